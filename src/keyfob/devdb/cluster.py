@@ -1,0 +1,71 @@
+"""The files of the embedded database: made once, whole or not at all."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from keyfob.devdb.errors import DevDbError
+from keyfob.devdb.programs import Programs
+
+# The service is no superuser here either, as it should not be in production.
+# A statement that fails is logged without its values: they hold e-mail addresses.
+_FIRST_STATEMENTS = b"""\
+CREATE ROLE keyfob LOGIN CREATEDB;
+ALTER ROLE keyfob SET log_error_verbosity = terse;
+ALTER ROLE keyfob SET log_min_error_statement = panic;
+CREATE DATABASE keyfob OWNER keyfob;
+"""
+_SECONDS = 120
+
+
+def make_cluster(cluster: Path, programs: Programs, log: IO[bytes], *, durable: bool) -> None:
+    """Make a cluster with the role and the database `keyfob`; nothing if it is there.
+
+    It is made under another name and then renamed, so that a start which is cut off leaves no half
+    of a cluster. `durable` waits until it is on the disk.
+
+    Raises:
+        DevDbError: it could not be made; the log tells why.
+    """
+    if cluster.exists():
+        return
+    unfinished = cluster.with_name(f"{cluster.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if programs.account.borrowed:
+        os.chown(unfinished, programs.account.uid, programs.account.gid)
+    _run(
+        programs,
+        [
+            "initdb",
+            "--username=postgres",
+            "--auth=trust",  # the socket's folder is the cluster, open to its owner only
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-instructions",
+            *([] if durable else ["--no-sync"]),
+        ],
+        unfinished,
+        log,
+    )
+    fsync = f"fsync={'on' if durable else 'off'}"
+    _run(programs, ["postgres", "--single", "-c", fsync, "postgres"], unfinished, log)
+    unfinished.rename(cluster)
+
+
+def _run(programs: Programs, command: list[str], cluster: Path, log: IO[bytes]) -> None:
+    name, *arguments = command
+    child = programs.start(name, *arguments, cluster=cluster, output=log, stdin=subprocess.PIPE)
+    try:
+        child.communicate(_FIRST_STATEMENTS, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DevDbError(f"{name} did not end in {_SECONDS} s") from None
+    finally:
+        child.kill()
+        child.wait()
+    if child.returncode != 0:
+        raise DevDbError(f"{name} failed")

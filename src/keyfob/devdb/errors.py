@@ -1,0 +1,5 @@
+"""What can go wrong with the embedded PostgreSQL."""
+
+
+class DevDbError(Exception):
+    """The embedded PostgreSQL cannot be used; the message says why and what to do."""

@@ -1,0 +1,137 @@
+"""The embedded PostgreSQL of a data folder, shared by every Keyfob process that uses the folder.
+
+Whoever comes first starts it, whoever leaves last stops it. A server left behind by a killed
+process is taken over by the next one.
+"""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+
+from keyfob.devdb.cluster import make_cluster
+from keyfob.devdb.errors import DevDbError
+from keyfob.devdb.locks import Presence, alone, open_beside
+from keyfob.devdb.postmaster import PORT, SOCKET, Postmaster
+from keyfob.devdb.programs import Account, Programs
+
+_LOCK_SECONDS = 90.0
+_LONGEST_SOCKET_PATH = 103  # bytes; Linux takes 107, macOS 103
+_LOG_BYTES = 10_000_000
+_TAIL_LINES = 12
+
+log = structlog.get_logger("keyfob.devdb")
+
+
+class EmbeddedPostgres:
+    """PostgreSQL in a data folder, reached by a unix socket only.
+
+    Args:
+        data_dir: the folder; made (0700) if it is not there. The cluster is in `postgres` in it.
+        options: settings of PostgreSQL beside ours, used if this process is the one that starts it.
+    """
+
+    def __init__(self, data_dir: Path, options: Mapping[str, str] | None = None) -> None:
+        self._folder = data_dir.expanduser().resolve()
+        self._cluster = self._folder / "postgres"
+        self._log_path = self._folder / "postgres.log"
+        self._lock_path = self._folder / ".postgres.lock"
+        self._options = dict(options or {})
+        self._alias: Path | None = None
+        self._presence: Presence | None = None
+
+    @property
+    def dsn(self) -> str:
+        """Where to connect: a PostgreSQL URL with the socket's folder as its host."""
+        return f"postgresql://keyfob@/keyfob?host={quote(str(self._socket_dir()))}&port={PORT}"
+
+    def is_running(self) -> bool:
+        """Tell whether the server takes connections, whoever started it."""
+        return self._postmaster().is_ready()
+
+    def start(self) -> str:
+        """Make sure that the server runs, and return its `dsn`. Blocks; may be called again.
+
+        Raises:
+            DevDbError: it cannot run; the message ends with the last lines of its log.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with alone(self._lock_path, _LOCK_SECONDS):
+                self._join()
+        except OSError as fault:
+            raise DevDbError(f"{fault.filename or self._folder}: {fault.strerror}") from fault
+        return self.dsn
+
+    def stop(self) -> None:
+        """Leave the server, and stop it if no other process uses it. Blocks; may be called again.
+
+        Raises:
+            DevDbError: it does not stop.
+        """
+        if self._presence is not None:
+            server = self._postmaster()
+            with alone(self._lock_path, _LOCK_SECONDS):
+                if self._leave():
+                    server.stop()
+                    log.info("embedded_postgres_stopped")
+
+    def _join(self) -> None:
+        self._presence = self._presence or Presence(self._folder / ".postgres.users")
+        try:
+            self._launch()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _launch(self) -> None:
+        if self.is_running():
+            return
+        programs = Programs.for_account(Account.for_cluster(self._cluster))
+        with os.fdopen(open_beside(self._log_path, os.O_RDWR | os.O_APPEND), "a+b") as output:
+            if os.fstat(output.fileno()).st_size > _LOG_BYTES:
+                output.truncate(0)
+            begin = output.seek(0, os.SEEK_END)
+            try:
+                durable = self._options.get("fsync") != "off"
+                make_cluster(self._cluster, programs, output, durable=durable)
+                self._postmaster().launch(programs, self._options, output)
+            except DevDbError as fault:
+                output.seek(begin)
+                said = output.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+                raise DevDbError("\n".join([f"{fault}; {self._log_path} ends:", *said])) from fault
+        log.info("embedded_postgres_started", folder=str(self._cluster))
+
+    def _leave(self) -> bool:
+        presence, self._presence = self._presence, None
+        return presence is not None and presence.leave()
+
+    def _postmaster(self) -> Postmaster:
+        return Postmaster(self._cluster, self._socket_dir())
+
+    def _socket_dir(self) -> Path:
+        """Return the cluster, or a short link to it where clients could not use its own name.
+
+        The kernel cuts the paths of sockets off, and a comma in a URL's host begins another host.
+        The link is in a folder of this process alone (0700): nobody else can put one there.
+        """
+        if _usable(self._cluster):
+            return self._cluster
+        if self._alias is None:
+            short = tempfile.gettempdir()
+            if not _usable(Path(short) / "keyfob-12345678" / "db"):
+                short = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
+            self._alias = Path(tempfile.mkdtemp(prefix="keyfob-", dir=short)) / "db"
+            self._alias.symlink_to(self._cluster)
+            weakref.finalize(self, shutil.rmtree, self._alias.parent, ignore_errors=True)
+        return self._alias
+
+
+def _usable(socket_dir: Path) -> bool:
+    length = len(os.fsencode(socket_dir / SOCKET))
+    return length <= _LONGEST_SOCKET_PATH and "," not in str(socket_dir)
