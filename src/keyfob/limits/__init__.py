@@ -1,0 +1,1 @@
+"""Request rates and attempt throttles, in the notation of the `limits` library."""

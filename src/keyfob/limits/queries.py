@@ -1,0 +1,107 @@
+"""Counting in the table `attempts`. A row whose window has ended counts as absent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor
+
+
+async def count_attempt(
+    db: Executor,
+    keys: Sequence[str],
+    amounts: Sequence[int],
+    seconds: Sequence[int],
+    now: datetime,
+) -> list[Record]:
+    """Add one to every window, or to none if one of them is full: one statement.
+
+    A full window is only read, so a flood of refusals writes nothing. Two callers that race for
+    the last place are both counted; the one that finds its `count` above the amount has lost and
+    must give back. Rows are written in the order of their keys, so that no two can deadlock.
+
+    Returns:
+        One row per window: key, count, expires_at, counted.
+    """
+    return await db.fetch(
+        """
+        WITH wanted AS (
+            SELECT w.key, w.amount, coalesce(a.count, 0) AS count,
+                   coalesce(a.expires_at, $4 + make_interval(secs => w.seconds)) AS expires_at
+              FROM unnest($1::text[], $2::bigint[], $3::float8[]) AS w (key, amount, seconds)
+              LEFT JOIN attempts AS a ON a.key = w.key AND a.expires_at > $4
+        ), counted AS (
+            INSERT INTO attempts AS a (key, count, expires_at)
+            SELECT key, 1, expires_at
+              FROM wanted
+             WHERE (SELECT bool_and(count < amount) FROM wanted)
+             ORDER BY key
+            ON CONFLICT (key) DO UPDATE
+               SET count = CASE WHEN a.expires_at > $4 THEN a.count + 1 ELSE 1 END,
+                   expires_at = CASE WHEN a.expires_at > $4 THEN a.expires_at
+                                     ELSE excluded.expires_at END
+            RETURNING key, count, expires_at
+        )
+        SELECT w.key,
+               coalesce(c.count, w.count) AS count,
+               coalesce(c.expires_at, w.expires_at) AS expires_at,
+               c.key IS NOT NULL AS counted
+          FROM wanted AS w
+          LEFT JOIN counted AS c ON c.key = w.key
+        """,
+        keys,
+        amounts,
+        seconds,
+        now,
+    )
+
+
+async def give_back(
+    db: Executor,
+    keys: Sequence[str],
+    expiries: Sequence[datetime],
+    emptied: Sequence[str],
+) -> None:
+    """Take one from every window that still is the one with that end, never below zero.
+
+    The windows whose keys are in `emptied` go to zero. Rows are locked in the order of their keys.
+    """
+    await db.execute(
+        """
+        WITH held AS MATERIALIZED (
+            SELECT key FROM attempts WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE
+        )
+        UPDATE attempts AS a
+           SET count = CASE WHEN a.key = ANY ($3::text[]) THEN 0 ELSE greatest(a.count - 1, 0) END
+          FROM unnest($1::text[], $2::timestamptz[]) AS taken (key, expires_at)
+         WHERE a.key = taken.key AND a.expires_at = taken.expires_at
+           AND a.key = ANY (ARRAY (SELECT key FROM held))
+        """,
+        keys,
+        expiries,
+        emptied,
+    )
+
+
+async def delete_expired(db: Executor, now: datetime, batch: int) -> int:
+    """Delete up to `batch` rows whose window has ended, and return how many.
+
+    Rows that are being counted in this moment are skipped, not waited for.
+    """
+    return int(
+        await db.fetchval(
+            """
+            WITH gone AS (
+                DELETE FROM attempts
+                 WHERE key = ANY (ARRAY (
+                           SELECT key FROM attempts WHERE expires_at <= $1
+                            ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+                RETURNING 1
+            )
+            SELECT count(*) FROM gone
+            """,
+            now,
+            batch,
+        )
+    )

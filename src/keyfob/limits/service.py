@@ -1,0 +1,157 @@
+"""What the other rooms ask: may this request pass, may this sign-in be tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.problems import TooManyRequests
+from keyfob.limits.clients import client_bucket
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.local import LocalRate
+from keyfob.limits.models import RateState, Rule, Tally
+from keyfob.limits.store import PostgresStore, RedisStore, Store
+from keyfob.settings import LimitSettings, WrongSetting
+
+ROUTES = ("register", "login", "logout", "me", "admin")
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """Requests per route and client, counted for all workers and instances together."""
+
+    rules: Mapping[str, Rule]
+    store: Store
+    clock: Clock
+
+    async def hit(self, route: str, client: str) -> RateState:
+        """Count one request to a route from a client's address.
+
+        Raises:
+            TooManyRequests: the client has to wait.
+            KeyError: the route has no limit in the settings.
+            Unavailable: the store is away; limits fail closed.
+        """
+        windows = self.rules[route].windows(client_bucket(client))
+        if not windows:
+            return RateState((), self.clock.now())
+        outcome = await self.store.count_attempt(windows)
+        state = RateState(outcome.tallies, self.clock.now())
+        if not outcome.counted:
+            raise TooManyRequests(state.retry_after, state.headers)
+        return state
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """An attempt that was counted before its password was checked."""
+
+    pair: tuple[Tally, ...] = ()
+    account: tuple[Tally, ...] = ()
+
+
+@dataclass(frozen=True)
+class SignInThrottle:
+    """Bounds failed sign-ins, per pair of client and account and per account.
+
+    Several windows in one rule make the delays grow. An attempt is counted before its password is
+    checked and given back when it was right: counted afterwards, any number of guesses that run
+    at once would find room. A client from which the account signed in before is held by its own
+    pair alone, so that whoever guesses elsewhere can slow down the account, but never lock its
+    owner out.
+    """
+
+    pair: Rule
+    account: Rule
+    store: Store
+    clock: Clock
+
+    async def reserve(self, account: str, client: str, known_client: bool) -> Reservation:
+        """Count an attempt in every window that holds for it, or in none.
+
+        Args:
+            account: the normalised e-mail, also where there is no such account, so that answers
+                are alike.
+            client: the client's address.
+            known_client: the account has signed in from this address before.
+
+        Raises:
+            TooManyAttempts: there is no room; nothing was counted.
+            Unavailable: the store is away; the throttle fails closed.
+        """
+        pair = self.pair.windows(client_bucket(client), account)
+        windows = pair if known_client else pair + self.account.windows(account)
+        if not windows:
+            return Reservation()
+        outcome = await self.store.count_attempt(windows)
+        if not outcome.counted:
+            state = RateState(outcome.tallies, self.clock.now())
+            raise TooManyAttempts(state.retry_after, state.headers)
+        return Reservation(outcome.tallies[: len(pair)], outcome.tallies[len(pair) :])
+
+    async def forgive(self, reservation: Reservation) -> None:
+        """Take back an attempt whose password was right, and empty the pair's windows.
+
+        The account's other attempts stay counted: they may be someone else's.
+        """
+        if reservation.pair or reservation.account:
+            await self.store.give_back(reservation.account, emptied=reservation.pair)
+
+    async def withdraw(self, reservation: Reservation) -> None:
+        """Take back an attempt whose password was not checked: we were full, or failed."""
+        if reservation.pair or reservation.account:
+            await self.store.give_back((*reservation.pair, *reservation.account))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Everything of this room that wiring hands out."""
+
+    rates: RateLimits
+    sign_in: SignInThrottle
+    refresh: LocalRate
+    store: Store
+
+    async def delete_expired(self, batch: int = 5000) -> int:
+        """Delete up to `batch` counts of windows that have ended; return how many."""
+        return await self.store.delete_expired(batch)
+
+    async def close(self) -> None:
+        """Let go of the store's own connections."""
+        await self.store.close()
+
+
+def build_limits(settings: LimitSettings, db: Database, clock: Clock) -> Limits:
+    """Build the limits that the settings ask for. Nothing is connected yet.
+
+    Raises:
+        WrongSetting: the store's URL is not one that we can use.
+    """
+    return build_limits_over(_store(settings, db, clock), settings, clock)
+
+
+def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Limits:
+    """Build the limits over a store that is there already."""
+
+    def rule(name: str) -> Rule:
+        if settings.limits == "off":
+            return Rule(name)
+        return Rule.parse(name, getattr(settings, f"limit_{name.replace('-', '_')}"))
+
+    return Limits(
+        rates=RateLimits({route: rule(route) for route in ROUTES}, store, clock),
+        sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
+        refresh=LocalRate(rule("refresh"), clock),
+        store=store,
+    )
+
+
+def _store(settings: LimitSettings, db: Database, clock: Clock) -> Store:
+    if settings.limit_store is None:
+        return PostgresStore(db, clock)
+    try:
+        return RedisStore(settings.limit_store.get_secret_value(), clock)
+    except ValueError:
+        raise WrongSetting(
+            "KEYFOB_LIMIT_STORE: should be a redis:// or valkey:// URL, with rediss:// for TLS"
+        ) from None  # the message of the cause would repeat the URL's password

@@ -1,0 +1,30 @@
+import pytest
+
+from keyfob.limits.clients import client_bucket
+
+
+@pytest.mark.parametrize(
+    ("address", "bucket"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::FFFF:CB00:7107", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:0db8:0001:0002:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("", "unknown"),
+        ("unknown", "unknown"),
+        ("203.0.113.007", "unknown"),
+        ("203.0.113.7, 10.0.0.1", "unknown"),
+        ("\x00", "unknown"),
+    ],
+)
+def test_variants_of_an_address_share_a_bucket(address, bucket):
+    assert client_bucket(address) == bucket
+
+
+def test_neighbouring_networks_are_two_clients():
+    assert client_bucket("2001:db8:1:2::1") != client_bucket("2001:db8:1:3::1")
