@@ -1,0 +1,86 @@
+"""Asks a range service whether a password is known from a breach, without telling the password."""
+
+import asyncio
+import hashlib
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_SECONDS = 2.0
+_MAX_ANSWER_BYTES = 1024 * 1024
+_PREFIX_CHARACTERS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+class BreachedPasswords:
+    """A k-anonymity range service, as of "Have I Been Pwned".
+
+    It learns the first five hex digits of the password's SHA-1, which some 2^140 others share, and
+    answers with the rest of every known digest that begins so.
+
+    Args:
+        url: where the five digits are appended, such as `https://.../range/`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def contains(self, password: str) -> bool:
+        """Tell whether the password (NFC) is known from a breach.
+
+        Fails open after two seconds: a service that is away must not stop registrations.
+        """
+        # SHA-1 is the protocol's; it only finds a line in a list of what is public already, and
+        # nothing rests on its collisions.
+        digest = hashlib.sha1(password.encode("utf-8", "surrogatepass")).hexdigest().upper()  # noqa: S324
+        prefix, suffix = digest[:_PREFIX_CHARACTERS], digest[_PREFIX_CHARACTERS:]
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await self._fetch(prefix)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, registrations go on
+            # Only the kind: the text of a fault could repeat the URL, and with it the digits.
+            _log.warning("breached_passwords_unavailable", fault=type(fault).__name__)
+            return False
+        return _holds(answer, suffix)
+
+    async def close(self) -> None:
+        """Close the connections, if any was made."""
+        if "_client" in self.__dict__:
+            await self._client.aclose()
+
+    async def _fetch(self, prefix: str) -> str:
+        async with self._client.stream("GET", self._url + prefix) as response:
+            if response.status_code != 200:
+                raise ConnectionError
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _MAX_ANSWER_BYTES:
+                    raise ConnectionError
+            return body.decode("ascii", "replace")
+
+    @cached_property
+    def _client(self) -> "httpx.AsyncClient":
+        import httpx  # noqa: PLC0415 - 5 MB that a worker without a range service does not pay
+
+        # It logs each URL at INFO, and so the digits of each password.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        # Padding hides from the network how many lines a prefix has.
+        return httpx.AsyncClient(
+            headers={"Add-Padding": "true"}, timeout=_TIMEOUT_SECONDS, follow_redirects=False
+        )
+
+
+def _holds(answer: str, suffix: str) -> bool:
+    """Tell whether a line `SUFFIX:COUNT` is there; lines that count 0 are padding."""
+    for line in answer.splitlines():
+        known, _, count = line.strip().partition(":")
+        if known.upper() == suffix:
+            return count.strip("0") != ""
+    return False

@@ -1,0 +1,164 @@
+"""The pool in which passwords are hashed: bounded in threads, in queue and in priority.
+
+A hash costs a fifth of a second of a core, on purpose. Here that cost is kept away from the event
+loop, and from everyone who does not sign in.
+"""
+
+import asyncio
+import contextlib
+import math
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeVar
+
+from keyfob.core.problems import Overloaded
+
+T = TypeVar("T")
+
+# Met only where hashes are so cheap that the budget bounds nothing: memory stays bounded anyway.
+MAX_QUEUED = 4096
+
+_NICENESS = 10
+_WEIGHT_OF_LAST = 0.2
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on (its affinity, where the system tells)."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Job(NamedTuple):
+    work: Callable[[], Any]
+    future: Future[Any]
+
+
+class HashingPool:
+    """Runs hashes in its own daemon threads, started at the first use.
+
+    Args:
+        threads: how many hash at once; 0: one for each usable core.
+        budget: seconds that a hash may be expected to wait before it is refused.
+        first_estimate: seconds that a hash is taken to last until one was measured.
+    """
+
+    def __init__(
+        self, threads: int = 0, budget: float = 3.0, *, first_estimate: float = 0.25
+    ) -> None:
+        self.threads = threads or usable_cores()
+        self._budget = budget
+        self._mean = first_estimate
+        self._measured = False
+        self._jobs: deque[_Job] = deque()
+        self._running = 0
+        self._started = False
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def queued(self) -> int:
+        """How many hashes wait for a thread."""
+        return len(self._jobs)
+
+    @property
+    def running(self) -> int:
+        """How many hashes are being made."""
+        return self._running
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a hash asked for now would begin; 0 where a thread is free."""
+        ahead = self.queued + self._running
+        return 0.0 if ahead < self.threads else self._mean * ahead / self.threads
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do the work in a thread of the pool and return its result, or raise what it raised.
+
+        When the awaiting task is cancelled (its client left), work that still waits is dropped.
+
+        Raises:
+            Overloaded: the expected wait is over the budget, or the pool is closed. At once.
+        """
+        job = _Job(work, Future())
+        with self._changed:
+            self._refuse_beyond_budget()
+            self._start()
+            self._jobs.append(job)
+            self._changed.notify()
+        try:
+            # Cancelling the wrapper cancels the future, so a thread that took it will not begin.
+            result: T = await asyncio.wrap_future(job.future)
+        except asyncio.CancelledError:
+            with self._changed, contextlib.suppress(ValueError):
+                self._jobs.remove(job)
+            raise
+        return result
+
+    def close(self) -> None:
+        """Stop the threads; what waits is refused with Overloaded, what runs ends unheard."""
+        with self._changed:
+            self._closed = True
+            refused = list(self._jobs)
+            self._jobs.clear()
+            self._changed.notify_all()
+        for job in refused:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(Overloaded())
+
+    def _refuse_beyond_budget(self) -> None:
+        wait = self.expected_wait
+        if self._closed or wait > self._budget or self.queued >= MAX_QUEUED:
+            raise Overloaded(retry_after=math.ceil(wait - self._budget))
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            for number in range(self.threads):
+                threading.Thread(target=self._serve, name=f"hashing-{number}", daemon=True).start()
+
+    def _serve(self) -> None:
+        _lower_priority()
+        while (job := self._next()) is not None:
+            if job.future.set_running_or_notify_cancel():
+                self._do(job)
+            with self._changed:
+                self._running -= 1
+            del job  # an idle thread must not keep the last password in memory
+
+    def _next(self) -> _Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closed)
+            if self._closed:
+                return None
+            self._running += 1
+            return self._jobs.popleft()
+
+    def _do(self, job: _Job) -> None:
+        begun = time.perf_counter()
+        try:
+            result = job.work()
+        except BaseException as fault:  # noqa: BLE001 - it belongs to who awaits; the thread lives on
+            self._learn(time.perf_counter() - begun)
+            job.future.set_exception(fault)
+        else:
+            self._learn(time.perf_counter() - begun)
+            job.future.set_result(result)
+
+    def _learn(self, seconds: float) -> None:
+        with self._changed:
+            weight = _WEIGHT_OF_LAST if self._measured else 1.0
+            self._mean += weight * (seconds - self._mean)
+            self._measured = True
+
+
+def _lower_priority() -> None:
+    # Only Linux knows a niceness per thread; elsewhere the number would name another process.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

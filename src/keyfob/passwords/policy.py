@@ -1,0 +1,88 @@
+"""Which passwords are accepted (NIST SP 800-63B section 3.1.1.2: no rules of composition)."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from keyfob.passwords.breached import BreachedPasswords
+from keyfob.passwords.common_passwords import is_common
+from keyfob.passwords.errors import WeakPassword
+
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_CHARACTERS = 1024
+
+# NFC never makes a text of more than this fit. Checked first: normalising is quadratic for an
+# input that is made to be, and holds the interpreter meanwhile.
+MAX_CHARACTERS_AS_TYPED = 4 * MAX_PASSWORD_CHARACTERS
+
+_CONTEXT = ("keyfob",)  # the service's own name is tried first, too
+_SHORTEST_TERM = 4
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+def normalised(password: str) -> str:
+    """Return the password in NFC: what a user types must not depend on the keyboard."""
+    return unicodedata.normalize("NFC", password)
+
+
+def folded(text: str) -> str:
+    """Return the text without case and width, for comparing and never for hashing."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+@dataclass(frozen=True)
+class PasswordPolicy:
+    """Refuses what would be guessed; asks the range service only where one is configured."""
+
+    breached: BreachedPasswords | None = None
+
+    async def ensure_acceptable(self, password: str, email: str, name: str | None = None) -> None:
+        """Refuse a weak password.
+
+        Raises:
+            WeakPassword: it is too short or long, common, close to the e-mail or name, or breached.
+        """
+        if len(password) > MAX_CHARACTERS_AS_TYPED:
+            raise WeakPassword("too_long")
+        password = normalised(password)
+        if len(password) < MIN_PASSWORD_CHARACTERS:
+            raise WeakPassword("too_short")
+        if len(password) > MAX_PASSWORD_CHARACTERS:
+            raise WeakPassword("too_long")
+        if _is_like(password, email, name):
+            raise WeakPassword("like_email")
+        if is_common(folded(password)) or _is_made_of(password, _CONTEXT):
+            raise WeakPassword("common")
+        if self.breached and await self.breached.contains(password):
+            raise WeakPassword("breached")
+
+
+def _is_like(password: str, email: str, name: str | None) -> bool:
+    """Tell whether the e-mail or name makes up most of the password, or the password is in them."""
+    guess = _squeezed(folded(password))
+    within = 2 * len(guess) > len(password) and guess in _squeezed(folded(email))
+    return within or _is_made_of(password, _terms(email, name))
+
+
+def _is_made_of(password: str, terms: Iterable[str]) -> bool:
+    """Tell whether less than half remains once a term is taken away, forwards or backwards."""
+    guess = _squeezed(folded(password))
+    return any(
+        2 * len(guess.replace(spelling, "")) < len(guess)
+        for term in terms
+        for spelling in (term, term[::-1])
+    )
+
+
+def _terms(email: str, name: str | None) -> Iterator[str]:
+    """Yield the address, its two sides, the name, and the words of each."""
+    local, _, domain = folded(email).rpartition("@")
+    for text in (local + domain, local, domain, folded(name or "")):
+        for term in (_squeezed(text), *_SEPARATORS.split(text)):
+            if len(term) >= _SHORTEST_TERM:
+                yield term
+
+
+def _squeezed(text: str) -> str:
+    return _SEPARATORS.sub("", text)

@@ -1,0 +1,85 @@
+"""What the other rooms ask of passwords."""
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from keyfob.passwords import forms
+from keyfob.passwords.hashing import HashingPool
+from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
+from keyfob.passwords.schemes import Scheme
+
+
+@dataclass(frozen=True)
+class PasswordMatch:
+    """Whether the password is right; true or false by itself, too.
+
+    `new_hash` is what to store instead, where the stored hash was made elsewhere, by another
+    scheme or at another cost.
+    """
+
+    matches: bool
+    new_hash: str | None = field(default=None, repr=False)
+
+    def __bool__(self) -> bool:
+        return self.matches
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """Hashes, checks and judges passwords."""
+
+    pool: HashingPool
+    scheme: Scheme
+    policy: PasswordPolicy
+
+    async def ensure_acceptable(
+        self, password: SecretStr, email: str, name: str | None = None
+    ) -> None:
+        """Refuse a weak password.
+
+        Raises:
+            WeakPassword: with the reason.
+        """
+        await self.policy.ensure_acceptable(password.get_secret_value(), email, name)
+
+    async def hash(self, password: SecretStr) -> str:
+        """Return a hash to store.
+
+        Raises:
+            Overloaded: too many hashes wait.
+        """
+        return await self.pool.run(
+            lambda: self.scheme.hash(normalised(password.get_secret_value()))
+        )
+
+    async def matches(self, password: SecretStr, stored: str | None) -> PasswordMatch:
+        """Tell whether this is the password behind the stored hash.
+
+        Where nothing is stored (an unknown e-mail, an account without a password) or nothing that
+        can be read, a hash of the present scheme and cost is made and thrown away: the answer
+        takes as long.
+
+        Raises:
+            Overloaded: too many hashes wait.
+        """
+        return await self.pool.run(lambda: self._match(password.get_secret_value(), stored))
+
+    def _match(self, password: str, stored: str | None) -> PasswordMatch:
+        check = forms.check_of(stored) if stored else None
+        if stored is None or check is None or len(password) > MAX_CHARACTERS_AS_TYPED:
+            return self._spend_as_much(password[:MAX_CHARACTERS_AS_TYPED])
+
+        spelling = normalised(password)
+        if check(spelling):
+            current = self.scheme.is_current(stored)
+            return PasswordMatch(True, None if current else self.scheme.hash(spelling))
+        # Others hash what was typed, in whatever form: accept that once, and keep ours from then.
+        if password != spelling and check(password):
+            return PasswordMatch(True, self.scheme.hash(spelling))
+        return PasswordMatch(False)
+
+    def _spend_as_much(self, password: str) -> PasswordMatch:
+        for spelling in {normalised(password), password}:
+            self.scheme.hash(spelling)
+        return PasswordMatch(False)

@@ -1,0 +1,231 @@
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from keyfob.core.problems import Overloaded
+from keyfob.passwords import hashing
+from keyfob.passwords.hashing import HashingPool, usable_cores
+
+
+class Gate:
+    """Work that says when it has begun and waits to be let through."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self.opened.wait(30)
+        return "through"
+
+    async def entered(self) -> None:
+        assert await asyncio.to_thread(self.begun.wait, 30)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def make_pool() -> Iterator[Callable[..., HashingPool]]:
+    pools: list[HashingPool] = []
+
+    def make(**given: float) -> HashingPool:
+        pools.append(HashingPool(**{"threads": 1, **given}))  # type: ignore[arg-type] # both numbers
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+async def test_work_runs_in_a_thread_of_the_pool_and_gives_its_result(make_pool):
+    name = await make_pool().run(lambda: threading.current_thread().name)
+
+    assert name.startswith("hashing-")
+
+
+async def test_what_the_work_raises_reaches_the_caller_and_the_thread_lives_on(make_pool):
+    pool = make_pool()
+
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(lambda: 1 // 0)
+
+    assert await pool.run(lambda: "alive") == "alive"
+
+
+async def test_no_thread_is_started_before_the_first_use(make_pool):
+    before = set(threading.enumerate())
+    pool = make_pool(threads=3)
+    assert set(threading.enumerate()) <= before
+
+    await pool.run(lambda: None)
+
+    assert len(set(threading.enumerate()) - before) == 3
+
+
+def test_zero_threads_means_the_usable_cores():
+    assert HashingPool(threads=0).threads == usable_cores() >= 1
+
+
+def test_where_no_affinity_is_told_the_cores_are_counted(monkeypatch):
+    monkeypatch.setattr(hashing.sys, "platform", "darwin")
+
+    assert usable_cores() == os.cpu_count()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness per thread")
+async def test_only_the_threads_of_the_pool_have_a_lower_priority(make_pool):
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+
+    theirs = await make_pool().run(
+        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    )
+
+    assert theirs == 10
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before < theirs
+
+
+async def test_a_system_that_refuses_a_lower_priority_still_hashes(make_pool, monkeypatch):
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(hashing.os, "setpriority", refuse)
+
+    assert await make_pool().run(lambda: "hashed") == "hashed"
+
+
+async def test_beyond_the_budget_it_refuses_at_once_with_the_time_to_come_back(make_pool, gate):
+    pool = make_pool(budget=1.0, first_estimate=2.5)
+    running = asyncio.create_task(pool.run(gate))
+    await gate.entered()
+    assert (pool.running, pool.queued, pool.expected_wait) == (1, 0, 2.5)
+
+    refused = pool.run(lambda: "never")
+    with pytest.raises(Overloaded) as refusal:
+        refused.send(None)  # one step: it was refused without waiting for anything
+
+    assert refusal.value.headers == {"Retry-After": "2"}
+    assert pool.queued == 0
+    gate.opened.set()
+    assert await running == "through"
+    assert await pool.run(lambda: "free again") == "free again"
+
+
+async def test_a_free_thread_is_used_however_long_a_hash_takes(make_pool, gate):
+    pool = make_pool(threads=2, budget=1.0, first_estimate=60.0)
+    running = asyncio.create_task(pool.run(gate))
+    await gate.entered()
+
+    assert await pool.run(lambda: "done") == "done"
+
+    gate.opened.set()
+    await running
+
+
+async def test_the_expected_wait_follows_what_was_measured(make_pool, monkeypatch):
+    times = iter([0.0, 1.0, 10.0, 12.0])
+    monkeypatch.setattr(hashing.time, "perf_counter", lambda: next(times))
+    pool = make_pool(budget=30.0, first_estimate=9.0)
+
+    await pool.run(lambda: None)  # takes 1 s: replaces the estimate
+    await pool.run(lambda: None)  # takes 2 s: moves the mean by a fifth
+    monkeypatch.undo()
+
+    gate = Gate()
+    running = asyncio.create_task(pool.run(gate))
+    await gate.entered()
+    assert pool.expected_wait == pytest.approx(1.2)
+    gate.opened.set()
+    await running
+
+
+async def test_the_queue_has_an_end_even_where_hashes_cost_nothing(make_pool, gate, monkeypatch):
+    monkeypatch.setattr(hashing, "MAX_QUEUED", 2)
+    pool = make_pool(first_estimate=0.0)
+    tasks = [asyncio.create_task(pool.run(gate))]
+    await gate.entered()
+    tasks += [asyncio.create_task(pool.run(lambda: "queued")) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: "too many")
+
+    gate.opened.set()
+    assert await asyncio.gather(*tasks) == ["through", "queued", "queued"]
+
+
+async def test_work_of_clients_that_left_is_not_done(make_pool, gate):
+    pool = make_pool()
+    done: list[str] = []
+    running = asyncio.create_task(pool.run(gate))
+    await gate.entered()
+    left = [asyncio.create_task(pool.run(lambda: done.append("left"))) for _ in range(5)]
+    stayed = asyncio.create_task(pool.run(lambda: done.append("stayed")))
+    await asyncio.sleep(0)
+    assert pool.queued == 6
+
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+    assert pool.queued == 1  # nor do they take a place in the queue
+    gate.opened.set()
+    await asyncio.gather(running, stayed)
+    assert done == ["stayed"]
+
+
+async def test_work_cancelled_between_queue_and_thread_is_not_done(make_pool, monkeypatch):
+    pool = make_pool()
+    done: list[str] = []
+    real_next = pool._next
+
+    def cancelled_on_the_way():
+        job = real_next()
+        if job and not done:
+            assert job.future.cancel()
+            done.append("cancelled")
+        return job
+
+    monkeypatch.setattr(pool, "_next", cancelled_on_the_way)
+    with pytest.raises(asyncio.CancelledError):
+        await pool.run(lambda: done.append("hashed"))
+
+    await pool.run(lambda: done.append("the next"))
+    assert done == ["cancelled", "the next"]
+    assert pool.queued == 0
+
+
+async def test_closing_refuses_what_waits_and_what_comes(make_pool, gate):
+    pool = make_pool()
+    running = asyncio.create_task(pool.run(gate))
+    await gate.entered()
+    waiting = asyncio.create_task(pool.run(lambda: "never"))
+    await asyncio.sleep(0)
+
+    pool.close()
+
+    with pytest.raises(Overloaded):
+        await waiting
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: "never")
+    gate.opened.set()
+    assert await running == "through"
+
+
+async def test_closing_ends_the_threads(make_pool):
+    pool = make_pool()
+    thread = await pool.run(threading.current_thread)
+
+    pool.close()
+
+    await asyncio.to_thread(thread.join, 30)
+    assert not thread.is_alive()

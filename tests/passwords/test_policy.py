@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from pydantic import SecretStr
+
+from keyfob.passwords.errors import WeakPassword
+from keyfob.passwords.policy import PasswordPolicy
+
+EMAIL = "ada.lovelace@analytical.example"
+NAME = "Augusta King"
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("", "too_short"),
+        ("q7#Kv2x", "too_short"),
+        ("e\u0301" * 7, "too_short"),  # seven characters once composed
+        ("q7#Kv2x!" * 128 + "z", "too_long"),
+        ("q7#Kv2x!" * 1000, "too_long"),
+        ("password", "common"),
+        ("PassWord", "common"),
+        ("\uff50\uff41\uff53\uff53word", "common"),  # full width
+        ("password9!", "common"),
+        ("dragon42", "common"),
+        ("12345678", "common"),
+        ("qwertyuiop", "common"),
+        ("aaaaaaaaaaaaaaaa", "common"),
+        ("1212121212121212", "common"),
+        ("keyfob123", "common"),
+        ("KeyFobKeyFob", "common"),
+        ("ada.lovelace@analytical.example", "like_email"),
+        ("ADA.LOVELACE", "like_email"),
+        ("adalovelace", "like_email"),
+        ("lovelace1815", "like_email"),
+        ("ecalevol!7", "like_email"),
+        ("lovelace-lovelace", "like_email"),
+        ("Analytical", "like_email"),
+        ("analytical.example", "like_email"),
+        ("tical.exam", "like_email"),
+        ("AugustaKing1", "like_email"),
+    ],
+)
+async def test_a_weak_password_is_refused_with_the_reason(password, reason):
+    with pytest.raises(WeakPassword) as refusal:
+        await PasswordPolicy().ensure_acceptable(password, EMAIL, NAME)
+
+    assert refusal.value.status == 422
+    assert refusal.value.code == "weak_password"
+    assert refusal.value.extra == {"reason": reason}
+    assert refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "q7#Kv2x!",
+        "éèêëēėęě",
+        "correct horse battery staple",
+        "lovelace wrote the first programme",  # long enough without the name
+        "keyfob opens the garden gate",
+        "!?!?#(!)?",
+        "the king of spades",
+        "line\nbreak within",
+        "q7#Kv2x!" * 128,
+        "e\u0301" * 9 + "q7#Kv2x!" * 126,  # 1,026 as typed, 1,017 once composed
+    ],
+)
+async def test_any_other_password_is_accepted_without_rules_of_composition(password):
+    await PasswordPolicy().ensure_acceptable(password, EMAIL, NAME)
+
+
+@pytest.mark.parametrize("email", ["", "a@b.c", "@", "no-at-sign"])
+async def test_an_address_with_nothing_to_compare_refuses_nothing(email):
+    await PasswordPolicy().ensure_acceptable("q7#Kv2x!", email)
+
+
+async def test_the_service_asks_the_policy(passwords):
+    with pytest.raises(WeakPassword):
+        await passwords.ensure_acceptable(SecretStr("password1"), EMAIL)
+
+
+def test_the_rest_of_zxcvbn_and_the_http_client_stay_out_of_memory():
+    code = (
+        "import sys, asyncio\n"
+        "from keyfob.passwords.service import PasswordPolicy\n"
+        "asyncio.run(PasswordPolicy().ensure_acceptable('q7#Kv2x!', 'a@b.c'))\n"
+        "print({'zxcvbn', 'httpx'} & set(sys.modules))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "set()"

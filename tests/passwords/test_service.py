@@ -1,0 +1,132 @@
+import unicodedata
+
+import pytest
+from pydantic import SecretStr
+
+from keyfob.passwords.schemes import Argon2id, Bcrypt, choose_scheme
+from keyfob.passwords.service import PasswordMatch, Passwords
+from keyfob.settings import PasswordSettings, WrongSetting
+
+PASSWORD = SecretStr("Correct hörse 42")
+DJANGO = "pbkdf2_sha256$1000$Kan5Nrh2ozuXVNtTqoHvfH$WioRMrDmDd7DRwJMH7hrKUMIGseOltQqTkKYdnUF7Kc="
+ARGON2 = Argon2id(memory_kib=64, passes=1)
+
+
+async def test_a_password_matches_its_hash_and_no_other_does(passwords):
+    stored = await passwords.hash(PASSWORD)
+
+    assert stored.startswith("$bcrypt-sha256$v=2,t=2b,r=4$")
+    assert await passwords.matches(PASSWORD, stored) == PasswordMatch(True, new_hash=None)
+    assert not await passwords.matches(SecretStr("Correct hörse 43"), stored)
+    assert stored != await passwords.hash(PASSWORD)
+
+
+@pytest.mark.parametrize("scheme", [Bcrypt(4), ARGON2])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 72 + "1", "x" * 72 + "2"),
+        ("same\0one", "same\0other"),
+        ("x" * 1024, "x" * 1023 + "y"),
+    ],
+    ids=["alike in 72 bytes", "alike up to NUL", "as long as may be"],
+)
+async def test_passwords_that_begin_alike_differ(pool, passwords, scheme, one, other):
+    passwords = Passwords(pool, scheme, passwords.policy)
+    stored = await passwords.hash(SecretStr(one))
+
+    assert await passwords.matches(SecretStr(one), stored)
+    assert not await passwords.matches(SecretStr(other), stored)
+
+
+async def test_nfc_and_nfd_of_a_password_are_one(passwords):
+    nfc, nfd = (SecretStr(unicodedata.normalize(form, "pässwörtér")) for form in ("NFC", "NFD"))
+    assert nfc != nfd
+
+    for stored in (await passwords.hash(nfc), await passwords.hash(nfd)):
+        for typed in (nfc, nfd):
+            assert await passwords.matches(typed, stored) == PasswordMatch(True, new_hash=None)
+
+
+async def test_what_was_hashed_elsewhere_as_typed_matches_and_is_kept_in_nfc(passwords):
+    nfc, nfd = (SecretStr(unicodedata.normalize(form, "pässwörtér")) for form in ("NFC", "NFD"))
+    made_elsewhere = ARGON2.hash(nfd.get_secret_value())
+
+    match = await passwords.matches(nfd, made_elsewhere)
+
+    assert match.matches
+    assert await passwords.matches(nfc, match.new_hash) == PasswordMatch(True, new_hash=None)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [DJANGO, Bcrypt(5).hash("Correct hörse 42"), ARGON2.hash("Correct hörse 42")],
+    ids=["made elsewhere", "another cost", "another scheme"],
+)
+async def test_a_hash_of_another_kind_is_made_anew_at_the_first_login(passwords, stored):
+    match = await passwords.matches(PASSWORD, stored)
+
+    assert match.new_hash.startswith("$bcrypt-sha256$v=2,t=2b,r=4$")
+    assert await passwords.matches(PASSWORD, match.new_hash) == PasswordMatch(True, new_hash=None)
+
+
+async def test_a_wrong_password_makes_no_new_hash(passwords, scheme):
+    assert await passwords.matches(SecretStr("wrong"), DJANGO) == PasswordMatch(False)
+    assert scheme.hashed == []
+
+
+async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(pool, passwords):
+    by_argon2 = Passwords(pool, ARGON2, passwords.policy)
+
+    match = await by_argon2.matches(PASSWORD, await passwords.hash(PASSWORD))
+
+    assert match.new_hash.startswith("$argon2id$v=19$m=64,t=1,p=1$")
+    assert await by_argon2.matches(PASSWORD, match.new_hash) == PasswordMatch(True, new_hash=None)
+    stronger = Passwords(pool, Argon2id(memory_kib=128, passes=1), passwords.policy)
+    assert (await stronger.matches(PASSWORD, match.new_hash)).new_hash.startswith(
+        "$argon2id$v=19$m=128,"
+    )
+
+
+@pytest.mark.parametrize("stored", [None, "", "!", "$2b$99$nonsense"])
+async def test_where_nothing_can_be_checked_a_hash_of_the_same_cost_is_made(
+    passwords, scheme, stored
+):
+    assert await passwords.matches(PASSWORD, stored) == PasswordMatch(False)
+
+    assert scheme.hashed == [PASSWORD.get_secret_value()]
+
+
+async def test_an_endless_password_matches_nothing_and_costs_as_much(passwords, scheme):
+    stored = Bcrypt(4).hash("x" * 5000)
+
+    assert not await passwords.matches(SecretStr("x" * 5000), stored)
+    assert len(scheme.hashed) == 1
+
+
+async def test_a_lone_surrogate_is_no_failure(passwords):
+    stored = await passwords.hash(PASSWORD)
+
+    assert not await passwords.matches(SecretStr("\ud800 surrogate"), stored)
+    assert not await passwords.matches(SecretStr("\ud800 surrogate"), None)
+
+
+def test_a_match_shows_no_hash():
+    assert "$bcrypt" not in repr(PasswordMatch(True, new_hash="$bcrypt-sha256$..."))
+
+
+def test_the_configured_scheme_is_chosen():
+    assert choose_scheme(PasswordSettings(bcrypt_cost=13)) == Bcrypt(13)
+    assert choose_scheme(
+        PasswordSettings(password_scheme="argon2id", argon2_memory_kib=65536, argon2_time_cost=3)
+    ) == Argon2id(65536, 3)
+
+
+@pytest.mark.parametrize(("memory", "passes"), [(1_000_000, 1), (262_144, 17)])
+def test_argon2_that_would_cost_more_than_a_stored_hash_may_stops_the_start(memory, passes):
+    settings = PasswordSettings(
+        password_scheme="argon2id", argon2_memory_kib=memory, argon2_time_cost=passes
+    )
+
+    with pytest.raises(WrongSetting, match="KEYFOB_ARGON2_MEMORY_KIB"):
+        choose_scheme(settings)
