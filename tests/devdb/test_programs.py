@@ -75,7 +75,11 @@ def test_programs_that_are_closed_to_the_account_are_copied_once(
     closed_wheel: Path, open_folder: Path
 ) -> None:
     account = Account.for_cluster(closed_wheel / "postgres")
-    programs = Programs.for_account(account, shared=open_folder / "keyfob")
+    umask = os.umask(0o077)
+    try:
+        programs = Programs.for_account(account, shared=open_folder / "keyfob")
+    finally:
+        os.umask(umask)
     assert programs.folder.is_relative_to(open_folder)
     assert programs._can_run()
     (copy,) = (open_folder / "keyfob").iterdir()

@@ -134,7 +134,9 @@ def _readable_copy(installed: Path, shared: Path) -> Path:
 
 
 def _copy(installed: Path, copy: Path) -> None:
-    copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not copy.parent.exists():
+        copy.parent.mkdir(parents=True)
+        copy.parent.chmod(0o755)
     fresh = Path(tempfile.mkdtemp(dir=copy.parent))
     try:
         # On Linux the programs look for their libraries beside the package.
@@ -143,8 +145,8 @@ def _copy(installed: Path, copy: Path) -> None:
                 shutil.copytree(folder, fresh / folder.name, symlinks=True, ignore=_NOT_NEEDED)
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
-                mode = path.stat().st_mode & 0o700
-                path.chmod(mode | mode >> 3 | mode >> 6 & 0o5)  # a umask of 077 closed them
+                runs = path.stat().st_mode & 0o100
+                path.chmod(0o755 if runs else 0o644)  # a umask of 077 closed them
         fresh.rename(copy)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

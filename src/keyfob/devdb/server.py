@@ -104,7 +104,8 @@ class EmbeddedPostgres:
             except DevDbError as fault:
                 output.seek(begin)
                 said = output.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
-                raise DevDbError("\n".join([f"{fault}; {self._log_path} ends:", *said])) from fault
+                tail = [f"{self._log_path} ends:", *said] if said else []
+                raise DevDbError("\n".join([str(fault), *tail])) from fault
         log.info("embedded_postgres_started", folder=str(self._cluster))
 
     def _leave(self) -> bool:
