@@ -1,0 +1,60 @@
+# Needs Python 3.11 or newer and make; the rest is installed into .venv.
+# Every path is relative, so that the checkout may lie below folders with spaces in their names.
+
+export PYTHON
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench lock schema clean
+
+help: ## Show this list
+	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
+	@exec $(PY) -m keyfob.cli serve $(ARGS)
+
+test: .venv/.dev ## Run every test, with coverage; ARGS="tests/login -x" for some
+	$(PY) -m pytest -n logical --maxprocesses 8 $(if $(ARGS),,--cov --cov-report=term) $(ARGS)
+
+check: .venv/.dev ## Check style, types, architecture, the schema and the compose files
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
+	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml
+
+bench: .venv/.dev ## Measure; ARGS are handed on
+	$(PY) -m bench $(ARGS)
+
+lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade" takes newer ones
+	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
+	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
+
+schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
+	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
+
+clean: ## Remove .venv and every cache; the data folder .keyfob stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
+	rm -f .coverage .coverage.* coverage.xml
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One set of pins for every supported Python and platform, naming no index.
+LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(ARGS)
+
+YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {max: 120}}}
+
+# Stamps: what is installed is left alone until its pins, or its Python, change.
+.venv/.runtime: .venv/bin/python requirements/runtime.txt scripts/install
+	@scripts/install requirements/runtime.txt
+	@touch $@
+
+.venv/.dev: .venv/bin/python requirements/dev.txt scripts/install
+	@scripts/install requirements/dev.txt
+	@touch .venv/.runtime $@
+
+# Made by scripts/install; here so that a .venv whose Python went away is made anew.
+.venv/bin/python: ;
