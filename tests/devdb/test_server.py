@@ -2,20 +2,20 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import pytest
 
 import keyfob
 from keyfob.devdb import DevDbError, EmbeddedPostgres
+from keyfob.devdb import postmaster as devdb_postmaster
 from keyfob.devdb.locks import alone
 
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
@@ -51,18 +51,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def data_dir(made: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of it at another path with a space; what still runs there is stopped."""
-    folder = tmp_path / "another folder"
-    subprocess.run(["cp", "-a", made, folder], check=True)
-    yield folder
-    last = EmbeddedPostgres(folder, FAST)
+def data_dir(made: Path) -> Iterator[Path]:
+    """That folder, which each test leaves as it was; a server still up is stopped."""
+    yield made
+    last = EmbeddedPostgres(made, FAST)
     if last.is_running():
         last.start()
         last.stop()
 
 
-def test_data_outlive_a_restart_and_a_move(data_dir: Path) -> None:
+def test_data_outlive_a_restart(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
     assert not server.is_running()
     dsn = server.start()
@@ -119,6 +117,7 @@ def test_a_path_that_no_client_could_use_gets_a_short_name(data_dir: Path, name:
     assert not beside.is_running()
     del server
     assert not Path(short).parent.exists()
+    folder.rename(data_dir)
 
 
 def test_the_last_to_leave_stops_it(data_dir: Path) -> None:
@@ -173,6 +172,62 @@ def test_a_killed_server_starts_again_with_what_was_committed(data_dir: Path) ->
     server.stop()
 
 
+def test_a_start_waits_for_a_session_that_outlives_a_killed_server(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(data_dir, FAST)
+    dsn = server.start()
+    pid = postmaster(data_dir)
+
+    async def stop_a_session_and_kill_the_server() -> int:
+        connection = await asyncpg.connect(dsn)
+        session: int = await connection.fetchval("SELECT pg_backend_pid()")
+        os.kill(session, signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        connection.terminate()
+        return session
+
+    session = asyncio.run(stop_a_session_and_kill_the_server())
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    was_in_the_way = devdb_postmaster._ends_with_old_sessions
+
+    def let_it_end(log: IO[bytes]) -> bool:
+        os.kill(session, signal.SIGCONT)
+        return was_in_the_way(log)
+
+    monkeypatch.setattr(devdb_postmaster, "_ends_with_old_sessions", let_it_end)
+    assert ask(server.start(), "SELECT answer FROM kept") == 42
+    server.stop()
+    assert "is still in use" in (data_dir / "postgres.log").read_text()
+
+
+def test_a_start_that_is_interrupted_leaves_no_server(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(data_dir, FAST)
+
+    def press_ctrl_c(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr(devdb_postmaster.Postmaster, "_accepts", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            server.start()
+    os.waitid(os.P_PID, devdb_postmaster._children[-1].pid, os.WEXITED | os.WNOWAIT)
+    assert not server.is_running()
+    assert ask(server.start(), "SELECT answer FROM kept") == 42
+    server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cluster_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4242, 4242)
+    with pytest.raises(DevDbError, match="initdb failed") as fault:
+        EmbeddedPostgres(tmp_path, FAST).start()
+    assert "could not look up effective user ID 4242" in str(fault.value)
+    assert not (tmp_path / "postgres").exists()
+
+
 def test_a_pid_that_another_process_got_meanwhile_does_no_harm(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
     server.start()
@@ -204,9 +259,12 @@ def test_a_failure_tells_what_the_log_says(data_dir: Path) -> None:
         broken.start()
     assert 'invalid value for parameter "shared_buffers": "plenty"' in str(fault.value)
     broken.stop()
-    (data_dir / "postgres" / "PG_VERSION").write_text("9.6\n")
+    version = data_dir / "postgres" / "PG_VERSION"
+    good = version.read_text()
+    version.write_text("9.6\n")
     with pytest.raises(DevDbError, match=r"initialized by PostgreSQL version 9\.6"):
         EmbeddedPostgres(data_dir, FAST).start()
+    version.write_text(good)
 
 
 def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
@@ -244,4 +302,3 @@ def test_a_server_that_ignores_requests_is_stopped_harder(
     server.start()
     server.stop()
     assert not server.is_running()
-    shutil.rmtree(data_dir / "postgres")
