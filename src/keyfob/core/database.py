@@ -1,0 +1,162 @@
+"""PostgreSQL through asyncpg: a pool whose every wait is bounded, and visible transactions.
+
+A function that takes `Database` opens what it needs; one that takes `Tx` joins and never commits.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from keyfob.core.problems import DatabaseUnavailable
+
+Tx: TypeAlias = "PoolConnectionProxy[Record]"
+
+# What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalClientError,
+)
+
+
+class PlainConnection(asyncpg.Connection):  # type: ignore[type-arg] # generic in the stubs only
+    """A connection that is handed back without a reset query.
+
+    The default would add a round trip to every statement. It is safe because nothing here sets
+    session state: no SET outside a transaction, no advisory session locks, no LISTEN on the pool.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def prepare_connection(connection: "asyncpg.Connection[Record]") -> None:
+    """Teach a new connection to speak JSON."""
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        )
+
+
+@contextmanager
+def translated_faults() -> Iterator[None]:
+    """Turn every way in which PostgreSQL can be away into `DatabaseUnavailable`."""
+    try:
+        yield
+    except _AWAY as fault:
+        if isinstance(fault, ValueError):  # asyncpg: an argument of the wrong type, a bug of ours
+            raise
+        raise DatabaseUnavailable from fault
+
+
+class Database:
+    """A bounded pool of connections.
+
+    Every method raises `DatabaseUnavailable` when no connection is free within `acquire_timeout`
+    seconds, or the server does not answer within `command_timeout` seconds.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pool_size: int = 10,
+        acquire_timeout: float = 2.0,
+        command_timeout: float = 5.0,
+    ) -> None:
+        self._acquire_timeout = acquire_timeout
+        self._options: dict[str, Any] = {
+            "dsn": dsn,
+            "max_size": pool_size,
+            "timeout": acquire_timeout,
+            "command_timeout": command_timeout,
+        }
+        self._opened: "asyncpg.Pool[Record] | None" = None
+
+    async def open(self) -> None:
+        """Make the pool ready. No connection is made yet: the database may still be away."""
+        self._opened = await asyncpg.create_pool(
+            **self._options,
+            min_size=0,
+            init_size=0,
+            connection_class=PlainConnection,
+            init=prepare_connection,
+            max_inactive_connection_lifetime=300,
+            server_settings={"application_name": "keyfob", "jit": "off"},
+        )
+
+    @property
+    def _pool(self) -> "asyncpg.Pool[Record]":
+        if self._opened is None:
+            raise DatabaseUnavailable("The pool is not open")
+        return self._opened
+
+    async def close(self) -> None:
+        """Wait briefly for statements under way, then close every connection."""
+        try:
+            await asyncio.wait_for(self._pool.close(), self._acquire_timeout)
+        except (TimeoutError, *_AWAY):
+            self._pool.terminate()
+
+    @property
+    def size(self) -> int:
+        """How many connections are open."""
+        return self._pool.get_size()
+
+    @property
+    def idle(self) -> int:
+        """How many open connections wait for work."""
+        return self._pool.get_idle_size()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Tx]:
+        """Lend a connection outside a transaction: for several statements that need none."""
+        with translated_faults():
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Open a transaction; commit at the end, roll back if anything is raised."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        """Run one statement in one round trip and return its rows."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> Record | None:
+        """Run one statement in one round trip and return its first row, or None."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """Run one statement in one round trip and return the first value, or None."""
+        async with self.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run one statement in one round trip and return its command tag."""
+        async with self.connection() as connection:
+            return await connection.execute(query, *args)
+
+
+Executor: TypeAlias = "Database | Tx"

@@ -1,0 +1,116 @@
+"""The server's secret keyring: encryption at rest and the keys derived from it.
+
+The first key encrypts and signs; all of them open, so `KEYFOB_SECRET_KEY=new,old` rotates without
+losing anything. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that a ciphertext
+or MAC of one kind is worth nothing as another.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from keyfob.core.secrets import random_bytes
+
+KEY_ID_BYTES = 3
+_NONCE_BYTES = 12
+
+
+class CannotDecrypt(Exception):
+    """No key of the keyring opens this: a key was dropped, or the bytes were changed."""
+
+
+@dataclass(frozen=True)
+class DerivedKey:
+    """One key for one purpose, with the id by which its ring finds it again."""
+
+    id: bytes
+    secret: bytes = field(repr=False)
+
+    def mac(self, message: bytes) -> bytes:
+        """Return HMAC-SHA-256 of the message (32 bytes)."""
+        return hmac.digest(self.secret, message, "sha256")
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys of one purpose, newest first."""
+
+    keys: tuple[DerivedKey, ...]
+
+    @property
+    def first(self) -> DerivedKey:
+        return self.keys[0]
+
+    def find(self, key_id: bytes) -> DerivedKey | None:
+        """Return the key with that id, or None."""
+        return next((key for key in self.keys if key.id == key_id), None)
+
+
+class SecretKeyring:
+    """The configured secrets (each at least 32 characters), newest first."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._roots = tuple(hashlib.sha256(secret.encode()).digest() for secret in secrets)
+
+    def derive(self, purpose: str) -> KeyRing:
+        """Return the ring of keys for one purpose.
+
+        Key ids are three bytes, derived too, so that they tell nothing about the secret.
+        """
+        return KeyRing(
+            tuple(
+                DerivedKey(
+                    id=_expand(root, f"{purpose} id", KEY_ID_BYTES),
+                    secret=_expand(root, purpose, 32),
+                )
+                for root in self._roots
+            )
+        )
+
+
+def _expand(root: bytes, info: str, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=f"keyfob {info}".encode()).derive(root)
+
+
+class Box:
+    """Authenticated encryption (AES-256-GCM, NIST SP 800-38D) for one purpose.
+
+    Sealed form: key id (3 bytes), nonce (12), ciphertext with tag. `bound_to` is authenticated but
+    not stored: it ties a ciphertext to its row, so that rows cannot be swapped.
+    """
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def seal(self, plain: bytes, bound_to: bytes) -> bytes:
+        """Encrypt with the first key."""
+        key = self._ring.first
+        nonce = random_bytes(_NONCE_BYTES)
+        return key.id + nonce + AESGCM(key.secret).encrypt(nonce, plain, key.id + bound_to)
+
+    def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """Decrypt with whichever key sealed it.
+
+        Raises:
+            CannotDecrypt: the key is not in the ring, or the bytes are not as they were sealed.
+        """
+        key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
+        key = self._ring.find(key_id)
+        if key is None:
+            raise CannotDecrypt("sealed by a key that is not in KEYFOB_SECRET_KEY")
+        try:
+            return AESGCM(key.secret).decrypt(
+                nonce, sealed[KEY_ID_BYTES + _NONCE_BYTES :], key_id + bound_to
+            )
+        except InvalidTag as fault:
+            raise CannotDecrypt("the sealed bytes were changed") from fault
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Tell whether the first key sealed this."""
+        return sealed[:KEY_ID_BYTES] == self._ring.first.id

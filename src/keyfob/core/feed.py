@@ -1,0 +1,131 @@
+"""The feed: what one worker commits, every worker hears, over PostgreSQL LISTEN and NOTIFY.
+
+NOTIFY is delivered at the commit or not at all. A connection that breaks may miss some, so after
+every (re)connect the listeners read the whole truth again, after LISTEN has begun: nothing falls
+between. A connection can also hang without breaking, so it is asked for a sign of life.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import structlog
+
+from keyfob.core import queries
+from keyfob.core.database import translated_faults
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.telemetry import FEED_LIVE
+
+log = structlog.get_logger("keyfob.feed")
+
+CHANNEL = "keyfob"
+_HEARTBEAT_SECONDS = 1.0
+_RELOAD_EVERY_BEATS = 30
+_LONGEST_PAUSE = 2.0
+
+
+class Feed:
+    """One listening connection of one worker.
+
+    `hear(kind, listener)` registers what to do with a notice `"kind rest"`; `reload` callables run
+    after each connect and every half minute, as the backstop for a notice that never came.
+    """
+
+    def __init__(self, dsn: str, *, timeout: float) -> None:
+        self._dsn = dsn
+        self._timeout = timeout
+        self._listeners: dict[str, Callable[[str], None]] = {}
+        self._reloads: list[Callable[[], Awaitable[None]]] = []
+        self._on_notice: list[Callable[[], Awaitable[None]]] = []
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.is_live = False
+
+    def hear(self, kind: str, listener: Callable[[str], None]) -> None:
+        """Call `listener` with what follows the kind, for each notice of that kind."""
+        self._listeners[kind] = listener
+
+    def hear_and_reload(self, kind: str, reload: Callable[[], Awaitable[None]]) -> None:
+        """Call `reload` for each notice of that kind, and whenever notices may have been missed."""
+        self._reloads.append(reload)
+        self._listeners[kind] = lambda _: self._wanted.set()
+        self._on_notice.append(reload)
+
+    def reload_with(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """Call `reload` whenever notices may have been missed."""
+        self._reloads.append(reload)
+
+    async def start(self) -> None:
+        """Connect in the background, and stay connected until `stop`."""
+        FEED_LIVE.set(0)
+        self._task = asyncio.create_task(self._stay_connected(), name="feed")
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _stay_connected(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                await self._listen()
+            except (DatabaseUnavailable, asyncpg.PostgresError) as fault:
+                if self.is_live:
+                    log.warning("feed_lost", cause=repr(fault.__cause__ or fault))
+                    pause = 0.05
+                self._set_live(False)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    async def _listen(self) -> None:
+        with translated_faults():
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=self._timeout,
+                command_timeout=self._timeout,
+                server_settings={"application_name": "keyfob feed"},
+            )
+            try:
+                await connection.add_listener(CHANNEL, self._receive)
+                await self._reload()
+                self._set_live(True)
+                await self._watch(connection)
+            finally:
+                connection.terminate()
+
+    async def _watch(self, connection: "asyncpg.Connection[Any]") -> None:
+        beats = 0
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), _HEARTBEAT_SECONDS)
+            if self._wanted.is_set():
+                self._wanted.clear()
+                for reload in self._on_notice:
+                    await reload()
+                continue
+            await queries.ping(connection)
+            beats += 1
+            if beats % _RELOAD_EVERY_BEATS == 0:
+                await self._reload()
+
+    async def _reload(self) -> None:
+        for reload in self._reloads:
+            await reload()
+
+    def _receive(self, _: object, __: int, ___: str, payload: object) -> None:
+        kind, _space, rest = str(payload).partition(" ")
+        listener = self._listeners.get(kind)
+        if listener is not None:
+            listener(rest)
+
+    def _set_live(self, live: bool) -> None:
+        if live != self.is_live:
+            log.info("feed_live" if live else "feed_down")
+        self.is_live = live
+        FEED_LIVE.set(int(live))

@@ -1,0 +1,25 @@
+"""The HTTP edge: what every request passes, and what routes ask of it."""
+
+from keyfob.core.http.callers import AdminCaller, CurrentCaller
+from keyfob.core.http.edge import Edge
+from keyfob.core.http.origin import RequestOrigin, client_address
+from keyfob.core.http.presence import while_present
+from keyfob.core.http.problems import may_refuse, render_problem
+from keyfob.core.http.services import Provided, provided
+from keyfob.core.http.strict import StrictRoute, read_json, router
+
+__all__ = [
+    "AdminCaller",
+    "CurrentCaller",
+    "Edge",
+    "Provided",
+    "RequestOrigin",
+    "StrictRoute",
+    "client_address",
+    "may_refuse",
+    "provided",
+    "read_json",
+    "render_problem",
+    "router",
+    "while_present",
+]

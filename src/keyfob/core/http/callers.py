@@ -1,0 +1,55 @@
+"""Declared authority: a route asks for a caller, or for an administrator, in its signature."""
+
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+
+from keyfob.core.authority import Authenticator, Caller, Role
+from keyfob.core.problems import Forbidden, Unauthenticated
+
+# Declares the scheme in OpenAPI; the header is read by `bearer_token`, which refuses in our form.
+_scheme = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="The access token of /login", scheme_name="bearer"
+)
+
+
+def bearer_token(header: str | None) -> str:
+    """Read the token of an Authorization header (RFC 6750 section 2.1).
+
+    Raises:
+        Unauthenticated: the header is absent, or of another scheme.
+    """
+    if header is None:
+        raise Unauthenticated(presented=False)
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return token.strip()
+
+
+def authenticated(request: Request) -> Caller:
+    """Return the caller of a request.
+
+    Raises:
+        Unauthenticated: there is no access token, or it is not to be believed.
+    """
+    authenticator: Authenticator = request.app.state.services[Authenticator]
+    return authenticator.authenticate(bearer_token(request.headers.get("authorization")))
+
+
+async def _current_caller(request: Request, _: Annotated[object, Security(_scheme)]) -> Caller:
+    return authenticated(request)
+
+
+CurrentCaller = Annotated[Caller, Depends(_current_caller)]
+
+
+async def _admin_caller(caller: CurrentCaller) -> Caller:
+    if not caller.role.includes(Role.ADMIN):
+        raise Forbidden
+    return caller
+
+
+AdminCaller = Annotated[Caller, Depends(_admin_caller)]

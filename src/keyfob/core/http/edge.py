@@ -1,0 +1,186 @@
+"""The outermost layer, in plain ASGI: what every request passes before a route and after it."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keyfob.core.http.hot import HotRoute
+from keyfob.core.http.problems import render_problem
+from keyfob.core.origin import Network, is_trusted, parse_address
+from keyfob.core.problems import BadRequest, BodyTooLarge, Problem
+from keyfob.core.secrets import random_text
+from keyfob.core.telemetry import REQUESTS, set_request_id
+
+log = structlog.get_logger("keyfob.http")
+
+# What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
+_CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NO_STORE = (b"cache-control", b"no-store")
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+_REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
+_TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
+
+# Successes of these are counted but not logged line by line: they would drown everything else.
+_QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
+
+
+class Edge:
+    """Names the request, finds its path, bounds its body, and sees that an answer leaves."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        root_path: str,
+        max_body_bytes: int,
+        trusted_proxies: Sequence[Network],
+        hsts: bool,
+        hot: Mapping[tuple[str, str], HotRoute],
+    ) -> None:
+        self._app = app
+        self._root_path = root_path
+        self._max_body = max_body_bytes
+        self._proxies = trusted_proxies
+        self._always = [*_ALWAYS, _HSTS] if hsts else _ALWAYS
+        self._hot = hot
+        self._observers: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, self._name_request(scope), self._always)
+        started = time.perf_counter()
+        try:
+            receive = self._bounded(scope, receive)
+            hot = self._hot.get((scope["method"], self._settle_path(scope)))
+            if hot is None:
+                await self._app(scope, receive, answer.send)
+            else:
+                scope["route"] = hot
+                await hot.app(scope, receive, answer.send)
+        except Problem as problem:
+            await answer.refuse(problem, scope, receive)
+        except Exception:
+            log.exception("unexpected_error", path=scope["path"])
+            await answer.refuse(Problem(), scope, receive)
+        finally:
+            self._observe(scope, answer.status, time.perf_counter() - started)
+
+    def _name_request(self, scope: Scope) -> str:
+        """Take the X-Request-ID of a trusted proxy, or make one."""
+        request_id = ""
+        if self._proxies and scope.get("client"):
+            given = next((v for n, v in scope["headers"] if n == b"x-request-id"), b"")
+            peer = parse_address(scope["client"][0])
+            if _REQUEST_ID.match(given) and is_trusted(peer, self._proxies):
+                request_id = given.decode("ascii")
+        request_id = request_id or random_text(12)
+        set_request_id(request_id)
+        return request_id
+
+    def _settle_path(self, scope: Scope) -> str:
+        """Serve under the root path and without it, with and without a trailing slash."""
+        path: str = scope["path"]
+        root = self._root_path
+        if root and (path == root or path.startswith(root + "/")):
+            scope["root_path"] = root
+            bare = path[len(root) :]
+        else:
+            scope["root_path"] = ""
+            root, bare = "", path
+        if bare.endswith("/") and bare != "/":
+            bare = bare.rstrip("/")
+        bare = bare or "/"
+        scope["path"] = root + bare
+        return bare
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Refuse what cannot be meant well before a byte of the body is read."""
+        length: bytes | None = None
+        authorizations = 0
+        chunked = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = value
+            elif name == b"authorization":
+                authorizations += 1
+            elif name == b"transfer-encoding":
+                chunked = True
+        if authorizations > 1:
+            raise BadRequest("There are two Authorization headers")
+        if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
+            raise BadRequest("A token does not belong in a query; use the Authorization header")
+        if length is not None and (not length.isdigit() or int(length) > self._max_body):
+            raise BodyTooLarge(headers={"Connection": "close"})
+        return _counting(receive, self._max_body) if chunked else receive
+
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        path: str = getattr(route, "path", "unmatched")
+        key = (path, scope["method"] if route else "ANY", status)
+        observer = self._observers.get(key)
+        if observer is None:
+            observer = self._observers[key] = REQUESTS.labels(*key)
+        observer.observe(seconds)
+        if status >= 400 or path not in _QUIET:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+            )
+
+
+class _Answer:
+    """Adds the headers that every answer has, and remembers whether one has begun."""
+
+    def __init__(self, send: Send, request_id: str, always: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._always = always
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message["headers"] = list(message.get("headers", ()))
+            given = {name for name, _ in headers}
+            if b"content-security-policy" not in given:
+                headers.append(_CSP)
+            if b"cache-control" not in given:
+                headers.append(_NO_STORE)
+            headers.append((b"x-request-id", self._request_id.encode()))
+            headers.extend(self._always)
+        await self._send(message)
+
+    async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
+        """Answer a refusal, unless an answer is already under way."""
+        if self.status == 0:
+            await render_problem(problem)(scope, receive, self.send)
+
+
+def _counting(receive: Receive, most: int) -> Receive:
+    """Bound a body that does not tell its length."""
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise BodyTooLarge(headers={"Connection": "close"})
+        return message
+
+    return bounded

@@ -1,0 +1,118 @@
+"""Refusals on the wire: RFC 9457 `application/problem+json`, and their place in OpenAPI."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.core.problems import (
+    BadRequest,
+    BodyTooLarge,
+    Forbidden,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+)
+from keyfob.core.telemetry import current_request_id
+
+PROBLEM_JSON = "application/problem+json"
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: BadRequest,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+}
+
+
+def render_problem(problem: Problem) -> Response:
+    """Render a refusal."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "code": problem.code,
+        "request_id": current_request_id(),
+    }
+    if problem.detail:
+        document["detail"] = problem.detail
+    document.update(problem.extra)
+    return Response(
+        json.dumps(document, ensure_ascii=False).encode(errors="replace"),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type=PROBLEM_JSON,
+    )
+
+
+async def on_problem(_: Request, problem: Exception) -> Response:
+    """Answer a refusal that a route raised."""
+    if not isinstance(problem, Problem):
+        raise problem
+    return render_problem(problem)
+
+
+async def on_http_exception(_: Request, fault: Exception) -> Response:
+    """Answer what the router refuses by itself: unknown path, unknown method."""
+    if not isinstance(fault, HTTPException):
+        raise fault
+    refusal = _BY_STATUS.get(fault.status_code, BadRequest)
+    return render_problem(refusal(headers=fault.headers))
+
+
+async def on_invalid_input(_: Request, fault: Exception) -> Response:
+    """Answer input that does not fit: where and why, never what (it may be a password)."""
+    if not isinstance(fault, RequestValidationError):
+        raise fault
+    return render_problem(InvalidInput(pointers(fault.errors())))
+
+
+def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
+    """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input."""
+    return [
+        {
+            "pointer": "/" + "/".join(str(part) for part in (*prefix, *error["loc"])),
+            "detail": str(error["msg"]).removeprefix("Value error, "),
+        }
+        for error in errors
+    ]
+
+
+def may_refuse(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """Describe in OpenAPI the refusals that a route may give, one entry a status."""
+    by_status: dict[int | str, list[type[Problem]]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, []).append(problem)
+    return {status: describe(kinds) for status, kinds in by_status.items()}
+
+
+def describe(kinds: Sequence[type[Problem]]) -> dict[str, Any]:
+    """Describe refusals that share a status, with an example of each."""
+    examples = {
+        kind.code: {
+            "summary": kind.title,
+            "value": {
+                "type": "about:blank",
+                "title": kind.title,
+                "status": kind.status,
+                "code": kind.code,
+                "request_id": "bm90IGEgc2VjcmV0",
+            },
+        }
+        for kind in kinds
+    }
+    return {
+        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+        "content": {
+            PROBLEM_JSON: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": examples,
+            }
+        },
+    }

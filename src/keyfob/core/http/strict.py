@@ -1,0 +1,99 @@
+"""Bodies are read strictly: declared as JSON, no key twice, no depth that eats the stack."""
+
+import json
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.core.problems import BadRequest, UnsupportedMediaType
+
+_DEEPEST = 20
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRequest("A key stands twice in the JSON body")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise BadRequest(f"{name} is no JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse UTF-8 JSON (RFC 8259); parsers that disagree on doubled keys are an attack surface.
+
+    Raises:
+        BadRequest: it is not JSON, not UTF-8, nested too deep, or has a key twice.
+    """
+    try:
+        text = body.decode()
+        if text.count("[") + text.count("{") > _DEEPEST:
+            _refuse_depth(text)
+        return _decoder.decode(text)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON") from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse nesting beyond any body that we know. Braces within strings count; that is harmless."""
+    depth = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+        elif character in "]}":
+            depth -= 1
+        if depth > _DEEPEST:
+            raise BadRequest("The JSON body is nested too deep")
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a Content-Type declares JSON."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+async def read_json(request: Request) -> Any:
+    """Read and parse the body of a request; None where there is none.
+
+    Raises:
+        UnsupportedMediaType: there is a body that is not declared as JSON.
+        BadRequest: it cannot be parsed.
+    """
+    body = await request.body()
+    if not body:
+        return None
+    if not is_json(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType
+    return parse_json(body)
+
+
+class StrictRoute(APIRoute):
+    """A route whose body, if it takes one, is read by `read_json`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def strict(request: Request) -> Response:
+            parsed = await read_json(request)
+            if parsed is not None:
+                request._json = parsed  # noqa: SLF001 - Starlette's own cache, which FastAPI reads
+            return await handle(request)
+
+        return strict
+
+
+def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
+    """Return a router whose routes read strictly."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=StrictRoute)

@@ -1,0 +1,69 @@
+"""Pages by key: a cursor is the last row's place in the order, signed so that nobody can make one."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
+from keyfob.core.problems import InvalidCursor
+from keyfob.core.secrets import compare_digest
+
+_MAC_BYTES = 16
+_LONGEST = 1024
+
+Place = list[str]
+
+
+class Cursors:
+    """Writes and reads cursors; `kind` names the list and its order, and is authenticated."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def write(self, kind: str, place: Place) -> str:
+        """Return the cursor of the rows after `place`."""
+        body = json.dumps(place).encode()
+        key = self._ring.first
+        mac = key.mac(kind.encode() + b"\0" + body)[:_MAC_BYTES]
+        return urlsafe_b64encode(key.id + mac + body).decode("ascii").rstrip("=")
+
+    def read(self, kind: str, text: str) -> Place:
+        """Return the place that a cursor holds.
+
+        Raises:
+            InvalidCursor: it is not ours, or of another list or order.
+        """
+        if len(text) > _LONGEST:
+            raise InvalidCursor
+        try:
+            data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        except (binascii.Error, ValueError):
+            raise InvalidCursor from None
+        body = data[KEY_ID_BYTES + _MAC_BYTES :]
+        key = self._ring.find(data[:KEY_ID_BYTES])
+        if key is None or not compare_digest(
+            key.mac(kind.encode() + b"\0" + body)[:_MAC_BYTES],
+            data[KEY_ID_BYTES : KEY_ID_BYTES + _MAC_BYTES],
+        ):
+            raise InvalidCursor
+        place: Place = json.loads(body)
+        return place
+
+
+def timed_place(at: datetime, row_id: UUID) -> Place:
+    """Write the place of a row in an order by time and id."""
+    return [at.isoformat(), str(row_id)]
+
+
+def read_timed_place(place: Place) -> tuple[datetime, UUID]:
+    """Read what `timed_place` wrote."""
+    return datetime.fromisoformat(place[0]), UUID(place[1])
+
+
+def next_link(path: str, query: dict[str, str], cursor: str) -> str:
+    """Write the Link header of the next page (RFC 8288)."""
+    kept = {name: value for name, value in query.items() if name not in {"cursor", "skip"}}
+    return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'

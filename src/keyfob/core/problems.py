@@ -1,0 +1,145 @@
+"""Refusals: each is one class with a status, a stable code and a title (RFC 9457)."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class Problem(Exception):
+    """A refusal that the caller is told about.
+
+    Subclasses set `status` (HTTP), `code` (stable, snake_case) and `title` (one sentence that is
+    the same each time). `detail` says what is particular to this occurrence and never repeats the
+    input; `headers` go into the answer; `extra` are further members of the problem document.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+class NotFound(Problem):
+    """No such route, or nothing with that id that the caller may see."""
+
+    status = 404
+    code = "not_found"
+    title = "There is nothing here"
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "This path does not know that method"
+
+
+class BadRequest(Problem):
+    """The request cannot be read at all."""
+
+    status = 400
+    code = "bad_request"
+    title = "The request cannot be understood"
+
+
+class InvalidCursor(Problem):
+    """The page cursor was not made by this service, or belongs to another sorting."""
+
+    status = 400
+    code = "invalid_cursor"
+    title = "The cursor is not one of ours"
+
+
+class BodyTooLarge(Problem):
+    """The body is over the limit; it was not read."""
+
+    status = 413
+    code = "body_too_large"
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """A body that is not declared as JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "Send JSON, with Content-Type: application/json"
+
+
+class InvalidInput(Problem):
+    """The input does not fit; `errors` tells where, without repeating it."""
+
+    status = 422
+    code = "invalid_input"
+    title = "The input does not fit"
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(extra={"errors": errors})
+
+
+class Unauthenticated(Problem):
+    """No access token, or one that cannot be believed; the log tells which."""
+
+    status = 401
+    code = "invalid_token"
+    title = "A valid access token is needed"
+
+    def __init__(self, *, presented: bool = True) -> None:
+        # RFC 6750 section 3.1: no error code where no token was presented.
+        challenge = 'Bearer error="invalid_token"' if presented else "Bearer"
+        super().__init__(headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(Problem):
+    """The caller is known and may not do this."""
+
+    status = 403
+    code = "forbidden"
+    title = "You may not do this"
+
+
+class TooManyRequests(Problem):
+    """A rate limit was met. `retry_after` is in seconds."""
+
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers={"Retry-After": str(max(1, retry_after)), **(headers or {})})
+
+
+class Unavailable(Problem):
+    """Something that we depend on does not answer, or we are full. `retry_after` is in seconds."""
+
+    status = 503
+    code = "unavailable"
+    title = "The service is busy or a part of it is away; try again soon"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(max(1, retry_after))})
+
+
+class Overloaded(Unavailable):
+    """More password checks wait than can be done in time."""
+
+    code = "overloaded"
+    title = "Too many sign-ins at once; try again soon"
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer, or refuses to write."""
+
+    code = "database_unavailable"
+    title = "The database does not answer; try again soon"

@@ -1,0 +1,119 @@
+"""Logs and metrics. Logs never hold passwords, tokens, cookies or whole e-mail addresses."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+REQUESTS = Histogram(
+    "keyfob_request_seconds",
+    "Requests by route, method and status, with their latency in seconds.",
+    ["route", "method", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+LOGINS = Counter("keyfob_logins_total", "Sign-ins by outcome and reason.", ["outcome", "reason"])
+REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
+REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
+HASHING_QUEUE = Gauge(
+    "keyfob_hashing_queue", "Password checks that wait.", multiprocess_mode="livesum"
+)
+HASHING_RUNNING = Gauge(
+    "keyfob_hashing_running", "Password checks under way.", multiprocess_mode="livesum"
+)
+POOL_SIZE = Gauge(
+    "keyfob_database_connections", "Open database connections.", multiprocess_mode="livesum"
+)
+POOL_IDLE = Gauge(
+    "keyfob_database_connections_idle", "Idle database connections.", multiprocess_mode="livesum"
+)
+FEED_LIVE = Gauge(
+    "keyfob_revocation_feed_live",
+    "1 while the worker hears revocations; the least of all workers.",
+    multiprocess_mode="livemin",
+)
+REVOCATION_LAG = Histogram(
+    "keyfob_revocation_lag_seconds",
+    "From a revocation to its arrival in this worker, by the clocks of both.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+REVOCATIONS_HELD = Gauge(
+    "keyfob_revocations_held", "Revocations held in memory.", multiprocess_mode="livemax"
+)
+
+_TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|kf[a-z]{1,3}_[\w-]{8,})")
+_EMAIL = re.compile(r"\b([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+_SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
+
+
+def set_request_id(request_id: str) -> None:
+    """Name the request under way, for logs and problems."""
+    _request_id.set(request_id)
+
+
+def current_request_id() -> str:
+    """Return the id of the request under way, or an empty text outside one."""
+    return _request_id.get()
+
+
+def mask_email(email: str) -> str:
+    """Keep the first character and the domain: enough to recognise, too little to know."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}***@{domain}" if local else "***"
+
+
+def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if request_id := _request_id.get():
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blank out what must not rest in a log, wherever it hides; the last net, not the first."""
+    for name, value in event.items():
+        if _SECRET_NAMES.search(name):
+            event[name] = "[redacted]"
+        elif isinstance(value, str):
+            event[name] = _EMAIL.sub(r"\1***@\2", _TOKEN.sub("[redacted]", value))
+    return event
+
+
+def configure_logging(level: str = "info", style: str = "auto") -> None:
+    """Send every log line, ours and the libraries', to standard error in one form.
+
+    `style` is "json", "console", or "auto": console on a terminal, JSON elsewhere. A line break in
+    a value cannot start a new line: JSON escapes it, the console form shows its repr.
+    """
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    )
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_request_id,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    finish = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if not console:
+        finish += [structlog.processors.format_exc_info]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[*finish, redact, renderer]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())

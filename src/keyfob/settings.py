@@ -1,0 +1,341 @@
+"""Settings: `KEYFOB_*` variables and `.env`; every secret can also come from a `*_FILE`.
+
+One section per capability; `Settings` is all of them. A wrong or unknown variable stops the start
+with its name and what it should be.
+"""
+
+import difflib
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import limits
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "KEYFOB_"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class WrongSetting(Exception):
+    """A setting that cannot be used; the message names the variable and what it should be."""
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _limit(notation: str) -> str:
+    try:
+        items = limits.parse_many(notation)
+    except ValueError:
+        items = []
+    if not items or any(item.amount < 1 or item.get_expiry() > 366 * 86400 for item in items):
+        raise ValueError('should be like "5/minute" or "5/minute;100/day"')
+    return notation
+
+
+def _root_path(value: str) -> str:
+    value = value.rstrip("/")
+    if value and not value.startswith("/"):
+        raise ValueError('should start with "/", or be empty')
+    return value
+
+
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    keys = value.get_secret_value().split(",") if value else []
+    if any(len(key.strip()) < 32 for key in keys):
+        raise ValueError("each key should have at least 32 characters")
+    return value
+
+
+Limit = Annotated[str, AfterValidator(_limit)]
+Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
+
+
+class ServerSettings(BaseModel):
+    """Where and how the service listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system pick")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes")
+    root_path: Annotated[str, AfterValidator(_root_path)] = Field(
+        "/auth", description="Prefix under which everything is served, besides the bare paths"
+    )
+    trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_split)] = Field(
+        default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
+    )
+    max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body in bytes")
+    request_timeout: Seconds = Field(10, description="Seconds within which a request must arrive")
+    max_connections: int = Field(4096, ge=8, description="Open connections per worker")
+    shutdown_grace: Seconds = Field(20, description="Seconds that requests in flight get at a stop")
+    docs: bool = Field(True, description="Serve Swagger UI at /docs")
+    redoc: bool = Field(True, description="Serve ReDoc at /redoc")
+    openapi: bool = Field(True, description="Serve the schema at /openapi.json")
+    hsts: bool = Field(True, description="Send Strict-Transport-Security")
+
+
+class DatabaseSettings(BaseModel):
+    """PostgreSQL: one of yours, or the embedded one in the data folder."""
+
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host/name; absent: the embedded PostgreSQL"
+    )
+    data_dir: Path = Field(Path(".keyfob"), description="Folder for the embedded database and key")
+    database_pool_size: int = Field(10, ge=2, le=500, description="Connections per worker")
+    database_acquire_timeout: float = Field(
+        2.0, gt=0, le=60, description="Seconds to wait for a free connection"
+    )
+    database_command_timeout: float = Field(
+        5.0, gt=0, le=300, description="Seconds to wait for an answer"
+    )
+    migrate_on_start: bool = Field(True, description="Bring the schema to head at the start")
+
+
+class SecretSettings(BaseModel):
+    """The server's secret keyring."""
+
+    secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
+        None,
+        description="Encrypts at rest and signs refresh tokens; several with commas, newest first",
+    )
+
+
+class TokenSettings(BaseModel):
+    """Access tokens and the keys that sign them."""
+
+    issuer: str | None = Field(
+        None, description="`iss` of the tokens; absent: http://localhost:PORT plus the root path"
+    )
+    audience: str = Field("keyfob", min_length=1, description="`aud` of the access tokens")
+    access_token_ttl: Seconds = Field(300, description="Life of an access token in seconds")
+    signing_algorithm: Literal["EdDSA", "ES256", "RS256"] = Field(
+        "EdDSA", description="Algorithm of new signing keys: EdDSA, ES256 or RS256"
+    )
+    key_rotation_days: int = Field(90, ge=1, description="Age in days at which a signing key retires")
+    key_publish_ahead: Seconds = Field(
+        3600, description="Seconds that a new key stands in the JWKS before it signs"
+    )
+    token_cache_size: int = Field(
+        10_000, ge=0, description="Verified access tokens remembered per worker; 0: none"
+    )
+
+
+class SessionSettings(BaseModel):
+    """How long a sign-in lasts, and how activity is counted."""
+
+    refresh_grace: int = Field(
+        10, ge=0, le=300, description="Seconds in which a used refresh token gives its successor again"
+    )
+    session_idle_ttl: Seconds = Field(14 * 86400, description="Seconds a session lives unused")
+    session_max_ttl: Seconds = Field(90 * 86400, description="Seconds a session lives at most")
+    activity_flush_seconds: float = Field(
+        3.0, gt=0, le=60, description="Seconds between writes of the collected activity"
+    )
+    activity_idle_gap: Seconds = Field(
+        300, description="A longer pause between two requests does not count as active time"
+    )
+
+
+class PasswordSettings(BaseModel):
+    """How passwords are kept and checked."""
+
+    password_scheme: Literal["bcrypt", "argon2id"] = Field(
+        "bcrypt", description="Scheme of new hashes: bcrypt or argon2id"
+    )
+    bcrypt_cost: int = Field(12, ge=4, le=16, description="log2 of bcrypt's rounds")
+    argon2_memory_kib: int = Field(19_456, ge=8192, description="argon2id: memory in KiB")
+    argon2_time_cost: int = Field(2, ge=1, le=64, description="argon2id: passes")
+    hashing_threads: int = Field(
+        0, ge=0, le=64, description="Threads that hash, per worker; 0: cores divided by workers"
+    )
+    hashing_budget: float = Field(
+        3.0, gt=0, le=30, description="Seconds a password check may wait before 503"
+    )
+    breached_passwords_url: str | None = Field(
+        None, description="k-anonymity range service; the first five hex digits are appended"
+    )
+
+
+class LimitSettings(BaseModel):
+    """Request rates and attempt throttles, in the notation of the `limits` library."""
+
+    limits: Literal["on", "off"] = Field("on", description="off: for load tests only")
+    limit_store: SecretStr | None = Field(
+        None, description="redis:// or valkey:// URL; absent: PostgreSQL"
+    )
+    limit_register: Limit = Field("20/minute;200/hour", description="Per client address")
+    limit_login: Limit = Field("60/minute", description="Per client address")
+    limit_login_pair: Limit = Field(
+        "5/minute;20/hour;60/day", description="Failures per client address and account"
+    )
+    limit_login_account: Limit = Field(
+        "10/minute;40/hour;100/day",
+        description="Failures per account from addresses it never signed in from",
+    )
+    limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
+    limit_logout: Limit = Field("120/minute", description="Per client address")
+    limit_me: Limit = Field("300/minute", description="Per client address: /me/sessions, /me/logins")
+    limit_admin: Limit = Field("1200/minute", description="Per client address: /admin/...")
+
+
+class RecordSettings(BaseModel):
+    """How long what happened is kept."""
+
+    login_log_retention_days: int = Field(
+        400, ge=31, description="Months of the login log older than this are dropped"
+    )
+    ended_session_retention_days: int = Field(
+        30, ge=1, description="Days that the row of an ended session is kept"
+    )
+
+
+class FirstAdminSettings(BaseModel):
+    """The administrator that the first start makes."""
+
+    admin_email: str = Field("admin@example.com", description="Address of the first administrator")
+    admin_password: SecretStr | None = Field(
+        None, description="Password of the first administrator; absent: made and printed once"
+    )
+
+
+class ObservabilitySettings(BaseModel):
+    """Logs and metrics."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, JSON elsewhere"
+    )
+    metrics: bool = Field(True, description="Serve Prometheus metrics on an address of their own")
+    metrics_host: str = Field("127.0.0.1", description="Address for metrics")
+    metrics_port: int = Field(9464, ge=0, le=65535, description="Port for metrics")
+
+
+class Settings(
+    ServerSettings,
+    DatabaseSettings,
+    SecretSettings,
+    TokenSettings,
+    SessionSettings,
+    PasswordSettings,
+    LimitSettings,
+    RecordSettings,
+    FirstAdminSettings,
+    ObservabilitySettings,
+    BaseSettings,
+):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    @property
+    def issuer_url(self) -> str:
+        """The `iss` claim: as configured, or where a newcomer's browser finds the service."""
+        return self.issuer or f"http://localhost:{self.port}{self.root_path}"
+
+    @property
+    def dsn(self) -> str:
+        """The database's URL.
+
+        Raises:
+            WrongSetting: none is set; `boot.complete` would have started the embedded one.
+        """
+        if self.database_url is None:
+            raise WrongSetting(f"{PREFIX}DATABASE_URL: should be set")
+        return self.database_url.get_secret_value()
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secret keyring, newest first.
+
+        Raises:
+            WrongSetting: none is set; `boot.complete` would have made one.
+        """
+        if self.secret_key is None:
+            raise WrongSetting(f"{PREFIX}SECRET_KEY: should be set")
+        return [key.strip() for key in self.secret_key.get_secret_value().split(",")]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _SecretFiles(settings_cls), env_settings, dotenv_settings
+
+
+def variable_of(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def secret_fields() -> list[str]:
+    """Name the fields that hold secrets, each of which has a `*_FILE` variant."""
+    return [
+        name for name, info in Settings.model_fields.items() if "SecretStr" in str(info.annotation)
+    ]
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `KEYFOB_X_FILE` for every secret field X, without the final line break."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{variable_of(field_name)}_FILE")
+        if not path or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except OSError as fault:
+            raise WrongSetting(
+                f"{variable_of(field_name)}_FILE: cannot be read: {fault.strerror}"
+            ) from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(info, name)[0]
+            for name, info in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment and `.env`; overrides win.
+
+    Raises:
+        WrongSetting: a value does not fit, or a `KEYFOB_` variable is unknown.
+    """
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as fault:
+        first = fault.errors(include_input=False, include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise WrongSetting(f"{variable_of(str(first['loc'][0]))}: {message}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {variable_of(name) for name in Settings.model_fields}
+    known |= {f"{variable_of(name)}_FILE" for name in secret_fields()}
+    dotenv = DotEnvSettingsSource(Settings).env_vars  # keys arrive in lower case
+    given = {name for name in os.environ if name.startswith(PREFIX)}
+    given |= {name.upper() for name in dotenv if name.upper().startswith(PREFIX)}
+    for name in sorted(given - known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise WrongSetting(f"{name}: there is no such setting{hint}")
