@@ -1,0 +1,22 @@
+"""${message}"""
+
+from keyfob.migrations.running import run_sql
+
+revision = ${repr(up_revision)}
+down_revision: str | None = ${repr(down_revision)}
+branch_labels: str | None = ${repr(branch_labels)}
+depends_on: str | None = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    run_sql(
+        """
+        """
+    )
+
+
+def downgrade() -> None:
+    run_sql(
+        """
+        """
+    )
