@@ -1,0 +1,1 @@
+"""Access tokens: their claims, the keys that sign them, and the JWKS that verifies them."""

@@ -1,0 +1,45 @@
+"""The signature algorithms: how a key pair of each is made, written and read."""
+
+from typing import Any, cast
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from keyfob.tokens.models import PrivateKey, PublicKey
+
+
+def generate(algorithm: str) -> PrivateKey:
+    """Make a private key: Ed25519 (RFC 8037), P-256 (RFC 7518 3.4) or RSA of 3,072 bits (3.3)."""
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+
+
+def to_pkcs8(key: PrivateKey) -> bytes:
+    """Write a private key as DER."""
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def from_pkcs8(data: bytes) -> PrivateKey:
+    """Read a private key from DER."""
+    return cast("PrivateKey", serialization.load_der_private_key(data, password=None))
+
+
+def to_jwk(algorithm: str, kid: str, key: PublicKey) -> dict[str, Any]:
+    """Write the public half as a JWK (RFC 7517 section 4)."""
+    jwk: dict[str, Any]
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        jwk = OKPAlgorithm.to_jwk(key, as_dict=True)
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        jwk = ECAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        jwk = RSAAlgorithm.to_jwk(key, as_dict=True)
+    jwk.pop("key_ops", None)
+    return {**jwk, "kid": kid, "use": "sig", "alg": algorithm}

@@ -1,0 +1,56 @@
+"""Signing keys and the claims that they sign."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from keyfob.core.authority import Role
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key pair with its place in the rotation.
+
+    It verifies from its creation on; it signs from `signs_from` until its successor does.
+    """
+
+    position: int
+    kid: str
+    algorithm: str
+    public_jwk: dict[str, Any]
+    created_at: datetime
+    signs_from: datetime
+    dropped_at: datetime | None
+    public_key: PublicKey = field(repr=False)
+    private_key: PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token says (RFC 9068 section 2.2, with `sid` and `gen` of our own).
+
+    `gen` is the session's generation at issue: a revocation names a session and a generation, and
+    kills every token of that session up to it.
+    """
+
+    user_id: UUID
+    session_id: UUID
+    generation: int
+    role: Role
+    auth_time: datetime
+    amr: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """The claims of a token that holds, and the second at which it stops holding."""
+
+    claims: AccessClaims
+    expires_at: int
+    kid: str

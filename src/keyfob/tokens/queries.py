@@ -1,0 +1,100 @@
+"""SQL of the signing keys."""
+
+from datetime import datetime
+from typing import Any
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+
+async def list_keys(db: Executor, retired_before: datetime) -> list[Record]:
+    """Return the keys that still sign or verify, and those to come, by position.
+
+    A key retires when its successor starts to sign; it is left out once that was before
+    `retired_before`, for then its last token has expired.
+    """
+    return await db.fetch(
+        """
+        SELECT * FROM (
+            SELECT k.*, lead(signs_from) OVER (ORDER BY position) AS retires_at
+              FROM signing_keys AS k
+        ) AS k
+         WHERE dropped_at IS NULL AND (retires_at IS NULL OR retires_at > $1)
+         ORDER BY position
+        """,
+        retired_before,
+    )
+
+
+async def list_all_keys(db: Executor) -> list[Record]:
+    """Return every key ever made, by position, without its private half."""
+    return await db.fetch(
+        """
+        SELECT position, kid, algorithm, created_at, signs_from, dropped_at,
+               lead(signs_from) OVER (ORDER BY position) AS retires_at
+          FROM signing_keys ORDER BY position
+        """
+    )
+
+
+async def insert_key(
+    tx: Tx,
+    *,
+    position: int,
+    kid: str,
+    algorithm: str,
+    public_jwk: dict[str, Any],
+    private_key: bytes,
+    created_at: datetime,
+    signs_from: datetime,
+) -> bool:
+    """Add the key at that position and tell every worker; False if somebody else just did.
+
+    The position is the race's referee: of eight first requests at once, one makes the key.
+    """
+    inserted = await tx.fetchval(
+        """
+        INSERT INTO signing_keys
+               (position, kid, algorithm, public_jwk, private_key, created_at, signs_from)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (position) DO NOTHING
+        RETURNING true
+        """,
+        position,
+        kid,
+        algorithm,
+        public_jwk,
+        private_key,
+        created_at,
+        signs_from,
+    )
+    await notify_keys_changed(tx)
+    return bool(inserted)
+
+
+async def lock_keys(tx: Tx) -> None:
+    """Let one rotation by hand run at a time, until the commit."""
+    await tx.execute("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def drop_keys_before(tx: Tx, position: int, now: datetime) -> None:
+    """Refuse every older key from now on: for a compromise."""
+    await tx.execute(
+        "UPDATE signing_keys SET dropped_at = $2 WHERE position < $1 AND dropped_at IS NULL",
+        position,
+        now,
+    )
+    await notify_keys_changed(tx)
+
+
+async def update_private_key(tx: Tx, position: int, private_key: bytes) -> None:
+    """Store the same private key, sealed anew."""
+    await tx.execute(
+        "UPDATE signing_keys SET private_key = $2 WHERE position = $1", position, private_key
+    )
+
+
+async def notify_keys_changed(tx: Tx) -> None:
+    """Tell every worker, at the commit, to read the keys again."""
+    await tx.execute("SELECT pg_notify('keyfob', 'keys')")

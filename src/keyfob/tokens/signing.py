@@ -1,0 +1,131 @@
+"""Access tokens in and out: RFC 9068 JWTs, signed and verified through PyJWT."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from jwt import PyJWS
+from jwt.exceptions import InvalidTokenError, PyJWTError
+
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.secrets import random_text
+from keyfob.tokens.errors import TokenRejected
+from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.models import AccessClaims, VerifiedToken
+
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, no secret
+CLIENT_ID = "keyfob"
+SCOPE = "account"
+
+# How far the clocks of two instances may differ before a fresh token looks like one from the future.
+_LEEWAY = 5
+_LONGEST_TOKEN = 4096
+
+_jws = PyJWS(algorithms=["EdDSA", "ES256", "RS256"])
+
+
+class AccessTokens:
+    """Signs and verifies access tokens of one issuer and one audience."""
+
+    def __init__(
+        self, keyring: Keyring, clock: Clock, *, issuer: str, audience: str, ttl: int
+    ) -> None:
+        self._keyring = keyring
+        self._clock = clock
+        self._issuer = issuer
+        self._audience = audience
+        self.ttl = ttl
+
+    def sign(self, claims: AccessClaims) -> str:
+        """Return the claims as a signed token that lives `ttl` seconds.
+
+        Raises:
+            NoSigningKey: no key was loaded.
+        """
+        key = self._keyring.active()
+        now = self._clock.timestamp()
+        payload = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(claims.user_id),
+            "iat": now,
+            "exp": now + self.ttl,
+            "jti": random_text(16),
+            "sid": str(claims.session_id),
+            "gen": claims.generation,
+            "client_id": CLIENT_ID,
+            "role": claims.role.value,
+            "scope": SCOPE,
+            "auth_time": int(claims.auth_time.timestamp()),
+            "amr": list(claims.amr),
+        }
+        return _jws.encode(
+            json.dumps(payload, separators=(",", ":")).encode(),
+            key.private_key,
+            key.algorithm,
+            headers={"typ": TOKEN_TYPE, "kid": key.kid},
+        )
+
+    def verify(self, token: str) -> VerifiedToken:
+        """Check signature and claims (RFC 9068 section 4, RFC 8725).
+
+        The algorithm is the key's, never the header's; keys come from the keyring alone, so that
+        `jwk`, `jku` and `x5u` in a header are without effect, and a foreign `kid` costs nothing.
+
+        Raises:
+            TokenRejected: for whatever reason; it says which, for the log.
+        """
+        if len(token) > _LONGEST_TOKEN:
+            raise TokenRejected("too_long")
+        try:
+            header = _jws.get_unverified_header(token)
+        except (PyJWTError, ValueError):
+            raise TokenRejected("malformed") from None
+        if header.get("typ") != TOKEN_TYPE or "crit" in header or "b64" in header:
+            raise TokenRejected("wrong_type")
+        key = self._keyring.find(str(header.get("kid")))
+        if key is None or header.get("alg") != key.algorithm:
+            raise TokenRejected("unknown_key")
+        try:
+            payload = _jws.decode(token, key.public_key, algorithms=[key.algorithm])
+            claims = json.loads(payload)
+        except InvalidTokenError:
+            raise TokenRejected("bad_signature") from None
+        except ValueError:
+            raise TokenRejected("malformed") from None
+        return self._read(claims, key.kid)
+
+    def _read(self, claims: Any, kid: str) -> VerifiedToken:
+        now = self._clock.timestamp()
+        try:
+            expires_at, issued_at = _whole(claims, "exp"), _whole(claims, "iat")
+            if claims["iss"] != self._issuer or claims["aud"] != self._audience:
+                raise TokenRejected("wrong_audience")
+            if expires_at <= now:
+                raise TokenRejected("expired")
+            if issued_at > now + _LEEWAY or _whole(claims, "nbf", issued_at) > now + _LEEWAY:
+                raise TokenRejected("not_yet_valid")
+            return VerifiedToken(
+                AccessClaims(
+                    user_id=UUID(claims["sub"]),
+                    session_id=UUID(claims["sid"]),
+                    generation=_whole(claims, "gen"),
+                    role=Role(claims["role"]),
+                    auth_time=datetime.fromtimestamp(_whole(claims, "auth_time"), UTC),
+                    amr=tuple(claims["amr"]),
+                ),
+                expires_at=expires_at,
+                kid=kid,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise TokenRejected("wrong_claims") from None
+
+
+def _whole(claims: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = claims[name] if default is None else claims.get(name, default)
+    if type(value) is not int:  # bool is an int to isinstance, and no NumericDate
+        raise TokenRejected("wrong_claims")
+    return value
