@@ -1,0 +1,95 @@
+"""SQL of the audit log."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+# Any constant that no other advisory lock of ours uses.
+_CHAIN_LOCK = 0x6B66_6175
+
+
+async def lock_chain(tx: Tx) -> Record | None:
+    """Hold the end of the chain until the commit, and return the last event, or None."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _CHAIN_LOCK)
+    return await tx.fetchrow(
+        "SELECT position, mac FROM audit_events ORDER BY position DESC LIMIT 1"
+    )
+
+
+async def insert_event(
+    tx: Tx,
+    *,
+    position: int,
+    event_id: UUID,
+    at: datetime,
+    action: str,
+    actor_id: UUID | None,
+    target_id: UUID | None,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    address: str | None,
+    mac: bytes,
+) -> None:
+    """Append an event."""
+    await tx.execute(
+        """
+        INSERT INTO audit_events (position, id, at, action, actor_id, target_id,
+                                  old_values, new_values, ip_address, mac)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::inet, $10)
+        """,
+        position,
+        event_id,
+        at,
+        action,
+        actor_id,
+        target_id,
+        old,
+        new,
+        address,
+        mac,
+    )
+
+
+async def list_events(
+    db: Executor,
+    *,
+    before: int | None,
+    action: str | None,
+    actor_id: UUID | None,
+    target_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> list[Record]:
+    """Return events, newest first, from before a position."""
+    return await db.fetch(
+        """
+        SELECT * FROM audit_events
+         WHERE ($1::bigint IS NULL OR position < $1)
+           AND ($2::text IS NULL OR action = $2)
+           AND ($3::uuid IS NULL OR actor_id = $3)
+           AND ($4::uuid IS NULL OR target_id = $4)
+           AND ($5::timestamptz IS NULL OR at >= $5)
+           AND ($6::timestamptz IS NULL OR at < $6)
+         ORDER BY position DESC
+         LIMIT $7
+        """,
+        before,
+        action,
+        actor_id,
+        target_id,
+        since,
+        until,
+        limit,
+    )
+
+
+async def each_event(tx: Tx) -> AsyncIterator[Record]:
+    """Walk the whole log from its beginning, a batch in memory at a time."""
+    async for record in tx.cursor("SELECT * FROM audit_events ORDER BY position", prefetch=500):
+        yield record

@@ -1,0 +1,1 @@
+"""Sessions: open, refresh with reuse detection, revoke; the feed of revocations; activity."""

@@ -1,0 +1,70 @@
+"""Activity is counted from authenticated requests: kept in memory, written every few seconds."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.sessions import queries
+
+
+@dataclass(slots=True)
+class _Span:
+    first: datetime
+    last: datetime
+
+    def stretch(self, other: "_Span") -> None:
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+
+
+class Activity:
+    """Collects touches; a touch costs two dictionary look-ups and no I/O."""
+
+    def __init__(self, db: Database, clock: Clock, *, idle_gap: timedelta) -> None:
+        self._db = db
+        self._clock = clock
+        self._idle_gap = idle_gap
+        self._sessions: dict[UUID, datetime] = {}
+        self._users: dict[UUID, _Span] = {}
+
+    def touch(self, user_id: UUID, session_id: UUID) -> None:
+        """Note that the user is active now, in that session."""
+        now = self._clock.now()
+        self._sessions[session_id] = now
+        span = self._users.get(user_id)
+        if span is None:
+            self._users[user_id] = _Span(now, now)
+        elif now > span.last:
+            span.last = now
+
+    async def flush(self) -> None:
+        """Write the collected touches in one statement; what cannot be written is kept.
+
+        Raises:
+            DatabaseUnavailable: nothing was lost, the next flush writes it.
+        """
+        sessions, self._sessions = self._sessions, {}
+        users, self._users = self._users, {}
+        if not users:
+            return
+        try:
+            await queries.update_activity(
+                self._db,
+                sorted(sessions.items()),
+                sorted((user, span.first, span.last) for user, span in users.items()),
+                self._idle_gap,
+            )
+        except DatabaseUnavailable:
+            self._keep(sessions, users)
+            raise
+
+    def _keep(self, sessions: dict[UUID, datetime], users: dict[UUID, _Span]) -> None:
+        self._sessions = {**sessions, **self._sessions}
+        for user, span in users.items():
+            if user in self._users:
+                self._users[user].stretch(span)
+            else:
+                self._users[user] = span

@@ -1,0 +1,25 @@
+"""Old sessions go by themselves."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.sessions import queries
+
+_AT_ONCE = 5000
+
+
+@dataclass(frozen=True)
+class SessionCleanup:
+    """Deletes spent revocations, and sessions that ended long ago."""
+
+    db: Database
+    clock: Clock
+    retention: timedelta
+
+    async def run(self) -> None:
+        """Delete in small batches, so that no lock is held for long."""
+        now = self.clock.now()
+        while await queries.delete_old(self.db, now, now - self.retention, _AT_ONCE) >= _AT_ONCE:
+            pass

@@ -1,0 +1,57 @@
+"""What a User-Agent tells about a device. It is a claim, good for display and for nothing else."""
+
+from dataclasses import dataclass
+
+from ua_parser import parse
+
+from keyfob.sessions.models import DeviceType
+
+_BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client", "okhttp")
+_TABLETS = ("ipad", "tablet", "kindle", "silk/", "playbook")
+_PHONES = ("iphone", "ipod", "windows phone", "mobile")
+_DESKTOPS = ("windows", "mac os", "ubuntu", "linux", "chrome os", "fedora", "debian", "freebsd")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as it presents itself; None where it does not say."""
+
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+
+
+def describe_device(user_agent: str) -> Device:
+    """Read a User-Agent header, at most 512 characters of it."""
+    found = parse(user_agent)
+    browser, system, device = found.user_agent, found.os, found.device
+    return Device(
+        device_type=_kind(user_agent.lower(), system.family.lower() if system else ""),
+        browser=_versioned(browser.family, browser.major) if browser else None,
+        os=_versioned(system.family, system.major) if system else None,
+        platform=device.family if device and device.family != "Other" else None,
+    )
+
+
+def _versioned(family: str, major: str | None) -> str | None:
+    if family == "Other":
+        return None
+    return f"{family} {major}" if major else family
+
+
+def _kind(user_agent: str, system: str) -> DeviceType:
+    if any(word in user_agent for word in _BOTS):
+        return "bot"
+    if any(word in user_agent for word in _TABLETS) or _is_android_tablet(user_agent):
+        return "tablet"
+    if any(word in user_agent for word in _PHONES):
+        return "mobile"
+    if any(word in system or word in user_agent for word in _DESKTOPS):
+        return "desktop"
+    return "unknown"
+
+
+def _is_android_tablet(user_agent: str) -> bool:
+    # Google's advice: Android phones say "Mobile", tablets do not.
+    return "android" in user_agent and "mobile" not in user_agent

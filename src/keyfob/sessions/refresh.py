@@ -1,0 +1,120 @@
+"""The life of a refresh token: rotation, replay within the grace time, reuse after it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from asyncpg import Record
+
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.telemetry import REFRESHES, REUSES
+from keyfob.limits.service import LocalRate
+from keyfob.sessions import queries
+from keyfob.sessions.errors import InvalidRefreshToken
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.refresh_tokens import LAST_GENERATION, RefreshToken
+from keyfob.sessions.service import Sessions
+from keyfob.tokens.models import AccessClaims
+
+log = structlog.get_logger("keyfob.refresh")
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Exchanges a refresh token for the session's next tokens."""
+
+    db: Database
+    sessions: Sessions
+    audit: Audit
+    rate: LocalRate
+    clock: Clock
+    grace: timedelta
+    idle_ttl: timedelta
+
+    async def exchange(self, text: str) -> Tokens:
+        """Rotate: one round trip to the database.
+
+        A token used before gives the same successor again within the grace time: whoever lost the
+        reply, or raced with another tab, goes on. After it the session is ended, for either the
+        client or a thief holds a stolen token, and nobody can tell which (RFC 9700 section 4.14).
+
+        Raises:
+            InvalidRefreshToken: for every cause.
+            TooManyRequests: this session refreshes more often than the limit allows.
+        """
+        token = self.sessions.codec.read(text)
+        if token is None:
+            raise self._refusal("forged")
+        self.rate.hit(str(token.session_id))
+        now = self.clock.now()
+        row = await queries.rotate_session(
+            self.db,
+            token.session_id,
+            token.generation,
+            token.secret_hash,
+            now,
+            now - self.idle_ttl,
+        )
+        if row is None:
+            return await self._replay(token, now)
+        REFRESHES.labels("rotated").inc()
+        return self._tokens(token, row)
+
+    async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
+        """Answer a token that did not rotate its session."""
+        row = await queries.find_session(self.db, token.session_id)
+        if row is None or row["secret_hash"] != token.secret_hash:
+            raise self._refusal("unknown")
+        if row["ended_at"] is not None:
+            raise self._refusal("ended")
+        if row["expires_at"] <= now or row["last_activity_at"] + self.idle_ttl <= now:
+            raise self._refusal("expired")
+        if row["generation"] == token.generation + 1 and row["rotated_at"] > now - self.grace:
+            REFRESHES.labels("replayed").inc()
+            return self._tokens(token, row)
+        await self._end_reused(token, now)
+        raise self._refusal("reused")
+
+    async def _end_reused(self, token: RefreshToken, now: datetime) -> None:
+        """End the session; committed before the refusal, so the event stays."""
+        revocations = self.sessions.revocations
+        async with self.db.begin() as tx:
+            user_id = await queries.end_reused_session(
+                tx, token.session_id, token.generation, token.secret_hash, now, self.grace
+            )
+            if user_id is None:
+                return
+            await queries.revoke_sessions(tx, [token.session_id], now, revocations.expiry(now))
+            await self.audit.record(
+                tx,
+                action="session.reuse_detected",
+                actor_id=None,
+                target_id=user_id,
+                new={"session_id": str(token.session_id)},
+            )
+        self.sessions.apply([(token.session_id, LAST_GENERATION)])
+        REUSES.inc()
+        log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
+
+    def _tokens(self, used: RefreshToken, row: Record) -> Tokens:
+        """Write the successor: a pure function of the row and the salt, so a replay gets the same."""
+        return self.sessions.tokens_of(
+            RefreshToken(used.session_id, row["generation"], used.salt),
+            AccessClaims(
+                user_id=row["user_id"],
+                session_id=used.session_id,
+                generation=row["generation"],
+                role=Role(row["role"]),
+                auth_time=row["auth_time"],
+                amr=tuple(row["amr"]),
+            ),
+        )
+
+    @staticmethod
+    def _refusal(reason: str) -> InvalidRefreshToken:
+        REFRESHES.labels(reason).inc()
+        log.info("refresh_refused", reason=reason)
+        return InvalidRefreshToken()

@@ -1,0 +1,84 @@
+"""The refresh token: what it holds, and how a forged one fails without touching the database.
+
+`kfr_` + base64url(version 1, key id 3, session id 16, generation 4, salt 16, MAC 32): 72 bytes,
+96 characters, no padding bits. MAC = HMAC-SHA-256(server key, the 40 bytes before it).
+
+The salt is drawn at login and rests with the client alone: the row keeps its SHA-256. So neither a
+leaked database nor a leaked server key lets anyone make a token, nor both together.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.core.encryption import KEY_ID_BYTES, DerivedKey, KeyRing
+from keyfob.core.secrets import compare_digest
+
+PREFIX = "kfr_"
+SALT_BYTES = 16
+_VERSION = b"\x01"
+_MAC_BYTES = 32
+_ENCODED_LENGTH = len(PREFIX) + 96
+_ID = slice(1 + KEY_ID_BYTES, 20)
+_GENERATION = slice(20, 24)
+_SALT = slice(24, 40)
+LAST_GENERATION = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """What a genuine refresh token says."""
+
+    session_id: UUID
+    generation: int
+    salt: bytes
+
+    @property
+    def secret_hash(self) -> bytes:
+        """SHA-256 of the salt, as the session's row keeps it."""
+        return hashlib.sha256(self.salt).digest()
+
+
+class RefreshTokenCodec:
+    """Writes refresh tokens with the first server key, reads those of every key."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def write(self, token: RefreshToken) -> str:
+        """Return the token as text; the same each time for the same session and generation."""
+        key = self._ring.first
+        body = b"".join(
+            (
+                _VERSION,
+                key.id,
+                token.session_id.bytes,
+                token.generation.to_bytes(4),
+                token.salt,
+            )
+        )
+        return PREFIX + urlsafe_b64encode(body + key.mac(body)).decode("ascii")
+
+    def read(self, text: str) -> RefreshToken | None:
+        """Return what the token says, or None if we did not make it. Touches no database."""
+        if len(text) != _ENCODED_LENGTH or not text.startswith(PREFIX):
+            return None
+        try:
+            data = urlsafe_b64decode(text[len(PREFIX) :].encode("ascii"))
+        except (NotBase64, UnicodeEncodeError):
+            return None
+        # One spelling a token: the decoder would also accept "+", "/" and stray characters.
+        if PREFIX + urlsafe_b64encode(data).decode("ascii") != text:
+            return None
+        body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+        key = self._key_of(body)
+        if key is None or not compare_digest(key.mac(body), mac):
+            return None
+        return RefreshToken(
+            UUID(bytes=body[_ID]), int.from_bytes(body[_GENERATION]), body[_SALT]
+        )
+
+    def _key_of(self, body: bytes) -> DerivedKey | None:
+        return self._ring.find(body[1 : 1 + KEY_ID_BYTES]) if body[:1] == _VERSION else None

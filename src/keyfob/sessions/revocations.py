@@ -1,0 +1,59 @@
+"""The short list of revocations that could still meet a live access token, in every worker."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
+from keyfob.sessions import queries
+
+# Clocks of instances differ a little: a revocation is kept this much longer than any token lives.
+_SKEW = timedelta(seconds=60)
+
+
+class Revocations:
+    """Answers from memory whether a token is dead; loaded by the feed, and never forgets early.
+
+    A revocation is a pair (session, generation): every token of that session up to that
+    generation is dead. The generation is a logical clock, so no wall clock decides.
+    """
+
+    def __init__(self, db: Database, clock: Clock, *, token_ttl: timedelta) -> None:
+        self._db = db
+        self._clock = clock
+        self._token_ttl = token_ttl
+        self._dead: dict[UUID, tuple[int, datetime]] = {}
+
+    def kills(self, session_id: UUID, generation: int) -> bool:
+        """Tell whether a token of that session and generation is dead."""
+        held = self._dead.get(session_id)
+        return held is not None and generation <= held[0]
+
+    def expiry(self, now: datetime) -> datetime:
+        """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
+        return now + self._token_ttl + _SKEW
+
+    def add(self, session_id: UUID, generation: int, expires_at: datetime) -> None:
+        """Hold a revocation; a later generation replaces an earlier one, never the reverse."""
+        held = self._dead.get(session_id)
+        if held is None or held[0] < generation:
+            self._dead[session_id] = (generation, expires_at)
+        else:
+            self._dead[session_id] = (held[0], max(held[1], expires_at))
+        REVOCATIONS_HELD.set(len(self._dead))
+
+    def hear(self, notice: str) -> None:
+        """Take in a notice `session generation milliseconds` of the feed."""
+        session, generation, milliseconds = notice.split(" ")
+        revoked_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+        self.add(UUID(session), int(generation), self.expiry(self._clock.now()))
+        REVOCATION_LAG.observe(max(0.0, (self._clock.now() - revoked_at).total_seconds()))
+
+    async def load(self) -> None:
+        """Read what was revoked while the feed was away, and drop what can meet no token."""
+        now = self._clock.now()
+        for record in await queries.list_revocations(self._db, now):
+            self.add(record["session_id"], record["generation"], record["expires_at"])
+        self._dead = {key: held for key, held in self._dead.items() if held[1] > now}
+        REVOCATIONS_HELD.set(len(self._dead))

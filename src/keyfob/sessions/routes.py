@@ -1,0 +1,140 @@
+"""Refresh, sign out, and the caller's own sessions."""
+
+import json
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Body, Depends, Path
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.core.http import CurrentCaller, Provided, may_refuse, read_json, router
+from keyfob.core.http.hot import hot_route
+from keyfob.core.http.problems import pointers
+from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
+from keyfob.limits.routes import limited
+from keyfob.sessions.errors import InvalidRefreshToken, NotYourSession, SessionNotFound
+from keyfob.sessions.models import SessionOut, Tokens, TokensOut
+from keyfob.sessions.refresh import Refresh
+from keyfob.sessions.service import Sessions
+
+routes = router("Sessions")
+
+RefreshText = Annotated[str, Field(min_length=1, max_length=512, examples=["kfr_AV2lZ…"])]
+
+
+class RefreshIn(BaseModel):
+    """A refresh token, under either name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[
+        RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))
+    ]
+
+
+class LogOutIn(BaseModel):
+    """The refresh token of the session to end, if it is not the one that calls."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: RefreshText
+
+
+_refresh_in = TypeAdapter(RefreshIn)
+
+
+def tokens_body(tokens: Tokens) -> bytes:
+    """Write the answer as bytes: what we built needs no validation."""
+    return json.dumps(
+        {
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+            "token_type": "bearer",
+            "expires_in": tokens.expires_in,
+            "session_id": str(tokens.session_id),
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+@hot_route(
+    routes,
+    "POST",
+    "/refresh",
+    response_model=TokensOut,
+    body=RefreshIn,
+    responses=may_refuse(InvalidRefreshToken, TooManyRequests),
+)
+async def refresh(request: Request) -> bytes:
+    """Exchange a refresh token for the next pair.
+
+    A used token gives the same successor again for a few seconds, so a lost reply logs nobody out.
+    After that, presenting it ends the session: somebody has a copy.
+    """
+    try:
+        body = _refresh_in.validate_python(await read_json(request))
+    except ValidationError as fault:
+        raise InvalidInput(pointers(fault.errors(include_input=False), "body")) from None
+    service: Refresh = request.app.state.services[Refresh]
+    return tokens_body(await service.exchange(body.token))
+
+
+@routes.delete(
+    "/logout",
+    status_code=204,
+    dependencies=[Depends(limited("logout"))],
+    responses=may_refuse(Unauthenticated, NotYourSession),
+)
+async def log_out(
+    caller: CurrentCaller,
+    sessions: Annotated[Sessions, Provided(Sessions)],
+    body: Annotated[LogOutIn | None, Body()] = None,
+) -> None:
+    """Sign out here, or end the session of a refresh token that is your own."""
+    await sessions.log_out(caller, body.token if body else None)
+
+
+@routes.delete(
+    "/logout-all",
+    status_code=204,
+    dependencies=[Depends(limited("logout"))],
+    responses=may_refuse(Unauthenticated),
+)
+async def log_out_everywhere(
+    caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
+) -> None:
+    """Sign out on every device."""
+    await sessions.log_out_everywhere(caller.user_id)
+
+
+@routes.get(
+    "/me/sessions",
+    dependencies=[Depends(limited("me"))],
+    responses=may_refuse(Unauthenticated),
+)
+async def list_own_sessions(
+    caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
+) -> list[SessionOut]:
+    """List the devices on which you are signed in, the newest first."""
+    return [
+        SessionOut.of(record, caller.session_id)
+        for record in await sessions.list_live(caller.user_id)
+    ]
+
+
+@routes.delete(
+    "/me/sessions/{id}",
+    status_code=204,
+    dependencies=[Depends(limited("me"))],
+    responses=may_refuse(Unauthenticated, SessionNotFound),
+)
+async def end_own_session(
+    session_id: Annotated[UUID, Path(alias="id")],
+    caller: CurrentCaller,
+    sessions: Annotated[Sessions, Provided(Sessions)],
+) -> Response:
+    """Sign out one device."""
+    await sessions.end_own(caller, session_id)
+    return Response(status_code=204)

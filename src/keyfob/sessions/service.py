@@ -1,0 +1,160 @@
+"""Opening and ending sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.authority import Caller, Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.secrets import new_id, random_bytes
+from keyfob.sessions import queries
+from keyfob.sessions.activity import Activity
+from keyfob.sessions.devices import describe_device
+from keyfob.sessions.errors import NotYourSession, SessionNotFound
+from keyfob.sessions.models import EndReason, Tokens
+from keyfob.sessions.refresh_tokens import (
+    LAST_GENERATION,
+    SALT_BYTES,
+    RefreshToken,
+    RefreshTokenCodec,
+)
+from keyfob.sessions.revocations import Revocations
+from keyfob.tokens.models import AccessClaims
+from keyfob.tokens.signing import AccessTokens
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Opens sessions, lists them, ends them; what ends one also revokes its access tokens."""
+
+    db: Database
+    tokens: AccessTokens
+    codec: RefreshTokenCodec
+    revocations: Revocations
+    activity: Activity
+    clock: Clock
+    idle_ttl: timedelta
+    max_ttl: timedelta
+
+    async def open(
+        self, tx: Tx, user_id: UUID, origin: Origin, amr: Sequence[str] = ("pwd",)
+    ) -> Tokens | None:
+        """Open a session and return its first tokens; None if the user is gone or blocked by now.
+
+        Joins `tx`: the tokens are good once the caller has committed.
+        """
+        now = self.clock.now()
+        refresh = RefreshToken(new_id(now), 0, random_bytes(SALT_BYTES))
+        opened = await queries.insert_session(
+            tx,
+            session_id=refresh.session_id,
+            user_id=user_id,
+            secret_hash=refresh.secret_hash,
+            amr=amr,
+            now=now,
+            expires_at=now + self.max_ttl,
+            address=origin.address,
+            device=describe_device(origin.user_agent),
+        )
+        if opened is None:
+            return None
+        self.activity.touch(user_id, refresh.session_id)
+        claims = AccessClaims(
+            user_id, refresh.session_id, 0, Role(opened["role"]), now, tuple(amr)
+        )
+        return self.tokens_of(refresh, claims)
+
+    def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
+        """Write a session's pair of tokens."""
+        return Tokens(
+            access_token=self.tokens.sign(claims),
+            refresh_token=self.codec.write(refresh),
+            expires_in=self.tokens.ttl,
+            session_id=refresh.session_id,
+        )
+
+    async def list_live(self, user_id: UUID) -> list[Record]:
+        """Return the user's live sessions, newest first."""
+        return await queries.list_live_sessions(
+            self.db, user_id, self.clock.now(), self.idle_ttl
+        )
+
+    async def log_out(self, caller: Caller, refresh_token: str | None = None) -> None:
+        """End the caller's session, or the one of a refresh token that is the caller's own.
+
+        Raises:
+            NotYourSession: the refresh token is somebody else's, or none of ours.
+        """
+        session_id = caller.session_id
+        if refresh_token is not None:
+            session_id = await self._own_session_of(caller, refresh_token)
+        await self._end_one(session_id, caller.user_id)
+
+    async def end_own(self, caller: Caller, session_id: UUID) -> None:
+        """End one of the caller's sessions.
+
+        Raises:
+            SessionNotFound: the caller has no such live session; another's is not told apart.
+        """
+        if not await self._end_one(session_id, caller.user_id):
+            raise SessionNotFound
+
+    async def log_out_everywhere(self, user_id: UUID) -> None:
+        """End all of a user's sessions."""
+        async with self.db.begin() as tx:
+            ended = await self.end_all(tx, user_id, EndReason.LOGOUT)
+        self.apply(ended)
+
+    async def end_all(self, tx: Tx, user_id: UUID, reason: EndReason) -> list[tuple[UUID, int]]:
+        """End all of a user's sessions in `tx`; hand the result to `apply` after the commit."""
+        now = self.clock.now()
+        ids = await queries.end_sessions_of_user(tx, user_id, now, reason)
+        await queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
+        return [(session_id, LAST_GENERATION) for session_id in ids]
+
+    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> list[tuple[UUID, int]]:
+        """Carry a new role into the user's sessions, in the `tx` that changes the user.
+
+        Tokens of the old role die now; the next refresh brings the new one and signs nobody out.
+        """
+        now = self.clock.now()
+        revoked = await queries.update_role_of_user(tx, user_id, role)
+        await queries.revoke(tx, revoked, now, self.revocations.expiry(now))
+        return revoked
+
+    def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
+        """Refuse in this worker at once what was just committed; the others hear the feed."""
+        expires_at = self.revocations.expiry(self.clock.now())
+        for session_id, generation in revoked:
+            self.revocations.add(session_id, generation, expires_at)
+
+    async def _end_one(self, session_id: UUID, user_id: UUID) -> bool:
+        now = self.clock.now()
+        async with self.db.begin() as tx:
+            ended = await queries.end_session(tx, session_id, user_id, now, EndReason.LOGOUT)
+            if ended:
+                await self._revoke_ended(tx, session_id, now)
+        if ended:
+            self.apply([(session_id, LAST_GENERATION)])
+        return ended
+
+    async def _revoke_ended(self, tx: Tx, session_id: UUID, now: datetime) -> None:
+        await queries.revoke_sessions(tx, [session_id], now, self.revocations.expiry(now))
+
+    async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
+        token = self.codec.read(refresh_token)
+        if token is None:
+            raise NotYourSession
+        session = await queries.find_session(self.db, token.session_id)
+        if (
+            session is None
+            or session["user_id"] != caller.user_id
+            or session["secret_hash"] != token.secret_hash
+        ):
+            raise NotYourSession
+        return token.session_id
