@@ -1,0 +1,1 @@
+"""Signing in with a password, and the log of who tried."""

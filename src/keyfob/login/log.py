@@ -1,0 +1,121 @@
+"""The login log: who tried to sign in, from where, and how it ended."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import LOGINS, mask_email
+from keyfob.login import queries
+from keyfob.login.models import Outcome, Reason
+from keyfob.sessions.devices import describe_device
+from keyfob.users.email import Email
+
+_KNOWN_FOR = timedelta(days=90)
+_MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class LoginLog:
+    """Writes, reads and keeps the login log."""
+
+    db: Database
+    clock: Clock
+    retention: timedelta
+
+    async def succeeded(
+        self, tx: Executor, user_id: UUID, reason: Reason, origin: Origin, session_id: UUID
+    ) -> None:
+        """Write a sign-in, in the transaction that opens its session."""
+        await self._write(tx, Outcome.SUCCEEDED, reason, origin, user_id, None, session_id)
+
+    async def refused(
+        self, tx: Executor, email: Email, user_id: UUID | None, reason: Reason, origin: Origin
+    ) -> None:
+        """Write a refused attempt; an address without account only masked, it may be a typo."""
+        masked = None if user_id else mask_email(email.normal)
+        await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
+
+    async def knows_network(self, user_id: UUID, network: str) -> bool:
+        """Tell whether the account signed in from that network within the last 90 days."""
+        return await queries.has_signed_in_from(
+            self.db, user_id, network, self.clock.now() - _KNOWN_FOR
+        )
+
+    async def list_events(
+        self,
+        *,
+        user_id: UUID | None = None,
+        outcome: Outcome | None = None,
+        address: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 100,
+    ) -> list[Record]:
+        """Return attempts, newest first."""
+        return await queries.list_login_events(
+            self.db,
+            user_id=user_id,
+            outcome=outcome,
+            address=address,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
+
+    async def erase_person(self, tx: Tx, user_id: UUID) -> None:
+        """Take a person out of the log; that somebody signed in stays."""
+        await queries.erase_person(tx, user_id)
+
+    async def make_months(self) -> None:
+        """Make the partitions of this month and the next three, where they are missing."""
+        existing = set(await queries.list_months(self.db))
+        first = self.clock.now().date().replace(day=1)
+        for _ in range(_MONTHS_AHEAD + 1):
+            following = _next_month(first)
+            if f"login_events_{first:%Y_%m}" not in existing:
+                await queries.create_month(self.db, first, following)
+            first = following
+
+    async def drop_old_months(self) -> None:
+        """Drop the months that are past their retention as a whole."""
+        oldest = (self.clock.now() - self.retention).date().replace(day=1)
+        for name in await queries.list_months(self.db):
+            if name < f"login_events_{oldest:%Y_%m}":
+                await queries.drop_month(self.db, name)
+
+    async def _write(
+        self,
+        tx: Executor,
+        outcome: Outcome,
+        reason: Reason,
+        origin: Origin,
+        user_id: UUID | None,
+        email: str | None,
+        session_id: UUID | None,
+    ) -> None:
+        at = self.clock.now()
+        await queries.insert_login_event(
+            tx,
+            event_id=new_id(at),
+            at=at,
+            user_id=user_id,
+            email=email,
+            outcome=outcome,
+            reason=reason,
+            address=origin.address,
+            device=describe_device(origin.user_agent),
+            session_id=session_id,
+        )
+        LOGINS.labels(outcome, reason).inc()
+
+
+def _next_month(first: date) -> date:
+    return (first + timedelta(days=32)).replace(day=1)

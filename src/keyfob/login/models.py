@@ -1,0 +1,51 @@
+"""The login log, as the API shows it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import BaseModel, Field
+
+from keyfob.sessions.models import DeviceType
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+
+
+class Reason(StrEnum):
+    """Why an attempt ended so."""
+
+    PASSWORD = "password"  # noqa: S105 - a reason, no secret
+    REGISTERED = "registered"
+    UNKNOWN_EMAIL = "unknown_email"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
+    BLOCKED = "account_blocked"
+    THROTTLED = "too_many_attempts"
+
+
+class LoginEventOut(BaseModel):
+    """One attempt to sign in."""
+
+    id: UUID
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    user_id: UUID | None
+    email: Annotated[str | None, Field(description="Masked where no account matched")]
+    ip_address: str | None
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+    session_id: UUID | None
+
+    @classmethod
+    def of(cls, record: Record) -> "LoginEventOut":
+        address = record["ip_address"]
+        return cls(**{**dict(record), "ip_address": str(address) if address else None})

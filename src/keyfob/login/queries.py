@@ -1,0 +1,162 @@
+"""SQL of the login log."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Database, Executor, Tx
+from keyfob.login.models import Outcome, Reason
+from keyfob.sessions.devices import Device
+
+
+async def insert_login_event(
+    tx: Executor,
+    *,
+    event_id: UUID,
+    at: datetime,
+    user_id: UUID | None,
+    email: str | None,
+    outcome: Outcome,
+    reason: Reason,
+    address: str | None,
+    device: Device,
+    session_id: UUID | None,
+) -> None:
+    """Write one attempt."""
+    await tx.execute(
+        """
+        INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
+                                  device_type, browser, os, platform, session_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7::text::inet, $8, $9, $10, $11, $12)
+        """,
+        event_id,
+        at,
+        user_id,
+        email,
+        outcome,
+        reason,
+        address,
+        device.device_type,
+        device.browser,
+        device.os,
+        device.platform,
+        session_id,
+    )
+
+
+async def has_signed_in_from(
+    db: Executor, user_id: UUID, network: str, since: datetime
+) -> bool:
+    """Tell whether the account signed in from that network (a host, or an IPv6 /64) before."""
+    return bool(
+        await db.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM login_events
+                 WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+                   AND ip_address <<= $2::text::cidr
+            )
+            """,
+            user_id,
+            network,
+            since,
+        )
+    )
+
+
+async def list_login_events(
+    db: Executor,
+    *,
+    user_id: UUID | None,
+    outcome: Outcome | None,
+    address: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Record]:
+    """Return attempts, newest first, from before a position in that order."""
+    before_at, before_id = before or (None, None)
+    return await db.fetch(
+        """
+        SELECT e.id, e.at, e.outcome, e.reason, e.user_id, coalesce(u.email, e.email) AS email,
+               e.ip_address, e.device_type, e.browser, e.os, e.platform, e.session_id
+          FROM login_events AS e LEFT JOIN users AS u ON u.id = e.user_id
+         WHERE ($1::uuid IS NULL OR e.user_id = $1)
+           AND ($2::text IS NULL OR e.outcome = $2)
+           AND ($3::text IS NULL OR e.ip_address <<= $3::text::inet)
+           AND ($4::timestamptz IS NULL OR e.at >= $4)
+           AND ($5::timestamptz IS NULL OR e.at < $5)
+           AND ($6::timestamptz IS NULL OR (e.at, e.id) < ($6, $7::uuid))
+         ORDER BY e.at DESC, e.id DESC
+         LIMIT $8
+        """,
+        user_id,
+        outcome,
+        address,
+        since,
+        until,
+        before_at,
+        before_id,
+        limit,
+    )
+
+
+async def erase_person(tx: Tx, user_id: UUID) -> None:
+    """Take the person out of the log; that somebody signed in stays."""
+    await tx.execute(
+        """
+        UPDATE login_events
+           SET user_id = NULL, email = NULL, ip_address = NULL, browser = NULL, os = NULL,
+               platform = NULL, session_id = NULL
+         WHERE user_id = $1
+        """,
+        user_id,
+    )
+
+
+async def list_months(db: Executor) -> list[str]:
+    """Return the names of the monthly partitions, oldest first."""
+    rows = await db.fetch(
+        r"""
+        SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'login_events'::regclass AND c.relname ~ '^login_events_\d{4}_\d{2}$'
+         ORDER BY c.relname
+        """
+    )
+    return [row["relname"] for row in rows]
+
+
+async def create_month(db: Database, first: date, next_first: date) -> None:
+    """Make the partition of one month, moving over what the default one already holds of it."""
+    name = f"login_events_{first:%Y_%m}"
+    async with db.begin() as tx:
+        await tx.execute("SET LOCAL lock_timeout = '2s'")
+        await tx.execute("LOCK TABLE login_events IN SHARE UPDATE EXCLUSIVE MODE")
+        if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+            return
+        await tx.execute(f"CREATE TABLE {name} (LIKE login_events INCLUDING ALL)")
+        await tx.execute(
+            f"""
+            WITH late AS (
+                DELETE FROM login_events_default
+                 WHERE at >= '{first} 00:00+00' AND at < '{next_first} 00:00+00'
+                RETURNING *
+            )
+            INSERT INTO {name} SELECT * FROM late
+            """  # noqa: S608 - a name and two dates made here
+        )
+        await tx.execute(
+            f"""
+            ALTER TABLE login_events ATTACH PARTITION {name}
+              FOR VALUES FROM ('{first} 00:00+00') TO ('{next_first} 00:00+00')
+            """
+        )
+
+
+async def drop_month(db: Database, name: str) -> None:
+    """Drop a month of the log whole: no row is deleted one by one."""
+    async with db.begin() as tx:
+        await tx.execute("SET LOCAL lock_timeout = '2s'")
+        await tx.execute(f"DROP TABLE IF EXISTS {name}")

@@ -1,0 +1,105 @@
+"""Signing in with a password."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import SecretStr
+
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem
+from keyfob.limits.clients import UNKNOWN, client_bucket
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.service import Reservation, SignInThrottle
+from keyfob.login.errors import AccountBlocked, InvalidCredentials
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.passwords.service import PasswordMatch, Passwords
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.service import Sessions
+from keyfob.users.email import Email
+from keyfob.users.models import Status
+from keyfob.users.service import Users
+
+
+@dataclass(frozen=True)
+class Login:
+    """Turns proof of identity into a session."""
+
+    db: Database
+    users: Users
+    passwords: Passwords
+    sessions: Sessions
+    throttle: SignInThrottle
+    log: LoginLog
+
+    async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
+        """Sign in.
+
+        Raises:
+            InvalidCredentials: unknown address or wrong password, alike in body and in time.
+            AccountBlocked: the password was right, the account is blocked.
+            TooManyAttempts: too many failures for this account or this pair of address and account.
+            Overloaded: more password checks wait than can be done in time.
+        """
+        user = await self.users.find_credentials(email)
+        reservation = await self._reserve(email, user, origin)
+        match = await self._check(user, password, reservation)
+
+        if user is None or not match:
+            reason = Reason.WRONG_PASSWORD if user else Reason.UNKNOWN_EMAIL
+            await self.log.refused(self.db, email, user["id"] if user else None, reason, origin)
+            raise InvalidCredentials
+        tokens = await self._open_session(user, match, origin)
+        await self.throttle.forgive(reservation)
+        if tokens is None:
+            await self.log.refused(self.db, email, user["id"], Reason.BLOCKED, origin)
+            raise AccountBlocked
+        return tokens
+
+    async def _reserve(self, email: Email, user: Record | None, origin: Origin) -> Reservation:
+        """Count the attempt before the password is looked at: guesses at once count each."""
+        address = origin.address or UNKNOWN
+        known = user is not None and await self._is_known(user["id"], address)
+        try:
+            return await self.throttle.reserve(email.normal, address, known)
+        except TooManyAttempts:
+            user_id = user["id"] if user else None
+            await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
+            raise
+
+    async def _is_known(self, user_id: UUID, address: str) -> bool:
+        network = client_bucket(address)
+        return network != UNKNOWN and await self.log.knows_network(user_id, network)
+
+    async def _check(
+        self, user: Record | None, password: SecretStr, reservation: Reservation
+    ) -> PasswordMatch:
+        """Check the password: slow by design, so no connection is held.
+
+        An unknown e-mail costs the same. An attempt that we could not check is not counted.
+        """
+        try:
+            return await self.passwords.matches(password, user["password_hash"] if user else None)
+        except Problem:
+            await self.throttle.withdraw(reservation)
+            raise
+
+    async def _open_session(
+        self, user: Record, match: PasswordMatch, origin: Origin
+    ) -> Tokens | None:
+        """Open the session and write the sign-in; None where the account is blocked."""
+        if user["status"] != Status.ACTIVE:
+            return None
+        async with self.db.begin() as tx:
+            if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
+                await self.users.improve_hash(
+                    tx, user["id"], user["password_hash"], match.new_hash
+                )
+            tokens = await self.sessions.open(tx, user["id"], origin)
+            if tokens is not None:
+                await self.log.succeeded(
+                    tx, user["id"], Reason.PASSWORD, origin, tokens.session_id
+                )
+        return tokens

@@ -1,0 +1,53 @@
+"""Signing up with a password."""
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from keyfob.audit.service import Audit
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.passwords.service import Passwords
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.service import Sessions
+from keyfob.users.email import Email
+from keyfob.users.errors import EmailTaken
+from keyfob.users.service import Users
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Makes an account and signs it in."""
+
+    db: Database
+    users: Users
+    passwords: Passwords
+    sessions: Sessions
+    log: LoginLog
+    audit: Audit
+
+    async def with_password(
+        self, email: Email, password: SecretStr, name: str | None, origin: Origin
+    ) -> Tokens:
+        """Register.
+
+        Raises:
+            WeakPassword: with the reason.
+            EmailTaken: the address has an account; of a hundred at once, one is made.
+            Overloaded: too many passwords wait to be hashed.
+        """
+        await self.passwords.ensure_acceptable(password, email.normal, name)
+        # Hashed before the address is looked up, so that a taken one costs the same.
+        password_hash = await self.passwords.hash(password)
+        async with self.db.begin() as tx:
+            user_id = await self.users.add(tx, email, password_hash, name=name)
+            tokens = await self.sessions.open(tx, user_id, origin)
+            if tokens is None:  # pragma: no cover - nobody else can see the new row yet
+                raise EmailTaken
+            await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens.session_id)
+            await self.audit.record(
+                tx, action="user.registered", actor_id=user_id, target_id=user_id, origin=origin
+            )
+        return tokens

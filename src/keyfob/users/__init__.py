@@ -1,0 +1,1 @@
+"""The account: e-mail, role, status, profile."""

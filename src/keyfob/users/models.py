@@ -1,0 +1,62 @@
+"""The user, as the API shows one."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+
+from keyfob.core.authority import Role
+
+
+class Status(StrEnum):
+    """Whether an account may sign in."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+def _printable(text: str) -> str:
+    if any(not character.isprintable() for character in text):
+        raise ValueError("should have no control characters")
+    return text.strip()
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=200, examples=["Ada Lovelace"]),
+    AfterValidator(_printable),
+]
+# Length in code points is the password policy's business; this bounds what is read at all.
+PasswordIn = Annotated[SecretStr, Field(min_length=1, max_length=4096, examples=["correct horse"])]
+
+
+class UserOut(BaseModel):
+    """An account with its activity."""
+
+    id: UUID
+    email: str
+    name: str | None
+    role: Role
+    status: Status
+    created_at: datetime
+    last_active_at: datetime | None
+    online: Annotated[bool, Field(description="Active within the last five minutes")]
+    total_active_time: Annotated[int, Field(description="Seconds of activity in all")]
+
+    @classmethod
+    def of(cls, record: Record, now: datetime, online_within: timedelta) -> "UserOut":
+        last_active = record["last_active_at"]
+        return cls(
+            id=record["id"],
+            email=record["email"],
+            name=record["name"],
+            role=record["role"],
+            status=record["status"],
+            created_at=record["created_at"],
+            last_active_at=last_active,
+            online=last_active is not None and last_active > now - online_within,
+            total_active_time=int(record["total_active_seconds"]),
+        )

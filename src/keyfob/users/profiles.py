@@ -1,0 +1,84 @@
+"""The caller's own account, from memory where it can be.
+
+`GET /me` is asked with every page view. An account is remembered for a few seconds, for the token
+generation that asked: a change is announced by the feed, a new role comes with a new generation,
+and while the feed is away nothing is remembered at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.problems import Unauthenticated
+from keyfob.users import queries
+from keyfob.users.models import UserOut
+
+_REMEMBERED = timedelta(seconds=3)
+_MOST_USERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    session_id: UUID
+    generation: int
+    until: datetime
+    body: bytes
+
+
+class Profiles:
+    """Gives the JSON of the caller's account."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        *,
+        online_within: timedelta,
+        hears_changes: Callable[[], bool],
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._online_within = online_within
+        self._hears_changes = hears_changes
+        self._known: dict[UUID, _Profile] = {}
+
+    async def body_of(self, caller: Caller) -> bytes:
+        """Return the caller's account as JSON bytes.
+
+        Raises:
+            Unauthenticated: the account is gone.
+        """
+        now = self._clock.now()
+        known = self._known.get(caller.user_id)
+        if (
+            known is not None
+            and known.generation == caller.generation
+            and known.session_id == caller.session_id
+            and known.until > now
+            and self._hears_changes()
+        ):
+            return known.body
+        return await self._read(caller, now)
+
+    def forget(self, notice: str) -> None:
+        """Drop an account from memory: it was changed."""
+        self._known.pop(UUID(notice), None)
+
+    async def _read(self, caller: Caller, now: datetime) -> bytes:
+        record = await queries.find_user(self._db, caller.user_id)
+        if record is None:
+            raise Unauthenticated
+        user = UserOut.of(record, now, self._online_within)
+        # Who asks is here now, though the worker has not yet written it down.
+        body = user.model_copy(update={"last_active_at": now, "online": True}).model_dump_json()
+        if len(self._known) >= _MOST_USERS:
+            del self._known[next(iter(self._known))]
+        self._known.pop(caller.user_id, None)
+        self._known[caller.user_id] = profile = _Profile(
+            caller.session_id, caller.generation, now + _REMEMBERED, body.encode()
+        )
+        return profile.body

@@ -1,0 +1,165 @@
+"""SQL of the account."""
+
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+USER_COLUMNS = """
+    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at,
+    NULLIF(a.last_active_at, '-infinity') AS last_active_at,
+    coalesce(a.total_active_seconds, 0) AS total_active_seconds
+"""
+
+
+async def insert_user(
+    tx: Tx,
+    *,
+    user_id: UUID,
+    email: str,
+    email_normal: str,
+    name: str | None,
+    role: str,
+    status: str,
+    password_hash: str | None,
+    now: datetime,
+) -> bool:
+    """Add an account; False if the address is taken. Of a hundred at once, one is added."""
+    inserted = await tx.fetchval(
+        """
+        WITH added AS (
+            INSERT INTO users (id, email, email_normal, name, role, status, password_hash,
+                               created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            ON CONFLICT (email_normal) DO NOTHING
+            RETURNING id
+        ), active AS (
+            INSERT INTO user_activity (user_id) SELECT id FROM added
+        )
+        SELECT id FROM added
+        """,
+        user_id,
+        email,
+        email_normal,
+        name,
+        role,
+        status,
+        password_hash,
+        now,
+    )
+    return inserted is not None
+
+
+async def find_user(db: Executor, user_id: UUID) -> Record | None:
+    """Return the account with its activity."""
+    return await db.fetchrow(
+        f"""
+        SELECT {USER_COLUMNS} FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
+         WHERE u.id = $1
+        """,  # noqa: S608 - a constant of this file
+        user_id,
+    )
+
+
+async def find_credentials(db: Executor, email_normal: str) -> Record | None:
+    """Return id, status and password hash of the account with that address."""
+    return await db.fetchrow(
+        "SELECT id, status, password_hash FROM users WHERE email_normal = $1", email_normal
+    )
+
+
+async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> None:
+    """Replace a hash by a better one of the same password, unless it changed meanwhile."""
+    await tx.execute(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+        user_id,
+        old,
+        new,
+    )
+
+
+async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
+    """Return the account and hold it until the commit."""
+    return await tx.fetchrow(
+        "SELECT id, email, email_normal, name, role, status FROM users WHERE id = $1 FOR UPDATE",
+        user_id,
+    )
+
+
+async def update_user(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    role: str,
+    status: str,
+    name: str | None,
+    email: str,
+    email_normal: str,
+    now: datetime,
+) -> bool:
+    """Change an account; False if that would leave no active administrator.
+
+    The statement locks the active administrators in one order before it counts them, so of two
+    that demote each other at once the second sees the first.
+    """
+    changed = await tx.fetchval(
+        """
+        WITH admins AS (
+            SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
+        )
+        UPDATE users
+           SET role = $2, status = $3, name = $4, email = $5, email_normal = $6, updated_at = $7
+         WHERE id = $1
+           AND (($2 = 'admin' AND $3 = 'active')
+                OR (SELECT count(*) FILTER (WHERE id <> $1) FROM admins) > 0
+                OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
+        RETURNING true
+        """,
+        user_id,
+        role,
+        status,
+        name,
+        email,
+        email_normal,
+        now,
+    )
+    return bool(changed)
+
+
+async def delete_user(tx: Tx, user_id: UUID) -> bool:
+    """Remove an account; False if it is the last active administrator."""
+    deleted = await tx.fetchval(
+        """
+        WITH admins AS (
+            SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
+        )
+        DELETE FROM users
+         WHERE id = $1
+           AND ((SELECT count(*) FILTER (WHERE id <> $1) FROM admins) > 0
+                OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
+        RETURNING true
+        """,
+        user_id,
+    )
+    return bool(deleted)
+
+
+async def lock_admins(tx: Tx) -> None:
+    """Hold the active administrators, in the one order in which everybody takes them."""
+    await tx.execute(
+        """
+        SELECT FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
+        """
+    )
+
+
+async def has_admin(db: Executor) -> bool:
+    """Tell whether any administrator exists."""
+    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
+
+
+async def notify_user_changed(tx: Tx, user_id: UUID) -> None:
+    """Tell every worker, at the commit, to read this account again."""
+    await tx.execute("SELECT pg_notify('keyfob', 'user ' || $1::uuid)", user_id)

@@ -1,0 +1,160 @@
+"""Adding and changing accounts."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from asyncpg import Record
+
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import mask_email
+from keyfob.users import queries
+from keyfob.users.email import Email
+from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
+from keyfob.users.models import Status
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to change of an account; None leaves it as it is, except `name` where `clears_name`."""
+
+    role: Role | None = None
+    status: Status | None = None
+    name: str | None = None
+    email: Email | None = None
+    clears_name: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an account was and is, without personal data: for the audit log and the sessions."""
+
+    old: dict[str, Any]
+    new: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Users:
+    """The accounts."""
+
+    db: Database
+    clock: Clock
+
+    async def get(self, user_id: UUID) -> Record:
+        """Return an account with its activity.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        record = await queries.find_user(self.db, user_id)
+        if record is None:
+            raise UserNotFound
+        return record
+
+    async def find_credentials(self, email: Email) -> Record | None:
+        """Return id, status and password hash of the account with that address."""
+        return await queries.find_credentials(self.db, email.normal)
+
+    async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> None:
+        """Keep a better hash of the same password, unless the password changed meanwhile."""
+        await queries.update_password_hash(tx, user_id, old, new)
+
+    async def has_admin(self) -> bool:
+        """Tell whether any administrator exists."""
+        return await queries.has_admin(self.db)
+
+    async def add(
+        self,
+        tx: Tx,
+        email: Email,
+        password_hash: str | None,
+        *,
+        name: str | None = None,
+        role: Role = Role.USER,
+        status: Status = Status.ACTIVE,
+    ) -> UUID:
+        """Add an account and return its id.
+
+        Raises:
+            EmailTaken: the address, in its normal form, has one.
+        """
+        now = self.clock.now()
+        user_id = new_id(now)
+        added = await queries.insert_user(
+            tx,
+            user_id=user_id,
+            email=email.typed,
+            email_normal=email.normal,
+            name=name,
+            role=role,
+            status=status,
+            password_hash=password_hash,
+            now=now,
+        )
+        if not added:
+            raise EmailTaken
+        return user_id
+
+    async def change(self, tx: Tx, user_id: UUID, changes: Changes) -> Change:
+        """Change an account and return what differs.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            EmailTaken: the new address has an account.
+            LastAdmin: nobody would be left to administer.
+        """
+        await queries.lock_admins(tx)
+        before = await queries.lock_user(tx, user_id)
+        if before is None:
+            raise UserNotFound
+        email = changes.email or Email(before["email"], before["email_normal"])
+        name = changes.name if changes.clears_name or changes.name else before["name"]
+        after = {
+            "role": str(changes.role or before["role"]),
+            "status": str(changes.status or before["status"]),
+            "name": name,
+            "email": email.typed,
+            "email_normal": email.normal,
+        }
+        try:
+            changed = await queries.update_user(tx, user_id, **after, now=self.clock.now())
+        except asyncpg.UniqueViolationError:
+            raise EmailTaken from None
+        if not changed:
+            raise LastAdmin
+        await queries.notify_user_changed(tx, user_id)
+        return _difference(before, after)
+
+    async def delete(self, tx: Tx, user_id: UUID) -> Change:
+        """Remove an account with all that hangs on it, and return what it was.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            LastAdmin: nobody would be left to administer.
+        """
+        await queries.lock_admins(tx)
+        before = await queries.lock_user(tx, user_id)
+        if before is None:
+            raise UserNotFound
+        if not await queries.delete_user(tx, user_id):
+            raise LastAdmin
+        await queries.notify_user_changed(tx, user_id)
+        return Change(old={"role": before["role"], "status": before["status"]}, new={})
+
+
+def _difference(before: Record, after: dict[str, Any]) -> Change:
+    """Keep what differs; an address is masked and a name only marked, for erasure's sake."""
+    old: dict[str, Any] = {}
+    new: dict[str, Any] = {}
+    for field in ("role", "status"):
+        if before[field] != after[field]:
+            old[field], new[field] = before[field], after[field]
+    if before["email"] != after["email"]:
+        old["email"], new["email"] = mask_email(before["email"]), mask_email(after["email"])
+    if before["name"] != after["name"]:
+        old["name"], new["name"] = "(not kept)", "(not kept)"
+    return Change(old, new)
