@@ -1,0 +1,105 @@
+"""What the admin API takes and gives."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from keyfob.core.authority import Role
+from keyfob.sessions.models import SessionOut
+from keyfob.users.email import EmailIn
+from keyfob.users.models import Name, PasswordIn, Status, UserOut
+
+
+class Sort(StrEnum):
+    """Orders of the list of users; a leading minus turns one round."""
+
+    CREATED = "created_at"
+    CREATED_DESC = "-created_at"
+    ACTIVE = "last_active_at"
+    ACTIVE_DESC = "-last_active_at"
+    EMAIL = "email"
+    EMAIL_DESC = "-email"
+
+
+class UserFilter(BaseModel):
+    """Which users to list."""
+
+    search: str | None = None
+    role: Role | None = None
+    status: Status | None = None
+    online: bool | None = None
+
+
+class UserCreate(BaseModel):
+    """A new account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailIn
+    password: PasswordIn
+    role: Role = Role.USER
+    status: Status = Status.ACTIVE
+    name: Name | None = None
+
+
+def _drop_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+_ABSENT = Field(default=None, json_schema_extra=_drop_default)
+
+
+class UserChange(BaseModel):
+    """What to change; what is absent stays as it is. `name: null` clears the name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role | SkipJsonSchema[None] = _ABSENT
+    status: Status | SkipJsonSchema[None] = _ABSENT
+    email: EmailIn | SkipJsonSchema[None] = _ABSENT
+    name: Name | None = _ABSENT
+
+    @field_validator("role", "status", "email", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("should not be null; leave it out instead")
+        return value
+
+
+class UserWithSessions(UserOut):
+    """An account with its live sessions."""
+
+    login_sessions: list[SessionOut]
+
+    @classmethod
+    def with_sessions(
+        cls, user: Record, sessions: list[SessionOut], now: datetime, online_within: timedelta
+    ) -> "UserWithSessions":
+        plain = UserOut.of(user, now, online_within)
+        return cls(**plain.model_dump(), login_sessions=sessions)
+
+
+class AuditEventOut(BaseModel):
+    """One administrative or security event."""
+
+    id: UUID
+    position: Annotated[int, Field(description="Place in the chain, without gaps")]
+    at: datetime
+    action: str
+    actor_id: Annotated[UUID | None, Field(description="null: the service or its command line")]
+    target_id: UUID | None
+    old_values: dict[str, Any]
+    new_values: dict[str, Any]
+    ip_address: str | None
+
+    @classmethod
+    def of(cls, record: Record) -> "AuditEventOut":
+        address = record["ip_address"]
+        values = {name: record[name] for name in cls.model_fields if name != "ip_address"}
+        return cls(**values, ip_address=str(address) if address else None)

@@ -1,0 +1,152 @@
+"""What happened, as administrators read it: the login log and the audit log."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path, Query
+from pydantic import AwareDatetime, IPvAnyNetwork
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.admin.models import AuditEventOut
+from keyfob.admin.service import Administration
+from keyfob.audit.service import Audit
+from keyfob.core.http import AdminCaller, Provided, may_refuse, router
+from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
+from keyfob.core.problems import Forbidden, InvalidCursor, Unauthenticated
+from keyfob.limits.routes import limited
+from keyfob.login.log import LoginLog
+from keyfob.login.models import LoginEventOut, Outcome
+from keyfob.users.errors import UserNotFound
+
+routes = router("Administration", prefix="/admin")
+
+_LIMITED = [Depends(limited("admin"))]
+_NOT_ADMIN = (Unauthenticated, Forbidden)
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+CursorText = Annotated[str | None, Query(max_length=1024)]
+Since = Annotated[AwareDatetime | None, Query(description="Not before this moment")]
+Until = Annotated[AwareDatetime | None, Query(description="Before this moment")]
+CursorService = Annotated[Cursors, Provided(Cursors)]
+LogService = Annotated[LoginLog, Provided(LoginLog)]
+
+
+class LoginFilter:
+    """Which attempts to list."""
+
+    def __init__(
+        self,
+        outcome: Outcome | None = None,
+        ip_address: Annotated[
+            IPvAnyNetwork | None, Query(description="An address, or a network as CIDR")
+        ] = None,
+        since: Since = None,
+        until: Until = None,
+        limit: Limit = 100,
+        cursor: CursorText = None,
+    ) -> None:
+        self.outcome = outcome
+        self.address = str(ip_address) if ip_address else None
+        self.since = since
+        self.until = until
+        self.limit = limit
+        self.cursor = cursor
+
+
+Filter = Annotated[LoginFilter, Depends()]
+
+
+async def _page_of_logins(
+    request: Request,
+    response: Response,
+    log: LoginLog,
+    cursors: Cursors,
+    wanted: LoginFilter,
+    user_id: UUID | None,
+) -> list[LoginEventOut]:
+    kind = f"admin logins {user_id}"
+    before = read_timed_place(cursors.read(kind, wanted.cursor)) if wanted.cursor else None
+    events = await log.list_events(
+        user_id=user_id,
+        outcome=wanted.outcome,
+        address=wanted.address,
+        since=wanted.since,
+        until=wanted.until,
+        before=before,
+        limit=wanted.limit + 1,
+    )
+    if len(events) > wanted.limit:
+        last = events[wanted.limit - 1]
+        following = cursors.write(kind, timed_place(last["at"], last["id"]))
+        response.headers["Link"] = next_link(
+            request.url.path, dict(request.query_params), following
+        )
+    return [LoginEventOut.of(event) for event in events[: wanted.limit]]
+
+
+@routes.get("/logins", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, InvalidCursor))
+async def list_logins(
+    request: Request,
+    response: Response,
+    _: AdminCaller,
+    log: LogService,
+    cursors: CursorService,
+    wanted: Filter,
+) -> list[LoginEventOut]:
+    """List attempts to sign in, the newest first."""
+    return await _page_of_logins(request, response, log, cursors, wanted, None)
+
+
+@routes.get(
+    "/users/{id}/logins",
+    dependencies=_LIMITED,
+    responses=may_refuse(*_NOT_ADMIN, InvalidCursor, UserNotFound),
+)
+async def list_logins_of_user(
+    user_id: Annotated[UUID, Path(alias="id")],
+    request: Request,
+    response: Response,
+    _: AdminCaller,
+    log: LogService,
+    cursors: CursorService,
+    admin: Annotated[Administration, Provided(Administration)],
+    wanted: Filter,
+) -> list[LoginEventOut]:
+    """List the attempts to sign in as one user, the newest first."""
+    await admin.users.get(user_id)
+    return await _page_of_logins(request, response, log, cursors, wanted, user_id)
+
+
+@routes.get("/audit", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, InvalidCursor))
+async def list_audit(
+    request: Request,
+    response: Response,
+    _: AdminCaller,
+    audit: Annotated[Audit, Provided(Audit)],
+    cursors: CursorService,
+    action: Annotated[str | None, Query(max_length=64)] = None,
+    actor_id: UUID | None = None,
+    target_id: UUID | None = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> list[AuditEventOut]:
+    """List administrative and security events, the newest first."""
+    before = int(cursors.read("audit", cursor)[0]) if cursor else None
+    events = await audit.list_events(
+        before=before,
+        action=action,
+        actor_id=actor_id,
+        target_id=target_id,
+        since=since,
+        until=until,
+        limit=limit + 1,
+    )
+    if len(events) > limit:
+        following = cursors.write("audit", [str(events[limit - 1]["position"])])
+        response.headers["Link"] = next_link(
+            request.url.path, dict(request.query_params), following
+        )
+    return [AuditEventOut.of(event) for event in events[:limit]]

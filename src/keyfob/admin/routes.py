@@ -1,0 +1,170 @@
+"""Users, as administrators see and change them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
+from keyfob.admin.service import Actor, Administration
+from keyfob.core.http import AdminCaller, Provided, RequestOrigin, may_refuse, router
+from keyfob.core.pagination import Cursors, next_link
+from keyfob.core.problems import Forbidden, InvalidCursor, Overloaded, Unauthenticated
+from keyfob.limits.routes import limited
+from keyfob.passwords.errors import WeakPassword
+from keyfob.sessions.models import SessionOut
+from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
+from keyfob.users.models import UserOut
+from keyfob.users.service import Changes
+
+routes = router("Administration", prefix="/admin")
+
+_LIMITED = [Depends(limited("admin"))]
+_NOT_ADMIN = (Unauthenticated, Forbidden)
+
+AdminService = Annotated[Administration, Provided(Administration)]
+UserId = Annotated[UUID, Path(alias="id")]
+
+
+@routes.get(
+    "/users",
+    dependencies=_LIMITED,
+    responses={
+        **may_refuse(*_NOT_ADMIN, InvalidCursor),
+        200: {
+            "headers": {
+                "X-Total-Count": {
+                    "description": "How many match; with `search` or `online`, 10000 means at least",
+                    "schema": {"type": "integer"},
+                },
+                "Link": {"description": "The next page (RFC 8288)", "schema": {"type": "string"}},
+            }
+        },
+    },
+)
+async def list_users(
+    request: Request,
+    response: Response,
+    _: AdminCaller,
+    admin: AdminService,
+    cursors: Annotated[Cursors, Provided(Cursors)],
+    wanted: Annotated[UserFilter, Depends()],
+    sort: Sort = Sort.CREATED,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> list[UserOut]:
+    """List users. Follow the `Link` header to the next page; `skip` is for small lists."""
+    kind = f"users {sort.value}"
+    after = cursors.read(kind, cursor) if cursor else None
+    rows, total = await admin.list_page(wanted, sort, after=after, skip=skip, limit=limit)
+    response.headers["X-Total-Count"] = str(total)
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        following = cursors.write(kind, [last["place"], str(last["id"])])
+        response.headers["Link"] = next_link(
+            request.url.path, dict(request.query_params), following
+        )
+    now = admin.clock.now()
+    return [UserOut.of(row, now, admin.online_within) for row in rows[:limit]]
+
+
+@routes.post(
+    "/users",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses={
+        **may_refuse(*_NOT_ADMIN, EmailTaken, WeakPassword, Overloaded),
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+    },
+)
+async def create_user(
+    request: Request,
+    response: Response,
+    body: UserCreate,
+    caller: AdminCaller,
+    origin: RequestOrigin,
+    admin: AdminService,
+) -> UserOut:
+    """Add an account."""
+    user_id = await admin.create(
+        Actor(caller.user_id, origin),
+        body.email,
+        body.password,
+        role=body.role,
+        status=body.status,
+        name=body.name,
+    )
+    response.headers["Location"] = f"{request.url.path}/{user_id}"
+    return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
+
+
+@routes.get(
+    "/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, UserNotFound)
+)
+async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -> UserWithSessions:
+    """Read an account with its live sessions."""
+    user = await admin.users.get(user_id)
+    sessions = [
+        SessionOut.of(record, caller.session_id)
+        for record in await admin.sessions.list_live(user_id)
+    ]
+    return UserWithSessions.with_sessions(user, sessions, admin.clock.now(), admin.online_within)
+
+
+async def change_user(
+    user_id: UserId,
+    body: UserChange,
+    caller: AdminCaller,
+    origin: RequestOrigin,
+    admin: AdminService,
+) -> UserOut:
+    """Change an account; what is absent stays as it is. A new role or status acts at once."""
+    changes = Changes(
+        role=body.role,
+        status=body.status,
+        name=body.name,
+        email=body.email,
+        clears_name="name" in body.model_fields_set and body.name is None,
+    )
+    await admin.change(Actor(caller.user_id, origin), user_id, changes)
+    return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
+
+
+for _method in ("PUT", "PATCH"):
+    routes.add_api_route(
+        "/users/{id}",
+        change_user,
+        methods=[_method],
+        operation_id=f"change_user_{_method.lower()}",
+        dependencies=_LIMITED,
+        responses=may_refuse(*_NOT_ADMIN, UserNotFound, EmailTaken, LastAdmin),
+    )
+
+
+@routes.delete(
+    "/users/{id}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_NOT_ADMIN, UserNotFound, LastAdmin),
+)
+async def delete_user(
+    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
+) -> None:
+    """Remove an account: its personal data is gone, its sessions are ended."""
+    await admin.delete(Actor(caller.user_id, origin), user_id)
+
+
+@routes.delete(
+    "/users/{id}/logout-all",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_NOT_ADMIN, UserNotFound),
+)
+async def log_user_out(
+    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
+) -> None:
+    """End all of a user's sessions."""
+    await admin.log_out_everywhere(Actor(caller.user_id, origin), user_id)

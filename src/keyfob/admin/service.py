@@ -1,0 +1,153 @@
+"""What administrators do to accounts, each with its effect on sessions and its audit event."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import SecretStr
+
+from keyfob.admin import queries
+from keyfob.admin.models import Sort, UserFilter
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.pagination import Place
+from keyfob.core.telemetry import mask_email
+from keyfob.login.log import LoginLog
+from keyfob.passwords.service import Passwords
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
+from keyfob.users.email import Email
+from keyfob.users.models import Status
+from keyfob.users.service import Changes, Users
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who administers: a user from somewhere, or the service itself (no id)."""
+
+    user_id: UUID | None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Administration:
+    """Lists and changes accounts. A change of role or status acts at once, everywhere."""
+
+    db: Database
+    users: Users
+    passwords: Passwords
+    sessions: Sessions
+    log: LoginLog
+    audit: Audit
+    clock: Clock
+    online_within: timedelta
+
+    async def list_page(
+        self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
+    ) -> tuple[list[Record], int]:
+        """Return one page and the count of all; one more row than `limit` if there is a next."""
+        online_since = self.clock.now() - self.online_within
+        rows = await queries.list_users(
+            self.db,
+            wanted,
+            sort,
+            online_since=online_since,
+            after=after,
+            skip=skip,
+            limit=limit + 1,
+        )
+        return rows, await queries.count_users(self.db, wanted, online_since)
+
+    async def create(
+        self,
+        actor: Actor,
+        email: Email,
+        password: SecretStr,
+        *,
+        role: Role = Role.USER,
+        status: Status = Status.ACTIVE,
+        name: str | None = None,
+    ) -> UUID:
+        """Add an account and return its id.
+
+        Raises:
+            WeakPassword: with the reason.
+            EmailTaken: the address has an account.
+            Overloaded: too many passwords wait to be hashed.
+        """
+        await self.passwords.ensure_acceptable(password, email.normal, name)
+        password_hash = await self.passwords.hash(password)
+        async with self.db.begin() as tx:
+            user_id = await self.users.add(
+                tx, email, password_hash, name=name, role=role, status=status
+            )
+            new = {"role": role, "status": status, "email": mask_email(email.normal)}
+            await self._record(tx, actor, "user.created", user_id, {}, new)
+        return user_id
+
+    async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
+        """Change an account; a new role reaches its tokens at once, a block ends its sessions.
+
+        Raises:
+            UserNotFound, EmailTaken, LastAdmin: as they say.
+        """
+        revoked: list[tuple[UUID, int]] = []
+        async with self.db.begin() as tx:
+            change = await self.users.change(tx, user_id, changes)
+            if "role" in change.new:
+                revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
+            if change.new.get("status") == Status.BLOCKED:
+                revoked += await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
+            if change.new:
+                await self._record(tx, actor, "user.changed", user_id, change.old, change.new)
+        self.sessions.apply(revoked)
+
+    async def delete(self, actor: Actor, user_id: UUID) -> None:
+        """Remove an account: its personal data is gone, its sessions are ended.
+
+        Raises:
+            UserNotFound, LastAdmin: as they say.
+        """
+        async with self.db.begin() as tx:
+            revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
+            change = await self.users.delete(tx, user_id)
+            await self.log.erase_person(tx, user_id)
+            await self._record(tx, actor, "user.deleted", user_id, change.old, {})
+        self.sessions.apply(revoked)
+
+    async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
+        """End all of a user's sessions.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        await self.users.get(user_id)
+        async with self.db.begin() as tx:
+            revoked = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
+            await self._record(
+                tx, actor, "user.logged_out", user_id, {}, {"sessions": len(revoked)}
+            )
+        self.sessions.apply(revoked)
+
+    async def _record(
+        self,
+        tx: Tx,
+        actor: Actor,
+        action: str,
+        user_id: UUID,
+        old: dict[str, object],
+        new: dict[str, object],
+    ) -> None:
+        await self.audit.record(
+            tx,
+            action=action,
+            actor_id=actor.user_id,
+            target_id=user_id,
+            old=old,
+            new=new,
+            origin=actor.origin,
+        )

@@ -1,0 +1,94 @@
+"""Live, ready, and what stands at the root."""
+
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from fastapi import Response
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from keyfob import __version__
+from keyfob.core.authority import Role
+from keyfob.core.http import Provided, router
+from keyfob.core.http.callers import authenticated
+from keyfob.core.origin import parse_address
+from keyfob.core.problems import Unauthenticated
+from keyfob.health.service import Health
+
+routes = router("Service")
+
+
+class Welcome(BaseModel):
+    """Where to go from here, relative to this address."""
+
+    name: str
+    version: str
+    docs: str | None
+    openapi: str | None
+    jwks: str
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class ReadinessOut(BaseModel):
+    """Whether requests can be served; `checks` only for administrators and from loopback."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, bool] | None = None
+
+
+@routes.get("/")
+async def welcome(request: Request) -> Welcome:
+    """Say who we are."""
+    settings = request.app.state.settings
+    root = settings.root_path
+    return Welcome(
+        name="Keyfob",
+        version=__version__,
+        docs=f"{root}/docs" if settings.docs else None,
+        openapi=f"{root}/openapi.json" if settings.openapi else None,
+        jwks=f"{root}/.well-known/jwks.json",
+    )
+
+
+@routes.get("/health/live")
+async def live() -> Liveness:
+    """Answer while the process can: a failure here means restart it."""
+    return Liveness()
+
+
+@routes.get(
+    "/health/ready",
+    responses={503: {"model": ReadinessOut, "description": "Not ready; send requests elsewhere"}},
+)
+async def ready(
+    request: Request, response: Response, health: Annotated[Health, Provided(Health)]
+) -> ReadinessOut:
+    """Answer 200 if requests can be served, else 503: a failure here means send them elsewhere."""
+    found = await health.check()
+    if not found.is_ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
+    checks = {
+        "database": found.database,
+        "migrations": found.migrations,
+        "revocation_feed": found.revocation_feed,
+    }
+    return ReadinessOut(
+        status="ready" if found.is_ready else "not_ready",
+        checks=checks if _may_know(request) else None,
+    )
+
+
+def _may_know(request: Request) -> bool:
+    # The peer itself, not what a proxy says about it: a proxy on this machine relays strangers.
+    peer = parse_address(request.client.host) if request.client else None
+    if peer is not None and peer.is_loopback and "x-forwarded-for" not in request.headers:
+        return True
+    with suppress(Unauthenticated):
+        return authenticated(request).role.includes(Role.ADMIN)
+    return False
