@@ -1,0 +1,103 @@
+"""The application: `create_app(settings)`. Nothing happens at import."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from keyfob import __version__
+from keyfob.admin import record_routes
+from keyfob.admin import routes as admin_routes
+from keyfob.core.clock import Clock
+from keyfob.core.http import Edge
+from keyfob.core.http.hot import HotRoute
+from keyfob.core.http.problems import on_http_exception, on_invalid_input, on_problem
+from keyfob.core.problems import Problem
+from keyfob.health import routes as health_routes
+from keyfob.login import routes as login_routes
+from keyfob.openapi import describe_api
+from keyfob.registration import routes as registration_routes
+from keyfob.sessions import routes as session_routes
+from keyfob.settings import Settings
+from keyfob.tokens import routes as token_routes
+from keyfob.users import routes as user_routes
+from keyfob.web.docs import docs_routes
+from keyfob.wiring import Wiring, build
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Build the ASGI application.
+
+    Args:
+        settings: complete: with a database and a secret key (`boot.complete` sees to both).
+        clock: the source of time; the system's by default.
+
+    Raises:
+        WrongSetting: one of both is missing, or a value cannot be used.
+    """
+    wiring = build(settings, clock or Clock())
+    app = FastAPI(
+        title="Keyfob",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.openapi else None,
+        redirect_slashes=False,
+        lifespan=_lifespan(wiring),
+        exception_handlers={
+            Problem: on_problem,
+            HTTPException: on_http_exception,
+            RequestValidationError: on_invalid_input,
+        },
+    )
+    app.state.settings = settings
+    app.state.trusted_proxies = settings.trusted_proxies
+    app.state.services = wiring.services
+    app.state.wiring = wiring
+    _add_routes(app, settings)
+    describe_api(app, settings)
+    app.add_middleware(
+        Edge,
+        root_path=settings.root_path,
+        max_body_bytes=settings.max_body_bytes,
+        trusted_proxies=settings.trusted_proxies,
+        hsts=settings.hsts,
+        hot={
+            (method, route.path): route
+            for route in app.router.routes
+            if isinstance(route, HotRoute)
+            for method in route.methods
+        },
+    )
+    return app
+
+
+def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        await wiring.start()
+        try:
+            yield
+        finally:
+            await wiring.stop()
+
+    return run
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    rooms: list[APIRouter] = [
+        registration_routes.routes,
+        login_routes.routes,
+        session_routes.routes,
+        user_routes.routes,
+        admin_routes.routes,
+        record_routes.routes,
+        token_routes.routes,
+        health_routes.routes,
+        docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc),
+    ]
+    for room in rooms:
+        # The routes themselves: including a router would wrap each and match them all each time.
+        app.router.routes.extend(room.routes)

@@ -1,0 +1,174 @@
+"""From what was configured to what can run: the secret key, the database, the schema, the admin."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import SecretStr
+
+from keyfob.admin.service import Actor, Administration
+from keyfob.core import queries
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.secrets import random_text
+from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.migrations.head import HEAD
+from keyfob.passwords.errors import WeakPassword
+from keyfob.settings import Settings, WrongSetting
+from keyfob.users.email import Email
+from keyfob.users.errors import EmailTaken
+from keyfob.wiring import build
+
+log = structlog.get_logger("keyfob.boot")
+
+
+class CannotMigrate(Exception):
+    """The migration failed; the message is what Alembic said last."""
+
+
+@contextmanager
+def complete(settings: Settings) -> Iterator[Settings]:
+    """Give the settings a secret key and a database, the embedded one where none is configured.
+
+    Raises:
+        WrongSetting: a database of one's own needs a key of one's own.
+        DevDbError: the embedded database does not start.
+    """
+    key = SecretStr(resolve_secret_key(settings))
+    with database_of(settings) as dsn:
+        yield settings.model_copy(update={"secret_key": key, "database_url": SecretStr(dsn)})
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database that the settings name, the embedded one running.
+
+    Raises:
+        DevDbError: the embedded database does not start.
+    """
+    if settings.database_url is not None:
+        yield settings.dsn
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+def resolve_secret_key(settings: Settings) -> str:
+    """Return the configured keyring, or the key of the data folder, made at the first start.
+
+    Raises:
+        WrongSetting: an external database, and no key: two instances would make two keys.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    if settings.database_url is not None:
+        raise WrongSetting(
+            "KEYFOB_SECRET_KEY: should be set when KEYFOB_DATABASE_URL is; make one with "
+            "`openssl rand -base64 48` and give it to every instance"
+        )
+    path = settings.data_dir / "secret-key"
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_key(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _make_key(path: Path) -> None:
+    try:
+        # Written whole under another name first: a second process never reads half a key.
+        draft = path.with_suffix(f".{random_text(6)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(random_text(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+        log.warning("secret_key_made", path=str(path), advice="back it up with the database")
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+async def schema_is_current(settings: Settings) -> bool:
+    """Tell whether the schema is at head, or newer.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    db = Database(settings.dsn, pool_size=2)
+    await db.open()
+    try:
+        version = await queries.find_schema_version(db)
+    finally:
+        await db.close()
+    return version is not None and version >= HEAD
+
+
+def migrate(settings: Settings, target: str = "head") -> None:
+    """Bring the schema to a revision, in a process of its own: a worker never holds SQLAlchemy.
+
+    Raises:
+        CannotMigrate: with what went wrong.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "keyfob.migrations.run", target],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "KEYFOB_MIGRATE_DSN": settings.dsn,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotMigrate(done.stderr.strip().rpartition("\n")[2])
+
+
+async def make_first_admin(settings: Settings) -> tuple[str, str | None] | None:
+    """Make the first administrator if there is none; return the address, and a made password.
+
+    Raises:
+        WrongSetting: the configured address or password cannot be used.
+    """
+    wiring = build(settings, Clock())
+    await wiring.db.open()
+    try:
+        return await _make_first_admin(settings, wiring.services)
+    finally:
+        await wiring.passwords.close()
+        await wiring.limits.close()
+        await wiring.db.close()
+
+
+async def _make_first_admin(
+    settings: Settings, services: Mapping[Any, Any]
+) -> tuple[str, str | None] | None:
+    administration: Administration = services[Administration]
+    if await administration.users.has_admin():
+        return None
+    try:
+        email = Email.parse(settings.admin_email)
+    except ValueError as fault:
+        raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {fault}") from None
+    made = None if settings.admin_password else random_text(15)
+    password = settings.admin_password or SecretStr(made or "")
+    try:
+        await administration.create(Actor(None), email, password, role=Role.ADMIN)
+    except WeakPassword as weak:
+        raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
+    except EmailTaken:
+        # Of two instances that start at once, one makes the account; or a user has the address.
+        log.warning("first_admin_not_made", cause="there is an account with KEYFOB_ADMIN_EMAIL")
+        return None
+    return email.typed, made
+

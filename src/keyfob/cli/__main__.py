@@ -1,0 +1,5 @@
+"""`python -m keyfob.cli`."""
+
+from keyfob.cli.main import main
+
+main()

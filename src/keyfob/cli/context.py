@@ -1,0 +1,60 @@
+"""How a command gets at the services: with the settings and the database of `serve`."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from keyfob import boot
+from keyfob.cli.output import Refused
+from keyfob.core.clock import Clock
+from keyfob.core.telemetry import configure_logging
+from keyfob.devdb.errors import DevDbError
+from keyfob.settings import Settings, WrongSetting, load_settings
+from keyfob.wiring import Wiring, build
+
+T = TypeVar("T")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what stops a start into one line for the shell."""
+    try:
+        yield
+    except (WrongSetting, DevDbError, boot.CannotMigrate) as fault:
+        raise Refused(str(fault)) from None
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read the settings; options of the command line win over the environment.
+
+    Raises:
+        Refused: a setting is wrong.
+    """
+    with refusals():
+        return load_settings(**overrides)
+
+
+def run_with_services(work: Callable[[Wiring], Coroutine[Any, Any, T]]) -> T:
+    """Run work with every service, on the database of the settings.
+
+    Raises:
+        Refused: the settings are wrong, or the database is not migrated.
+    """
+    settings = read_settings()
+    configure_logging("warning", settings.log_format)
+
+    async def run(settings: Settings) -> T:
+        if not await boot.schema_is_current(settings):
+            raise Refused("the database is not migrated; run `keyfob migrate`, or `keyfob serve`")
+        wiring = build(settings, Clock())
+        await wiring.db.open()
+        try:
+            return await work(wiring)
+        finally:
+            await wiring.passwords.close()
+            await wiring.limits.close()
+            await wiring.db.close()
+
+    with refusals(), boot.complete(settings) as complete:
+        return asyncio.run(run(complete))

@@ -1,0 +1,90 @@
+"""`keyfob doctor`: is everything as it should be, and if not, what to do."""
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from keyfob import boot
+from keyfob.audit.service import Audit
+from keyfob.cli.context import read_settings, refusals
+from keyfob.cli.output import AsJson, show_rows
+from keyfob.core.clock import Clock
+from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.telemetry import configure_logging
+from keyfob.migrations.head import HEAD
+from keyfob.settings import Settings
+from keyfob.wiring import Wiring, build
+
+Finding = dict[str, Any]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, database, schema, keys and the audit chain; exit 1 if one is not well.
+
+    Examples:
+
+        keyfob doctor
+
+        keyfob doctor --json
+    """
+    settings = read_settings()
+    configure_logging("error", settings.log_format)
+    findings = list(_check_settings(settings))
+    with refusals(), boot.complete(settings) as complete:
+        findings += asyncio.run(_check_running(complete))
+    show_rows(findings, as_json=as_json)
+    if any(not finding["well"] for finding in findings):
+        raise typer.Exit(1)
+
+
+def _finding(part: str, well: bool, says: str) -> Finding:
+    return {"part": part, "well": well, "says": says}
+
+
+def _check_settings(settings: Settings) -> Iterator[Finding]:
+    yield _finding("settings", True, "readable")
+    yield _finding("limits", settings.limits == "on", f"KEYFOB_LIMITS is {settings.limits}")
+    yield _finding("bcrypt cost", settings.bcrypt_cost >= 10, f"is {settings.bcrypt_cost}")
+    key = settings.data_dir / "secret-key"
+    if settings.secret_key is None and key.exists():
+        private = not key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        yield _finding("secret key", private, f"in {key}; back it up" if private else "is readable")
+
+
+async def _check_running(settings: Settings) -> list[Finding]:
+    try:
+        current = await boot.schema_is_current(settings)
+    except DatabaseUnavailable as away:
+        return [_finding("database", False, f"does not answer: {away.__cause__!r}")]
+    findings = [
+        _finding("database", True, "answers"),
+        _finding("schema", current, f"at {HEAD}" if current else "behind; run `keyfob migrate`"),
+    ]
+    if not current:
+        return findings
+    wiring = build(settings, Clock())
+    await wiring.db.open()
+    try:
+        return [*findings, await _check_keys(wiring), await _check_audit(wiring)]
+    finally:
+        await wiring.db.close()
+
+
+async def _check_keys(wiring: Wiring) -> Finding:
+    try:
+        await wiring.keyring.load()
+    except CannotDecrypt as fault:
+        return _finding("signing keys", False, f"cannot be opened: {fault}")
+    return _finding("signing keys", True, f"{wiring.keyring.active().kid} signs")
+
+
+async def _check_audit(wiring: Wiring) -> Finding:
+    audit: Audit = wiring.services[Audit]
+    verdict = await audit.verify()
+    if verdict.broken_at is None:
+        return _finding("audit chain", True, f"{verdict.checked} events hold")
+    return _finding("audit chain", False, f"broken at position {verdict.broken_at}")

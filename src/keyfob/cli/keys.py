@@ -1,0 +1,67 @@
+"""`keyfob keys`: the signing keys."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from keyfob.cli.context import run_with_services
+from keyfob.cli.output import AsJson, show_one, show_rows
+from keyfob.wiring import Wiring
+
+app = typer.Typer(help="List and rotate the signing keys.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """List the signing keys, with their place in the rotation.
+
+    Examples:
+
+        keyfob keys list
+
+        keyfob keys list --json
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        return await wiring.keyring.list_all()
+
+    show_rows(run_with_services(work), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate(
+    publish_ahead: Annotated[
+        int | None, typer.Option(min=0, help="Seconds in the JWKS before the key signs.")
+    ] = None,
+    compromised: Annotated[
+        bool, typer.Option(help="Sign with the new key at once, and refuse all older ones.")
+    ] = False,
+    reseal: Annotated[
+        bool, typer.Option(help="Make no key; seal all with the first of KEYFOB_SECRET_KEY.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the next signing key, before it is due.
+
+    The old key verifies until its last token has expired. With --compromised every access token
+    dies at once; sessions live on, and their next refresh brings a token of the new key.
+
+    Examples:
+
+        keyfob keys rotate
+
+        keyfob keys rotate --compromised
+    """
+
+    async def work(wiring: Wiring) -> str:
+        if reseal:
+            return str(await wiring.keyring.reseal())
+        ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
+        return await wiring.keyring.rotate(publish_ahead=ahead, compromised=compromised)
+
+    done = run_with_services(work)
+    if reseal:
+        show_one({"resealed": int(done)}, as_json=as_json, sentence=f"Sealed {done} keys anew.")
+    else:
+        show_one({"kid": done}, as_json=as_json, sentence=f"Made signing key {done}.")

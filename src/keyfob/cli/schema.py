@@ -1,0 +1,111 @@
+"""`keyfob migrate`, and the schema as a file that reviewers can read."""
+
+import asyncio
+import difflib
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyfob import boot
+from keyfob.cli.context import read_settings, refusals
+from keyfob.cli.output import Refused
+from keyfob.core.telemetry import configure_logging
+from keyfob.devdb.programs import Account, Programs
+from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.migrations.head import HEAD
+from keyfob.settings import Settings
+
+_HEADER = "-- The schema at head, written by `make schema`. Do not edit: write a migration.\n\n"
+
+
+def migrate(
+    write_schema: Annotated[
+        Path | None, typer.Option(help="Write the schema at head into this file instead.")
+    ] = None,
+    check_schema: Annotated[
+        Path | None, typer.Option(help="Fail if this file is not the schema at head.")
+    ] = None,
+) -> None:
+    """Bring the database to the newest schema.
+
+    `alembic upgrade head`, `alembic downgrade -1` and `alembic revision -m "..."` work too, from
+    the folder that has alembic.ini.
+
+    Examples:
+
+        keyfob migrate
+
+        keyfob migrate --check-schema docs/schema.sql
+    """
+    settings = read_settings()
+    configure_logging("warning", settings.log_format)
+    if write_schema or check_schema:
+        with refusals():
+            _compare(_dump_fresh_schema(), write_schema, check_schema)
+        return
+    with refusals(), boot.complete(settings) as complete:
+        current = asyncio.run(boot.schema_is_current(complete))
+        if not current:
+            boot.migrate(complete)
+    typer.echo(f"The schema is at {HEAD}." if current else f"Migrated to {HEAD}.")
+
+
+def _compare(schema: str, write: Path | None, check: Path | None) -> None:
+    if write:
+        write.write_text(schema, encoding="utf-8")
+        typer.echo(f"Wrote {write}.")
+    if check:
+        kept = check.read_text(encoding="utf-8") if check.exists() else ""
+        if kept != schema:
+            lines = difflib.unified_diff(kept.splitlines(), schema.splitlines(), lineterm="", n=1)
+            typer.echo("\n".join(lines))
+            raise Refused(f"{check} is not the schema at head; run `make schema`")
+
+
+def _dump_fresh_schema() -> str:
+    """Migrate an empty PostgreSQL of our own and return its schema, in a stable form."""
+    with tempfile.TemporaryDirectory(prefix="keyfob-schema-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "data", {"fsync": "off"})
+        dsn = server.start()
+        try:
+            boot.migrate(Settings(database_url=dsn, secret_key="x" * 32))  # type: ignore[arg-type] # Pydantic wraps
+            return _tidy(_pg_dump(dsn))
+        finally:
+            server.stop()
+
+
+def _pg_dump(dsn: str) -> str:
+    programs = Programs.for_account(Account(os.getuid(), os.getgid(), borrowed=False))
+    done = subprocess.run(
+        [
+            str(programs.folder / "pg_dump"),
+            "--schema-only",
+            "--no-owner",
+            "--no-privileges",
+            "--no-comments",
+            dsn,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Refused(f"pg_dump failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _tidy(dump: str) -> str:
+    """Keep what the schema is; drop what differs from run to run or says nothing."""
+    kept = [
+        line
+        for line in dump.splitlines()
+        if line and not line.startswith(("--", "SET ", "SELECT pg_catalog.set_config", "\\"))
+    ]
+    text = "\n".join(kept)
+    text = re.sub(r"\n(?=(?:CREATE|ALTER) )", "\n\n", text)
+    return _HEADER + text + "\n"

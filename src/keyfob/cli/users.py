@@ -1,0 +1,175 @@
+"""`keyfob users`: what an administrator does without the API."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from pydantic import SecretStr
+
+from keyfob.admin.models import Sort, UserFilter
+from keyfob.admin.service import Actor, Administration
+from keyfob.cli.context import run_with_services
+from keyfob.cli.output import AsJson, Refused, show_one, show_rows
+from keyfob.core.authority import Role
+from keyfob.core.secrets import random_text
+from keyfob.users.email import Email
+from keyfob.users.models import Status
+from keyfob.users.service import Changes
+from keyfob.wiring import Wiring
+
+app = typer.Typer(help="List and change users.", no_args_is_help=True)
+
+Address = Annotated[str, typer.Argument(help="The user's e-mail.")]
+
+
+def _administration(wiring: Wiring) -> Administration:
+    found: Administration = wiring.services[Administration]
+    return found
+
+
+def _parse(address: str) -> Email:
+    try:
+        return Email.parse(address)
+    except ValueError as fault:
+        raise Refused(f"{address}: {fault}") from None
+
+
+async def _find(administration: Administration, address: str) -> UUID:
+    found = await administration.users.find_credentials(_parse(address))
+    if found is None:
+        raise Refused(f"{address}: there is no such user")
+    user_id: UUID = found["id"]
+    return user_id
+
+
+@app.command("create")
+def create_user(
+    email: Address,
+    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.USER,
+    name: Annotated[str | None, typer.Option(help="The user's name.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option(help="Read the password from standard input; else one is made.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a user, and print the password if it was made.
+
+    Examples:
+
+        keyfob users create ada@example.com --role admin
+
+        printf %s "$PASSWORD" | keyfob users create bob@example.com --password-stdin
+    """
+    given = typer.get_text_stream("stdin").read().rstrip("\n") if password_stdin else None
+    password = given if given is not None else random_text(15)
+
+    async def work(wiring: Wiring) -> UUID:
+        return await _administration(wiring).create(
+            Actor(None), _parse(email), SecretStr(password), role=role, name=name
+        )
+
+    user_id = run_with_services(work)
+    row: dict[str, Any] = {"id": str(user_id), "email": email, "role": role.value}
+    sentence = f"Created {email} ({role.value})."
+    if given is None:
+        row["password"] = password
+        sentence += f" Password, shown this once: {password}"
+    show_one(row, as_json=as_json, sentence=sentence)
+
+
+@app.command("list")
+def list_users(
+    search: Annotated[str | None, typer.Option(help="Part of the e-mail or name.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Only this role.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List users, the newest first.
+
+    Examples:
+
+        keyfob users list --role admin
+
+        keyfob users list --search example.com --json | jq -r '.[].email'
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        rows, _ = await _administration(wiring).list_page(
+            UserFilter(search=search, role=role, status=status),
+            Sort.CREATED_DESC,
+            after=None,
+            skip=0,
+            limit=limit,
+        )
+        columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
+        return [{column: row[column] for column in columns} for row in rows[:limit]]
+
+    show_rows(run_with_services(work), as_json=as_json)
+
+
+def _change(address: str, changes: Changes) -> None:
+    async def work(wiring: Wiring) -> None:
+        administration = _administration(wiring)
+        user_id = await _find(administration, address)
+        await administration.change(Actor(None), user_id, changes)
+
+    run_with_services(work)
+
+
+@app.command("set-role")
+def set_role(
+    email: Address, role: Annotated[Role, typer.Argument(help="The new role.")], as_json: AsJson = False
+) -> None:
+    """Change a user's role; it acts at once and signs nobody out.
+
+    Example:
+
+        keyfob users set-role ada@example.com moderator
+    """
+    _change(email, Changes(role=role))
+    show_one(
+        {"email": email, "role": role.value}, as_json=as_json, sentence=f"{email} is {role.value}."
+    )
+
+
+@app.command("block")
+def block(email: Address, as_json: AsJson = False) -> None:
+    """Block a user and end their sessions.
+
+    Example:
+
+        keyfob users block ada@example.com
+    """
+    _change(email, Changes(status=Status.BLOCKED))
+    show_one({"email": email, "status": "blocked"}, as_json=as_json, sentence=f"{email} is blocked.")
+
+
+@app.command("unblock")
+def unblock(email: Address, as_json: AsJson = False) -> None:
+    """Let a blocked user sign in again.
+
+    Example:
+
+        keyfob users unblock ada@example.com
+    """
+    _change(email, Changes(status=Status.ACTIVE))
+    show_one({"email": email, "status": "active"}, as_json=as_json, sentence=f"{email} is active.")
+
+
+@app.command("logout")
+def log_out(email: Address, as_json: AsJson = False) -> None:
+    """End all of a user's sessions.
+
+    Example:
+
+        keyfob users logout ada@example.com
+    """
+
+    async def work(wiring: Wiring) -> None:
+        administration = _administration(wiring)
+        user_id = await _find(administration, email)
+        await administration.log_out_everywhere(Actor(None), user_id)
+
+    run_with_services(work)
+    show_one({"email": email}, as_json=as_json, sentence=f"{email} is signed out everywhere.")

@@ -1,0 +1,195 @@
+"""Every service and what it is built from: the dependency graph on one page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from keyfob.admin.service import Administration
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Authenticator
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import Box, SecretKeyring
+from keyfob.core.feed import Feed
+from keyfob.core.pagination import Cursors
+from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
+from keyfob.health.service import Health
+from keyfob.limits.service import Limits, RateLimits, build_limits
+from keyfob.login.log import LoginLog
+from keyfob.login.service import Login
+from keyfob.migrations.head import HEAD
+from keyfob.passwords.building import PasswordRoom, build_passwords
+from keyfob.passwords.service import Passwords
+from keyfob.registration.service import Registration
+from keyfob.sessions.activity import Activity
+from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.cleanup import SessionCleanup
+from keyfob.sessions.refresh import Refresh
+from keyfob.sessions.refresh_tokens import RefreshTokenCodec
+from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.signing import AccessTokens
+from keyfob.users.profiles import Profiles
+from keyfob.users.service import Users
+from keyfob.worker import Chore, Worker
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the app serves with, and what it starts and stops."""
+
+    db: Database
+    feed: Feed
+    keyring: Keyring
+    worker: Worker
+    limits: Limits
+    passwords: PasswordRoom
+    services: Mapping[Any, Any]
+
+    async def start(self) -> None:
+        """Open the pool and begin to listen; the database may still be away."""
+        await self.db.open()
+        await self.feed.start()
+        await self.worker.start()
+
+    async def stop(self) -> None:
+        """Write what is in memory, then let go of everything."""
+        await self.worker.stop()
+        await self.feed.stop()
+        await self.passwords.close()
+        await self.limits.close()
+        await self.db.close()
+
+
+def build(settings: Settings, clock: Clock) -> Wiring:
+    """Build every service of complete settings. Nothing is opened yet.
+
+    Raises:
+        WrongSetting: a value cannot be used.
+    """
+    dsn, secrets = settings.dsn, SecretKeyring(settings.secret_keys)
+    token_ttl = timedelta(seconds=settings.access_token_ttl)
+    idle_ttl = timedelta(seconds=settings.session_idle_ttl)
+    idle_gap = timedelta(seconds=settings.activity_idle_gap)
+
+    db = Database(
+        dsn,
+        pool_size=settings.database_pool_size,
+        acquire_timeout=settings.database_acquire_timeout,
+        command_timeout=settings.database_command_timeout,
+    )
+    feed = Feed(dsn, timeout=settings.database_acquire_timeout)
+    audit = Audit(db, secrets.derive("audit"), clock)
+    limits = build_limits(settings, db, clock)
+    passwords = build_passwords(settings)
+    users = Users(db, clock)
+    log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
+
+    keyring = Keyring(
+        db,
+        Box(secrets.derive("signing keys")),
+        clock,
+        algorithm=settings.signing_algorithm,
+        token_ttl=token_ttl,
+        rotate_after=timedelta(days=settings.key_rotation_days),
+        publish_ahead=timedelta(seconds=settings.key_publish_ahead),
+    )
+    tokens = AccessTokens(
+        keyring,
+        clock,
+        issuer=settings.issuer_url,
+        audience=settings.audience,
+        ttl=settings.access_token_ttl,
+    )
+    revocations = Revocations(db, clock, token_ttl=token_ttl)
+    activity = Activity(db, clock, idle_gap=idle_gap)
+    codec = RefreshTokenCodec(secrets.derive("refresh tokens"))
+    sessions = Sessions(
+        db,
+        tokens,
+        codec,
+        revocations,
+        activity,
+        clock,
+        idle_ttl,
+        timedelta(seconds=settings.session_max_ttl),
+    )
+    refresh = Refresh(
+        db,
+        sessions,
+        audit,
+        limits.refresh,
+        clock,
+        timedelta(seconds=settings.refresh_grace),
+        idle_ttl,
+    )
+    authenticator = SessionAuthenticator(
+        tokens, revocations, activity, clock, cache_size=settings.token_cache_size
+    )
+    profiles = Profiles(db, clock, online_within=idle_gap, hears_changes=lambda: feed.is_live)
+
+    login = Login(db, users, passwords.service, sessions, limits.sign_in, log)
+    registration = Registration(db, users, passwords.service, sessions, log, audit)
+    admin = Administration(
+        db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
+    )
+
+    feed.hear("revoked", revocations.hear)
+    feed.hear("user", profiles.forget)
+    feed.hear_and_reload("keys", keyring.load)
+    feed.reload_with(revocations.load)
+    keyring.on_change.append(authenticator.forget)
+
+    async def measure() -> None:
+        HASHING_QUEUE.set(passwords.pool.queued)
+        HASHING_RUNNING.set(passwords.pool.running)
+        POOL_SIZE.set(db.size)
+        POOL_IDLE.set(db.idle)
+
+    cleanup = SessionCleanup(db, clock, timedelta(days=settings.ended_session_retention_days))
+    worker = Worker(
+        [
+            Chore("activity", settings.activity_flush_seconds, activity.flush),
+            Chore("gauges", 5, measure),
+            Chore("key rotation", 60, keyring.rotate_when_due),
+            Chore("login log months", 3600, log.make_months, at_start=True),
+            Chore("old login log", 6 * 3600, log.drop_old_months),
+            Chore("old sessions", 600, cleanup.run),
+            Chore("old attempts", 60, limits.delete_expired),
+        ],
+        last=activity.flush,
+    )
+    services = {
+        type(service): service
+        for service in (
+            audit,
+            keyring,
+            sessions,
+            refresh,
+            profiles,
+            log,
+            login,
+            registration,
+            admin,
+            users,
+        )
+    }
+    return Wiring(
+        db,
+        feed,
+        keyring,
+        worker,
+        limits,
+        passwords,
+        {
+            **services,
+            Authenticator: authenticator,
+            Cursors: Cursors(secrets.derive("cursors")),
+            Health: Health(db, feed, HEAD),
+            Passwords: passwords.service,
+            RateLimits: limits.rates,
+        },
+    )

@@ -1,0 +1,63 @@
+"""What runs beside requests: activity flush, key rotation, clean-up, gauges."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from keyfob.core.problems import Problem
+
+log = structlog.get_logger("keyfob.worker")
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to do again and again, `every` so many seconds, at the start too if `at_start`."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[object]]
+    at_start: bool = False
+
+
+@dataclass
+class Worker:
+    """Runs the chores of one process. A chore that fails is logged and tried again next time."""
+
+    chores: list[Chore]
+    last: Callable[[], Awaitable[object]]
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Begin; returns at once."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(chore), name=chore.name) for chore in self.chores
+        ]
+
+    async def stop(self) -> None:
+        """End, and write what is still in memory."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await _run_once("last", self.last)
+
+    async def _repeat(self, chore: Chore) -> None:
+        if chore.at_start:
+            await _run_once(chore.name, chore.run)
+        while True:
+            await asyncio.sleep(chore.every)
+            await _run_once(chore.name, chore.run)
+
+
+async def _run_once(name: str, run: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await run()
+    except Problem as away:
+        log.warning("chore_postponed", chore=name, cause=away.code)
+    except Exception:
+        log.exception("chore_failed", chore=name)
