@@ -1,0 +1,172 @@
+"""One worker process: uvicorn on uvloop and httptools, guarded, and drained without a reset."""
+
+import asyncio
+import contextlib
+import functools
+import gc
+import importlib
+import resource
+import signal
+import socket
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import structlog
+import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
+
+from keyfob.cli.serving.connections import Bounds, Connections
+from keyfob.cli.serving.protocol import GuardedConfig, GuardedProtocol
+from keyfob.settings import Settings
+
+log = structlog.get_logger("keyfob.serving")
+
+# File descriptors kept for everything but clients: database, logs, feeds.
+_SPARE_FILES = 256
+
+_IDLE_TIMEOUT = 30
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    sockets: Sequence[socket.socket],
+    app: str,
+    on_started: Callable[[], None],
+    lifeline: socket.socket | None = None,
+) -> int:
+    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
+
+    `app` names a function of the settings that makes the application, as `module:function`.
+    `on_started` is called when the application has started and connections are accepted. The end
+    of `lifeline` tells that the parent is gone, which stops the worker like a signal. The
+    listening sockets are closed. Returns 0, or 1 when the application did not start.
+    """
+    guard = Connections(
+        Bounds(
+            max_connections=_allow_connections(settings.max_connections),
+            request_timeout=settings.request_timeout,
+            answer_timeout=3 * settings.request_timeout,
+            idle_timeout=_IDLE_TIMEOUT,
+        )
+    )
+    server = _Server(_configure(settings, app, guard), guard, sockets, on_started, lifeline)
+    try:
+        # uvicorn closes what it is given; the backlog is taken from the originals after that.
+        server.run(sockets=[listener.dup() for listener in sockets])
+    except SystemExit:  # uvicorn's way to say that the application did not start; it is logged
+        return 1
+    return 0
+
+
+def _configure(settings: Settings, app: str, guard: Connections) -> GuardedConfig:
+    config = GuardedConfig(
+        _load_factory(app)(settings),
+        loop="uvloop",
+        http=GuardedProtocol,
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_grace,
+    )
+    config.guard = guard
+    return config
+
+
+def _load_factory(app: str) -> Callable[[Settings], Any]:
+    module, _, name = app.partition(":")
+    factory: Callable[[Settings], Any] = getattr(importlib.import_module(module), name)
+    return factory
+
+
+def _allow_connections(wanted: int) -> int:
+    """Raise this process's limit of open files if need be; return how many connections fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _SPARE_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < needed:
+        wanted = max(8, soft - _SPARE_FILES)
+        log.warning("fewer_connections", max_connections=wanted, open_files=soft)
+    return wanted
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with our start, our stop, and 0 as the exit code of a stop by signal."""
+
+    def __init__(
+        self,
+        config: GuardedConfig,
+        guard: Connections,
+        listeners: Sequence[socket.socket],
+        on_started: Callable[[], None],
+        lifeline: socket.socket | None,
+    ) -> None:
+        super().__init__(config)
+        self._settled = config
+        self._guard = guard
+        self._listeners = listeners
+        self._on_started = on_started
+        self._lifeline = lifeline
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        if self._lifeline is not None:
+            loop.add_reader(self._lifeline, self._orphaned, loop, self._lifeline)
+        await super().startup(sockets)
+        self._guard.watch(loop, self.server_state.connections)  # type: ignore[arg-type] # all ours
+        _settle_memory()
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._guard.draining = True
+        for server in self.servers:
+            server.close()
+        await self._take_backlog()
+        await super().shutdown(sockets)
+
+    async def _take_backlog(self) -> None:
+        """Accept what the system has already connected: closing over it would reset it."""
+        accepted: list[socket.socket] = []
+        for listener in self._listeners:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    accepted.append(listener.accept()[0])
+            listener.close()
+        loop = asyncio.get_running_loop()
+        protocol = functools.partial(
+            GuardedProtocol, self._settled, self.server_state, self.lifespan.state, loop
+        )
+        for connection in accepted:
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(protocol, connection)
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: socket.socket) -> None:
+        loop.remove_reader(lifeline)
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # uvicorn's raises the signal again after the stop, and the exit code would be the signal's.
+        before = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self.handle_exit)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _settle_memory() -> None:
+    """Take what the start made out of the collector's rounds: it stays until the end."""
+    gc.collect()
+    gc.freeze()

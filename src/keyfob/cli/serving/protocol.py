@@ -1,0 +1,267 @@
+"""One guarded HTTP/1.1 connection: uvicorn's protocol, bounded in time, size and number."""
+
+import asyncio
+import math
+import socket
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from keyfob.cli.serving.connections import FAREWELL, LINGER, Connection, Connections
+from keyfob.cli.serving.refusals import HeadTooLarge, RequestTimeout, render_refusal
+from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem, Unavailable
+
+MAX_HEAD = 32 * 1024
+MAX_HEADERS = 100
+# Each waiting request holds a few KiB, and one read brings thousands of the smallest.
+MAX_PIPELINED = 32
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class GuardedConfig(uvicorn.Config):
+    """uvicorn's configuration, and the book that its connections are kept in."""
+
+    guard: Connections
+
+
+class _Exit:
+    """What a response sees of the transport: it closes by the protocol's manners."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Closes clients that are slow to send or to read, and bounds heads and pipelines.
+
+    uvicorn bounds none of these: a half-open request stays until the client leaves, and so does a
+    connection that sends a line break between two requests.
+    """
+
+    def __init__(
+        self,
+        config: GuardedConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._guard = config.guard
+        self.since = 0.0
+        self.deadline = math.inf
+        self.stalled_until = math.inf
+        self.place: OrderedDict[Connection, None] | None = None
+        self._whole = False  # the newest request has come whole; at first, one is owed
+        self._in_body = False  # its head is complete, and `cycle` is its own
+        self._unused = 0  # bytes since the last request or the last piece of body
+        self._chunk = 0  # bytes of the latest read
+        self._deaf = False  # what comes in is thrown away
+        self._finished = False  # nothing more goes out
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._exit = _Exit(transport, self._finish)
+        if not self._guard.admit(self, len(self.connections), self.loop.time()):
+            self._refuse(Unavailable("Too many connections are at work"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._guard.forget(self)
+        self._deaf = self._finished = True
+        self._exit.close = self.transport.close  # no reference cycle outlives the connection
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._chunk = len(data)
+        self._unused += self._chunk
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # An upgrade may be ignored (RFC 9110 section 7.8); what follows is the next request.
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+                return
+        except httptools.HttpParserError as fault:
+            cause = fault.__context__
+            self._refuse(cause if isinstance(cause, Problem) else BadRequest())
+            return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Put the connection where it belongs after a read."""
+        if not self._whole:
+            if self._unused > MAX_HEAD:
+                self._refuse(HeadTooLarge())
+            elif not self._guard.is_unfinished(self):
+                # Set at the first byte and not moved by the next ones: trickling buys no time.
+                self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
+        elif not self.cycle.response_complete:
+            self._guard.works(self)
+        elif not self._guard.is_idle(self):
+            # Answered before it had come whole.
+            self._guard.rests(self, self.loop.time())
+
+    # What the parser reports
+
+    def on_message_begin(self) -> None:
+        self._whole = False
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers are no headers (RFC 9110 section 6.5.1); uvicorn would add them to the request's.
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._check_head()
+        super().on_headers_complete()
+        self._in_body = True
+        self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
+        if self._guard.draining:
+            self.cycle.keep_alive = False
+
+    def _check_head(self) -> None:
+        """Refuse a head that is too large, or that asks to leave HTTP.
+
+        Raises:
+            Problem: what to answer; the parser hands it on as the context of its own error.
+        """
+        if len(self.headers) > MAX_HEADERS:
+            raise HeadTooLarge
+        if max(self._unused, self._chunk) > MAX_HEAD:
+            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if len(self.url) + size > MAX_HEAD:
+                raise HeadTooLarge
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise BadRequest("Too many requests were sent ahead of their answers")
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise MethodNotAllowed
+            # The parser takes such a body for the next request: a way to smuggle one in.
+            if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
+                raise BadRequest("A request that asks for an upgrade must not have a body")
+
+    def on_body(self, body: bytes) -> None:
+        self._unused = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._whole = True
+        self._in_body = False
+        self._unused = 0
+        super().on_message_complete()
+
+    # What the response does
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self._finished:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._deaf:
+            self._finish()
+        elif self._whole:
+            self._guard.rests(self, self.loop.time())
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.stalled_until = self.loop.time() + self._guard.bounds.answer_timeout
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.stalled_until = math.inf
+
+    # How a connection ends
+
+    def expire(self, now: float) -> None:
+        """Close a connection whose time is up."""
+        if self._finished or self.stalled_until <= now:
+            self._reset()
+        elif self._guard.is_idle(self):
+            self._finish()
+        elif self.flow.read_paused:
+            # It is we who do not read on: an answer comes first, or the application is slow.
+            self._guard.owes(self, now, self._guard.bounds.request_timeout)
+        else:
+            self._close_unfinished(RequestTimeout())
+
+    def shed(self) -> None:
+        """Close the connection to make room for another."""
+        if self._finished:
+            self._reset()
+        else:
+            self._close_unfinished(Unavailable("Too many connections are open"))
+
+    def shutdown(self) -> None:
+        """Stop after what is under way; a request that is already on its way is still answered."""
+        soon = self.loop.time() + FAREWELL
+        if self._guard.is_idle(self) or not (self._in_body or self._unused or self._whole):
+            self.deadline = min(self.deadline, soon)
+        elif (latest := self._latest()) is not None:
+            latest.keep_alive = False
+
+    def _close_unfinished(self, problem: Problem) -> None:
+        if self._in_body or self._unused:
+            self._refuse(problem)
+        if not self._deaf or self._finished:
+            self._finish(at_once=True)
+
+    def _reset(self) -> None:
+        # Otherwise the system would keep what the client does not take, for minutes.
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer with a problem in place of the newest request, and close.
+
+        Answers that are owed to earlier requests go out first, and then the problem is left unsaid:
+        it must not be taken for one of them.
+        """
+        self._deaf = True
+        cycle = self.cycle
+        if self._in_body and self.pipeline and self.pipeline[0][0] is cycle:
+            self.pipeline.popleft()
+            self._guard.works(self)
+        elif self._in_body:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._finish(None if cycle.response_started else problem)
+        elif (latest := self._latest()) is not None and not latest.response_complete:
+            self._guard.works(self)
+        else:
+            self._finish(problem)
+
+    def _latest(self) -> RequestResponseCycle | None:
+        return self.cycle  # None until the first head is complete, whatever its type says
+
+    def _finish(self, problem: Problem | None = None, *, at_once: bool = False) -> None:
+        """Close after the last word. Where the client may still be sending, hear it out first.
+
+        Closing over unread bytes would reset the connection, and the client might never see the
+        answer (RFC 9112 section 9.6).
+        """
+        if problem is not None:
+            self.transport.write(render_refusal(problem, self.server_state.default_headers))
+        self._deaf = self._finished = True
+        self._guard.owes(self, self.loop.time(), LINGER)
+        if self._whole or at_once or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+            self.flow.resume_reading()

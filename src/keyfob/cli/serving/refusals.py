@@ -1,0 +1,45 @@
+"""What the server refuses before the application sees it, ready for the wire (RFC 9457)."""
+
+from collections.abc import Sequence
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from keyfob.core.http import render_problem
+from keyfob.core.problems import Problem
+from keyfob.core.secrets import random_text
+from keyfob.core.telemetry import set_request_id
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class RequestTimeout(Problem):
+    """The request did not arrive in time (RFC 9110 section 15.5.9)."""
+
+    status = 408
+    code = "request_timeout"
+    title = "The request took too long to arrive"
+
+
+class HeadTooLarge(Problem):
+    """The request line and headers are over the limit (RFC 6585 section 5)."""
+
+    status = 431
+    code = "head_too_large"
+    title = "The request's headers are too large, or too many"
+
+
+def render_refusal(problem: Problem, default_headers: Headers) -> bytes:
+    """Render a whole answer that ends the connection. `default_headers` are the server's (Date)."""
+    request_id = random_text(12)
+    set_request_id(request_id)
+    answer = render_problem(problem)
+    headers = [
+        *default_headers,
+        *answer.raw_headers,
+        (b"x-request-id", request_id.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"connection", b"close"),
+    ]
+    head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    return STATUS_LINE[problem.status] + head + b"\r\n" + bytes(answer.body)

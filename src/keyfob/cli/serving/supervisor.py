@@ -1,0 +1,183 @@
+"""`serve`: one worker in this process, or several that are watched, replaced and stopped."""
+
+import asyncio
+import os
+import pickle
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from keyfob.cli.serving.listeners import open_listeners, urls_of
+from keyfob.cli.serving.metrics import (
+    forget_process,
+    serve_metrics,
+    shared_metrics,
+    worker_environment,
+)
+from keyfob.settings import Settings
+
+log = structlog.get_logger("keyfob.serving")
+
+DEFAULT_APP = "keyfob.app:create_app"
+
+# Workers that died one after another, none of them ready: what they miss will not come by itself.
+_HOPELESS = 5
+
+_LONGEST_PAUSE = 10.0
+
+# Seconds that a worker gets beyond the grace time to close what its application holds.
+_CLOSING_TIME = 10.0
+
+
+def serve(
+    settings: Settings,
+    on_ready: Callable[[list[str]], None],
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+    app: str = DEFAULT_APP,
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    `on_ready` is called once, with the addresses (`http://127.0.0.1:8000`), when the first worker
+    accepts requests. `sockets` are listeners that are already open; they are closed at the end.
+    `app` is `module:function`, given the settings, as every worker loads it for itself. Returns 0
+    after a stop by signal; 1 when the application does not start or did not stop in time.
+
+    Raises:
+        CannotListen: the address cannot be listened on.
+    """
+    if sockets is None:
+        sockets = open_listeners(settings.host, settings.port)
+    urls = urls_of(sockets)
+    if settings.workers > 1:
+        with shared_metrics(settings) as folder:
+            supervisor = _Supervisor(settings, sockets, app, lambda: on_ready(urls), folder)
+            return asyncio.run(supervisor.run())
+    # Only here, so that a supervisor stays small.
+    from keyfob.cli.serving.process import run_worker  # noqa: PLC0415 - see above
+
+    with serve_metrics(settings):
+        return run_worker(settings, sockets=sockets, app=app, on_started=lambda: on_ready(urls))
+
+
+class _Supervisor:
+    """Keeps `settings.workers` processes alive; each has a lifeline to this one.
+
+    A worker sends one byte over its lifeline when it is ready; the end of the lifeline tells it
+    that this process is gone, however it went.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[socket.socket],
+        app: str,
+        on_ready: Callable[[], None],
+        metrics: Path | None,
+    ) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._letter = pickle.dumps((settings, app))
+        self._on_ready = on_ready
+        self._metrics = metrics
+        self._stopping = asyncio.Event()
+        self._running: set[Process] = set()
+        self._ever_ready = False
+        self._failures = 0
+
+    async def run(self) -> int:
+        """Start the workers, keep them, and stop them when told to; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        keepers = [asyncio.create_task(self._keep()) for _ in range(self._settings.workers)]
+        try:
+            await self._stopping.wait()
+        finally:
+            in_time = await self._stop(keepers)
+        return 0 if in_time and self._failures < _HOPELESS else 1
+
+    async def _keep(self) -> None:
+        """Keep one worker alive."""
+        pause = 0.0
+        while not self._stopping.is_set():
+            if await self._live():
+                pause = 0.0
+            elif not self._ever_ready:
+                self._failures += 1
+                if self._failures >= _HOPELESS and not self._stopping.is_set():
+                    log.error("workers_do_not_start", attempts=self._failures)
+                    self._stopping.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause + 0.25)
+
+    async def _live(self) -> bool:
+        """Run one worker to its end; tell whether it was ever ready."""
+        lifeline, theirs = socket.socketpair()
+        with lifeline:
+            with theirs:
+                lifeline.sendall(self._letter)
+                process = await self._start(theirs)
+            self._running.add(process)
+            if self._stopping.is_set():
+                process.terminate()
+            lifeline.setblocking(False)
+            ready = bool(await self._hear(lifeline))
+            if ready and not self._ever_ready:
+                self._ever_ready = True
+                self._on_ready()
+            code = await process.wait()
+            self._running.discard(process)
+        if self._metrics:
+            forget_process(self._metrics, process.pid)
+        if not self._stopping.is_set():
+            log.warning("worker_ended", worker=process.pid, exit_code=code, was_ready=ready)
+        return ready
+
+    async def _start(self, theirs: socket.socket) -> Process:
+        numbers = [theirs.fileno(), *(listener.fileno() for listener in self._listeners)]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # what lies in the working directory is not to be imported
+            "-m",
+            "keyfob.cli.serving.worker",
+            *map(str, numbers),
+            stdin=DEVNULL,
+            pass_fds=numbers,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                **worker_environment(self._metrics),
+            },
+        )
+
+    @staticmethod
+    async def _hear(lifeline: socket.socket) -> bytes:
+        with suppress(ConnectionError):
+            return await asyncio.get_running_loop().sock_recv(lifeline, 1)
+        return b""
+
+    async def _stop(self, keepers: Sequence[asyncio.Task[None]]) -> bool:
+        """Stop the workers; tell whether all of them ended in time."""
+        # Before the workers do: a connection that waits on a socket that only we hold is lost.
+        for listener in self._listeners:
+            listener.close()
+        for process in list(self._running):
+            with suppress(ProcessLookupError):
+                process.terminate()
+        grace = self._settings.shutdown_grace + _CLOSING_TIME
+        _, late = await asyncio.wait(keepers, timeout=grace)
+        for process in list(self._running):
+            log.error("worker_did_not_stop", worker=process.pid, seconds=grace)
+            with suppress(ProcessLookupError):
+                process.kill()
+        if late:
+            await asyncio.wait(late)
+        return not late

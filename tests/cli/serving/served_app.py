@@ -1,0 +1,101 @@
+"""A small application for the server's tests: it waits, floods, and tells who it is."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+
+CALLS = Counter("served_calls_total", "Requests to the test application.")
+ALIVE = Gauge("served_alive", "Workers alive.", multiprocess_mode="livesum")
+
+
+class _App:
+    def __init__(self) -> None:
+        self._held: list[asyncio.Event] = []
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        CALLS.inc()
+        match scope["path"]:
+            case "/early":
+                await _answer(send, 413, b"too large")
+            case "/held":
+                await _answer(send, 200, str(len(self._held)).encode())
+            case "/flood":
+                await _flood(send)
+            case path:
+                body = await _read(receive)
+                if body is not None:
+                    await self._wait(path)
+                    await _answer(send, 200, _tell(scope, body))
+
+    async def _wait(self, path: str) -> None:
+        if path == "/hold":  # until somebody asks for /release
+            self._held.append(asyncio.Event())
+            await self._held[-1].wait()
+        elif path == "/release":
+            for event in self._held:
+                event.set()
+        elif path == "/slow":
+            await asyncio.sleep(0.01)
+
+
+def create_app(_settings: object) -> _App:
+    return _App()
+
+
+def create_broken_app(_settings: object) -> Callable[..., Awaitable[None]]:
+    async def app(_scope: dict[str, Any], _receive: Any, _send: Any) -> None:
+        raise RuntimeError("cannot start")
+
+    return app
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    await receive()
+    ALIVE.set(1)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _read(receive: Any) -> bytes | None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message["body"]
+        if not message["more_body"]:
+            return body
+
+
+def _tell(scope: dict[str, Any], body: bytes) -> bytes:
+    told = {
+        "pid": os.getpid(),
+        "method": scope["method"],
+        "path": scope["path"],
+        "body": len(body),
+        "headers": [name.decode() for name, _ in scope["headers"]],
+    }
+    return json.dumps(told).encode()
+
+
+async def _answer(send: Any, status: int, body: bytes) -> None:
+    headers = [(b"content-length", str(len(body)).encode())]
+    if status == 413:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _flood(send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000):
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

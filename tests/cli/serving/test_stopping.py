@@ -1,0 +1,107 @@
+import signal
+import threading
+from http.client import HTTPConnection, HTTPException
+
+import pytest
+from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Visitor(threading.Thread):
+    """Asks again and again, on kept and on new connections, until there is nobody to ask."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(daemon=True)
+        self.service = service
+        self.answered = 0
+        self.faults: list[str] = []
+
+    def run(self) -> None:
+        while not self.faults:
+            connection = HTTPConnection("127.0.0.1", self.service.port, timeout=20)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return
+            try:
+                self._ask_often(connection)
+            except (OSError, HTTPException) as fault:
+                self.faults.append(repr(fault))
+            finally:
+                connection.close()
+
+    def _ask_often(self, connection: HTTPConnection) -> None:
+        for _ in range(10):
+            connection.request("GET", "/slow")
+            answer = connection.getresponse()
+            answer.read()
+            self.answered += answer.status == 200
+            if answer.will_close:
+                return
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_under_load_resets_nobody(start: Start, workers: int) -> None:
+    service = start(workers=workers)
+    visitors = [Visitor(service) for _ in range(16)]
+    for visitor in visitors:
+        visitor.start()
+    wait_until(lambda: all(visitor.answered > 10 for visitor in visitors))
+
+    code = service.stop()
+    for visitor in visitors:
+        visitor.join(timeout=20)
+
+    assert code == 0
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_under_way_is_answered_and_then_closed(start: Start, number: int) -> None:
+    service = start()
+    with service.connect() as holding, service.connect() as idle, service.connect() as helper:
+        holding.sendall(HOLD)
+        idle.sendall(ASK)
+        assert read_answer(idle).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: service.ask("/held") == 1)
+        helper.sendall(b"POST /release HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        wait_until(lambda: service.ask("/held") == 1)
+        service.process.send_signal(number)
+
+        assert closes_within(idle, 5) == b""
+        helper.sendall(b"x")  # a request that has half arrived is still taken
+        assert b"connection: close" in closes_within(helper, 5)
+        assert b"connection: close" in closes_within(holding, 5)
+    assert service.process.wait(timeout=10) == 0
+
+
+def test_a_stop_does_not_wait_beyond_the_grace_time(start: Start) -> None:
+    service = start(shutdown_grace=1)
+    with service.connect() as holding:
+        holding.sendall(HOLD)
+        wait_until(lambda: service.ask("/held") == 1)
+
+        assert service.stop() == 0
+
+
+def test_a_second_interrupt_does_not_wait(start: Start) -> None:
+    service = start(shutdown_grace=20)
+    with service.connect() as holding:
+        holding.sendall(HOLD)
+        wait_until(lambda: service.ask("/held") == 1)
+        service.process.send_signal(signal.SIGINT)
+        wait_until(lambda: any(line["event"] == "Shutting down" for line in service.log))
+
+        service.process.send_signal(signal.SIGINT)
+        service.process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_application_that_does_not_start_ends_the_service(start: Start, workers: int) -> None:
+    service = start("create_broken_app", wait=False, workers=workers)
+
+    assert service.process.wait(timeout=40) == 1
+    assert any("lifespan" in line["event"] for line in service.log)

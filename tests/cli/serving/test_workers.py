@@ -1,0 +1,80 @@
+import signal
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from tests.cli.serving.conftest import Service, Start, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pair(start: Start) -> Service:
+    return start(workers=2, metrics=True, metrics_port=0)
+
+
+def metric(service: Service, name: str) -> float:
+    port = wait_until(lambda: [n["port"] for n in service.log if n["event"] == "metrics"])[0]
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def both_answer(service: Service) -> set[int]:
+    """Return who answers, once it is two."""
+    seen: set[int] = set()
+
+    def ask() -> set[int]:
+        seen.add(service.ask()["pid"])
+        return seen if len(seen) == 2 else set()
+
+    return wait_until(ask)
+
+
+def test_a_killed_worker_is_missed_by_nobody_and_replaced(pair: Service) -> None:
+    first, second = sorted(both_answer(pair))
+    wait_until(lambda: metric(pair, "served_alive") == 2)
+    counted = metric(pair, "served_calls_total")
+    psutil.Process(first).kill()
+    wait_until(lambda: not psutil.pid_exists(first))
+
+    assert pair.ask()["pid"] != first
+    wait_until(lambda: len(pair.workers) == 2)
+    assert second in {worker.pid for worker in pair.workers}
+    newcomer = wait_until(lambda: pair.ask()["pid"] not in {first, second})
+    assert newcomer
+    assert metric(pair, "served_calls_total") > counted  # what the dead one counted stays
+    wait_until(lambda: metric(pair, "served_alive") == 2)
+    ended = [line for line in pair.log if line["event"] == "worker_ended"]
+    assert [(line["worker"], line["exit_code"]) for line in ended] == [(first, -signal.SIGKILL)]
+
+
+def test_metrics_are_the_sum_of_all_workers(pair: Service) -> None:
+    both_answer(pair)
+    before = metric(pair, "served_calls_total")
+    for _ in range(10):
+        pair.ask()
+
+    assert metric(pair, "served_calls_total") == before + 10
+    wait_until(lambda: metric(pair, "served_alive") == 2)
+
+
+def test_workers_do_not_outlive_their_parent(pair: Service) -> None:
+    both_answer(pair)
+    workers = pair.workers
+    pair.process.kill()
+    pair.process.wait(timeout=10)
+
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+def test_an_interrupt_from_the_keyboard_reaches_all_and_stops_cleanly(pair: Service) -> None:
+    both_answer(pair)
+    workers = pair.workers
+    for worker in workers:
+        worker.send_signal(signal.SIGINT)
+
+    assert pair.stop(signal.SIGINT) == 0
+    assert not any(worker.is_running() for worker in workers)
+    assert not any(line["event"] == "worker_ended" for line in pair.log)
