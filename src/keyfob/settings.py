@@ -41,7 +41,7 @@ def _limit(notation: str) -> str:
         items = limits.parse_many(notation)
     except ValueError:
         items = []
-    if not items or any(item.amount < 1 or item.get_expiry() > 366 * 86400 for item in items):
+    if not items or any(item.get_expiry() > 366 * 86400 for item in items):
         raise ValueError('should be like "5/minute" or "5/minute;100/day"')
     return notation
 

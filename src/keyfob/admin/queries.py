@@ -96,7 +96,7 @@ async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) 
         SELECT count(*) FROM (
             SELECT FROM users AS u JOIN user_activity AS a ON a.user_id = u.id
              WHERE {" AND ".join(conditions)} LIMIT {MOST_COUNTED}
-        ) AS some
+        ) AS matching
         """,  # noqa: S608 - made of words of this file and placeholders
         *values,
     )

@@ -1,0 +1,79 @@
+"""What every test may ask for: a real PostgreSQL, a clock to move, and the service over HTTP."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from keyfob.core.database import Database
+from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.settings import Settings
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.postgres import create_database, empty_tables
+from tests.fixtures.world import World
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """One embedded PostgreSQL for all processes of a test run; gives the DSN of the server."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    server = EmbeddedPostgres(shared / "pg", options)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dsn(postgres: str, worker_id: str) -> str:
+    """A migrated database of this test process alone."""
+    return create_database(postgres, f"tests_{worker_id}")
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """A clock that stands still until it is moved."""
+    return MovableClock()
+
+
+@pytest.fixture
+async def empty_dsn(dsn: str) -> str:
+    """The database with nothing in its tables."""
+    await empty_tables(dsn)
+    return dsn
+
+
+@pytest.fixture
+async def db(empty_dsn: str) -> AsyncIterator[Database]:
+    """A pool on an empty database."""
+    database = Database(empty_dsn, pool_size=10)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def settings(empty_dsn: str, tmp_path: Path) -> Settings:
+    """Complete settings for a test: cheap hashes, no limits."""
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
+        database_url=empty_dsn,
+        data_dir=tmp_path,
+        secret_key="a secret key that only the tests know",
+        bcrypt_cost=4,
+        limits="off",
+        metrics=False,
+    )
+
+
+@pytest.fixture
+async def world(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
+    """The running service, with what tests do to it."""
+    async with World(settings, clock) as world:
+        yield world
+
+
+@pytest.fixture
+def api(world: World):  # noqa: ANN201 - httpx.AsyncClient
+    """An HTTP client of the running service."""
+    return world.api
