@@ -3,14 +3,15 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.postgres import create_database, empty_tables
+from tests.fixtures.world import World
 
 from keyfob.core.database import Database
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.settings import Settings
-from tests.fixtures.clock import MovableClock
-from tests.fixtures.postgres import create_database, empty_tables
-from tests.fixtures.world import World
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +75,6 @@ async def world(settings: Settings, clock: MovableClock) -> AsyncIterator[World]
 
 
 @pytest.fixture
-def api(world: World):  # noqa: ANN201 - httpx.AsyncClient
+def api(world: World) -> httpx.AsyncClient:
     """An HTTP client of the running service."""
     return world.api

@@ -68,7 +68,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             (method, route.path): route
             for route in app.router.routes
             if isinstance(route, HotRoute)
-            for method in route.methods
+            for method in route.methods or ()
         },
     )
     return app

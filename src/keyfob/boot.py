@@ -82,9 +82,9 @@ def resolve_secret_key(settings: Settings) -> str:
 
 
 def _make_key(path: Path) -> None:
+    # Written whole under another name first: a second process never reads half a key.
+    draft = path.with_suffix(f".{random_text(6)}")
     try:
-        # Written whole under another name first: a second process never reads half a key.
-        draft = path.with_suffix(f".{random_text(6)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(random_text(48) + "\n")
@@ -119,7 +119,7 @@ def migrate(settings: Settings, target: str = "head") -> None:
     Raises:
         CannotMigrate: with what went wrong.
     """
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own program, no shell
         [sys.executable, "-m", "keyfob.migrations.run", target],
         env={
             **os.environ,
@@ -171,4 +171,3 @@ async def _make_first_admin(
         log.warning("first_admin_not_made", cause="there is an account with KEYFOB_ADMIN_EMAIL")
         return None
     return email.typed, made
-

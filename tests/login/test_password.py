@@ -21,9 +21,7 @@ async def test_wrong_password_is_refused_and_logged(world: World) -> None:
 async def test_right_password_gives_tokens(world: World) -> None:
     user_id = await world.make_user("ada@example.com")
 
-    answer = await world.api.post(
-        "/login", json={"email": "ADA@example.com", "password": PASSWORD}
-    )
+    answer = await world.api.post("/login", json={"email": "ADA@example.com", "password": PASSWORD})
 
     assert answer.status_code == 200
     assert set(answer.json()) == {

@@ -36,7 +36,7 @@ UserId = Annotated[UUID, Path(alias="id")]
         200: {
             "headers": {
                 "X-Total-Count": {
-                    "description": "How many match; with `search` or `online`, 10000 means at least",
+                    "description": "How many match; with `search` or `online` at most 10000",
                     "schema": {"type": "integer"},
                 },
                 "Link": {"description": "The next page (RFC 8288)", "schema": {"type": "string"}},
@@ -101,9 +101,7 @@ async def create_user(
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
 
 
-@routes.get(
-    "/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, UserNotFound)
-)
+@routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, UserNotFound))
 async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -> UserWithSessions:
     """Read an account with its live sessions."""
     user = await admin.users.get(user_id)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
@@ -139,8 +140,8 @@ class Administration:
         actor: Actor,
         action: str,
         user_id: UUID,
-        old: dict[str, object],
-        new: dict[str, object],
+        old: dict[str, Any],
+        new: dict[str, Any],
     ) -> None:
         await self.audit.record(
             tx,

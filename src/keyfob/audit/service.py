@@ -62,7 +62,16 @@ class Audit:
         address = origin.address if origin else None
         event_id = new_id(at)
         message = _message(
-            previous, position, event_id, at, action, actor_id, target_id, old, new, address
+            previous,
+            position=position,
+            event_id=event_id,
+            at=at,
+            action=action,
+            actor_id=actor_id,
+            target_id=target_id,
+            old=old,
+            new=new,
+            address=address,
         )
         key = self.ring.first
         await queries.insert_event(
@@ -122,21 +131,22 @@ class Audit:
             return False
         message = _message(
             previous,
-            event["position"],
-            event["id"],
-            event["at"],
-            event["action"],
-            event["actor_id"],
-            event["target_id"],
-            event["old_values"],
-            event["new_values"],
-            str(event["ip_address"]) if event["ip_address"] else None,
+            position=event["position"],
+            event_id=event["id"],
+            at=event["at"],
+            action=event["action"],
+            actor_id=event["actor_id"],
+            target_id=event["target_id"],
+            old=event["old_values"],
+            new=event["new_values"],
+            address=str(event["ip_address"]) if event["ip_address"] else None,
         )
         return compare_digest(key.mac(message), event["mac"][KEY_ID_BYTES:])
 
 
 def _message(
     previous: bytes,
+    *,
     position: int,
     event_id: UUID,
     at: datetime,

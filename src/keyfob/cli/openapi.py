@@ -21,8 +21,8 @@ def openapi() -> None:
         # Neither a database nor a key is needed to describe the API.
         settings = configured.model_copy(
             update=Settings(
-                database_url="postgresql://nobody@localhost/none",  # type: ignore[arg-type] # Pydantic wraps
-                secret_key="-" * 32,  # type: ignore[arg-type] # Pydantic wraps
+                database_url="postgresql://nobody@localhost/none",
+                secret_key="-" * 32,
             ).model_dump(include={"database_url", "secret_key"})
         )
         typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))

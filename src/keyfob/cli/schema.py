@@ -73,7 +73,7 @@ def _dump_fresh_schema() -> str:
         server = EmbeddedPostgres(Path(folder) / "data", {"fsync": "off"})
         dsn = server.start()
         try:
-            boot.migrate(Settings(database_url=dsn, secret_key="x" * 32))  # type: ignore[arg-type] # Pydantic wraps
+            boot.migrate(Settings(database_url=dsn, secret_key="x" * 32))
             return _tidy(_pg_dump(dsn))
         finally:
             server.stop()
@@ -81,7 +81,7 @@ def _dump_fresh_schema() -> str:
 
 def _pg_dump(dsn: str) -> str:
     programs = Programs.for_account(Account(os.getuid(), os.getgid(), borrowed=False))
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own program, no shell
         [
             str(programs.folder / "pg_dump"),
             "--schema-only",

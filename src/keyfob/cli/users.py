@@ -119,7 +119,9 @@ def _change(address: str, changes: Changes) -> None:
 
 @app.command("set-role")
 def set_role(
-    email: Address, role: Annotated[Role, typer.Argument(help="The new role.")], as_json: AsJson = False
+    email: Address,
+    role: Annotated[Role, typer.Argument(help="The new role.")],
+    as_json: AsJson = False,
 ) -> None:
     """Change a user's role; it acts at once and signs nobody out.
 
@@ -142,7 +144,9 @@ def block(email: Address, as_json: AsJson = False) -> None:
         keyfob users block ada@example.com
     """
     _change(email, Changes(status=Status.BLOCKED))
-    show_one({"email": email, "status": "blocked"}, as_json=as_json, sentence=f"{email} is blocked.")
+    show_one(
+        {"email": email, "status": "blocked"}, as_json=as_json, sentence=f"{email} is blocked."
+    )
 
 
 @app.command("unblock")

@@ -1,1 +1,1 @@
-"""What every room stands on: database, problems, clock, secrets, encryption, HTTP edge, pages, logs."""
+"""What every room stands on: database, problems, clock, secrets, encryption, HTTP edge, logs."""

@@ -36,7 +36,7 @@ _AWAY = (
 )
 
 
-class PlainConnection(asyncpg.Connection):  # type: ignore[type-arg] # generic in the stubs only
+class PlainConnection(asyncpg.Connection):
     """A connection that is handed back without a reset query.
 
     The default would add a round trip to every statement. It is safe because nothing here sets
@@ -88,7 +88,7 @@ class Database:
             "timeout": acquire_timeout,
             "command_timeout": command_timeout,
         }
-        self._opened: "asyncpg.Pool[Record] | None" = None
+        self._opened: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
         """Make the pool ready. No connection is made yet: the database may still be away."""

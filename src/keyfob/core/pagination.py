@@ -1,4 +1,4 @@
-"""Pages by key: a cursor is the last row's place in the order, signed so that nobody can make one."""
+"""Pages by key: a cursor is the last row's place in the order, signed: nobody can make one."""
 
 import binascii
 import json

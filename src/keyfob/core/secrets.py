@@ -24,5 +24,11 @@ def new_id(now: datetime) -> UUID:
     """
     milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
     chance = int.from_bytes(_secrets.token_bytes(10))
-    value = milliseconds << 80 | 0x7 << 76 | (chance >> 68) << 64 | 0b10 << 62 | chance & ((1 << 62) - 1)
+    value = (
+        milliseconds << 80
+        | 0x7 << 76
+        | (chance >> 68) << 64
+        | 0b10 << 62
+        | chance & ((1 << 62) - 1)
+    )
     return UUID(int=value)

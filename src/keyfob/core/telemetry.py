@@ -105,7 +105,7 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    finish = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    finish: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if not console:
         finish += [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)

@@ -45,9 +45,7 @@ async def insert_login_event(
     )
 
 
-async def has_signed_in_from(
-    db: Executor, user_id: UUID, network: str, since: datetime
-) -> bool:
+async def has_signed_in_from(db: Executor, user_id: UUID, network: str, since: datetime) -> bool:
     """Tell whether the account signed in from that network (a host, or an IPv6 /64) before."""
     return bool(
         await db.fetchval(

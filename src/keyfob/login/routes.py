@@ -7,7 +7,14 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyfob.core.http import CurrentCaller, Provided, RequestOrigin, may_refuse, router, while_present
+from keyfob.core.http import (
+    CurrentCaller,
+    Provided,
+    RequestOrigin,
+    may_refuse,
+    router,
+    while_present,
+)
 from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
 from keyfob.core.problems import InvalidCursor, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts

@@ -94,12 +94,8 @@ class Login:
             return None
         async with self.db.begin() as tx:
             if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                await self.users.improve_hash(
-                    tx, user["id"], user["password_hash"], match.new_hash
-                )
+                await self.users.improve_hash(tx, user["id"], user["password_hash"], match.new_hash)
             tokens = await self.sessions.open(tx, user["id"], origin)
             if tokens is not None:
-                await self.log.succeeded(
-                    tx, user["id"], Reason.PASSWORD, origin, tokens.session_id
-                )
+                await self.log.succeeded(tx, user["id"], Reason.PASSWORD, origin, tokens.session_id)
         return tokens

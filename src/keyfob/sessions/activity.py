@@ -7,7 +7,7 @@ from uuid import UUID
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.sessions import queries
+from keyfob.sessions import upkeep_queries
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Activity:
         if not users:
             return
         try:
-            await queries.update_activity(
+            await upkeep_queries.update_activity(
                 self._db,
                 sorted(sessions.items()),
                 sorted((user, span.first, span.last) for user, span in users.items()),

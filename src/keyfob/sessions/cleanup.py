@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.sessions import queries
+from keyfob.sessions import upkeep_queries
 
 _AT_ONCE = 5000
 
@@ -21,5 +21,8 @@ class SessionCleanup:
     async def run(self) -> None:
         """Delete in small batches, so that no lock is held for long."""
         now = self.clock.now()
-        while await queries.delete_old(self.db, now, now - self.retention, _AT_ONCE) >= _AT_ONCE:
+        while (
+            await upkeep_queries.delete_old(self.db, now, now - self.retention, _AT_ONCE)
+            >= _AT_ONCE
+        ):
             pass

@@ -1,4 +1,4 @@
-"""SQL of sessions and revocations."""
+"""SQL of sessions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,6 @@ from asyncpg import Record
 from keyfob.core.database import Executor, Tx
 from keyfob.sessions.devices import Device
 from keyfob.sessions.models import EndReason
-from keyfob.sessions.refresh_tokens import LAST_GENERATION
 
 _SESSION_COLUMNS = """
     id, user_id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
@@ -97,7 +96,7 @@ async def end_reused_session(
     tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
 ) -> UUID | None:
     """End the session if this old generation is past its grace; return the user, else None."""
-    return await tx.fetchval(
+    user_id: UUID | None = await tx.fetchval(
         """
         UPDATE sessions
            SET ended_at = $4, end_reason = 'reuse'
@@ -111,6 +110,7 @@ async def end_reused_session(
         now,
         grace,
     )
+    return user_id
 
 
 async def end_session(
@@ -177,119 +177,3 @@ async def list_live_sessions(
         now,
         idle_ttl,
     )
-
-
-async def revoke(
-    tx: Tx,
-    revoked: Sequence[tuple[UUID, int]],
-    now: datetime,
-    expires_at: datetime,
-) -> None:
-    """Kill every access token of these sessions up to these generations, and tell every worker.
-
-    Written in the transaction that causes it; announced at its commit.
-    """
-    if not revoked:
-        return
-    await tx.execute(
-        """
-        WITH written AS (
-            INSERT INTO revocations AS r (session_id, generation, revoked_at, expires_at)
-            SELECT session_id, generation, $3, $4
-              FROM unnest($1::uuid[], $2::integer[]) AS t (session_id, generation)
-             ORDER BY session_id
-            ON CONFLICT (session_id) DO UPDATE
-               SET generation = GREATEST(r.generation, EXCLUDED.generation),
-                   revoked_at = EXCLUDED.revoked_at, expires_at = EXCLUDED.expires_at
-            RETURNING session_id, generation
-        )
-        SELECT pg_notify('keyfob', 'revoked ' || session_id || ' ' || generation || ' '
-                         || (extract(epoch FROM $3::timestamptz) * 1000)::bigint)
-          FROM written
-        """,
-        [session_id for session_id, _ in revoked],
-        [generation for _, generation in revoked],
-        now,
-        expires_at,
-    )
-
-
-async def revoke_sessions(
-    tx: Tx, session_ids: Sequence[UUID], now: datetime, expires_at: datetime
-) -> None:
-    """Kill every access token of these sessions, of whatever generation."""
-    await revoke(tx, [(session_id, LAST_GENERATION) for session_id in session_ids], now, expires_at)
-
-
-async def list_revocations(db: Executor, now: datetime) -> list[Record]:
-    """Return the revocations that could still meet a live access token."""
-    return await db.fetch(
-        "SELECT session_id, generation, expires_at FROM revocations WHERE expires_at > $1", now
-    )
-
-
-async def update_activity(
-    db: Executor,
-    sessions: Sequence[tuple[UUID, datetime]],
-    users: Sequence[tuple[UUID, datetime, datetime]],
-    idle_gap: timedelta,
-) -> None:
-    """Write collected touches: (session, last touch) and (user, first touch, last touch).
-
-    A user's active time grows from the last known touch to the newest, unless the pause before
-    the first new touch was longer than the idle gap: then only what the new touches span counts.
-    Relative to the row, so two devices, or two workers, count the same minute once.
-    """
-    await db.execute(
-        """
-        WITH free_sessions AS (
-            -- A session that is being changed right now is left alone: a rotation sets the time
-            -- itself, and waiting here could meet a logout of all that waits for us.
-            SELECT s.id, t.last_at
-              FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, last_at)
-              JOIN sessions AS s ON s.id = t.id AND s.ended_at IS NULL
-               FOR NO KEY UPDATE OF s SKIP LOCKED
-        ), touched_sessions AS (
-            UPDATE sessions AS s SET last_activity_at = GREATEST(s.last_activity_at, f.last_at)
-              FROM free_sessions AS f WHERE s.id = f.id
-        ), held AS (
-            SELECT a.user_id, t.first_at, t.last_at
-              FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[])
-                   AS t (user_id, first_at, last_at)
-              JOIN user_activity AS a ON a.user_id = t.user_id
-             ORDER BY a.user_id
-               FOR NO KEY UPDATE OF a
-        )
-        UPDATE user_activity AS a
-           SET last_active_at = GREATEST(a.last_active_at, h.last_at),
-               total_active_seconds = a.total_active_seconds + GREATEST(0, extract(epoch FROM
-                   CASE WHEN a.last_active_at >= h.first_at - $6::interval
-                        THEN h.last_at - a.last_active_at
-                        ELSE h.last_at - h.first_at END))
-          FROM held AS h
-         WHERE a.user_id = h.user_id
-        """,
-        [session_id for session_id, _ in sessions],
-        [at for _, at in sessions],
-        [user_id for user_id, _, _ in users],
-        [first for _, first, _ in users],
-        [last for _, _, last in users],
-        idle_gap,
-    )
-
-
-async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
-    """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many."""
-    await db.execute("DELETE FROM revocations WHERE expires_at < $1", now)
-    tag = await db.execute(
-        """
-        DELETE FROM sessions WHERE id IN (
-            (SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)
-            UNION
-            (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)
-        )
-        """,
-        ended_before,
-        batch,
-    )
-    return int(tag.rpartition(" ")[2])

@@ -11,8 +11,8 @@ from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.telemetry import REFRESHES, REUSES
-from keyfob.limits.service import LocalRate
-from keyfob.sessions import queries
+from keyfob.limits.local import LocalRate
+from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.refresh_tokens import LAST_GENERATION, RefreshToken
@@ -87,7 +87,9 @@ class Refresh:
             )
             if user_id is None:
                 return
-            await queries.revoke_sessions(tx, [token.session_id], now, revocations.expiry(now))
+            await revocation_queries.revoke_sessions(
+                tx, [token.session_id], now, revocations.expiry(now)
+            )
             await self.audit.record(
                 tx,
                 action="session.reuse_detected",
@@ -100,7 +102,7 @@ class Refresh:
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
 
     def _tokens(self, used: RefreshToken, row: Record) -> Tokens:
-        """Write the successor: a pure function of the row and the salt, so a replay gets the same."""
+        """Write the successor: a pure function of row and salt, so a replay gets the same."""
         return self.sessions.tokens_of(
             RefreshToken(used.session_id, row["generation"], used.salt),
             AccessClaims(

@@ -76,9 +76,7 @@ class RefreshTokenCodec:
         key = self._key_of(body)
         if key is None or not compare_digest(key.mac(body), mac):
             return None
-        return RefreshToken(
-            UUID(bytes=body[_ID]), int.from_bytes(body[_GENERATION]), body[_SALT]
-        )
+        return RefreshToken(UUID(bytes=body[_ID]), int.from_bytes(body[_GENERATION]), body[_SALT])
 
     def _key_of(self, body: bytes) -> DerivedKey | None:
         return self._ring.find(body[1 : 1 + KEY_ID_BYTES]) if body[:1] == _VERSION else None

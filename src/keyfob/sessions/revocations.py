@@ -6,7 +6,7 @@ from uuid import UUID
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
-from keyfob.sessions import queries
+from keyfob.sessions import revocation_queries
 
 # Clocks of instances differ a little: a revocation is kept this much longer than any token lives.
 _SKEW = timedelta(seconds=60)
@@ -53,7 +53,7 @@ class Revocations:
     async def load(self) -> None:
         """Read what was revoked while the feed was away, and drop what can meet no token."""
         now = self._clock.now()
-        for record in await queries.list_revocations(self._db, now):
+        for record in await revocation_queries.list_revocations(self._db, now):
             self.add(record["session_id"], record["generation"], record["expires_at"])
         self._dead = {key: held for key, held in self._dead.items() if held[1] > now}
         REVOCATIONS_HELD.set(len(self._dead))

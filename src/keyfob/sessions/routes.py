@@ -29,9 +29,7 @@ class RefreshIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    token: Annotated[
-        RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))
-    ]
+    token: Annotated[RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))]
 
 
 class LogOutIn(BaseModel):

@@ -12,7 +12,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id, random_bytes
-from keyfob.sessions import queries
+from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
 from keyfob.sessions.errors import NotYourSession, SessionNotFound
@@ -64,9 +64,7 @@ class Sessions:
         if opened is None:
             return None
         self.activity.touch(user_id, refresh.session_id)
-        claims = AccessClaims(
-            user_id, refresh.session_id, 0, Role(opened["role"]), now, tuple(amr)
-        )
+        claims = AccessClaims(user_id, refresh.session_id, 0, Role(opened["role"]), now, tuple(amr))
         return self.tokens_of(refresh, claims)
 
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
@@ -80,9 +78,7 @@ class Sessions:
 
     async def list_live(self, user_id: UUID) -> list[Record]:
         """Return the user's live sessions, newest first."""
-        return await queries.list_live_sessions(
-            self.db, user_id, self.clock.now(), self.idle_ttl
-        )
+        return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
     async def log_out(self, caller: Caller, refresh_token: str | None = None) -> None:
         """End the caller's session, or the one of a refresh token that is the caller's own.
@@ -114,7 +110,7 @@ class Sessions:
         """End all of a user's sessions in `tx`; hand the result to `apply` after the commit."""
         now = self.clock.now()
         ids = await queries.end_sessions_of_user(tx, user_id, now, reason)
-        await queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
+        await revocation_queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
         return [(session_id, LAST_GENERATION) for session_id in ids]
 
     async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> list[tuple[UUID, int]]:
@@ -124,7 +120,7 @@ class Sessions:
         """
         now = self.clock.now()
         revoked = await queries.update_role_of_user(tx, user_id, role)
-        await queries.revoke(tx, revoked, now, self.revocations.expiry(now))
+        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
         return revoked
 
     def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
@@ -144,7 +140,9 @@ class Sessions:
         return ended
 
     async def _revoke_ended(self, tx: Tx, session_id: UUID, now: datetime) -> None:
-        await queries.revoke_sessions(tx, [session_id], now, self.revocations.expiry(now))
+        await revocation_queries.revoke_sessions(
+            tx, [session_id], now, self.revocations.expiry(now)
+        )
 
     async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
         token = self.codec.read(refresh_token)

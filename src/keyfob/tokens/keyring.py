@@ -115,7 +115,9 @@ class Keyring:
         async with self._db.begin() as tx:
             await queries.lock_keys(tx)
             position = await self._next_position(tx)
-            kid = await self._insert(tx, position, now + (self._publish_ahead if ahead is None else ahead))
+            kid = await self._insert(
+                tx, position, now + (self._publish_ahead if ahead is None else ahead)
+            )
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
         await self.load()

@@ -20,7 +20,7 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, no secret
 CLIENT_ID = "keyfob"
 SCOPE = "account"
 
-# How far the clocks of two instances may differ before a fresh token looks like one from the future.
+# How far the clocks of two instances may differ before a fresh token looks like a future one.
 _LEEWAY = 5
 _LONGEST_TOKEN = 4096
 

@@ -44,7 +44,7 @@ class Email:
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
             raise ValueError("should be an e-mail address") from None
         if not local.isascii():
-            # A local part beyond ASCII is rare, and a perfect disguise: аdmin@ is not admin@.
+            # Beyond ASCII a local part is rare, and a disguise: a Cyrillic a reads like ours.
             raise ValueError("should have only ASCII characters before the @")
         return cls(typed=typed, normal=f"{local}@{_to_ascii(domain)}")
 
@@ -69,6 +69,11 @@ EmailIn = Annotated[
     Email,
     PlainValidator(Email.parse),
     WithJsonSchema(
-        {"type": "string", "format": "email", "maxLength": _LONGEST, "examples": ["ada@example.com"]}
+        {
+            "type": "string",
+            "format": "email",
+            "maxLength": _LONGEST,
+            "examples": ["ada@example.com"],
+        }
     ),
 ]

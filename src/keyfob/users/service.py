@@ -113,7 +113,7 @@ class Users:
             raise UserNotFound
         email = changes.email or Email(before["email"], before["email_normal"])
         name = changes.name if changes.clears_name or changes.name else before["name"]
-        after = {
+        after: dict[str, Any] = {
             "role": str(changes.role or before["role"]),
             "status": str(changes.status or before["status"]),
             "name": name,

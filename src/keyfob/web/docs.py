@@ -9,8 +9,9 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 # Both draw with inline styles; scripts come from us alone. ReDoc searches in a worker.
 _CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 _HEADERS = {"Content-Security-Policy": _CSP, "Cross-Origin-Opener-Policy": "same-origin"}

@@ -73,13 +73,17 @@ class Connections:
 
     def works(self, connection: Connection) -> None:
         """Note that a whole request is here."""
-        self._move(connection, None)
+        if connection.place is not None:  # here and below, what `_move` does, on the hot path
+            del connection.place[connection]
+            connection.place = None
         connection.deadline = math.inf
 
     def rests(self, connection: Connection, now: float) -> None:
         """Wait for the next request of a connection that we know."""
-        self._move(connection, self._idle)
-        connection.since = now
+        if connection.place is not None:
+            del connection.place[connection]
+        connection.place = self._idle
+        self._idle[connection] = None
         connection.deadline = now + (FAREWELL if self.draining else self.bounds.idle_timeout)
 
     def forget(self, connection: Connection) -> None:

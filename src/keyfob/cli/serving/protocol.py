@@ -22,6 +22,9 @@ MAX_HEADERS = 100
 # Each waiting request holds a few KiB, and one read brings thousands of the smallest.
 MAX_PIPELINED = 32
 
+# Named, because `super()` costs as much as what these do, with every request.
+_uvicorn = HttpToolsProtocol
+
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -62,8 +65,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.deadline = math.inf
         self.stalled_until = math.inf
         self.place: OrderedDict[Connection, None] | None = None
-        self._whole = False  # the newest request has come whole; at first, one is owed
-        self._in_body = False  # its head is complete, and `cycle` is its own
+        self._settled: object = self  # the scope of the newest complete head; there is none yet
+        self._in_body = False  # and its body is not; `cycle` is its own
         self._unused = 0  # bytes since the last request or the last piece of body
         self._chunk = 0  # bytes of the latest read
         self._deaf = False  # what comes in is thrown away
@@ -97,53 +100,48 @@ class GuardedProtocol(HttpToolsProtocol):
             cause = fault.__context__
             self._refuse(cause if isinstance(cause, Problem) else BadRequest())
             return
-        self._settle()
-
-    def _settle(self) -> None:
-        """Put the connection where it belongs after a read."""
-        if not self._whole:
-            if self._unused > MAX_HEAD:
-                self._refuse(HeadTooLarge())
-            elif not self._guard.is_unfinished(self):
-                # Set at the first byte and not moved by the next ones: trickling buys no time.
-                self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
+        if self._in_body or self.scope is not self._settled:
+            self._await_rest()
         elif not self.cycle.response_complete:
             self._guard.works(self)
         elif not self._guard.is_idle(self):
             # Answered before it had come whole.
             self._guard.rests(self, self.loop.time())
 
+    def _is_whole(self) -> bool:
+        return not self._in_body and self.scope is self._settled  # a request brings a new scope
+
+    def _await_rest(self) -> None:
+        if self._unused > MAX_HEAD:
+            self._refuse(HeadTooLarge())
+        elif not self._guard.is_unfinished(self):
+            # Set at the first byte and not moved by the next ones: trickling buys no time.
+            self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
+
     # What the parser reports
 
-    def on_message_begin(self) -> None:
-        self._whole = False
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers are no headers (RFC 9110 section 6.5.1); uvicorn would add them to the request's.
-        if not self._in_body:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._check_head()
-        super().on_headers_complete()
+        if self._unused > MAX_HEAD or self._chunk > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+            self._check_size()
+        if self.pipeline or self.parser.should_upgrade():
+            self._check_manners()
+        _uvicorn.on_headers_complete(self)
         self._in_body = True
+        self._settled = self.scope
+        # Trailers are no headers (RFC 9110 section 6.5.1); uvicorn would add them to the request's.
+        self.headers = []
         self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
         if self._guard.draining:
             self.cycle.keep_alive = False
 
-    def _check_head(self) -> None:
-        """Refuse a head that is too large, or that asks to leave HTTP.
+    # A Problem raised in here reaches `data_received` as the context of the parser's own error.
 
-        Raises:
-            Problem: what to answer; the parser hands it on as the context of its own error.
-        """
-        if len(self.headers) > MAX_HEADERS:
+    def _check_size(self) -> None:
+        size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.headers) > MAX_HEADERS or len(self.url) + size > MAX_HEAD:
             raise HeadTooLarge
-        if max(self._unused, self._chunk) > MAX_HEAD:
-            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if len(self.url) + size > MAX_HEAD:
-                raise HeadTooLarge
+
+    def _check_manners(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
             raise BadRequest("Too many requests were sent ahead of their answers")
         if self.parser.should_upgrade():
@@ -158,10 +156,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._whole = True
         self._in_body = False
         self._unused = 0
-        super().on_message_complete()
+        _uvicorn.on_message_complete(self)
 
     # What the response does
 
@@ -169,13 +166,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self._finished:
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
         elif self._deaf:
             self._finish()
-        elif self._whole:
+        elif self._is_whole():
             self._guard.rests(self, self.loop.time())
 
     def pause_writing(self) -> None:
@@ -210,7 +208,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Stop after what is under way; a request that is already on its way is still answered."""
         soon = self.loop.time() + FAREWELL
-        if self._guard.is_idle(self) or not (self._in_body or self._unused or self._whole):
+        if self._guard.is_idle(self) or not (self._in_body or self._unused or self._is_whole()):
             self.deadline = min(self.deadline, soon)
         elif (latest := self._latest()) is not None:
             latest.keep_alive = False
@@ -260,7 +258,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(render_refusal(problem, self.server_state.default_headers))
         self._deaf = self._finished = True
         self._guard.owes(self, self.loop.time(), LINGER)
-        if self._whole or at_once or not self.transport.can_write_eof():
+        if self._is_whole() or at_once or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()

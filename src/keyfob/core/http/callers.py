@@ -11,7 +11,10 @@ from keyfob.core.problems import Forbidden, Unauthenticated
 
 # Declares the scheme in OpenAPI; the header is read by `bearer_token`, which refuses in our form.
 _scheme = HTTPBearer(
-    auto_error=False, bearerFormat="JWT", description="The access token of /login", scheme_name="bearer"
+    auto_error=False,
+    bearerFormat="JWT",
+    description="The access token of /login",
+    scheme_name="bearer",
 )
 
 

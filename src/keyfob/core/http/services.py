@@ -20,5 +20,5 @@ def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
 
 
 def Provided(kind: type[Any]) -> Any:  # noqa: N802 - reads as the annotation that it is
-    """Mark a parameter to be given by wiring: `Annotated[Login, Provided(Login)]`."""
+    """Mark a parameter whose value wiring gives."""
     return Depends(provided(kind))

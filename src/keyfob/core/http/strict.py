@@ -45,7 +45,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def _refuse_depth(text: str) -> None:
-    """Refuse nesting beyond any body that we know. Braces within strings count; that is harmless."""
+    """Refuse nesting beyond any body that we know. Braces within strings count: no harm."""
     depth = 0
     for character in text:
         if character in "[{":
@@ -59,7 +59,9 @@ def _refuse_depth(text: str) -> None:
 def is_json(content_type: str) -> bool:
     """Tell whether a Content-Type declares JSON."""
     kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 async def read_json(request: Request) -> Any:

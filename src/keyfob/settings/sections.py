@@ -1,33 +1,15 @@
-"""Settings: `KEYFOB_*` variables and `.env`; every secret can also come from a `*_FILE`.
+"""The sections of the settings, one a capability. Each field is the variable `KEYFOB_<FIELD>`."""
 
-One section per capability; `Settings` is all of them. A wrong or unknown variable stops the start
-with its name and what it should be.
-"""
-
-import difflib
 import ipaddress
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import limits
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
-PREFIX = "KEYFOB_"
+import limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class WrongSetting(Exception):
-    """A setting that cannot be used; the message names the variable and what it should be."""
 
 
 def _split(value: Any) -> Any:
@@ -123,7 +105,9 @@ class TokenSettings(BaseModel):
     signing_algorithm: Literal["EdDSA", "ES256", "RS256"] = Field(
         "EdDSA", description="Algorithm of new signing keys: EdDSA, ES256 or RS256"
     )
-    key_rotation_days: int = Field(90, ge=1, description="Age in days at which a signing key retires")
+    key_rotation_days: int = Field(
+        90, ge=1, description="Age in days at which a signing key retires"
+    )
     key_publish_ahead: Seconds = Field(
         3600, description="Seconds that a new key stands in the JWKS before it signs"
     )
@@ -136,7 +120,10 @@ class SessionSettings(BaseModel):
     """How long a sign-in lasts, and how activity is counted."""
 
     refresh_grace: int = Field(
-        10, ge=0, le=300, description="Seconds in which a used refresh token gives its successor again"
+        10,
+        ge=0,
+        le=300,
+        description="Seconds in which a used refresh token gives its successor again",
     )
     session_idle_ttl: Seconds = Field(14 * 86400, description="Seconds a session lives unused")
     session_max_ttl: Seconds = Field(90 * 86400, description="Seconds a session lives at most")
@@ -186,7 +173,9 @@ class LimitSettings(BaseModel):
     )
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
     limit_logout: Limit = Field("120/minute", description="Per client address")
-    limit_me: Limit = Field("300/minute", description="Per client address: /me/sessions, /me/logins")
+    limit_me: Limit = Field(
+        "300/minute", description="Per client address: /me/sessions, /me/logins"
+    )
     limit_admin: Limit = Field("1200/minute", description="Per client address: /admin/...")
 
 
@@ -220,122 +209,3 @@ class ObservabilitySettings(BaseModel):
     metrics: bool = Field(True, description="Serve Prometheus metrics on an address of their own")
     metrics_host: str = Field("127.0.0.1", description="Address for metrics")
     metrics_port: int = Field(9464, ge=0, le=65535, description="Port for metrics")
-
-
-class Settings(
-    ServerSettings,
-    DatabaseSettings,
-    SecretSettings,
-    TokenSettings,
-    SessionSettings,
-    PasswordSettings,
-    LimitSettings,
-    RecordSettings,
-    FirstAdminSettings,
-    ObservabilitySettings,
-    BaseSettings,
-):
-    """Everything that can be set."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    @property
-    def issuer_url(self) -> str:
-        """The `iss` claim: as configured, or where a newcomer's browser finds the service."""
-        return self.issuer or f"http://localhost:{self.port}{self.root_path}"
-
-    @property
-    def dsn(self) -> str:
-        """The database's URL.
-
-        Raises:
-            WrongSetting: none is set; `boot.complete` would have started the embedded one.
-        """
-        if self.database_url is None:
-            raise WrongSetting(f"{PREFIX}DATABASE_URL: should be set")
-        return self.database_url.get_secret_value()
-
-    @property
-    def secret_keys(self) -> list[str]:
-        """The secret keyring, newest first.
-
-        Raises:
-            WrongSetting: none is set; `boot.complete` would have made one.
-        """
-        if self.secret_key is None:
-            raise WrongSetting(f"{PREFIX}SECRET_KEY: should be set")
-        return [key.strip() for key in self.secret_key.get_secret_value().split(",")]
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _SecretFiles(settings_cls), env_settings, dotenv_settings
-
-
-def variable_of(field: str) -> str:
-    """Return the environment variable of a field."""
-    return PREFIX + field.upper()
-
-
-def secret_fields() -> list[str]:
-    """Name the fields that hold secrets, each of which has a `*_FILE` variant."""
-    return [
-        name for name, info in Settings.model_fields.items() if "SecretStr" in str(info.annotation)
-    ]
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads `KEYFOB_X_FILE` for every secret field X, without the final line break."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{variable_of(field_name)}_FILE")
-        if not path or "SecretStr" not in str(field.annotation):
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except OSError as fault:
-            raise WrongSetting(
-                f"{variable_of(field_name)}_FILE: cannot be read: {fault.strerror}"
-            ) from None
-
-    def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(info, name)[0]
-            for name, info in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment and `.env`; overrides win.
-
-    Raises:
-        WrongSetting: a value does not fit, or a `KEYFOB_` variable is unknown.
-    """
-    _refuse_unknown_variables()
-    try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as fault:
-        first = fault.errors(include_input=False, include_url=False)[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise WrongSetting(f"{variable_of(str(first['loc'][0]))}: {message}") from None
-
-
-def _refuse_unknown_variables() -> None:
-    known = {variable_of(name) for name in Settings.model_fields}
-    known |= {f"{variable_of(name)}_FILE" for name in secret_fields()}
-    dotenv = DotEnvSettingsSource(Settings).env_vars  # keys arrive in lower case
-    given = {name for name in os.environ if name.startswith(PREFIX)}
-    given |= {name.upper() for name in dotenv if name.upper().startswith(PREFIX)}
-    for name in sorted(given - known):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise WrongSetting(f"{name}: there is no such setting{hint}")

@@ -1,0 +1,74 @@
+"""SQL of what is written and dropped beside requests: activity, and old sessions."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from keyfob.core.database import Executor
+
+
+async def update_activity(
+    db: Executor,
+    sessions: Sequence[tuple[UUID, datetime]],
+    users: Sequence[tuple[UUID, datetime, datetime]],
+    idle_gap: timedelta,
+) -> None:
+    """Write collected touches: (session, last touch) and (user, first touch, last touch).
+
+    A user's active time grows from the last known touch to the newest, unless the pause before
+    the first new touch was longer than the idle gap: then only what the new touches span counts.
+    Relative to the row, so two devices, or two workers, count the same minute once.
+    """
+    await db.execute(
+        """
+        WITH free_sessions AS (
+            -- A session that is being changed right now is left alone: a rotation sets the time
+            -- itself, and waiting here could meet a logout of all that waits for us.
+            SELECT s.id, t.last_at
+              FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, last_at)
+              JOIN sessions AS s ON s.id = t.id AND s.ended_at IS NULL
+               FOR NO KEY UPDATE OF s SKIP LOCKED
+        ), touched_sessions AS (
+            UPDATE sessions AS s SET last_activity_at = GREATEST(s.last_activity_at, f.last_at)
+              FROM free_sessions AS f WHERE s.id = f.id
+        ), held AS (
+            SELECT a.user_id, t.first_at, t.last_at
+              FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[])
+                   AS t (user_id, first_at, last_at)
+              JOIN user_activity AS a ON a.user_id = t.user_id
+             ORDER BY a.user_id
+               FOR NO KEY UPDATE OF a
+        )
+        UPDATE user_activity AS a
+           SET last_active_at = GREATEST(a.last_active_at, h.last_at),
+               total_active_seconds = a.total_active_seconds + GREATEST(0, extract(epoch FROM
+                   CASE WHEN a.last_active_at >= h.first_at - $6::interval
+                        THEN h.last_at - a.last_active_at
+                        ELSE h.last_at - h.first_at END))
+          FROM held AS h
+         WHERE a.user_id = h.user_id
+        """,
+        [session_id for session_id, _ in sessions],
+        [at for _, at in sessions],
+        [user_id for user_id, _, _ in users],
+        [first for _, first, _ in users],
+        [last for _, _, last in users],
+        idle_gap,
+    )
+
+
+async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
+    """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many."""
+    await db.execute("DELETE FROM revocations WHERE expires_at < $1", now)
+    tag = await db.execute(
+        """
+        DELETE FROM sessions WHERE id IN (
+            (SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)
+            UNION
+            (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)
+        )
+        """,
+        ended_before,
+        batch,
+    )
+    return int(tag.rpartition(" ")[2])

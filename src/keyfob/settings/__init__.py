@@ -1,0 +1,25 @@
+"""Settings: `KEYFOB_*` variables and `.env`; every secret can also come from a `*_FILE`.
+
+A wrong or unknown variable stops the start with its name and what it should be.
+"""
+
+from keyfob.settings.loading import (
+    PREFIX,
+    Settings,
+    WrongSetting,
+    load_settings,
+    secret_fields,
+    variable_of,
+)
+from keyfob.settings.sections import LimitSettings, PasswordSettings
+
+__all__ = [
+    "PREFIX",
+    "LimitSettings",
+    "PasswordSettings",
+    "Settings",
+    "WrongSetting",
+    "load_settings",
+    "secret_fields",
+    "variable_of",
+]
