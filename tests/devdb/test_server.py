@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -206,8 +207,10 @@ def test_a_start_that_is_interrupted_leaves_no_server(
 ) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
 
-    def press_ctrl_c(_: object) -> bool:
-        raise KeyboardInterrupt
+    def press_ctrl_c(starting: devdb_postmaster.Postmaster) -> bool:
+        if starting.pid() is not None:
+            raise KeyboardInterrupt
+        return False
 
     with monkeypatch.context() as pressed:
         pressed.setattr(devdb_postmaster.Postmaster, "_accepts", press_ctrl_c)
@@ -228,7 +231,9 @@ def test_a_cluster_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "postgres").exists()
 
 
-def test_a_pid_that_another_process_got_meanwhile_does_no_harm(data_dir: Path) -> None:
+def test_a_pid_and_a_socket_of_other_processes_do_no_harm(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
     server.start()
     record = data_dir / "postgres" / "postmaster.pid"
@@ -236,8 +241,12 @@ def test_a_pid_that_another_process_got_meanwhile_does_no_harm(data_dir: Path) -
     server.stop()
     bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     record.write_bytes(stale.replace(stale.split(b"\n")[0], str(bystander.pid).encode(), 1))
-    assert not server.is_running()
-    assert ask(server.start(), "SELECT answer FROM kept") == 42
+    monkeypatch.chdir(data_dir / "postgres")  # a bound path must be short
+    with socket.socket(socket.AF_UNIX) as not_the_server:
+        not_the_server.bind(".s.PGSQL.5432")
+        not_the_server.listen()
+        assert not server.is_running()
+        assert ask(server.start(), "SELECT answer FROM kept") == 42
     server.stop()
     assert bystander.poll() is None
     bystander.communicate()
