@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
 from keyfob.admin import record_routes
@@ -27,7 +28,17 @@ from keyfob.web.docs import docs_routes
 from keyfob.wiring import Wiring, build
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+class Service(FastAPI):
+    """FastAPI behind the edge, which serves the hot routes without it."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self.edge(scope, receive, send)
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> Service:
     """Build the ASGI application.
 
     Args:
@@ -38,7 +49,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         WrongSetting: one of both is missing, or a value cannot be used.
     """
     wiring = build(settings, clock or Clock())
-    app = FastAPI(
+    app = Service(
         title="Keyfob",
         version=__version__,
         docs_url=None,
@@ -58,8 +69,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.state.wiring = wiring
     _add_routes(app, settings)
     describe_api(app, settings)
-    app.add_middleware(
-        Edge,
+    app.edge = Edge(
+        super(Service, app).__call__,
         root_path=settings.root_path,
         max_body_bytes=settings.max_body_bytes,
         trusted_proxies=settings.trusted_proxies,

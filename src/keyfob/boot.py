@@ -3,10 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 from pydantic import SecretStr
@@ -16,14 +15,15 @@ from keyfob.core import queries
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.secrets import random_text
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.migrations.head import HEAD
 from keyfob.passwords.errors import WeakPassword
-from keyfob.settings import Settings, WrongSetting
+from keyfob.settings import MIN_KEY_LENGTH, Settings, WrongSetting
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
-from keyfob.wiring import build
+from keyfob.wiring import Wiring, build
 
 log = structlog.get_logger("keyfob.boot")
 
@@ -66,19 +66,27 @@ def resolve_secret_key(settings: Settings) -> str:
     """Return the configured keyring, or the key of the data folder, made at the first start.
 
     Raises:
-        WrongSetting: an external database, and no key: two instances would make two keys.
+        WrongSetting: an external database, and no key: two instances would make two keys. Or the
+            data folder cannot be used.
     """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
-    if settings.database_url is not None:
+    if settings.database_url is not None and not settings.make_secret_key:
         raise WrongSetting(
             "KEYFOB_SECRET_KEY: should be set when KEYFOB_DATABASE_URL is; make one with "
             "`openssl rand -base64 48` and give it to every instance"
         )
     path = settings.data_dir / "secret-key"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make_key(path)
-    return path.read_text(encoding="ascii").strip()
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as fault:
+        raise WrongSetting(f"KEYFOB_DATA_DIR: {path}: {fault.strerror}") from None
+    if len(key) < MIN_KEY_LENGTH:
+        raise WrongSetting(f"{path}: should hold at least {MIN_KEY_LENGTH} characters")
+    return key
 
 
 def _make_key(path: Path) -> None:
@@ -131,29 +139,51 @@ def migrate(settings: Settings, target: str = "head") -> None:
         check=False,
     )
     if done.returncode:
-        raise CannotMigrate(done.stderr.strip().rpartition("\n")[2])
+        # The last line is the fault, unless SQLAlchemy adds where to read about it.
+        said = [line for line in done.stderr.splitlines() if line and not line.startswith("(Back")]
+        raise CannotMigrate(f"the migration failed: {said[-1] if said else done.returncode}")
 
 
-async def make_first_admin(settings: Settings) -> tuple[str, str | None] | None:
-    """Make the first administrator if there is none; return the address, and a made password.
+@asynccontextmanager
+async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
+    """Lend every service of complete settings, without what runs beside requests.
 
     Raises:
-        WrongSetting: the configured address or password cannot be used.
+        WrongSetting: a value cannot be used.
     """
     wiring = build(settings, Clock())
     await wiring.db.open()
     try:
-        return await _make_first_admin(settings, wiring.services)
+        yield wiring
     finally:
         await wiring.passwords.close()
         await wiring.limits.close()
         await wiring.db.close()
 
 
+async def prepare(settings: Settings) -> tuple[str, str | None] | None:
+    """See that the signing keys open, and make the first administrator if there is none.
+
+    Returns the administrator's address, and the password if it was made here.
+
+    Raises:
+        WrongSetting: the secret key is another one, or the administrator's address or password
+            cannot be used.
+    """
+    async with services_of(settings) as wiring:
+        try:
+            await wiring.keyring.load()
+        except CannotDecrypt as fault:
+            raise WrongSetting(
+                "KEYFOB_SECRET_KEY: should be the key that this database was used with, or have it "
+                f"after a comma; a signing key cannot be opened: {fault}"
+            ) from None
+        return await _make_first_admin(settings, wiring.services[Administration])
+
+
 async def _make_first_admin(
-    settings: Settings, services: Mapping[Any, Any]
+    settings: Settings, administration: Administration
 ) -> tuple[str, str | None] | None:
-    administration: Administration = services[Administration]
     if await administration.users.has_admin():
         return None
     try:
@@ -167,7 +197,8 @@ async def _make_first_admin(
     except WeakPassword as weak:
         raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
     except EmailTaken:
-        # Of two instances that start at once, one makes the account; or a user has the address.
-        log.warning("first_admin_not_made", cause="there is an account with KEYFOB_ADMIN_EMAIL")
+        # Of two instances that start at once, one makes the account.
+        if not await administration.users.has_admin():
+            log.warning("no_admin", cause="the account of KEYFOB_ADMIN_EMAIL has another role")
         return None
     return email.typed, made

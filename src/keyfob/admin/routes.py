@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
 from keyfob.admin.service import Actor, Administration
-from keyfob.core.http import AdminCaller, Provided, RequestOrigin, may_refuse, router
+from keyfob.core.http import AdminCaller, Provided, RequestOrigin, may_refuse, public_path, router
 from keyfob.core.pagination import Cursors, next_link
 from keyfob.core.problems import Forbidden, InvalidCursor, Overloaded, Unauthenticated
 from keyfob.limits.routes import limited
@@ -65,7 +65,7 @@ async def list_users(
         last = rows[limit - 1]
         following = cursors.write(kind, [last["place"], str(last["id"])])
         response.headers["Link"] = next_link(
-            request.url.path, dict(request.query_params), following
+            public_path(request), dict(request.query_params), following
         )
     now = admin.clock.now()
     return [UserOut.of(row, now, admin.online_within) for row in rows[:limit]]
@@ -97,7 +97,7 @@ async def create_user(
         status=body.status,
         name=body.name,
     )
-    response.headers["Location"] = f"{request.url.path}/{user_id}"
+    response.headers["Location"] = f"{public_path(request)}/{user_id}"
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
 
 

@@ -114,6 +114,8 @@ class Administration:
             UserNotFound, LastAdmin: as they say.
         """
         async with self.db.begin() as tx:
+            # Held first: a sign-in that commits meanwhile would outlive its account.
+            await self.users.hold(tx, user_id)
             revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
             change = await self.users.delete(tx, user_id)
             await self.log.erase_person(tx, user_id)

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from keyfob import boot
 from keyfob.cli.output import Refused
-from keyfob.core.clock import Clock
 from keyfob.core.telemetry import configure_logging
 from keyfob.devdb.errors import DevDbError
 from keyfob.settings import Settings, WrongSetting, load_settings
-from keyfob.wiring import Wiring, build
+from keyfob.wiring import Wiring
 
 T = TypeVar("T")
+
+NOT_MIGRATED = "the database is not migrated; run `keyfob migrate`"
 
 
 @contextmanager
@@ -46,15 +47,9 @@ def run_with_services(work: Callable[[Wiring], Coroutine[Any, Any, T]]) -> T:
 
     async def run(settings: Settings) -> T:
         if not await boot.schema_is_current(settings):
-            raise Refused("the database is not migrated; run `keyfob migrate`, or `keyfob serve`")
-        wiring = build(settings, Clock())
-        await wiring.db.open()
-        try:
+            raise Refused(NOT_MIGRATED)
+        async with boot.services_of(settings) as wiring:
             return await work(wiring)
-        finally:
-            await wiring.passwords.close()
-            await wiring.limits.close()
-            await wiring.db.close()
 
     with refusals(), boot.complete(settings) as complete:
         return asyncio.run(run(complete))

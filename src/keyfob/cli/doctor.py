@@ -11,13 +11,13 @@ from keyfob import boot
 from keyfob.audit.service import Audit
 from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
-from keyfob.core.clock import Clock
 from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import configure_logging
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
-from keyfob.wiring import Wiring, build
+from keyfob.tokens.errors import NoSigningKey
+from keyfob.wiring import Wiring
 
 Finding = dict[str, Any]
 
@@ -66,20 +66,18 @@ async def _check_running(settings: Settings) -> list[Finding]:
     ]
     if not current:
         return findings
-    wiring = build(settings, Clock())
-    await wiring.db.open()
-    try:
+    async with boot.services_of(settings) as wiring:
         return [*findings, await _check_keys(wiring), await _check_audit(wiring)]
-    finally:
-        await wiring.db.close()
 
 
 async def _check_keys(wiring: Wiring) -> Finding:
     try:
         await wiring.keyring.load()
+        return _finding("signing keys", True, f"{wiring.keyring.active().kid} signs")
     except CannotDecrypt as fault:
         return _finding("signing keys", False, f"cannot be opened: {fault}")
-    return _finding("signing keys", True, f"{wiring.keyring.active().kid} signs")
+    except NoSigningKey:
+        return _finding("signing keys", False, "none signs; run `keyfob keys rotate --compromised`")
 
 
 async def _check_audit(wiring: Wiring) -> Finding:

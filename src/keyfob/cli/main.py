@@ -47,14 +47,12 @@ app.command()(openapi.openapi)
 def main() -> None:
     """Run the command of `sys.argv`."""
     try:
-        app()
+        app(prog_name="keyfob")
     except Refused as refusal:
         typer.echo(f"keyfob: {refusal}", err=True)
         sys.exit(1)
     except Problem as problem:
-        typer.echo(f"keyfob: {problem.title}{_detail(problem)}", err=True)
+        # What PostgreSQL said is for the operator; it never has a password in it.
+        why = " ".join((problem.detail or str(problem.__cause__ or "")).split())
+        typer.echo(f"keyfob: {problem.title}" + (f" ({why})" if why else ""), err=True)
         sys.exit(1)
-
-
-def _detail(problem: Problem) -> str:
-    return f" ({problem.detail})" if problem.detail else ""

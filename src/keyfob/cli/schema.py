@@ -57,7 +57,10 @@ def migrate(
 
 def _compare(schema: str, write: Path | None, check: Path | None) -> None:
     if write:
-        write.write_text(schema, encoding="utf-8")
+        try:
+            write.write_text(schema, encoding="utf-8")
+        except OSError as fault:
+            raise Refused(f"{write} cannot be written: {fault.strerror}") from None
         typer.echo(f"Wrote {write}.")
     if check:
         kept = check.read_text(encoding="utf-8") if check.exists() else ""

@@ -1,12 +1,14 @@
 """`keyfob serve`: the whole service from one command."""
 
 import asyncio
+import signal
+import sys
 from typing import Annotated
 
 import typer
 
 from keyfob import boot
-from keyfob.cli.context import read_settings, refusals
+from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.output import Refused
 from keyfob.cli.serving.listeners import CannotListen, open_listeners
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
@@ -16,8 +18,8 @@ from keyfob.settings import Settings
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Worker processes.")] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl+C.
 
@@ -32,6 +34,9 @@ def serve(
     """
     settings = read_settings(host=host, port=port, workers=workers)
     configure_logging(settings.log_level, settings.log_format)
+    # Until the server handles it: a stop during the start leaves no database running, and process 1
+    # of a container would not hear the signal at all.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         # First of all: a port that is taken should not cost a migration.
         listeners = open_listeners(settings.host, settings.port)
@@ -49,9 +54,11 @@ def serve(
 
 
 async def _prepare(settings: Settings) -> None:
-    if settings.migrate_on_start and not await boot.schema_is_current(settings):
+    if not await boot.schema_is_current(settings):
+        if not settings.migrate_on_start:
+            raise Refused(NOT_MIGRATED)
         await asyncio.to_thread(boot.migrate, settings)
-    admin = await boot.make_first_admin(settings)
+    admin = await boot.prepare(settings)
     if admin:
         # At once, not with the greeting: whatever fails in between, the password was told.
         email, made = admin

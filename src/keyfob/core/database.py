@@ -61,9 +61,12 @@ def translated_faults() -> Iterator[None]:
     try:
         yield
     except _AWAY as fault:
-        if isinstance(fault, ValueError):  # asyncpg: an argument of the wrong type, a bug of ours
-            raise
-        raise DatabaseUnavailable from fault
+        raise _translated(fault) from fault
+
+
+def _translated(fault: BaseException) -> BaseException:
+    # asyncpg's DataError is an InterfaceError too: an argument of the wrong type, a bug of ours.
+    return fault if isinstance(fault, ValueError) else DatabaseUnavailable()
 
 
 class Database:
@@ -140,23 +143,29 @@ class Database:
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """Run one statement in one round trip and return its rows."""
-        async with self.connection() as connection:
-            return await connection.fetch(query, *args)
+        with translated_faults():
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                return await connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
         """Run one statement in one round trip and return its first row, or None."""
-        async with self.connection() as connection:
-            return await connection.fetchrow(query, *args)
+        try:  # not `translated_faults`: a refresh comes this way, and a generator costs it 3 %
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                return await connection.fetchrow(query, *args)
+        except _AWAY as fault:
+            raise _translated(fault) from fault
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """Run one statement in one round trip and return the first value, or None."""
-        async with self.connection() as connection:
-            return await connection.fetchval(query, *args)
+        with translated_faults():
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                return await connection.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run one statement in one round trip and return its command tag."""
-        async with self.connection() as connection:
-            return await connection.execute(query, *args)
+        with translated_faults():
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                return await connection.execute(query, *args)
 
 
 Executor: TypeAlias = "Database | Tx"

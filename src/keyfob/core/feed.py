@@ -79,7 +79,11 @@ class Feed:
                 if self.is_live:
                     log.warning("feed_lost", cause=repr(fault.__cause__ or fault))
                     pause = 0.05
-                self._set_live(False)
+            except Exception:
+                # Whatever a listener raises, such as a key that cannot be opened: not ready, which
+                # is seen, and tried again. A feed that ended would be neither.
+                log.exception("feed_failed")
+            self._set_live(False)
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 

@@ -84,16 +84,28 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def show_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write control characters as escapes: none may end a line or steer the terminal."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "exception" and not value.isprintable():
+            event[name] = value.encode("unicode_escape").decode("ascii")
+    return event
+
+
+# Not with Rich: its tracebacks show local variables, and so passwords.
+_console: list[Any] = [
+    show_controls,
+    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+]
+
+
 def configure_logging(level: str = "info", style: str = "auto") -> None:
     """Send every log line, ours and the libraries', to standard error in one form.
 
     `style` is "json", "console", or "auto": console on a terminal, JSON elsewhere. A line break in
-    a value cannot start a new line: JSON escapes it, the console form shows its repr.
+    a value cannot start a new line: both forms escape it.
     """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    )
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -105,13 +117,16 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    finish: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not console:
-        finish += [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[*finish, redact, renderer]
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                *(_console if console else [structlog.processors.JSONRenderer()]),
+            ],
         )
     )
     root = logging.getLogger()

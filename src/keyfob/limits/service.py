@@ -10,7 +10,7 @@ from keyfob.limits.clients import client_bucket
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import RateState, Rule, Tally
-from keyfob.limits.store import PostgresStore, RedisStore, Store
+from keyfob.limits.store import PostgresStore, Store
 from keyfob.settings import LimitSettings, WrongSetting
 
 ROUTES = ("register", "login", "logout", "me", "admin")
@@ -149,6 +149,8 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
 def _store(settings: LimitSettings, db: Database, clock: Clock) -> Store:
     if settings.limit_store is None:
         return PostgresStore(db, clock)
+    from keyfob.limits.redis_store import RedisStore  # noqa: PLC0415 - 19 MB, only where used
+
     try:
         return RedisStore(settings.limit_store.get_secret_value(), clock)
     except ValueError:

@@ -12,6 +12,7 @@ from keyfob.core.http import (
     Provided,
     RequestOrigin,
     may_refuse,
+    public_path,
     router,
     while_present,
 )
@@ -83,6 +84,6 @@ async def list_own_logins(
         last = events[limit - 1]
         following = cursors.write(kind, timed_place(last["at"], last["id"]))
         response.headers["Link"] = next_link(
-            request.url.path, dict(request.query_params), following
+            public_path(request), dict(request.query_params), following
         )
     return [LoginEventOut.of(event) for event in events[:limit]]

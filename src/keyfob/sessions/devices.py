@@ -1,8 +1,11 @@
 """What a User-Agent tells about a device. It is a claim, good for display and for nothing else."""
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
-from ua_parser import parse
+from ua_parser import Parser
+from ua_parser.basic import Resolver
+from ua_parser.loaders import load_builtins
 
 from keyfob.sessions.models import DeviceType
 
@@ -22,9 +25,22 @@ class Device:
     platform: str | None
 
 
+# What is said beyond this tells nothing more, and costs the patterns time.
+_READ = 256
+
+
+@cache
+def _parser() -> Parser:
+    # The plain resolver takes 0.2 to 0.9 ms where the compiled one takes 0.02, and 3 MB instead of
+    # 25; a sign-in costs a hundred times as much, and the same devices come again.
+    return Parser(Resolver(load_builtins()))
+
+
+@lru_cache(maxsize=512)
 def describe_device(user_agent: str) -> Device:
-    """Read a User-Agent header, at most 512 characters of it."""
-    found = parse(user_agent)
+    """Read a User-Agent header, the first 256 characters of it."""
+    user_agent = user_agent[:_READ]
+    found = _parser().parse(user_agent)
     browser, system, device = found.user_agent, found.os, found.device
     return Device(
         device_type=_kind(user_agent.lower(), system.family.lower() if system else ""),

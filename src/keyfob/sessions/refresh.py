@@ -21,6 +21,8 @@ from keyfob.tokens.models import AccessClaims
 
 log = structlog.get_logger("keyfob.refresh")
 
+_ROTATED = REFRESHES.labels("rotated")
+
 
 @dataclass(frozen=True)
 class Refresh:
@@ -60,7 +62,7 @@ class Refresh:
         )
         if row is None:
             return await self._replay(token, now)
-        REFRESHES.labels("rotated").inc()
+        _ROTATED.inc()
         return self._tokens(token, row)
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:

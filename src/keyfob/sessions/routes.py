@@ -1,27 +1,29 @@
 """Refresh, sign out, and the caller's own sessions."""
 
-import json
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Body, Depends, Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from starlette.requests import Request
+from pydantic_core import to_json
 from starlette.responses import Response
 
-from keyfob.core.http import CurrentCaller, Provided, may_refuse, read_json, router
-from keyfob.core.http.hot import hot_route
+from keyfob.core.http import CurrentCaller, Provided, may_refuse, router
+from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.http.problems import pointers
 from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
+from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.sessions.errors import InvalidRefreshToken, NotYourSession, SessionNotFound
-from keyfob.sessions.models import SessionOut, Tokens, TokensOut
+from keyfob.sessions.models import SessionOut, TokensOut
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.service import Sessions
 
 routes = router("Sessions")
 
-RefreshText = Annotated[str, Field(min_length=1, max_length=512, examples=["kfr_AV2lZ…"])]
+RefreshText = Annotated[
+    str, Field(min_length=1, max_length=512, examples=["kfr_AV2lZ…"]), NoControlCharacters()
+]
 
 
 class RefreshIn(BaseModel):
@@ -43,20 +45,6 @@ class LogOutIn(BaseModel):
 _refresh_in = TypeAdapter(RefreshIn)
 
 
-def tokens_body(tokens: Tokens) -> bytes:
-    """Write the answer as bytes: what we built needs no validation."""
-    return json.dumps(
-        {
-            "access_token": tokens.access_token,
-            "refresh_token": tokens.refresh_token,
-            "token_type": "bearer",
-            "expires_in": tokens.expires_in,
-            "session_id": str(tokens.session_id),
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
 @hot_route(
     routes,
     "POST",
@@ -65,18 +53,26 @@ def tokens_body(tokens: Tokens) -> bytes:
     body=RefreshIn,
     responses=may_refuse(InvalidRefreshToken, TooManyRequests),
 )
-async def refresh(request: Request) -> bytes:
+async def refresh(call: HotCall) -> bytes:
     """Exchange a refresh token for the next pair.
 
     A used token gives the same successor again for a few seconds, so a lost reply logs nobody out.
     After that, presenting it ends the session: somebody has a copy.
     """
     try:
-        body = _refresh_in.validate_python(await read_json(request))
+        body = _refresh_in.validate_python(await call.read_json())
     except ValidationError as fault:
         raise InvalidInput(pointers(fault.errors(include_input=False), "body")) from None
-    service: Refresh = request.app.state.services[Refresh]
-    return tokens_body(await service.exchange(body.token))
+    tokens = await call.service(Refresh).exchange(body.token)
+    return to_json(
+        {
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+            "token_type": "bearer",
+            "expires_in": tokens.expires_in,
+            "session_id": tokens.session_id,
+        }
+    )
 
 
 @routes.delete(

@@ -11,9 +11,10 @@ from keyfob.settings.loading import (
     secret_fields,
     variable_of,
 )
-from keyfob.settings.sections import LimitSettings, PasswordSettings
+from keyfob.settings.sections import MIN_KEY_LENGTH, LimitSettings, PasswordSettings
 
 __all__ = [
+    "MIN_KEY_LENGTH",
     "PREFIX",
     "LimitSettings",
     "PasswordSettings",

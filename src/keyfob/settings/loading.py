@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,13 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _SecretFiles(settings_cls), env_settings, dotenv_settings
+        return (
+            init_settings,
+            _SecretFiles(settings_cls, os.environ),
+            env_settings,
+            _SecretFiles(settings_cls, _variables_of(dotenv_settings)),
+            dotenv_settings,
+        )
 
 
 def variable_of(field: str) -> str:
@@ -99,24 +106,30 @@ def variable_of(field: str) -> str:
 
 def secret_fields() -> list[str]:
     """Name the fields that hold secrets, each of which has a `*_FILE` variant."""
-    return [
-        name for name, info in Settings.model_fields.items() if "SecretStr" in str(info.annotation)
-    ]
+    return [name for name, info in Settings.model_fields.items() if _is_secret(info)]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
     """Reads `KEYFOB_X_FILE` for every secret field X, without the final line break."""
 
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._given = given
+
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{variable_of(field_name)}_FILE")
-        if not path or "SecretStr" not in str(field.annotation):
+        variable = f"{variable_of(field_name)}_FILE"
+        path = self._given.get(variable)
+        if not path or not _is_secret(field):
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except OSError as fault:
-            raise WrongSetting(
-                f"{variable_of(field_name)}_FILE: cannot be read: {fault.strerror}"
-            ) from None
+        except (OSError, UnicodeDecodeError) as fault:
+            why = fault.strerror if isinstance(fault, OSError) else "it is no text in UTF-8"
+            raise WrongSetting(f"{variable}: cannot be read: {why}") from None
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -126,15 +139,24 @@ class _SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+def _variables_of(source: PydanticBaseSettingsSource) -> dict[str, str | None]:
+    """Return what is written in `.env`."""
+    variables = source.env_vars if isinstance(source, DotEnvSettingsSource) else {}
+    return {name.upper(): value for name, value in variables.items()}  # they are in lower case
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment and `.env`; overrides win.
 
     Raises:
         WrongSetting: a value does not fit, or a `KEYFOB_` variable is unknown.
     """
-    _refuse_unknown_variables()
     try:
+        _refuse_unknown_variables()
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is no text in UTF-8"
+        raise WrongSetting(f".env: cannot be read: {why}") from None
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
         message = first["msg"].removeprefix("Value error, ")
@@ -144,9 +166,8 @@ def load_settings(**overrides: Any) -> Settings:
 def _refuse_unknown_variables() -> None:
     known = {variable_of(name) for name in Settings.model_fields}
     known |= {f"{variable_of(name)}_FILE" for name in secret_fields()}
-    dotenv = DotEnvSettingsSource(Settings).env_vars  # keys arrive in lower case
-    given = {name for name in os.environ if name.startswith(PREFIX)}
-    given |= {name.upper() for name in dotenv if name.upper().startswith(PREFIX)}
+    dotenv = _variables_of(DotEnvSettingsSource(Settings))
+    given = {name for name in (*os.environ, *dotenv) if name.startswith(PREFIX)}
     for name in sorted(given - known):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""

@@ -1,8 +1,10 @@
 """The sections of the settings, one a capability. Each field is the variable `KEYFOB_<FIELD>`."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -11,10 +13,40 @@ import limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+MIN_KEY_LENGTH = 32
 
-def _split(value: Any) -> Any:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
+_HOST = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(\d{1,5}))?")
+
+
+def _networks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
+    except ValueError:
+        raise ValueError('should be networks like "10.0.0.0/8", with commas between') from None
+
+
+def _postgresql(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _is_postgresql(value.get_secret_value()):
+        raise ValueError("should be like postgresql://user:password@host:5432/name")
+    return value
+
+
+def _is_postgresql(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets without an address in them
+        return False
+    hosts = [_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")]
+    return parts.scheme in {"postgresql", "postgres"} and all(
+        host is not None and int(host[1] or 0) <= 65535 for host in hosts
+    )
+
+
+def _web_address(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/]+\S*", value):
+        raise ValueError('should start with "https://" or "http://"')
     return value
 
 
@@ -37,8 +69,8 @@ def _root_path(value: str) -> str:
 
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
     keys = value.get_secret_value().split(",") if value else []
-    if any(len(key.strip()) < 32 for key in keys):
-        raise ValueError("each key should have at least 32 characters")
+    if any(len(key.strip()) < MIN_KEY_LENGTH for key in keys):
+        raise ValueError(f"each key should have at least {MIN_KEY_LENGTH} characters")
     return value
 
 
@@ -55,7 +87,7 @@ class ServerSettings(BaseModel):
     root_path: Annotated[str, AfterValidator(_root_path)] = Field(
         "/auth", description="Prefix under which everything is served, besides the bare paths"
     )
-    trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_split)] = Field(
+    trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_networks)] = Field(
         default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
     )
     max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body in bytes")
@@ -71,7 +103,7 @@ class ServerSettings(BaseModel):
 class DatabaseSettings(BaseModel):
     """PostgreSQL: one of yours, or the embedded one in the data folder."""
 
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
         None, description="postgresql://user:password@host/name; absent: the embedded PostgreSQL"
     )
     data_dir: Path = Field(Path(".keyfob"), description="Folder for the embedded database and key")
@@ -92,12 +124,17 @@ class SecretSettings(BaseModel):
         None,
         description="Encrypts at rest and signs refresh tokens; several with commas, newest first",
     )
+    make_secret_key: bool = Field(
+        False,
+        description="Make a key in the data folder even where KEYFOB_DATABASE_URL is set: for a "
+        "single instance whose data folder is kept",
+    )
 
 
 class TokenSettings(BaseModel):
     """Access tokens and the keys that sign them."""
 
-    issuer: str | None = Field(
+    issuer: Annotated[str | None, AfterValidator(_web_address)] = Field(
         None, description="`iss` of the tokens; absent: http://localhost:PORT plus the root path"
     )
     audience: str = Field("keyfob", min_length=1, description="`aud` of the access tokens")
@@ -150,7 +187,7 @@ class PasswordSettings(BaseModel):
     hashing_budget: float = Field(
         3.0, gt=0, le=30, description="Seconds a password check may wait before 503"
     )
-    breached_passwords_url: str | None = Field(
+    breached_passwords_url: Annotated[str | None, AfterValidator(_web_address)] = Field(
         None, description="k-anonymity range service; the first five hex digits are appended"
     )
 

@@ -111,13 +111,12 @@ class Keyring:
         With `compromised`, it signs at once and every older key is refused from now on.
         """
         now = self._clock.now()
-        ahead = timedelta(0) if compromised else publish_ahead
+        ahead = self._publish_ahead if publish_ahead is None else publish_ahead
         async with self._db.begin() as tx:
             await queries.lock_keys(tx)
             position = await self._next_position(tx)
-            kid = await self._insert(
-                tx, position, now + (self._publish_ahead if ahead is None else ahead)
-            )
+            at_once = compromised or position == 1  # there is no other that could sign meanwhile
+            kid = await self._insert(tx, position, now if at_once else now + ahead)
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
         await self.load()

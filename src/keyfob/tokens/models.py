@@ -1,7 +1,10 @@
 """Signing keys and the claims that they sign."""
 
+import json
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +14,8 @@ from keyfob.core.authority import Role
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, no secret
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,12 @@ class SigningKey:
     dropped_at: datetime | None
     public_key: PublicKey = field(repr=False)
     private_key: PrivateKey = field(repr=False)
+
+    @cached_property
+    def header(self) -> bytes:
+        """The first part of this key's tokens (RFC 7515 section 3.1, RFC 9068 section 2.1)."""
+        header = {"alg": self.algorithm, "kid": self.kid, "typ": TOKEN_TYPE}
+        return urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"=")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from pydantic import PlainValidator, WithJsonSchema
 
 _LONGEST = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 
-# Cyrillic, Greek and Armenian letters that a reader takes for Latin ones.
-_LOOK_LATIN = frozenset("асеорхуіјѕһԁԛԝӏһкмнтвгпαονρτυικχγѵօսհո")
+# Cyrillic, Greek, Armenian and phonetic letters that a reader takes for those of a to z.
+_LOOK_LATIN = frozenset("асеорхуіјѕһԁԛԝӏһкмнтвгпαονρτυικχγѵօսհոıɑɡɩɪʋᴄᴏᴜᴠᴡᴢꜱꞁ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,12 @@ class Email:
             return text
         if not isinstance(text, str) or not 3 <= len(text) <= _LONGEST:
             raise ValueError("should be an e-mail address")
-        typed = text.strip()
+        typed = text.strip(" ")
+        if not typed.isprintable():
+            raise ValueError("should have no invisible characters")
         try:
-            folded = unicodedata.normalize("NFKC", typed).casefold()
+            # Lower case and not casefold, which would make one address of "ß" and of "ss".
+            folded = unicodedata.normalize("NFKC", typed).lower()
             local, _, domain = folded.rpartition("@")
             validate_email(f"{local}@{_to_ascii(domain)}", check_deliverability=False)
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
@@ -51,6 +54,7 @@ class Email:
 
 def _to_ascii(domain: str) -> str:
     """Write a domain in its ASCII form (RFC 5891), refusing labels that imitate Latin ones."""
+    domain = idna.uts46_remap(domain, std3_rules=False)  # other full stops part labels, too
     for label in domain.split("."):
         if not label.isascii() and _imitates(label):
             raise ValueError("should not imitate another domain")
@@ -58,11 +62,12 @@ def _to_ascii(domain: str) -> str:
 
 
 def _imitates(label: str) -> bool:
-    """Tell whether a label mixes scripts, or could be read as Latin throughout."""
+    """Tell whether a label mixes scripts, or could be read as a to z throughout."""
     letters = [character for character in label if character.isalpha()]
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters}
-    foreign = scripts & {"CYRILLIC", "GREEK", "ARMENIAN"}
-    return bool(foreign) and ("LATIN" in scripts or all(one in _LOOK_LATIN for one in letters))
+    mixes = "LATIN" in scripts and bool(scripts & {"CYRILLIC", "GREEK", "ARMENIAN"})
+    beyond = [letter for letter in letters if not letter.isascii()]
+    return mixes or (bool(beyond) and all(letter in _LOOK_LATIN for letter in beyond))
 
 
 EmailIn = Annotated[

@@ -6,9 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from asyncpg import Record
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from keyfob.core.authority import Role
+from keyfob.core.text import NoControlCharacters
 
 
 class Status(StrEnum):
@@ -18,19 +19,18 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
-def _printable(text: str) -> str:
-    if any(not character.isprintable() for character in text):
-        raise ValueError("should have no control characters")
-    return text.strip()
-
-
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=200, examples=["Ada Lovelace"]),
-    AfterValidator(_printable),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    Field(examples=["Ada Lovelace"]),
+    NoControlCharacters(),
 ]
 # Length in code points is the password policy's business; this bounds what is read at all.
-PasswordIn = Annotated[SecretStr, Field(min_length=1, max_length=4096, examples=["correct horse"])]
+PasswordIn = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=4096, examples=["correct horse"]),
+    NoControlCharacters(),
+]
 
 
 class UserOut(BaseModel):

@@ -99,6 +99,21 @@ class Users:
             raise EmailTaken
         return user_id
 
+    async def hold(self, tx: Tx, user_id: UUID) -> Record:
+        """Return an account and keep everyone else's hands off it until the commit.
+
+        The active administrators are held with it, first and in one order, so that no two changes
+        of accounts can deadlock. Nobody can sign in meanwhile.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        await queries.lock_admins(tx)
+        account = await queries.lock_user(tx, user_id)
+        if account is None:
+            raise UserNotFound
+        return account
+
     async def change(self, tx: Tx, user_id: UUID, changes: Changes) -> Change:
         """Change an account and return what differs.
 
@@ -107,10 +122,7 @@ class Users:
             EmailTaken: the new address has an account.
             LastAdmin: nobody would be left to administer.
         """
-        await queries.lock_admins(tx)
-        before = await queries.lock_user(tx, user_id)
-        if before is None:
-            raise UserNotFound
+        before = await self.hold(tx, user_id)
         email = changes.email or Email(before["email"], before["email_normal"])
         name = changes.name if changes.clears_name or changes.name else before["name"]
         after: dict[str, Any] = {
@@ -136,10 +148,7 @@ class Users:
             UserNotFound: there is none with that id.
             LastAdmin: nobody would be left to administer.
         """
-        await queries.lock_admins(tx)
-        before = await queries.lock_user(tx, user_id)
-        if before is None:
-            raise UserNotFound
+        before = await self.hold(tx, user_id)
         if not await queries.delete_user(tx, user_id):
             raise LastAdmin
         await queries.notify_user_changed(tx, user_id)

@@ -2,6 +2,7 @@
 
 from keyfob.core.http.callers import AdminCaller, CurrentCaller
 from keyfob.core.http.edge import Edge
+from keyfob.core.http.links import public_path
 from keyfob.core.http.origin import RequestOrigin, client_address
 from keyfob.core.http.presence import while_present
 from keyfob.core.http.problems import may_refuse, render_problem
@@ -18,6 +19,7 @@ __all__ = [
     "client_address",
     "may_refuse",
     "provided",
+    "public_path",
     "read_json",
     "render_problem",
     "router",

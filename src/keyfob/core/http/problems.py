@@ -22,6 +22,14 @@ from keyfob.core.telemetry import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
 
+# Where Pydantic's own words would repeat a piece of the input, or name a class of ours.
+_DETAILS = {
+    "extra_forbidden": "There is a field that does not belong here",
+    "model_attributes_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "uuid_parsing": "Input should be a valid UUID",
+}
+
 _BY_STATUS: dict[int, type[Problem]] = {
     400: BadRequest,
     403: Forbidden,
@@ -74,14 +82,19 @@ async def on_invalid_input(_: Request, fault: Exception) -> Response:
 
 
 def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
-    """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input."""
-    return [
-        {
-            "pointer": "/" + "/".join(str(part) for part in (*prefix, *error["loc"])),
-            "detail": str(error["msg"]).removeprefix("Value error, "),
-        }
-        for error in errors
-    ]
+    """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input.
+
+    The name of an unknown field is input, too, so the pointer leads to what holds it; a thousand
+    unknown fields are told once.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for error in errors:
+        place = [*prefix, *error["loc"]]
+        if error["type"] == "extra_forbidden":
+            place.pop()
+        detail = _DETAILS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+        found["/" + "/".join(map(str, place)), detail] = None
+    return [{"pointer": pointer, "detail": detail} for pointer, detail in found]
 
 
 def may_refuse(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

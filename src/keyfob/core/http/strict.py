@@ -64,19 +64,23 @@ def is_json(content_type: str) -> bool:
     )
 
 
-async def read_json(request: Request) -> Any:
-    """Read and parse the body of a request; None where there is none.
+def parse_body(body: bytes, content_type: str) -> Any:
+    """Parse a body; None where there is none.
 
     Raises:
         UnsupportedMediaType: there is a body that is not declared as JSON.
         BadRequest: it cannot be parsed.
     """
-    body = await request.body()
     if not body:
         return None
-    if not is_json(request.headers.get("content-type", "")):
+    if content_type != "application/json" and not is_json(content_type):
         raise UnsupportedMediaType
     return parse_json(body)
+
+
+async def read_json(request: Request) -> Any:
+    """Read the body of a request as `parse_body` does."""
+    return parse_body(await request.body(), request.headers.get("content-type", ""))
 
 
 class StrictRoute(APIRoute):

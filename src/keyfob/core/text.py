@@ -1,0 +1,33 @@
+"""Text that people type: no field of ours can mean a control character."""
+
+import re
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+# C0, DEL and C1; breaks of lines; marks that turn the direction of what follows, and so disguise
+# it. Joiners are left, for Persian and Hindi need them, and so is every kind of space.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+_REFUSED = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")  # half a surrogate pair is no character
+
+
+class NoControlCharacters:
+    """Marks a text field, secret or not: `Annotated[str, NoControlCharacters()]`."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_refuse_controls, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^[^{_CONTROLS}]*$"}
+
+
+def _refuse_controls(value: object) -> object:
+    if isinstance(value, str) and _REFUSED.search(value):
+        raise ValueError("should have no control characters")
+    return value
