@@ -66,11 +66,11 @@ def read_answer(connection: socket.socket) -> bytes:
 class Service:
     """A running `serve`, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, errors: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, folder: Path) -> None:
         self.process = process
         self.url = url
         self.port = urlsplit(url).port or 0
-        self._errors = errors
+        self.folder = folder
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[socket.socket]:
@@ -99,7 +99,7 @@ class Service:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        lines = self._errors.read_text().splitlines()
+        lines = (self.folder / "errors").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -130,7 +130,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
             )
         started.append(process)
         urls = json.loads(process.stdout.readline()) if wait and process.stdout else [""]
-        return Service(process, urls[0], folder / "errors")
+        return Service(process, urls[0], folder)
 
     yield start_service
     for process in started:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import Counter, Gauge
@@ -28,6 +30,9 @@ class _App:
                 await _answer(send, 200, str(len(self._held)).encode())
             case "/flood":
                 await _flood(send)
+            case "/block":
+                _block()
+                await _answer(send, 200, b"")
             case path:
                 body = await _read(receive)
                 if body is not None:
@@ -54,6 +59,27 @@ def create_broken_app(_settings: object) -> Callable[..., Awaitable[None]]:
         raise RuntimeError("cannot start")
 
     return app
+
+
+def _block() -> None:
+    """Hold up the whole loop, after it has looked for input, until a file appears.
+
+    Long enough for uvicorn's tick of 0.1 s to be overdue: it comes before the next look.
+    """
+    loop = asyncio.get_running_loop()
+    reading, writing = os.pipe()
+
+    def hold_up() -> None:
+        loop.remove_reader(reading)
+        os.close(reading)
+        os.close(writing)
+        Path("blocked").touch()
+        threading.Event().wait(0.2)
+        while not Path("go").exists():
+            threading.Event().wait(0.02)
+
+    loop.add_reader(reading, hold_up)
+    os.write(writing, b"!")
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

@@ -1,5 +1,8 @@
+import contextlib
 import signal
+import socket
 import threading
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 
 import pytest
@@ -76,6 +79,39 @@ def test_what_is_under_way_is_answered_and_then_closed(start: Start, number: int
         assert b"connection: close" in closes_within(helper, 5)
         assert b"connection: close" in closes_within(holding, 5)
     assert service.process.wait(timeout=10) == 0
+
+
+@contextlib.contextmanager
+def deaf_at_the_stop(service: Service) -> Iterator[None]:
+    """Stop a service that has not looked for input since before the block."""
+    with service.connect() as blocking:
+        blocking.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until((service.folder / "blocked").exists)
+        yield
+        service.process.terminate()
+        (service.folder / "go").touch()
+        assert service.process.wait(timeout=10) == 0
+
+
+def test_a_request_that_the_stop_crosses_on_a_kept_connection_is_answered(start: Start) -> None:
+    service = start()
+    with service.connect() as kept:
+        kept.sendall(ASK)
+        read_answer(kept)
+        with deaf_at_the_stop(service):
+            kept.sendall(ASK)
+
+        assert b"connection: close" in closes_within(kept, 5)
+
+
+def test_a_connection_that_waits_to_be_accepted_at_the_stop_is_answered(start: Start) -> None:
+    service = start()
+    with deaf_at_the_stop(service):
+        waiting = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+        waiting.sendall(ASK)
+
+    with waiting:
+        assert b"connection: close" in closes_within(waiting, 5)
 
 
 def test_a_stop_does_not_wait_beyond_the_grace_time(start: Start) -> None:
