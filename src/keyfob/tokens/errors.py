@@ -1,5 +1,7 @@
 """Why a token is not believed. The caller is never told; the log is."""
 
+from keyfob.core.problems import Unavailable
+
 
 class TokenRejected(Exception):
     """The token cannot be believed; `reason` is a short, stable word for the log."""
@@ -9,5 +11,5 @@ class TokenRejected(Exception):
         self.reason = reason
 
 
-class NoSigningKey(Exception):
-    """The keyring holds no key that may sign now."""
+class NoSigningKey(Unavailable):
+    """No key was loaded yet: the database was away since the start."""

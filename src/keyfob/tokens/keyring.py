@@ -50,7 +50,7 @@ class Keyring:
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
-        """Return the key that signs now.
+        """Return the key that signs now: the newest that may.
 
         Raises:
             NoSigningKey: none was loaded.
@@ -58,7 +58,8 @@ class Keyring:
         now = self._clock.now()
         newest = None
         for key in self._keys.values():
-            if key.signs_from <= now:
+            # The oldest may in any case: this clock may be behind that of the key's maker.
+            if newest is None or key.signs_from <= now:
                 newest = key
         if newest is None:
             raise NoSigningKey
@@ -70,7 +71,13 @@ class Keyring:
         return min(300, int(self._publish_ahead.total_seconds()) // 2)
 
     def find(self, kid: str) -> SigningKey | None:
-        """Return the key with that id if it may still verify. A foreign id costs no I/O."""
+        """Return the key with that id if it may still verify. A foreign id costs no I/O.
+
+        Raises:
+            NoSigningKey: none was loaded, so nobody can tell.
+        """
+        if not self._keys:
+            raise NoSigningKey
         return self._keys.get(kid)
 
     async def load(self) -> None:

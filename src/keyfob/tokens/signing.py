@@ -79,6 +79,8 @@ class AccessTokens:
         """
         if len(token) > _LONGEST_TOKEN:
             raise TokenRejected("too_long")
+        if "=" in token:  # PyJWT takes padding; RFC 7515 section 2 has none: one spelling a token
+            raise TokenRejected("malformed")
         try:
             header = _jws.get_unverified_header(token)
         except (PyJWTError, ValueError):
@@ -93,14 +95,16 @@ class AccessTokens:
             claims = json.loads(payload)
         except InvalidTokenError:
             raise TokenRejected("bad_signature") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise TokenRejected("malformed") from None
         return self._read(claims, key.kid)
 
     def _read(self, claims: Any, kid: str) -> VerifiedToken:
         now = self._clock.timestamp()
         try:
-            expires_at, issued_at = _whole(claims, "exp"), _whole(claims, "iat")
+            issued_at = _whole(claims, "iat")
+            # Where the TTL was lowered, older tokens lived longer than revocations are kept.
+            expires_at = min(_whole(claims, "exp"), issued_at + self.ttl)
             if claims["iss"] != self._issuer or claims["aud"] != self._audience:
                 raise TokenRejected("wrong_audience")
             if expires_at <= now:
@@ -119,7 +123,7 @@ class AccessTokens:
                 expires_at=expires_at,
                 kid=kid,
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
 
 
