@@ -169,6 +169,7 @@ def _refuse_unknown_variables() -> None:
     dotenv = _variables_of(DotEnvSettingsSource(Settings))
     given = {name for name in (*os.environ, *dotenv) if name.startswith(PREFIX)}
     for name in sorted(given - known):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        bare = {variable.removeprefix(PREFIX) for variable in known}  # the prefix is like any other
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+        hint = f"; did you mean {PREFIX}{close[0]}?" if close else ""
         raise WrongSetting(f"{name}: there is no such setting{hint}")

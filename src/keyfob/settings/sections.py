@@ -63,7 +63,7 @@ def _limit(notation: str) -> str:
 def _root_path(value: str) -> str:
     value = value.rstrip("/")
     if value and not value.startswith("/"):
-        raise ValueError('should start with "/", or be empty')
+        raise ValueError('should start with "/"')
     return value
 
 
@@ -85,7 +85,7 @@ class ServerSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system pick")
     workers: int = Field(1, ge=1, le=64, description="Worker processes")
     root_path: Annotated[str, AfterValidator(_root_path)] = Field(
-        "/auth", description="Prefix under which everything is served, besides the bare paths"
+        "/auth", description="Prefix of everything, besides the bare paths; /: none"
     )
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_networks)] = Field(
         default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
@@ -126,8 +126,7 @@ class SecretSettings(BaseModel):
     )
     make_secret_key: bool = Field(
         False,
-        description="Make a key in the data folder even where KEYFOB_DATABASE_URL is set: for a "
-        "single instance whose data folder is kept",
+        description="Make the key in the data folder even if there is a KEYFOB_DATABASE_URL",
     )
 
 

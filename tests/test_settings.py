@@ -1,0 +1,286 @@
+"""Settings: what is wrong stops the start with its name, and no secret is repeated."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from keyfob.settings import Settings, WrongSetting, load_settings, secret_fields, variable_of
+
+ROOT = Path(__file__).parents[1]
+KEY = "a key of the tests that is long enough"
+PLANTED = "hunter2"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without `.env`, and an environment without our variables."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable_of(name), raising=False)
+    return tmp_path
+
+
+def refusal(**overrides: Any) -> str:
+    with pytest.raises(WrongSetting) as refused:
+        load_settings(**overrides)
+    return str(refused.value)
+
+
+def test_everything_has_a_default() -> None:
+    settings = load_settings()
+
+    assert (settings.host, settings.port, settings.root_path) == ("127.0.0.1", 8000, "/auth")
+    assert settings.database_url is None
+    assert settings.issuer_url == "http://localhost:8000/auth"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("PORT", "eighty", "valid integer"),
+        ("PORT", "70000", "less than or equal to 65535"),
+        ("WORKERS", "0", "greater than or equal to 1"),
+        ("ROOT_PATH", "auth", 'start with "/"'),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, nonsense", 'networks like "10.0.0.0/8"'),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", 'networks like "10.0.0.0/8"'),
+        ("DOCS", "perhaps", "valid boolean"),
+        ("DATABASE_URL", f"mysql://u:{PLANTED}@db/keyfob", "postgresql://user:password@host"),
+        ("DATABASE_URL", f"postgresql+asyncpg://u:{PLANTED}@db/x", "postgresql://user:password"),
+        ("DATABASE_URL", f"postgresql://u:{PLANTED}@db:port/x", "postgresql://user:password@host"),
+        ("DATABASE_URL", f"postgresql://u:{PLANTED}@db:65536/x", "postgresql://user:password@host"),
+        ("DATABASE_URL", f"postgresql://u:{PLANTED}@[db/x", "postgresql://user:password@host"),
+        ("DATABASE_POOL_SIZE", "1", "greater than or equal to 2"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "nan", "less than or equal to 60"),
+        ("SECRET_KEY", PLANTED, "at least 32 characters"),
+        ("SECRET_KEY", f"{KEY},{PLANTED}", "at least 32 characters"),
+        ("SECRET_KEY", ",", "at least 32 characters"),
+        ("MAKE_SECRET_KEY", "2", "valid boolean"),
+        ("ISSUER", "login.example.com", '"https://"'),
+        ("ACCESS_TOKEN_TTL", "5m", "valid integer"),
+        ("ACCESS_TOKEN_TTL", "0", "greater than 0"),
+        ("SIGNING_ALGORITHM", "HS256", "'EdDSA', 'ES256' or 'RS256'"),
+        ("REFRESH_GRACE", "-1", "greater than or equal to 0"),
+        ("PASSWORD_SCHEME", "md5", "'bcrypt' or 'argon2id'"),
+        ("BCRYPT_COST", "31", "less than or equal to 16"),
+        ("BREACHED_PASSWORDS_URL", "range/", '"https://"'),
+        ("LIMITS", "no", "'on' or 'off'"),
+        ("LIMIT_LOGIN", "often", '"5/minute"'),
+        ("LIMIT_LOGIN", "5/10year", '"5/minute"'),
+        ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("METRICS_PORT", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(f"KEYFOB_{name}", value)
+
+    message = refusal()
+
+    assert message.startswith(f"KEYFOB_{name}: ")
+    assert says in message
+    assert PLANTED not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://keyfob:p%40ss@db.example.com:5432/keyfob?sslmode=require",
+        "postgres://keyfob@db/keyfob",
+        "postgresql://keyfob@one:5432,two:5433/keyfob",
+        "postgresql://keyfob@[2001:db8::1]:5432/keyfob",
+        "postgresql://keyfob@/keyfob?host=/run/postgresql&port=5432",
+        "postgresql:///keyfob",
+    ],
+)
+def test_the_forms_of_a_database_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", url)
+
+    assert load_settings().dsn == url
+
+
+def test_an_unknown_variable_is_refused_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEYFOB_PROT", "9000")
+
+    assert refusal() == "KEYFOB_PROT: there is no such setting; did you mean KEYFOB_PORT?"
+
+
+def test_an_unknown_variable_in_dotenv_is_refused_too(bare_environment: Path) -> None:
+    (bare_environment / ".env").write_text("POSTGRES_USER=fine\nKEYFOB_QUUX=1\n")
+
+    assert refusal() == "KEYFOB_QUUX: there is no such setting"
+
+
+def test_only_secrets_come_from_files(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_PORT_FILE", str(bare_environment / "port"))
+
+    assert refusal().startswith("KEYFOB_PORT_FILE: there is no such setting")
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("secret_key", KEY),
+        ("database_url", "postgresql://keyfob@db/keyfob"),
+        ("limit_store", "redis://cache"),
+        ("admin_password", " with spaces "),
+    ],
+)
+def test_every_secret_can_come_from_a_file(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: str, ending: str
+) -> None:
+    (bare_environment / "secret").write_bytes((value + ending).encode())
+    monkeypatch.setenv(f"{variable_of(field)}_FILE", str(bare_environment / "secret"))
+
+    assert field in secret_fields()
+    assert getattr(load_settings(), field).get_secret_value() == value
+
+
+def test_the_file_of_a_secret_can_be_named_in_dotenv(bare_environment: Path) -> None:
+    (bare_environment / "secret").write_text(KEY)
+    (bare_environment / ".env").write_text("KEYFOB_SECRET_KEY_FILE=secret\n")
+
+    assert load_settings().secret_keys == [KEY]
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", str(bare_environment / "none"))
+    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: No such file or directory"
+
+    (bare_environment / "none").write_bytes(b"\xff\xfe" * 40)
+    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: it is no text in UTF-8"
+
+
+def test_what_a_file_holds_is_checked_like_a_variable(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare_environment / "secret").write_text(PLANTED)
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", str(bare_environment / "secret"))
+
+    assert refusal() == "KEYFOB_SECRET_KEY: each key should have at least 32 characters"
+
+
+def test_a_dotenv_that_is_no_text_is_refused(bare_environment: Path) -> None:
+    (bare_environment / ".env").write_bytes(b"KEYFOB_ISSUER=\xff\xfe\n")
+
+    assert refusal() == ".env: cannot be read: it is no text in UTF-8"
+
+
+def test_options_win_over_environment_over_dotenv_over_defaults(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare_environment / ".env").write_text("KEYFOB_PORT=9001\nKEYFOB_WORKERS=2\nKEYFOB_DOCS=off\n")
+    monkeypatch.setenv("KEYFOB_PORT", "9002")
+    monkeypatch.setenv("KEYFOB_WORKERS", "3")
+
+    settings = load_settings(port=9003, host=None)
+
+    assert (settings.port, settings.workers, settings.docs) == (9003, 3, False)
+    assert settings.host == "127.0.0.1"
+
+
+def test_a_file_wins_over_the_variable_beside_it_and_the_environment_over_dotenv(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare_environment / "old").write_text(KEY + " in the file of .env")
+    (bare_environment / ".env").write_text("KEYFOB_SECRET_KEY_FILE=old\n")
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", KEY + " in the environment")
+    assert load_settings().secret_keys == [KEY + " in the environment"]
+
+    (bare_environment / "new").write_text(KEY + " in a file")
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", str(bare_environment / "new"))
+    assert load_settings().secret_keys == [KEY + " in a file"]
+
+
+def test_an_empty_value_counts_as_none(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare_environment / ".env").write_text("KEYFOB_PORT=\nKEYFOB_SECRET_KEY_FILE=\n")
+    for name in ("HOST", "DATABASE_URL", "SECRET_KEY", "DATA_DIR", "TRUSTED_PROXIES"):
+        monkeypatch.setenv(f"KEYFOB_{name}", "")
+
+    assert load_settings() == Settings(_env_file=None)  # type: ignore[call-arg] # pydantic's own
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_TRUSTED_PROXIES", " 10.0.0.0/8 ,fd00::/8,, 192.0.2.1")
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", f"{KEY} new , {KEY} old")
+
+    settings = load_settings()
+
+    assert [str(network) for network in settings.trusted_proxies] == [
+        "10.0.0.0/8",
+        "fd00::/8",
+        "192.0.2.1/32",
+    ]
+    assert settings.secret_keys == [f"{KEY} new", f"{KEY} old"]
+
+
+def test_the_root_path_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, kept in [("/", ""), ("/auth/", "/auth"), ("/a/b", "/a/b")]:
+        monkeypatch.setenv("KEYFOB_ROOT_PATH", given)
+        assert load_settings().root_path == kept
+
+
+def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", KEY)
+    monkeypatch.setenv("KEYFOB_ADMIN_PASSWORD", PLANTED)
+
+    shown = repr(load_settings())
+
+    assert KEY not in shown
+    assert PLANTED not in shown
+
+
+@pytest.mark.parametrize("missing", ["dsn", "secret_keys"])
+def test_what_is_not_set_is_named_when_it_is_needed(missing: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^KEYFOB_(DATABASE_URL|SECRET_KEY): should be set$"):
+        getattr(load_settings(), missing)
+
+
+def _written(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if default is None or default == []:
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_env_example_explains_every_setting_and_shows_its_default(name: str) -> None:
+    field = Settings.model_fields[name]
+    blocks = (ROOT / ".env.example").read_text().split("\n\n")
+
+    (block,) = [block for block in blocks if f"\n#{variable_of(name)}=" in block]
+    lines = block.splitlines()
+
+    assert lines[0] == f"# {field.description}"
+    assert lines[-1] == f"#{variable_of(name)}={_written(field)}"
+
+
+def test_env_example_as_copied_changes_nothing_and_each_line_of_it_is_right(
+    bare_environment: Path,
+) -> None:
+    example = (ROOT / ".env.example").read_text()
+    (bare_environment / ".env").write_text(example)
+    assert load_settings() == Settings(_env_file=None)  # type: ignore[call-arg] # pydantic's own
+
+    (bare_environment / ".env").write_text(re.sub(r"(?m)^#(?=KEYFOB_)", "", example))
+    assert load_settings() == Settings(_env_file=None)  # type: ignore[call-arg] # pydantic's own
+
+
+def test_env_example_names_every_file_variable() -> None:
+    example = (ROOT / ".env.example").read_text()
+
+    named = set(re.findall(r"KEYFOB_\w+_FILE", example))
+    assert named == {f"{variable_of(name)}_FILE" for name in secret_fields()}
