@@ -14,7 +14,12 @@ from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge
 from keyfob.core.http.hot import HotRoute
-from keyfob.core.http.problems import on_http_exception, on_invalid_input, on_problem
+from keyfob.core.http.problems import (
+    on_fault,
+    on_http_exception,
+    on_invalid_input,
+    on_problem,
+)
 from keyfob.core.problems import Problem
 from keyfob.health import routes as health_routes
 from keyfob.login import routes as login_routes
@@ -61,6 +66,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
             Problem: on_problem,
             HTTPException: on_http_exception,
             RequestValidationError: on_invalid_input,
+            Exception: on_fault,
         },
     )
     app.state.settings = settings

@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
+from keyfob.cli.serving.accepting import Acceptor
 from keyfob.cli.serving.connections import Bounds, Connections
 from keyfob.cli.serving.protocol import GuardedConfig, GuardedProtocol
 from keyfob.settings import Settings
@@ -52,8 +53,7 @@ def run_worker(
     )
     server = _Server(_configure(settings, app, guard), guard, sockets, on_started, lifeline)
     try:
-        # uvicorn closes what it is given; the backlog is taken from the originals after that.
-        server.run(sockets=[listener.dup() for listener in sockets])
+        server.run(sockets=[])  # it accepts nothing by itself
     except SystemExit:  # uvicorn's way to say that the application did not start; it is logged
         return 1
     return 0
@@ -121,32 +121,18 @@ class _Server(uvicorn.Server):
         if self._lifeline is not None:
             loop.add_reader(self._lifeline, self._orphaned, loop, self._lifeline)
         await super().startup(sockets)
+        protocol = functools.partial(
+            GuardedProtocol, self._settled, self.server_state, self.lifespan.state, loop
+        )
+        self._acceptor = Acceptor(loop, self._listeners, protocol)
         self._guard.watch(loop, self.server_state.connections)  # type: ignore[arg-type] # all ours
         _settle_memory()
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._guard.draining = True
-        for server in self.servers:
-            server.close()
-        await self._take_backlog()
+        await self._acceptor.close()
         await super().shutdown(sockets)
-
-    async def _take_backlog(self) -> None:
-        """Accept what the system has already connected: closing over it would reset it."""
-        accepted: list[socket.socket] = []
-        for listener in self._listeners:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    accepted.append(listener.accept()[0])
-            listener.close()
-        loop = asyncio.get_running_loop()
-        protocol = functools.partial(
-            GuardedProtocol, self._settled, self.server_state, self.lifespan.state, loop
-        )
-        for connection in accepted:
-            connection.setblocking(False)
-            await loop.connect_accepted_socket(protocol, connection)
 
     def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: socket.socket) -> None:
         loop.remove_reader(lifeline)

@@ -81,6 +81,11 @@ async def on_invalid_input(_: Request, fault: Exception) -> Response:
     return render_problem(InvalidInput(pointers(fault.errors())))
 
 
+async def on_fault(_: Request, __: Exception) -> Response:
+    """Answer what nobody foresaw; the edge, to which the fault goes on, writes it down."""
+    return render_problem(Problem())
+
+
 def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
     """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input.
 
