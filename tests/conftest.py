@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.postgres import create_database, empty_tables
+from tests.fixtures.postgres import create_database, create_empty_database, empty_tables
 from tests.fixtures.world import World
 
 from keyfob.core.database import Database
@@ -29,6 +29,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
 def dsn(postgres: str, worker_id: str) -> str:
     """A migrated database of this test process alone."""
     return create_database(postgres, f"tests_{worker_id}")
+
+
+@pytest.fixture
+def unmigrated_dsn(postgres: str, worker_id: str) -> str:
+    """A database with no table in it yet."""
+    return create_empty_database(postgres, f"unmigrated_{worker_id}")
 
 
 @pytest.fixture
