@@ -12,12 +12,19 @@ from keyfob.sessions import upkeep_queries
 
 @dataclass(slots=True)
 class _Span:
+    """From a first touch to a last one, and how much of that counts as active."""
+
     first: datetime
     last: datetime
+    counted: timedelta = timedelta(0)
 
-    def stretch(self, other: "_Span") -> None:
-        self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
+    def join(self, later: "_Span", idle_gap: timedelta) -> None:
+        """Go on to the end of a later span; a pause between them counts up to the idle gap."""
+        pause = later.first - self.last
+        if timedelta(0) < pause <= idle_gap:
+            self.counted += pause
+        self.counted += later.counted
+        self.last = max(self.last, later.last)
 
 
 class Activity:
@@ -38,6 +45,9 @@ class Activity:
         if span is None:
             self._users[user_id] = _Span(now, now)
         elif now > span.last:
+            pause = now - span.last
+            if pause <= self._idle_gap:
+                span.counted += pause
             span.last = now
 
     async def flush(self) -> None:
@@ -54,7 +64,7 @@ class Activity:
             await upkeep_queries.update_activity(
                 self._db,
                 sorted(sessions.items()),
-                sorted((user, span.first, span.last) for user, span in users.items()),
+                sorted((user, s.first, s.last, s.counted) for user, s in users.items()),
                 self._idle_gap,
             )
         except DatabaseUnavailable:
@@ -65,6 +75,5 @@ class Activity:
         self._sessions = {**sessions, **self._sessions}
         for user, span in users.items():
             if user in self._users:
-                self._users[user].stretch(span)
-            else:
-                self._users[user] = span
+                span.join(self._users[user], self._idle_gap)
+            self._users[user] = span

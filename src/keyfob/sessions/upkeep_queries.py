@@ -10,13 +10,13 @@ from keyfob.core.database import Executor
 async def update_activity(
     db: Executor,
     sessions: Sequence[tuple[UUID, datetime]],
-    users: Sequence[tuple[UUID, datetime, datetime]],
+    users: Sequence[tuple[UUID, datetime, datetime, timedelta]],
     idle_gap: timedelta,
 ) -> None:
-    """Write collected touches: (session, last touch) and (user, first touch, last touch).
+    """Write collected touches: (session, last touch), (user, first touch, last touch, counted).
 
-    A user's active time grows from the last known touch to the newest, unless the pause before
-    the first new touch was longer than the idle gap: then only what the new touches span counts.
+    `counted` leaves out pauses longer than the idle gap. The pause before the first new touch
+    counts too, if it is no longer; what another worker counted already does not count again.
     Relative to the row, so two devices, or two workers, count the same minute once.
     """
     await db.execute(
@@ -32,9 +32,9 @@ async def update_activity(
             UPDATE sessions AS s SET last_activity_at = GREATEST(s.last_activity_at, f.last_at)
               FROM free_sessions AS f WHERE s.id = f.id
         ), held AS (
-            SELECT a.user_id, t.first_at, t.last_at
-              FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[])
-                   AS t (user_id, first_at, last_at)
+            SELECT a.user_id, t.first_at, t.last_at, t.counted
+              FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::interval[])
+                   AS t (user_id, first_at, last_at, counted)
               JOIN user_activity AS a ON a.user_id = t.user_id
              ORDER BY a.user_id
                FOR NO KEY UPDATE OF a
@@ -42,17 +42,20 @@ async def update_activity(
         UPDATE user_activity AS a
            SET last_active_at = GREATEST(a.last_active_at, h.last_at),
                total_active_seconds = a.total_active_seconds + GREATEST(0, extract(epoch FROM
-                   CASE WHEN a.last_active_at >= h.first_at - $6::interval
-                        THEN h.last_at - a.last_active_at
-                        ELSE h.last_at - h.first_at END))
+                   CASE WHEN a.last_active_at >= h.first_at
+                        THEN LEAST(h.counted, h.last_at - a.last_active_at)
+                        WHEN a.last_active_at >= h.first_at - $7::interval
+                        THEN h.counted + (h.first_at - a.last_active_at)
+                        ELSE h.counted END))
           FROM held AS h
          WHERE a.user_id = h.user_id
         """,
         [session_id for session_id, _ in sessions],
         [at for _, at in sessions],
-        [user_id for user_id, _, _ in users],
-        [first for _, first, _ in users],
-        [last for _, _, last in users],
+        [user_id for user_id, _, _, _ in users],
+        [first for _, first, _, _ in users],
+        [last for _, _, last, _ in users],
+        [counted for _, _, _, counted in users],
         idle_gap,
     )
 
