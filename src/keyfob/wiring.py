@@ -139,8 +139,9 @@ def build(settings: Settings, clock: Clock) -> Wiring:
 
     feed.hear("revoked", revocations.hear)
     feed.hear("user", profiles.forget)
-    feed.hear_and_reload("keys", keyring.load)
+    # In this order: without keys no token is believed, so none is before its revocation is known.
     feed.reload_with(revocations.load)
+    feed.hear_and_reload("keys", keyring.load)
     keyring.on_change.append(authenticator.forget)
 
     async def measure() -> None:

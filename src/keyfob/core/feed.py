@@ -96,7 +96,9 @@ class Feed:
                 server_settings={"application_name": "keyfob feed"},
             )
             try:
+                connection.add_termination_listener(lambda _: self._wanted.set())
                 await connection.add_listener(CHANNEL, self._receive)
+                self._wanted.clear()
                 await self._reload()
                 self._set_live(True)
                 await self._watch(connection)
@@ -108,6 +110,8 @@ class Feed:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _HEARTBEAT_SECONDS)
+            if connection.is_closed():
+                raise DatabaseUnavailable("The feed's connection was cut")
             if self._wanted.is_set():
                 self._wanted.clear()
                 for reload in self._on_notice:

@@ -1,0 +1,170 @@
+"""The feed: heard at the commit, missed by nobody, and honest about being cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.world import eventually
+
+from keyfob.core.database import Database
+from keyfob.core.feed import Feed
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.telemetry import FEED_LIVE
+
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyfob feed'"
+)
+
+
+class Heard:
+    """What a listener was told, and how often it read the whole truth."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.notices: list[str] = []
+        self.reloads = 0
+        self.reload_fails: BaseException | None = None
+        feed.hear("said", self.notices.append)
+        feed.reload_with(self.reload)
+
+    async def reload(self) -> None:
+        self.reloads += 1
+        if self.reload_fails is not None:
+            raise self.reload_fails
+
+
+@asynccontextmanager
+async def listening(dsn: str) -> AsyncIterator[tuple[Feed, Heard]]:
+    feed = Feed(dsn, timeout=0.3)
+    heard = Heard(feed)
+    await feed.start()
+    try:
+        yield feed, heard
+    finally:
+        await feed.stop()
+
+
+async def say(db: Database, words: str) -> None:
+    await db.execute("SELECT pg_notify('keyfob', $1)", words)
+
+
+async def test_what_one_commits_every_listener_hears(db: Database, dsn: str) -> None:
+    async with listening(dsn) as (one, first), listening(dsn) as (two, second):
+        await eventually(lambda: one.is_live and two.is_live)
+
+        await say(db, "said hello world")
+        await say(db, "unheard of")
+        await say(db, "")
+
+        await eventually(lambda: first.notices and second.notices)
+        assert first.notices == second.notices == ["hello world"]
+
+
+async def test_what_is_rolled_back_nobody_hears(db: Database, dsn: str) -> None:
+    async with listening(dsn) as (feed, heard):
+        await eventually(lambda: feed.is_live)
+        with suppress(RuntimeError):
+            async with db.begin() as tx:
+                await tx.execute("SELECT pg_notify('keyfob', 'said never')")
+                raise RuntimeError
+
+        await say(db, "said after")
+
+        await eventually(lambda: heard.notices)
+        assert heard.notices == ["after"]
+
+
+async def test_a_cut_is_known_at_once_and_what_was_missed_is_read_again(
+    db: Database, dsn: str
+) -> None:
+    async with listening(dsn) as (feed, heard):
+        await eventually(lambda: feed.is_live)
+        assert (heard.reloads, FEED_LIVE._value.get()) == (1, 1)
+        feed._dsn = "postgresql://nobody@127.0.0.1:1/none"
+
+        await db.execute(CUT)
+
+        await eventually(lambda: not feed.is_live, 0.5)  # before the next sign of life is due
+        assert FEED_LIVE._value.get() == 0
+        feed._dsn = dsn
+        await eventually(lambda: feed.is_live)
+        assert heard.reloads == 2
+        await say(db, "said again")
+        await eventually(lambda: heard.notices == ["again"])
+
+
+async def test_a_connection_that_hangs_is_noticed_by_its_missing_sign_of_life(dsn: str) -> None:
+    async with Proxy(dsn).running() as proxy, listening(proxy.dsn) as (feed, heard):
+        await eventually(lambda: feed.is_live)
+
+        proxy.hanging = True
+        await eventually(lambda: not feed.is_live)
+
+        proxy.hanging = False
+        await eventually(lambda: feed.is_live)
+        assert heard.reloads == 2
+
+
+async def test_a_database_that_is_away_at_the_start_is_waited_for(dsn: str) -> None:
+    attempts: list[asyncio.StreamWriter] = []
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        attempts.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, listening(f"postgresql://nobody@{host}:{port}/none") as (feed, heard):
+        await eventually(lambda: len(attempts) >= 2)
+        assert not feed.is_live
+
+        feed._dsn = dsn
+
+        await eventually(lambda: feed.is_live)
+        assert heard.reloads == 1
+
+
+@pytest.mark.parametrize("fault", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
+async def test_a_reload_that_fails_leaves_the_feed_down_and_trying(
+    dsn: str, fault: BaseException
+) -> None:
+    feed = Feed(dsn, timeout=0.3)
+    heard = Heard(feed)
+    heard.reload_fails = fault
+    await feed.start()
+
+    await eventually(lambda: heard.reloads >= 2)
+    assert not feed.is_live
+
+    heard.reload_fails = None
+    await eventually(lambda: feed.is_live)
+    await feed.stop()
+
+
+async def test_a_listener_may_ask_to_read_it_all_at_each_notice(db: Database, dsn: str) -> None:
+    feed = Feed(dsn, timeout=0.3)
+    heard = Heard(feed)
+    feed.hear_and_reload("keys", heard.reload)
+    await feed.start()
+    await eventually(lambda: feed.is_live)
+    before = heard.reloads
+
+    await say(db, "keys")
+
+    await eventually(lambda: heard.reloads == before + 1)
+    await feed.stop()
+
+
+async def test_the_whole_truth_is_read_now_and_then_without_any_notice(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.core.feed._HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("keyfob.core.feed._RELOAD_EVERY_BEATS", 3)
+    async with listening(dsn) as (feed, heard):
+        await eventually(lambda: heard.reloads >= 3)
+        assert feed.is_live
+
+
+async def test_a_stop_before_a_start_is_no_fault(dsn: str) -> None:
+    await Feed(dsn, timeout=1).stop()
