@@ -1,5 +1,45 @@
-"""The command line: `keyfob`."""
+"""The command line: `keyfob`. Exit codes: 0 done, 1 refused, 2 wrong usage."""
 
-from keyfob.cli.main import main
+import sys
+from collections.abc import Sequence
 
-__all__ = ["main"]
+_SERVE_OPTIONS = ("--host", "--port", "--workers")
+
+
+def main() -> None:
+    """Run the command of `sys.argv`."""
+    # Imported late: a worker process passes through this module, and needs none of it.
+    options = plain_serve(sys.argv[1:])
+    if options is not None:
+        import keyfob.cli.lean  # noqa: F401, PLC0415 - see above
+    from keyfob.cli.refusal import Refused, exit_refused  # noqa: PLC0415 - see above
+    from keyfob.core.problems import Problem  # noqa: PLC0415 - see above
+
+    try:
+        if options is not None:
+            from keyfob.cli.starting import start_service  # noqa: PLC0415 - see above
+
+            sys.exit(start_service(**options))
+        from keyfob.cli.main import app  # noqa: PLC0415 - Typer is left out of `serve`
+
+        app(prog_name="keyfob")
+    except (Refused, Problem) as fault:
+        exit_refused(fault)
+
+
+def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:
+    """Return the options of a `serve` that needs no help from Typer, else None.
+
+    Only what is unmistakable is read here: `serve` with known options that have numbers or words
+    as values. Everything else, right or wrong, is for Typer to explain.
+    """
+    if not arguments or arguments[0] != "serve" or len(arguments) % 2 == 0:
+        return None
+    names, values = arguments[1::2], arguments[2::2]
+    known = all(name in _SERVE_OPTIONS for name in names) and len(set(names)) == len(names)
+    numeric = all(
+        value.isdecimal() for name, value in zip(names, values, strict=True) if name != "--host"
+    )
+    if not known or not numeric or any(value.startswith("-") for value in values):
+        return None
+    return {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}

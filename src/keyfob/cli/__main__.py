@@ -1,5 +1,5 @@
 """`python -m keyfob.cli`."""
 
-from keyfob.cli.main import main
+from keyfob.cli import main
 
 main()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from keyfob import boot
-from keyfob.cli.output import Refused
+from keyfob.cli.refusal import Refused
 from keyfob.core.telemetry import configure_logging
 from keyfob.devdb.errors import DevDbError
 from keyfob.settings import Settings, WrongSetting, load_settings

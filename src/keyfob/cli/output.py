@@ -11,30 +11,38 @@ import typer
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for a pipe.")]
 
 
-class Refused(Exception):
-    """The command could not do what it was asked; the message says why. Exit code 1."""
-
-
 def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Write rows as a table, or as a JSON array."""
     if as_json:
-        typer.echo(json.dumps(rows, default=str, indent=2))
+        typer.echo(_json(rows))
         return
     if not rows:
         typer.echo("None.")
         return
     from rich.console import Console  # noqa: PLC0415 - `serve` does without
     from rich.table import Table  # noqa: PLC0415 - likewise
+    from rich.text import Text  # noqa: PLC0415 - likewise
 
     table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        # As Text: in a string Rich would obey [markup], and people choose their own names.
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console(width=None if _is_wide() else 200).print(table)
 
 
 def show_one(row: dict[str, Any], *, as_json: bool, sentence: str) -> None:
     """Write what was done, as a sentence or as a JSON object."""
-    typer.echo(json.dumps(row, default=str, indent=2) if as_json else sentence)
+    typer.echo(_json(row) if as_json else sentence)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=_plain, indent=2)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):  # in UTC, as PostgreSQL's come
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value)
 
 
 def _cell(value: object) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from keyfob import boot
 from keyfob.cli.context import read_settings, refusals
-from keyfob.cli.output import Refused
+from keyfob.cli.refusal import Refused
 from keyfob.core.telemetry import configure_logging
 from keyfob.devdb.programs import Account, Programs
 from keyfob.devdb.server import EmbeddedPostgres

@@ -1,19 +1,10 @@
-"""`keyfob serve`: the whole service from one command."""
+"""`keyfob serve`, as the help shows it."""
 
-import asyncio
-import signal
-import sys
 from typing import Annotated
 
 import typer
 
-from keyfob import boot
-from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
-from keyfob.cli.output import Refused
-from keyfob.cli.serving.listeners import CannotListen, open_listeners
-from keyfob.cli.serving.supervisor import serve as serve_until_stopped
-from keyfob.core.telemetry import configure_logging
-from keyfob.settings import Settings
+from keyfob.cli.starting import start_service
 
 
 def serve(
@@ -32,45 +23,4 @@ def serve(
 
         KEYFOB_DATABASE_URL=postgresql://keyfob@db/keyfob keyfob serve --host 0.0.0.0 --workers 4
     """
-    settings = read_settings(host=host, port=port, workers=workers)
-    configure_logging(settings.log_level, settings.log_format)
-    # Until the server handles it: a stop during the start leaves no database running, and process 1
-    # of a container would not hear the signal at all.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        # First of all: a port that is taken should not cost a migration.
-        listeners = open_listeners(settings.host, settings.port)
-    except CannotListen as fault:
-        raise Refused(str(fault)) from None
-    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
-    with refusals(), boot.complete(settings) as complete:
-        asyncio.run(_prepare(complete))
-
-        def greet(urls: list[str]) -> None:
-            typer.echo(_greeting(complete, urls[0]), err=True)
-
-        code = serve_until_stopped(complete, greet, sockets=listeners)
-    raise typer.Exit(code)
-
-
-async def _prepare(settings: Settings) -> None:
-    if not await boot.schema_is_current(settings):
-        if not settings.migrate_on_start:
-            raise Refused(NOT_MIGRATED)
-        await asyncio.to_thread(boot.migrate, settings)
-    admin = await boot.prepare(settings)
-    if admin:
-        # At once, not with the greeting: whatever fails in between, the password was told.
-        email, made = admin
-        told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
-        typer.echo(f"\nFirst administrator: {email}, {told}", err=True)
-
-
-def _greeting(settings: Settings, url: str) -> str:
-    base = url.replace("127.0.0.1", "localhost") + settings.root_path
-    lines = ["", f"Keyfob serves on {base}/"]
-    if settings.docs:
-        lines.append(f"  try it   {base}/docs")
-    if settings.redoc:
-        lines.append(f"  read on  {base}/redoc")
-    return "\n".join([*lines, ""])
+    raise typer.Exit(start_service(host=host, port=port, workers=workers))

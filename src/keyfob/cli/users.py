@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.admin.service import Actor, Administration
 from keyfob.cli.context import run_with_services
-from keyfob.cli.output import AsJson, Refused, show_one, show_rows
+from keyfob.cli.output import AsJson, show_one, show_rows
+from keyfob.cli.refusal import Refused
 from keyfob.core.authority import Role
 from keyfob.core.secrets import random_text
 from keyfob.users.email import Email
@@ -94,8 +95,8 @@ def list_users(
         keyfob users list --search example.com --json | jq -r '.[].email'
     """
 
-    async def work(wiring: Wiring) -> list[dict[str, Any]]:
-        rows, _ = await _administration(wiring).list_page(
+    async def work(wiring: Wiring) -> tuple[list[dict[str, Any]], int]:
+        rows, total = await _administration(wiring).list_page(
             UserFilter(search=search, role=role, status=status),
             Sort.CREATED_DESC,
             after=None,
@@ -103,9 +104,14 @@ def list_users(
             limit=limit,
         )
         columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
-        return [{column: row[column] for column in columns} for row in rows[:limit]]
+        return [{column: row[column] for column in columns} for row in rows[:limit]], total
 
-    show_rows(run_with_services(work), as_json=as_json)
+    rows, total = run_with_services(work)
+    show_rows(rows, as_json=as_json)
+    if total > limit:
+        typer.echo(
+            f"These are {limit} of {total}: see others by --search, or more by --limit.", err=True
+        )
 
 
 def _change(address: str, changes: Changes) -> None:

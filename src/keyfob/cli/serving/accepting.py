@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import mmap
+import os
 import socket
-from collections.abc import Callable, Sequence
+import struct
+import tempfile
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -12,9 +16,42 @@ log = structlog.get_logger("keyfob.serving")
 # Seconds to leave the socket alone when the system has no descriptors left.
 _PAUSE = 0.5
 
+# Seconds to leave the next connection to a worker that has fewer, if it takes it.
+_COURTESY = 0.005
+
+# Most connections to take at once when it does not; it is slow, or stuck.
+_LARGEST_TURN = 64
+
+_GONE = 2**32 - 1
+
+
+class Ledger:
+    """How many connections each worker holds, in memory that they share by a file descriptor."""
+
+    def __init__(self, descriptor: int, slot: int = 0) -> None:
+        self._counts = memoryview(mmap.mmap(descriptor, 0)).cast("I")
+        self._slot = slot
+
+    @staticmethod
+    def create(workers: int) -> int:
+        """Return the descriptor of a new ledger, in which no worker is there yet."""
+        with tempfile.TemporaryFile() as file:
+            file.write(struct.pack("I", _GONE) * workers)
+            file.flush()
+            return os.dup(file.fileno())
+
+    def is_ahead(self, mine: int) -> bool:
+        """Note how many this worker holds; tell whether another holds fewer."""
+        self._counts[self._slot] = mine
+        return mine > min(self._counts)
+
+    def strike_out(self, slot: int) -> None:
+        """Note that a worker is gone."""
+        self._counts[slot] = _GONE
+
 
 class Acceptor:
-    """Takes one connection at each turn of the event loop.
+    """Takes one connection at each turn of the event loop, and leaves some to other workers.
 
     The loop's own server takes all that wait at once: of two workers, the first to wake up had
     all of 32 clients, and the other none.
@@ -25,13 +62,18 @@ class Acceptor:
         loop: asyncio.AbstractEventLoop,
         listeners: Sequence[socket.socket],
         protocol: Callable[[], asyncio.Protocol],
+        everyone: Collection[object],
+        ledger: Ledger | None,
     ) -> None:
         self._loop = loop
         self._listeners = listeners
         self._protocol = protocol
+        self._everyone = everyone
+        self._ledger = ledger
+        self._turn = 1
         self._joining: set[asyncio.Task[object]] = set()
         for listener in listeners:
-            loop.add_reader(listener, self._take_one, listener)
+            loop.add_reader(listener, self._on_waiting, listener)
 
     async def close(self) -> None:
         """Stop accepting, but for what the system has already connected, and close the sockets.
@@ -46,18 +88,28 @@ class Acceptor:
         if self._joining:
             await asyncio.wait(self._joining)
 
-    def _take_one(self, listener: socket.socket) -> None:
+    def _on_waiting(self, listener: socket.socket) -> None:
+        held = len(self._everyone) + len(self._joining)
+        if self._ledger is not None and self._ledger.is_ahead(held):
+            self._loop.remove_reader(listener)
+            self._loop.call_later(_COURTESY, self._take_some, listener, self._turn)
+            self._turn = min(2 * self._turn, _LARGEST_TURN)
+        else:
+            self._turn = 1
+            self._take_some(listener, 1)
+
+    def _take_some(self, listener: socket.socket, most: int) -> None:
+        if listener.fileno() < 0:
+            return
         try:
-            self._take(listener)
+            while most and self._take(listener):
+                most -= 1
+            self._loop.add_reader(listener, self._on_waiting, listener)
         except OSError as fault:
             # Most likely out of descriptors; the socket stays readable, and would be tried forever.
             log.warning("cannot_accept", reason=fault.strerror)
             self._loop.remove_reader(listener)
-            self._loop.call_later(_PAUSE, self._resume, listener)
-
-    def _resume(self, listener: socket.socket) -> None:
-        if listener.fileno() >= 0:
-            self._loop.add_reader(listener, self._take_one, listener)
+            self._loop.call_later(_PAUSE, self._take_some, listener, 1)
 
     def _take(self, listener: socket.socket) -> bool:
         """Accept a connection; False when there is none (another worker was faster)."""

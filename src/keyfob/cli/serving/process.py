@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from keyfob.cli.serving.accepting import Acceptor
+from keyfob.cli.serving.accepting import Acceptor, Ledger
 from keyfob.cli.serving.connections import Bounds, Connections
 from keyfob.cli.serving.protocol import GuardedConfig, GuardedProtocol
 from keyfob.settings import Settings
@@ -35,23 +35,17 @@ def run_worker(
     app: str,
     on_started: Callable[[], None],
     lifeline: socket.socket | None = None,
+    ledger: Ledger | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
 
     `app` names a function of the settings that makes the application, as `module:function`.
     `on_started` is called when the application has started and connections are accepted. The end
-    of `lifeline` tells that the parent is gone, which stops the worker like a signal. The
-    listening sockets are closed. Returns 0, or 1 when the application did not start.
+    of `lifeline` tells that the parent is gone, which stops the worker like a signal. With a
+    `ledger`, connections are shared evenly among workers. The listening sockets are closed.
+    Returns 0, or 1 when the application did not start.
     """
-    guard = Connections(
-        Bounds(
-            max_connections=_allow_connections(settings.max_connections),
-            request_timeout=settings.request_timeout,
-            answer_timeout=3 * settings.request_timeout,
-            idle_timeout=_IDLE_TIMEOUT,
-        )
-    )
-    server = _Server(_configure(settings, app, guard), guard, sockets, on_started, lifeline)
+    server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger)
     try:
         server.run(sockets=[])  # it accepts nothing by itself
     except SystemExit:  # uvicorn's way to say that the application did not start; it is logged
@@ -59,7 +53,7 @@ def run_worker(
     return 0
 
 
-def _configure(settings: Settings, app: str, guard: Connections) -> GuardedConfig:
+def _configure(settings: Settings, app: str) -> GuardedConfig:
     config = GuardedConfig(
         _load_factory(app)(settings),
         loop="uvloop",
@@ -74,7 +68,14 @@ def _configure(settings: Settings, app: str, guard: Connections) -> GuardedConfi
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    config.guard = guard
+    config.guard = Connections(
+        Bounds(
+            max_connections=_allow_connections(settings.max_connections),
+            request_timeout=settings.request_timeout,
+            answer_timeout=3 * settings.request_timeout,
+            idle_timeout=_IDLE_TIMEOUT,
+        )
+    )
     return config
 
 
@@ -104,17 +105,18 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: GuardedConfig,
-        guard: Connections,
         listeners: Sequence[socket.socket],
         on_started: Callable[[], None],
         lifeline: socket.socket | None,
+        ledger: Ledger | None,
     ) -> None:
         super().__init__(config)
         self._settled = config
-        self._guard = guard
+        self._guard = config.guard
         self._listeners = listeners
         self._on_started = on_started
         self._lifeline = lifeline
+        self._ledger = ledger
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -124,8 +126,9 @@ class _Server(uvicorn.Server):
         protocol = functools.partial(
             GuardedProtocol, self._settled, self.server_state, self.lifespan.state, loop
         )
-        self._acceptor = Acceptor(loop, self._listeners, protocol)
-        self._guard.watch(loop, self.server_state.connections)  # type: ignore[arg-type] # all ours
+        everyone = self.server_state.connections
+        self._acceptor = Acceptor(loop, self._listeners, protocol, everyone, self._ledger)
+        self._guard.watch(loop, everyone)  # type: ignore[arg-type] # all ours
         _settle_memory()
         self._on_started()
 

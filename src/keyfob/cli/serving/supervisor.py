@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from keyfob.cli.serving.accepting import Ledger
 from keyfob.cli.serving.listeners import open_listeners, urls_of
 from keyfob.cli.serving.metrics import (
     forget_process,
@@ -83,7 +84,9 @@ class _Supervisor:
     ) -> None:
         self._settings = settings
         self._listeners = listeners
-        self._letter = pickle.dumps((settings, app))
+        self._app = app
+        self._ledger = Ledger.create(settings.workers)
+        self._counts = Ledger(self._ledger)
         self._on_ready = on_ready
         self._metrics = metrics
         self._stopping = asyncio.Event()
@@ -96,18 +99,19 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        keepers = [asyncio.create_task(self._keep()) for _ in range(self._settings.workers)]
+        keepers = [asyncio.create_task(self._keep(slot)) for slot in range(self._settings.workers)]
         try:
             await self._stopping.wait()
         finally:
             in_time = await self._stop(keepers)
+        os.close(self._ledger)
         return 0 if in_time and self._failures < _HOPELESS else 1
 
-    async def _keep(self) -> None:
+    async def _keep(self, slot: int) -> None:
         """Keep one worker alive."""
         pause = 0.0
         while not self._stopping.is_set():
-            if await self._live():
+            if await self._live(slot):
                 pause = 0.0
             elif not self._ever_ready:
                 self._failures += 1
@@ -118,12 +122,12 @@ class _Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(_LONGEST_PAUSE, 2 * pause + 0.25)
 
-    async def _live(self) -> bool:
+    async def _live(self, slot: int) -> bool:
         """Run one worker to its end; tell whether it was ever ready."""
         lifeline, theirs = socket.socketpair()
         with lifeline:
             with theirs:
-                lifeline.sendall(self._letter)
+                lifeline.sendall(pickle.dumps((self._settings, self._app, slot)))
                 process = await self._start(theirs)
             self._running.add(process)
             if self._stopping.is_set():
@@ -135,6 +139,7 @@ class _Supervisor:
                 self._on_ready()
             code = await process.wait()
             self._running.discard(process)
+        self._counts.strike_out(slot)
         if self._metrics:
             forget_process(self._metrics, process.pid)
         if not self._stopping.is_set():
@@ -142,7 +147,11 @@ class _Supervisor:
         return ready
 
     async def _start(self, theirs: socket.socket) -> Process:
-        numbers = [theirs.fileno(), *(listener.fileno() for listener in self._listeners)]
+        numbers = [
+            self._ledger,
+            theirs.fileno(),
+            *(listener.fileno() for listener in self._listeners),
+        ]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # what lies in the working directory is not to be imported

@@ -5,17 +5,23 @@ import signal
 import socket
 import sys
 
+import keyfob.cli.lean  # noqa: F401 - first of all ours: it keeps rich out
+from keyfob.cli.serving.accepting import Ledger
 from keyfob.cli.serving.process import run_worker
 from keyfob.core.telemetry import configure_logging
 
 
 def main() -> int:
-    """Serve on inherited sockets: the arguments are the lifeline's and the listeners' numbers."""
+    """Serve on inherited sockets.
+
+    The arguments are descriptors: of the ledger, the lifeline, and the listeners.
+    """
     # Ctrl+C reaches the whole group; the supervisor alone decides when workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lifeline, *listeners = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
+    ledger, *numbers = [int(number) for number in sys.argv[1:]]
+    lifeline, *listeners = [socket.socket(fileno=number) for number in numbers]
     with lifeline.makefile("rb") as letter:
-        settings, app = pickle.load(letter)  # noqa: S301 - written by our parent, on our own pipe
+        settings, app, slot = pickle.load(letter)  # noqa: S301 - written by our parent, on our own pipe
     configure_logging(settings.log_level, settings.log_format)
     return run_worker(
         settings,
@@ -23,6 +29,7 @@ def main() -> int:
         app=app,
         on_started=lambda: lifeline.sendall(b"+"),
         lifeline=lifeline,
+        ledger=Ledger(ledger, slot),
     )
 
 

@@ -1,0 +1,68 @@
+"""What `keyfob serve` does. Without Typer, which would cost every worker 10 MB."""
+
+import asyncio
+import signal
+import sys
+
+from keyfob import boot
+from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
+from keyfob.cli.refusal import Refused
+from keyfob.cli.serving.listeners import CannotListen, open_listeners
+from keyfob.cli.serving.supervisor import serve as serve_until_stopped
+from keyfob.core.telemetry import configure_logging
+from keyfob.settings import Settings
+
+
+def start_service(
+    *, host: str | None = None, port: str | int | None = None, workers: str | int | None = None
+) -> int:
+    """Serve until SIGTERM or Ctrl+C and return the exit code. Options win over the environment.
+
+    Raises:
+        Refused: the service cannot start; the message says why.
+    """
+    settings = read_settings(host=host, port=port, workers=workers)
+    configure_logging(settings.log_level, settings.log_format)
+    # Until the server handles it: a stop during the start leaves no database running, and process 1
+    # of a container would not hear the signal at all.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        # First of all: a port that is taken should not cost a migration.
+        listeners = open_listeners(settings.host, settings.port)
+    except CannotListen as fault:
+        raise Refused(str(fault)) from None
+    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
+    with refusals(), boot.complete(settings) as complete:
+        asyncio.run(_prepare(complete))
+
+        def greet(urls: list[str]) -> None:
+            _say(_greeting(complete, urls[0]))
+
+        return serve_until_stopped(complete, greet, sockets=listeners)
+
+
+async def _prepare(settings: Settings) -> None:
+    if not await boot.schema_is_current(settings):
+        if not settings.migrate_on_start:
+            raise Refused(NOT_MIGRATED)
+        await asyncio.to_thread(boot.migrate, settings)
+    admin = await boot.prepare(settings)
+    if admin:
+        # At once, not with the greeting: whatever fails in between, the password was told.
+        email, made = admin
+        told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
+        _say(f"\nFirst administrator: {email}, {told}")
+
+
+def _greeting(settings: Settings, url: str) -> str:
+    base = url.replace("127.0.0.1", "localhost") + settings.root_path
+    lines = ["", f"Keyfob serves on {base}/"]
+    if settings.docs:
+        lines.append(f"  try it   {base}/docs")
+    if settings.redoc:
+        lines.append(f"  read on  {base}/redoc")
+    return "\n".join([*lines, ""])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a command speaks to the shell
