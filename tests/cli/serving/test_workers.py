@@ -1,9 +1,12 @@
+import contextlib
+import json
 import signal
+from collections import Counter
 from urllib.request import urlopen
 
 import psutil
 import pytest
-from tests.cli.serving.conftest import Service, Start, wait_until
+from tests.cli.serving.conftest import Service, Start, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +50,32 @@ def test_a_killed_worker_is_missed_by_nobody_and_replaced(pair: Service) -> None
     wait_until(lambda: metric(pair, "served_alive") == 2)
     ended = [line for line in pair.log if line["event"] == "worker_ended"]
     assert [(line["worker"], line["exit_code"]) for line in ended] == [(first, -signal.SIGKILL)]
+
+
+def test_workers_share_connections_evenly(pair: Service) -> None:
+    both_answer(pair)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(pair.connect()) for _ in range(40)]
+        seen = Counter()
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            seen[json.loads(read_answer(connection).partition(b"\r\n\r\n")[2])["pid"]] += 1
+
+    assert min(seen.values()) >= 5
+
+
+def test_a_worker_that_is_stuck_does_not_hold_up_the_other(pair: Service) -> None:
+    first, second = both_answer(pair)
+    stuck = psutil.Process(first)
+    stuck.suspend()
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(50):
+                connection = stack.enter_context(pair.connect())
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert f'"pid": {second}'.encode() in read_answer(connection)
+    finally:
+        stuck.resume()
 
 
 def test_metrics_are_the_sum_of_all_workers(pair: Service) -> None:
