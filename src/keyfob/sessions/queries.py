@@ -101,7 +101,8 @@ async def end_reused_session(
         UPDATE sessions
            SET ended_at = $4, end_reason = 'reuse'
          WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL
-           AND (generation > $2 + 1 OR (generation = $2 + 1 AND rotated_at <= $4 - $5::interval))
+           AND (generation > $2 + 1
+                OR (generation = $2 + 1 AND rotated_at <= $4::timestamptz - $5::interval))
         RETURNING user_id
         """,
         session_id,

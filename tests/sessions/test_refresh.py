@@ -1,0 +1,267 @@
+"""Refreshing: one round trip, one successor, and the same one again for who lost it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.hostile import claims_of
+from tests.fixtures.statements import recorded_statements
+from tests.fixtures.world import SignedIn, World
+
+from keyfob.core.authority import Role
+from keyfob.sessions.refresh_tokens import RefreshToken
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+
+GRACE = 10
+
+
+async def test_a_refresh_is_one_statement(world: World) -> None:
+    await world.make_user()
+    first = await world.log_in()
+
+    with recorded_statements() as seen:
+        answer = await world.refresh(first.refresh)
+
+    second = SignedIn.of(answer)
+    assert len(seen) == 1
+    assert seen[0].split()[:2] == ["UPDATE", "sessions"]
+    assert second.session_id == first.session_id
+    assert second.refresh != first.refresh
+    assert (claims_of(first.access)["gen"], claims_of(second.access)["gen"]) == (0, 1)
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await world.me(first)).status_code == 200, "a refresh kills no access token"
+    assert (await world.me(second)).status_code == 200
+
+
+async def test_both_names_of_the_token_are_understood(world: World) -> None:
+    await world.make_user()
+    first = await world.log_in()
+
+    answer = await world.api.post("/refresh", json={"refresh_token": first.refresh})
+
+    assert answer.status_code == 200
+    both = {"token": first.refresh, "refresh_token": first.refresh}
+    assert (await world.api.post("/refresh", json=both)).status_code == 422
+
+
+async def test_what_we_did_not_make_costs_no_statement(world: World) -> None:
+    await world.make_user()
+    token = (await world.log_in()).refresh
+
+    with recorded_statements() as seen:
+        for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), token[:-1], "kfr_", "x"):
+            answer = await world.refresh(forged)
+            assert answer.status_code == 401
+            assert answer.json()["code"] == "invalid_refresh_token"
+            assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+    assert seen == []
+
+
+async def test_every_rotation_is_a_hot_update(settings: Settings, clock: MovableClock) -> None:
+    rotations = 200
+    async with World(settings, clock) as world:
+        await world.make_user()
+        token = (await world.log_in()).refresh
+        before = await world.db.fetchrow(_COUNTS)
+        for _ in range(rotations):
+            token = SignedIn.of(await world.refresh(token)).refresh
+        size = await world.db.fetchval("SELECT pg_total_relation_size('sessions')")
+    # Its connections are closed now, so that every one has told its counts.
+    connection = await asyncpg.connect(settings.dsn)
+    try:
+        async with asyncio.timeout(10):
+            while (after := await connection.fetchrow(_COUNTS)) is None or (
+                after["all"] - before["all"] < rotations
+            ):
+                await connection.execute("SELECT pg_stat_clear_snapshot()")
+    finally:
+        await connection.close()
+
+    assert after["hot"] - before["hot"] == after["all"] - before["all"]
+    assert size <= 10 * 8192 * 8, "two hundred rotations of one row leave no pile"
+
+
+_COUNTS = """
+    SELECT n_tup_upd AS all, n_tup_hot_upd AS hot FROM pg_stat_user_tables
+     WHERE relname = 'sessions'
+"""
+
+
+async def test_a_lost_reply_is_given_again_within_the_grace_time(
+    world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    lost = SignedIn.of(await world.refresh(first.refresh))
+
+    clock.advance(GRACE - 1)
+    again = SignedIn.of(await world.refresh(first.refresh))
+
+    assert again.refresh == lost.refresh
+    assert claims_of(again.access)["gen"] == claims_of(lost.access)["gen"]
+    assert (await world.me(again)).status_code == 200
+    assert (await world.refresh(again.refresh)).status_code == 200
+
+
+async def test_a_replay_does_not_prolong_the_grace_time(world: World, clock: MovableClock) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    await world.refresh(first.refresh)
+    clock.advance(GRACE - 1)
+    assert (await world.refresh(first.refresh)).status_code == 200
+
+    clock.advance(1)
+
+    assert (await world.refresh(first.refresh)).status_code == 401
+
+
+@pytest.fixture
+async def strict(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
+    async with World(settings.model_copy(update={"refresh_grace": 0}), clock) as strict:
+        yield strict
+
+
+async def test_with_no_grace_a_used_token_is_reuse_in_the_same_instant(strict: World) -> None:
+    await strict.make_user()
+    first = await strict.log_in()
+    second = SignedIn.of(await strict.refresh(first.refresh))
+
+    assert (await strict.refresh(first.refresh)).status_code == 401
+
+    assert (await strict.refresh(second.refresh)).status_code == 401
+    assert (await strict.me(second)).status_code == 401
+
+
+async def test_two_generations_back_is_reuse_even_within_the_grace_time(world: World) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    second = SignedIn.of(await world.refresh(first.refresh))
+    third = SignedIn.of(await world.refresh(second.refresh))
+
+    assert (await world.refresh(first.refresh)).status_code == 401
+
+    assert (await world.refresh(third.refresh)).status_code == 401
+
+
+async def test_a_refresh_brings_the_new_role_and_signs_nobody_out(
+    world: World, clock: MovableClock
+) -> None:
+    user_id = await world.make_user()
+    admin = await world.make_admin()
+    first = await world.log_in()
+    await world.api.patch(f"/admin/users/{user_id}", json={"role": "admin"}, headers=admin.headers)
+
+    assert (await world.me(first)).status_code == 401
+    second = SignedIn.of(await world.refresh(first.refresh))
+
+    assert claims_of(second.access)["role"] == Role.ADMIN
+    assert (await world.me(second)).json()["role"] == "admin"
+    assert (await world.api.get("/admin/users", headers=second.headers)).status_code == 200
+
+
+async def test_a_replay_after_a_role_change_brings_no_old_role_back(world: World) -> None:
+    user_id = await world.make_user(role=Role.ADMIN)
+    admin = await world.make_admin()
+    first = await world.log_in()
+    second = SignedIn.of(await world.refresh(first.refresh))
+    await world.api.patch(f"/admin/users/{user_id}", json={"role": "user"}, headers=admin.headers)
+
+    replayed = SignedIn.of(await world.refresh(first.refresh))
+
+    # The same generation, so the same revocation: dead on arrival, and harmless.
+    assert replayed.refresh == second.refresh
+    assert claims_of(replayed.access)["role"] == Role.USER
+    for dead in (first, second, replayed):
+        assert (await world.api.get("/admin/users", headers=dead.headers)).status_code == 401
+    third = SignedIn.of(await world.refresh(replayed.refresh))
+    assert claims_of(third.access)["role"] == Role.USER
+    assert (await world.api.get("/admin/users", headers=third.headers)).status_code == 403
+    assert (await world.me(third)).status_code == 200
+
+
+async def test_a_role_change_that_waits_for_a_refresh_is_in_the_next_one(
+    world: World, other: World
+) -> None:
+    user_id = await world.make_user()
+    admin = await world.make_admin()
+    token = (await world.log_in()).refresh
+    roles = ["moderator", "user"] * 4
+
+    async def keep_refreshing() -> None:
+        nonlocal token
+        for _ in range(24):
+            token = SignedIn.of(await world.refresh(token)).refresh
+
+    async def keep_changing() -> None:
+        for role in roles:
+            answer = await other.api.patch(
+                f"/admin/users/{user_id}", json={"role": role}, headers=admin.headers
+            )
+            answer.raise_for_status()
+
+    await asyncio.gather(keep_refreshing(), keep_changing())
+
+    last = SignedIn.of(await world.refresh(token))
+    assert claims_of(last.access)["role"] == roles[-1]
+    assert (await world.me(last)).status_code == 200
+
+
+async def test_a_session_refreshes_no_more_often_than_the_limit(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_refresh": "3/minute"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        held, patient = await world.log_in(), await world.log_in()
+        for _ in range(3):
+            held = SignedIn.of(await world.refresh(held.refresh))
+
+        with recorded_statements() as seen:
+            refused = await world.refresh(held.refresh)
+
+        assert seen == []
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) > 0
+        assert (await world.refresh(patient.refresh)).status_code == 200
+        clock.advance(60)
+        assert (await world.refresh(held.refresh)).status_code == 200, "and nothing was lost"
+
+
+async def test_a_token_of_a_generation_that_is_still_to_come_ends_nothing(world: World) -> None:
+    # As after a dump was restored that is older than the tokens.
+    await world.make_user()
+    first = await world.log_in()
+    second = SignedIn.of(await world.refresh(first.refresh))
+    await world.db.execute("UPDATE sessions SET generation = 0")
+
+    assert (await world.refresh(second.refresh)).status_code == 401
+
+    assert (await world.refresh(first.refresh)).status_code == 200
+    assert [event["action"] for event in await world.audit_log()] == ["user.created"]
+
+
+async def test_a_forgotten_session_is_refused(world: World) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    await world.db.execute("DELETE FROM sessions")
+
+    assert (await world.refresh(first.refresh)).status_code == 401
+
+
+async def test_a_server_key_alone_makes_no_token(world: World) -> None:
+    # Who holds KEYFOB_SECRET_KEY and the database still lacks the salt that only the client has.
+    await world.make_user()
+    first = await world.log_in()
+    codec = world.service(Sessions).codec
+    genuine = codec.read(first.refresh)
+    assert genuine is not None
+
+    made = codec.write(RefreshToken(genuine.session_id, genuine.generation, bytes(16)))
+
+    assert codec.read(made) is not None
+    assert (await world.refresh(made)).status_code == 401
+    assert (await world.refresh(first.refresh)).status_code == 200
