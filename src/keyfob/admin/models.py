@@ -7,7 +7,6 @@ from uuid import UUID
 
 from asyncpg import Record
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from keyfob.core.authority import Role
 from keyfob.core.text import NoControlCharacters
@@ -52,7 +51,13 @@ def _drop_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def _drop_null(schema: dict[str, Any]) -> None:
+    _drop_default(schema)
+    schema.update(schema.pop("anyOf")[0])
+
+
 _ABSENT = Field(default=None, json_schema_extra=_drop_default)
+_ABSENT_NOT_NULL = Field(default=None, json_schema_extra=_drop_null)
 
 
 class UserChange(BaseModel):
@@ -60,9 +65,9 @@ class UserChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Role | SkipJsonSchema[None] = _ABSENT
-    status: Status | SkipJsonSchema[None] = _ABSENT
-    email: EmailIn | SkipJsonSchema[None] = _ABSENT
+    role: Role | None = _ABSENT_NOT_NULL
+    status: Status | None = _ABSENT_NOT_NULL
+    email: EmailIn | None = _ABSENT_NOT_NULL
     name: Name | None = _ABSENT
 
     @field_validator("role", "status", "email", mode="before")
