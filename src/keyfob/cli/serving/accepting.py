@@ -51,7 +51,7 @@ class Ledger:
 
 
 class Acceptor:
-    """Takes one connection at each turn of the event loop, and leaves some to other workers.
+    """Takes connections; one at each turn of the event loop, where other workers take them too.
 
     The loop's own server takes all that wait at once: of two workers, the first to wake up had
     all of 32 clients, and the other none.
@@ -89,27 +89,32 @@ class Acceptor:
             await asyncio.wait(self._joining)
 
     def _on_waiting(self, listener: socket.socket) -> None:
-        held = len(self._everyone) + len(self._joining)
-        if self._ledger is not None and self._ledger.is_ahead(held):
-            self._loop.remove_reader(listener)
-            self._loop.call_later(_COURTESY, self._take_some, listener, self._turn)
+        if self._ledger is None:
+            self._take_some(listener, _LARGEST_TURN)
+        elif self._ledger.is_ahead(len(self._everyone) + len(self._joining)):
+            self._pause(listener, _COURTESY, self._turn)
             self._turn = min(2 * self._turn, _LARGEST_TURN)
         else:
             self._turn = 1
             self._take_some(listener, 1)
 
     def _take_some(self, listener: socket.socket, most: int) -> None:
-        if listener.fileno() < 0:
-            return
         try:
             while most and self._take(listener):
                 most -= 1
-            self._loop.add_reader(listener, self._on_waiting, listener)
         except OSError as fault:
             # Most likely out of descriptors; the socket stays readable, and would be tried forever.
             log.warning("cannot_accept", reason=fault.strerror)
-            self._loop.remove_reader(listener)
-            self._loop.call_later(_PAUSE, self._take_some, listener, 1)
+            self._pause(listener, _PAUSE, 1)
+
+    def _pause(self, listener: socket.socket, seconds: float, turn: int) -> None:
+        self._loop.remove_reader(listener)
+        self._loop.call_later(seconds, self._resume, listener, turn)
+
+    def _resume(self, listener: socket.socket, turn: int) -> None:
+        if listener.fileno() >= 0:  # not closed in the meantime
+            self._loop.add_reader(listener, self._on_waiting, listener)
+            self._take_some(listener, turn)
 
     def _take(self, listener: socket.socket) -> bool:
         """Accept a connection; False when there is none (another worker was faster)."""
