@@ -21,6 +21,7 @@ from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.migrations.head import HEAD
 from keyfob.passwords.errors import WeakPassword
 from keyfob.settings import MIN_KEY_LENGTH, Settings, WrongSetting
+from keyfob.tokens.keyring import Keyring
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
 from keyfob.wiring import Wiring, build
@@ -161,6 +162,21 @@ async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
         await wiring.db.close()
 
 
+async def open_keys(keyring: Keyring) -> None:
+    """See that the secret key is the one that this database was used with.
+
+    Raises:
+        WrongSetting: it is not. To go on would mix what two keys sealed, and break the audit chain.
+    """
+    try:
+        await keyring.load()
+    except CannotDecrypt as fault:
+        raise WrongSetting(
+            "KEYFOB_SECRET_KEY: should be the key that this database was used with, or have it "
+            f"after a comma; a signing key cannot be opened: {fault}"
+        ) from None
+
+
 async def prepare(settings: Settings) -> tuple[str, str | None] | None:
     """See that the signing keys open, and make the first administrator if there is none.
 
@@ -171,13 +187,7 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
             cannot be used.
     """
     async with services_of(settings) as wiring:
-        try:
-            await wiring.keyring.load()
-        except CannotDecrypt as fault:
-            raise WrongSetting(
-                "KEYFOB_SECRET_KEY: should be the key that this database was used with, or have it "
-                f"after a comma; a signing key cannot be opened: {fault}"
-            ) from None
+        await open_keys(wiring.keyring)
         return await _make_first_admin(settings, wiring.services[Administration])
 
 

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-_SERVE_OPTIONS = ("--host", "--port", "--workers")
+# The options of `serve`, and the numbers that those with a number may have.
+_SERVE_OPTIONS = {"--host": None, "--port": range(65_536), "--workers": range(1, 65)}
 
 
 def main() -> None:
@@ -25,6 +26,8 @@ def main() -> None:
         app(prog_name="keyfob")
     except (Refused, Problem) as fault:
         exit_refused(fault)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:
@@ -36,10 +39,14 @@ def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:
     if not arguments or arguments[0] != "serve" or len(arguments) % 2 == 0:
         return None
     names, values = arguments[1::2], arguments[2::2]
-    known = all(name in _SERVE_OPTIONS for name in names) and len(set(names)) == len(names)
-    numeric = all(
-        value.isdecimal() for name, value in zip(names, values, strict=True) if name != "--host"
-    )
-    if not known or not numeric or any(value.startswith("-") for value in values):
+    given = dict(zip(names, values, strict=True))
+    if len(given) < len(names) or not all(map(_is_plain, names, values)):
         return None
-    return {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}
+    return {name.removeprefix("--"): value for name, value in given.items()}
+
+
+def _is_plain(name: str, value: str) -> bool:
+    if name not in _SERVE_OPTIONS or value.startswith("-"):
+        return False
+    numbers = _SERVE_OPTIONS[name]
+    return numbers is None or (value.isdecimal() and int(value) in numbers)

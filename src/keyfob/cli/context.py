@@ -36,8 +36,14 @@ def read_settings(**overrides: Any) -> Settings:
         return load_settings(**overrides)
 
 
-def run_with_services(work: Callable[[Wiring], Coroutine[Any, Any, T]]) -> T:
+def run_with_services(
+    work: Callable[[Wiring], Coroutine[Any, Any, T]], *, open_keys: bool = True
+) -> T:
     """Run work with every service, on the database of the settings.
+
+    Args:
+        work: what to do.
+        open_keys: whether the signing keys must open first, as for whatever writes anything.
 
     Raises:
         Refused: the settings are wrong, or the database is not migrated.
@@ -49,6 +55,8 @@ def run_with_services(work: Callable[[Wiring], Coroutine[Any, Any, T]]) -> T:
         if not await boot.schema_is_current(settings):
             raise Refused(NOT_MIGRATED)
         async with boot.services_of(settings) as wiring:
+            if open_keys:
+                await boot.open_keys(wiring.keyring)
             return await work(wiring)
 
     with refusals(), boot.complete(settings) as complete:

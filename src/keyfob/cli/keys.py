@@ -26,7 +26,7 @@ def list_keys(as_json: AsJson = False) -> None:
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
         return await wiring.keyring.list_all()
 
-    show_rows(run_with_services(work), as_json=as_json)
+    show_rows(run_with_services(work, open_keys=False), as_json=as_json)
 
 
 @app.command("rotate")
@@ -45,7 +45,8 @@ def rotate(
     """Make the next signing key, before it is due.
 
     The old key verifies until its last token has expired. With --compromised every access token
-    dies at once; sessions live on, and their next refresh brings a token of the new key.
+    dies at once; sessions live on, and their next refresh brings a token of the new key. It is also
+    the way out when KEYFOB_SECRET_KEY is lost: then everybody signs in again.
 
     Examples:
 
@@ -60,7 +61,8 @@ def rotate(
         ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
         return await wiring.keyring.rotate(publish_ahead=ahead, compromised=compromised)
 
-    done = run_with_services(work)
+    # After a compromise nothing old is opened any more: the way out when the secret key is lost.
+    done = run_with_services(work, open_keys=not compromised)
     if reseal:
         show_one({"resealed": int(done)}, as_json=as_json, sentence=f"Sealed {done} keys anew.")
     else:

@@ -1,0 +1,166 @@
+"""`keyfob doctor`: each way of not being well is seen and named."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.cli.conftest import Outcome, Run
+from tests.fixtures.postgres import migrate
+
+Sql = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def doctor(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A place where everything is well."""
+    monkeypatch.setenv("KEYFOB_BCRYPT_COST", "12")
+    keyfob("users", "create", "root@example.com", "--role", "admin")
+
+    def run(*options: str) -> Outcome:
+        return keyfob("doctor", *options)
+
+    return run
+
+
+def unwell(said: Outcome) -> dict[str, str]:
+    """Return what a JSON report calls not well; its exit code says the same."""
+    report = {finding["part"]: finding for finding in _report(said)}
+    found = {part: finding["says"] for part, finding in report.items() if not finding["well"]}
+    assert said.code == (1 if found else 0)
+    assert "Traceback" not in said.err
+    return found
+
+
+def _report(said: Outcome) -> Any:
+    return Outcome(0, said.out, said.err).json
+
+
+def test_all_is_well(doctor: Run) -> None:
+    said = doctor("--json")
+
+    assert unwell(said) == {}
+    assert [finding["part"] for finding in said.json] == [
+        "settings",
+        "limits",
+        "bcrypt cost",
+        "database",
+        "schema",
+        "signing keys",
+        "audit chain",
+    ]
+    assert said.json[-1]["says"] == "1 events hold"
+
+
+def test_people_get_a_table(doctor: Run) -> None:
+    said = doctor()
+
+    assert said.code == 0
+    assert said.out.splitlines()[0].split() == ["part", "well", "says"]
+    assert said.err == ""
+
+
+def test_a_broken_audit_chain(doctor: Run, sql: Sql) -> None:
+    sql('UPDATE audit_events SET new_values = \'{"role": "user"}\' WHERE position = 1')
+
+    assert unwell(doctor("--json")) == {"audit chain": "broken at position 1"}
+    assert doctor().code == 1
+
+
+def test_a_signing_key_that_cannot_be_opened(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor().code == 0
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", "a key that this database never saw before")
+
+    found = unwell(doctor("--json"))
+
+    assert found["signing keys"] == (
+        "cannot be opened: sealed by a key that is not in KEYFOB_SECRET_KEY"
+    )
+
+
+def test_a_signing_key_that_was_changed(doctor: Run, sql: Sql) -> None:
+    assert doctor().code == 0
+    sql("UPDATE signing_keys SET private_key = private_key || '\\x00'::bytea")
+
+    assert unwell(doctor("--json")) == {
+        "signing keys": "cannot be opened: the sealed bytes were changed"
+    }
+
+
+def test_no_signing_key_left(doctor: Run, keyfob: Run, sql: Sql) -> None:
+    assert doctor().code == 0
+    sql("UPDATE signing_keys SET dropped_at = now()")
+
+    assert unwell(doctor("--json")) == {
+        "signing keys": "none signs; run `keyfob keys rotate --compromised`"
+    }
+    assert keyfob("keys", "rotate", "--compromised").code == 0
+    assert doctor().code == 0
+
+
+def test_a_schema_that_is_behind(
+    doctor: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
+
+    assert unwell(doctor("--json")) == {"schema": "behind; run `keyfob migrate`"}
+
+    migrate(unmigrated_dsn)
+    assert unwell(doctor("--json")) == {}
+
+
+def test_a_database_that_is_away(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", "postgresql://keyfob:hunter2@127.0.0.1:1/keyfob")
+
+    said = doctor("--json")
+
+    found = unwell(said)
+    assert list(found) == ["database"]
+    assert found["database"].startswith("does not answer: ConnectionRefusedError")
+    assert "hunter2" not in said.out + said.err
+
+
+def test_settings_that_are_for_tests_only(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_LIMITS", "off")
+    monkeypatch.setenv("KEYFOB_BCRYPT_COST", "4")
+
+    assert unwell(doctor("--json")) == {"limits": "KEYFOB_LIMITS is off", "bcrypt cost": "is 4"}
+
+
+def test_a_secret_key_that_others_can_read(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: Sql
+) -> None:
+    sql("TRUNCATE audit_events, signing_keys")
+    monkeypatch.delenv("KEYFOB_SECRET_KEY")
+    monkeypatch.setenv("KEYFOB_MAKE_SECRET_KEY", "yes")
+    assert unwell(doctor("--json")) == {}
+
+    key = tmp_path / ".keyfob" / "secret-key"
+    (finding,) = [f for f in doctor("--json").json if f["part"] == "secret key"]
+    assert finding["says"] == "in .keyfob/secret-key; back it up"
+
+    key.chmod(0o640)
+    assert unwell(doctor("--json")) == {"secret key": "is readable"}
+
+
+def test_settings_that_are_wrong_are_one_line(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_LIMIT_STORE", "http://u:hunter2@cache")
+
+    assert doctor().refusal == (
+        "KEYFOB_LIMIT_STORE: should be a redis:// or valkey:// URL, with rediss:// for TLS"
+    )
+
+
+def test_a_wrong_password_for_the_database_is_told_as_such(
+    doctor: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(0)
+        raise asyncpg.InvalidPasswordError('password authentication failed for user "keyfob"')
+
+    monkeypatch.setattr("asyncpg.connect_utils._connect", refuse)
+    monkeypatch.setattr("asyncpg.connection.connect_utils._connect", refuse)
+
+    assert "password authentication failed" in unwell(doctor("--json"))["database"]
