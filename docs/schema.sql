@@ -1,0 +1,239 @@
+-- The schema at head, written by `make schema`. Do not edit: write a migration.
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+
+CREATE FUNCTION public.tally_user() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    here smallint := pg_backend_pid() % 16;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO user_tallies AS t VALUES (OLD.role, OLD.status, here, -1)
+        ON CONFLICT (role, status, slot) DO UPDATE SET amount = t.amount - 1;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO user_tallies AS t VALUES (NEW.role, NEW.status, here, 1)
+        ON CONFLICT (role, status, slot) DO UPDATE SET amount = t.amount + 1;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+CREATE TABLE public.attempts (
+    key text NOT NULL,
+    count integer NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.audit_events (
+    "position" bigint NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    action text NOT NULL,
+    actor_id uuid,
+    target_id uuid,
+    old_values jsonb NOT NULL,
+    new_values jsonb NOT NULL,
+    ip_address inet,
+    mac bytea NOT NULL
+);
+
+CREATE TABLE public.login_events (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    user_id uuid,
+    email text,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    ip_address inet,
+    device_type text NOT NULL,
+    browser text,
+    os text,
+    platform text,
+    session_id uuid,
+    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text])))
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE public.login_events_default (
+    id uuid CONSTRAINT login_events_id_not_null NOT NULL,
+    at timestamp with time zone CONSTRAINT login_events_at_not_null NOT NULL,
+    user_id uuid,
+    email text,
+    outcome text CONSTRAINT login_events_outcome_not_null NOT NULL,
+    reason text CONSTRAINT login_events_reason_not_null NOT NULL,
+    ip_address inet,
+    device_type text CONSTRAINT login_events_device_type_not_null NOT NULL,
+    browser text,
+    os text,
+    platform text,
+    session_id uuid,
+    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text])))
+);
+
+CREATE TABLE public.revocations (
+    session_id uuid NOT NULL,
+    generation integer NOT NULL,
+    revoked_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.sessions (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    generation integer DEFAULT 0 NOT NULL,
+    secret_hash bytea NOT NULL,
+    rotated_at timestamp with time zone NOT NULL,
+    last_activity_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    amr text[] NOT NULL,
+    auth_time timestamp with time zone NOT NULL,
+    login_at timestamp with time zone NOT NULL,
+    ip_address inet,
+    device_type text NOT NULL,
+    browser text,
+    os text,
+    platform text
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.signing_keys (
+    "position" integer NOT NULL,
+    kid text NOT NULL,
+    algorithm text NOT NULL,
+    public_jwk jsonb NOT NULL,
+    private_key bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    signs_from timestamp with time zone NOT NULL,
+    dropped_at timestamp with time zone
+);
+
+CREATE TABLE public.user_activity (
+    user_id uuid NOT NULL,
+    last_active_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    total_active_seconds double precision DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.user_tallies (
+    role text NOT NULL,
+    status text NOT NULL,
+    slot smallint NOT NULL,
+    amount bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    email_normal text NOT NULL,
+    name text,
+    role text DEFAULT 'user'::text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    password_hash text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    search_text text GENERATED ALWAYS AS (((((lower(email) || ' '::text) || email_normal) || ' '::text) || lower(COALESCE(name, ''::text)))) STORED NOT NULL,
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
+    CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
+);
+
+ALTER TABLE ONLY public.login_events ATTACH PARTITION public.login_events_default DEFAULT;
+
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_id_key UNIQUE (id);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY public.login_events
+    ADD CONSTRAINT login_events_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY public.login_events_default
+    ADD CONSTRAINT login_events_default_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY public.revocations
+    ADD CONSTRAINT revocations_pkey PRIMARY KEY (session_id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.signing_keys
+    ADD CONSTRAINT signing_keys_kid_key UNIQUE (kid);
+
+ALTER TABLE ONLY public.signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY public.user_activity
+    ADD CONSTRAINT user_activity_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.user_tallies
+    ADD CONSTRAINT user_tallies_pkey PRIMARY KEY (role, status, slot);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_email_normal_key UNIQUE (email_normal);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX attempts_expires_at ON public.attempts USING btree (expires_at);
+
+CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor_id, "position" DESC);
+
+CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, "position" DESC);
+
+CREATE INDEX login_events_address ON ONLY public.login_events USING btree (ip_address, at DESC, id DESC);
+
+CREATE INDEX login_events_default_ip_address_at_id_idx ON public.login_events_default USING btree (ip_address, at DESC, id DESC);
+
+CREATE INDEX login_events_user ON ONLY public.login_events USING btree (user_id, at DESC, id DESC);
+
+CREATE INDEX login_events_default_user_id_at_id_idx ON public.login_events_default USING btree (user_id, at DESC, id DESC);
+
+CREATE INDEX revocations_expire ON public.revocations USING btree (expires_at);
+
+CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE INDEX sessions_expire ON public.sessions USING btree (expires_at);
+
+CREATE INDEX sessions_live_by_user ON public.sessions USING btree (user_id, login_at) WHERE (ended_at IS NULL);
+
+CREATE INDEX user_activity_last ON public.user_activity USING btree (last_active_at, user_id);
+
+CREATE INDEX users_blocked ON public.users USING btree (created_at, id) WHERE (status <> 'active'::text);
+
+CREATE INDEX users_created ON public.users USING btree (created_at, id);
+
+CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHERE (role <> 'user'::text);
+
+CREATE INDEX users_search ON public.users USING gin (search_text public.gin_trgm_ops);
+
+ALTER INDEX public.login_events_address ATTACH PARTITION public.login_events_default_ip_address_at_id_idx;
+
+ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_default_pkey;
+
+ALTER INDEX public.login_events_user ATTACH PARTITION public.login_events_default_user_id_at_id_idx;
+
+CREATE TRIGGER users_tally_changes AFTER UPDATE OF role, status ON public.users FOR EACH ROW WHEN (((old.role <> new.role) OR (old.status <> new.status))) EXECUTE FUNCTION public.tally_user();
+
+CREATE TRIGGER users_tally_rows AFTER INSERT OR DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.tally_user();
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.user_activity
+    ADD CONSTRAINT user_activity_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
