@@ -108,8 +108,10 @@ class Feed:
     async def _watch(self, connection: "asyncpg.Connection[Any]") -> None:
         beats = 0
         while True:
+            # Not wait_for: in Python 3.11 it loses a cancellation that meets a notice.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _HEARTBEAT_SECONDS)
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await self._wanted.wait()
             if connection.is_closed():
                 raise DatabaseUnavailable("The feed's connection was cut")
             if self._wanted.is_set():
