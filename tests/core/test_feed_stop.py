@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+from tests.fixtures.world import eventually
 
 from keyfob.core.feed import Feed
-from tests.fixtures.world import eventually
 
 
 @pytest.mark.parametrize("turns", range(6))
