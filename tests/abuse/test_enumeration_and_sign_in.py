@@ -252,7 +252,7 @@ async def test_04_malformed_forwarded_headers_are_no_500_and_skip_nothing(
             answer = await client.post(
                 "/login",
                 json={"email": f"u{number}@example.com", "password": WRONG},
-                headers={"x-forwarded-for": text.encode("latin-1")},
+                headers={b"x-forwarded-for": text.encode("latin-1")},
             )
             assert answer.status_code == 401, text
         # Each was counted, for the only client that is sure: the proxy that wrote it.
@@ -278,7 +278,7 @@ async def test_04_a_request_id_is_taken_from_a_proxy_alone(behind_proxies: World
     of_a_stranger = await behind_proxies.client(CLIENT, **given).get("/health/live")
     of_a_proxy = await behind_proxies.client(PROXY, **given).get("/health/live")
     malformed = await behind_proxies.client(PROXY).get(
-        "/health/live", headers={"x-request-id": 'a"b c\u00e9defgh'.encode("latin-1")}
+        "/health/live", headers={b"x-request-id": 'a"b c\u00e9defgh'.encode("latin-1")}
     )
 
     assert of_a_stranger.headers["x-request-id"] != given["x-request-id"]

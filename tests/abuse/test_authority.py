@@ -1,0 +1,359 @@
+"""Lines 25 to 28 of the abuse list: nobody does more than their role allows."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.waiting import until
+from tests.fixtures.world import PASSWORD, SignedIn, World
+
+from keyfob.core.authority import Role
+from keyfob.settings import Settings
+
+Operation = tuple[str, str]
+
+# Whoever adds a route that strangers may call adds it here, and says why in the review.
+PUBLIC: set[Operation] = {
+    ("POST", "/register"),
+    ("POST", "/login"),
+    ("POST", "/refresh"),
+    ("GET", "/"),
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+}
+PAGES: set[Operation] = {
+    ("GET", "/docs"),
+    ("GET", "/redoc"),
+    ("GET", "/openapi.json"),
+    ("HEAD", "/openapi.json"),  # Starlette's own way with a GET
+    ("GET", "/docs/swagger-ui.css"),
+    ("GET", "/docs/swagger-ui-bundle.js"),
+    ("GET", "/docs/start-swagger.js"),
+    ("GET", "/docs/redoc.standalone.js"),
+    ("GET", "/docs/start-redoc.js"),
+    ("GET", "/docs/favicon.svg"),
+}
+OF_EVERY_USER: set[Operation] = {
+    ("DELETE", "/logout"),
+    ("DELETE", "/logout-all"),
+    ("GET", "/me"),
+    ("GET", "/me/sessions"),
+    ("DELETE", "/me/sessions/{id}"),
+    ("GET", "/me/logins"),
+}
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
+SOMEBODY = str(UUID("01890000-0000-7000-8000-000000000000"))
+
+FOREIGN_FIELDS = ["role", "status", "id", "email_verified", "created_at", "password_hash", "scope"]
+
+
+@pytest.mark.parametrize("field", FOREIGN_FIELDS)
+async def test_25_nobody_chooses_their_role_status_or_id(world: World, field: str) -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD, field: "admin"}
+
+    refused = await world.api.post("/register", json=body)
+
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/body"]
+    assert await world.db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_25_no_body_of_a_user_has_such_a_field_or_room_for_one(world: World) -> None:
+    """Also of a profile: whatever route comes to take one is read here in the schema."""
+    schema = world.app.openapi()
+    bodies = {
+        (method.upper(), path): resolve(schema, operation["requestBody"])
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation and not path.startswith("/admin/")
+    }
+
+    assert ("POST", "/register") in bodies
+    for operation, body in bodies.items():
+        assert body["additionalProperties"] is False, operation
+        assert not set(body["properties"]) & set(FOREIGN_FIELDS), operation
+
+
+async def test_25_an_administrator_changes_no_id_and_nobody_s_history(world: World) -> None:
+    admin = await world.make_admin()
+    user_id = await world.make_user()
+    for field in ("id", "email_verified", "created_at", "password", "total_active_time"):
+        answer = await world.api.patch(
+            f"/admin/users/{user_id}", json={field: "x"}, headers=admin.headers
+        )
+        assert answer.status_code == 422, field
+
+
+def resolve(schema: dict[str, Any], request_body: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a JSON body, following references and "or null"."""
+    body: dict[str, Any] = request_body["content"]["application/json"]["schema"]
+    if "anyOf" in body:
+        body = body["anyOf"][0]
+    if "$ref" in body:
+        body = schema["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+    return body
+
+
+async def test_26_of_two_last_admins_demoted_by_two_requests_at_once_one_stays(
+    settings: Settings, clock: MovableClock
+) -> None:
+    # Nine rounds of each kind, each request on a worker and a connection of its own.
+    changes: list[tuple[str, dict[str, str]]] = [
+        ("PATCH", {"role": "user"}),
+        ("PUT", {"status": "blocked"}),
+        ("DELETE", {}),
+    ] * 9
+    async with World(settings, clock) as one, World(settings, clock) as two:
+
+        async def take_down(world: World, caller: SignedIn, target: UUID) -> httpx.Response:
+            return await world.api.request(
+                method, f"/admin/users/{target}", json=change or None, headers=caller.headers
+            )
+
+        for number, (method, change) in enumerate(changes):
+            pair = [f"{who}{number}@example.com" for who in "ab"]
+            ids = [await one.make_user(email, role=Role.ADMIN) for email in pair]
+            first, second = [await one.log_in(email) for email in pair]
+
+            answers = await asyncio.gather(
+                take_down(one, first, ids[1]), take_down(two, second, ids[0])
+            )
+
+            left = await one.db.fetch(
+                "SELECT id FROM users WHERE role = 'admin' AND status = 'active'"
+            )
+            outcomes = sorted(answer.status_code for answer in answers)
+            assert len(left) == 1, (method, change)
+            # The loser is told that it is the last, or that it is no admin any more.
+            assert outcomes[0] in {200, 204}
+            assert outcomes[1] in {401, 409}
+            await one.db.execute("DELETE FROM users")
+
+
+def operations_of(app: FastAPI) -> set[Operation]:
+    """Return what the router serves, whether OpenAPI tells it or not."""
+    found: set[Operation] = set()
+    for route in app.router.routes:
+        assert isinstance(route, APIRoute | Route), f"{route} has no method to try"
+        found |= {(method, route.path) for method in route.methods or ()}
+    return found
+
+
+def url_of(path: str) -> str:
+    return path.replace("{id}", SOMEBODY)
+
+
+async def ask(
+    world: World, operation: Operation, caller: SignedIn | None = None, path: str | None = None
+) -> httpx.Response:
+    """Call an operation without a body: authority is asked before anything else is read."""
+    method, documented = operation
+    headers = caller.headers if caller else {}
+    url = f"http://keyfob.test{path or url_of(documented)}"  # whole, or "//me" would name a host
+    return await world.api.request(method, url, headers=headers)
+
+
+async def open_to_strangers(world: World) -> set[Operation]:
+    """Try every operation without a token; return those that do not ask for one."""
+    return {
+        operation
+        for operation in operations_of(world.app)
+        if (await ask(world, operation)).status_code != 401
+    }
+
+
+async def test_27_every_route_has_declared_authority(world: World) -> None:
+    assert await open_to_strangers(world) == PUBLIC | PAGES
+
+
+async def test_27_a_route_added_without_authority_is_found(world: World) -> None:
+    async def forgotten() -> dict[str, str]:
+        return {"secret": "everybody's"}
+
+    world.app.add_api_route("/admin/forgotten", forgotten, methods=["POST"])
+    world.app.add_api_route("/hidden", forgotten, include_in_schema=False)
+
+    assert await open_to_strangers(world) - PUBLIC - PAGES == {
+        ("POST", "/admin/forgotten"),
+        ("GET", "/hidden"),
+    }
+
+
+async def test_27_the_schema_declares_what_the_service_does(world: World) -> None:
+    documented = {
+        (method.upper(), path): operation
+        for path, operations in world.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
+    without_security = {name for name, told in documented.items() if not told.get("security")}
+
+    assert set(documented) | PAGES == operations_of(world.app)
+    assert without_security == PUBLIC
+    for name in set(documented) - PUBLIC:
+        assert documented[name]["security"] == [{"bearer": []}]
+        assert "401" in documented[name]["responses"]
+        assert ("403" in documented[name]["responses"]) >= name[1].startswith("/admin/")
+
+
+async def every_role(world: World) -> dict[Role, SignedIn]:
+    """Sign in once as each role."""
+    for role in Role:
+        await world.make_user(f"{role}@example.com", role=role)
+    await world.make_user("keeper@example.com", role=Role.ADMIN)
+    return {role: await world.log_in(f"{role}@example.com") for role in Role}
+
+
+async def test_27_every_operation_is_for_the_roles_that_it_says(world: World) -> None:
+    await every_role(world)
+    for operation in sorted(operations_of(world.app) - PUBLIC - PAGES):
+        answers = {
+            # Signed in anew each time: some operations sign out.
+            role: (await ask(world, operation, await world.log_in(f"{role}@example.com")))
+            for role in Role
+        }
+        allowed = {role for role, answer in answers.items() if answer.status_code != 403}
+        if operation in OF_EVERY_USER:
+            assert allowed == set(Role), operation
+        else:
+            assert operation[1].startswith("/admin/"), operation
+            assert allowed == {Role.ADMIN}, operation
+            assert answers[Role.USER].json()["code"] == "forbidden"
+        assert {answers[role].status_code for role in allowed} <= {200, 204, 404, 422}, operation
+
+
+async def test_27_a_method_that_is_not_declared_does_nothing_for_anyone(world: World) -> None:
+    callers = [None, *(await every_role(world)).values()]
+    declared = operations_of(world.app)
+    for path in sorted({path for _, path in declared}):
+        for method in METHODS:
+            if (method, path) in declared:
+                continue
+            for caller in callers:
+                answer = await ask(world, (method, path), caller)
+                assert answer.status_code == 405, (method, path)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "/auth{path}",
+        "{path}/",
+        "{path}///",
+        "/auth{path}/",
+        "/{path}",
+        "/auth/{path}",
+        "/auth/auth{path}",
+        "/auth/..{path}",
+        "/.{path}",
+        "/docs/..{path}",
+        "{path}/.",
+        "{path};x=1",
+        "{path}%00",
+        "{path}%20",
+        "{path}%2f",
+        "{path}?",
+        "{path}?role=admin",
+        "{path}#/login",
+    ],
+)
+async def test_27_no_spelling_of_a_path_opens_it(world: World, spelling: str) -> None:
+    user = (await every_role(world))[Role.USER]
+    for operation in sorted(operations_of(world.app) - PUBLIC - PAGES):
+        path = spelling.replace("{path}", url_of(operation[1]))
+        stranger = await ask(world, operation, path=path)
+        assert stranger.status_code in {401, 404, 405}, path
+        if operation not in OF_EVERY_USER:
+            assert (await ask(world, operation, user, path)).status_code in {403, 404, 405}, path
+
+
+@pytest.mark.parametrize("spelling", [str.upper, str.title, lambda path: path.replace("a", "%61")])
+async def test_27_letters_of_a_path_are_those_declared(world: World, spelling: Any) -> None:
+    for method, path in sorted(operations_of(world.app) - PUBLIC - PAGES):
+        answer = await ask(world, (method, path), path=spelling(url_of(path)))
+        assert answer.status_code in {401, 404, 405}, path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer null",
+        "Bearer undefined",
+        "Basic YWRtaW46YWRtaW4=",
+        "Token {token}",
+        "{token}",
+        "Bearer {token}x",
+        "Bearer x {token}",
+        "Bearer, {token}",
+        "Bearer {token},{token}",
+        "Bearer\u00a0{token}",
+    ],
+)
+async def test_27_nothing_but_a_bearer_token_is_one(world: World, header: str) -> None:
+    admin = await world.make_admin()
+    text = header.replace("{token}", admin.access).encode("latin-1")
+    for path in ("/me", "/me/sessions", "/admin/users"):
+        answer = await world.api.get(path, headers={b"authorization": text})
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_27_a_token_elsewhere_than_in_the_header_is_refused(world: World) -> None:
+    admin = await world.make_admin()
+    for path in ("/me", "/admin/users"):
+        for name in ("access_token", "token", "refresh_token"):
+            in_query = await world.api.get(path, params={name: admin.access})
+            assert in_query.status_code == 400
+        in_cookie = await world.api.get(path, headers={"cookie": f"access_token={admin.access}"})
+        assert in_cookie.status_code == 401
+        twice = await world.api.get(
+            path, headers=[("authorization", f"Bearer {admin.access}"), ("authorization", "x")]
+        )
+        assert twice.status_code == 400
+
+
+async def test_28_a_privilege_change_acts_on_the_next_request(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        root = await one.make_admin()
+        ada = await one.make_user("ada@example.com")
+        as_user = await one.log_in("ada@example.com")
+
+        async def list_users(world: World, caller: SignedIn) -> int:
+            return (await world.api.get("/admin/users", headers=caller.headers)).status_code
+
+        async def set_role(role: str) -> None:
+            changed = await one.api.patch(
+                f"/admin/users/{ada}", json={"role": role}, headers=root.headers
+            )
+            assert changed.json()["role"] == role
+
+        assert (await list_users(one, as_user), await list_users(two, as_user)) == (403, 403)
+
+        await set_role("admin")
+        assert (await one.me(as_user)).status_code == 401
+        as_admin = SignedIn.of(await two.refresh(as_user.refresh))
+        assert (await list_users(one, as_admin), await list_users(two, as_admin)) == (200, 200)
+
+        await set_role("moderator")
+        assert await list_users(one, as_admin) == 401
+
+        async def refused_by_the_other_worker() -> bool:
+            return await list_users(two, as_admin) == 401
+
+        await until(refused_by_the_other_worker)
+        as_moderator = SignedIn.of(await one.refresh(as_admin.refresh))
+        assert (await list_users(one, as_moderator), await list_users(two, as_moderator)) == (
+            403,
+            403,
+        )
