@@ -1,18 +1,20 @@
 """Bodies are read strictly: declared as JSON, no key twice, no depth that eats the stack."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from keyfob.core.problems import BadRequest, UnsupportedMediaType
 
 _DEEPEST = 20
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -38,14 +40,14 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode()
         if text.count("[") + text.count("{") > _DEEPEST:
-            _refuse_depth(text)
+            _refuse_depth(_STRING.sub("", text))
         return _decoder.decode(text)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON") from None
 
 
 def _refuse_depth(text: str) -> None:
-    """Refuse nesting beyond any body that we know. Braces within strings count: no harm."""
+    """Refuse nesting beyond any body that we know."""
     depth = 0
     for character in text:
         if character in "[{":
@@ -79,8 +81,16 @@ def parse_body(body: bytes, content_type: str) -> Any:
 
 
 async def read_json(request: Request) -> Any:
-    """Read the body of a request as `parse_body` does."""
-    return parse_body(await request.body(), request.headers.get("content-type", ""))
+    """Read the body of a request as `parse_body` does.
+
+    Raises:
+        BadRequest: also where the client left before the body was whole.
+    """
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise BadRequest("The body did not arrive whole") from None
+    return parse_body(body, request.headers.get("content-type", ""))
 
 
 class StrictRoute(APIRoute):
