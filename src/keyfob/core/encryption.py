@@ -49,7 +49,10 @@ class KeyRing:
 
     def find(self, key_id: bytes) -> DerivedKey | None:
         """Return the key with that id, or None."""
-        return next((key for key in self.keys if key.id == key_id), None)
+        for key in self.keys:
+            if key.id == key_id:
+                return key
+        return None
 
 
 class SecretKeyring:

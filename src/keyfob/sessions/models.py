@@ -1,9 +1,8 @@
 """What the sessions room hands out."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -20,8 +19,7 @@ class EndReason(StrEnum):
     ADMIN = "ended_by_admin"
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """A session's tokens, as a login or a refresh gives them."""
 
     access_token: str

@@ -45,6 +45,7 @@ class Keyring:
         self._rotate_after = rotate_after
         self._publish_ahead = publish_ahead
         self._keys: dict[str, SigningKey] = {}
+        self._by_header: dict[str, SigningKey] = {}
         self._loading = asyncio.Lock()
         self.jwks = b'{"keys": []}'
         self.on_change: list[Callable[[], None]] = []
@@ -80,6 +81,10 @@ class Keyring:
             raise NoSigningKey
         return self._keys.get(kid)
 
+    def find_by_header(self, header: str) -> SigningKey | None:
+        """Return the key whose tokens begin with exactly this header, if it may still verify."""
+        return self._by_header.get(header)
+
     async def load(self) -> None:
         """Read the keys into memory; make the first one where there is none."""
         async with self._loading:
@@ -90,6 +95,7 @@ class Keyring:
             keys = {record["kid"]: self._open(record) for record in records}
             changed = keys.keys() != self._keys.keys()
             self._keys = keys
+            self._by_header = {key.header: key for key in keys.values()}
             self.jwks = json.dumps({"keys": [key.public_jwk for key in keys.values()]}).encode()
         if changed:
             for tell in self.on_change:

@@ -1,16 +1,16 @@
 """Signing keys and the claims that they sign."""
 
 import json
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from keyfob.core.authority import Role
+from keyfob.core.encoding import to_base64url
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -36,14 +36,13 @@ class SigningKey:
     private_key: PrivateKey = field(repr=False)
 
     @cached_property
-    def header(self) -> bytes:
+    def header(self) -> str:
         """The first part of this key's tokens (RFC 7515 section 3.1, RFC 9068 section 2.1)."""
         header = {"alg": self.algorithm, "kid": self.kid, "typ": TOKEN_TYPE}
-        return urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"=")
+        return to_base64url(json.dumps(header, separators=(",", ":")).encode()).decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class AccessClaims:
+class AccessClaims(NamedTuple):
     """What an access token says (RFC 9068 section 2.2, with `sid` and `gen` of our own).
 
     `gen` is the session's generation at issue: a revocation names a session and a generation, and
@@ -58,8 +57,7 @@ class AccessClaims:
     amr: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(NamedTuple):
     """The claims of a token that holds, and the second at which it stops holding."""
 
     claims: AccessClaims

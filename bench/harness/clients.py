@@ -1,0 +1,122 @@
+"""What the clients of the scenes do. Each prepares itself, then does one step at a time."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+
+from bench.harness.load import Connection, request
+
+PASSWORD = "correct horse battery"
+
+Step = Callable[[], Awaitable[int]]
+
+
+async def registered(connection: Connection) -> tuple[str, dict[str, str]]:
+    """Register somebody new; return the address and the tokens."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    answer = await connection.send(
+        request("POST", "/register", body={"email": email, "password": PASSWORD})
+    )
+    assert answer.status == 201, answer
+    return email, answer.json()
+
+
+async def logs_in(connection: Connection, _: int) -> Step:
+    """Signs in again and again as one user of its own."""
+    email, _tokens = await registered(connection)
+    wire = request("POST", "/login", body={"email": email, "password": PASSWORD})
+
+    async def step() -> int:
+        return (await connection.send(wire)).status
+
+    return step
+
+
+async def refreshes(connection: Connection, _: int) -> Step:
+    """Refreshes a session of its own."""
+    _email, tokens = await registered(connection)
+    token = tokens["refresh_token"]
+
+    async def step() -> int:
+        nonlocal token
+        answer = await connection.send(request("POST", "/refresh", body={"token": token}))
+        if answer.status == 200:
+            token = answer.json()["refresh_token"]
+        return answer.status
+
+    return step
+
+
+async def asks_me(connection: Connection, _: int) -> Step:
+    """Asks who it is, with one token."""
+    _email, tokens = await registered(connection)
+    wire = request("GET", "/me", token=tokens["access_token"])
+
+    async def step() -> int:
+        return (await connection.send(wire)).status
+
+    return step
+
+
+async def asks_me_without_token(connection: Connection, _: int) -> Step:
+    """Asks who it is, without a token: the refusal of the same route."""
+    wire = request("GET", "/me")
+
+    async def step() -> int:
+        return (await connection.send(wire)).status
+
+    return step
+
+
+class BareRefreshes:
+    """Refreshes at the bare app: a row of its own for each client."""
+
+    def __init__(self, rows: list[tuple[str, str]]) -> None:
+        self.rows = rows
+
+    async def __call__(self, connection: Connection, number: int) -> Step:
+        session_id, secret = self.rows[number]
+        token = f"{session_id}.0.{secret}"
+
+        async def step() -> int:
+            nonlocal token
+            answer = await connection.send(request("POST", "/refresh", body={"token": token}))
+            token = json.loads(answer.body)["refresh_token"]
+            return answer.status
+
+        return step
+
+
+async def asks_bare_me(connection: Connection, _: int) -> Step:
+    """Asks the bare app's /me, with a token of its own."""
+    token = (await connection.send(request("GET", "/token"))).body.decode()
+    wire = request("GET", "/me", token=token)
+
+    async def step() -> int:
+        return (await connection.send(wire)).status
+
+    return step
+
+
+async def refused_logins(connection: Connection, _: int) -> Step:
+    """Signs in as nobody, which costs a hash all the same."""
+    wire = request("POST", "/login", body={"email": "nobody@example.com", "password": PASSWORD})
+
+    async def step() -> int:
+        return (await connection.send(wire)).status
+
+    return step
+
+
+async def spoofs_addresses(connection: Connection, number: int) -> Step:
+    """Calls from another address each time, as a trusted proxy would report it."""
+    count = number << 20
+
+    async def step() -> int:
+        nonlocal count
+        count += 1
+        address = f"10.{count >> 16 & 255}.{count >> 8 & 255}.{count & 255}"
+        head = f"DELETE /logout HTTP/1.1\r\nhost: bench\r\nx-forwarded-for: {address}\r\n\r\n"
+        return (await connection.send(head.encode())).status
+
+    return step

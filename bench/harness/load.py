@@ -1,0 +1,127 @@
+"""Closed-loop clients in a process of their own: each sends its next request after the answer."""
+
+import asyncio
+import json
+import multiprocessing
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    link: str = ""
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Connection:
+    """One keep-alive HTTP/1.1 connection, with as little of its own cost as Python allows."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def send(self, request: bytes) -> Answer:
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        reader = self._reader
+        assert reader is not None
+        self._writer.write(request)
+        raw = await reader.readuntil(b"\r\n\r\n")
+        head = raw.lower()
+        at = head.find(b"content-length:")
+        length = int(head[at + 15 : head.index(b"\r", at)]) if at >= 0 else 0
+        body = await reader.readexactly(length) if length else b""
+        if b"connection: close" in head:
+            self.close()
+        at = head.find(b"link: <")
+        link = raw[at + 7 : raw.index(b">", at)].decode() if at >= 0 else ""
+        return Answer(int(head[9:12]), body, link)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def request(
+    method: str, path: str, *, token: str | None = None, body: dict[str, Any] | None = None
+) -> bytes:
+    """Write one request."""
+    head = [f"{method} {path} HTTP/1.1", "host: bench"]
+    if token:
+        head.append(f"authorization: Bearer {token}")
+    payload = b""
+    if body is not None:
+        payload = json.dumps(body).encode()
+        head += ["content-type: application/json", f"content-length: {len(payload)}"]
+    return "\r\n".join([*head, "", ""]).encode() + payload
+
+
+@dataclass
+class Result:
+    """What a run of clients saw; latencies in seconds."""
+
+    seconds: float
+    latencies: list[float]
+    statuses: dict[int, int] = field(default_factory=dict)
+    shed: list[float] = field(default_factory=list)  # the latencies of 503s among them
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+# A client: given a connection and its number, it does one step at a time for ever.
+Client = Callable[[Connection, int], Awaitable[Callable[[], Awaitable[int]]]]
+
+
+async def drive(host: str, port: int, client: Client, count: int, seconds: float) -> Result:
+    """Let `count` clients loop for so many seconds; the set-up of each is not counted."""
+    connections = [Connection(host, port) for _ in range(count)]
+    steps = [await client(connection, number) for number, connection in enumerate(connections)]
+    latencies: list[float] = []
+    statuses: dict[int, int] = {}
+    shed: list[float] = []
+    started = time.perf_counter()
+    until = started + seconds
+
+    async def loop(step: Callable[[], Awaitable[int]]) -> None:
+        while (before := time.perf_counter()) < until:
+            status = await step()
+            latencies.append(time.perf_counter() - before)
+            if status == 503:
+                shed.append(latencies[-1])
+            statuses[status] = statuses.get(status, 0) + 1
+
+    await asyncio.gather(*(loop(step) for step in steps))
+    for connection in connections:
+        connection.close()
+    return Result(time.perf_counter() - started, latencies, statuses, shed)
+
+
+def run_clients(host: str, port: int, client: Client, count: int, seconds: float) -> Result:
+    """Run `drive` in a process of its own, so that the clients' work is not the server's."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_drive, (host, port, client, count, seconds))
+
+
+def start_clients(pool: Any, *args: Any) -> Any:
+    """Run `drive` in a process of the pool; `.get()` gives the result."""
+    return pool.apply_async(_drive, args)
+
+
+def _drive(host: str, port: int, client: Client, count: int, seconds: float) -> Result:
+    return uvloop.run(drive(host, port, client, count, seconds))

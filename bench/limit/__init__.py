@@ -1,0 +1,1 @@
+"""The physical limit that a scene is compared with."""

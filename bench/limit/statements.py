@@ -1,0 +1,23 @@
+"""The rotation as one bare statement, on a table of the same shape as ours."""
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS bench_sessions (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    generation integer NOT NULL DEFAULT 0,
+    secret_hash bytea NOT NULL,
+    rotated_at timestamptz NOT NULL DEFAULT now(),
+    last_activity_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL DEFAULT now() + interval '90 days',
+    ended_at timestamptz
+) WITH (fillfactor = 70)
+"""
+
+ROTATE = """
+UPDATE bench_sessions
+   SET generation = generation + 1, rotated_at = now(), last_activity_at = now()
+ WHERE id = $1 AND generation = $2 AND secret_hash = $3
+   AND ended_at IS NULL AND expires_at > now() AND last_activity_at > now() - interval '14 days'
+RETURNING user_id, generation, role
+"""

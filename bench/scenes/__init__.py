@@ -1,0 +1,1 @@
+"""One file a scene; each says what it compares, and measures both in turn."""
