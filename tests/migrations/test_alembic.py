@@ -1,0 +1,66 @@
+"""Alembic by hand, from the project's root, against whatever database the settings name."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.migrations.conftest import Alembic
+
+from keyfob.boot import complete, schema_is_current
+from keyfob.core.database import Database
+from keyfob.settings import Settings
+
+
+def tables(dsn: str) -> set[str]:
+    async def ask() -> set[str]:
+        db = Database(dsn)
+        await db.open()
+        rows = await db.fetch(
+            "SELECT relname, version_num FROM pg_class, alembic_version"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        )
+        await db.close()
+        return {row["relname"] for row in rows} | {row["version_num"] for row in rows}
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.slow
+def test_upgrade_revision_and_downgrade(
+    alembic: Alembic, checkout: Path, unmigrated_dsn: str
+) -> None:
+    versions = checkout / "src" / "keyfob" / "migrations" / "versions"
+    where = {"KEYFOB_DATABASE_URL": unmigrated_dsn}  # and no key: a migration needs none
+
+    alembic("upgrade", "head", **where)
+    assert {"users", "sessions", "login_events", "0001"} <= tables(unmigrated_dsn)
+
+    alembic("revision", "-m", "Give users a locale", **where)
+    (made,) = versions.glob("0002_*.py")
+    text = made.read_text()
+    assert made.name == "0002_give_users_a_locale.py"
+    assert text.startswith('"""Give users a locale"""\n')
+    assert 'revision = "0002"' in text.replace("'", '"')
+    assert 'down_revision: str | None = "0001"' in text.replace("'", '"')
+
+    up, down = text.split("def downgrade")
+    made.write_text(
+        up.replace('"""\n        """', '"CREATE TABLE locales (id int)"')
+        + "def downgrade"
+        + down.replace('"""\n        """', '"DROP TABLE locales"')
+    )
+    alembic("upgrade", "head", **where)
+    assert {"locales", "0002"} <= tables(unmigrated_dsn)
+
+    alembic("downgrade", "-1", **where)
+    assert "0001" in tables(unmigrated_dsn)
+    assert "locales" not in tables(unmigrated_dsn)
+
+
+@pytest.mark.slow
+def test_the_embedded_database_where_none_is_named(alembic: Alembic, tmp_path: Path) -> None:
+    alembic("upgrade", "head", KEYFOB_DATA_DIR=str(tmp_path))
+
+    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg] # pydantic's own
+    with complete(settings) as running:
+        assert asyncio.run(schema_is_current(running))
