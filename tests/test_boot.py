@@ -18,6 +18,7 @@ from tests.fixtures.world import World
 from keyfob import boot
 from keyfob.core.database import Database
 from keyfob.settings import Settings, WrongSetting
+from keyfob.users.service import Users
 
 SOURCE = Path(__file__).parents[1] / "src"
 PASSWORD = "quite another battery"
@@ -198,6 +199,23 @@ async def test_instances_that_start_at_once_make_one_admin(
         await world.log_in(email, password)
         (event,) = await world.audit_log()
     assert (event["action"], event["actor_id"]) == ("user.created", None)
+
+
+async def test_the_instance_that_came_second_takes_the_others_admin(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await boot.prepare(settings) is not None
+    seen = iter([False, True])  # as if the other's commit fell between
+
+    async def has_admin(_: Users) -> bool:
+        return next(seen)
+
+    monkeypatch.setattr(Users, "has_admin", has_admin)
+    with capture_logs() as logs:
+        assert await boot.prepare(settings) is None
+
+    assert list(seen) == []
+    assert "no_admin" not in [entry["event"] for entry in logs]
 
 
 async def test_the_configured_password_is_the_admins(settings: Settings) -> None:
