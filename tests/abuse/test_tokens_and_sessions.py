@@ -1,0 +1,423 @@
+"""Lines 15 to 24 of the abuse list: hostile tokens, stolen tokens, dead sessions, over HTTP.
+
+Each route of attack has its many variants in tests/tokens and tests/sessions.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.hostile import (
+    Json,
+    Sign,
+    claims_of,
+    decode,
+    each_change,
+    encode,
+    forge,
+    header_of,
+    hs256,
+    unsigned,
+)
+from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.statements import recorded_statements
+from tests.fixtures.world import SignedIn, World, eventually
+
+from keyfob.core.encryption import SecretKeyring
+from keyfob.core.pagination import Cursors
+from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
+
+GRACE = 10
+
+
+@pytest.fixture
+async def other(settings: Settings, clock: MovableClock, world: World) -> AsyncIterator[World]:
+    """A second worker beside `world`."""
+    async with World(settings, clock) as other:
+        yield other
+
+
+@pytest.fixture
+async def ada(world: World) -> SignedIn:
+    await world.make_user()
+    return await world.log_in()
+
+
+@pytest.fixture
+def insider(world: World) -> Sign:
+    """Sign with the real key: what is wrong is the content alone."""
+    key = world.service(Keyring).active().private_key
+    assert isinstance(key, Ed25519PrivateKey)
+    return key.sign
+
+
+async def present(world: World, token: str) -> httpx.Response:
+    """Call with an access token that is refused before the database is asked."""
+    with recorded_statements() as seen:
+        answer = await world.api.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert seen == []
+    return answer
+
+
+async def is_refused(world: World, token: str) -> None:
+    answer = await present(world, token)
+    assert answer.status_code == 401, token
+    assert answer.json()["code"] == "invalid_token"
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert token not in answer.text
+
+
+async def test_15_alg_none_in_any_case(world: World, ada: SignedIn) -> None:
+    for alg in ("none", "None", "NONE", "nOnE", "noNe", "", None):
+        header = {**header_of(ada.access), "alg": alg}
+        await is_refused(world, forge(header, claims_of(ada.access), unsigned))
+        await is_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.")
+        signature = ada.access.rpartition(".")[2]
+        await is_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.{signature}")
+
+
+async def test_15_hs256_with_the_public_key(world: World, ada: SignedIn) -> None:
+    published = (await world.api.get("/.well-known/jwks.json")).json()["keys"][0]
+    key = world.service(Keyring).active().public_key
+    info = PublicFormat.SubjectPublicKeyInfo
+    for secret in (
+        key.public_bytes(Encoding.PEM, info),
+        key.public_bytes(Encoding.PEM, info).strip(),
+        key.public_bytes(Encoding.DER, info),
+        decode(published["x"]),
+        published["x"].encode(),
+        json.dumps(published).encode(),
+        b"",
+    ):
+        header = {**header_of(ada.access), "alg": "HS256"}
+        await is_refused(world, forge(header, claims_of(ada.access), hs256(secret)))
+
+
+async def test_15_a_foreign_kid_is_looked_up_nowhere(
+    world: World, ada: SignedIn, insider: Sign
+) -> None:
+    for kid in (
+        "../../../../../../dev/null",
+        "/etc/passwd",
+        "' UNION SELECT 'secret' --",
+        "https://evil.example/key.pem",
+        "file:///etc/passwd",
+        "\x00",
+        "k" * 2000,
+        ["kid"],
+        None,
+    ):
+        header = {**header_of(ada.access), "kid": kid}
+        await is_refused(world, forge(header, claims_of(ada.access), insider))
+
+
+async def test_15_a_key_or_an_address_of_one_in_the_header(world: World, ada: SignedIn) -> None:
+    attacker = Ed25519PrivateKey.generate()
+    x = encode(attacker.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": header_of(ada.access)["kid"]}
+    for extra in (
+        {"jwk": jwk},
+        {"jku": "https://evil.example/jwks.json"},
+        {"x5u": "https://evil.example/chain.pem"},
+        {"x5c": ["MIIBszCCAVmgAwIBAgI"]},
+    ):
+        header = {**header_of(ada.access), **extra}
+        await is_refused(world, forge(header, claims_of(ada.access), attacker.sign))
+
+
+async def test_15_unknown_extensions_and_other_types(
+    world: World, ada: SignedIn, insider: Sign
+) -> None:
+    for change in (
+        {"crit": ["exp"]},
+        {"crit": ["x"], "x": 1},
+        {"crit": []},
+        {"b64": False, "crit": ["b64"]},
+        {"typ": "JWT"},
+        {"typ": "id_token"},
+        {"typ": "refresh+jwt"},
+        {"typ": None},
+    ):
+        header = {**header_of(ada.access), **change}
+        await is_refused(world, forge(header, claims_of(ada.access), insider))
+
+
+async def test_15_claims_that_are_off(
+    world: World, ada: SignedIn, insider: Sign, clock: MovableClock
+) -> None:
+    now = clock.timestamp()
+    wrong: list[Json] = [
+        {"iss": "https://evil.example"},
+        {"aud": "another service"},
+        {"aud": ["keyfob", "another service"]},
+        {"exp": now},
+        {"exp": now - 3600},
+        {"nbf": now + 60},
+        {"iat": now + 60},
+    ]
+    for name in ("exp", "iat", "nbf", "gen"):
+        wrong += [{name: value} for value in (True, now + 60.5, str(now + 60), None, [], {}, "x")]
+    for claims in wrong:
+        token = forge(header_of(ada.access), {**claims_of(ada.access), **claims}, insider)
+        await is_refused(world, token)
+
+
+async def test_15_a_life_beyond_our_own_is_cut_to_it(
+    world: World, ada: SignedIn, insider: Sign, clock: MovableClock
+) -> None:
+    claims = {**claims_of(ada.access), "exp": 10**30}
+    token = forge(header_of(ada.access), claims, insider)
+    answer = await world.api.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+
+    clock.advance(300)
+
+    await is_refused(world, token)
+
+
+async def test_16_a_token_of_another_kind_is_no_access_token(
+    world: World, ada: SignedIn, insider: Sign
+) -> None:
+    ring = SecretKeyring(["a secret key that only the tests know"])
+    id_token = {
+        name: value
+        for name, value in claims_of(ada.access).items()
+        if name in {"iss", "sub", "iat", "exp"}
+    }
+    for token in (
+        ada.refresh,
+        ada.session_id,
+        Cursors(ring.derive("cursors")).write("users created_at", ["x", "y"]),
+        forge({**header_of(ada.access), "typ": "JWT"}, {**id_token, "aud": "a client"}, insider),
+        forge(header_of(ada.access), {**id_token, "aud": "keyfob"}, insider),
+        "kfp_" + "A" * 43,  # as an API key or a mailed token may come to look
+        "Bearer " + ada.access,
+    ):
+        await is_refused(world, token)
+
+
+async def test_16_an_access_token_is_no_refresh_token(world: World, ada: SignedIn) -> None:
+    for token in (ada.access[:512], ada.session_id, "kfr_" + encode(ada.access.encode())[:96]):
+        with recorded_statements() as seen:
+            answer = await world.refresh(token)
+        assert (answer.status_code, seen) == (401, [])
+
+
+async def test_17_an_access_token_changed_in_any_one_character(world: World, ada: SignedIn) -> None:
+    at = ada.access.rindex(".") + 1
+    changes = each_change(ada.access)[::3] + each_change(ada.access, start=at)
+    for changed in changes:
+        await is_refused(world, changed)
+
+
+async def test_17_an_access_token_cut_or_lengthened(world: World, ada: SignedIn) -> None:
+    for length in range(0, len(ada.access), 5):
+        answer = await present(world, ada.access[:length])
+        assert answer.status_code == 401
+    for end in ("=", "==", "A", "AAAA", ".", ".AAAA", "%00", "/", "+"):
+        await is_refused(world, ada.access + end)
+
+
+async def test_17_a_refresh_token_changed_in_any_one_character(world: World, ada: SignedIn) -> None:
+    with recorded_statements() as seen:
+        for changed in each_change(ada.refresh):
+            assert (await world.refresh(changed)).status_code == 401
+
+    assert seen == []
+    assert (await world.refresh(ada.refresh)).status_code == 200, "and the true one still works"
+
+
+async def test_17_a_refresh_token_of_any_other_length(world: World, ada: SignedIn) -> None:
+    lengths = [ada.refresh[:length] for length in range(1, len(ada.refresh))]
+    longer = [ada.refresh + end for end in ("=", "==", "A", "AAAA", "\n", ".", "A" * 400)]
+    with recorded_statements() as seen:
+        for changed in lengths + longer:
+            assert (await world.refresh(changed)).status_code in {401, 422}
+
+    assert seen == []
+
+
+async def test_18_an_old_refresh_token_ends_the_session_and_is_recorded(
+    world: World, other: World, ada: SignedIn, clock: MovableClock
+) -> None:
+    newer = SignedIn.of(await world.refresh(ada.refresh))
+    newest = SignedIn.of(await world.refresh(newer.refresh))
+    clock.advance(GRACE)
+
+    assert (await world.refresh(newer.refresh)).status_code == 401
+
+    for signed_in in (ada, newer, newest):
+        await is_refused(world, signed_in.access)
+        await refuses_within_a_second(other, signed_in)
+        assert (await other.refresh(signed_in.refresh)).status_code == 401
+    event = (await world.audit_log())[-1]
+    assert event["action"] == "session.reuse_detected"
+    assert event["new_values"] == {"session_id": ada.session_id}
+    assert str(event["target_id"]) == claims_of(ada.access)["sub"]
+    assert await world.db.fetchval("SELECT end_reason FROM sessions") == "reuse"
+
+
+async def test_19_fifty_parallel_refreshes_give_one_successor_to_all(
+    world: World, other: World, ada: SignedIn
+) -> None:
+    answers = await asyncio.gather(
+        *((world, other)[number % 2].refresh(ada.refresh) for number in range(50))
+    )
+
+    given = [SignedIn.of(answer) for answer in answers]
+    assert len({signed_in.refresh for signed_in in given}) == 1
+    assert await world.db.fetchval("SELECT generation FROM sessions") == 1
+    assert (await world.refresh(given[0].refresh)).status_code == 200
+
+
+async def test_20_the_same_successor_after_a_restart_and_within_the_same_second(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as before:
+        await before.make_user()
+        ada = await before.log_in()
+        given = [SignedIn.of(await before.refresh(ada.refresh)) for _ in range(3)]
+    async with World(settings, clock) as after:
+        answers = await asyncio.gather(*(after.refresh(ada.refresh) for _ in range(20)))
+        given += [SignedIn.of(answer) for answer in answers]
+
+        assert len({signed_in.refresh for signed_in in given}) == 1
+        for signed_in in given[::6]:
+            assert (await after.me(signed_in)).status_code == 200
+        following = SignedIn.of(await after.refresh(given[0].refresh))
+        assert following.refresh != given[0].refresh
+        assert claims_of(following.access)["gen"] == 2
+
+
+async def end_by_logout(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.delete("/logout", headers=ada.headers)
+
+
+async def end_by_logout_everywhere(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.delete("/logout-all", headers=ada.headers)
+
+
+async def end_by_block(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.patch(user, json={"status": "blocked"}, headers=admin.headers)
+
+
+async def end_by_delete(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.delete(user, headers=admin.headers)
+
+
+async def end_by_role_change(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.patch(user, json={"role": "moderator"}, headers=admin.headers)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [end_by_logout, end_by_logout_everywhere, end_by_block, end_by_delete, end_by_role_change],
+    ids=lambda end: end.__name__.removeprefix("end_by_"),
+)
+async def test_21_old_access_tokens_are_refused_everywhere_within_a_second(
+    world: World, other: World, ada: SignedIn, end: Any
+) -> None:
+    admin = await world.make_admin()
+    newer = SignedIn.of(await world.refresh(ada.refresh))
+    assert (await other.me(newer)).status_code == 200
+
+    await end(world, newer, admin, f"/admin/users/{claims_of(ada.access)['sub']}")
+
+    for signed_in in (ada, newer):
+        await is_refused(world, signed_in.access)
+        await refuses_within_a_second(other, signed_in)
+    assert (await other.me(admin)).status_code == 200
+
+
+async def test_22_anothers_session_or_refresh_token_lives_on(world: World, ada: SignedIn) -> None:
+    await world.make_user("eve@example.com")
+    eve = await world.log_in("eve@example.com")
+
+    ended = await world.api.delete(f"/me/sessions/{ada.session_id}", headers=eve.headers)
+    assert (ended.status_code, ended.json()["code"]) == (404, "session_not_found")
+    stolen = await world.api.request(
+        "DELETE", "/logout", headers=eve.headers, json={"token": ada.refresh}
+    )
+    assert (stolen.status_code, stolen.json()["code"]) == (403, "not_your_session")
+    assert (await world.api.delete("/logout-all", headers=eve.headers)).status_code == 204
+
+    assert (await world.me(ada)).status_code == 200
+    assert (await world.refresh(ada.refresh)).status_code == 200
+
+
+async def test_23_idle_and_absolute_time_outs_by_the_servers_clock(
+    world: World, ada: SignedIn, clock: MovableClock
+) -> None:
+    busy = await world.log_in()
+    for _ in range(6):
+        clock.advance(days=14, seconds=-1)
+        headers = {"Date": "Sun, 22 Nov 2026 12:00:00 GMT"}  # a client's clock proves nothing
+        answer = await world.api.post("/refresh", json={"token": busy.refresh}, headers=headers)
+        busy = SignedIn.of(answer)
+    assert (await world.refresh(ada.refresh)).status_code == 401
+
+    clock.advance(days=6, seconds=6)
+
+    assert (await world.refresh(busy.refresh)).status_code == 401
+    assert [event["action"] for event in await world.audit_log()] == ["user.created"]
+
+
+async def knows_key(worker: World, kid: str) -> None:
+    keyring = worker.service(Keyring)
+    await eventually(lambda: keyring.find(kid), 1)
+
+
+async def test_24_key_rotation_with_traffic_fails_nobody(
+    world: World, other: World, ada: SignedIn, clock: MovableClock
+) -> None:
+    kids: set[str] = set()
+    for step in range(40):
+        if step % 10 == 5:
+            new = await (world, other)[step % 20 // 10].service(Keyring).rotate()
+            for worker in (world, other):
+                await knows_key(worker, new)
+        clock.advance(290)
+        ada = SignedIn.of(await (world, other)[step % 2].refresh(ada.refresh))
+        kids.add(header_of(ada.access)["kid"])
+        for worker in (world, other):
+            assert (await worker.me(ada)).status_code == 200
+
+    assert len(kids) >= 3
+
+
+async def test_24_a_retired_keys_tokens_are_refused(
+    world: World, other: World, ada: SignedIn, clock: MovableClock, insider: Sign
+) -> None:
+    await world.service(Keyring).rotate()
+    clock.advance(3600 + 300 + 60)
+    for worker in (world, other):
+        await worker.service(Keyring).load()
+    now = clock.timestamp()
+
+    kept = {**claims_of(ada.access), "iat": now, "exp": now + 300}
+
+    for worker in (world, other):
+        await is_refused(worker, forge(header_of(ada.access), kept, insider))
+        kids = [k["kid"] for k in (await worker.api.get("/.well-known/jwks.json")).json()["keys"]]
+        assert header_of(ada.access)["kid"] not in kids
+        assert (await worker.refresh(ada.refresh)).status_code == 200
+
+
+async def test_24_a_compromised_keys_tokens_are_refused_at_once(
+    world: World, other: World, ada: SignedIn
+) -> None:
+    assert (await other.me(ada)).status_code == 200
+    kid = await world.service(Keyring).rotate(compromised=True)
+
+    await knows_key(other, kid)
+
+    for worker in (world, other):
+        await is_refused(worker, ada.access)
+    assert (await world.me(SignedIn.of(await other.refresh(ada.refresh)))).status_code == 200

@@ -1,0 +1,72 @@
+"""What sessions should do, in as few lines as can say it: no database, no cryptography, no HTTP."""
+
+from dataclasses import dataclass, field
+
+GRACE, TOKEN_TTL, IDLE_TTL, MAX_TTL = 10, 300, 6 * 3600, 2 * 86400
+
+
+@dataclass(eq=False)
+class User:
+    """An account, and the role that its next tokens get."""
+
+    email: str
+    role: str = "user"
+    blocked: bool = False
+    sessions: list["Session"] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Session:
+    """The whole truth of one session; times are in seconds."""
+
+    user: User
+    id: str
+    opened_at: float
+    active_at: float
+    rotated_at: float
+    generation: int = 0
+    revoked_up_to: int = -1
+    ended: bool = False
+
+    def lives(self, now: float) -> bool:
+        return not self.ended and now < min(self.opened_at + MAX_TTL, self.active_at + IDLE_TTL)
+
+    def refresh(self, generation: int, now: float) -> bool:
+        """Present a refresh token of that generation; return whether it is honoured."""
+        if not self.lives(now):
+            return False
+        if generation == self.generation:
+            self.generation += 1
+            self.rotated_at = self.active_at = now
+            return True
+        if self.would_replay(generation, now):
+            return True
+        self.ended = True
+        return False
+
+    def would_replay(self, generation: int, now: float) -> bool:
+        fresh = now < self.rotated_at + GRACE
+        return self.lives(now) and generation == self.generation - 1 and fresh
+
+
+@dataclass(eq=False)
+class Held:
+    """A pair of tokens that somebody holds: the client, or a thief."""
+
+    session: Session
+    generation: int
+    access: str
+    refresh: str
+    issued_at: float
+    signed_by_dropped_key: bool = False
+
+    def grants_access(self, now: float) -> bool:
+        return (
+            now < self.issued_at + TOKEN_TTL
+            and not self.session.ended
+            and self.generation > self.session.revoked_up_to
+            and not self.signed_by_dropped_key
+        )
+
+    def __repr__(self) -> str:
+        return f"<generation {self.generation} of {self.session.id[-4:]}>"

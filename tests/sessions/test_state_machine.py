@@ -1,0 +1,351 @@
+"""Two workers, driven at random over HTTP, do at every step what the model says.
+
+`STATE_MACHINE_EXAMPLES` makes it run longer.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import httpx
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.fixtures.clock import START, MovableClock
+from tests.fixtures.hostile import claims_of
+from tests.fixtures.postgres import empty_tables
+from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
+from tests.sessions.model import GRACE, IDLE_TTL, MAX_TTL, TOKEN_TTL, Held, Session, User
+
+from keyfob.core.authority import Authenticator, Role
+from keyfob.core.problems import Unauthenticated
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
+
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))
+
+T = TypeVar("T")
+
+which = st.integers(0, 1)  # a user, or a worker
+
+
+class Service:
+    """Two workers on one database, and the loop in which they live."""
+
+    def __init__(self, runner: asyncio.Runner, configured: Settings) -> None:
+        self._runner = runner
+        self._settings = configured
+        self.clock = MovableClock()
+        self.workers: list[World] = [self.run(self._start()) for _ in range(2)]
+        self.run(self.workers[0].make_user("root@example.com", role=Role.ADMIN))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    @property
+    def now(self) -> float:
+        return (self.clock.now() - START).total_seconds()
+
+    def call(self, worker: int, method: str, path: str, **request: Any) -> httpx.Response:
+        return self.run(self.workers[worker].api.request(method, path, **request))
+
+    def administrate(self, worker: int, path: str, change: dict[str, str]) -> None:
+        async def act() -> None:
+            admin = await self.workers[worker].log_in("root@example.com")
+            answer = await self.workers[worker].api.patch(path, json=change, headers=admin.headers)
+            answer.raise_for_status()
+
+        self.run(act())
+
+    def restart(self, worker: int) -> None:
+        self.run(self.workers[worker].__aexit__())
+        self.workers[worker] = self.run(self._start())
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            self.run(worker.__aexit__())
+
+    def pass_time(self, seconds: float) -> None:
+        for worker in self.workers:
+            self.run(worker.service(Sessions).activity.flush())
+        self.clock.advance(seconds)
+
+    async def _start(self) -> World:
+        return await World(self._settings, self.clock).__aenter__()
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """What clients, thieves and administrators may do, in any order."""
+
+    service: ClassVar[Service]
+    names: ClassVar["itertools.count[int]"] = itertools.count()
+    tokens = Bundle("tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users: list[User] = []
+        self.ids: dict[str, UUID] = {}
+        self.held: list[Held] = []
+        self.seen_dead: set[Held] = set()
+
+    @property
+    def now(self) -> float:
+        return self.service.now
+
+    # What somebody does
+
+    @initialize()
+    def two_users(self) -> None:
+        for _ in range(2):
+            user = User(f"user{next(self.names)}@example.com")
+            self.ids[user.email] = self.service.run(self.service.workers[0].make_user(user.email))
+            self.users.append(user)
+
+    @rule(target=tokens, user=which, worker=which)
+    def log_in(self, user: int, worker: int) -> Any:
+        owner = self.users[user]
+        body = {"email": owner.email, "password": PASSWORD}
+        answer = self.service.call(worker, "POST", "/login", json=body)
+        if owner.blocked:
+            assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")
+            return multiple()
+        session = Session(owner, answer.json()["session_id"], self.now, self.now, self.now)
+        owner.sessions.append(session)
+        return self.hold(session, answer)
+
+    @rule(target=tokens, held=tokens, worker=which)
+    def refresh_with_the_newest(self, held: Held, worker: int) -> Any:
+        newest = max(
+            (other for other in self.held if other.session is held.session),
+            key=lambda other: other.generation,
+        )
+        return self.present(newest, [worker]) or multiple()
+
+    @rule(target=tokens, held=tokens, worker=which)
+    def present_whatever_was_kept_or_stolen(self, held: Held, worker: int) -> Any:
+        return self.present(held, [worker]) or multiple()
+
+    @rule(target=tokens, held=tokens)
+    def race_with_it_on_both_workers(self, held: Held) -> Any:
+        return self.present(held, [0, 1, 0, 1]) or multiple()
+
+    @rule(held=tokens, worker=which)
+    def log_out(self, held: Held, worker: int) -> None:
+        if self.act(held, worker, "DELETE", "/logout"):
+            held.session.ended = True
+
+    @rule(held=tokens, other=tokens, worker=which)
+    def log_out_by_refresh_token(self, held: Held, other: Held, worker: int) -> None:
+        is_own = other.session.user is held.session.user
+        body = {"token": other.refresh}
+        expected = 204 if is_own else 403
+        if self.act(held, worker, "DELETE", "/logout", expected, json=body) and is_own:
+            other.session.ended = True
+
+    @rule(held=tokens, worker=which)
+    def log_out_everywhere(self, held: Held, worker: int) -> None:
+        if self.act(held, worker, "DELETE", "/logout-all"):
+            for session in held.session.user.sessions:
+                session.ended = True
+
+    @rule(held=tokens, other=tokens, worker=which)
+    def end_a_listed_session(self, held: Held, other: Held, worker: int) -> None:
+        is_own = other.session.user is held.session.user and not other.session.ended
+        path = f"/me/sessions/{other.session.id}"
+        if self.act(held, worker, "DELETE", path, 204 if is_own else 404) and is_own:
+            other.session.ended = True
+
+    @rule(held=tokens, worker=which)
+    def look(self, held: Held, worker: int) -> None:
+        self.act(held, worker, "GET", "/me", 200)
+
+    @rule(user=which, worker=which, blocked=st.booleans())
+    def block_or_unblock(self, user: int, worker: int, *, blocked: bool) -> None:
+        owner = self.users[user]
+        status = {"status": "blocked" if blocked else "active"}
+        self.service.administrate(worker, f"/admin/users/{self.ids[owner.email]}", status)
+        owner.blocked = blocked
+        for session in owner.sessions if blocked else ():
+            session.ended = True
+
+    @rule(user=which, worker=which, role=st.sampled_from(["user", "moderator", "admin"]))
+    def change_role(self, user: int, worker: int, role: str) -> None:
+        owner = self.users[user]
+        self.service.administrate(worker, f"/admin/users/{self.ids[owner.email]}", {"role": role})
+        if role != owner.role:
+            owner.role = role
+            for session in owner.sessions:
+                session.revoked_up_to = session.generation
+
+    @rule(worker=which, compromised=st.booleans())
+    def rotate_the_signing_key(self, worker: int, *, compromised: bool) -> None:
+        keyring = self.service.workers[worker].service(Keyring)
+        kid = self.service.run(keyring.rotate(compromised=compromised))
+        for other in self.service.workers:
+            knows = other.service(Keyring)
+            self.service.run(eventually(lambda knows=knows: knows.find(kid)))
+        for held in self.held if compromised else ():
+            held.signed_by_dropped_key = True
+
+    @rule(
+        seconds=st.sampled_from([1, GRACE - 1, GRACE, GRACE + 1, 60, TOKEN_TTL - 1, TOKEN_TTL])
+        | st.sampled_from([3600, IDLE_TTL - 1, IDLE_TTL, IDLE_TTL + 1, 86400, MAX_TTL])
+    )
+    def time_passes(self, seconds: int) -> None:
+        self.service.pass_time(seconds)
+
+    @rule(worker=which)
+    def restart(self, worker: int) -> None:
+        self.service.restart(worker)
+
+    # What must hold after each step
+
+    @invariant()
+    def every_worker_believes_just_the_access_tokens_that_it_should(self) -> None:
+        for held in self.held:
+            expected = held.grants_access(self.now)
+            if not expected:
+                self.until_all_know(held.session)
+            for worker in self.service.workers:
+                assert self.service.run(believes(worker, held)) is expected, held
+                if expected:
+                    self.touched(held.session)
+            assert claims_of(held.access)["role"] == held.session.user.role or not expected
+
+    @invariant()
+    def no_dead_refresh_token_comes_back(self) -> None:
+        for held in self.held:
+            if held not in self.seen_dead and not held.session.lives(self.now):
+                self.seen_dead.add(held)
+                assert self.present(held, [0]) is None
+
+    @invariant()
+    def a_lost_reply_can_be_had_again(self) -> None:
+        for held in self.held[-3:]:
+            if held.session.would_replay(held.generation, self.now):
+                self.present(held, [1])
+
+    def teardown(self) -> None:
+        """See what becomes of everything held, one after the other."""
+        for held in self.held[::-1]:
+            self.present(held, [0])
+        self.every_worker_believes_just_the_access_tokens_that_it_should()
+
+    # How it is done
+
+    def hold(self, session: Session, answer: httpx.Response) -> Held:
+        given = SignedIn.of(answer)
+        assert given.session_id == session.id
+        claims = claims_of(given.access)
+        assert (claims["gen"], claims["role"]) == (session.generation, session.user.role)
+        held = Held(session, session.generation, given.access, given.refresh, self.now)
+        self.held.append(held)
+        return held
+
+    def present(self, held: Held, workers: Sequence[int]) -> Held | None:
+        """Present a refresh token to these workers at once; all give the one answer, or none."""
+        session = held.session
+        honoured = [session.refresh(held.generation, self.now) for _ in workers]
+
+        async def send() -> list[httpx.Response]:
+            services = [self.service.workers[worker] for worker in workers]
+            return await asyncio.gather(*(one.refresh(held.refresh) for one in services))
+
+        answers = self.service.run(send())
+        assert [answer.status_code for answer in answers] == [200 if h else 401 for h in honoured]
+        if not honoured[0]:
+            return None
+        kept = [self.hold(session, answer) for answer in answers]
+        same = [other for other in self.held if other.session is session]
+        assert len({o.refresh for o in same if o.generation == session.generation}) == 1
+        return kept[-1]
+
+    def act(
+        self,
+        held: Held,
+        worker: int,
+        method: str,
+        path: str,
+        expected: int = 204,
+        **request: Any,
+    ) -> bool:
+        """Call with an access token; return whether it was believed."""
+        believed = held.grants_access(self.now)
+        headers = {"Authorization": f"Bearer {held.access}"}
+        answer = self.service.call(worker, method, path, headers=headers, **request)
+        assert answer.status_code == (expected if believed else 401)
+        if believed:
+            self.touched(held.session)
+        return believed
+
+    def touched(self, session: Session) -> None:
+        session.active_at = max(session.active_at, self.now)
+
+    def until_all_know(self, session: Session) -> None:
+        """Give the feed its moment."""
+        generation = session.generation if session.ended else session.revoked_up_to
+        if generation < 0 or self.now > session.active_at + TOKEN_TTL:
+            return
+        for worker in self.service.workers:
+            revocations = worker.service(Sessions).revocations
+            self.service.run(
+                eventually(lambda known=revocations: known.kills(UUID(session.id), generation), 1)
+            )
+
+
+async def believes(worker: World, held: Held) -> bool:
+    """Ask a worker's own judge, as every authenticated route does."""
+    authenticator: Authenticator = worker.wiring.services[Authenticator]
+    try:
+        authenticator.authenticate(held.access)
+    except Unauthenticated:
+        return False
+    return True
+
+
+def test_sessions_do_what_the_model_says(dsn: str, tmp_path: Path) -> None:
+    configured = Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
+        database_url=dsn,
+        data_dir=tmp_path,
+        secret_key="a secret key that only the tests know",
+        bcrypt_cost=4,
+        limits="off",
+        metrics=False,
+        refresh_grace=GRACE,
+        access_token_ttl=TOKEN_TTL,
+        session_idle_ttl=IDLE_TTL,
+        session_max_ttl=MAX_TTL,
+        activity_flush_seconds=60,
+        ended_session_retention_days=36500,
+    )
+    with asyncio.Runner() as runner:
+        runner.run(empty_tables(dsn))
+        SessionMachine.service = service = Service(runner, configured)
+        try:
+            run_state_machine_as_test(
+                SessionMachine,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=30,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            service.stop()
+    assert service.clock.now() - START > timedelta(days=1), "time did pass"
