@@ -75,7 +75,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
     app.state.wiring = wiring
     _add_routes(app, settings)
     describe_api(app, settings)
-    app.edge = Edge(
+    app.edge = _edge(app, settings)
+    return app
+
+
+def _edge(app: Service, settings: Settings) -> Edge:
+    return Edge(
         super(Service, app).__call__,
         root_path=settings.root_path,
         max_body_bytes=settings.max_body_bytes,
@@ -88,7 +93,6 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
             for method in route.methods or ()
         },
     )
-    return app
 
 
 def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -58,35 +58,20 @@ class Audit:
         position = last["position"] + 1 if last else 1
         previous = last["mac"] if last else _START
         at = self.clock.now()
-        old, new = old or {}, new or {}
-        address = origin.address if origin else None
-        event_id = new_id(at)
-        message = _message(
-            previous,
-            position=position,
-            event_id=event_id,
-            at=at,
-            action=action,
-            actor_id=actor_id,
-            target_id=target_id,
-            old=old,
-            new=new,
-            address=address,
-        )
+        event: dict[str, Any] = {
+            "position": position,
+            "event_id": new_id(at),
+            "at": at,
+            "action": action,
+            "actor_id": actor_id,
+            "target_id": target_id,
+            "old": old or {},
+            "new": new or {},
+            "address": origin.address if origin else None,
+        }
         key = self.ring.first
-        await queries.insert_event(
-            tx,
-            position=position,
-            event_id=event_id,
-            at=at,
-            action=action,
-            actor_id=actor_id,
-            target_id=target_id,
-            old=old,
-            new=new,
-            address=address,
-            mac=key.id + key.mac(message),
-        )
+        mac = key.id + key.mac(_message(previous, **event))
+        await queries.insert_event(tx, **event, mac=mac)
 
     async def list_events(
         self,

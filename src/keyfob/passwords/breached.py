@@ -38,7 +38,7 @@ class BreachedPasswords:
         """
         # SHA-1 is the protocol's; it only finds a line in a list of what is public already, and
         # nothing rests on its collisions.
-        digest = hashlib.sha1(password.encode("utf-8", "surrogatepass")).hexdigest().upper()  # noqa: S324
+        digest = hashlib.sha1(password.encode("utf-8", "surrogatepass")).hexdigest().upper()  # noqa: S324 - see above
         prefix, suffix = digest[:_PREFIX_CHARACTERS], digest[_PREFIX_CHARACTERS:]
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):

@@ -13,3 +13,6 @@ class TokenRejected(Exception):
 
 class NoSigningKey(Unavailable):
     """No key was loaded yet: the database was away since the start."""
+
+    code = "no_signing_key"
+    title = "The signing keys are not loaded yet; try again soon"
