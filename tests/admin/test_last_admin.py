@@ -1,0 +1,133 @@
+"""Somebody must stay who may administer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import product
+from uuid import UUID
+
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.world import SignedIn, World
+
+from keyfob.admin.service import Actor, Administration
+from keyfob.core.authority import Role
+from keyfob.settings import Settings
+from keyfob.users.errors import LastAdmin
+from keyfob.users.models import Status
+from keyfob.users.service import Changes
+
+WAYS: list[tuple[str, dict[str, str] | None]] = [
+    ("PATCH", {"role": "user"}),
+    ("PATCH", {"role": "moderator"}),
+    ("PUT", {"status": "blocked"}),
+    ("PATCH", {"role": "admin", "status": "blocked"}),
+    ("DELETE", None),
+]
+
+
+@pytest.mark.parametrize(("method", "body"), WAYS, ids=str)
+async def test_the_last_active_administrator_stays_one(
+    world: World, admin: SignedIn, method: str, body: dict[str, str] | None
+) -> None:
+    await world.make_user("blocked@example.com", role=Role.ADMIN, status=Status.BLOCKED)
+    await world.make_user("moderator@example.com", role=Role.MODERATOR)
+    before = (await world.me(admin)).json()
+
+    refused = await world.api.request(
+        method, f"/admin/users/{before['id']}", json=body, headers=admin.headers
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+    assert (await world.me(admin)).json() == before
+    assert [event["action"] for event in await world.audit_log()] == ["user.created"] * 3
+    assert await world.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 1
+
+
+@pytest.mark.parametrize(("method", "body"), WAYS, ids=str)
+async def test_the_last_but_one_may_go(
+    world: World, admin: SignedIn, method: str, body: dict[str, str] | None
+) -> None:
+    await world.make_user("other@example.com", role=Role.ADMIN)
+    own_id = (await world.me(admin)).json()["id"]
+
+    answer = await world.api.request(
+        method, f"/admin/users/{own_id}", json=body, headers=admin.headers
+    )
+
+    assert answer.status_code in {200, 204}
+    assert (await world.me(admin)).status_code == 401
+
+
+async def test_the_last_one_may_be_renamed_and_others_may_go(world: World, admin: SignedIn) -> None:
+    blocked = await world.make_user("b@example.com", role=Role.ADMIN, status=Status.BLOCKED)
+    own_id = (await world.me(admin)).json()["id"]
+
+    renamed = await world.api.patch(
+        f"/admin/users/{own_id}",
+        json={"name": "Root", "email": "new@example.com", "role": "admin"},
+        headers=admin.headers,
+    )
+    demoted = await world.api.patch(
+        f"/admin/users/{blocked}", json={"role": "user"}, headers=admin.headers
+    )
+
+    assert (renamed.status_code, demoted.status_code) == (200, 200)
+
+
+TakeDown = Callable[[Administration, UUID], Awaitable[None]]
+
+
+def _take_downs() -> list[TakeDown]:
+    nobody = Actor(None)
+    return [
+        lambda admin, user_id: admin.change(nobody, user_id, Changes(role=Role.USER)),
+        lambda admin, user_id: admin.change(nobody, user_id, Changes(status=Status.BLOCKED)),
+        lambda admin, user_id: admin.delete(nobody, user_id),
+    ]
+
+
+async def test_of_three_taken_down_at_once_in_every_way_one_stays(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """Past authentication, so that nothing but the statement itself decides."""
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        for round_number, ways in enumerate(product(_take_downs(), repeat=3)):
+            ids = [
+                await one.make_user(f"{round_number}-{number}@example.com", role=Role.ADMIN)
+                for number in range(3)
+            ]
+
+            outcomes = await asyncio.gather(
+                *(
+                    way(world.service(Administration), user_id)
+                    for way, user_id, world in zip(ways, ids, (one, two, one), strict=True)
+                ),
+                return_exceptions=True,
+            )
+
+            refusals = [outcome for outcome in outcomes if outcome is not None]
+            assert [type(refusal) for refusal in refusals] == [LastAdmin]
+            left = await one.db.fetchval(
+                "SELECT count(*) FROM users WHERE role = 'admin' AND status = 'active'"
+            )
+            assert left == 1
+            await one.db.execute("DELETE FROM users")
+
+
+async def test_a_promotion_and_a_demotion_at_once_leave_one(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        for number in range(10):
+            old = await one.make_user(f"old{number}@example.com", role=Role.ADMIN)
+            new = await one.make_user(f"new{number}@example.com")
+            promote = one.service(Administration).change(Actor(None), new, Changes(role=Role.ADMIN))
+            demote = two.service(Administration).change(Actor(None), old, Changes(role=Role.USER))
+
+            promoted, demoted = await asyncio.gather(promote, demote, return_exceptions=True)
+
+            assert promoted is None
+            assert demoted is None or isinstance(demoted, LastAdmin)
+            admins = await one.db.fetch("SELECT id FROM users WHERE role = 'admin'")
+            assert {row["id"] for row in admins} == ({new} if demoted is None else {old, new})
+            await one.db.execute("DELETE FROM users")
