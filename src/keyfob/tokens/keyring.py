@@ -47,7 +47,7 @@ class Keyring:
         self._keys: dict[str, SigningKey] = {}
         self._by_header: dict[str, SigningKey] = {}
         self._loading = asyncio.Lock()
-        self.jwks = b'{"keys": []}'
+        self._jwks = b""
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
@@ -65,6 +65,17 @@ class Keyring:
         if newest is None:
             raise NoSigningKey
         return newest
+
+    @property
+    def jwks(self) -> bytes:
+        """The public keys as a JWK Set.
+
+        Raises:
+            NoSigningKey: none was loaded; an empty set would be believed, and cached.
+        """
+        if not self._jwks:
+            raise NoSigningKey
+        return self._jwks
 
     @property
     def max_age(self) -> int:
@@ -96,7 +107,7 @@ class Keyring:
             changed = keys.keys() != self._keys.keys()
             self._keys = keys
             self._by_header = {key.header: key for key in keys.values()}
-            self.jwks = json.dumps({"keys": [key.public_jwk for key in keys.values()]}).encode()
+            self._jwks = json.dumps({"keys": [key.public_jwk for key in keys.values()]}).encode()
         if changed:
             for tell in self.on_change:
                 tell()
