@@ -49,6 +49,23 @@ async def say(db: Database, words: str) -> None:
     await db.execute("SELECT pg_notify('keyfob', $1)", words)
 
 
+async def test_a_start_returns_with_the_whole_truth(dsn: str) -> None:
+    async with listening(dsn) as (feed, heard):
+        assert feed.is_live
+        assert heard.reloads == 1
+
+
+async def test_a_start_does_not_wait_for_a_server_that_says_nothing() -> None:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        async with listening(f"postgresql://keyfob@127.0.0.1:{port}/keyfob?sslmode=disable") as (
+            feed,
+            heard,
+        ):
+            assert not feed.is_live
+            assert heard.reloads == 0
+
+
 async def test_what_one_commits_every_listener_hears(db: Database, dsn: str) -> None:
     async with listening(dsn) as (one, first), listening(dsn) as (two, second):
         await eventually(lambda: one.is_live and two.is_live)

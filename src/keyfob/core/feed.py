@@ -40,6 +40,7 @@ class Feed:
         self._reloads: list[Callable[[], Awaitable[None]]] = []
         self._on_notice: list[Callable[[], Awaitable[None]]] = []
         self._wanted = asyncio.Event()
+        self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_live = False
 
@@ -58,9 +59,15 @@ class Feed:
         self._reloads.append(reload)
 
     async def start(self) -> None:
-        """Connect in the background, and stay connected until `stop`."""
+        """Connect, and stay connected in the background until `stop`.
+
+        Returns when the feed is live or its first try has failed, after `timeout` at the latest: a
+        worker that accepts requests before would refuse the first ones for want of a key.
+        """
         FEED_LIVE.set(0)
         self._task = asyncio.create_task(self._stay_connected(), name="feed")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), self._timeout)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -138,4 +145,5 @@ class Feed:
         if live != self.is_live:
             log.info("feed_live" if live else "feed_down")
         self.is_live = live
+        self._tried.set()
         FEED_LIVE.set(int(live))
