@@ -1,0 +1,224 @@
+"""The chain of the audit log: whatever is done to it shows."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from tests.fixtures.clock import MovableClock
+
+from keyfob.audit.service import Audit, Verdict
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
+from keyfob.core.origin import Origin
+from keyfob.core.secrets import new_id
+
+OLD_SECRET = "the secret key of last year, long enough"
+NEW_SECRET = "the secret key of this year, long enough"
+AMOUNT = 6
+
+
+def audit_of(db: Database, clock: MovableClock, *secrets: str) -> Audit:
+    return Audit(db, SecretKeyring(secrets or (OLD_SECRET,)).derive("audit"), clock)
+
+
+async def record(audit: Audit, number: int = 0) -> None:
+    """Write an event that has something in every column."""
+    async with audit.db.begin() as tx:
+        await audit.record(
+            tx,
+            action=f"test.event_{number}",
+            actor_id=new_id(audit.clock.now()),
+            target_id=new_id(audit.clock.now()),
+            old={"role": "user", "weights": [1, 2.5, None], "größe": "ä"},
+            new={"role": "admin", "z": 1, "a": {"b": True}},
+            origin=Origin(f"2001:db8::{number}" if number % 2 else "203.0.113.7", ""),
+        )
+
+
+@pytest.fixture
+async def audit(db: Database, clock: MovableClock) -> Audit:
+    """A log with six events, one a second."""
+    audit = audit_of(db, clock)
+    for number in range(AMOUNT):
+        clock.advance(1.000_001)
+        await record(audit, number)
+    return audit
+
+
+async def test_what_was_recorded_holds(audit: Audit) -> None:
+    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
+
+
+async def test_an_empty_log_holds(db: Database, clock: MovableClock) -> None:
+    assert await audit_of(db, clock).verify() == Verdict(checked=0, broken_at=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "id = '01890000-0000-7000-8000-000000000000'",
+        "at = at + interval '1 microsecond'",
+        "action = 'test.event_x'",
+        "actor_id = target_id",
+        "actor_id = NULL",
+        "target_id = actor_id",
+        "target_id = NULL",
+        "old_values = '{}'",
+        """old_values = jsonb_set(old_values, '{role}', '"admin"')""",
+        "new_values = jsonb_set(new_values, '{z}', '2')",
+        "new_values = new_values - 'a'",
+        "ip_address = '203.0.113.8'",
+        "ip_address = '203.0.113.7/24'",
+        "ip_address = NULL",
+        "mac = set_byte(mac, 0, get_byte(mac, 0) # 1)",
+        "mac = set_byte(mac, 34, get_byte(mac, 34) # 1)",
+        "mac = ''",
+    ],
+)
+@pytest.mark.parametrize("position", [1, 3, AMOUNT])
+async def test_a_changed_event_is_found(audit: Audit, change: str, position: int) -> None:
+    await audit.db.execute(f"UPDATE audit_events SET {change} WHERE position = $1", position)
+
+    assert await audit.verify() == Verdict(checked=position - 1, broken_at=position)
+
+
+@pytest.mark.parametrize("position", [1, 3, AMOUNT - 1])
+async def test_a_dropped_event_is_found(audit: Audit, position: int) -> None:
+    await audit.db.execute("DELETE FROM audit_events WHERE position = $1", position)
+
+    assert await audit.verify() == Verdict(checked=position - 1, broken_at=position + 1)
+
+
+@pytest.mark.parametrize("position", [1, 3, AMOUNT - 1])
+async def test_a_dropped_event_is_found_though_the_gap_was_closed(
+    audit: Audit, position: int
+) -> None:
+    await audit.db.execute("DELETE FROM audit_events WHERE position = $1", position)
+    for later in range(position + 1, AMOUNT + 1):
+        await audit.db.execute(
+            "UPDATE audit_events SET position = position - 1 WHERE position = $1", later
+        )
+
+    assert await audit.verify() == Verdict(checked=position - 1, broken_at=position)
+
+
+@pytest.mark.parametrize("position", [1, 3, AMOUNT + 1])
+async def test_an_inserted_event_is_found(audit: Audit, position: int) -> None:
+    for later in range(AMOUNT, position - 1, -1):
+        await audit.db.execute(
+            "UPDATE audit_events SET position = position + 1 WHERE position = $1", later
+        )
+    await audit.db.execute(
+        """
+        INSERT INTO audit_events
+        SELECT $1, $2, at, 'test.forged', actor_id, target_id, old_values, new_values, ip_address,
+               mac
+          FROM audit_events LIMIT 1
+        """,
+        position,
+        new_id(audit.clock.now()),
+    )
+
+    assert await audit.verify() == Verdict(checked=position - 1, broken_at=position)
+
+
+async def test_two_events_in_each_other_s_place_are_found(audit: Audit) -> None:
+    for old, new in ((2, 100), (3, 2), (100, 3)):
+        await audit.db.execute(
+            "UPDATE audit_events SET position = $2 WHERE position = $1", old, new
+        )
+
+    assert await audit.verify() == Verdict(checked=1, broken_at=2)
+
+
+async def test_an_event_signed_by_a_key_that_is_not_ours_is_found(
+    audit: Audit, clock: MovableClock
+) -> None:
+    await record(audit_of(audit.db, clock, "a secret key that the attacker made up"))
+
+    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=AMOUNT + 1)
+
+
+async def test_that_the_newest_were_cut_off_is_not_seen(audit: Audit) -> None:
+    """Known, and said in `verify`: what is compared with a copy elsewhere is the last position."""
+    await audit.db.execute("DELETE FROM audit_events WHERE position > 4")
+
+    assert await audit.verify() == Verdict(checked=4, broken_at=None)
+
+
+async def test_with_the_secret_rotated_old_and_new_events_hold(
+    audit: Audit, clock: MovableClock
+) -> None:
+    rotated = audit_of(audit.db, clock, NEW_SECRET, OLD_SECRET)
+    await record(rotated, 6)
+    await record(rotated, 7)
+
+    assert await rotated.verify() == Verdict(checked=AMOUNT + 2, broken_at=None)
+    # An instance that was not told the new one yet sees that it cannot vouch for the new events.
+    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=AMOUNT + 1)
+
+
+async def test_without_the_old_secret_the_old_events_cannot_be_vouched_for(
+    audit: Audit, clock: MovableClock
+) -> None:
+    assert await audit_of(audit.db, clock, NEW_SECRET).verify() == Verdict(checked=0, broken_at=1)
+
+
+async def test_another_purpose_s_key_does_not_vouch(audit: Audit, clock: MovableClock) -> None:
+    other = Audit(audit.db, SecretKeyring([OLD_SECRET]).derive("cursors"), clock)
+
+    assert await other.verify() == Verdict(checked=0, broken_at=1)
+
+
+async def test_events_at_once_from_two_instances_stand_in_one_chain(
+    audit: Audit, empty_dsn: str, clock: MovableClock
+) -> None:
+    other_db = Database(empty_dsn, pool_size=10)
+    await other_db.open()
+    other = audit_of(other_db, clock)
+
+    await asyncio.gather(*(record(one) for one in (audit, other) for _ in range(20)))
+
+    assert await audit.verify() == Verdict(checked=AMOUNT + 40, broken_at=None)
+    await other_db.close()
+
+
+async def test_what_is_rolled_back_leaves_no_gap(audit: Audit) -> None:
+    async with audit.db.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await audit.record(connection, action="test.regretted", actor_id=None, target_id=None)
+        await transaction.rollback()
+    await record(audit)
+
+    assert await audit.verify() == Verdict(checked=AMOUNT + 1, broken_at=None)
+    actions = await audit.db.fetch("SELECT action FROM audit_events")
+    assert "test.regretted" not in [row["action"] for row in actions]
+
+
+async def test_the_service_itself_is_nobody_from_nowhere(audit: Audit) -> None:
+    async with audit.db.begin() as tx:
+        await audit.record(tx, action="test.bare", actor_id=None, target_id=None)
+
+    (event,) = await audit.list_events(limit=1)
+    names = ("actor_id", "target_id", "ip_address", "old_values", "new_values")
+    assert [event[name] for name in names] == [None, None, None, {}, {}]
+    assert (await audit.verify()).broken_at is None
+
+
+async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
+    whole = await audit.list_events()
+    middle = whole[3]
+    assert isinstance(middle["actor_id"], UUID)
+
+    found = await audit.list_events(
+        before=middle["position"] + 1,
+        action=middle["action"],
+        actor_id=middle["actor_id"],
+        target_id=middle["target_id"],
+        since=middle["at"],
+        until=whole[2]["at"],
+    )
+
+    assert [event["position"] for event in whole] == [6, 5, 4, 3, 2, 1]
+    assert [event["id"] for event in found] == [middle["id"]]
