@@ -111,7 +111,7 @@ class Box:
             return AESGCM(key.secret).decrypt(
                 nonce, sealed[KEY_ID_BYTES + _NONCE_BYTES :], key_id + bound_to
             )
-        except InvalidTag as fault:
+        except (InvalidTag, ValueError) as fault:  # ValueError: too short to be sealed
             raise CannotDecrypt("the sealed bytes were changed") from fault
 
     def is_current(self, sealed: bytes) -> bool:

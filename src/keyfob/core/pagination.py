@@ -1,12 +1,11 @@
 """Pages by key: a cursor is the last row's place in the order, signed: nobody can make one."""
 
-import binascii
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
+from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.problems import InvalidCursor
 from keyfob.core.secrets import compare_digest
@@ -28,7 +27,7 @@ class Cursors:
         body = json.dumps(place).encode()
         key = self._ring.first
         mac = key.mac(kind.encode() + b"\0" + body)[:_MAC_BYTES]
-        return urlsafe_b64encode(key.id + mac + body).decode("ascii").rstrip("=")
+        return to_base64url(key.id + mac + body).decode("ascii")
 
     def read(self, kind: str, text: str) -> Place:
         """Return the place that a cursor holds.
@@ -39,8 +38,8 @@ class Cursors:
         if len(text) > _LONGEST:
             raise InvalidCursor
         try:
-            data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        except (binascii.Error, ValueError):
+            data = from_base64url(text)
+        except ValueError:
             raise InvalidCursor from None
         body = data[KEY_ID_BYTES + _MAC_BYTES :]
         key = self._ring.find(data[:KEY_ID_BYTES])

@@ -1,0 +1,226 @@
+"""The pool: every wait is bounded, every way to be away is one refusal, no connection is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.fixtures.proxy import Proxy
+
+from keyfob.core.database import Database, translated_faults
+from keyfob.core.problems import DatabaseUnavailable
+
+
+@asynccontextmanager
+async def opened(dsn: str, **options: Any) -> AsyncIterator[Database]:
+    database = Database(dsn, **{"acquire_timeout": 0.3, "command_timeout": 0.3, **options})
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+WAYS: list[Callable[[Database], Coroutine[Any, Any, Any]]] = [
+    lambda db: db.fetch("SELECT 1 AS one"),
+    lambda db: db.fetchrow("SELECT 1 AS one"),
+    lambda db: db.fetchval("SELECT 1 AS one"),
+    lambda db: db.execute("SELECT 1 AS one"),
+]
+
+
+async def test_each_way_to_ask_answers_in_its_form(db: Database) -> None:
+    rows, row, value, tag = [await way(db) for way in WAYS]
+
+    assert [row["one"] for row in rows] == [1]
+    assert row["one"] == value == 1
+    assert tag == "SELECT 1"
+    assert await db.fetchrow("SELECT WHERE false") is None
+    assert await db.fetchval("SELECT '{\"a\": [1, null]}'::jsonb") == {"a": [1, None]}
+    assert await db.fetchval("SELECT $1::jsonb ->> 'a'", {"a": "b"}) == "b"
+
+
+async def test_a_transaction_is_whole_or_nothing(db: Database) -> None:
+    insert = "INSERT INTO attempts (key, count, expires_at) VALUES ($1, 1, now())"
+    async with db.begin() as tx:
+        await tx.execute(insert, "kept")
+    with pytest.raises(RuntimeError):
+        await insert_and_fail(db, insert)
+
+    assert [row["key"] for row in await db.fetch("SELECT key FROM attempts")] == ["kept"]
+
+
+async def insert_and_fail(db: Database, insert: str) -> None:
+    async with db.begin() as tx:
+        await tx.execute(insert, "lost")
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_pool_that_is_all_lent_is_waited_for_and_then_refused(
+    dsn: str, way: Callable[[Database], Coroutine[Any, Any, Any]]
+) -> None:
+    async with opened(dsn, pool_size=2, acquire_timeout=0.1) as database:
+        async with database.connection(), database.connection():
+            with pytest.raises(DatabaseUnavailable) as refusal:
+                await way(database)
+            assert refusal.value.headers["Retry-After"] == "1"
+
+        await way(database)
+
+
+async def test_whoever_waits_gets_a_connection_as_soon_as_one_is_free(dsn: str) -> None:
+    async with opened(dsn, pool_size=2, acquire_timeout=10, command_timeout=10) as database:
+        answers = await asyncio.gather(
+            *(database.fetchval("SELECT $1::int FROM pg_sleep(0.001)", n) for n in range(40))
+        )
+
+        assert answers == list(range(40))
+        assert database.size == 2
+        assert database.idle == 2
+
+
+async def test_connections_are_passed_on_and_not_made_anew(db: Database) -> None:
+    pids = {await db.fetchval("SELECT pg_backend_pid()") for _ in range(20)}
+
+    assert len(pids) == 1
+    assert (db.size, db.idle) == (1, 1)
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(dsn: str) -> None:
+    async with opened(dsn, pool_size=2, command_timeout=0.05) as database:
+        with pytest.raises(DatabaseUnavailable):
+            await database.execute("SELECT pg_sleep(10)")
+
+        assert await database.fetchval("SELECT 1") == 1
+
+
+async def test_a_cancelled_statement_leaves_no_connection_behind(dsn: str) -> None:
+    async with opened(dsn, pool_size=2, command_timeout=10, acquire_timeout=5) as database:
+        for ask in (database.fetchrow, database.fetchval):
+            asked = [asyncio.create_task(ask("SELECT pg_sleep(10)")) for _ in range(4)]
+            async with asyncio.timeout(5):
+                while database.size < 2:  # noqa: ASYNC110 - the pool tells nobody
+                    await asyncio.sleep(0)
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+        answers = await asyncio.gather(*(database.fetchval("SELECT 1") for _ in range(6)))
+        assert answers == [1] * 6
+        assert database.size <= 2
+
+
+async def test_a_database_that_is_away_is_one_refusal(dsn: str) -> None:
+    for wrong in (
+        "postgresql://nobody@127.0.0.1:1/none",
+        dsn.replace("/tests_", "/there_is_no_such_"),
+        dsn.replace("keyfob@", "there_is_no_such_role@"),
+    ):
+        async with opened(wrong) as database:
+            for way in WAYS:
+                with pytest.raises(DatabaseUnavailable):
+                    await way(database)
+
+
+async def test_a_pool_that_was_never_opened_refuses() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.fetchval("SELECT 1")
+
+
+async def test_a_server_that_cuts_its_connections_is_found_again(db: Database) -> None:
+    async with db.connection() as one, db.connection() as two:
+        pids = [await c.fetchval("SELECT pg_backend_pid()") for c in (one, two)]
+    assert db.idle == 2
+    async with db.connection() as survivor:
+        mine = await survivor.fetchval("SELECT pg_backend_pid()")
+        (theirs,) = set(pids) - {mine}
+        await survivor.execute("SELECT pg_terminate_backend($1)", theirs)
+
+    answers = await asyncio.gather(
+        *(db.fetchval("SELECT 1") for _ in range(6)), return_exceptions=True
+    )
+    # Whoever was handed the cut one before that was known comes back; nobody sees a fault of ours.
+    assert all(answer == 1 or isinstance(answer, DatabaseUnavailable) for answer in answers)
+    assert await db.fetchval("SELECT 1") == 1
+
+
+async def test_a_server_that_hangs_is_given_up_and_found_again(dsn: str) -> None:
+    async with Proxy(dsn).running() as proxy, opened(proxy.dsn, pool_size=2) as database:
+        assert await database.fetchval("SELECT 1") == 1
+
+        proxy.hanging = True
+        for way in WAYS:
+            with pytest.raises(DatabaseUnavailable):
+                await way(database)
+
+        proxy.hanging = False
+        async with asyncio.timeout(5):
+            while not await answers(database):
+                pass
+
+
+async def answers(database: Database) -> bool:
+    try:
+        return bool(await database.fetchval("SELECT 1"))
+    except DatabaseUnavailable:
+        return False
+
+
+async def test_a_close_does_not_wait_for_ever(dsn: str) -> None:
+    database = Database(dsn, acquire_timeout=0.1, command_timeout=30)
+    await database.open()
+    asked = asyncio.create_task(database.execute("SELECT pg_sleep(30)"))
+    async with asyncio.timeout(5):
+        while database.size < 1:  # noqa: ASYNC110 - the pool tells nobody
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await database.close()
+
+    with pytest.raises(DatabaseUnavailable):
+        await asked
+
+
+@pytest.mark.parametrize("query", ["SELECT nonsense", "SELECT 1 / 0", "not even SQL"])
+async def test_a_mistake_of_ours_is_no_absence(db: Database, query: str) -> None:
+    with pytest.raises(asyncpg.PostgresError):
+        await db.fetchval(query)
+
+    assert await db.fetchval("SELECT 1") == 1
+
+
+async def test_an_argument_of_the_wrong_kind_is_no_absence(db: Database) -> None:
+    for ask in (db.fetchval, db.fetchrow):
+        with pytest.raises(asyncpg.DataError):
+            await ask("SELECT $1::int", "one")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError("gone"),
+        TimeoutError(),
+        asyncpg.TooManyConnectionsError("full"),
+        asyncpg.DiskFullError("full"),
+        asyncpg.AdminShutdownError("going"),
+        asyncpg.CannotConnectNowError("coming"),
+        asyncpg.ReadOnlySQLTransactionError("a replica"),
+        asyncpg.ConnectionDoesNotExistError("cut"),
+        asyncpg.DeadlockDetectedError("try again"),
+        asyncpg.SerializationError("try again"),
+        asyncpg.LockNotAvailableError("busy"),
+        asyncpg.InterfaceError("closed"),
+        asyncpg.InvalidPasswordError("changed"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_every_way_to_be_away_is_one_refusal(fault: Exception) -> None:
+    with pytest.raises(DatabaseUnavailable) as refusal, translated_faults():
+        raise fault
+    assert refusal.value.__cause__ is fault
+    assert refusal.value.status == 503
