@@ -96,6 +96,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         token_ttl=token_ttl,
         rotate_after=timedelta(days=settings.key_rotation_days),
         publish_ahead=timedelta(seconds=settings.key_publish_ahead),
+        record=audit.record_own,
     )
     tokens = AccessTokens(
         keyring,

@@ -119,6 +119,7 @@ class Administration:
             revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
             change = await self.users.delete(tx, user_id)
             await self.log.erase_person(tx, user_id)
+            await self.audit.erase_person(tx, user_id)
             await self._record(tx, actor, "user.deleted", user_id, change.old, {})
         self.sessions.apply(revoked)
 

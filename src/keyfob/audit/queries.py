@@ -89,6 +89,11 @@ async def list_events(
     )
 
 
+async def erase_addresses(tx: Tx, actor_id: UUID) -> None:
+    """Blank the address of everything that a person did."""
+    await tx.execute("UPDATE audit_events SET ip_address = NULL WHERE actor_id = $1", actor_id)
+
+
 async def each_event(tx: Tx) -> AsyncIterator[Record]:
     """Walk the whole log from its beginning, a batch in memory at a time."""
     async for record in tx.cursor("SELECT * FROM audit_events ORDER BY position", prefetch=500):

@@ -67,11 +67,19 @@ class Audit:
             "target_id": target_id,
             "old": old or {},
             "new": new or {},
-            "address": origin.address if origin else None,
         }
         key = self.ring.first
         mac = key.id + key.mac(_message(previous, **event))
-        await queries.insert_event(tx, **event, mac=mac)
+        address = origin.address if origin else None
+        await queries.insert_event(tx, **event, address=address, mac=mac)
+
+    async def record_own(self, tx: Tx, action: str, new: dict[str, Any]) -> None:
+        """Append an event of the service itself, or of its command line."""
+        await self.record(tx, action=action, actor_id=None, target_id=None, new=new)
+
+    async def erase_person(self, tx: Tx, user_id: UUID) -> None:
+        """Blank the addresses that a person acted from; what they did stays."""
+        await queries.erase_addresses(tx, user_id)
 
     async def list_events(
         self,
@@ -124,7 +132,6 @@ class Audit:
             target_id=event["target_id"],
             old=event["old_values"],
             new=event["new_values"],
-            address=str(event["ip_address"]) if event["ip_address"] else None,
         )
         return compare_digest(key.mac(message), event["mac"][KEY_ID_BYTES:])
 
@@ -140,9 +147,11 @@ def _message(
     target_id: UUID | None,
     old: dict[str, Any],
     new: dict[str, Any],
-    address: str | None,
 ) -> bytes:
-    """Write an event in one canonical form, together with the MAC before it."""
+    """Write an event in one canonical form, together with the MAC before it.
+
+    Not its address: that is personal data, and is blanked when the person is erased.
+    """
     parts = [position, event_id, int(at.timestamp() * 1_000_000), action, actor_id, target_id]
-    text = json.dumps([str(part) for part in parts] + [old, new, address], sort_keys=True)
+    text = json.dumps([str(part) for part in parts] + [old, new], sort_keys=True)
     return previous + text.encode()

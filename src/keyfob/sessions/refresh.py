@@ -77,6 +77,8 @@ class Refresh:
         if row["generation"] == token.generation + 1 and row["rotated_at"] > now - self.grace:
             REFRESHES.labels("replayed").inc()
             return self._tokens(token, row)
+        if token.generation >= row["generation"]:
+            raise self._refusal("ahead")  # of a row that was restored from a dump
         await self._end_reused(token, now)
         raise self._refusal("reused")
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from asyncpg import Record
 
 from keyfob.core.clock import Clock
@@ -17,10 +16,16 @@ from keyfob.tokens import algorithms, queries
 from keyfob.tokens.errors import NoSigningKey
 from keyfob.tokens.models import SigningKey
 
-log = structlog.get_logger("keyfob.keys")
-
 # A token signed just before its key retires lives for its TTL; clocks of instances differ a little.
 _SKEW = timedelta(seconds=60)
+
+
+# Writes what was done in the transaction that does it: wiring hands in the audit log.
+Recorder = Callable[[Tx, str, dict[str, Any]], Awaitable[None]]
+
+
+async def _record_nothing(_: Tx, __: str, ___: dict[str, Any]) -> None:
+    """Record nothing: for tests of the keyring alone."""
 
 
 class Keyring:
@@ -36,6 +41,7 @@ class Keyring:
         token_ttl: timedelta,
         rotate_after: timedelta,
         publish_ahead: timedelta,
+        record: Recorder = _record_nothing,
     ) -> None:
         self._db = db
         self._box = box
@@ -44,6 +50,7 @@ class Keyring:
         self._token_ttl = token_ttl
         self._rotate_after = rotate_after
         self._publish_ahead = publish_ahead
+        self._record = record
         self._keys: dict[str, SigningKey] = {}
         self._by_header: dict[str, SigningKey] = {}
         self._loading = asyncio.Lock()
@@ -141,15 +148,21 @@ class Keyring:
             position = await self._next_position(tx)
             at_once = compromised or position == 1  # there is no other that could sign meanwhile
             kid = await self._insert(tx, position, now if at_once else now + ahead)
+            if kid is None:  # pragma: no cover - the lock lets one at a time pass
+                raise NoSigningKey
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
+            await self._record(tx, "signing_key.rotated", {"kid": kid, "compromised": compromised})
         await self.load()
-        log.info("signing_key_made", kid=kid, compromised=compromised)
         return kid
 
     async def rotate_when_due(self) -> None:
-        """Make the next key early enough to be published before the active one is too old."""
+        """Make the next key early enough to be published before the active one is too old.
+
+        The private half of a key that neither signs nor verifies any more is forgotten.
+        """
         await self.load()
+        await queries.forget_private_keys(self._db, self._retired_before())
         newest = max(self._keys.values(), key=lambda key: key.position)
         due = newest.signs_from + self._rotate_after
         now = self._clock.now()
@@ -157,7 +170,9 @@ class Keyring:
             return
         async with self._db.begin() as tx:
             # Of several workers that find it due, the position lets one win.
-            await self._insert(tx, newest.position + 1, max(due, now + self._publish_ahead))
+            signs_from = max(due, now + self._publish_ahead)
+            if kid := await self._insert(tx, newest.position + 1, signs_from):
+                await self._record(tx, "signing_key.rotated", {"kid": kid, "compromised": False})
         await self.load()
 
     async def reseal(self) -> int:
@@ -182,10 +197,11 @@ class Keyring:
         records = await queries.list_all_keys(tx)
         return records[-1]["position"] + 1 if records else 1
 
-    async def _insert(self, tx: Tx, position: int, signs_from: datetime) -> str:
+    async def _insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
+        """Add the key at that position and return its kid; None if somebody else just did."""
         kid = random_text(12)
         private = await asyncio.to_thread(algorithms.generate, self._algorithm)
-        await queries.insert_key(
+        added = await queries.insert_key(
             tx,
             position=position,
             kid=kid,
@@ -195,7 +211,7 @@ class Keyring:
             created_at=self._clock.now(),
             signs_from=signs_from,
         )
-        return kid
+        return kid if added else None
 
     def _retired_before(self) -> datetime:
         return self._clock.now() - self._token_ttl - _SKEW

@@ -88,6 +88,20 @@ async def drop_keys_before(tx: Tx, position: int, now: datetime) -> None:
     await notify_keys_changed(tx)
 
 
+async def forget_private_keys(db: Executor, retired_before: datetime) -> None:
+    """Blank the private half of every key that was dropped, or retired before that moment."""
+    await db.execute(
+        """
+        UPDATE signing_keys AS k SET private_key = ''
+          FROM (SELECT position, lead(signs_from) OVER (ORDER BY position) AS retires_at
+                  FROM signing_keys) AS n
+         WHERE n.position = k.position AND k.private_key <> ''
+           AND (k.dropped_at IS NOT NULL OR n.retires_at <= $1)
+        """,
+        retired_before,
+    )
+
+
 async def update_private_key(tx: Tx, position: int, private_key: bytes) -> None:
     """Store the same private key, sealed anew."""
     await tx.execute(
