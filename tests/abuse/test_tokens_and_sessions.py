@@ -25,7 +25,7 @@ from tests.fixtures.hostile import (
     hs256,
     unsigned,
 )
-from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.revoked import refuses_within_a_second, reuses_of
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World, eventually
 
@@ -135,7 +135,7 @@ async def test_15_a_key_or_an_address_of_one_in_the_header(world: World, ada: Si
 async def test_15_unknown_extensions_and_other_types(
     world: World, ada: SignedIn, insider: Sign
 ) -> None:
-    for change in (
+    changes: list[Json] = [
         {"crit": ["exp"]},
         {"crit": ["x"], "x": 1},
         {"crit": []},
@@ -144,7 +144,8 @@ async def test_15_unknown_extensions_and_other_types(
         {"typ": "id_token"},
         {"typ": "refresh+jwt"},
         {"typ": None},
-    ):
+    ]
+    for change in changes:
         header = {**header_of(ada.access), **change}
         await is_refused(world, forge(header, claims_of(ada.access), insider))
 
@@ -162,8 +163,9 @@ async def test_15_claims_that_are_off(
         {"nbf": now + 60},
         {"iat": now + 60},
     ]
+    no_dates: list[Any] = [True, now + 60.5, str(now + 60), None, [], {}, "x"]
     for name in ("exp", "iat", "nbf", "gen"):
-        wrong += [{name: value} for value in (True, now + 60.5, str(now + 60), None, [], {}, "x")]
+        wrong += [{name: value} for value in no_dates]
     for claims in wrong:
         token = forge(header_of(ada.access), {**claims_of(ada.access), **claims}, insider)
         await is_refused(world, token)
@@ -257,8 +259,7 @@ async def test_18_an_old_refresh_token_ends_the_session_and_is_recorded(
         await is_refused(world, signed_in.access)
         await refuses_within_a_second(other, signed_in)
         assert (await other.refresh(signed_in.refresh)).status_code == 401
-    event = (await world.audit_log())[-1]
-    assert event["action"] == "session.reuse_detected"
+    (event,) = await reuses_of(world)
     assert event["new_values"] == {"session_id": ada.session_id}
     assert str(event["target_id"]) == claims_of(ada.access)["sub"]
     assert await world.db.fetchval("SELECT end_reason FROM sessions") == "reuse"
@@ -366,7 +367,7 @@ async def test_23_idle_and_absolute_time_outs_by_the_servers_clock(
     clock.advance(days=6, seconds=6)
 
     assert (await world.refresh(busy.refresh)).status_code == 401
-    assert [event["action"] for event in await world.audit_log()] == ["user.created"]
+    assert await reuses_of(world) == [], "and nobody is called a thief"
 
 
 async def knows_key(worker: World, kid: str) -> None:

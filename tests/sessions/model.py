@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-GRACE, TOKEN_TTL, IDLE_TTL, MAX_TTL = 10, 300, 6 * 3600, 2 * 86400
+GRACE, TOKEN_TTL, IDLE_TTL, MAX_TTL = 10, 300, 12 * 3600, 36 * 3600
 
 
 @dataclass(eq=False)

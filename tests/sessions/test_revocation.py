@@ -281,12 +281,12 @@ async def test_no_token_is_believed_before_the_revocations_are_known(
     load, seen = Revocations.load, []
 
     async def late(self: Revocations) -> None:
-        seen.append((await starting.me(ada)).status_code)
+        seen.append((await early.get("/me", headers=ada.headers)).status_code)
         await load(self)
 
     monkeypatch.setattr(Revocations, "load", late)
     starting = World(settings, clock)
-    async with starting:
-        seen.append((await starting.me(ada)).status_code)
+    async with starting.client() as early, starting:
+        seen.append((await early.get("/me", headers=ada.headers)).status_code)
 
     assert seen == [503, 401]

@@ -21,15 +21,18 @@ MakeTokens = Callable[[Keyring], AccessTokens]
 def make_keyring(db: Database, clock: MovableClock) -> MakeKeyring:
     """Build a keyring as a worker has it; several on one database are several workers."""
 
-    def make(algorithm: str = "EdDSA", *secrets: str, **changes: timedelta) -> Keyring:
-        options = {
-            "token_ttl": timedelta(minutes=5),
-            "rotate_after": timedelta(days=90),
-            "publish_ahead": timedelta(hours=1),
-            **changes,
-        }
-        box = Box(SecretKeyring(secrets or (SECRET,)).derive("signing keys"))
-        return Keyring(db, box, clock, algorithm=algorithm, **options)
+    def make(
+        algorithm: str = "EdDSA", *secrets: str, publish_ahead: timedelta = timedelta(hours=1)
+    ) -> Keyring:
+        return Keyring(
+            db,
+            Box(SecretKeyring(secrets or (SECRET,)).derive("signing keys")),
+            clock,
+            algorithm=algorithm,
+            token_ttl=timedelta(minutes=5),
+            rotate_after=timedelta(days=90),
+            publish_ahead=publish_ahead,
+        )
 
     return make
 
