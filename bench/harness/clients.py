@@ -47,6 +47,19 @@ async def refreshes(connection: Connection, _: int) -> Step:
     return step
 
 
+async def refreshes_many(connection: Connection, _: int) -> Step:
+    """Refreshes sixty sessions of its own, one after the other."""
+    steps = [await refreshes(connection, number) for number in range(60)]
+    turn = 0
+
+    async def step() -> int:
+        nonlocal turn
+        turn += 1
+        return await steps[turn % len(steps)]()
+
+    return step
+
+
 async def asks_me(connection: Connection, _: int) -> Step:
     """Asks who it is, with one token."""
     _email, tokens = await registered(connection)
