@@ -159,7 +159,7 @@ async def test_a_registration_and_a_reuse_are_told_too(
         ada,
         ada,
     )
-    assert registration["ip_address"] is None  # the login log has it, where erasure reaches it
+    assert registration["ip_address"] == CLIENT
     assert (reuse["action"], reuse["actor_id"], reuse["target_id"], reuse["new_values"]) == (
         "session.reuse_detected",
         None,

@@ -8,6 +8,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
@@ -73,6 +74,24 @@ async def test_nothing_personal_is_left_in_any_table(
         ("refused", "wrong_password"),
     }
     assert [row["user_id"] for row in await world.login_log()].count(None) == 3
+
+
+async def test_an_administrator_s_deeds_stay_and_their_addresses_go(
+    world: World, admin: SignedIn
+) -> None:
+    other = await world.make_user("other@example.com", role=Role.ADMIN)
+    as_other = await world.log_in("other@example.com")
+    bob = await world.make_user("bob@example.com")
+    for caller, name in ((as_other, "Bob"), (admin, "Robert")):
+        await world.client(HOME, **caller.headers).patch(f"/admin/users/{bob}", json={"name": name})
+
+    await delete(world, admin, other)
+
+    *_, by_other, by_admin, deletion = await world.audit_log()
+    assert (by_other["actor_id"], by_other["ip_address"]) == (other, None)
+    assert str(by_admin["ip_address"]) == HOME
+    assert deletion["action"] == "user.deleted"
+    assert (await world.service(Audit).verify()).broken_at is None
 
 
 async def test_everybody_else_s_data_stays(world: World, admin: SignedIn) -> None:

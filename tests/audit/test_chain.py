@@ -67,9 +67,6 @@ async def test_an_empty_log_holds(db: Database, clock: MovableClock) -> None:
         """old_values = jsonb_set(old_values, '{role}', '"admin"')""",
         "new_values = jsonb_set(new_values, '{z}', '2')",
         "new_values = new_values - 'a'",
-        "ip_address = '203.0.113.8'",
-        "ip_address = '203.0.113.7/24'",
-        "ip_address = NULL",
         "mac = set_byte(mac, 0, get_byte(mac, 0) # 1)",
         "mac = set_byte(mac, 34, get_byte(mac, 34) # 1)",
         "mac = ''",
@@ -196,6 +193,19 @@ async def test_what_is_rolled_back_leaves_no_gap(audit: Audit) -> None:
     assert "test.regretted" not in [row["action"] for row in actions]
 
 
+async def test_the_addresses_of_one_person_are_erased_and_the_chain_holds(audit: Audit) -> None:
+    events = await audit.list_events()
+    erased = events[2]
+
+    async with audit.db.begin() as tx:
+        await audit.erase_person(tx, erased["actor_id"])
+
+    assert [event["ip_address"] is None for event in await audit.list_events()] == [
+        event is erased for event in events
+    ]
+    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
+
+
 async def test_the_service_itself_is_nobody_from_nowhere(audit: Audit) -> None:
     async with audit.db.begin() as tx:
         await audit.record(tx, action="test.bare", actor_id=None, target_id=None)
@@ -222,3 +232,16 @@ async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
 
     assert [event["position"] for event in whole] == [6, 5, 4, 3, 2, 1]
     assert [event["id"] for event in found] == [middle["id"]]
+
+
+async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit: Audit) -> None:
+    actors = {event["actor_id"] for event in await audit.list_events() if event["ip_address"]}
+    person = next(actor for actor in actors if actor is not None)
+
+    async with audit.db.begin() as tx:
+        await audit.erase_person(tx, person)
+
+    events = await audit.list_events(actor_id=person)
+    assert events
+    assert [event["ip_address"] for event in events] == [None] * len(events)
+    assert (await audit.verify()).broken_at is None

@@ -47,8 +47,7 @@ class Registration:
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
             await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens.session_id)
-            # From where is in the login log, where erasure reaches it; the chain keeps what it has.
             await self.audit.record(
-                tx, action="user.registered", actor_id=user_id, target_id=user_id
+                tx, action="user.registered", actor_id=user_id, target_id=user_id, origin=origin
             )
         return tokens
