@@ -1,6 +1,7 @@
 """What `keyfob serve` does. Without Typer, which would cost every worker 10 MB."""
 
 import asyncio
+import re
 import signal
 import sys
 
@@ -11,6 +12,9 @@ from keyfob.cli.serving.listeners import CannotListen, open_listeners
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.telemetry import configure_logging
 from keyfob.settings import Settings
+
+# What a browser on this machine, or on the host of this container, reaches by that name.
+_HERE = re.compile(r"//(127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):")
 
 
 def start_service(
@@ -55,7 +59,7 @@ async def _prepare(settings: Settings) -> None:
 
 
 def _greeting(settings: Settings, url: str) -> str:
-    base = url.replace("127.0.0.1", "localhost") + settings.root_path
+    base = _HERE.sub("//localhost:", url) + settings.root_path
     lines = ["", f"Keyfob serves on {base}/"]
     if settings.docs:
         lines.append(f"  try it   {base}/docs")

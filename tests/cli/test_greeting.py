@@ -1,0 +1,38 @@
+"""What `keyfob serve` says when it serves."""
+
+import pytest
+
+from keyfob.cli.starting import _greeting
+from keyfob.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://127.0.0.1:8000", "http://localhost:8000/auth"),
+        ("http://0.0.0.0:8000", "http://localhost:8000/auth"),
+        ("http://[::1]:8000", "http://localhost:8000/auth"),
+        ("http://[::]:8000", "http://localhost:8000/auth"),
+        ("http://192.0.2.1:80", "http://192.0.2.1:80/auth"),
+    ],
+)
+def test_it_names_an_address_that_a_browser_can_open(
+    settings: Settings, url: str, base: str
+) -> None:
+    assert _greeting(settings, url).splitlines() == [
+        "",
+        f"Keyfob serves on {base}/",
+        f"  try it   {base}/docs",
+        f"  read on  {base}/redoc",
+    ]
+
+
+def test_it_names_only_pages_that_there_are(settings: Settings) -> None:
+    bare = settings.model_copy(update={"docs": False, "redoc": False, "root_path": ""})
+
+    assert _greeting(bare, "http://127.0.0.1:8000").split() == [
+        "Keyfob",
+        "serves",
+        "on",
+        "http://localhost:8000/",
+    ]
