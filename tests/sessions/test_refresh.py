@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -253,16 +254,31 @@ async def test_a_forgotten_session_is_refused(world: World) -> None:
     assert (await world.refresh(first.refresh)).status_code == 401
 
 
-async def test_a_server_key_alone_makes_no_token(world: World) -> None:
+@pytest.mark.parametrize("age", [0, 1, 2])
+async def test_a_server_key_alone_makes_no_token_and_ends_no_session(
+    world: World, age: int
+) -> None:
     # Who holds KEYFOB_SECRET_KEY and the database still lacks the salt that only the client has.
     await world.make_user()
-    first = await world.log_in()
+    current = await world.log_in()
+    for _ in range(age):
+        current = SignedIn.of(await world.refresh(current.refresh))
     codec = world.service(Sessions).codec
-    genuine = codec.read(first.refresh)
-    assert genuine is not None
 
-    made = codec.write(RefreshToken(genuine.session_id, genuine.generation, bytes(16)))
+    made = codec.write(RefreshToken(UUID(current.session_id), 0, bytes(16)))
 
     assert codec.read(made) is not None
     assert (await world.refresh(made)).status_code == 401
-    assert (await world.refresh(first.refresh)).status_code == 200
+    assert await reuses_of(world) == []
+    assert (await world.refresh(current.refresh)).status_code == 200
+
+
+async def test_a_server_key_alone_signs_nobody_out(world: World) -> None:
+    await world.make_user()
+    ada, other = await world.log_in(), await world.log_in()
+    made = world.service(Sessions).codec.write(RefreshToken(UUID(other.session_id), 0, bytes(16)))
+
+    answer = await world.api.request("DELETE", "/logout", headers=ada.headers, json={"token": made})
+
+    assert answer.status_code == 403
+    assert (await world.me(other)).status_code == 200

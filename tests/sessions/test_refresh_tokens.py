@@ -108,3 +108,12 @@ def test_the_row_keeps_a_digest_from_which_no_token_can_be_made() -> None:
     assert len(TOKEN.secret_hash) == 32
     assert RefreshToken(TOKEN.session_id, 0, TOKEN.salt).secret_hash == TOKEN.secret_hash
     assert TOKEN._replace(salt=bytes(16)).secret_hash != TOKEN.secret_hash
+
+
+def test_a_token_of_another_version_is_none() -> None:
+    key = SecretKeyring([OLD]).derive("refresh tokens").first
+    data = decode(TEXT.removeprefix(PREFIX))
+    for version in (0, 2, 255):
+        body = bytes([version]) + data[1:40]
+        assert CODEC.read(PREFIX + encode(body + key.mac(body))) is None
+    assert CODEC.read(PREFIX + encode(data[:40] + key.mac(data[:40]))) == TOKEN

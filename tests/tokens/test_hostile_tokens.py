@@ -284,6 +284,14 @@ def test_a_claim_that_does_not_fit_is_refused(
     assert reason in {"wrong_claims", "wrong_audience", "expired", "not_yet_valid"}
 
 
+def test_a_token_of_the_future_is_refused_whatever_it_says_about_its_beginning(
+    tokens: AccessTokens, genuine: str, insider: Sign
+) -> None:
+    claims = {**claims_of(genuine), "iat": NOW + 60, "nbf": NOW}
+
+    assert reason_of(tokens, forge(header_of(genuine), claims, insider)) == "not_yet_valid"
+
+
 @pytest.mark.parametrize("name", ["iss", "aud", "exp", "iat", "sub", "sid", "gen", "role", "amr"])
 def test_a_missing_claim_is_refused(
     tokens: AccessTokens, genuine: str, insider: Sign, name: str

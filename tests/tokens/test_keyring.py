@@ -328,3 +328,26 @@ async def test_the_algorithm_of_new_keys_may_change_while_old_ones_verify(
 
     assert after.active().algorithm == "ES256"
     assert make_tokens(after).verify(token).claims == CLAIMS
+
+
+async def test_what_signs_and_verifies_no_more_is_forgotten(
+    db: Database, make_keyring: MakeKeyring, clock: MovableClock
+) -> None:
+    keyring = make_keyring()
+    await keyring.load()
+    await keyring.rotate()
+    held = "SELECT array_agg(private_key <> '' ORDER BY position) FROM signing_keys"
+
+    clock.advance(3600 + 300)
+    await keyring.rotate_when_due()
+    assert await db.fetchval(held) == [True, True], "the old key's last token may live"
+
+    clock.advance(60)
+    await keyring.rotate_when_due()
+    assert await db.fetchval(held) == [False, True]
+
+    await keyring.rotate(compromised=True)
+    await keyring.rotate_when_due()
+    assert await db.fetchval(held) == [False, False, True]
+    await make_keyring().load()
+    assert await keyring.reseal() == 0
