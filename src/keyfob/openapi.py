@@ -1,5 +1,6 @@
 """OpenAPI: what the code says, with the refusals that every route shares."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from keyfob.core.problems import (
     DatabaseUnavailable,
     InvalidInput,
     Problem,
-    TooManyRequests,
+    Unavailable,
     UnsupportedMediaType,
 )
 from keyfob.settings import Settings
@@ -40,6 +41,7 @@ _PROBLEM_SCHEMA = {
         "code": {"type": "string"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "reason": {"description": "For `weak_password`: why", "type": "string"},
         "errors": {
             "description": "For 422: what does not fit, without repeating it",
             "type": "array",
@@ -52,8 +54,20 @@ _PROBLEM_SCHEMA = {
     },
 }
 
-_SHARED: list[type[Problem]] = [BadRequest, InvalidInput, DatabaseUnavailable]
-_WITH_BODY: list[type[Problem]] = [BodyTooLarge, UnsupportedMediaType]
+_HEADERS = {
+    "X-Request-ID": "Names the request, in the log too",
+    "WWW-Authenticate": "How to authenticate (RFC 6750)",
+    "Retry-After": "Seconds to wait",
+    "Link": "The next page (RFC 8288); absent on the last one",
+    "RateLimit": "What is left of each limit, and for how long; absent where limits are off",
+    "RateLimit-Policy": "The limits that hold for the caller; absent where limits are off",
+}
+_RATE = ("RateLimit", "RateLimit-Policy")
+_ON_STATUS = {
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After", *_RATE),
+    "503": ("Retry-After",),
+}
 
 
 def describe_api(app: FastAPI, settings: Settings) -> None:
@@ -80,22 +94,28 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     )
     for operations in schema["paths"].values():
         for operation in operations.values():
-            _complete(operation)
-    parts = schema.setdefault("components", {}).setdefault("schemas", {})
-    parts["Problem"] = _PROBLEM_SCHEMA
-    for unused in ("HTTPValidationError", "ValidationError"):
-        parts.pop(unused, None)
-    schemes = schema["components"].setdefault("securitySchemes", {})
-    schemes.setdefault("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+            _add_shared_refusals(operation)
+            _add_headers(operation)
+    components = schema["components"]
+    components["schemas"]["Problem"] = _PROBLEM_SCHEMA
+    components["headers"] = {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in _HEADERS.items()
+    }
+    _drop_unused(schema)
     return schema
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _add_shared_refusals(operation: dict[str, Any]) -> None:
     """Add the refusals that the edge may give to any request, merged with the route's own."""
     responses = operation["responses"]
-    shared = _SHARED + (_WITH_BODY if "requestBody" in operation else [])
-    if "429" in responses or "Service" not in operation.get("tags", []):
-        shared = [*shared, TooManyRequests]
+    has_body = "requestBody" in operation
+    away = Unavailable if "Service" in operation["tags"] else DatabaseUnavailable
+    shared: list[type[Problem]] = [BadRequest, away]
+    if has_body:
+        shared += [BodyTooLarge, UnsupportedMediaType]
+    if has_body or operation.get("parameters"):
+        shared.append(InvalidInput)
     for problem in shared:
         status = str(problem.status)
         ours = describe([problem])
@@ -109,3 +129,24 @@ def _complete(operation: dict[str, Any]) -> None:
             examples.update(ours["content"][PROBLEM_JSON]["examples"])
             given["description"] += "; " + ours["description"]
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    limited = "429" in operation["responses"]
+    paged = any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ()))
+    for status, response in operation["responses"].items():
+        names = ["X-Request-ID", *_ON_STATUS.get(status, ())]
+        if status.startswith("2"):
+            names += [*(_RATE if limited else ()), *(["Link"] if paged else ())]
+        ours = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        response["headers"] = {**response.get("headers", {}), **ours}
+
+
+def _drop_unused(schema: dict[str, Any]) -> None:
+    """Leave out what FastAPI describes and nothing shows: its own errors, our inner types."""
+    schemas = schema["components"]["schemas"]
+    text = json.dumps(schema)
+    while unused := [name for name in schemas if f'"#/components/schemas/{name}"' not in text]:
+        for name in unused:
+            del schemas[name]
+        text = json.dumps(schema)

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
-from pydantic import AfterValidator, AwareDatetime, IPvAnyNetwork
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwork, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
 from keyfob.core.http import AdminCaller, Provided, may_refuse, public_path, router
 from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
-from keyfob.core.problems import Forbidden, InvalidCursor, Unauthenticated
+from keyfob.core.problems import Forbidden, InvalidCursor, TooManyRequests, Unauthenticated
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.login.log import LoginLog
@@ -25,7 +25,14 @@ from keyfob.users.errors import UserNotFound
 routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin"))]
-_NOT_ADMIN = (Unauthenticated, Forbidden)
+_ANY = (Unauthenticated, Forbidden, TooManyRequests)
+
+
+def _not_a_number(text: str) -> str:
+    # Pydantic would take "0.5" for half a second past 1970.
+    if not text[:4].isdecimal() or text[4:5] != "-":
+        raise ValueError("should be a time as in RFC 3339")
+    return text
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -43,10 +50,20 @@ def _without_scope(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Netw
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 CursorText = Annotated[str | None, Query(max_length=1024)]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
 Since = Annotated[Moment | None, Query(description="Not before this moment")]
 Until = Annotated[Moment | None, Query(description="Before this moment")]
-Network = Annotated[IPvAnyNetwork, AfterValidator(_without_scope)]
+Network = Annotated[
+    IPvAnyNetwork,
+    AfterValidator(_without_scope),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"format": kind} for kind in ("ipv4", "ipv6", "ipv4network", "ipv6network")],
+            "examples": ["203.0.113.7", "2001:db8::/32"],
+        }
+    ),
+]
 CursorService = Annotated[Cursors, Provided(Cursors)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
@@ -104,7 +121,7 @@ async def _page_of_logins(
     return [LoginEventOut.of(event) for event in events[: wanted.limit]]
 
 
-@routes.get("/logins", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, InvalidCursor))
+@routes.get("/logins", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
 async def list_logins(
     request: Request,
     response: Response,
@@ -120,7 +137,7 @@ async def list_logins(
 @routes.get(
     "/users/{id}/logins",
     dependencies=_LIMITED,
-    responses=may_refuse(*_NOT_ADMIN, InvalidCursor, UserNotFound),
+    responses=may_refuse(*_ANY, InvalidCursor, UserNotFound),
 )
 async def list_logins_of_user(
     user_id: Annotated[UUID, Path(alias="id")],
@@ -137,7 +154,7 @@ async def list_logins_of_user(
     return await _page_of_logins(request, response, log, cursors, wanted, user_id)
 
 
-@routes.get("/audit", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, InvalidCursor))
+@routes.get("/audit", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
 async def list_audit(
     request: Request,
     response: Response,

@@ -11,7 +11,13 @@ from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWi
 from keyfob.admin.service import Actor, Administration
 from keyfob.core.http import AdminCaller, Provided, RequestOrigin, may_refuse, public_path, router
 from keyfob.core.pagination import Cursors, next_link
-from keyfob.core.problems import Forbidden, InvalidCursor, Overloaded, Unauthenticated
+from keyfob.core.problems import (
+    Forbidden,
+    InvalidCursor,
+    Overloaded,
+    TooManyRequests,
+    Unauthenticated,
+)
 from keyfob.limits.routes import limited
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut
@@ -22,7 +28,7 @@ from keyfob.users.service import Changes
 routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin"))]
-_NOT_ADMIN = (Unauthenticated, Forbidden)
+_ANY = (Unauthenticated, Forbidden, TooManyRequests)
 
 AdminService = Annotated[Administration, Provided(Administration)]
 UserId = Annotated[UUID, Path(alias="id")]
@@ -32,14 +38,13 @@ UserId = Annotated[UUID, Path(alias="id")]
     "/users",
     dependencies=_LIMITED,
     responses={
-        **may_refuse(*_NOT_ADMIN, InvalidCursor),
+        **may_refuse(*_ANY, InvalidCursor),
         200: {
             "headers": {
                 "X-Total-Count": {
                     "description": "How many match; with `search` or `online` at most 10000",
                     "schema": {"type": "integer"},
                 },
-                "Link": {"description": "The next page (RFC 8288)", "schema": {"type": "string"}},
             }
         },
     },
@@ -76,7 +81,7 @@ async def list_users(
     status_code=201,
     dependencies=_LIMITED,
     responses={
-        **may_refuse(*_NOT_ADMIN, EmailTaken, WeakPassword, Overloaded),
+        **may_refuse(*_ANY, EmailTaken, WeakPassword, Overloaded),
         201: {"headers": {"Location": {"schema": {"type": "string"}}}},
     },
 )
@@ -101,7 +106,7 @@ async def create_user(
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
 
 
-@routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_NOT_ADMIN, UserNotFound))
+@routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_ANY, UserNotFound))
 async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -> UserWithSessions:
     """Read an account with its live sessions."""
     user = await admin.users.get(user_id)
@@ -138,7 +143,7 @@ for _method in ("PUT", "PATCH"):
         methods=[_method],
         operation_id=f"change_user_{_method.lower()}",
         dependencies=_LIMITED,
-        responses=may_refuse(*_NOT_ADMIN, UserNotFound, EmailTaken, LastAdmin),
+        responses=may_refuse(*_ANY, UserNotFound, EmailTaken, LastAdmin),
     )
 
 
@@ -146,7 +151,7 @@ for _method in ("PUT", "PATCH"):
     "/users/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_NOT_ADMIN, UserNotFound, LastAdmin),
+    responses=may_refuse(*_ANY, UserNotFound, LastAdmin),
 )
 async def delete_user(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
@@ -159,7 +164,7 @@ async def delete_user(
     "/users/{id}/logout-all",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_NOT_ADMIN, UserNotFound),
+    responses=may_refuse(*_ANY, UserNotFound),
 )
 async def log_user_out(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from itertools import islice
 
 from keyfob.core.clock import Clock
 from keyfob.core.problems import TooManyRequests
-from keyfob.limits.models import Rule
+from keyfob.limits.models import RateState, Rule, Tally
 
 MAX_ENTRIES = 100_000
 
@@ -19,6 +20,7 @@ class LocalRate:
     """
 
     def __init__(self, rule: Rule, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+        self._rule = rule
         self._clock = clock
         self._windows = [
             _Window(item.amount, item.get_expiry(), max(2, max_entries // len(rule.items)))
@@ -33,13 +35,19 @@ class LocalRate:
         """
         if not self._windows:
             return
-        now = self._clock.now().timestamp()
+        now = self._clock.now()
         digest = hash(key)
-        waits = [window.wait(digest, now) for window in self._windows]
+        waits = [window.wait(digest, now.timestamp()) for window in self._windows]
         if any(waits):
-            raise TooManyRequests(max(waits))
+            raise TooManyRequests(max(waits), self._state(key, digest, now).headers)
         for window in self._windows:
             window.add(digest)
+
+    def _state(self, key: Hashable, digest: int, now: datetime) -> RateState:
+        windows = zip(self._rule.windows(str(key)), self._windows, strict=True)
+        return RateState(
+            [Tally(named, own.counts.get(digest, 0), own.ends_at) for named, own in windows], now
+        )
 
     def __len__(self) -> int:
         """Return how many counts are kept."""
@@ -53,6 +61,10 @@ class _Window:
         self.max_entries = max_entries
         self.number = -1
         self.counts: dict[int, int] = {}
+
+    @property
+    def ends_at(self) -> datetime:
+        return datetime.fromtimestamp((self.number + 1) * self.seconds, UTC)
 
     def wait(self, digest: int, now: float) -> int:
         """Return for how many seconds this one has to wait: 0 if there is room."""

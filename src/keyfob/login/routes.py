@@ -62,7 +62,7 @@ async def log_in(
     "/me/logins",
     tags=["Account"],
     dependencies=[Depends(limited("me"))],
-    responses=may_refuse(Unauthenticated, InvalidCursor),
+    responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
 )
 async def list_own_logins(
     request: Request,

@@ -1,12 +1,11 @@
 """Refresh, sign out, and the caller's own sessions."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Body, Depends, Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
-from starlette.responses import Response
 
 from keyfob.core.http import CurrentCaller, Provided, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
@@ -26,10 +25,18 @@ RefreshText = Annotated[
 ]
 
 
+def _under_either_name(schema: dict[str, Any]) -> None:
+    properties = schema["properties"]
+    properties["refresh_token"] = {**properties["token"], "title": "Refresh Token"}
+    schema["oneOf"] = [{"required": [name]} for name in properties]
+    schema["examples"] = [{"token": properties["token"]["examples"][0]}]
+    del schema["required"]
+
+
 class RefreshIn(BaseModel):
     """A refresh token, under either name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_under_either_name)
 
     token: Annotated[RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))]
 
@@ -79,7 +86,7 @@ async def refresh(call: HotCall) -> bytes:
     "/logout",
     status_code=204,
     dependencies=[Depends(limited("logout"))],
-    responses=may_refuse(Unauthenticated, NotYourSession),
+    responses=may_refuse(Unauthenticated, TooManyRequests, NotYourSession),
 )
 async def log_out(
     caller: CurrentCaller,
@@ -94,7 +101,7 @@ async def log_out(
     "/logout-all",
     status_code=204,
     dependencies=[Depends(limited("logout"))],
-    responses=may_refuse(Unauthenticated),
+    responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
     caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
@@ -106,7 +113,7 @@ async def log_out_everywhere(
 @routes.get(
     "/me/sessions",
     dependencies=[Depends(limited("me"))],
-    responses=may_refuse(Unauthenticated),
+    responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def list_own_sessions(
     caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
@@ -122,13 +129,12 @@ async def list_own_sessions(
     "/me/sessions/{id}",
     status_code=204,
     dependencies=[Depends(limited("me"))],
-    responses=may_refuse(Unauthenticated, SessionNotFound),
+    responses=may_refuse(Unauthenticated, TooManyRequests, SessionNotFound),
 )
 async def end_own_session(
     session_id: Annotated[UUID, Path(alias="id")],
     caller: CurrentCaller,
     sessions: Annotated[Sessions, Provided(Sessions)],
-) -> Response:
+) -> None:
     """Sign out one device."""
     await sessions.end_own(caller, session_id)
-    return Response(status_code=204)

@@ -133,6 +133,7 @@ def hot_route(
             responses=responses,
             openapi_extra=extra,
             tags=list(routes.tags),
+            operation_id=handler.__name__,
         )
         routes.routes.append(route)
         return handler

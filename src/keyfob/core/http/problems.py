@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from keyfob.core.problems import (
     BadRequest,
@@ -66,12 +67,23 @@ async def on_problem(_: Request, problem: Exception) -> Response:
     return render_problem(problem)
 
 
-async def on_http_exception(_: Request, fault: Exception) -> Response:
+async def on_http_exception(request: Request, fault: Exception) -> Response:
     """Answer what the router refuses by itself: unknown path, unknown method."""
     if not isinstance(fault, HTTPException):
         raise fault
     refusal = _BY_STATUS.get(fault.status_code, BadRequest)
+    if refusal is MethodNotAllowed:
+        return render_problem(MethodNotAllowed(headers={"Allow": _methods_of(request)}))
     return render_problem(refusal(headers=fault.headers))
+
+
+def _methods_of(request: Request) -> str:
+    """Name the methods of all routes of a path; the router names those of the first."""
+    found: set[str] = set()
+    for route in request.app.router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 async def on_invalid_input(_: Request, fault: Exception) -> Response:

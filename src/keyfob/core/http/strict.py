@@ -112,4 +112,9 @@ class StrictRoute(APIRoute):
 
 def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
     """Return a router whose routes read strictly."""
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=StrictRoute)
+    return APIRouter(
+        prefix=prefix,
+        tags=list(tags),
+        route_class=StrictRoute,
+        generate_unique_id_function=lambda route: route.name,
+    )

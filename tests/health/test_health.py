@@ -1,0 +1,110 @@
+"""Live, ready, and who may know more."""
+
+import ipaddress
+
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.world import World
+
+from keyfob.core.database import Database
+from keyfob.core.feed import Feed
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.health.service import Health, Readiness
+from keyfob.migrations.head import HEAD
+from keyfob.settings import Settings
+
+ALL_WELL = {"database": True, "migrations": True, "revocation_feed": True}
+
+
+async def test_a_live_process_says_so_to_anybody(world: World) -> None:
+    answer = await world.api.get("/health/live")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+
+
+async def test_strangers_learn_nothing_but_readiness(world: World) -> None:
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"X-Forwarded-For": "127.0.0.1"}):
+        answer = await world.api.get("/health/ready", headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ready", "checks": None})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.9.9.9"])
+async def test_loopback_learns_the_parts(world: World, address: str) -> None:
+    answer = await world.client(address).get("/health/ready")
+
+    assert answer.json() == {"status": "ready", "checks": ALL_WELL}
+
+
+async def test_who_comes_through_a_proxy_on_this_machine_is_a_stranger(
+    settings: Settings, clock: MovableClock
+) -> None:
+    trusting = settings.model_copy(
+        update={"trusted_proxies": [ipaddress.ip_network("127.0.0.0/8")]}
+    )
+    async with World(trusting, clock) as world:
+        for forwarded in ("203.0.113.9", "127.0.0.1", "", "nonsense"):
+            answer = await world.client("127.0.0.1").get(
+                "/health/ready", headers={"X-Forwarded-For": forwarded}
+            )
+            assert answer.json()["checks"] is None, forwarded
+
+
+async def test_an_administrator_learns_the_parts_and_a_user_does_not(world: World) -> None:
+    await world.make_user()
+    admin, user = await world.make_admin(), await world.log_in()
+
+    seen = [
+        (await world.api.get("/health/ready", headers=caller.headers)).json()["checks"]
+        for caller in (admin, user)
+    ]
+
+    assert seen == [ALL_WELL, None]
+
+
+async def test_a_cut_feed_makes_unready(world: World) -> None:
+    await world.wiring.feed.stop()
+    world.wiring.feed._set_live(False)
+
+    answer = await world.client("127.0.0.1").get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json() == {
+        "status": "not_ready",
+        "checks": {**ALL_WELL, "revocation_feed": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "well"), [("0000", False), (HEAD, True), ("9999", True), (None, False)]
+)
+async def test_a_schema_behind_makes_unready_and_one_ahead_does_not(
+    db: Database, version: str | None, well: bool
+) -> None:
+    feed = Feed("postgresql://nobody@localhost/none", timeout=1)
+    feed.is_live = True
+    await db.execute("UPDATE alembic_version SET version_num = coalesce($1, 'none')", version)
+    if version is None:
+        await db.execute("ALTER TABLE alembic_version RENAME TO elsewhere")
+    try:
+        assert await Health(db, feed, HEAD).check() == Readiness(True, well, True)
+    finally:
+        if version is None:
+            await db.execute("ALTER TABLE elsewhere RENAME TO alembic_version")
+        await db.execute("UPDATE alembic_version SET version_num = $1", HEAD)
+
+
+async def test_a_database_that_does_not_answer_makes_unready(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = Feed("postgresql://nobody@localhost/none", timeout=1)
+
+    async def away(_: Database) -> None:
+        raise DatabaseUnavailable
+
+    async def late(_: Database) -> None:
+        raise TimeoutError
+
+    for fault in (away, late):
+        monkeypatch.setattr("keyfob.core.queries.find_schema_version", fault)
+        assert await Health(db, feed, HEAD).check() == Readiness(False, False, False)

@@ -1,0 +1,389 @@
+"""OpenAPI and the HTTP contract (sections 1 to 5) agree, both ways.
+
+The tables below are the contract's, written down once more: whoever changes what clients may rely
+on changes them here, and says so in the review.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.fixtures.world import World
+
+from keyfob.app import create_app
+from keyfob.settings import Settings
+
+Schema = dict[str, Any]
+
+# Shared refusals: any request may be unreadable (400) or find us busy (503); one with a body may be
+# too large (413), of another type (415) or not fit (422); one with parameters may not fit either.
+ANY = {"bad_request"}
+AWAY = {"database_unavailable"}
+BODY = {"body_too_large", "unsupported_media_type", "invalid_input"}
+PARAMETERS = {"invalid_input"}
+LIMITED = {"too_many_requests"}
+USER = {"invalid_token"}
+ADMIN = {"invalid_token", "forbidden"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One line of the contract."""
+
+    status: int
+    answer: str | None
+    codes: frozenset[str]
+    body: str | None = None
+    query: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    authority: str | None = None
+
+
+def public(status: int, answer: str, *codes: str, body: str) -> Call:
+    return Call(status, answer, frozenset({*codes, *ANY, *AWAY, *BODY, *LIMITED}), body=body)
+
+
+def user(status: int, answer: str | None, *codes: str, limited: bool = True, **more: Any) -> Call:
+    shared = {*codes, *ANY, *AWAY, *USER, *(LIMITED if limited else ())}
+    return Call(status, answer, frozenset(shared), authority="user", **more)
+
+
+def admin(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
+    shared = {*codes, *ANY, *AWAY, *ADMIN, *LIMITED, *(BODY if more.get("body") else ())}
+    return Call(status, answer, frozenset(shared), authority="admin", **more)
+
+
+def service(answer: str | None) -> Call:
+    return Call(200, answer, frozenset({*ANY, "unavailable"}))
+
+
+PAGE = {"limit", "cursor"}
+LOGIN_FILTER = frozenset({*PAGE, "outcome", "ip_address", "since", "until"})
+LINK = frozenset({"Link"})
+NO_USER = "user_not_found"
+
+CONTRACT: dict[tuple[str, str], Call] = {
+    # 2. Public
+    ("POST", "/register"): public(
+        201, "Tokens", "email_taken", "weak_password", "overloaded", body="Register"
+    ),
+    ("POST", "/login"): public(
+        200,
+        "Tokens",
+        "invalid_credentials",
+        "account_blocked",
+        "too_many_attempts",
+        "overloaded",
+        body="Login",
+    ),
+    ("POST", "/refresh"): public(200, "Tokens", "invalid_refresh_token", body="Refresh"),
+    # 3. User
+    ("DELETE", "/logout"): user(204, None, "not_your_session", *BODY, body="Logout"),
+    ("DELETE", "/logout-all"): user(204, None),
+    ("GET", "/me"): user(200, "User", limited=False),
+    ("GET", "/me/sessions"): user(200, "[Session]"),
+    ("DELETE", "/me/sessions/{id}"): user(204, None, "session_not_found", *PARAMETERS),
+    ("GET", "/me/logins"): user(
+        200, "[Login]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK
+    ),
+    # 4. Administrative
+    ("GET", "/admin/users"): admin(
+        200,
+        "[User]",
+        "invalid_cursor",
+        *PARAMETERS,
+        query=frozenset({"search", "role", "status", "online", "sort", "skip", *PAGE}),
+        headers=frozenset({"X-Total-Count", "Link"}),
+    ),
+    ("POST", "/admin/users"): admin(
+        201,
+        "User",
+        "email_taken",
+        "weak_password",
+        "overloaded",
+        body="UserCreate",
+        headers=frozenset({"Location"}),
+    ),
+    ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),
+    ("PUT", "/admin/users/{id}"): admin(
+        200, "User", NO_USER, "email_taken", "last_admin", body="UserChange"
+    ),
+    ("PATCH", "/admin/users/{id}"): admin(
+        200, "User", NO_USER, "email_taken", "last_admin", body="UserChange"
+    ),
+    ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *PARAMETERS),
+    ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *PARAMETERS),
+    ("GET", "/admin/users/{id}/logins"): admin(
+        200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
+    ),
+    ("GET", "/admin/logins"): admin(
+        200, "[Login]", "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
+    ),
+    ("GET", "/admin/audit"): admin(
+        200,
+        "[Audit]",
+        "invalid_cursor",
+        *PARAMETERS,
+        query=frozenset({*PAGE, "action", "actor_id", "target_id", "since", "until"}),
+        headers=LINK,
+    ),
+    # 5. Service
+    ("GET", "/"): service("Welcome"),
+    ("GET", "/.well-known/jwks.json"): service(None),
+    ("GET", "/health/live"): service("Liveness"),
+    ("GET", "/health/ready"): Call(200, "Readiness", frozenset(ANY)),  # 503 is an answer of its own
+}
+
+# Fields of what is sent: those that must be there, and the others.
+BODIES = {
+    "Register": ({"email", "password"}, {"name"}),
+    "Login": ({"email", "password"}, set()),
+    "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both, see below
+    "Logout": ({"token"}, set()),
+    "UserCreate": ({"email", "password"}, {"role", "status", "name"}),
+    "UserChange": (set(), {"role", "status", "name", "email"}),
+}
+USER_FIELDS = {
+    "id",
+    "email",
+    "name",
+    "role",
+    "status",
+    "created_at",
+    "last_active_at",
+    "online",
+    "total_active_time",
+}
+DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
+ANSWERS = {
+    "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
+    "User": USER_FIELDS,
+    "UserWithSessions": USER_FIELDS | {"login_sessions"},
+    "Session": {"id", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
+    "Login": {"id", "at", "outcome", "reason", "user_id", "email", "session_id", *DEVICE},
+    "Audit": {
+        "id",
+        "position",
+        "at",
+        "action",
+        "actor_id",
+        "target_id",
+        "old_values",
+        "new_values",
+        "ip_address",
+    },
+    "Welcome": {"name", "version", "docs", "openapi", "jwks"},
+    "Liveness": {"status"},
+    "Readiness": {"status", "checks"},
+}
+WORDS = {
+    "role": ["user", "moderator", "admin"],
+    "status": ["active", "blocked"],
+    "device_type": ["mobile", "tablet", "desktop", "bot", "unknown"],
+    "sort": ["created_at", "-created_at", "last_active_at", "-last_active_at", "email", "-email"],
+    "token_type": ["bearer"],
+}
+ALWAYS = {"X-Request-ID"}
+RATE = {"RateLimit", "RateLimit-Policy"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
+        database_url="postgresql://nobody@localhost/none",
+        secret_key="a secret key that only the tests know",
+    )
+    return create_app(settings).openapi()
+
+
+def resolved(schema: Schema, part: Schema) -> Schema:
+    """Follow a reference, and leave out that something may be null."""
+    if "anyOf" in part:
+        (part,) = [one for one in part["anyOf"] if one.get("type") != "null"]
+    if "$ref" in part:
+        found: Any = schema
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return resolved(schema, found)
+    return part
+
+
+def operations(schema: Schema) -> dict[tuple[str, str], Schema]:
+    return {
+        (method.upper(), path): operation
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def codes_of(operation: Schema) -> set[str]:
+    return {
+        code
+        for response in operation["responses"].values()
+        for code in response.get("content", {})
+        .get("application/problem+json", {})
+        .get("examples", {})
+    }
+
+
+def words_of(schema: Schema, part: Schema) -> list[str]:
+    part = resolved(schema, part)
+    return part["enum"] if "enum" in part else [part["const"]]
+
+
+def test_the_calls_are_those_of_the_contract(schema: Schema) -> None:
+    assert set(operations(schema)) == set(CONTRACT)
+
+
+@pytest.mark.parametrize("call", CONTRACT, ids=" ".join)
+class TestEachCall:
+    def test_its_successes_are_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        successes = [
+            status for status in operations(schema)[call]["responses"] if status.startswith("2")
+        ]
+
+        assert successes == [str(CONTRACT[call].status)]
+
+    def test_its_refusals_are_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        assert codes_of(operations(schema)[call]) == CONTRACT[call].codes
+
+    def test_its_authority_is_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        operation = operations(schema)[call]
+        needs_token = CONTRACT[call].authority is not None
+
+        assert operation.get("security", []) == ([{"bearer": []}] if needs_token else [])
+        assert ("403" in operation["responses"] and call[1].startswith("/admin")) == (
+            CONTRACT[call].authority == "admin"
+        )
+
+    def test_its_parameters_are_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        given = operations(schema)[call].get("parameters", [])
+        query = {one["name"] for one in given if one["in"] == "query"}
+        path = {one["name"] for one in given if one["in"] == "path"}
+
+        assert query == CONTRACT[call].query
+        assert path == ({"id"} if "{id}" in call[1] else set())
+        assert [one for one in given if one["in"] not in {"query", "path"}] == []
+        assert [one for one in given if one["in"] == "query" and one["required"]] == []
+
+    def test_its_body_is_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        body = operations(schema)[call].get("requestBody")
+        named = CONTRACT[call].body
+        assert (body is None) == (named is None)
+        if body is None or named is None:
+            return
+
+        assert list(body["content"]) == ["application/json"]
+        given = resolved(schema, body["content"]["application/json"]["schema"])
+        required, optional = BODIES[named]
+        assert set(given.get("required", ())) == required
+        assert set(given["properties"]) == required | optional
+        assert given["additionalProperties"] is False
+        assert body.get("required", False) == (named != "Logout")
+
+    def test_its_answer_is_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        response = operations(schema)[call]["responses"][str(CONTRACT[call].status)]
+        named = CONTRACT[call].answer
+        if CONTRACT[call].status == 204:
+            assert "content" not in response
+        if named is None:
+            return
+
+        answer = resolved(schema, response["content"]["application/json"]["schema"])
+        if named.startswith("["):
+            assert answer["type"] == "array"
+            answer = resolved(schema, answer["items"])
+        assert set(answer["properties"]) == ANSWERS[named.strip("[]")]
+
+    def test_its_headers_are_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
+        for status, response in operations(schema)[call]["responses"].items():
+            wanted = set(ALWAYS)
+            if status.startswith("2"):
+                wanted |= CONTRACT[call].headers
+            if status == "401":
+                wanted |= {"WWW-Authenticate"}
+            if status in {"429", "503"}:
+                wanted |= {"Retry-After"}
+            if status == "429" or (status.startswith("2") and CONTRACT[call].codes >= LIMITED):
+                wanted |= RATE
+            assert set(response["headers"]) == wanted, status
+
+
+@pytest.mark.parametrize("name", ["UserOut", "UserWithSessions", "SessionOut", "TokensOut"])
+def test_words_are_the_contract_s(schema: Schema, name: str) -> None:
+    properties = schema["components"]["schemas"][name]["properties"]
+    worded = {field: part for field, part in properties.items() if field in WORDS}
+
+    assert worded
+    assert {field: words_of(schema, part) for field, part in worded.items()} == {
+        field: WORDS[field] for field in worded
+    }
+
+
+def test_the_list_of_users_is_bounded_as_the_contract_says(schema: Schema) -> None:
+    query = {
+        one["name"]: one["schema"] for one in schema["paths"]["/admin/users"]["get"]["parameters"]
+    }
+
+    assert words_of(schema, query["sort"]) == WORDS["sort"]
+    assert words_of(schema, query["role"]) == WORDS["role"]
+    assert words_of(schema, query["status"]) == WORDS["status"]
+    assert resolved(schema, query["online"])["type"] == "boolean"
+    assert {key: query["limit"][key] for key in ("minimum", "maximum", "default")} == {
+        "minimum": 1,
+        "maximum": 1000,
+        "default": 100,
+    }
+    assert query["skip"]["minimum"] == 0
+
+
+def test_a_refresh_token_goes_by_one_of_two_names(schema: Schema) -> None:
+    body = schema["paths"]["/refresh"]["post"]["requestBody"]["content"]["application/json"]
+
+    assert body["schema"]["oneOf"] == [{"required": ["token"]}, {"required": ["refresh_token"]}]
+
+
+def test_defaults_of_a_new_account_are_the_contract_s(schema: Schema) -> None:
+    properties = schema["components"]["schemas"]["UserCreate"]["properties"]
+
+    assert (properties["role"]["default"], properties["status"]["default"]) == ("user", "active")
+
+
+def test_a_problem_has_the_members_of_the_contract(schema: Schema) -> None:
+    problem = schema["components"]["schemas"]["Problem"]
+
+    assert set(problem["properties"]) - {"reason"} == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "code",
+        "request_id",
+        "errors",
+    }
+    assert set(problem["properties"]["errors"]["items"]["properties"]) == {"pointer", "detail"}
+
+
+async def test_answers_are_what_openapi_says(world: World) -> None:
+    await world.make_user(name="Ada")
+    user = await world.log_in()
+    admin = await world.make_admin()
+
+    got = {
+        "Tokens": (await world.refresh(user.refresh)).json(),
+        "User": (await world.me(user)).json(),
+        "Session": (await world.api.get("/me/sessions", headers=user.headers)).json()[0],
+        "Login": (await world.api.get("/admin/logins", headers=admin.headers)).json()[0],
+        "Audit": (await world.api.get("/admin/audit", headers=admin.headers)).json()[0],
+        "UserWithSessions": (
+            await world.api.get(
+                f"/admin/users/{(await world.me(user)).json()['id']}", headers=admin.headers
+            )
+        ).json(),
+    }
+
+    assert {name: set(answer) for name, answer in got.items()} == {
+        name: ANSWERS[name] for name in got
+    }
+    assert set(got["UserWithSessions"]["login_sessions"][0]) == ANSWERS["Session"]

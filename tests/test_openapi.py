@@ -1,0 +1,247 @@
+"""The OpenAPI document: whole, honest, and a pleasure to read."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from fastapi.routing import APIRoute
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.world import PASSWORD, World
+
+from keyfob.app import create_app
+from keyfob.core.problems import Problem
+from keyfob.settings import Settings
+
+Schema = dict[str, Any]
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
+        database_url="postgresql://nobody@localhost/none",
+        secret_key="a secret key that only the tests know",
+    )
+    return create_app(settings).openapi()
+
+
+def operations(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def refusals(schema: Schema) -> Iterator[tuple[str, str, Schema]]:
+    for name, operation in operations(schema):
+        for status, response in operation["responses"].items():
+            if PROBLEM in response.get("content", {}):
+                yield name, status, response["content"][PROBLEM]
+
+
+def validator_of(schema: Schema, part: Schema) -> Any:
+    """Return a validator that follows the document's own references."""
+    return jsonschema_rs.validator_for({**part, "components": schema["components"]})
+
+
+def is_limited(route: APIRoute) -> bool:
+    return any(
+        getattr(one.dependency, "__module__", "") == "keyfob.limits.routes"
+        for one in route.dependencies
+    )
+
+
+def test_it_is_valid_openapi(schema: Schema) -> None:
+    assert schema["openapi"] == "3.1.0"
+    schemathesis.openapi.from_dict(schema).validate()
+
+
+def test_nothing_refers_to_what_is_not_there_and_nothing_is_unused(schema: Schema) -> None:
+    components = {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in schema["components"][kind]
+    }
+
+    assert set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(schema))) == components
+
+
+def test_every_operation_says_what_it_is_for(schema: Schema) -> None:
+    ids = [operation["operationId"] for _, operation in operations(schema)]
+
+    assert len(ids) == len(set(ids))
+    assert [one for one in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)*", one)] == []
+    for name, operation in operations(schema):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert len(operation["tags"]) >= 1, name
+
+
+def test_every_refusal_is_described_with_an_example_of_each_code(schema: Schema) -> None:
+    problem = validator_of(schema, schema["components"]["schemas"]["Problem"])
+
+    for name, status, content in refusals(schema):
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}, name
+        assert content["examples"], name
+        for code, example in content["examples"].items():
+            problem.validate(example["value"])
+            assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
+            assert example["summary"] == example["value"]["title"]
+
+
+def test_every_4xx_and_5xx_is_a_problem(schema: Schema) -> None:
+    others = {
+        (name, status)
+        for name, operation in operations(schema)
+        for status, response in operation["responses"].items()
+        if status[0] in "45" and list(response["content"]) != [PROBLEM]
+    }
+
+    # Readiness answers with what is ready and what is not.
+    assert others == {("GET /health/ready", "503")}
+
+
+def test_only_known_codes_are_told(schema: Schema) -> None:
+    known = {Problem.code}
+    open_ends: list[type[Problem]] = [Problem]
+    while open_ends:
+        below = open_ends.pop().__subclasses__()
+        known |= {kind.code for kind in below}
+        open_ends += below
+
+    told = {code for _, _, content in refusals(schema) for code in content["examples"]}
+    assert told <= known
+
+
+def test_every_limited_route_tells_429_and_no_other_does(schema: Schema, world: World) -> None:
+    limited = {
+        f"{method} {route.path}"
+        for route in world.app.router.routes
+        if isinstance(route, APIRoute) and is_limited(route)
+        for method in route.methods
+    }
+    told = {name for name, operation in operations(schema) if "429" in operation["responses"]}
+
+    assert told == limited | {"POST /refresh"}  # which counts by session, in memory
+    assert len(limited) == 17
+
+
+async def test_every_limited_route_gives_429_with_its_headers(
+    schema: Schema, settings: Settings, clock: MovableClock
+) -> None:
+    once = {name: "1/hour" for name in Settings.model_fields if name.startswith("limit_")}
+    del once["limit_store"]
+    tight = settings.model_copy(update={**once, "limits": "on", "limit_admin": "2/hour"})
+    async with World(tight, clock) as world:
+        await world.make_user()
+        refused = set()
+        user = await world.log_in()
+        ids = {"id": user.session_id}
+        for name, operation in operations(schema):
+            method, path = name.split()
+            if "429" not in operation["responses"]:
+                continue
+            body = {"token": user.refresh} if path == "/refresh" else None
+            for _ in range(3):
+                answer = await world.api.request(
+                    method, path.format(**ids), json=body, headers=user.headers
+                )
+                if answer.status_code == 200 and path == "/refresh":
+                    body = {"token": answer.json()["refresh_token"]}
+            assert answer.status_code == 429, name
+            assert answer.json()["code"] == "too_many_requests", name
+            assert 1 <= int(answer.headers["retry-after"]) <= 3600, name
+            assert re.fullmatch(r'"[a-z]+";q=\d+;w=3600', answer.headers["ratelimit-policy"]), name
+            assert re.fullmatch(r'"[a-z]+";r=0;t=\d+', answer.headers["ratelimit"]), name
+            refused.add(name)
+        assert len(refused) == 18
+
+
+def test_examples_fit_their_own_schemas(schema: Schema) -> None:
+    for name, part in schema["components"]["schemas"].items():
+        for example in part.get("examples", ()):
+            assert validator_of(schema, part).is_valid(example), name
+        for field, inner in part.get("properties", {}).items():
+            for example in inner.get("examples", ()):
+                assert validator_of(schema, inner).is_valid(example), (name, field)
+
+
+async def test_the_examples_of_a_first_session_work(schema: Schema, world: World) -> None:
+    body = {
+        field: part["examples"][0]
+        for field, part in schema["components"]["schemas"]["RegisterIn"]["properties"].items()
+        if "examples" in part
+    }
+    body["password"] = PASSWORD  # an example of a password is a password that everybody knows
+
+    assert (await world.api.post("/register", json=body)).status_code == 201
+
+
+def test_every_object_that_is_sent_is_closed(schema: Schema) -> None:
+    for name, operation in operations(schema):
+        if "requestBody" not in operation:
+            continue
+        part = operation["requestBody"]["content"]["application/json"]["schema"]
+        for option in part.get("anyOf", [part]):
+            named = option.get("$ref", "").rpartition("/")[2]
+            sent = schema["components"]["schemas"][named] if named else option
+            assert sent.get("type") == "null" or sent["additionalProperties"] is False, name
+
+
+def test_every_text_that_is_sent_refuses_control_characters(schema: Schema) -> None:
+    open_texts = [
+        (name, field)
+        for name, part in sent_parts(schema)
+        for field, inner in part.items()
+        for option in inner.get("anyOf", [inner])
+        if option.get("type") == "string" and not {"enum", "format", "anyOf"} & set(option)
+        if "pattern" not in option
+    ]
+
+    assert {field for _, field in open_texts} <= {"cursor"}  # which only we can make
+
+
+def sent_parts(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for name, operation in operations(schema):
+        yield name, {one["name"]: one["schema"] for one in operation.get("parameters", ())}
+    for name in ("RegisterIn", "PasswordLogin", "LogOutIn", "UserCreate", "UserChange"):
+        yield name, schema["components"]["schemas"][name]["properties"]
+    refresh = schema["paths"]["/refresh"]["post"]["requestBody"]["content"]["application/json"]
+    yield "RefreshIn", refresh["schema"]["properties"]
+
+
+def test_one_scheme_authorises(schema: Schema) -> None:
+    assert schema["components"]["securitySchemes"] == {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The access token of /login",
+        }
+    }
+
+
+async def test_it_is_served_below_the_root_path_and_made_once(world: World) -> None:
+    answers = [await world.api.get(path) for path in ("/openapi.json", "/auth/openapi.json")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["content-type"] == "application/json"
+    assert answers[0].json()["servers"] == [{"url": "/auth"}]
+    assert world.app.openapi() is world.app.openapi()
+
+
+async def test_it_can_be_switched_off(settings: Settings, clock: MovableClock) -> None:
+    async with World(settings.model_copy(update={"openapi": False}), clock) as world:
+        assert (await world.api.get("/openapi.json")).status_code == 404
+        assert (await world.api.get("/")).json()["openapi"] is None
+
+
+def test_without_a_root_path_the_server_is_the_root(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"root_path": ""}))
+
+    assert app.openapi()["servers"] == [{"url": "/"}]
