@@ -1,11 +1,11 @@
 """Lines 25 to 28 of the abuse list: nobody does more than their role allows."""
 
 import asyncio
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
@@ -54,15 +54,15 @@ SOMEBODY = str(UUID("01890000-0000-7000-8000-000000000000"))
 FOREIGN_FIELDS = ["role", "status", "id", "email_verified", "created_at", "password_hash", "scope"]
 
 
-@pytest.mark.parametrize("field", FOREIGN_FIELDS)
-async def test_25_nobody_chooses_their_role_status_or_id(world: World, field: str) -> None:
-    body = {"email": "ada@example.com", "password": PASSWORD, field: "admin"}
+async def test_25_nobody_chooses_their_role_status_or_id(world: World) -> None:
+    for field in FOREIGN_FIELDS:
+        body = {"email": "ada@example.com", "password": PASSWORD, field: "admin"}
 
-    refused = await world.api.post("/register", json=body)
+        refused = await world.api.post("/register", json=body)
 
-    assert refused.status_code == 422
-    assert [error["pointer"] for error in refused.json()["errors"]] == ["/body"]
-    assert await world.db.fetchval("SELECT count(*) FROM users") == 0
+        assert refused.status_code == 422
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["/body"]
+        assert await world.db.fetchval("SELECT count(*) FROM users") == 0
 
 
 async def test_25_no_body_of_a_user_has_such_a_field_or_room_for_one(world: World) -> None:
@@ -240,71 +240,74 @@ async def test_27_a_method_that_is_not_declared_does_nothing_for_anyone(world: W
                 assert answer.status_code == 405, (method, path)
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "/auth{path}",
-        "{path}/",
-        "{path}///",
-        "/auth{path}/",
-        "/{path}",
-        "/auth/{path}",
-        "/auth/auth{path}",
-        "/auth/..{path}",
-        "/.{path}",
-        "/docs/..{path}",
-        "{path}/.",
-        "{path};x=1",
-        "{path}%00",
-        "{path}%20",
-        "{path}%2f",
-        "{path}?",
-        "{path}?role=admin",
-        "{path}#/login",
-    ],
-)
-async def test_27_no_spelling_of_a_path_opens_it(world: World, spelling: str) -> None:
+SPELLINGS = [
+    "/auth{path}",
+    "{path}/",
+    "{path}///",
+    "/auth{path}/",
+    "/{path}",
+    "/auth/{path}",
+    "/auth/auth{path}",
+    "/auth/..{path}",
+    "/.{path}",
+    "/docs/..{path}",
+    "{path}/.",
+    "{path};x=1",
+    "{path}%00",
+    "{path}%20",
+    "{path}%2f",
+    "{path}?",
+    "{path}?role=admin",
+    "{path}#/login",
+]
+
+
+async def test_27_no_spelling_of_a_path_opens_it(world: World) -> None:
     user = (await every_role(world))[Role.USER]
-    for operation in sorted(operations_of(world.app) - PUBLIC - PAGES):
+    for spelling, operation in product(
+        SPELLINGS, sorted(operations_of(world.app) - PUBLIC - PAGES)
+    ):
         path = spelling.replace("{path}", url_of(operation[1]))
         stranger = await ask(world, operation, path=path)
         assert stranger.status_code in {401, 404, 405}, path
         if operation not in OF_EVERY_USER:
-            assert (await ask(world, operation, user, path)).status_code in {403, 404, 405}, path
+            as_user = await ask(world, operation, user, path)
+            assert as_user.status_code in {403, 404, 405}, path
 
 
-@pytest.mark.parametrize("spelling", [str.upper, str.title, lambda path: path.replace("a", "%61")])
-async def test_27_letters_of_a_path_are_those_declared(world: World, spelling: Any) -> None:
+async def test_27_letters_of_a_path_are_those_declared(world: World) -> None:
     for method, path in sorted(operations_of(world.app) - PUBLIC - PAGES):
-        answer = await ask(world, (method, path), path=spelling(url_of(path)))
-        assert answer.status_code in {401, 404, 405}, path
+        url = url_of(path)
+        for spelling in (url.upper(), url.title(), url.replace("a", "%61")):
+            answer = await ask(world, (method, path), path=spelling)
+            assert answer.status_code in {401, 404, 405}, spelling
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        "Bearer",
-        "Bearer ",
-        "Bearer null",
-        "Bearer undefined",
-        "Basic YWRtaW46YWRtaW4=",
-        "Token {token}",
-        "{token}",
-        "Bearer {token}x",
-        "Bearer x {token}",
-        "Bearer, {token}",
-        "Bearer {token},{token}",
-        "Bearer\u00a0{token}",
-    ],
-)
-async def test_27_nothing_but_a_bearer_token_is_one(world: World, header: str) -> None:
+NO_BEARER_TOKENS = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer null",
+    "Bearer undefined",
+    "Basic YWRtaW46YWRtaW4=",
+    "Token {token}",
+    "{token}",
+    "Bearer {token}x",
+    "Bearer x {token}",
+    "Bearer, {token}",
+    "Bearer {token},{token}",
+    "Bearer\u00a0{token}",
+]
+
+
+async def test_27_nothing_but_a_bearer_token_is_one(world: World) -> None:
     admin = await world.make_admin()
-    text = header.replace("{token}", admin.access).encode("latin-1")
-    for path in ("/me", "/me/sessions", "/admin/users"):
-        answer = await world.api.get(path, headers={b"authorization": text})
-        assert answer.status_code == 401, path
-        assert answer.headers["www-authenticate"].startswith("Bearer")
+    for header in NO_BEARER_TOKENS:
+        text = header.replace("{token}", admin.access).encode("latin-1")
+        for path in ("/me", "/me/sessions", "/admin/users"):
+            answer = await world.api.get(path, headers={b"authorization": text})
+            assert answer.status_code == 401, (header, path)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 async def test_27_a_token_elsewhere_than_in_the_header_is_refused(world: World) -> None:

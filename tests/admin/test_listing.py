@@ -172,9 +172,8 @@ async def test_skip_passes_over_rows(world: World, admin: SignedIn, people: list
         assert answer.headers["x-total-count"] == str(len(people))
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_what_cannot_be_meant_is_refused(world: World, admin: SignedIn) -> None:
+    for query in [
         {"limit": "0"},
         {"limit": "-1"},
         {"limit": "1001"},
@@ -189,18 +188,13 @@ async def test_skip_passes_over_rows(world: World, admin: SignedIn, people: list
         {"online": "perhaps"},
         {"search": "\x00"},
         {"cursor": "x" * 1025},
-    ],
-    ids=str,
-)
-async def test_what_cannot_be_meant_is_refused(
-    world: World, admin: SignedIn, query: dict[str, str]
-) -> None:
-    answer = await world.api.get("/admin/users", params=query, headers=admin.headers)
+    ]:
+        answer = await world.api.get("/admin/users", params=query, headers=admin.headers)
 
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [
-        f"/query/{next(iter(query))}"
-    ]
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [
+            f"/query/{next(iter(query))}"
+        ]
 
 
 async def test_a_cursor_is_good_for_its_own_order_alone_and_unchanged(

@@ -158,7 +158,7 @@ async def test_pages_follow_each_other_also_among_equal_moments(
             ),
         ),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 async def test_filters_hold_together_over_all_pages(
     world: World, admin: SignedIn, history: list[Entry], ada: UUID, query: Entry, matches: Any
@@ -172,9 +172,8 @@ async def test_filters_hold_together_over_all_pages(
     assert [e["id"] for e in of_ada] == [e["id"] for e in found if e["user_id"] == str(ada)]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_a_filter_that_cannot_be_meant_is_refused(world: World, admin: SignedIn) -> None:
+    for query in [
         {"outcome": "perhaps"},
         {"ip_address": "nowhere"},
         {"ip_address": "10.0.0.1/8"},
@@ -185,19 +184,14 @@ async def test_filters_hold_together_over_all_pages(
         {"until": "yesterday"},
         {"limit": "0"},
         {"limit": "1001"},
-    ],
-    ids=str,
-)
-async def test_a_filter_that_cannot_be_meant_is_refused(
-    world: World, admin: SignedIn, query: dict[str, str]
-) -> None:
-    for path in ("/admin/logins", "/admin/audit"):
-        if path == "/admin/audit" and ({"outcome", "ip_address"} & set(query)):
-            continue
-        answer = await world.api.get(path, params=query, headers=admin.headers)
-        assert answer.status_code == 422, path
-        (name,) = query
-        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/query/{name}"]
+    ]:
+        for path in ("/admin/logins", "/admin/audit"):
+            if path == "/admin/audit" and ({"outcome", "ip_address"} & set(query)):
+                continue
+            answer = await world.api.get(path, params=query, headers=admin.headers)
+            assert answer.status_code == 422, path
+            (name,) = query
+            assert [error["pointer"] for error in answer.json()["errors"]] == [f"/query/{name}"]
 
 
 async def test_users_read_their_own_history_and_no_other(

@@ -101,9 +101,8 @@ async def test_an_address_that_was_blocked_cannot_register_again(world: World) -
     assert (await register(world)).json()["code"] == "email_taken"
 
 
-@pytest.mark.parametrize(
-    ("fields", "pointer"),
-    [
+async def test_what_does_not_fit_is_refused_before_any_work(world: World) -> None:
+    for fields, pointer in [
         ({"email": "nobody"}, "/body/email"),
         ({"email": ""}, "/body/email"),
         ({"email": "a@" + "x" * 300 + ".com"}, "/body/email"),
@@ -113,19 +112,14 @@ async def test_an_address_that_was_blocked_cannot_register_again(world: World) -
         ({"name": "x" * 201}, "/body/name"),
         ({"name": "a\u202eb"}, "/body/name"),
         ({"captcha": "x"}, "/body"),
-    ],
-    ids=str,
-)
-async def test_what_does_not_fit_is_refused_before_any_work(
-    world: World, fields: dict[str, str], pointer: str
-) -> None:
-    with recorded_hashes() as hashes:
-        refused = await register(world, **fields)
+    ]:
+        with recorded_hashes() as hashes:
+            refused = await register(world, **fields)
 
-    assert refused.status_code == 422
-    assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
-    assert hashes == []
-    assert set((await rows(world)).values()) == {0}
+        assert refused.status_code == 422
+        assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
+        assert hashes == []
+        assert set((await rows(world)).values()) == {0}
 
 
 async def test_a_missing_field_is_named(world: World) -> None:
