@@ -28,7 +28,7 @@ from keyfob.sessions.models import TokensOut
 from keyfob.users.email import EmailIn
 from keyfob.users.models import PasswordIn
 
-routes = router("Sign-in")
+routes = router()
 
 
 class PasswordLogin(BaseModel):
@@ -42,6 +42,7 @@ class PasswordLogin(BaseModel):
 
 @routes.post(
     "/login",
+    tags=["Sign-in"],
     dependencies=[Depends(limited("login"))],
     responses=may_refuse(
         InvalidCredentials, AccountBlocked, TooManyAttempts, TooManyRequests, Overloaded
