@@ -44,8 +44,9 @@ async def ada(world: World) -> UUID:
 
 
 async def test_an_entry_says_who_from_where_with_what_and_how_it_ended(
-    world: World, admin: SignedIn, ada: UUID
+    world: World, admin: SignedIn, ada: UUID, clock: MovableClock
 ) -> None:
+    clock.advance(1)
     phone = world.client("2001:db8::7", **{"user-agent": ANDROID})
     signed_in = SignedIn.of(
         await phone.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
@@ -55,7 +56,7 @@ async def test_an_entry_says_who_from_where_with_what_and_how_it_ended(
 
     assert {**entry, "id": None} == {
         "id": None,
-        "at": "2026-11-22T12:00:00Z",
+        "at": "2026-11-22T12:00:01Z",
         "outcome": "succeeded",
         "reason": "password",
         "user_id": str(ada),

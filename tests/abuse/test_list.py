@@ -1,0 +1,61 @@
+"""`docs/abuse.md` names, for each line of the abuse list, the test that holds it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINES = range(1, 39)
+
+_ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+_TEST = re.compile(r"`(tests/abuse/\w+\.py)::(test_(\d\d)_\w+)`")
+
+
+def rows() -> dict[int, tuple[str, str]]:
+    """Return the table: number -> rule, and who holds it."""
+    found = _ROW.findall((ROOT / "docs" / "abuse.md").read_text(encoding="utf-8"))
+    return {int(number): (rule, held_by) for number, rule, held_by in found}
+
+
+def functions_of(path: Path) -> set[str]:
+    """Return the names of a file's test functions, without importing it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[:5] == "test_"
+    }
+
+
+def numbered_tests() -> dict[int, set[str]]:
+    """Return the tests of this folder by the line that they name."""
+    found: dict[int, set[str]] = {}
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for name in functions_of(path):
+            if number := re.match(r"test_(\d\d)_", name):
+                found.setdefault(int(number[1]), set()).add(name)
+    return found
+
+
+def test_every_line_stands_in_the_table_once() -> None:
+    assert list(rows()) == list(LINES)
+
+
+@pytest.mark.parametrize("number", LINES)
+def test_every_line_is_held_by_a_test_of_its_number_or_says_what_it_waits_for(number: int) -> None:
+    _, held_by = rows()[number]
+    named = _TEST.findall(held_by)
+
+    for path, name, its_number in named:
+        assert name in functions_of(ROOT / path)
+        assert int(its_number) == number
+    if number in numbered_tests():
+        assert named, "there is a test: name it"
+    else:
+        assert held_by.startswith("waits for ")
+
+
+def test_no_test_claims_a_line_that_there_is_not() -> None:
+    assert set(numbered_tests()) <= set(LINES)
