@@ -13,6 +13,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
+from keyfob.core.telemetry import REFRESHES
 from keyfob.sessions.refresh_tokens import RefreshToken
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
@@ -239,8 +240,11 @@ async def test_a_token_of_a_generation_that_is_still_to_come_ends_nothing(world:
     first = await world.log_in()
     second = SignedIn.of(await world.refresh(first.refresh))
     await world.db.execute("UPDATE sessions SET generation = 0")
+    ahead = REFRESHES.labels("ahead")
+    counted = ahead._value.get()
 
     assert (await world.refresh(second.refresh)).status_code == 401
+    assert ahead._value.get() == counted + 1
 
     assert (await world.refresh(first.refresh)).status_code == 200
     assert await reuses_of(world) == []

@@ -15,6 +15,7 @@ from tests.fixtures.world import SignedIn, World, eventually
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.problems import DatabaseUnavailable
+from keyfob.sessions import revocation_queries
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
@@ -210,6 +211,19 @@ def test_a_later_revocation_replaces_an_earlier_one_and_never_the_reverse(
     revocations.add(session_id, 5, now + timedelta(minutes=6))
     assert revocations.kills(session_id, LAST_GENERATION)
     assert not revocations.kills(UUID(int=2), 0)
+
+
+async def test_a_written_revocation_is_never_weakened(db: Database, clock: MovableClock) -> None:
+    session_id, now = UUID(int=1), clock.now()
+    until = now + timedelta(minutes=6)
+
+    async with db.begin() as tx:
+        await revocation_queries.revoke_sessions(tx, [session_id], now, until)
+    async with db.begin() as tx:
+        await revocation_queries.revoke(tx, [(session_id, 3)], now, until)
+
+    (row,) = await revocation_queries.list_revocations(db, now)
+    assert (row["session_id"], row["generation"]) == (session_id, LAST_GENERATION)
 
 
 @pytest.fixture
