@@ -89,11 +89,14 @@ async def test_02_unknown_and_wrong_password_are_answered_alike_after_equal_work
     assert without_password == unknown
 
 
+@pytest.mark.parametrize("signed_in_before", [False, True])
 async def test_02_once_throttled_they_are_still_alike(
-    limited: Settings, clock: MovableClock
+    limited: Settings, clock: MovableClock, signed_in_before: bool
 ) -> None:
     async with World(limited, clock) as world:
         await world.make_user(ADA)
+        if signed_in_before:  # by its owner, behind the address that the attacker shares
+            await log_in(world, ADA, PASSWORD)
         for _ in range(5):
             await log_in(world, ADA, WRONG)
             await log_in(world, "nobody@example.com", WRONG)

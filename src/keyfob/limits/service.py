@@ -85,8 +85,11 @@ class SignInThrottle:
             return Reservation()
         outcome = await self.store.count_attempt(windows)
         if not outcome.counted:
-            state = RateState(outcome.tallies, self.clock.now())
-            raise TooManyAttempts(state.retry_after, state.headers)
+            now = self.clock.now()
+            # Only the pair's fields: that the account's windows hold, or do not, would tell whether
+            # there is an account that has signed in from here.
+            told = RateState(outcome.tallies[: len(pair)], now)
+            raise TooManyAttempts(RateState(outcome.tallies, now).retry_after, told.headers)
         return Reservation(outcome.tallies[: len(pair)], outcome.tallies[len(pair) :])
 
     async def forgive(self, reservation: Reservation) -> None:
