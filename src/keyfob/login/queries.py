@@ -131,7 +131,9 @@ async def create_month(db: Database, first: date, next_first: date) -> None:
     name = f"login_events_{first:%Y_%m}"
     async with db.begin() as tx:
         await tx.execute("SET LOCAL lock_timeout = '2s'")
-        await tx.execute("LOCK TABLE login_events IN SHARE UPDATE EXCLUSIVE MODE")
+        # Who writes waits before a partition is chosen for the row. Without it a row could still go
+        # into the default one, and its month, or the sign-in, would be refused.
+        await tx.execute("LOCK TABLE ONLY login_events IN SHARE ROW EXCLUSIVE MODE")
         if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
             return
         await tx.execute(f"CREATE TABLE {name} (LIKE login_events INCLUDING ALL)")
