@@ -284,3 +284,15 @@ def test_env_example_names_every_file_variable() -> None:
 
     named = set(re.findall(r"KEYFOB_\w+_FILE", example))
     assert named == {f"{variable_of(name)}_FILE" for name in secret_fields()}
+
+
+@pytest.mark.parametrize(
+    "name", ["Dockerfile", "docker-compose.yml", "README.md", "README.ru.md", "docs/runbook.md"]
+)
+def test_files_name_only_settings_that_there_are(name: str) -> None:
+    named = set(re.findall(r"\bKEYFOB_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_])", (ROOT / name).read_text()))
+
+    known = {variable_of(field) for field in Settings.model_fields}
+    known |= {f"{variable_of(field)}_FILE" for field in secret_fields()}
+    assert named
+    assert named <= known

@@ -86,7 +86,12 @@ def alembic(checkout: Path) -> Alembic:
     """Run Alembic from the project's root, as a person would."""
 
     def run(*arguments: str, **variables: str) -> str:
-        bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # Without coverage: the copy's files would count beside the originals.
+        bare = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHONPATH", "COV"))
+        }
         done = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],
             env=bare | variables,
