@@ -69,6 +69,13 @@ def _translated(fault: BaseException) -> BaseException:
     return fault if isinstance(fault, ValueError) else DatabaseUnavailable()
 
 
+def _is_open(connection: Tx) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # it was cut, and asyncpg's pool has taken it back already
+        return False
+
+
 class Database:
     """A bounded pool of connections.
 
@@ -188,7 +195,7 @@ class Database:
         """
         while self._spare:
             connection = self._spare.pop()
-            if not connection.is_closed():
+            if _is_open(connection):
                 return connection
             await self._pool.release(connection)
         self._waiting += 1
@@ -202,7 +209,7 @@ class Database:
 
         One whose statement failed or was cancelled goes to the pool, which sees that it is well.
         """
-        if self._waiting or connection.is_closed():
+        if self._waiting or not _is_open(connection):
             await self._pool.release(connection)
         else:
             self._spare.append(connection)
