@@ -60,13 +60,13 @@ class Held:
     issued_at: float
     signed_by_dropped_key: bool = False
 
+    def verifies(self, now: float) -> bool:
+        ends_at = min(self.issued_at + TOKEN_TTL, self.session.opened_at + MAX_TTL)
+        return now < ends_at and not self.signed_by_dropped_key
+
     def grants_access(self, now: float) -> bool:
-        return (
-            now < self.issued_at + TOKEN_TTL
-            and not self.session.ended
-            and self.generation > self.session.revoked_up_to
-            and not self.signed_by_dropped_key
-        )
+        revoked = self.session.ended or self.generation <= self.session.revoked_up_to
+        return self.verifies(now) and not revoked
 
     def __repr__(self) -> str:
         return f"<generation {self.generation} of {self.session.id[-4:]}>"

@@ -71,6 +71,7 @@ async def test_every_rotation_is_a_hot_update(settings: Settings, clock: Movable
         token = (await world.log_in()).refresh
         (before,) = await world.db.fetch(_COUNTS)
         for _ in range(rotations):
+            clock.advance(1)  # so that the times of the row do change
             token = SignedIn.of(await world.refresh(token)).refresh
         size = await world.db.fetchval("SELECT pg_total_relation_size('sessions')")
     # Its connections are closed now, so that every one has told its counts.

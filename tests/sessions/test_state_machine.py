@@ -242,8 +242,8 @@ class SessionMachine(RuleBasedStateMachine):
         for held in self.held:
             expected = held.grants_access(self.now)
             for worker in self.service.workers:
-                if not expected:
-                    await self.until_it_knows(worker, held.session)
+                if held.verifies(self.now) and not expected:
+                    await until_it_knows(worker, held)
                 assert believes(worker, held) is expected, held
             if expected:
                 self.touched(held.session)
@@ -325,13 +325,11 @@ class SessionMachine(RuleBasedStateMachine):
     def touched(self, session: Session) -> None:
         session.active_at = max(session.active_at, self.now)
 
-    async def until_it_knows(self, worker: World, session: Session) -> None:
-        """Give the feed its moment."""
-        generation = session.generation if session.ended else session.revoked_up_to
-        if generation < 0 or self.now > session.active_at + TOKEN_TTL:
-            return
-        revocations = worker.service(Sessions).revocations
-        await eventually(lambda: revocations.kills(UUID(session.id), generation), 1)
+
+async def until_it_knows(worker: World, held: Held) -> None:
+    """Give the feed its moment: what still verifies must be on the list of the dead."""
+    kills = worker.service(Sessions).revocations.kills
+    await eventually(lambda: kills(UUID(held.session.id), held.generation), 1)
 
 
 def believes(worker: World, held: Held) -> bool:
