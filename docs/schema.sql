@@ -204,6 +204,10 @@ CREATE INDEX login_events_user ON ONLY public.login_events USING btree (user_id,
 
 CREATE INDEX login_events_default_user_id_at_id_idx ON public.login_events_default USING btree (user_id, at DESC, id DESC);
 
+CREATE INDEX login_events_successes ON ONLY public.login_events USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
+
+CREATE INDEX login_events_default_user_id_at_idx ON public.login_events_default USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
+
 CREATE INDEX revocations_expire ON public.revocations USING btree (expires_at);
 
 CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
@@ -227,6 +231,8 @@ ALTER INDEX public.login_events_address ATTACH PARTITION public.login_events_def
 ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_default_pkey;
 
 ALTER INDEX public.login_events_user ATTACH PARTITION public.login_events_default_user_id_at_id_idx;
+
+ALTER INDEX public.login_events_successes ATTACH PARTITION public.login_events_default_user_id_at_idx;
 
 CREATE TRIGGER users_tally_changes AFTER UPDATE OF role, status ON public.users FOR EACH ROW WHEN (((old.role <> new.role) OR (old.status <> new.status))) EXECUTE FUNCTION public.tally_user();
 

@@ -15,6 +15,8 @@ from keyfob.core.feed import Feed
 from keyfob.core.pagination import Cursors
 from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
 from keyfob.health.service import Health
+from keyfob.limits.local import LocalRate
+from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
 from keyfob.login.log import LoginLog
 from keyfob.login.service import Login
@@ -132,7 +134,8 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     )
     profiles = Profiles(db, clock, online_within=idle_gap, hears_changes=lambda: feed.is_live)
 
-    login = Login(db, users, passwords.service, sessions, limits.sign_in, log)
+    throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
+    login = Login(db, users, passwords.service, sessions, limits.sign_in, log, throttled_log)
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
@@ -160,7 +163,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Chore("login log months", 3600, log.make_months, at_start=True),
             Chore("old login log", 6 * 3600, log.drop_old_months),
             Chore("old sessions", 600, cleanup.run),
-            Chore("old attempts", 60, limits.delete_expired),
+            Chore("old attempts", 60, limits.clean_up),
         ],
         last=activity.flush,
     )

@@ -13,6 +13,8 @@ from keyfob.limits.models import RateState, Rule, Tally
 from keyfob.limits.store import PostgresStore, Store
 from keyfob.settings import LimitSettings, WrongSetting
 
+_BATCH = 5000
+
 ROUTES = ("register", "login", "logout", "me", "admin")
 
 
@@ -24,15 +26,16 @@ class RateLimits:
     store: Store
     clock: Clock
 
-    async def hit(self, route: str, client: str) -> RateState:
-        """Count one request to a route from a client's address.
+    async def hit(self, route: str, client: str, caller: str | None = None) -> RateState:
+        """Count one request to a route, of a known caller or from a client's address.
 
         Raises:
             TooManyRequests: the client has to wait.
             KeyError: the route has no limit in the settings.
             Unavailable: the store is away; limits fail closed.
         """
-        windows = self.rules[route].windows(client_bucket(client))
+        who = ("caller", caller) if caller else (client_bucket(client),)
+        windows = self.rules[route].windows(*who)
         if not windows:
             return RateState((), self.clock.now())
         outcome = await self.store.count_attempt(windows)
@@ -115,9 +118,14 @@ class Limits:
     refresh: LocalRate
     store: Store
 
-    async def delete_expired(self, batch: int = 5000) -> int:
+    async def delete_expired(self, batch: int = _BATCH) -> int:
         """Delete up to `batch` counts of windows that have ended; return how many."""
         return await self.store.delete_expired(batch)
+
+    async def clean_up(self) -> None:
+        """Delete all counts of windows that have ended, a batch at a time."""
+        while await self.delete_expired(_BATCH) >= _BATCH:
+            pass
 
     async def close(self) -> None:
         """Let go of the store's own connections."""

@@ -23,12 +23,13 @@ async def insert_login_event(
     device: Device,
     session_id: UUID | None,
 ) -> None:
-    """Write one attempt."""
+    """Write one attempt; nobody's, where the account was removed meanwhile."""
     await tx.execute(
         """
         INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
                                   device_type, browser, os, platform, session_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7::text::inet, $8, $9, $10, $11, $12)
+        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7::text::inet,
+                $8, $9, $10, $11, $12)
         """,
         event_id,
         at,

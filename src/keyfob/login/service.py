@@ -1,5 +1,6 @@
 """Signing in with a password."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from pydantic import SecretStr
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Problem
+from keyfob.core.problems import Problem, TooManyRequests
 from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.local import LocalRate
 from keyfob.limits.service import Reservation, SignInThrottle
 from keyfob.login.errors import AccountBlocked, InvalidCredentials
 from keyfob.login.log import LoginLog
@@ -35,6 +37,7 @@ class Login:
     sessions: Sessions
     throttle: SignInThrottle
     log: LoginLog
+    throttled_log: LocalRate
 
     async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
         """Sign in.
@@ -68,13 +71,18 @@ class Login:
         try:
             return await self.throttle.reserve(email.normal, address, known)
         except TooManyAttempts:
-            user_id = user["id"] if user else None
-            await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
+            await self._log_throttled(email, user["id"] if user else None, origin)
             raise
 
     async def _is_known(self, user_id: UUID, address: str) -> bool:
         network = client_bucket(address)
         return network != UNKNOWN and await self.log.knows_network(user_id, network)
+
+    async def _log_throttled(self, email: Email, user_id: UUID | None, origin: Origin) -> None:
+        """Log the first in a minute: whoever is throttled could else fill the disk for free."""
+        with suppress(TooManyRequests):
+            self.throttled_log.hit((email.normal, origin.address))
+            await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
 
     async def _check(
         self, user: Record | None, password: SecretStr, reservation: Reservation

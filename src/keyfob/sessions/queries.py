@@ -77,7 +77,7 @@ async def rotate_session(
            SET generation = generation + 1, rotated_at = $4, last_activity_at = $4
          WHERE id = $1 AND generation = $2 AND secret_hash = $3
            AND ended_at IS NULL AND expires_at > $4 AND last_activity_at > $5
-        RETURNING user_id, generation, role, auth_time, amr
+        RETURNING user_id, generation, role, auth_time, amr, expires_at
         """,
         session_id,
         generation,

@@ -116,6 +116,7 @@ class Refresh:
                 role=Role(row["role"]),
                 auth_time=row["auth_time"],
                 amr=tuple(row["amr"]),
+                session_ends_at=row["expires_at"],
             ),
         )
 

@@ -49,6 +49,7 @@ class Sessions:
         Joins `tx`: the tokens are good once the caller has committed.
         """
         now = self.clock.now()
+        ends_at = now + self.max_ttl
         refresh = RefreshToken(new_id(now), 0, random_bytes(SALT_BYTES))
         opened = await queries.insert_session(
             tx,
@@ -57,14 +58,15 @@ class Sessions:
             secret_hash=refresh.secret_hash,
             amr=amr,
             now=now,
-            expires_at=now + self.max_ttl,
+            expires_at=ends_at,
             address=origin.address,
             device=describe_device(origin.user_agent),
         )
         if opened is None:
             return None
         self.activity.touch(user_id, refresh.session_id)
-        claims = AccessClaims(user_id, refresh.session_id, 0, Role(opened["role"]), now, tuple(amr))
+        role = Role(opened["role"])
+        claims = AccessClaims(user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at)
         return self.tokens_of(refresh, claims)
 
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
@@ -72,7 +74,7 @@ class Sessions:
         return Tokens(
             access_token=self.tokens.sign(claims),
             refresh_token=self.codec.write(refresh),
-            expires_in=self.tokens.ttl,
+            expires_in=self.tokens.lifetime(claims),
             session_id=refresh.session_id,
         )
 

@@ -22,9 +22,12 @@ def _networks(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
+        networks = [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
     except ValueError:
         raise ValueError('should be networks like "10.0.0.0/8", with commas between') from None
+    if any(network.prefixlen == 0 for network in networks):  # whoever is one names any client
+        raise ValueError("should not be everybody: name the networks of your proxies")
+    return networks
 
 
 def _postgresql(value: SecretStr | None) -> SecretStr | None:

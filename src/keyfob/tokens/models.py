@@ -55,6 +55,7 @@ class AccessClaims(NamedTuple):
     role: Role
     auth_time: datetime
     amr: tuple[str, ...]
+    session_ends_at: datetime | None = None  # no claim: bounds the token's life
 
 
 class VerifiedToken(NamedTuple):

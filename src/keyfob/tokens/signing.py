@@ -40,7 +40,7 @@ class AccessTokens:
         self.ttl = ttl
 
     def sign(self, claims: AccessClaims) -> str:
-        """Return the claims as a signed token that lives `ttl` seconds.
+        """Return the claims as a signed token that lives `lifetime(claims)` seconds.
 
         Raises:
             NoSigningKey: no key was loaded.
@@ -52,7 +52,7 @@ class AccessTokens:
             "aud": self._audience,
             "sub": str(claims.user_id),
             "iat": now,
-            "exp": now + self.ttl,
+            "exp": now + self.lifetime(claims),
             "jti": random_text(16),
             "sid": str(claims.session_id),
             "gen": claims.generation,
@@ -66,6 +66,13 @@ class AccessTokens:
         signed = key.header.encode() + b"." + to_base64url(to_json(payload))
         signature = _jws.get_algorithm_by_name(key.algorithm).sign(signed, key.private_key)
         return (signed + b"." + to_base64url(signature)).decode("ascii")
+
+    def lifetime(self, claims: AccessClaims) -> int:
+        """Return the seconds that a token signed now lives: no longer than its session."""
+        if claims.session_ends_at is None:
+            return self.ttl
+        left = int((claims.session_ends_at - self._clock.now()).total_seconds())
+        return min(self.ttl, left)
 
     def verify(self, token: str) -> VerifiedToken:
         """Check signature and claims (RFC 9068 section 4, RFC 8725).

@@ -33,13 +33,23 @@ def bearer_token(header: str | None) -> str:
 
 
 def authenticated(request: Request) -> Caller:
-    """Return the caller of a request.
+    """Return the caller of a request; the token is looked at once, whoever asks how often.
 
     Raises:
         Unauthenticated: there is no access token, or it is not to be believed.
     """
-    authenticator: Authenticator = request.app.state.services[Authenticator]
-    return authenticator.authenticate(bearer_token(request.headers.get("authorization")))
+    outcome: Caller | Unauthenticated | None = getattr(request.state, "caller", None)
+    if outcome is None:
+        authenticator: Authenticator = request.app.state.services[Authenticator]
+        try:
+            token = bearer_token(request.headers.get("authorization"))
+            outcome = authenticator.authenticate(token)
+        except Unauthenticated as refusal:
+            outcome = refusal
+        request.state.caller = outcome
+    if isinstance(outcome, Unauthenticated):
+        raise outcome
+    return outcome
 
 
 async def _current_caller(request: Request, _: Annotated[object, Security(_scheme)]) -> Caller:

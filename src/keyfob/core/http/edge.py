@@ -132,7 +132,7 @@ class Edge:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         path: str = getattr(route, "path", "unmatched")
-        key = (path, scope["method"] if route else "ANY", status)
+        key = (path, scope["method"] if route and status != 405 else "ANY", status)
         observer = self._observers.get(key)
         if observer is None:
             observer = self._observers[key] = REQUESTS.labels(*key)

@@ -124,6 +124,9 @@ CREATE TABLE login_events (
     PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
 CREATE INDEX login_events_user ON login_events (user_id, at DESC, id DESC);
+-- For a sign-in's question whether the account is known here, however many attempts were refused.
+CREATE INDEX login_events_successes ON login_events (user_id, at DESC)
+    WHERE outcome = 'succeeded';
 CREATE INDEX login_events_address ON login_events (ip_address, at DESC, id DESC);
 -- The worker makes the months ahead of time; this one is there should it ever be late.
 CREATE TABLE login_events_default PARTITION OF login_events DEFAULT;

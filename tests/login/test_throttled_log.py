@@ -1,0 +1,22 @@
+"""Throttled attempts stand in the login log once a minute: guessing must not fill the disk."""
+
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.world import World
+
+from keyfob.settings import Settings
+
+
+async def test_throttled_attempts_are_logged_once_a_minute(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_login_pair": "2/hour"})
+    wrong = {"email": "ada@example.com", "password": "a wrong one"}
+    async with World(limited, clock) as world:
+        await world.make_user()
+        answers = [(await world.api.post("/login", json=wrong)).status_code for _ in range(6)]
+        clock.advance(minutes=1)
+        answers.append((await world.api.post("/login", json=wrong)).status_code)
+        reasons = [row["reason"] for row in await world.login_log()]
+
+    assert answers == [401, 401, 429, 429, 429, 429, 429]
+    assert reasons == ["wrong_password"] * 2 + ["too_many_attempts"] * 2
