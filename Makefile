@@ -5,12 +5,12 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench lock schema clean
+.PHONY: help run test test-all check bench lock schema sbom clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
@@ -18,13 +18,19 @@ run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARG
 test: .venv/.dev ## Run every test, with coverage; ARGS="tests/login -x" for some
 	$(PY) -m pytest -n logical --maxprocesses 8 $(if $(ARGS),,--cov --cov-report=term) $(ARGS)
 
-check: .venv/.dev ## Check style, types, architecture, the schema and the compose files
+test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
+	@scripts/test-all $(ARGS)
+
+check: .venv/.dev ## Check style, types, architecture, schema, compose files, and for secrets
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m mypy scripts
+	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml src
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
 	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml
+	$(PY) scripts/check_secrets.py
 
 bench: .venv/.dev ## Measure; ARGS are handed on
 	$(PY) -m bench $(ARGS)
@@ -36,9 +42,12 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
 
+sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
+	$(PY) scripts/write_sbom.py
+
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
-	rm -f .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
+	rm -f .coverage .coverage.* coverage.xml sbom.json
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of pins for every supported Python and platform, naming no index.

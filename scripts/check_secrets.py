@@ -1,0 +1,96 @@
+"""Fail when a tracked file holds what looks like a secret.
+
+`.secrets.toml` lists what only looks like one, with the reason. Nothing is sent anywhere: of
+detect-secrets only the patterns are used, not the checks that ask a provider whether a key works.
+"""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class as _detectors
+from detect_secrets.core.potential_secret import PotentialSecret
+from detect_secrets.core.scan import scan_file
+from detect_secrets.settings import transient_settings
+
+KNOWN = Path(".secrets.toml")
+
+# They plant passwords by the dozen (ruff's S is off there, too). Keys and tokens are looked for.
+PLANTS_PASSWORDS = ("tests/", "bench/")
+# Digests of packages, written by `make lock`; a digest here; a lock of Node's packages.
+HOLDS_DIGESTS = ("requirements/", str(KNOWN), "package-lock.json")
+
+_FILTERS = (
+    "allowlist.is_line_allowlisted",
+    "heuristic.is_indirect_reference",
+    "heuristic.is_likely_id_string",
+    "heuristic.is_not_alphanumeric_string",
+    "heuristic.is_potential_uuid",
+    "heuristic.is_prefixed_with_dollar_sign",
+    "heuristic.is_sequential_string",
+    "heuristic.is_templated_secret",
+)
+
+
+def main() -> int:
+    """Print what was found; return 1 if there is anything."""
+    files = _tracked()
+    planted = [file for file in files if file.startswith(PLANTS_PASSWORDS)]
+    found = {
+        (secret.filename, secret.secret_hash): secret
+        for secret in (
+            *scan([file for file in files if file not in set(planted)]),
+            *scan(planted, without="KeywordDetector"),
+        )
+    }
+    known = read_known(KNOWN.read_text(encoding="utf-8"))
+    for place in found.keys() - known:
+        secret = found[place]
+        print(f"{secret.filename}:{secret.line_number}: {secret.type} {secret.secret_hash}")
+    for file, digest in known - found.keys():
+        print(f"{KNOWN}: {digest} is no longer in {file}")
+    if found.keys() == known:
+        return 0
+    print(f"Take a secret out, and count it as known to others. What is none goes into {KNOWN}.")
+    return 1
+
+
+def scan(files: Iterable[str], without: str | None = None) -> Iterator[PotentialSecret]:
+    """Yield what looks like a secret, by every detector of the library but one."""
+    detectors = {kind.__name__ for kind in _detectors().values()}
+    with transient_settings(
+        {
+            "plugins_used": [{"name": name} for name in sorted(detectors - {without})],
+            "filters_used": [{"path": f"detect_secrets.filters.{name}"} for name in _FILTERS],
+        }
+    ):
+        for file in files:
+            yield from scan_file(file)
+
+
+def read_known(text: str) -> set[tuple[str, str]]:
+    """Return file and digest of each entry.
+
+    Raises:
+        ValueError: an entry gives no reason.
+    """
+    entries = tomllib.loads(text)["known"]
+    if any(not entry["reason"].strip() for entry in entries):
+        raise ValueError(f"{KNOWN}: each entry needs its reason")
+    return {(entry["file"], digest) for entry in entries for digest in entry["digests"]}
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True)
+    files = listed.stdout.split("\0")
+    return [file for file in files if Path(file).is_file() and not _holds_digests(file)]
+
+
+def _holds_digests(file: str) -> bool:
+    return file.startswith(HOLDS_DIGESTS) or file.endswith(HOLDS_DIGESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
