@@ -211,11 +211,11 @@ class LimitSettings(BaseModel):
         description="Failures per account from addresses it never signed in from",
     )
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
-    limit_logout: Limit = Field("120/minute", description="Per client address")
+    limit_logout: Limit = Field("120/minute", description="Per caller, else per address")
     limit_me: Limit = Field(
-        "300/minute", description="Per client address: /me/sessions, /me/logins"
+        "300/minute", description="Per caller, else address: /me/sessions, /me/logins"
     )
-    limit_admin: Limit = Field("1200/minute", description="Per client address: /admin/...")
+    limit_admin: Limit = Field("1200/minute", description="Per caller, else address: /admin/...")
 
 
 class RecordSettings(BaseModel):
