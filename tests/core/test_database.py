@@ -140,7 +140,7 @@ async def test_a_server_that_cuts_its_connections_is_found_again(db: Database) -
         mine = await survivor.fetchval("SELECT pg_backend_pid()")
         (theirs,) = set(pids) - {mine}
         await survivor.execute("SELECT pg_terminate_backend($1)", theirs)
-    await eventually(lambda: any(spare.is_closed() for spare in db._spare))
+    await eventually(lambda: db.size == 1)
 
     answers = await asyncio.gather(*(db.fetchval("SELECT 1") for _ in range(6)))
 
