@@ -45,6 +45,7 @@ def test_everything_has_a_default() -> None:
         ("WORKERS", "0", "greater than or equal to 1"),
         ("ROOT_PATH", "auth", 'start with "/"'),
         ("TRUSTED_PROXIES", "10.0.0.0/8, nonsense", 'networks like "10.0.0.0/8"'),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,::/0", "name the networks of your proxies"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", 'networks like "10.0.0.0/8"'),
         ("DOCS", "perhaps", "valid boolean"),
         ("DATABASE_URL", f"mysql://u:{PLANTED}@db/keyfob", "postgresql://user:password@host"),
