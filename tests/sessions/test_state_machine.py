@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -342,6 +343,7 @@ def believes(worker: World, held: Held) -> bool:
     return True
 
 
+@pytest.mark.timeout(120 + 5 * EXAMPLES)
 def test_sessions_do_what_the_model_says(dsn: str, tmp_path: Path) -> None:
     configured = Settings(
         _env_file=None,
