@@ -21,7 +21,7 @@ test: .venv/.dev ## Run every test, with coverage; ARGS="tests/login -x" for som
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)
 
-check: .venv/.dev ## Check style, types, architecture, schema, compose files, and for secrets
+check: .venv/.dev ## Check style, types, architecture, schema, compose files, checklist, and for secrets
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -30,6 +30,7 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, an
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
 	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml
+	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
 
 bench: .venv/.dev ## Measure; ARGS are handed on
