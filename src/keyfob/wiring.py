@@ -159,6 +159,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         [
             Chore("activity", settings.activity_flush_seconds, activity.flush),
             Chore("gauges", 5, measure),
+            Chore("idle connections", 60, db.rest),
             Chore("key rotation", 60, keyring.rotate_when_due),
             Chore("login log months", 3600, log.make_months, at_start=True),
             Chore("old login log", 6 * 3600, log.drop_old_months),

@@ -221,3 +221,14 @@ def test_every_way_to_be_away_is_one_refusal(fault: Exception) -> None:
         raise fault
     assert refusal.value.__cause__ is fault
     assert refusal.value.status == 503
+
+
+async def test_spare_connections_go_back_to_the_pool_to_rest(db: Database) -> None:
+    await asyncio.gather(*(db.fetchval("SELECT 1") for _ in range(3)))
+    open_before, spare_before = db.size, len(db._spare)
+
+    await db.rest()
+
+    assert (spare_before, len(db._spare)) == (open_before, 0)
+    assert (db.size, db.idle) == (open_before, open_before)
+    assert await db.fetchval("SELECT 2") == 2

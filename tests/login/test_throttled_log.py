@@ -19,4 +19,5 @@ async def test_throttled_attempts_are_logged_once_a_minute(
         reasons = [row["reason"] for row in await world.login_log()]
 
     assert answers == [401, 401, 429, 429, 429, 429, 429]
-    assert reasons == ["wrong_password"] * 2 + ["too_many_attempts"] * 2
+    # Of one moment, so in any order.
+    assert sorted(reasons) == ["too_many_attempts"] * 2 + ["wrong_password"] * 2

@@ -124,8 +124,7 @@ class Database:
         """Wait briefly for statements under way, then close every connection."""
         try:
             async with asyncio.timeout(self._acquire_timeout):
-                while self._spare:
-                    await self._pool.release(self._spare.pop())
+                await self.rest()
                 await self._pool.close()
         except (TimeoutError, *_AWAY):
             self._pool.terminate()
@@ -139,6 +138,11 @@ class Database:
     def idle(self) -> int:
         """How many open connections wait for work."""
         return self._pool.get_idle_size() + len(self._spare)
+
+    async def rest(self) -> None:
+        """Hand the spare connections back to the pool, which closes those that stay idle."""
+        while self._spare:
+            await self._pool.release(self._spare.pop())
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Tx]:
