@@ -83,9 +83,17 @@ def read_known(text: str) -> set[tuple[str, str]]:
 
 
 def _tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True)
-    files = listed.stdout.split("\0")
+    try:
+        ask = ["git", "ls-files", "-z"]
+        files = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or no git
+        files = [path.as_posix() for path in Path().rglob("*") if not _is_made_here(path)]
     return [file for file in files if Path(file).is_file() and not _holds_digests(file)]
+
+
+def _is_made_here(path: Path) -> bool:
+    in_hidden_folder = any(part.startswith(".") for part in path.parts[:-1])
+    return in_hidden_folder or "__pycache__" in path.parts or path.name in {".env", "sbom.json"}
 
 
 def _holds_digests(file: str) -> bool:
