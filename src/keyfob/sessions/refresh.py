@@ -50,7 +50,7 @@ class Refresh:
         token = self.sessions.codec.read(text)
         if token is None:
             raise self._refusal("forged")
-        self.rate.hit(str(token.session_id))
+        self.rate.hit(token.session_id)
         now = self.clock.now()
         row = await queries.rotate_session(
             self.db,

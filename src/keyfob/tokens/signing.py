@@ -50,17 +50,17 @@ class AccessTokens:
         payload = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": str(claims.user_id),
+            "sub": claims.user_id,
             "iat": now,
             "exp": now + self.lifetime(claims),
             "jti": random_text(16),
-            "sid": str(claims.session_id),
+            "sid": claims.session_id,
             "gen": claims.generation,
             "client_id": CLIENT_ID,
-            "role": claims.role.value,
+            "role": claims.role,
             "scope": SCOPE,
             "auth_time": int(claims.auth_time.timestamp()),
-            "amr": list(claims.amr),
+            "amr": claims.amr,
         }
         # PyJWT's algorithm signs; its `encode` would write and check the same header each time.
         signed = key.header.encode() + b"." + to_base64url(to_json(payload))
