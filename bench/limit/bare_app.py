@@ -26,7 +26,7 @@ _ME = json.dumps({"id": str(uuid.UUID(int=1)), "email": "ada@example.com", "role
 
 
 _HEADERS = [
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
     (b"x-request-id", b"0123456789abcdef"),
     (b"x-content-type-options", b"nosniff"),

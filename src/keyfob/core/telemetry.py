@@ -47,8 +47,9 @@ REVOCATIONS_HELD = Gauge(
     "keyfob_revocations_held", "Revocations held in memory.", multiprocess_mode="livemax"
 )
 
-_TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|kf[a-z]{1,3}_[\w-]{8,})")
-_EMAIL = re.compile(r"\b([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+# Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.
+_TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,})")
+_EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
 _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
 
 

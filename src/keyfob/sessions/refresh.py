@@ -10,6 +10,7 @@ from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.secrets import compare_digest
 from keyfob.core.telemetry import REFRESHES, REUSES
 from keyfob.limits.local import LocalRate
 from keyfob.sessions import queries, revocation_queries
@@ -68,7 +69,7 @@ class Refresh:
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
         """Answer a token that did not rotate its session."""
         row = await queries.find_session(self.db, token.session_id)
-        if row is None or row["secret_hash"] != token.secret_hash:
+        if row is None or not compare_digest(row["secret_hash"], token.secret_hash):
             raise self._refusal("unknown")
         if row["ended_at"] is not None:
             raise self._refusal("ended")

@@ -11,7 +11,7 @@ from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.core.secrets import new_id, random_bytes
+from keyfob.core.secrets import compare_digest, new_id, random_bytes
 from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
@@ -154,7 +154,7 @@ class Sessions:
         if (
             session is None
             or session["user_id"] != caller.user_id
-            or session["secret_hash"] != token.secret_hash
+            or not compare_digest(session["secret_hash"], token.secret_hash)
         ):
             raise NotYourSession
         return token.session_id

@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from keyfob.core.authority import Authenticator, Caller, Role
 from keyfob.core.problems import Forbidden, Unauthenticated
+
+log = structlog.get_logger("keyfob.http")
 
 # Declares the scheme in OpenAPI; the header is read by `bearer_token`, which refuses in our form.
 _scheme = HTTPBearer(
@@ -61,6 +64,7 @@ CurrentCaller = Annotated[Caller, Depends(_current_caller)]
 
 async def _admin_caller(caller: CurrentCaller) -> Caller:
     if not caller.role.includes(Role.ADMIN):
+        log.info("forbidden", user_id=str(caller.user_id), session_id=str(caller.session_id))
         raise Forbidden
     return caller
 

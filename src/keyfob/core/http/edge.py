@@ -18,7 +18,10 @@ from keyfob.core.telemetry import REQUESTS, set_request_id
 log = structlog.get_logger("keyfob.http")
 
 # What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
-_CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_CSP = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+)
 _NO_STORE = (b"cache-control", b"no-store")
 _ALWAYS = [
     (b"x-content-type-options", b"nosniff"),

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from keyfob.core.problems import BadRequest, UnsupportedMediaType
 
 _DEEPEST = 20
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# A string that never ends is one, too: looked for again from each quote, it would take minutes.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
