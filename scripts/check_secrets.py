@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class as _detectors
 from detect_secrets.core.potential_secret import PotentialSecret
@@ -59,7 +60,8 @@ def main() -> int:
 
 def scan(files: Iterable[str], without: str | None = None) -> Iterator[PotentialSecret]:
     """Yield what looks like a secret, by every detector of the library but one."""
-    detectors = {kind.__name__ for kind in _detectors().values()}
+    kinds: Iterable[Any] = _detectors().values()  # the library's types differ with its extras
+    detectors = {kind.__name__ for kind in kinds}
     with transient_settings(
         {
             "plugins_used": [{"name": name} for name in sorted(detectors - {without})],
