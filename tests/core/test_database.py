@@ -224,7 +224,8 @@ def test_every_way_to_be_away_is_one_refusal(fault: Exception) -> None:
 
 
 async def test_spare_connections_go_back_to_the_pool_to_rest(db: Database) -> None:
-    await asyncio.gather(*(db.fetchval("SELECT 1") for _ in range(3)))
+    async with db.connection(), db.connection(), db.connection():
+        pass
     open_before, spare_before = db.size, len(db._spare)
 
     await db.rest()
