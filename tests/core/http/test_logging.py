@@ -49,7 +49,7 @@ async def test_every_line_about_a_request_has_its_id(log: Log, world: World) -> 
 async def test_every_line_has_a_level_and_a_time(log: Log, world: World) -> None:
     await world.api.get("/nothing")
     await world.refresh("kfr_nonsense")
-    logging.getLogger("some.library").warning("with %s\nand a break", "an argument")
+    logging.getLogger("some.package").warning("with %s\nand a break", "an argument")
     structlog.get_logger("ours").error("bad", text="a\nb")
 
     assert len(log.events) >= 4
