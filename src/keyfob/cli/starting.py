@@ -1,4 +1,4 @@
-"""What `keyfob serve` does. Without Typer, which would cost every worker 10 MB."""
+"""What `keyfob serve` does. Without Typer, which a worker does not need."""
 
 import asyncio
 import re

@@ -159,7 +159,7 @@ class _Server(uvicorn.Server):
 def _settle_memory() -> None:
     """Take what the start made out of the collector's rounds: it stays until the end.
 
-    What the imports left behind goes back to the system: 3 MB (glibc alone keeps it).
+    What the imports left behind goes back to the system, where the C library is glibc.
     """
     gc.collect()
     gc.freeze()
