@@ -1,0 +1,189 @@
+"""A PostgreSQL for measurements and drills: on TCP and a socket, and free to be broken.
+
+Keyfob's embedded server listens on a socket only. Peers on Node and the JVM need TCP, and a drill
+kills, restarts, fills and copies its server. The programs are those of the same wheel.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from keyfob.devdb.programs import Account, Programs
+
+HOST = "127.0.0.1"
+USER = "postgres"
+_START_SECONDS = 60.0
+_OPTIONS = {
+    "shared_buffers": "256MB",
+    "max_connections": "300",
+    "io_method": "sync",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+def free_port() -> int:
+    """Find a port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Cluster:
+    """One cluster in a folder of its own, with the durability of production.
+
+    Args:
+        folder: where its files are (`data`) and its log (`log`); an existing folder that the
+            server's account may enter. `temporary` makes one.
+        options: settings of PostgreSQL beside ours.
+    """
+
+    folder: Path
+    options: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def programs(self) -> Programs:
+        """PostgreSQL's programs (psql, pg_dump, pg_basebackup, pgbench, ... in `.folder`)."""
+        return Programs.for_account(Account.for_cluster(self.data))
+
+    def dsn(self, database: str = "postgres", *, tcp: bool = False) -> str:
+        """Where to connect: over the socket, as fast as it goes, or over TCP as from elsewhere."""
+        if tcp:
+            return f"postgresql://{USER}@{HOST}:{self.port}/{database}"
+        return f"postgresql://{USER}@/{database}?host={quote(str(self.folder))}&port={self.port}"
+
+    def make(self) -> None:
+        """Make the files of a new cluster; whoever connects from this machine is trusted."""
+        self.data.mkdir(mode=0o700)
+        self._own(self.folder)
+        self._own(self.data)
+        self.run(
+            "initdb", "--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale=C"
+        )
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's programs beside the cluster and return what it printed.
+
+        Raises:
+            RuntimeError: it failed; with what it printed.
+        """
+        with tempfile.TemporaryFile() as output:
+            child = self.programs.start(program, *arguments, cluster=self.data, output=output)
+            code = child.wait()
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        if code:
+            raise RuntimeError(f"{program} ended with {code}: {said}")
+        return said
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections.
+
+        Raises:
+            RuntimeError: it ended at once; the message ends with its log.
+            TimeoutError: it does not take connections.
+        """
+        settings = {
+            **_OPTIONS,
+            **self.options,
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+        }
+        arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self.process = self.programs.start(
+                "postgres", *arguments, cluster=self.data, output=log
+            )
+        until = time.monotonic() + _START_SECONDS
+        while not self._is_ready():
+            if self.process.poll() is not None:
+                tail = (self.folder / "log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"PostgreSQL ended with {self.process.returncode}\n{tail}")
+            if time.monotonic() > until:
+                raise TimeoutError("PostgreSQL does not take connections")
+            time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT cuts sessions and writes everything, SIGQUIT is a crash."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+        self.process = None
+
+    def kill(self) -> None:
+        """Kill the server and all its backends, as a power cut would, and reap it."""
+        assert self.process is not None
+        victims = self.pids
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(60)
+        self.process = None
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def create(self, database: str) -> str:
+        """Make an empty database and return its `dsn` over the socket."""
+        self.run(
+            "psql",
+            "-h",
+            str(self.folder),
+            "-p",
+            str(self.port),
+            "-U",
+            USER,
+            "-qc",
+            f'CREATE DATABASE "{database}"',
+        )
+        return self.dsn(database)
+
+    @property
+    def pids(self) -> list[int]:
+        """The server and its backends at this moment."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [self.process.pid, *map(int, children.read_text().split())]
+
+    def _is_ready(self) -> bool:
+        recorded = self.data / "postmaster.pid"
+        with contextlib.suppress(OSError):
+            lines = recorded.read_text().splitlines()
+            return len(lines) > 7 and lines[7].strip() == "ready"
+        return False
+
+    def _own(self, path: Path) -> None:
+        account = Account.for_cluster(self.data)
+        if account.borrowed:
+            os.chown(path, account.uid, account.gid)
+
+
+@contextlib.contextmanager
+def temporary(options: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Start a new cluster in a temporary folder; stop it and remove the folder at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="kf-"))
+    cluster = Cluster(folder, options or {})
+    try:
+        cluster.make()
+        cluster.start()
+        yield cluster
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
