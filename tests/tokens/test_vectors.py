@@ -20,8 +20,8 @@ from tests.tokens.conftest import MakeKeyring, MakeTokens
 
 from keyfob.core.authority import Role
 from keyfob.tokens import algorithms
-from keyfob.tokens.models import AccessClaims, PrivateKey, PublicKey
-from keyfob.tokens.signing import _jws
+from keyfob.tokens.algorithms import _jws
+from keyfob.tokens.models import AccessClaims, PrivateKey, PublicKey, SigningKey
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 
@@ -121,6 +121,35 @@ def test_ed25519_signs_the_rfcs_example_byte_for_byte() -> None:
     signed = _jws.encode(b"Example of Ed25519 signing", key, "EdDSA", headers={"typ": None})
 
     assert signed == ED25519_TOKEN
+
+
+def rfc_key() -> SigningKey:
+    private: Any = OKPAlgorithm.from_jwk(ED25519_PRIVATE)
+    return SigningKey(1, "kid", "EdDSA", {}, START, START, None, private.public_key(), private)
+
+
+def test_signing_again_tells_the_rfcs_example_from_every_other() -> None:
+    message, _, signature = ED25519_TOKEN.encode().rpartition(b".")
+    true = decode(signature.decode())
+
+    assert algorithms.has_signed(rfc_key(), message, true)
+    for wrong in (true[:-1], true + b"\0", b"", bytes(64), true[32:] + true[:32]):
+        assert not algorithms.has_signed(rfc_key(), message, wrong)
+    for bit in range(0, 512, 7):
+        flipped = (int.from_bytes(true) ^ 1 << bit).to_bytes(64)
+        assert not algorithms.has_signed(rfc_key(), message, flipped)
+    assert not algorithms.has_signed(rfc_key(), message + b"x", true)
+
+
+def test_the_same_signature_in_another_spelling_is_none() -> None:
+    # RFC 8032 section 8.4: with S + L in place of S the equation holds as well.
+    order = 2**252 + 27742317777372353535851937790883648493
+    message, _, signature = ED25519_TOKEN.encode().rpartition(b".")
+    true = decode(signature.decode())
+
+    spelled = true[:32] + (int.from_bytes(true[32:], "little") + order).to_bytes(32, "little")
+
+    assert not algorithms.has_signed(rfc_key(), message, spelled)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
