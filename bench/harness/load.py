@@ -4,9 +4,10 @@ import asyncio
 import json
 import multiprocessing
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import uvloop
 
@@ -16,6 +17,7 @@ class Answer:
     status: int
     body: bytes
     link: str = ""
+    head: bytes = b""  # as it came, for those who read cookies or a location
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -40,11 +42,13 @@ class Connection:
         at = head.find(b"content-length:")
         length = int(head[at + 15 : head.index(b"\r", at)]) if at >= 0 else 0
         body = await reader.readexactly(length) if length else b""
+        if at < 0 and b"transfer-encoding: chunked" in head:
+            body = await _chunks(reader)
         if b"connection: close" in head:
             self.close()
         at = head.find(b"link: <")
         link = raw[at + 7 : raw.index(b">", at)].decode() if at >= 0 else ""
-        return Answer(int(head[9:12]), body, link)
+        return Answer(int(head[9:12]), body, link, raw)
 
     def close(self) -> None:
         if self._writer is not None:
@@ -52,17 +56,37 @@ class Connection:
             self._writer = None
 
 
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """Read a body in chunks to its end (RFC 9112, section 7.1)."""
+    parts = []
+    while size := int((await reader.readline()).partition(b";")[0], 16):
+        parts.append((await reader.readexactly(size + 2))[:-2])
+    while await reader.readline() != b"\r\n":
+        pass
+    return b"".join(parts)
+
+
 def request(
-    method: str, path: str, *, token: str | None = None, body: dict[str, Any] | None = None
+    method: str,
+    path: str,
+    *,
+    token: str | None = None,
+    body: dict[str, Any] | None = None,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Write one request."""
+    """Write one request, with a body of JSON or a form, if any; names of headers in lower case."""
     head = [f"{method} {path} HTTP/1.1", "host: bench"]
     if token:
         head.append(f"authorization: Bearer {token}")
-    payload = b""
+    head += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    payload, kind = b"", ""
     if body is not None:
-        payload = json.dumps(body).encode()
-        head += ["content-type: application/json", f"content-length: {len(payload)}"]
+        payload, kind = json.dumps(body).encode(), "application/json"
+    elif form is not None:
+        payload, kind = urlencode(form).encode(), "application/x-www-form-urlencoded"
+    if kind:
+        head += [f"content-type: {kind}", f"content-length: {len(payload)}"]
     return "\r\n".join([*head, "", ""]).encode() + payload
 
 
