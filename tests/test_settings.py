@@ -53,6 +53,9 @@ def test_everything_has_a_default() -> None:
         ("DATABASE_URL", f"postgresql://u:{PLANTED}@db:port/x", "postgresql://user:password@host"),
         ("DATABASE_URL", f"postgresql://u:{PLANTED}@db:65536/x", "postgresql://user:password@host"),
         ("DATABASE_URL", f"postgresql://u:{PLANTED}@[db/x", "postgresql://user:password@host"),
+        ("DATABASE_DIRECT_URL", f"mysql://u:{PLANTED}@db/keyfob", "postgresql://user:password"),
+        ("DATABASE_POOLER", "session", "'none', 'transaction' or 'prepared'"),
+        ("FEED", "redis://cache", "'auto', 'notify' or 'poll'"),
         ("DATABASE_POOL_SIZE", "1", "greater than or equal to 2"),
         ("DATABASE_ACQUIRE_TIMEOUT", "nan", "less than or equal to 60"),
         ("SECRET_KEY", PLANTED, "at least 32 characters"),
@@ -132,6 +135,7 @@ def test_only_secrets_come_from_files(
     [
         ("secret_key", KEY),
         ("database_url", "postgresql://keyfob@db/keyfob"),
+        ("database_direct_url", "postgresql://keyfob@db/keyfob"),
         ("limit_store", "redis://cache"),
         ("admin_password", " with spaces "),
     ],
@@ -248,6 +252,41 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_set_is_named_when_it_is_needed(missing: str) -> None:
     with pytest.raises(WrongSetting, match=r"^KEYFOB_(DATABASE_URL|SECRET_KEY): should be set$"):
         getattr(load_settings(), missing)
+
+
+@pytest.mark.parametrize(
+    ("pooler", "direct", "feed", "polls"),
+    [
+        ("none", None, "auto", False),
+        ("none", None, "notify", False),
+        ("none", None, "poll", True),
+        ("transaction", None, "auto", True),
+        ("prepared", None, "auto", True),
+        ("prepared", None, "poll", True),
+        ("transaction", "postgresql://direct/keyfob", "auto", False),
+        ("prepared", "postgresql://direct/keyfob", "notify", False),
+        ("prepared", "postgresql://direct/keyfob", "poll", True),
+    ],
+)
+def test_a_worker_polls_where_it_is_told_to_or_cannot_listen(
+    pooler: str, direct: str | None, feed: str, polls: bool
+) -> None:
+    settings = load_settings(
+        database_url="postgresql://pooler/keyfob",
+        database_pooler=pooler,
+        database_direct_url=direct,
+        feed=feed,
+    )
+
+    assert settings.polls is polls
+    assert settings.direct_dsn == (direct or "postgresql://pooler/keyfob")
+
+
+def test_to_listen_through_a_pooler_is_refused() -> None:
+    settings = load_settings(database_pooler="transaction", feed="notify")
+
+    with pytest.raises(WrongSetting, match=r"^KEYFOB_DATABASE_DIRECT_URL: should be set"):
+        _ = settings.polls
 
 
 def _written(field: FieldInfo) -> str:

@@ -71,6 +71,28 @@ class Settings(
         return self.database_url.get_secret_value()
 
     @property
+    def direct_dsn(self) -> str:
+        """The URL of the database past its pooler, if there is one."""
+        direct = self.database_direct_url
+        return self.dsn if direct is None else direct.get_secret_value()
+
+    @property
+    def polls(self) -> bool:
+        """Whether workers poll for revocations: told to, or behind a pooler with no way past it.
+
+        Raises:
+            WrongSetting: told to listen there. A pooler in transaction mode takes a LISTEN without
+                an error, and delivers nothing.
+        """
+        hidden = self.database_pooler != "none" and self.database_direct_url is None
+        if hidden and self.feed == "notify":
+            raise WrongSetting(
+                f"{PREFIX}DATABASE_DIRECT_URL: should be set, for {PREFIX}FEED is notify, and "
+                f"nothing can listen through {PREFIX}DATABASE_POOLER"
+            )
+        return hidden or self.feed == "poll"
+
+    @property
     def secret_keys(self) -> list[str]:
         """The secret keyring, newest first.
 

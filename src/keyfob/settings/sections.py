@@ -117,6 +117,16 @@ class DatabaseSettings(BaseModel):
     database_command_timeout: float = Field(
         5.0, gt=0, le=300, description="Seconds to wait for an answer"
     )
+    database_pooler: Literal["none", "transaction", "prepared"] = Field(
+        "none",
+        description="Pooler in transaction mode at that URL; prepared: it knows such statements",
+    )
+    database_direct_url: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
+        None, description="The database past its pooler, for the feed and migrations"
+    )
+    feed: Literal["auto", "notify", "poll"] = Field(
+        "auto", description="How a worker hears of revocations; auto: notify where it can listen"
+    )
     migrate_on_start: bool = Field(True, description="Bring the schema to head at the start")
 
 
