@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
+from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 
 Tx: TypeAlias = "PoolConnectionProxy[Record]"
@@ -94,6 +95,7 @@ class Database:
         self._acquire_timeout = acquire_timeout
         self._options: dict[str, Any] = {
             "dsn": dsn,
+            "connect": connect,
             "max_size": pool_size,
             "timeout": acquire_timeout,
             "command_timeout": command_timeout,

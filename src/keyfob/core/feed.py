@@ -15,6 +15,7 @@ import structlog
 
 from keyfob.core import queries
 from keyfob.core.database import translated_faults
+from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import FEED_LIVE
 
@@ -96,7 +97,7 @@ class Feed:
 
     async def _listen(self) -> None:
         with translated_faults():
-            connection = await asyncpg.connect(
+            connection = await connect(
                 self._dsn,
                 timeout=self._timeout,
                 command_timeout=self._timeout,

@@ -1,0 +1,68 @@
+"""Connecting where the URL names several hosts: a primary and its standbys.
+
+asyncpg asks one host after the other, and waits for one whose machine is gone until the whole time
+is up: the standby that was promoted in its place would never be asked. Here the next host gets its
+turn soon, and the first that will do (`target_session_attrs`) is taken.
+"""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+# Seconds that a host has to itself before the next one is asked too (RFC 8305 section 5).
+_HEAD_START = 0.25
+
+Attempt = asyncio.Task["asyncpg.Connection[Any]"]
+
+
+async def connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
+    """Connect as `asyncpg.connect` does, to the first of the URL's hosts that will do.
+
+    Raises:
+        Exception: what `asyncpg.connect` raised at the host that failed last.
+    """
+    waiting = one_host_each(dsn)
+    if len(waiting) == 1:
+        return await _connect(dsn, **options)
+    attempts: list[Attempt] = []
+    running: set[Attempt] = set()
+    chosen: Attempt | None = None
+    try:
+        while True:
+            if waiting:
+                attempts.append(asyncio.create_task(_connect(waiting.pop(0), **options)))
+                running.add(attempts[-1])
+            patience = _HEAD_START if waiting else None
+            done, running = await asyncio.wait(
+                running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            chosen = next((attempt for attempt in done if attempt.exception() is None), None)
+            if chosen is not None or not (waiting or running):
+                return (chosen or done.pop()).result()
+    finally:
+        for attempt in attempts:
+            if attempt is not chosen:
+                attempt.cancel()
+                attempt.add_done_callback(_let_go)
+
+
+def one_host_each(dsn: str) -> list[str]:
+    """Write a URL of several hosts (`postgresql://user@one:5432,two:5432/name`) as one for each."""
+    parts = urlsplit(dsn)
+    if "," not in parts.netloc:
+        return [dsn]
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=user + at + host)) for host in hosts.split(",")]
+
+
+async def _connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn, **options)
+    return connection
+
+
+def _let_go(attempt: Attempt) -> None:
+    # It may have connected in the very moment in which it was no longer wanted.
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().terminate()

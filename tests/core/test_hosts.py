@@ -1,0 +1,117 @@
+"""A URL of several hosts: the one that takes writes is found, whatever the others do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.world import eventually
+
+from keyfob.core.database import Database
+from keyfob.core.feed import Feed
+from keyfob.core.hosts import connect, one_host_each
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.settings import Settings
+
+NOBODY = "127.0.0.1:1"
+COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'one of two'"
+
+
+@asynccontextmanager
+async def silent_host() -> AsyncIterator[str]:
+    """A machine that takes connections and says nothing, as one that froze does."""
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
+async def proxy(dsn: str) -> AsyncIterator[Proxy]:
+    """The test server over TCP."""
+    async with Proxy(dsn).running() as proxy:
+        yield proxy
+
+
+def of_hosts(dsn: str, *hosts: str, wanted: str = "read-write") -> str:
+    """Write the hosts before and behind the one of `dsn`, which is named `*` among them."""
+    start, _, rest = dsn.partition("@")
+    own, _, name = rest.partition("/")
+    named = ",".join(own if host == "*" else host for host in hosts)
+    return f"{start}@{named}/{name}?target_session_attrs={wanted}&sslmode=disable"
+
+
+def test_each_host_gets_a_url_of_its_own() -> None:
+    assert one_host_each("postgresql://u:p%40@a:1,[::1]:2,c/name?x=y") == [
+        "postgresql://u:p%40@a:1/name?x=y",
+        "postgresql://u:p%40@[::1]:2/name?x=y",
+        "postgresql://u:p%40@c/name?x=y",
+    ]
+    assert one_host_each("postgresql:///name?host=/run") == ["postgresql:///name?host=/run"]
+
+
+async def test_a_host_that_says_nothing_does_not_hold_up_the_next(proxy: Proxy) -> None:
+    async with silent_host() as silent:
+        url = of_hosts(proxy.dsn, silent, NOBODY, "*")
+        connection = await connect(url, timeout=2)
+        assert await connection.fetchval("SELECT 1") == 1
+        connection.terminate()
+
+        database = Database(url, acquire_timeout=2)
+        await database.open()
+        assert await database.fetchval("SELECT 1") == 1
+        await database.close()
+
+        feed = Feed(url, timeout=2)
+        await feed.start()
+        assert feed.is_live
+        await feed.stop()
+
+
+async def test_a_standby_is_passed_over(proxy: Proxy, dsn: str) -> None:
+    admin = await asyncpg.connect(dsn)
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
+            await connect(of_hosts(proxy.dsn, "*", "*"), timeout=2)
+        database = Database(of_hosts(proxy.dsn, "*", NOBODY), acquire_timeout=2)
+        await database.open()
+        with pytest.raises(DatabaseUnavailable):
+            await database.fetchval("SELECT 1")
+        await database.close()
+    finally:
+        await admin.execute("SET default_transaction_read_only = off")
+        await admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await admin.close()
+
+
+async def test_who_comes_second_leaves_no_connection_behind(proxy: Proxy, dsn: str) -> None:
+    admin = await asyncpg.connect(dsn)
+    named = {"server_settings": {"application_name": "one of two"}}
+    proxy.hanging = True
+    connecting = asyncio.create_task(connect(of_hosts(proxy.dsn, "*", "*"), timeout=5, **named))
+    await asyncio.sleep(0.4)  # both have been asked
+    proxy.hanging = False
+    connection = await connecting
+
+    async with asyncio.timeout(5):
+        while await admin.fetchval(COUNT) != 1:  # noqa: ASYNC110 - of the server there is no event
+            await asyncio.sleep(0.02)
+    assert await connection.fetchval("SELECT 1") == 1
+    connection.terminate()
+    await admin.close()
+
+
+async def test_whoever_gives_up_leaves_no_attempt_behind() -> None:
+    async with silent_host() as one, silent_host() as two:
+        url = f"postgresql://keyfob@{one},{two}/keyfob?sslmode=disable"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connect(url, timeout=5), 0.4)
+        await eventually(lambda: not any("_connect" in str(task) for task in asyncio.all_tasks()))
+
+
+def test_the_setting_takes_several_hosts() -> None:
+    url = "postgresql://u:p@one:5432,two:5433/keyfob?target_session_attrs=read-write"
+
+    assert Settings(_env_file=None, database_url=url).dsn == url  # type: ignore[call-arg] # pydantic-settings' own parameter
