@@ -2,15 +2,17 @@
 
 import argparse
 import importlib
-import os
-import platform
+import inspect
 import sys
+import time
 from pathlib import Path
+from types import ModuleType
 
-from bench.harness import figures, servers
+from bench.harness import comparison, figures, machine, results, servers
 from keyfob import __version__
 
-SCENES = (
+# The lines of `make bench`, about ten minutes on two cores.
+LINES = (
     "start",
     "memory",
     "login",
@@ -22,27 +24,101 @@ SCENES = (
     "lists",
     "growth",
 )
+# What `make bench-full` measures beside them.
+BEYOND = (
+    "field_size",
+    "field_register",
+    "field_login",
+    "field_refresh",
+    "field_me",
+    "storm_in_full",
+    "million",
+    "growth_in_full",
+    "workers",
+    "ceiling",
+)
 
 
 def main() -> int:
+    wanted = _arguments()
+    names = wanted.scenes or (LINES + BEYOND if wanted.full else LINES)
+    folder = results.COMMITTED if wanted.full else results.LATEST
+    print(f"Keyfob {__version__}: {machine.summary()}")
+    print("verdict, line, median (least to most), bound, detail\n")
+    lines: list[figures.Line] = []
+    for name in names:
+        document = _measure(name, wanted.rounds, wanted.seconds)
+        document.write(folder)
+        lines += document.lines
+    missed = [line for line in lines if not line.holds]
+    print(f"\n{len(lines) - len(missed)} lines hold, {len(missed)} miss")
+    worse = [] if wanted.full else _compare(lines)
+    return 1 if missed or worse else 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenes", nargs="*", default=SCENES, help=f"of {', '.join(SCENES)}")
+    parser.add_argument(
+        "scenes", nargs="*", help=f"of {', '.join(LINES + BEYOND)} (default: the lines)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds A B A B (default 5)")
     parser.add_argument("--seconds", type=float, default=3, help="seconds a side (default 3)")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"all scenes by default; each is kept in {results.COMMITTED} as soon as it ends",
+    )
     wanted = parser.parse_args()
-
-    cores = len(os.sched_getaffinity(0))
-    load = Path("/proc/loadavg").read_text().split()[0]
-    print(f"Keyfob {__version__}, Python {platform.python_version()}, {cores} cores, load {load}")
-    print("verdict, line, median (least to most), bound, detail\n")
-    report = figures.Report()
     for name in wanted.scenes:
-        scene = importlib.import_module(f"bench.scenes.{name}")
-        with servers.postgres() as dsn:
-            scene.run(report, dsn, wanted.rounds, wanted.seconds)
-    missed = [line for line in report.lines if not line.holds]
-    print(f"\n{len(report.lines) - len(missed)} lines hold, {len(missed)} miss")
-    return 1 if missed else 0
+        if name not in LINES + BEYOND:
+            parser.error(f"there is no scene {name}")
+    return wanted
+
+
+def _measure(name: str, rounds: int, seconds: float) -> results.Document:
+    """Run one scene and return what it measured."""
+    scene = importlib.import_module(f"bench.scenes.{name}")
+    report = figures.Report()
+    load, started = machine.load(), time.monotonic()
+    print(f"-- {name} (load {load:.2f})", flush=True)
+    _run(scene, report, rounds, seconds)
+    return results.Document.of(
+        report,
+        scene=name,
+        about=inspect.getdoc(scene) or "",
+        command=f'make {"bench" if name in LINES else "bench-full"} ARGS="{name}"',
+        at=machine.now(),
+        rounds=rounds,
+        seconds=seconds,
+        took_seconds=round(time.monotonic() - started),
+        load_before=round(load, 2),
+        machine=machine.describe(),
+    )
+
+
+def _run(scene: ModuleType, report: figures.Report, rounds: int, seconds: float) -> None:
+    if hasattr(scene, "run_on_own_cluster"):
+        scene.run_on_own_cluster(report, rounds, seconds)
+        return
+    with servers.postgres() as dsn:
+        scene.run(report, dsn, rounds, seconds)
+
+
+def _compare(lines: list[figures.Line]) -> list[comparison.Change]:
+    """Print each line beside the committed one, and return those that are worse."""
+    committed = [
+        line for document in results.read_all(results.COMMITTED).values() for line in document.lines
+    ]
+    changes = comparison.compare(committed, lines)
+    if not changes:
+        print(f"nothing to compare with in {Path(results.COMMITTED)}")
+        return []
+    print("\nbeside the committed figures: verdict, line, median then and now, noise\n")
+    for change in changes:
+        print(comparison.render(change))
+    worse = [change for change in changes if change.verdict == "WORSE"]
+    print(f"\n{len(changes)} compared, {len(worse)} worse by more than the noise")
+    return worse
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from bench.harness.load import Connection, request
+from bench.harness.load import Connection, Step, request
 
 PASSWORD = "correct horse battery"
-
-Step = Callable[[], Awaitable[int]]
 
 
 async def registered(connection: Connection) -> tuple[str, dict[str, str]]:
@@ -19,6 +17,17 @@ async def registered(connection: Connection) -> tuple[str, dict[str, str]]:
     )
     assert answer.status == 201, answer
     return email, answer.json()
+
+
+async def registers(connection: Connection, _: int) -> Step:
+    """Registers somebody new each time."""
+
+    async def step() -> int:
+        email = f"{uuid.uuid4().hex}@example.com"
+        wire = request("POST", "/register", body={"email": email, "password": PASSWORD})
+        return (await connection.send(wire)).status
+
+    return step
 
 
 async def logs_in(connection: Connection, _: int) -> Step:
@@ -47,17 +56,22 @@ async def refreshes(connection: Connection, _: int) -> Step:
     return step
 
 
-async def refreshes_many(connection: Connection, _: int) -> Step:
-    """Refreshes sixty sessions of its own, one after the other."""
-    steps = [await refreshes(connection, number) for number in range(60)]
-    turn = 0
+@dataclass(frozen=True)
+class RefreshesMany:
+    """Refreshes many sessions of its own, one after the other."""
 
-    async def step() -> int:
-        nonlocal turn
-        turn += 1
-        return await steps[turn % len(steps)]()
+    sessions: int
 
-    return step
+    async def __call__(self, connection: Connection, _: int) -> Step:
+        steps = [await refreshes(connection, number) for number in range(self.sessions)]
+        turn = 0
+
+        async def step() -> int:
+            nonlocal turn
+            turn += 1
+            return await steps[turn % len(steps)]()
+
+        return step
 
 
 async def asks_me(connection: Connection, _: int) -> Step:

@@ -1,53 +1,74 @@
-"""Figures: CPU and memory of processes, rounds in turn, medians and ratios first."""
+"""Figures: rounds in turn, medians and ratios first; what a scene measured, to print and keep."""
 
-import os
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time, user and system, that processes have used."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
+NOISE = 0.10  # the least change of a ratio that two runs can tell from chance
+NOISE_OF_TAILS = 0.5  # the same of a 99th percentile, or of one reading of the clock
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory in MB (10^6 bytes)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise LookupError(pid)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Line:
-    """One line of the report: what was compared, what must hold, and what was seen."""
+    """One line of the report: what was compared, what must hold, and what was seen.
+
+    Args:
+        values: round by round.
+        noise: what another run may differ by, as a share, even where the rounds of each agree.
+    """
 
     name: str
-    ratio: float
+    values: tuple[float, ...]
     bound: float
     at_most: bool
-    spread: tuple[float, float]
     detail: str
     unit: str = ""
+    noise: float = NOISE
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        return min(self.values), max(self.values)
 
     @property
     def holds(self) -> bool:
         return self.ratio <= self.bound if self.at_most else self.ratio >= self.bound
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What one side showed, round by round.
+
+    Args:
+        table: what is compared, such as "refresh".
+        side: who, such as "Keyfob".
+        measure: what of it, such as "rate" or "p99".
+        at: where on the table's own scale, such as the number of clients; None where it has none.
+    """
+
+    table: str
+    side: str
+    measure: str
+    unit: str
+    values: tuple[float, ...]
+    at: float | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
 @dataclass
 class Report:
-    """The lines of a run."""
+    """What one scene measured. Its lines are printed as they come."""
 
     lines: list[Line] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)  # who was not measured, and why
 
     def add(
         self,
@@ -58,12 +79,35 @@ class Report:
         *,
         at_most: bool,
         unit: str = "",
+        noise: float = NOISE,
     ) -> None:
         """Add a line of the median of `values` against its bound."""
-        median = statistics.median(values)
-        line = Line(name, median, bound, at_most, (min(values), max(values)), detail, unit)
+        line = Line(name, tuple(values), bound, at_most, detail, unit, noise)
         self.lines.append(line)
         print(render(line), flush=True)
+
+    def figure(
+        self,
+        table: str,
+        side: str,
+        measure: str,
+        unit: str,
+        values: Sequence[float],
+        *,
+        at: float | None = None,
+    ) -> None:
+        """Keep what one side showed."""
+        self.figures.append(Figure(table, side, measure, unit, tuple(values), at))
+
+    def note(self, text: str) -> None:
+        """Keep what a reader must know beside the figures."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def without(self, side: str, reason: str) -> None:
+        """Say who was not measured, and why."""
+        self.absent[side] = reason
+        print(f"absent {side}: {reason}", flush=True)
 
 
 def render(line: Line) -> str:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import math
 import multiprocessing
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -103,36 +104,52 @@ class Result:
     def rate(self) -> float:
         return len(self.latencies) / self.seconds
 
+    @property
+    def failed(self) -> float:
+        """The share of answers that were no success."""
+        good = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+        return 1 - good / max(1, len(self.latencies))
+
     def percentile(self, share: float) -> float:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 # A client: given a connection and its number, it does one step at a time for ever.
-Client = Callable[[Connection, int], Awaitable[Callable[[], Awaitable[int]]]]
+Step = Callable[[], Awaitable[int]]
+Client = Callable[[Connection, int], Awaitable[Step]]
 
 
 async def drive(host: str, port: int, client: Client, count: int, seconds: float) -> Result:
     """Let `count` clients loop for so many seconds; the set-up of each is not counted."""
     connections = [Connection(host, port) for _ in range(count)]
     steps = [await client(connection, number) for number, connection in enumerate(connections)]
+    result = await loop(steps, seconds)
+    for connection in connections:
+        connection.close()
+    return result
+
+
+async def loop(steps: Sequence[Step], seconds: float, total: float = math.inf) -> Result:
+    """Let clients step side by side for so many seconds, or for so many steps in total."""
     latencies: list[float] = []
     statuses: dict[int, int] = {}
     shed: list[float] = []
     started = time.perf_counter()
     until = started + seconds
+    begun = 0
 
-    async def loop(step: Callable[[], Awaitable[int]]) -> None:
-        while (before := time.perf_counter()) < until:
+    async def follow(step: Step) -> None:
+        nonlocal begun
+        while begun < total and (before := time.perf_counter()) < until:
+            begun += 1
             status = await step()
             latencies.append(time.perf_counter() - before)
             if status == 503:
                 shed.append(latencies[-1])
             statuses[status] = statuses.get(status, 0) + 1
 
-    await asyncio.gather(*(loop(step) for step in steps))
-    for connection in connections:
-        connection.close()
+    await asyncio.gather(*map(follow, steps))
     return Result(time.perf_counter() - started, latencies, statuses, shed)
 
 

@@ -6,10 +6,11 @@ import multiprocessing
 import asyncpg
 
 from bench.harness import figures, servers
-from bench.harness.clients import refreshes_many
+from bench.harness.clients import RefreshesMany
 from bench.harness.load import start_clients
 
 CLIENTS = 16
+SESSIONS = 60  # of each client
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
@@ -18,7 +19,7 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         multiprocessing.get_context("spawn").Pool(1) as pool,
     ):
         running = start_clients(
-            pool, servers.HOST, ours.port, refreshes_many, CLIENTS, 3 * rounds * seconds
+            pool, servers.HOST, ours.port, RefreshesMany(SESSIONS), CLIENTS, 3 * rounds * seconds
         )
         before = asyncio.run(_size_once_refreshing(dsn))
         result = running.get()
@@ -45,7 +46,7 @@ async def _size_once_refreshing(dsn: str) -> int:
     """Wait until every session is there and has been refreshed at least once."""
     connection = await asyncpg.connect(dsn)
     while await connection.fetchval(
-        "SELECT count(*) < $1 OR min(generation) = 0 FROM sessions", CLIENTS * 60
+        "SELECT count(*) < $1 OR min(generation) = 0 FROM sessions", CLIENTS * SESSIONS
     ):
         await asyncio.sleep(0.05)
     await connection.close()

@@ -1,6 +1,6 @@
 """`GET /me`: verified tokens remembered, and verified anew; without a token; a bare ASGI app."""
 
-from bench.harness import figures, servers
+from bench.harness import figures, processes, servers
 from bench.harness.clients import asks_bare_me, asks_me, asks_me_without_token
 from bench.harness.load import Client, run_clients
 
@@ -16,9 +16,9 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         cpu: dict[str, list[float]] = {}
 
         def side(name: str, server: servers.Server, client: Client) -> float:
-            before = figures.cpu_seconds(server.pids)
+            before = processes.cpu_seconds(server.process.pid)
             result = run_clients(servers.HOST, server.port, client, CLIENTS, seconds)
-            used = figures.cpu_seconds(server.pids) - before
+            used = processes.cpu_seconds(server.process.pid) - before
             cpu.setdefault(name, []).append(used / len(result.latencies) * 1000)
             return result.rate
 

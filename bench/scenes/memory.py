@@ -2,7 +2,7 @@
 
 import time
 
-from bench.harness import figures, servers
+from bench.harness import figures, processes, servers
 from bench.harness.clients import asks_me, logs_in, refreshes, spoofs_addresses
 from bench.harness.load import run_clients
 
@@ -12,16 +12,16 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
     with servers.keyfob(dsn, **settings) as ours:
         time.sleep(2)  # at rest: the start's own work is done
         pid = ours.process.pid
-        rest = figures.resident_mb(pid)
+        rest = processes.resident_mb(pid)
         report.add("resident memory at rest", [rest], 80, "", at_most=True, unit=" MB")
         for client in (asks_me, refreshes, logs_in):
             run_clients(servers.HOST, ours.port, client, 8, seconds)
-        loaded = figures.resident_mb(pid)
+        loaded = processes.resident_mb(pid)
         report.add("resident memory after load", [loaded], 110, "", at_most=True, unit=" MB")
         run_clients(servers.HOST, ours.port, logs_in, 500, seconds)
         report.add(
             "growth by 500 parallel logins",
-            [figures.resident_mb(pid) - loaded],
+            [processes.resident_mb(pid) - loaded],
             30,
             "",
             at_most=True,
@@ -31,14 +31,14 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         dsn, LIMITS="on", TRUSTED_PROXIES="127.0.0.0/8", LIMIT_LOGOUT="10/minute"
     ) as ours:
         run_clients(servers.HOST, ours.port, spoofs_addresses, 8, seconds)
-        before = figures.resident_mb(ours.process.pid)
+        before = processes.resident_mb(ours.process.pid)
         requests = 0
         while requests < 100_000:
             spoofed = run_clients(servers.HOST, ours.port, spoofs_addresses, 8, 3 * seconds)
             requests += len(spoofed.latencies)
         report.add(
             "growth by 100,000 spoofed addresses",
-            [figures.resident_mb(ours.process.pid) - before],
+            [processes.resident_mb(ours.process.pid) - before],
             10,
             f"{requests} requests",
             at_most=True,

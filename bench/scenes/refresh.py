@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench.harness import figures, servers
+from bench.harness import figures, processes, servers
 from bench.harness.clients import BareRefreshes, refreshes
 from bench.harness.load import Client, run_clients
 from bench.limit import raw
@@ -18,10 +18,10 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         cpu: dict[str, list[float]] = {"ours": [], "bare": []}
 
         def side(name: str, server: servers.Server, make: "type[object] | Client") -> float:
-            client = make() if name == "bare" else make  # type: ignore[operator]
-            before = figures.cpu_seconds(server.pids)
+            client = make() if name == "bare" else make  # type: ignore[operator, call-arg]
+            before = processes.cpu_seconds(server.process.pid)
             result = run_clients(servers.HOST, server.port, client, CLIENTS, seconds)  # type: ignore[arg-type]
-            used = figures.cpu_seconds(server.pids) - before
+            used = processes.cpu_seconds(server.process.pid) - before
             cpu[name].append(used / len(result.latencies) * 1000)
             assert set(result.statuses) == {200}, result.statuses
             return result.rate

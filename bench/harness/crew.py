@@ -1,0 +1,119 @@
+"""Clients that stay: prepared once in a process of their own, then let loose round after round.
+
+A side whose passwords cost a quarter of a second takes many seconds to register 32 clients.
+Prepared once, every round measures only what it is about.
+"""
+
+import asyncio
+import contextlib
+import math
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from typing import Any
+
+import uvloop
+
+from bench.harness import processes
+from bench.harness.load import Client, Connection, Result, Step, loop
+
+_PREPARE_SECONDS = 180.0
+_PREPARED_AT_ONCE = 8
+
+
+class Failed(Exception):
+    """The clients of a side cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The clients of one side, in another process."""
+
+    pipe: Pipe
+    pid: int
+
+    def prepare(self, count: int) -> None:
+        """Make so many clients ready, in place of earlier ones.
+
+        Raises:
+            Failed: one of them met an error, or they take too long.
+        """
+        self._ask(("prepare", count), _PREPARE_SECONDS)
+
+    def run(self, count: int, seconds: float, total: float = math.inf) -> Result:
+        """Let the first `count` clients loop; up to `total` steps, if that is sooner.
+
+        Raises:
+            Failed: one of them met an error, or an answer never came.
+        """
+        result: Result = self._ask(("run", count, seconds, total), seconds + 60)
+        return result
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time that the clients themselves have used."""
+        return processes.own_cpu_seconds(self.pid)
+
+    def _ask(self, what: tuple[Any, ...], patience: float) -> Any:
+        self.pipe.send(what)
+        if not self.pipe.poll(patience):
+            raise Failed(f"no answer to {what[0]} within {patience:.0f} s")
+        error, answer = self.pipe.recv()
+        if error:
+            raise Failed(error)
+        return answer
+
+
+@contextlib.contextmanager
+def crew(host: str, port: int, client: Client) -> Iterator[Crew]:
+    """Start the process of a side's clients; end it at the end."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(theirs, host, port, client), daemon=True
+    )
+    process.start()
+    assert process.pid is not None
+    try:
+        yield Crew(ours, process.pid)
+    finally:
+        process.terminate()
+        process.join(10)
+
+
+def _serve(pipe: Pipe, host: str, port: int, client: Client) -> None:
+    uvloop.run(_follow(pipe, host, port, client))
+
+
+async def _follow(pipe: Pipe, host: str, port: int, client: Client) -> None:
+    """Do what is asked, one thing after the other, until the process is ended."""
+    connections: list[Connection] = []
+    steps: list[Step] = []
+    while True:
+        what, *rest = pipe.recv()
+        try:
+            result = None
+            if what == "prepare":
+                connections = [Connection(host, port) for _ in range(rest[0])]
+                steps = await _prepare(client, connections)
+            else:
+                count, seconds, total = rest
+                result = await loop(steps[:count], seconds, total)
+            # A server may close what rests; the next step connects anew.
+            for connection in connections:
+                connection.close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            pipe.send((f"{type(error).__name__}: {error}"[:500], None))
+        else:
+            pipe.send((None, result))
+
+
+async def _prepare(client: Client, connections: list[Connection]) -> list[Step]:
+    """Prepare a few at a time: each may cost a password hash."""
+    places = asyncio.Semaphore(_PREPARED_AT_ONCE)
+
+    async def ready(number: int, connection: Connection) -> Step:
+        async with places:
+            return await client(connection, number)
+
+    return list(await asyncio.gather(*(ready(*pair) for pair in enumerate(connections))))
