@@ -13,8 +13,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from keyfob.cli.serving.answers import WholeAnswers
 from keyfob.cli.serving.connections import FAREWELL, LINGER, Connection, Connections
 from keyfob.cli.serving.refusals import HeadTooLarge, RequestTimeout, render_refusal
+from keyfob.core.http.whole import WHOLE
 from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem, Unavailable
 
 MAX_HEAD = 32 * 1024
@@ -24,6 +26,8 @@ MAX_PIPELINED = 32
 
 # Named, because `super()` costs as much as what these do, with every request.
 _uvicorn = HttpToolsProtocol
+
+_whole_answers = WholeAnswers()
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -133,6 +137,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
         if self._guard.draining:
             self.cycle.keep_alive = False
+        self.scope["extensions"] = {WHOLE: {"answer": _whole_answers.of(self.cycle)}}
 
     # A Problem raised in here reaches `data_received` as the context of the parser's own error.
 

@@ -8,8 +8,9 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keyfob.core.http.hot import HotRoute
+from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
+from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.origin import Network, is_trusted, parse_address
 from keyfob.core.problems import BadRequest, BodyTooLarge, Problem
 from keyfob.core.secrets import random_text
@@ -23,6 +24,7 @@ _CSP = (
     b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
 )
 _NO_STORE = (b"cache-control", b"no-store")
+_JSON = (b"content-type", b"application/json")
 _ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -55,6 +57,7 @@ class Edge:
         self._max_body = max_body_bytes
         self._proxies = trusted_proxies
         self._always = [*_ALWAYS, _HSTS] if hsts else _ALWAYS
+        self._whole = head_template([_JSON, _CSP, _NO_STORE, *self._always])
         self._hot = hot
         self._observers: dict[tuple[str, str, int], Any] = {}
 
@@ -71,7 +74,12 @@ class Edge:
                 await self._app(scope, receive, answer.send)
             else:
                 scope["route"] = hot
-                await hot.app(scope, receive, answer.send)
+                body = await hot.handler(HotCall(scope, receive))
+                at_once = whole_answer(scope)
+                if at_once and at_once(self._whole % (len(body), answer.request_id), body):
+                    answer.status = 200
+                else:
+                    await answer.send_json(body)
         except Problem as problem:
             await answer.refuse(problem, scope, receive)
         except Exception:
@@ -155,7 +163,7 @@ class _Answer:
 
     def __init__(self, send: Send, request_id: str, always: list[tuple[bytes, bytes]]) -> None:
         self._send = send
-        self._request_id = request_id
+        self.request_id = request_id.encode()
         self._always = always
         self.status = 0
 
@@ -168,9 +176,15 @@ class _Answer:
                 headers.append(_CSP)
             if b"cache-control" not in given:
                 headers.append(_NO_STORE)
-            headers.append((b"x-request-id", self._request_id.encode()))
+            headers.append((b"x-request-id", self.request_id))
             headers.extend(self._always)
         await self._send(message)
+
+    async def send_json(self, body: bytes) -> None:
+        """Answer 200 with JSON."""
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         """Answer a refusal, unless an answer is already under way."""

@@ -10,17 +10,14 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from keyfob.core.authority import Authenticator, Caller
 from keyfob.core.http.callers import bearer_token
-from keyfob.core.http.problems import render_problem
 from keyfob.core.http.strict import parse_body
-from keyfob.core.problems import BadRequest, Problem
+from keyfob.core.problems import BadRequest
 
 T = TypeVar("T")
-
-_JSON = (b"content-type", b"application/json")
 
 
 class HotCall:
@@ -74,22 +71,11 @@ Handler = Callable[[HotCall], Awaitable[bytes]]
 
 
 class HotRoute(APIRoute):
-    """A route that is documented by FastAPI and served without it."""
+    """A route that is documented by FastAPI and served by the edge, with `handler`."""
 
-    def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
-        super().__init__(path, _documented(endpoint), **options)
-
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                body = await endpoint(HotCall(scope, receive))
-            except Problem as problem:
-                await render_problem(problem)(scope, receive, send)
-                return
-            length = (b"content-length", b"%d" % len(body))
-            await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
-            await send({"type": "http.response.body", "body": body})
-
-        self.app = serve
+    def __init__(self, path: str, handler: Handler, **options: Any) -> None:
+        super().__init__(path, _documented(handler), **options)
+        self.handler = handler
 
 
 def _documented(handler: Handler) -> Callable[[], Awaitable[None]]:
