@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench lock schema sbom clean
+.PHONY: help run test test-all check bench drill lock schema sbom clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -36,6 +36,9 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, ch
 bench: .venv/.dev ## Measure; ARGS are handed on
 	$(PY) -m bench $(ARGS)
 
+drill: .venv/.dev ## Break what is around the service and count what was lost; ARGS="worker-killed --quick"
+	$(PY) -m drills $(ARGS)
+
 lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade" takes newer ones
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
@@ -49,7 +52,7 @@ sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
 	rm -f .coverage .coverage.* coverage.xml sbom.json
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench drills -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of pins for every supported Python and platform, naming no index.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.fixtures.proxy import Proxy
+from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database, translated_faults
@@ -151,12 +151,12 @@ async def test_a_server_that_hangs_is_given_up_and_found_again(dsn: str) -> None
     async with Proxy(dsn).running() as proxy, opened(proxy.dsn, pool_size=2) as database:
         assert await database.fetchval("SELECT 1") == 1
 
-        proxy.hanging = True
+        await proxy.begin(Fault.HELD)
         for way in WAYS:
             with pytest.raises(DatabaseUnavailable):
                 await way(database)
 
-        proxy.hanging = False
+        await proxy.end()
         async with asyncio.timeout(5):
             while not await answers(database):
                 pass

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from tests.fixtures.proxy import Proxy
+from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database
@@ -115,10 +115,10 @@ async def test_a_connection_that_hangs_is_noticed_by_its_missing_sign_of_life(ds
     async with Proxy(dsn).running() as proxy, listening(proxy.dsn) as (feed, heard):
         await eventually(lambda: feed.is_live)
 
-        proxy.hanging = True
+        await proxy.begin(Fault.HELD)
         await eventually(lambda: not feed.is_live)
 
-        proxy.hanging = False
+        await proxy.end()
         await eventually(lambda: feed.is_live)
         assert heard.reloads == 2
 

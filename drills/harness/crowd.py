@@ -1,0 +1,92 @@
+"""A crowd in a closed loop: everybody's next request comes after the last one's answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from drills.harness.ledger import Account, Ledger
+from drills.harness.people import Administrator, Person, Visitor, first_administrator
+from drills.harness.wire import Wire
+
+# Seconds that a client waits after a request that did not succeed. Shorter than the Retry-After
+# that it was told, so that the moment of recovery is seen.
+PAUSE = 0.1
+
+# One in so many clients is an administrator.
+_ADMINISTRATORS = 6
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long and with how many clients a drill runs; times in seconds."""
+
+    clients: int
+    requests: int  # to be acknowledged before the fault, and again after it
+    fault_seconds: float
+
+
+FULL = Size(clients=16, requests=1000, fault_seconds=6.0)
+QUICK = Size(clients=8, requests=120, fault_seconds=1.0)
+
+
+class Crowd:
+    """Clients at work on one port or several; a client goes to the next when one refuses it."""
+
+    def __init__(self, ledger: Ledger, ports: Sequence[int], clients: int) -> None:
+        self.ledger = ledger
+        self._ports = ports
+        self._stopping = False
+        self._tasks = [asyncio.create_task(self._loop(number)) for number in range(clients)]
+
+    async def acknowledged(self, requests: int, seconds: float = 120.0) -> None:
+        """Wait until so many more requests were acknowledged.
+
+        Raises:
+            TimeoutError: they were not in so many seconds.
+        """
+        goal = self.ledger.acknowledged + requests
+        await self.until(lambda: self.ledger.acknowledged >= goal, seconds)
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 120.0) -> None:
+        """Wait until something holds that the ledger tells."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                for task in self._tasks:
+                    if task.done():
+                        task.result()  # a client only ends by a fault of ours
+                await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Let everybody finish the request under way."""
+        self._stopping = True
+        await asyncio.gather(*self._tasks)
+
+    async def _loop(self, number: int) -> None:
+        wires = [Wire(port) for port in self._ports]
+        turn = number
+        visitor = self._visitor(number, wires[turn % len(wires)])
+        while not self._stopping:
+            if not await visitor.step():
+                turn += 1
+                visitor.wire = wires[turn % len(wires)]
+                await asyncio.sleep(PAUSE)
+        for wire in wires:
+            wire.close()
+
+    def _visitor(self, number: int, wire: Wire) -> Visitor:
+        if number % _ADMINISTRATORS:
+            return Person(self.ledger, wire, number)
+        me: Account = first_administrator()
+        self.ledger.accounts.append(me)
+        return Administrator(self.ledger, wire, number, me)
+
+
+@asynccontextmanager
+async def crowd(ledger: Ledger, ports: Sequence[int], clients: int) -> AsyncIterator[Crowd]:
+    """Let a crowd loose, and stop it at the end."""
+    at_work = Crowd(ledger, ports, clients)
+    try:
+        yield at_work
+    finally:
+        await at_work.stop()

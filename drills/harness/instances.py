@@ -1,0 +1,48 @@
+"""The service as drills start it: real processes of `keyfob serve`, and a PostgreSQL to break."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.harness.servers import Server, keyfob
+
+# Cheap hashes, so that drills are about the database and not about bcrypt. A grace time longer
+# than any drill: a client whose answer was lost presents its token again and is no thief.
+SETTINGS: dict[str, object] = {
+    "BCRYPT_COST": 4,
+    "REFRESH_GRACE": 300,
+    "LIMIT_REFRESH": "1000000/minute",
+}
+
+# Seconds that one request may take at most: for a connection, for a statement, and some for the
+# machine. A refused request ends with its first failure.
+LONGEST_ANSWER = 2.0 + 5.0 + 1.0
+
+# Seconds after the database's return within which the service serves again, by itself.
+LONGEST_RECOVERY = 5.0
+
+
+@contextmanager
+def instance(dsn: str, workers: int = 1, **settings: object) -> Iterator[Server]:
+    """Run `keyfob serve` on a database; the schema is migrated when it serves."""
+    with keyfob(dsn, WORKERS=workers, **{**SETTINGS, **settings}) as server:
+        yield server
+
+
+def workers_of(server: Server) -> list[int]:
+    """The processes that serve, where there are several workers."""
+    return [pid for pid in server.pids[1:] if b"serving.worker" in _command(pid)]
+
+
+def kill(pid: int) -> None:
+    """End a process as a crash would, without a word."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return b""

@@ -1,0 +1,108 @@
+"""One client's connection: each request is answered, or fails in one of four ways."""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+HOST = "127.0.0.1"
+
+# Seconds that a client waits for an answer. Twice what the service may take at most: whoever has
+# nothing by then is hanging.
+PATIENCE = 15.0
+
+
+class Break(StrEnum):
+    """How a request can end without an answer."""
+
+    REFUSED = "refused"  # nobody listens: it was not sent
+    RESET = "reset"  # sent, and the connection ended before the whole answer
+    HUNG = "hung"  # sent, and no answer came in PATIENCE
+
+
+class Unanswered(Exception):
+    """The request has no answer; whether it was carried out is not known."""
+
+    def __init__(self, how: Break) -> None:
+        super().__init__(how.value)
+        self.how = how
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """A kept connection to one port, opened anew when it has ended between two requests."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def ask(
+        self, method: str, path: str, *, token: str | None = None, body: object = None
+    ) -> Answer:
+        """Send a request and return its answer.
+
+        Raises:
+            Unanswered: there is none.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reader, writer = await self._connect()
+                writer.write(_render(method, path, token, body))
+                answer = await _read(reader)
+        except ConnectionRefusedError:
+            raise Unanswered(Break.REFUSED) from None
+        except TimeoutError:
+            self.close()
+            raise Unanswered(Break.HUNG) from None
+        except (OSError, EOFError):
+            self.close()
+            raise Unanswered(Break.RESET) from None
+        if answer.headers.get("connection") == "close":
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        if self._writer is not None:
+            with suppress(OSError):
+                self._writer.close()
+        self._reader = self._writer = None
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._reader is not None and (self._reader.at_eof() or self._reader.exception()):
+            self.close()
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(HOST, self.port)
+        return self._reader, self._writer
+
+
+def _render(method: str, path: str, token: str | None, body: object) -> bytes:
+    head = [f"{method} {path} HTTP/1.1", "host: drill"]
+    if token is not None:
+        head.append(f"authorization: Bearer {token}")
+    payload = b""
+    if body is not None:
+        payload = json.dumps(body).encode()
+        head += ["content-type: application/json", f"content-length: {len(payload)}"]
+    return "\r\n".join([*head, "", ""]).encode() + payload
+
+
+async def _read(reader: asyncio.StreamReader) -> Answer:
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Answer(int(first.split()[1]), headers, body)
