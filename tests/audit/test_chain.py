@@ -49,6 +49,22 @@ async def test_what_was_recorded_holds(audit: Audit) -> None:
     assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
 
 
+@pytest.mark.parametrize("batch", [1, AMOUNT - 1, AMOUNT])
+async def test_the_chain_is_followed_from_batch_to_batch(
+    audit: Audit, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.audit.queries._BATCH", batch)
+
+    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
+
+
+@pytest.mark.parametrize("position", [0, -1])
+async def test_an_event_put_before_the_first_is_found(audit: Audit, position: int) -> None:
+    await audit.db.execute("UPDATE audit_events SET position = $1 WHERE position = 3", position)
+
+    assert await audit.verify() == Verdict(checked=0, broken_at=position)
+
+
 async def test_an_empty_log_holds(db: Database, clock: MovableClock) -> None:
     assert await audit_of(db, clock).verify() == Verdict(checked=0, broken_at=None)
 

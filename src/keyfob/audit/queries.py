@@ -12,6 +12,11 @@ from keyfob.core.database import Executor, Tx
 # Any constant that no other advisory lock of ours uses.
 _CHAIN_LOCK = 0x6B66_6175
 
+_BATCH = 500
+
+# The least bigint: an event that somebody put at position 0 is walked, and found, too.
+_BEFORE_ALL = -(2**63)
+
 
 async def lock_chain(tx: Tx) -> Record | None:
     """Hold the end of the chain until the commit, and return the last event, or None."""
@@ -94,7 +99,18 @@ async def erase_addresses(tx: Tx, actor_id: UUID) -> None:
     await tx.execute("UPDATE audit_events SET ip_address = NULL WHERE actor_id = $1", actor_id)
 
 
-async def each_event(tx: Tx) -> AsyncIterator[Record]:
-    """Walk the whole log from its beginning, a batch in memory at a time."""
-    async for record in tx.cursor("SELECT * FROM audit_events ORDER BY position", prefetch=500):
-        yield record
+async def each_event(db: Executor) -> AsyncIterator[Record]:
+    """Walk the whole log from its beginning, a batch in memory at a time.
+
+    No cursor: it would hold a transaction open for as long as that takes. What is appended
+    meanwhile is walked too, and no event before it ever changes its position.
+    """
+    position = _BEFORE_ALL
+    while batch := await db.fetch(
+        "SELECT * FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2",
+        position,
+        _BATCH,
+    ):
+        for record in batch:
+            yield record
+        position = batch[-1]["position"]

@@ -111,11 +111,10 @@ class Audit:
         copy kept elsewhere for that.
         """
         previous, checked, expected = _START, 0, 1
-        async with self.db.begin() as tx:
-            async for event in queries.each_event(tx):
-                if event["position"] != expected or not self._holds(event, previous):
-                    return Verdict(checked, event["position"])
-                previous, checked, expected = event["mac"], checked + 1, expected + 1
+        async for event in queries.each_event(self.db):
+            if event["position"] != expected or not self._holds(event, previous):
+                return Verdict(checked, event["position"])
+            previous, checked, expected = event["mac"], checked + 1, expected + 1
         return Verdict(checked, None)
 
     def _holds(self, event: Record, previous: bytes) -> bool:
