@@ -36,10 +36,15 @@ def _run(connection: Connection) -> None:
 
 async def _migrate(dsn: str) -> None:
     async def connect() -> "asyncpg.Connection[Any]":
-        return await asyncpg.connect(dsn)
+        return await asyncpg.connect(dsn, statement_cache_size=0)
 
+    # Statements without names: behind a pooler in transaction mode, a named one stays in a session
+    # that somebody else gets next.
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        connect_args={"prepared_statement_name_func": str, "prepared_statement_cache_size": 0},
+        poolclass=pool.NullPool,
     )
     try:
         async with engine.connect() as connection:
