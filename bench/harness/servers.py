@@ -54,7 +54,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def keyfob(dsn: str, **settings: object) -> Iterator[Server]:
     """`keyfob serve` on that database, the embedded one if it is empty; settings without prefix."""
-    port = free_port()
+    port = int(str(settings.get("PORT", 0))) or free_port()
     environment = {
         **({"KEYFOB_DATABASE_URL": dsn, "KEYFOB_SECRET_KEY": SECRET} if dsn else {}),
         "KEYFOB_ADMIN_EMAIL": ADMIN[0],
