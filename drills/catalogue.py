@@ -5,11 +5,15 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import workers
+from drills.scenes import database, workers
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
 # Each drill's docstring is its part of docs/drills.md.
 DRILLS: dict[str, Drill] = {
     "worker-killed": workers.worker_killed,
+    "database-killed": database.database_killed,
+    "database-black-holed": database.database_black_holed,
+    "database-slow": database.database_slow,
+    "database-resetting": database.database_resetting,
 }

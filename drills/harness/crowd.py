@@ -22,12 +22,29 @@ class Size:
     """How long and with how many clients a drill runs; times in seconds."""
 
     clients: int
-    requests: int  # to be acknowledged before the fault, and again after it
+    requests: int  # to be acknowledged, half before the fault and half after it
     fault_seconds: float
+    after_seconds: float  # to go on when all is well again: it must stay so
+    acquire_timeout: float  # of the service, for a connection to the database
+    command_timeout: float  # and for an answer from it
+
+    @property
+    def timeouts(self) -> dict[str, object]:
+        """The settings of the service that bound its waits."""
+        return {
+            "DATABASE_ACQUIRE_TIMEOUT": self.acquire_timeout,
+            "DATABASE_COMMAND_TIMEOUT": self.command_timeout,
+        }
+
+    @property
+    def longest_answer(self) -> float:
+        """Seconds that one refusal may take: both waits, and some for the machine."""
+        return self.acquire_timeout + self.command_timeout + 1.0
 
 
-FULL = Size(clients=16, requests=1000, fault_seconds=6.0)
-QUICK = Size(clients=8, requests=120, fault_seconds=1.0)
+# With the time-outs of the settings' defaults.
+FULL = Size(16, 1000, 12.0, 6.0, 2.0, 5.0)
+QUICK = Size(8, 120, 1.2, 0.0, 0.3, 0.5)
 
 
 class Crowd:

@@ -1,9 +1,10 @@
 """The service as drills start it: real processes of `keyfob serve`, and a PostgreSQL to break."""
 
+import asyncio
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bench.harness.servers import Server, keyfob
@@ -16,10 +17,6 @@ SETTINGS: dict[str, object] = {
     "LIMIT_REFRESH": "1000000/minute",
 }
 
-# Seconds that one request may take at most: for a connection, for a statement, and some for the
-# machine. A refused request ends with its first failure.
-LONGEST_ANSWER = 2.0 + 5.0 + 1.0
-
 # Seconds after the database's return within which the service serves again, by itself.
 LONGEST_RECOVERY = 5.0
 
@@ -29,6 +26,17 @@ def instance(dsn: str, workers: int = 1, **settings: object) -> Iterator[Server]
     """Run `keyfob serve` on a database; the schema is migrated when it serves."""
     with keyfob(dsn, WORKERS=workers, **{**SETTINGS, **settings}) as server:
         yield server
+
+
+@asynccontextmanager
+async def running(dsn: str, workers: int = 1, **settings: object) -> AsyncIterator[Server]:
+    """Run `instance` while the event loop goes on: a proxy in it, or a crowd, is not held up."""
+    serving = instance(dsn, workers, **settings)
+    server = await asyncio.to_thread(serving.__enter__)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(serving.__exit__, None, None, None)
 
 
 def workers_of(server: Server) -> list[int]:

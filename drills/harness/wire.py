@@ -42,11 +42,16 @@ class Answer:
         return json.loads(self.body)
 
 
+# Requests on one connection, after which the next one opens a new one.
+_KEPT = 20
+
+
 class Wire:
-    """A kept connection to one port, opened anew when it has ended between two requests."""
+    """A kept connection to one port, opened anew now and then, and when it was closed."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._asked = 0
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -82,10 +87,14 @@ class Wire:
         self._reader = self._writer = None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._reader is not None and (self._reader.at_eof() or self._reader.exception()):
+        if self._reader is not None and (
+            self._asked >= _KEPT or self._reader.at_eof() or self._reader.exception()
+        ):
             self.close()
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(HOST, self.port)
+            self._asked = 0
+        self._asked += 1
         return self._reader, self._writer
 
 

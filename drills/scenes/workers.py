@@ -29,7 +29,7 @@ async def worker_killed(size: Size) -> Outcome:
             await people.acknowledged(size.requests // 2)
             await people.until(lambda: len(set(workers_of(server)) - set(before)) == 1)
             joined = time.monotonic() - fault_at
-            await asyncio.sleep(size.fault_seconds)  # the newcomer serves, too
+            await asyncio.sleep(size.after_seconds)
         lost = await lost_promises(ledger, cluster.dsn(), server.port)
     recovered = ledger.recovered_in(fault_at)
     return Outcome(
