@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -151,10 +152,14 @@ async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
 
     Raises:
         WrongSetting: a value cannot be used.
+        DatabaseUnavailable: the database does not answer.
     """
-    wiring = build(settings, Clock())
+    clock = Clock()
+    wiring = build(settings, clock)
     await wiring.db.open()
     try:
+        asked = time.monotonic()
+        clock.follow(await queries.read_time(wiring.db), time.monotonic() - asked)
         yield wiring
     finally:
         await wiring.passwords.close()

@@ -141,6 +141,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
     )
 
+    feed.hear_time(clock.follow)
     feed.hear("revoked", revocations.hear)
     feed.hear("user", profiles.forget)
     # In this order: without keys no token is believed, so none is before its revocation is known.

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from tests.fixtures.clock import START
 
 from keyfob.core.clock import Clock
@@ -16,6 +17,25 @@ def test_the_clock_is_aware_of_its_zone_and_goes_on() -> None:
     assert first <= second
     assert abs(clock.timestamp() - clock.now().timestamp()) <= 1
     assert type(clock.timestamp()) is int, "a NumericDate of ours has no fraction"
+
+
+@pytest.mark.parametrize("off", [-90, -0.5, 0.5, 90])
+def test_a_clock_that_is_off_takes_the_databases_time(off: float) -> None:
+    clock, theirs = Clock(), Clock().now() + timedelta(seconds=off)
+
+    clock.follow(theirs, took=0.01)
+
+    assert abs((clock.now() - theirs).total_seconds()) < 0.2
+
+
+@pytest.mark.parametrize(("off", "took"), [(0.2, 0.0), (-0.2, 0.0), (-3.0, 6.0), (-1.8, 2.0)])
+def test_a_clock_that_may_be_right_stays(off: float, took: float) -> None:
+    clock = Clock()
+    theirs = clock.now() + timedelta(seconds=off)
+
+    clock.follow(theirs, took)
+
+    assert clock.now() < theirs if off > 0 else clock.now() > theirs
 
 
 def test_an_id_is_a_uuid_of_version_7_and_tells_when_it_was_made() -> None:

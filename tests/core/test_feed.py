@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 import pytest
 from drills.harness.proxy import Fault, Proxy
@@ -181,6 +182,19 @@ async def test_the_whole_truth_is_read_now_and_then_without_any_notice(
     async with listening(dsn) as (feed, heard):
         await eventually(lambda: heard.reloads >= 3)
         assert feed.is_live
+
+
+async def test_a_listener_hears_the_databases_time(db: Database, dsn: str) -> None:
+    feed = Feed(dsn, timeout=0.3)
+    told: list[tuple[datetime, float]] = []
+    feed.hear_time(lambda theirs, took: told.append((theirs, took)))
+    before = await db.fetchval("SELECT clock_timestamp()")
+    await feed.start()
+    await feed.stop()
+
+    ((theirs, took),) = told
+    assert before <= theirs <= await db.fetchval("SELECT clock_timestamp()")
+    assert 0 < took < 0.3
 
 
 async def test_a_stop_before_a_start_is_no_fault(dsn: str) -> None:

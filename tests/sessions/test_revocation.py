@@ -16,6 +16,7 @@ from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.sessions import revocation_queries
+from keyfob.sessions.cleanup import SessionCleanup
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
@@ -182,14 +183,31 @@ async def test_a_revocation_is_kept_until_it_can_meet_no_token(
 
     clock.advance(300)
     await revocations.load()
-    assert revocations.kills(session_id, 1), "longer than any token lives, for clocks differ"
+    assert revocations.kills(session_id, 1), "longer than any token lives, for clocks may jump"
 
-    clock.advance(60)
+    clock.advance(300)
     await revocations.load()
     assert not revocations.kills(session_id, 1)
     assert (await world.me(last)).status_code == 401, "by now it has expired"
     assert (await world.refresh(last.refresh)).status_code == 401
     assert (await world.refresh(second.refresh)).status_code == 200
+
+
+async def test_a_clock_that_jumps_and_comes_back_brings_no_token_back_to_life(
+    world: World, settings: Settings, clock: MovableClock
+) -> None:
+    await world.make_user()
+    ada = await world.log_in()
+    await world.api.delete("/logout", headers=ada.headers)
+
+    clock.advance(299 + 290)
+    await world.service(Sessions).revocations.load()
+    await SessionCleanup(world.db, clock, timedelta(days=1)).run()
+    clock.advance(-290)
+
+    assert (await world.me(ada)).status_code == 401
+    async with World(settings, clock) as late:
+        assert (await late.me(ada)).status_code == 401
 
 
 def test_a_later_revocation_replaces_an_earlier_one_and_never_the_reverse(

@@ -2,12 +2,15 @@
 
 NOTIFY is delivered at the commit or not at all. A connection that breaks may miss some, so after
 every (re)connect the listeners read the whole truth again, after LISTEN has begun: nothing falls
-between. A connection can also hang without breaking, so it is asked for a sign of life.
+between. A connection can also hang without breaking, so it is asked for a sign of life: the
+database's time, to which this worker's clock is held.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -40,6 +43,7 @@ class Feed:
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._reloads: list[Callable[[], Awaitable[None]]] = []
         self._on_notice: list[Callable[[], Awaitable[None]]] = []
+        self._on_time: list[Callable[[datetime, float], None]] = []
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -58,6 +62,10 @@ class Feed:
     def reload_with(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Call `reload` whenever notices may have been missed."""
         self._reloads.append(reload)
+
+    def hear_time(self, listener: Callable[[datetime, float], None]) -> None:
+        """Call `listener` with the database's time, and the seconds that it took to hear it."""
+        self._on_time.append(listener)
 
     async def start(self) -> None:
         """Connect, and stay connected in the background until `stop`.
@@ -107,6 +115,7 @@ class Feed:
                 connection.add_termination_listener(lambda _: self._wanted.set())
                 await connection.add_listener(CHANNEL, self._receive)
                 self._wanted.clear()
+                await self._ask_the_time(connection)
                 await self._reload()
                 self._set_live(True)
                 await self._watch(connection)
@@ -127,10 +136,17 @@ class Feed:
                 for reload in self._on_notice:
                     await reload()
                 continue
-            await queries.ping(connection)
+            await self._ask_the_time(connection)
             beats += 1
             if beats % _RELOAD_EVERY_BEATS == 0:
                 await self._reload()
+
+    async def _ask_the_time(self, connection: "asyncpg.Connection[Any]") -> None:
+        asked = time.monotonic()
+        theirs = await queries.read_time(connection)
+        took = time.monotonic() - asked
+        for tell in self._on_time:
+            tell(theirs, took)
 
     async def _reload(self) -> None:
         for reload in self._reloads:

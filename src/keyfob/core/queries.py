@@ -1,5 +1,6 @@
 """SQL that belongs to no room."""
 
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -7,9 +8,10 @@ import asyncpg
 from keyfob.core.database import Executor
 
 
-async def ping(connection: "asyncpg.Connection[Any]") -> None:
-    """Ask the server for a sign of life; one round trip."""
-    await connection.fetchval("SELECT 1")
+async def read_time(db: "Executor | asyncpg.Connection[Any]") -> datetime:
+    """Return the server's time at this moment, and so a sign of life; one round trip."""
+    at: datetime = await db.fetchval("SELECT clock_timestamp()")
+    return at
 
 
 async def find_schema_version(db: Executor) -> str | None:

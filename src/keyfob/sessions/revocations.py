@@ -3,13 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from keyfob.core.clock import Clock
+from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database
 from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
 from keyfob.sessions import revocation_queries
-
-# Clocks of instances differ a little: a revocation is kept this much longer than any token lives.
-_SKEW = timedelta(seconds=60)
 
 
 class Revocations:
@@ -32,7 +29,7 @@ class Revocations:
 
     def expiry(self, now: datetime) -> datetime:
         """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
-        return now + self._token_ttl + _SKEW
+        return now + self._token_ttl + SKEW
 
     def add(self, session_id: UUID, generation: int, expires_at: datetime) -> None:
         """Hold a revocation; a later generation replaces an earlier one, never the reverse."""

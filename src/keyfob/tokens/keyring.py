@@ -8,17 +8,13 @@ from typing import Any
 
 from asyncpg import Record
 
-from keyfob.core.clock import Clock
+from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.encryption import Box
 from keyfob.core.secrets import random_text
 from keyfob.tokens import algorithms, queries
 from keyfob.tokens.errors import NoSigningKey
 from keyfob.tokens.models import SigningKey
-
-# A token signed just before its key retires lives for its TTL; clocks of instances differ a little.
-_SKEW = timedelta(seconds=60)
-
 
 # Writes what was done in the transaction that does it: wiring hands in the audit log.
 Recorder = Callable[[Tx, str, dict[str, Any]], Awaitable[None]]
@@ -214,7 +210,8 @@ class Keyring:
         return kid if added else None
 
     def _retired_before(self) -> datetime:
-        return self._clock.now() - self._token_ttl - _SKEW
+        # A token signed just before its key retires lives for its TTL.
+        return self._clock.now() - self._token_ttl - SKEW
 
     async def _list_usable(self) -> list[Record]:
         return await queries.list_keys(self._db, self._retired_before())

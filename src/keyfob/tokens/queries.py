@@ -12,7 +12,8 @@ async def list_keys(db: Executor, retired_before: datetime) -> list[Record]:
     """Return the keys that still sign or verify, and those to come, by position.
 
     A key retires when its successor starts to sign; it is left out once that was before
-    `retired_before`, for then its last token has expired.
+    `retired_before`, for then its last token has expired. One whose private half was forgotten is
+    left out too: a clock that went ahead, and came back, may have forgotten it early.
     """
     return await db.fetch(
         """
@@ -20,7 +21,7 @@ async def list_keys(db: Executor, retired_before: datetime) -> list[Record]:
             SELECT k.*, lead(signs_from) OVER (ORDER BY position) AS retires_at
               FROM signing_keys AS k
         ) AS k
-         WHERE dropped_at IS NULL AND (retires_at IS NULL OR retires_at > $1)
+         WHERE dropped_at IS NULL AND private_key <> '' AND (retires_at IS NULL OR retires_at > $1)
          ORDER BY position
         """,
         retired_before,
