@@ -69,6 +69,9 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)  # who was not measured, and why
+    sides: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # what a reader must know of each
 
     def add(
         self,

@@ -29,6 +29,7 @@ class Document:
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    sides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, report: Report, **about: Any) -> "Document":
@@ -38,6 +39,7 @@ class Document:
             figures=tuple(report.figures),
             notes=tuple(report.notes),
             absent=dict(report.absent),
+            sides=dict(report.sides),
             **about,
         )
 
