@@ -1,13 +1,14 @@
 """A venv of pinned packages for a contestant in Python, apart from ours."""
 
-import re
-import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from bench.peers.contestant import Unavailable
+from packaging.requirements import Requirement
+
+from bench.harness.cluster import HOST, Cluster
+from bench.peers.installed import INSTALLED, install_once, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        return ROOT / ".bench" / self.name
+        return INSTALLED / self.name
 
     @property
     def python(self) -> str:
@@ -41,47 +42,49 @@ class Environment:
         Raises:
             LookupError: it is not among the requirements.
         """
-        pins = re.findall(
-            rf"^{re.escape(package)}==(\S+)( ; \S.*)? \\$", self._requirements.read_text(), re.M
-        )
-        if len(pins) != 1:
-            raise LookupError(f"{package} is pinned {len(pins)} times in {self._requirements}")
-        version: str = pins[0][0]
-        return version
+        lines = self._requirements.read_text().splitlines()
+        pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
+        for pin in pins:
+            if pin.name == package and (pin.marker is None or pin.marker.evaluate()):
+                return str(pin.specifier).removeprefix("==")
+        raise LookupError(f"{package} is not pinned in {self._requirements}")
 
     def install(self) -> None:
-        """Make the venv anew, unless it is made of these pins and this Python already.
+        """Make the venv, unless it is made of these pins and this Python already.
 
         Raises:
             Unavailable: a package cannot be had.
         """
-        stamp = self.folder / "installed"
-        wanted = sha256(self._requirements.read_bytes() + sys.version.encode()).hexdigest()
-        if stamp.is_file() and stamp.read_text() == wanted:
-            return
-        self._uv("venv", "--clear", "--python", sys.executable, str(self.folder))
+        install_once(self.name, [self._requirements, Path(sys.executable).resolve()], self._fill)
+
+    def _fill(self, folder: Path) -> None:
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        run([*uv, "venv", "--python", sys.executable, str(folder)], ROOT)
         # Named outright: `python -m uv` takes the venv it runs in, which is ours, for its target.
-        self._uv(
-            "pip",
-            "install",
-            "--python",
-            self.python,
-            "--require-hashes",
-            "--requirement",
-            str(self._requirements),
-        )
-        stamp.write_text(wanted)
+        target = ["--python", self.python, "--require-hashes"]
+        run([*uv, "pip", "install", *target, "-r", str(self._requirements)], ROOT)
 
     @property
     def _requirements(self) -> Path:
         return self.sources / "requirements.txt"
 
-    def _uv(self, *arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "uv", "--quiet", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise Unavailable(f"{self.name} cannot be installed: {done.stderr.strip()}")
+
+def serve_asgi(environment: Environment, port: int) -> list[str]:
+    """The command that serves `app` of the contestant's `app.py`: one worker, no access log.
+
+    Connections rest for as long as with nginx: by uvicorn's own 5 s a client that waits while the
+    others register would find its connection closed.
+    """
+    return [
+        *(environment.python, "-m", "uvicorn", "app:app", "--app-dir", str(environment.sources)),
+        *("--host", HOST, "--port", str(port), "--workers", "1"),
+        *("--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "75"),
+        *("--no-access-log", "--log-level", "warning"),
+    ]
+
+
+def new_database(cluster: Cluster, name: str) -> str:
+    """Make an empty database and return its DSN over TCP."""
+    database = f"{name}_{uuid.uuid4().hex[:8]}"
+    cluster.create(database)
+    return cluster.dsn(database, tcp=True)

@@ -7,17 +7,27 @@ from bench.harness.load import Answer, Connection
 Step = Callable[[], Awaitable[int]]
 
 
-async def succeed(connection: Connection, wire: bytes, status: int = 200) -> Answer:
-    """Send a request and return the answer, which must have that status."""
+async def succeed(
+    connection: Connection, wire: bytes, *, status: int = 200, holds: bytes = b""
+) -> Answer:
+    """Send a request and return the answer.
+
+    Args:
+        connection: where to.
+        wire: the request.
+        status: what the answer must have.
+        holds: what its body must hold, for servers that answer 200 to those they do not know.
+    """
     answer = await connection.send(wire)
     assert answer.status == status, answer
+    assert holds in answer.body, answer
     return answer
 
 
-def again(connection: Connection, wire: bytes, status: int = 200) -> Step:
-    """Send the same request at each step."""
+def again(connection: Connection, wire: bytes, *, status: int = 200, holds: bytes = b"") -> Step:
+    """Send the same request at each step; it must succeed as with `succeed`."""
 
     async def step() -> int:
-        return (await succeed(connection, wire, status)).status
+        return (await succeed(connection, wire, status=status, holds=holds)).status
 
     return step
