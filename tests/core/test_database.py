@@ -169,6 +169,28 @@ async def answers(database: Database) -> bool:
         return False
 
 
+async def test_whoever_waited_for_a_silent_server_does_not_wait_for_its_rollback(dsn: str) -> None:
+    options = {"pool_size": 2, "command_timeout": 60, "acquire_timeout": 1}
+    async with Proxy(dsn).running() as proxy, opened(proxy.dsn, **options) as database:
+        async with asyncio.timeout(20) as hang:
+            with pytest.raises(DatabaseUnavailable):
+                await fall_silent(database, proxy)
+        assert not hang.expired()
+
+        await proxy.end()
+        await eventually(lambda: database.size == 0 or database.idle == 1)
+        lost = "SELECT count(*) FROM attempts WHERE key = 'lost'"
+        assert await database.fetchval(lost) == 0
+
+
+async def fall_silent(database: Database, proxy: Proxy) -> None:
+    insert = "INSERT INTO attempts (key, count, expires_at) VALUES ('lost', 1, now())"
+    async with database.begin() as tx:
+        await tx.execute(insert)
+        await proxy.begin(Fault.HELD)
+        await tx.execute(insert, timeout=0.05)
+
+
 async def test_a_close_does_not_wait_for_ever(dsn: str) -> None:
     database = Database(dsn, acquire_timeout=0.1, command_timeout=30)
     await database.open()

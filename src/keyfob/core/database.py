@@ -4,15 +4,15 @@ A function that takes `Database` opens what it needs; one that takes `Tx` joins 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
+from keyfob.core.connections import PlainConnection, prepare_connection
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 
@@ -35,25 +35,6 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,
 )
-
-
-class PlainConnection(asyncpg.Connection):
-    """A connection that is handed back without a reset query.
-
-    The default would add a round trip to every statement. It is safe because nothing here sets
-    session state: no SET outside a transaction, no advisory session locks, no LISTEN on the pool.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-async def prepare_connection(connection: "asyncpg.Connection[Record]") -> None:
-    """Teach a new connection to speak JSON."""
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(
-            kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
-        )
 
 
 @contextmanager
@@ -102,6 +83,7 @@ class Database:
         }
         self._spare: list[Tx] = []
         self._waiting = 0
+        self._leaving: set[asyncio.Task[None]] = set()
         self._opened: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
@@ -153,16 +135,21 @@ class Database:
             connection = await self._take()
             try:
                 yield connection
-            except BaseException:
-                await self._pool.release(connection)
+            except BaseException as fault:
+                await self._take_back(connection, fault)
                 raise
             await self._give_back(connection)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction; commit at the end, roll back if anything is raised."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection, AsyncExitStack() as stack:
+            await stack.enter_async_context(connection.transaction())
+            try:
+                yield connection
+            except TimeoutError:
+                stack.pop_all()  # a ROLLBACK would wait as long again; the pool makes one
+                raise
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """Run one statement in one round trip and return its rows."""
@@ -171,12 +158,21 @@ class Database:
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
         """Run one statement in one round trip and return its first row, or None."""
-        try:  # as `connection`, without its generators: every refresh comes this way
-            connection = await self._take()
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchrow_hot(self, query: str, *args: Any) -> Record | None:
+        """As `fetchrow`, for a statement that every client runs all the time.
+
+        It is prepared once a connection and called past asyncpg's look-ups, which cost a third of
+        the call. It must stand being run twice: where a migration changed its table, it may be.
+        """
+        try:  # as `connection`, without its generators
+            connection: Any = await self._take()
             try:
-                row = await connection.fetchrow(query, *args)
-            except BaseException:
-                await self._pool.release(connection)
+                row: Record | None = await connection.fetchrow_prepared(query, *args)
+            except BaseException as fault:
+                await self._take_back(connection, fault)
                 raise
             await self._give_back(connection)
         except _AWAY as fault:
@@ -209,6 +205,23 @@ class Database:
             return await self._pool.acquire(timeout=self._acquire_timeout)
         finally:
             self._waiting -= 1
+
+    async def _take_back(self, connection: Tx, fault: BaseException) -> None:
+        """Let the pool see whether a connection is well after a fault.
+
+        After a time-out it first waits for the server to give the statement up. The caller has
+        waited enough, and does not wait for that.
+        """
+        if isinstance(fault, TimeoutError):
+            leaving = asyncio.create_task(self._release(connection))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        else:
+            await self._pool.release(connection)
+
+    async def _release(self, connection: Tx) -> None:
+        with suppress(*_AWAY):  # then the pool has closed it
+            await self._pool.release(connection)
 
     async def _give_back(self, connection: Tx) -> None:
         """Keep a connection that did its work, unless somebody waits at the pool for one.
