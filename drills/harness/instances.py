@@ -22,16 +22,16 @@ LONGEST_RECOVERY = 5.0
 
 
 @contextmanager
-def instance(dsn: str, workers: int = 1, **settings: object) -> Iterator[Server]:
+def instance(dsn: str, **settings: object) -> Iterator[Server]:
     """Run `keyfob serve` on a database; the schema is migrated when it serves."""
-    with keyfob(dsn, WORKERS=workers, **{**SETTINGS, **settings}) as server:
+    with keyfob(dsn, **{**SETTINGS, **settings}) as server:
         yield server
 
 
 @asynccontextmanager
-async def running(dsn: str, workers: int = 1, **settings: object) -> AsyncIterator[Server]:
+async def running(dsn: str, **settings: object) -> AsyncIterator[Server]:
     """Run `instance` while the event loop goes on: a proxy in it, or a crowd, is not held up."""
-    serving = instance(dsn, workers, **settings)
+    serving = instance(dsn, **settings)
     server = await asyncio.to_thread(serving.__enter__)
     try:
         yield server

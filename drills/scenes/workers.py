@@ -20,7 +20,7 @@ async def worker_killed(size: Size) -> Outcome:
     one joins in.
     """
     ledger = Ledger()
-    with temporary() as cluster, instance(cluster.dsn(), workers=2) as server:
+    with temporary() as cluster, instance(cluster.dsn(), WORKERS=2) as server:
         async with crowd(ledger, [server.port], size.clients) as people:
             await people.acknowledged(size.requests // 2)
             before = workers_of(server)
