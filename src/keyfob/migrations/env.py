@@ -1,18 +1,33 @@
-"""Alembic's environment: against whatever database the settings name, one transaction for all."""
+"""Alembic's environment: against whatever database the settings name, one transaction for all.
+
+It migrates beside instances that serve. A statement that waits for a lock makes every request to
+that table wait behind it, so it waits briefly, gives up, and begins again a little later.
+"""
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 from alembic import context
 from sqlalchemy import Connection, pool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keyfob.migrations.head import HEAD
+from keyfob.migrations.running import BRIEF_WAITS
 
 # Two instances that start at once migrate one after the other.
 _ONE_AT_A_TIME = 0x6B66_6D67
+_PAUSE = 0.2
+
+# A backup holds locks for as long as it runs. About a minute, then it is better to say so.
+_ATTEMPTS = 30
+_PAUSE_BETWEEN = 1.5
+
+_LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
 
 
 def _number(_: object, __: object, directives: list[Any]) -> None:
@@ -28,15 +43,64 @@ def _run(connection: Connection) -> None:
         process_revision_directives=_number,
     )
     with context.begin_transaction():
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
-        # Rather give up than make every request wait behind our wait for a lock.
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+        connection.exec_driver_sql(BRIEF_WAITS)
         context.run_migrations()
 
 
+async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
+    return await asyncpg.connect(dsn, statement_cache_size=0)
+
+
+@asynccontextmanager
+async def _turn(dsn: str) -> AsyncIterator[None]:
+    """Wait until nobody else migrates, and keep others waiting.
+
+    A transaction of its own holds the turn: a migration may commit on its way, and a pooler leaves
+    an open transaction where it is.
+    """
+    guard = await _connect(dsn)
+    try:
+        while True:
+            async with guard.transaction():
+                if await _take_turn(guard):
+                    yield
+                    return
+            # Asked again, not waited for: CREATE INDEX CONCURRENTLY waits for whoever waits.
+            await asyncio.sleep(_PAUSE)
+    finally:
+        await guard.close()
+
+
+async def _take_turn(guard: "asyncpg.Connection[Any]") -> bool:
+    taken: bool = await guard.fetchval(f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME})")
+    # After the question, not before it: this drops the snapshot that the open answer holds, for
+    # which CREATE INDEX CONCURRENTLY would wait.
+    await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    return taken
+
+
 async def _migrate(dsn: str) -> None:
+    async with _turn(dsn):
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                await _try(dsn)
+            except (asyncpg.PostgresError, DBAPIError) as fault:
+                if attempt == _ATTEMPTS or not _met_somebody(fault):
+                    raise
+                await asyncio.sleep(_PAUSE_BETWEEN)
+            else:
+                return
+
+
+def _met_somebody(fault: Exception) -> bool:
+    """Tell whether a lock was what failed: everything was rolled back, and may be tried again."""
+    state = getattr(getattr(fault, "orig", fault), "sqlstate", None)
+    return state in {_LOCK_NOT_AVAILABLE, _DEADLOCK}
+
+
+async def _try(dsn: str) -> None:
     async def connect() -> "asyncpg.Connection[Any]":
-        return await asyncpg.connect(dsn, statement_cache_size=0)
+        return await _connect(dsn)
 
     # Statements without names: behind a pooler in transaction mode, a named one stays in a session
     # that somebody else gets next.

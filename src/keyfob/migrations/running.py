@@ -1,8 +1,12 @@
-"""How a migration runs SQL: as it is written, several statements at once, in one transaction."""
+"""How a migration runs SQL: as it is written, in one transaction, or beside those who serve."""
 
 import asyncpg
 from alembic import op
 from sqlalchemy.util import await_only
+
+# Shorter than a request waits for a connection: those behind a waiting migration are held up so
+# long, and not refused.
+BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
 
 
 def run_sql(sql: str) -> None:
@@ -10,7 +14,29 @@ def run_sql(sql: str) -> None:
 
     SQLAlchemy would prepare them, and a prepared statement is a single one.
     """
-    bind = op.get_bind()
-    bind.exec_driver_sql("SELECT 1")  # begins the transaction
-    raw: asyncpg.Connection[asyncpg.Record] = bind.connection.driver_connection  # type: ignore[assignment] # asyncpg's, below SQLAlchemy's wrappers
+    op.get_bind().exec_driver_sql("SELECT 1")  # begins the transaction
+    _run_raw(sql)
+
+
+def build_index(name: str, definition: str) -> None:
+    """Build an index while others read and write: CREATE INDEX CONCURRENTLY name definition.
+
+    It cannot be in a transaction, so what the revision did before is committed: give an index a
+    revision of its own. What a build that was broken off has left behind is dropped first.
+    """
+    with op.get_context().autocommit_block():
+        _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        _run_raw(f"CREATE INDEX CONCURRENTLY {name} {definition}")
+    run_sql(BRIEF_WAITS)
+
+
+def drop_index(name: str) -> None:
+    """Drop an index while others read and write; as `build_index`."""
+    with op.get_context().autocommit_block():
+        _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    run_sql(BRIEF_WAITS)
+
+
+def _run_raw(sql: str) -> None:
+    raw: asyncpg.Connection[asyncpg.Record] = op.get_bind().connection.driver_connection  # type: ignore[assignment] # asyncpg's, below SQLAlchemy's wrappers
     await_only(raw.execute(sql))
