@@ -8,6 +8,8 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
+from keyfob.cli.serving.connections import FAREWELL, TICK
+
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -102,6 +104,24 @@ def test_a_request_that_the_stop_crosses_on_a_kept_connection_is_answered(start:
             kept.sendall(ASK)
 
         assert b"connection: close" in closes_within(kept, 5)
+
+
+def test_a_request_that_crosses_the_end_of_its_connection_is_answered(start: Start) -> None:
+    service = start()
+    with service.connect() as kept, service.connect() as blocking:
+        for connection in (kept, blocking):
+            connection.sendall(ASK)
+            read_answer(connection)
+        service.process.terminate()
+        wait_until(lambda: any(line["event"] == "Shutting down" for line in service.log))
+        blocking.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until((service.folder / "blocked").exists)
+        kept.sendall(ASK)
+        threading.Event().wait(FAREWELL + TICK)  # its time is up before anybody looks at it
+        (service.folder / "go").touch()
+
+        assert b"connection: close" in closes_within(kept, 5)
+    assert service.process.wait(timeout=10) == 0
 
 
 def test_a_connection_that_waits_to_be_accepted_at_the_stop_is_answered(start: Start) -> None:

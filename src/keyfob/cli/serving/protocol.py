@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import select
 import socket
 import struct
 from collections import OrderedDict
@@ -196,12 +197,22 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._finished or self.stalled_until <= now:
             self._reset()
         elif self._guard.is_idle(self):
-            self._finish()
+            if not self._is_called():
+                self._finish()
         elif self.flow.read_paused:
             # It is we who do not read on: an answer comes first, or the application is slow.
             self._guard.owes(self, now, self._guard.bounds.request_timeout)
         else:
             self._close_unfinished(RequestTimeout())
+
+    def _is_called(self) -> bool:
+        """Tell whether bytes have arrived that the loop will read next; to close would reset them.
+
+        Threat: behind a proxy that keeps connections, that is somebody's request, lost at a stop.
+        """
+        arrived = select.poll()
+        arrived.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(arrived.poll(0))
 
     def shed(self) -> None:
         """Close the connection to make room for another."""
