@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -71,12 +71,20 @@ class Cluster:
 
     def make(self) -> None:
         """Make the files of a new cluster; whoever connects from this machine is trusted."""
-        self.data.mkdir(mode=0o700)
-        self._own(self.folder)
-        self._own(self.data)
+        self._make_folder()
         self.run(
             "initdb", "--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale=C"
         )
+
+    def follow(self, primary: "Cluster", name: str) -> None:
+        """Make the files of a standby of a running primary, which knows it by that name."""
+        self._make_folder()
+        where = f"host={HOST} port={primary.port} user={USER} application_name={name}"
+        self.run("pg_basebackup", "-d", where, "-D", ".", "-R", "-X", "stream", "-c", "fast")
+
+    def promote(self) -> None:
+        """Make a standby that runs the primary; return when it takes writes."""
+        self.sql("SELECT pg_promote()")
 
     def run(self, program: str, *arguments: str) -> str:
         """Run one of PostgreSQL's programs beside the cluster and return what it printed.
@@ -141,18 +149,13 @@ class Cluster:
 
     def create(self, database: str) -> str:
         """Make an empty database and return its `dsn` over the socket."""
-        self.run(
-            "psql",
-            "-h",
-            str(self.folder),
-            "-p",
-            str(self.port),
-            "-U",
-            USER,
-            "-qc",
-            f'CREATE DATABASE "{database}"',
-        )
+        self.sql(f'CREATE DATABASE "{database}"')
         return self.dsn(database)
+
+    def sql(self, statement: str) -> str:
+        """Run a statement as the superuser; return its rows, one a line."""
+        where = ("-h", str(self.folder), "-p", str(self.port), "-U", USER)
+        return self.run("psql", *where, "-qtA", "-c", statement)
 
     @property
     def pids(self) -> list[int]:
@@ -168,6 +171,11 @@ class Cluster:
             return len(lines) > 7 and lines[7].strip() == "ready"
         return False
 
+    def _make_folder(self) -> None:
+        self.data.mkdir(mode=0o700)
+        self._own(self.folder)
+        self._own(self.data)
+
     def _own(self, path: Path) -> None:
         account = Account.for_cluster(self.data)
         if account.borrowed:
@@ -177,10 +185,25 @@ class Cluster:
 @contextlib.contextmanager
 def temporary(options: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """Start a new cluster in a temporary folder; stop it and remove the folder at the end."""
+    with _cluster(options, Cluster.make) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def standby(primary: Cluster, name: str = "standby") -> Iterator[Cluster]:
+    """Start a standby of a running primary in a temporary folder; as `temporary`."""
+    with _cluster(None, lambda cluster: cluster.follow(primary, name)) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _cluster(
+    options: Mapping[str, str] | None, make: Callable[[Cluster], None]
+) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="kf-"))
     cluster = Cluster(folder, options or {})
     try:
-        cluster.make()
+        make(cluster)
         cluster.start()
         yield cluster
     finally:
