@@ -17,6 +17,7 @@ from keyfob.devdb.server import EmbeddedPostgres
 
 HOST = "127.0.0.1"
 SECRET = "a secret key of the benchmark only"
+KEYFOB = [sys.executable, "-m", "keyfob.cli"]
 ADMIN = ("admin@example.com", "bench admin password 7")
 
 
@@ -55,19 +56,22 @@ def free_port() -> int:
 def keyfob(dsn: str, **settings: object) -> Iterator[Server]:
     """`keyfob serve` on that database, the embedded one if it is empty; settings without prefix."""
     port = int(str(settings.get("PORT", 0))) or free_port()
-    environment = {
+    environment = environment_of(dsn, **{**settings, "PORT": port})
+    with run([*KEYFOB, "serve"], port, "/health/ready", environment) as server:
+        yield server
+
+
+def environment_of(dsn: str, **settings: object) -> dict[str, str]:
+    """What `keyfob` and its other commands read; settings without prefix."""
+    return {
         **({"KEYFOB_DATABASE_URL": dsn, "KEYFOB_SECRET_KEY": SECRET} if dsn else {}),
         "KEYFOB_ADMIN_EMAIL": ADMIN[0],
         "KEYFOB_ADMIN_PASSWORD": ADMIN[1],
         "KEYFOB_LIMITS": "off",
         "KEYFOB_METRICS": "false",
-        "KEYFOB_PORT": str(port),
         "KEYFOB_LOG_LEVEL": "warning",
         **{f"KEYFOB_{name}": str(value) for name, value in settings.items()},
     }
-    command = [sys.executable, "-m", "keyfob.cli", "serve"]
-    with run(command, port, "/health/ready", environment) as server:
-        yield server
 
 
 @contextlib.contextmanager
