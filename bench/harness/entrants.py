@@ -17,7 +17,7 @@ OUR_HASH = f"bcrypt {COST}"
 OURS = "Keyfob"
 
 # As one who compares would set it: bcrypt at 12, no limits in the way, a queue that takes all.
-_SETTINGS = {"BCRYPT_COST": COST, "HASHING_BUDGET": 30, "LIMIT_REFRESH": "1000000/minute"}
+SETTINGS = {"BCRYPT_COST": COST, "HASHING_BUDGET": 30, "LIMIT_REFRESH": "1000000/minute"}
 _CLIENTS: Mapping[str, Client] = {
     "register": clients.registers,
     "login": clients.logs_in,
@@ -46,7 +46,7 @@ def keyfob(cluster: Cluster) -> Iterator[Entrant]:
 @contextlib.contextmanager
 def keyfob_again(cluster: Cluster) -> Iterator[Entrant]:
     """Keyfob on the database that it had before."""
-    with servers.keyfob(cluster.dsn("keyfob", tcp=True), **_SETTINGS) as server:
+    with servers.keyfob(cluster.dsn("keyfob", tcp=True), **SETTINGS) as server:
         yield Entrant(OURS, server, _CLIENTS)
 
 

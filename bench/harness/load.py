@@ -1,6 +1,7 @@
 """Closed-loop clients in a process of their own: each sends its next request after the answer."""
 
 import asyncio
+import concurrent.futures
 import json
 import math
 import multiprocessing
@@ -155,8 +156,10 @@ async def loop(steps: Sequence[Step], seconds: float, total: float = math.inf) -
 
 def run_clients(host: str, port: int, client: Client, count: int, seconds: float) -> Result:
     """Run `drive` in a process of its own, so that the clients' work is not the server's."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_drive, (host, port, client, count, seconds))
+    # An executor, as a pool waits for ever when its process cannot import the client.
+    spawning = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawning) as executor:
+        return executor.submit(_drive, host, port, client, count, seconds).result()
 
 
 def start_clients(pool: Any, *args: Any) -> Any:
