@@ -6,7 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.database import Executor, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.sessions.devices import Device
 from keyfob.sessions.models import EndReason
 
@@ -59,7 +59,7 @@ async def insert_session(
 
 
 async def rotate_session(
-    db: Executor,
+    db: Database,
     session_id: UUID,
     generation: int,
     secret_hash: bytes,
@@ -71,7 +71,7 @@ async def rotate_session(
     One statement on one row by its primary key, no join, no indexed column: of fifty refreshes
     with one token, one moves the row.
     """
-    return await db.fetchrow(
+    return await db.fetchrow_hot(
         """
         UPDATE sessions
            SET generation = generation + 1, rotated_at = $4, last_activity_at = $4

@@ -1,0 +1,54 @@
+"""One connection to PostgreSQL, as the pool makes it."""
+
+import json
+from typing import Any
+
+import asyncpg
+from asyncpg import Record
+from asyncpg.prepared_stmt import PreparedStatement
+
+
+class PlainConnection(asyncpg.Connection):
+    """A connection that is handed back without a reset query.
+
+    The default would add a round trip to every statement. It is safe because nothing here sets
+    session state: no SET outside a transaction, no advisory session locks, no LISTEN on the pool.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._hot: dict[str, PreparedStatement[Record]] = {}
+        kept: int = self._config.statement_cache_size  # type: ignore[attr-defined] # not in the stubs
+        self._holds_ready = kept > 0
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
+        self._hot.clear()  # asyncpg refuses a statement whose connection went back to its pool
+        await super().reset(timeout=timeout)
+
+    async def fetchrow_prepared(self, query: str, *args: Any) -> Record | None:
+        """Run a statement that is held ready, and return its first row.
+
+        Where a migration has just changed its table it is run once more, as asyncpg's own does.
+        Where asyncpg keeps no statements, as behind some poolers, none is held ready here either.
+        """
+        if not self._holds_ready:
+            return await self.fetchrow(query, *args)
+        statement = self._hot.get(query)
+        if statement is None:
+            statement = self._hot[query] = await self.prepare(query)
+        try:
+            return await statement.fetchrow(*args)
+        except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
+            del self._hot[query]
+            return await self.fetchrow(query, *args)
+
+
+async def prepare_connection(connection: "asyncpg.Connection[Record]") -> None:
+    """Teach a new connection to speak JSON."""
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        )
