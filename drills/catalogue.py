@@ -16,4 +16,6 @@ DRILLS: dict[str, Drill] = {
     "database-black-holed": database.database_black_holed,
     "database-slow": database.database_slow,
     "database-resetting": database.database_resetting,
+    "stopped": workers.stopped,
+    "stopped-pair": workers.stopped_pair,
 }

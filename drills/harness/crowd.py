@@ -37,14 +37,14 @@ class Size:
         }
 
     @property
-    def longest_answer(self) -> float:
+    def longest_refusal(self) -> float:
         """Seconds that one refusal may take: both waits, and some for the machine."""
         return self.acquire_timeout + self.command_timeout + 1.0
 
 
 # With the time-outs of the settings' defaults.
-FULL = Size(16, 1000, 12.0, 6.0, 2.0, 5.0)
-QUICK = Size(8, 120, 1.2, 0.0, 0.3, 0.5)
+FULL = Size(16, 1000, 6.0, 6.0, 2.0, 5.0)
+QUICK = Size(8, 120, 1.0, 0.0, 1.0, 1.5)
 
 
 class Crowd:

@@ -13,6 +13,7 @@ from bench.harness.servers import Server, keyfob
 # than any drill: a client whose answer was lost presents its token again and is no thief.
 SETTINGS: dict[str, object] = {
     "BCRYPT_COST": 4,
+    "ISSUER": "http://localhost/auth",  # not of the port: tokens must outlive an instance
     "REFRESH_GRACE": 300,
     "LIMIT_REFRESH": "1000000/minute",
 }

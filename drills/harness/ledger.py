@@ -122,9 +122,14 @@ class Ledger:
         """How many 503s were sent in a time."""
         return sum(ask.status == 503 and since <= ask.ended < until for ask in self.asks)
 
-    def slowest(self) -> float:
-        """The longest that anybody waited for an answer, in seconds."""
-        return max((ask.ended - ask.began for ask in self.asks if ask.status), default=0.0)
+    def slowest(self, *statuses: int) -> float:
+        """The longest that anybody waited for an answer, or for one of a status, in seconds."""
+        times = (
+            ask.ended - ask.began
+            for ask in self.asks
+            if (ask.status in statuses if statuses else ask.status)
+        )
+        return max(times, default=0.0)
 
     def recovered_in(self, back: float) -> float | None:
         """Seconds from `back` until requests succeed and none fails any more; None: never."""

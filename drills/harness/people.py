@@ -179,8 +179,9 @@ class Administrator(Visitor):
         )
         if answer is None or answer.status != 200:
             return False
+        # After an attempt without an answer it may have been so before: then nothing was changed.
+        ward.changes_made += len(open_values) == 2
         open_values[:] = [value]
-        ward.changes_made += 1
         for session in ward.sessions if blocks else ():
             session.ended = True
         return True

@@ -1,0 +1,109 @@
+"""Instances that differ: of another release, or with another clock; and the other commands."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.harness.servers import KEYFOB, Server, environment_of, free_port, run
+
+from drills.harness.instances import SETTINGS
+
+# The same for all, for what one signs another believes; else the port would be in it.
+SHARED: dict[str, object] = {**SETTINGS, "ISSUER": "http://keyfob.test/auth"}
+
+_SOURCE = Path("src/keyfob")
+
+
+@asynccontextmanager
+async def variant(
+    dsn: str, environment: Mapping[str, str] | None = None, **settings: object
+) -> AsyncIterator[Server]:
+    """Run `keyfob serve` with variables beside its settings, while the event loop goes on."""
+    port = free_port()
+    told = {**environment_of(dsn, **{**SHARED, **settings}, PORT=port), **(environment or {})}
+    serving = run([*KEYFOB, "serve"], port, "/health/ready", told)
+    server = await asyncio.to_thread(serving.__enter__)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(serving.__exit__, None, None, None)
+
+
+async def command(dsn: str, *arguments: str, **settings: object) -> Any:
+    """Run another command of `keyfob` with `--json`; return what it says, whatever its exit code.
+
+    Raises:
+        RuntimeError: it says nothing that can be read; with its complaint.
+    """
+    told = environment_of(dsn, **{**SHARED, **settings})
+    done = await started(told, *KEYFOB, *arguments, "--json")
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()}") from None
+
+
+async def started(
+    environment: Mapping[str, str], *words: str, folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end while the event loop goes on."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        words,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "src", **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def next_release(folder: Path, *versions: Path) -> Path:
+    """Copy this release and add migrations to it; return the folder with its `alembic.ini`."""
+    copy = folder / "next release"
+    shutil.copytree(_SOURCE, copy / _SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy("alembic.ini", copy)
+    for version in versions:
+        shutil.copy(version, copy / _SOURCE / "migrations" / "versions")
+    return copy
+
+
+# Where Debian's packages put it: the one for programs with threads.
+_LIBRARIES = "*/faketime/libfaketimeMT.so.1"
+
+
+class FakeTime:
+    """A wall clock of its own for one process and its children, by libfaketime.
+
+    The steady clock stays true: an operator who sets a clock does not move that either.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock"
+        self.set(0)
+
+    @staticmethod
+    def library() -> Path | None:
+        """Return where libfaketime is; None where it is not installed."""
+        return next(Path("/usr/lib").glob(_LIBRARIES), None)
+
+    def set(self, seconds: int) -> None:
+        """Set the clock to so many seconds from the true time, at once."""
+        draft = self._file.with_suffix(".new")
+        draft.write_text(f"{seconds:+d}\n")
+        draft.replace(self._file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(self.library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_RESET": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
