@@ -5,7 +5,7 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import database, workers
+from drills.scenes import database, resources, workers
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
@@ -16,6 +16,8 @@ DRILLS: dict[str, Drill] = {
     "database-black-holed": database.database_black_holed,
     "database-slow": database.database_slow,
     "database-resetting": database.database_resetting,
+    "pool-exhausted": resources.pool_exhausted,
+    "disk-full": resources.disk_full,
     "stopped": workers.stopped,
     "stopped-pair": workers.stopped_pair,
 }
