@@ -1,0 +1,1 @@
+"""Growing past one machine: each topology of docs/scaling.md, run on loopback and broken."""

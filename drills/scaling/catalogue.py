@@ -1,0 +1,13 @@
+"""The topologies by name. A new one is a module beside this one and a line here."""
+
+from drills.catalogue import Drill
+from drills.scaling import balanced, failover
+
+# Each drill's docstring is its part of docs/scaling.md.
+DRILLS: dict[str, Drill] = {
+    "haproxy": balanced.behind_haproxy,
+    "nginx": balanced.behind_nginx,
+    "failover": failover.failover,
+    "failover-silent": failover.failover_silent,
+    "failover-asynchronous": failover.failover_asynchronous,
+}

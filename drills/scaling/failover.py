@@ -1,0 +1,110 @@
+"""A primary with a streaming standby: the primary goes, the standby is promoted, under load.
+
+Who decides that the primary is gone, and that it stays gone, is not tried here: that is the work of
+a failover manager, or of somebody who is awake.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from bench.harness.cluster import HOST, USER, Cluster, standby, temporary
+
+from drills.harness.crowd import Size, crowd
+from drills.harness.instances import LONGEST_RECOVERY
+from drills.harness.ledger import Ledger
+from drills.harness.outcome import Outcome
+from drills.harness.truth import lost_promises
+from drills.harness.wire import Break
+from drills.scaling.fleet import fleet
+from drills.scaling.revocation import late, slowest_revocation, told
+
+# A commit is acknowledged when the standby has it on disk, too.
+_SYNCHRONOUS = {"synchronous_standby_names": "standby"}
+
+
+async def failover(size: Size) -> Outcome:
+    """The primary is killed; its synchronous standby is promoted."""
+    return await _fail_over(size, "killed the primary", Cluster.kill, _SYNCHRONOUS)
+
+
+async def failover_silent(size: Size) -> Outcome:
+    """The primary's machine says nothing any more; its synchronous standby is promoted."""
+    return await _fail_over(size, "froze the primary", _freeze, _SYNCHRONOUS)
+
+
+async def failover_asynchronous(size: Size) -> Outcome:
+    """The primary is killed; a standby that nobody waited for is promoted: what it had not is lost.
+
+    This is told and not judged: whoever sets up replication so has chosen it.
+    """
+    return await _fail_over(size, "killed the primary", Cluster.kill, {})
+
+
+async def _fail_over(
+    size: Size, fault: str, strike: Callable[[Cluster], None], options: dict[str, str]
+) -> Outcome:
+    ledger = Ledger()
+    with temporary(options) as primary, standby(primary) as second:
+        async with fleet(_dsn(primary, second), 2, **size.timeouts) as members:
+            ports = [member.port for member in members]
+            async with crowd(ledger, ports, size.clients) as people:
+                await people.acknowledged(size.requests)
+                fault_at = time.monotonic()
+                strike(primary)
+                await asyncio.sleep(size.fault_seconds)
+                await asyncio.to_thread(second.promote)
+                back = time.monotonic()
+                await people.acknowledged(size.requests)
+                await asyncio.sleep(size.longest_refusal)  # who still waits for the old one
+            lost = await lost_promises(ledger, second.dsn(), ports[0])
+            lag = await slowest_revocation(ports)
+        _unfreeze(primary)
+    recovered, slowest = ledger.recovered_in(back), ledger.slowest()
+    return Outcome(
+        did=f"{fault}, promoted its {'synchronous' if options else 'asynchronous'} standby",
+        in_flight=ledger.in_flight(fault_at),
+        acknowledged=ledger.acknowledged,
+        refused=ledger.refused(),
+        lost=lost if options else [],
+        unexpected=[*ledger.complaints(), *ledger.broken(*Break)] if options else [],
+        recovered_in=recovered,
+        late=[
+            *(
+                []
+                if recovered is not None and recovered <= _longest(strike, size)
+                else ["no recovery"]
+            ),
+            *([f"an answer took {slowest:.2f} s"] if slowest > size.longest_refusal else []),
+            *late(lag),
+        ],
+        notes=[
+            f"promoted after {back - fault_at:.2f} s",
+            *([] if options else [f"{len(lost)} promises of {ledger.acknowledged} lost"]),
+            told(lag),
+        ],
+    )
+
+
+def _dsn(*hosts: Cluster) -> str:
+    named = ",".join(f"{HOST}:{cluster.port}" for cluster in hosts)
+    return f"postgresql://{USER}@{named}/postgres?target_session_attrs=read-write"
+
+
+def _longest(strike: Callable[[Cluster], None], size: Size) -> float:
+    # Of a machine that says nothing, every kept connection must first be waited for in vain.
+    return LONGEST_RECOVERY + (size.longest_refusal if strike is _freeze else 0)
+
+
+def _freeze(cluster: Cluster) -> None:
+    """Stop every process: what is sent to them is taken by the system and never answered."""
+    for pid in cluster.pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def _unfreeze(cluster: Cluster) -> None:
+    """Kill what was frozen, so that it never serves beside the new primary."""
+    if cluster.process is not None:
+        cluster.kill()
