@@ -29,9 +29,9 @@ class Contestant:
         start: starts it on a new, empty database of the cluster, ready for its clients, with its
             own hashing or with ours (bcrypt, cost 12); raises `Unavailable` where it cannot be set.
         clients: by scene: "register", "login", "refresh", "me" (or its session check), and where
-            it has them "introspect", "userinfo", "list", "search". Each prepares itself (registers
-            a user of its own) and then takes one step at a time, as those of
-            `bench.harness.clients` do.
+            it has them "me, cached" (what it answers without asking its database), "introspect",
+            "userinfo", "list", "search". Each prepares itself (registers a user of its own) and
+            then takes one step at a time, as those of `bench.harness.clients` do.
         notes: what a reader must know to compare fairly, by scene ("me: reads the session row").
     """
 
