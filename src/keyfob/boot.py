@@ -114,7 +114,7 @@ async def schema_is_current(settings: Settings) -> bool:
     Raises:
         DatabaseUnavailable: the database does not answer.
     """
-    db = Database(settings.dsn, pool_size=2)
+    db = Database(settings.dsn, pool_size=2, pooler=settings.database_pooler)
     await db.open()
     try:
         version = await queries.find_schema_version(db)
@@ -134,7 +134,7 @@ def migrate(settings: Settings, target: str = "head") -> None:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "KEYFOB_MIGRATE_DSN": settings.dsn,
+            "KEYFOB_MIGRATE_DSN": settings.direct_dsn,
         },
         capture_output=True,
         text=True,

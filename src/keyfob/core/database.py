@@ -6,7 +6,7 @@ A function that takes `Database` opens what it needs; one that takes `Tx` joins 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 from asyncpg import Record
@@ -17,6 +17,9 @@ from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 
 Tx: TypeAlias = "PoolConnectionProxy[Record]"
+
+# What stands between, in transaction mode; "prepared" knows prepared statements.
+Pooler = Literal["none", "transaction", "prepared"]
 
 # What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
 _AWAY = (
@@ -35,6 +38,16 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,
 )
+
+
+def session_options(pooler: Pooler, name: str) -> dict[str, Any]:
+    """Return what may be asked of a connection: through a pooler, no session is ours."""
+    settings = {"application_name": name}
+    if pooler == "none":
+        settings["jit"] = "off"  # PgBouncer refuses a client that sends what it does not know
+    # Without the cache asyncpg parses anew in the very step that executes, in one transaction.
+    uncached = {"statement_cache_size": 0} if pooler == "transaction" else {}
+    return {"server_settings": settings, **uncached}
 
 
 @contextmanager
@@ -72,6 +85,7 @@ class Database:
         pool_size: int = 10,
         acquire_timeout: float = 2.0,
         command_timeout: float = 5.0,
+        pooler: Pooler = "none",
     ) -> None:
         self._acquire_timeout = acquire_timeout
         self._options: dict[str, Any] = {
@@ -80,6 +94,7 @@ class Database:
             "max_size": pool_size,
             "timeout": acquire_timeout,
             "command_timeout": command_timeout,
+            **session_options(pooler, "keyfob"),
         }
         self._spare: list[Tx] = []
         self._waiting = 0
@@ -95,7 +110,6 @@ class Database:
             connection_class=PlainConnection,
             init=prepare_connection,
             max_inactive_connection_lifetime=300,
-            server_settings={"application_name": "keyfob", "jit": "off"},
         )
 
     @property
@@ -234,4 +248,4 @@ class Database:
             self._spare.append(connection)
 
 
-Executor: TypeAlias = "Database | Tx"
+Executor: TypeAlias = "Database | Tx | asyncpg.Connection[Any]"

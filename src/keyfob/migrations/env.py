@@ -127,8 +127,9 @@ def main() -> None:
     from keyfob.boot import database_of  # noqa: PLC0415 - see above
     from keyfob.settings import load_settings  # noqa: PLC0415 - see above
 
-    with database_of(load_settings()) as dsn:
-        asyncio.run(_migrate(dsn))
+    settings = load_settings()
+    with database_of(settings) as embedded:
+        asyncio.run(_migrate(settings.direct_dsn if settings.database_url else embedded))
 
 
 main()
