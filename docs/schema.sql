@@ -2,6 +2,14 @@
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
+CREATE FUNCTION public.mark_revocation() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+        BEGIN
+            NEW.written_by := pg_current_xact_id();
+            RETURN NEW;
+        END $$;
+
 CREATE FUNCTION public.tally_user() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -80,7 +88,8 @@ CREATE TABLE public.revocations (
     session_id uuid NOT NULL,
     generation integer NOT NULL,
     revoked_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    written_by xid8 DEFAULT pg_current_xact_id() NOT NULL
 );
 
 CREATE TABLE public.sessions (
@@ -210,6 +219,8 @@ CREATE INDEX login_events_default_user_id_at_idx ON public.login_events_default 
 
 CREATE INDEX revocations_expire ON public.revocations USING btree (expires_at);
 
+CREATE INDEX revocations_written ON public.revocations USING btree (written_by);
+
 CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 
 CREATE INDEX sessions_expire ON public.sessions USING btree (expires_at);
@@ -233,6 +244,8 @@ ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_defaul
 ALTER INDEX public.login_events_user ATTACH PARTITION public.login_events_default_user_id_at_id_idx;
 
 ALTER INDEX public.login_events_successes ATTACH PARTITION public.login_events_default_user_id_at_idx;
+
+CREATE TRIGGER revocations_mark BEFORE UPDATE ON public.revocations FOR EACH ROW EXECUTE FUNCTION public.mark_revocation();
 
 CREATE TRIGGER users_tally_changes AFTER UPDATE OF role, status ON public.users FOR EACH ROW WHEN (((old.role <> new.role) OR (old.status <> new.status))) EXECUTE FUNCTION public.tally_user();
 

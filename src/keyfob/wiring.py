@@ -13,6 +13,7 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.pagination import Cursors
+from keyfob.core.polling import PolledFeed
 from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
 from keyfob.health.service import Health
 from keyfob.limits.local import LocalRate
@@ -66,24 +67,36 @@ class Wiring:
         await self.db.close()
 
 
+# How long an account may be answered from memory: where its changes are heard, and where not.
+_HEARD, _UNHEARD = timedelta(seconds=3), timedelta(seconds=1)
+
+
+def _feed(settings: Settings) -> Feed:
+    timeout = settings.database_acquire_timeout
+    if settings.polls:
+        return PolledFeed(settings.dsn, timeout=timeout, pooler=settings.database_pooler)
+    return Feed(settings.direct_dsn, timeout=timeout)
+
+
 def build(settings: Settings, clock: Clock) -> Wiring:
     """Build every service of complete settings. Nothing is opened yet.
 
     Raises:
         WrongSetting: a value cannot be used.
     """
-    dsn, secrets = settings.dsn, SecretKeyring(settings.secret_keys)
+    secrets = SecretKeyring(settings.secret_keys)
     token_ttl = timedelta(seconds=settings.access_token_ttl)
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
     idle_gap = timedelta(seconds=settings.activity_idle_gap)
 
     db = Database(
-        dsn,
+        settings.dsn,
         pool_size=settings.database_pool_size,
         acquire_timeout=settings.database_acquire_timeout,
         command_timeout=settings.database_command_timeout,
+        pooler=settings.database_pooler,
     )
-    feed = Feed(dsn, timeout=settings.database_acquire_timeout)
+    feed = _feed(settings)
     audit = Audit(db, secrets.derive("audit"), clock)
     limits = build_limits(settings, db, clock)
     passwords = build_passwords(settings)
@@ -132,7 +145,13 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     authenticator = SessionAuthenticator(
         tokens, revocations, activity, clock, cache_size=settings.token_cache_size
     )
-    profiles = Profiles(db, clock, online_within=idle_gap, hears_changes=lambda: feed.is_live)
+    profiles = Profiles(
+        db,
+        clock,
+        online_within=idle_gap,
+        remembered=_UNHEARD if settings.polls else _HEARD,
+        hears_changes=lambda: feed.is_live,
+    )
 
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
     login = Login(db, users, passwords.service, sessions, limits.sign_in, log, throttled_log)
@@ -145,6 +164,8 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     feed.hear("revoked", revocations.hear)
     feed.hear("user", profiles.forget)
     # In this order: without keys no token is believed, so none is before its revocation is known.
+    feed.poll_with(revocations.poll)
+    feed.poll_with(keyring.poll)
     feed.reload_with(revocations.load)
     feed.hear_and_reload("keys", keyring.load)
     keyring.on_change.append(authenticator.forget)

@@ -8,7 +8,10 @@ from tests.migrations.conftest import Alembic
 
 from keyfob.boot import complete, schema_is_current
 from keyfob.core.database import Database
+from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
+
+NEXT = f"{int(HEAD) + 1:04}"
 
 
 def tables(dsn: str) -> set[str]:
@@ -33,15 +36,15 @@ def test_upgrade_revision_and_downgrade(
     where = {"KEYFOB_DATABASE_URL": unmigrated_dsn}  # and no key: a migration needs none
 
     alembic("upgrade", "head", **where)
-    assert {"users", "sessions", "login_events", "0001"} <= tables(unmigrated_dsn)
+    assert {"users", "sessions", "login_events", HEAD} <= tables(unmigrated_dsn)
 
     alembic("revision", "-m", "Give users a locale", **where)
-    (made,) = versions.glob("0002_*.py")
+    (made,) = versions.glob(f"{NEXT}_*.py")
     text = made.read_text()
-    assert made.name == "0002_give_users_a_locale.py"
+    assert made.name == f"{NEXT}_give_users_a_locale.py"
     assert text.startswith('"""Give users a locale"""\n')
-    assert 'revision = "0002"' in text.replace("'", '"')
-    assert 'down_revision: str | None = "0001"' in text.replace("'", '"')
+    assert f'revision = "{NEXT}"' in text.replace("'", '"')
+    assert f'down_revision: str | None = "{HEAD}"' in text.replace("'", '"')
 
     up, down = text.split("def downgrade")
     made.write_text(
@@ -50,10 +53,10 @@ def test_upgrade_revision_and_downgrade(
         + down.replace('"""\n        """', '"DROP TABLE locales"')
     )
     alembic("upgrade", "head", **where)
-    assert {"locales", "0002"} <= tables(unmigrated_dsn)
+    assert {"locales", NEXT} <= tables(unmigrated_dsn)
 
     alembic("downgrade", "-1", **where)
-    assert "0001" in tables(unmigrated_dsn)
+    assert HEAD in tables(unmigrated_dsn)
     assert "locales" not in tables(unmigrated_dsn)
 
 

@@ -14,11 +14,14 @@ import pytest
 from tests.fixtures.postgres import migrate
 from tests.migrations.conftest import ROOT
 
-INDEX = """
+from keyfob.migrations.head import HEAD
+
+NEXT = f"{int(HEAD) + 1:04}"
+INDEX = f"""
 from keyfob.migrations.running import build_index, drop_index, run_sql
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{HEAD}"
 
 
 def upgrade() -> None:
@@ -45,7 +48,7 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         ROOT / "src" / "keyfob", copy / "keyfob", ignore=shutil.ignore_patterns("__pycache__")
     )
-    (copy / "keyfob" / "migrations" / "versions" / "0002_locale.py").write_text(INDEX)
+    (copy / "keyfob" / "migrations" / "versions" / f"{NEXT}_locale.py").write_text(INDEX)
     return copy
 
 

@@ -131,6 +131,23 @@ async def test_a_change_is_heard_in_every_worker_though_the_clock_stands_still(
         assert await statements_of(world, signed_in) == []
 
 
+async def test_where_workers_poll_a_change_is_seen_within_a_second(
+    settings: Settings, clock: MovableClock
+) -> None:
+    polling = settings.model_copy(update={"feed": "poll"})
+    async with World(polling, clock) as one, World(polling, clock) as two:
+        user_id = await one.make_user(name="Ada")
+        admin, signed_in = await one.make_admin(), await one.log_in()
+        assert await name_of(two, signed_in) == "Ada"
+
+        await one.api.patch(
+            f"/admin/users/{user_id}", json={"name": "Countess"}, headers=admin.headers
+        )
+        clock.advance(1)
+
+        assert await name_of(two, signed_in) == "Countess"
+
+
 async def test_while_the_feed_is_away_nothing_is_remembered(world: World) -> None:
     await world.make_user(name="Ada")
     signed_in = await world.log_in()

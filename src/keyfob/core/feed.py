@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from keyfob.core import queries
-from keyfob.core.database import translated_faults
+from keyfob.core.database import Executor, translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import FEED_LIVE
@@ -44,6 +44,7 @@ class Feed:
         self._reloads: list[Callable[[], Awaitable[None]]] = []
         self._on_notice: list[Callable[[], Awaitable[None]]] = []
         self._on_time: list[Callable[[datetime, float], None]] = []
+        self._polls: list[Callable[[Executor], Awaitable[None]]] = []
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -66,6 +67,10 @@ class Feed:
     def hear_time(self, listener: Callable[[datetime, float], None]) -> None:
         """Call `listener` with the database's time, and the seconds that it took to hear it."""
         self._on_time.append(listener)
+
+    def poll_with(self, poll: Callable[[Executor], Awaitable[None]]) -> None:
+        """Call `poll` again and again where there are no notices (`core.polling`)."""
+        self._polls.append(poll)
 
     async def start(self) -> None:
         """Connect, and stay connected in the background until `stop`.
@@ -90,7 +95,7 @@ class Feed:
         pause = 0.05
         while True:
             try:
-                await self._listen()
+                await self._follow()
             except (DatabaseUnavailable, asyncpg.PostgresError) as fault:
                 if self.is_live:
                     log.warning("feed_lost", cause=repr(fault.__cause__ or fault))
@@ -103,7 +108,7 @@ class Feed:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
-    async def _listen(self) -> None:
+    async def _follow(self) -> None:
         with translated_faults():
             connection = await connect(
                 self._dsn,
@@ -141,7 +146,7 @@ class Feed:
             if beats % _RELOAD_EVERY_BEATS == 0:
                 await self._reload()
 
-    async def _ask_the_time(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _ask_the_time(self, connection: Executor) -> None:
         asked = time.monotonic()
         theirs = await queries.read_time(connection)
         took = time.monotonic() - asked

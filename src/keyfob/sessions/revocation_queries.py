@@ -1,6 +1,7 @@
 """SQL of revocations."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +9,17 @@ from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far somebody has read: to the oldest transaction that was open then, on one server."""
+
+    server: str
+    oldest_open: str
+
+
+NOTHING_READ = Mark("", "0")
 
 
 async def revoke(
@@ -57,3 +69,35 @@ async def list_revocations(db: Executor, now: datetime) -> list[Record]:
     return await db.fetch(
         "SELECT session_id, generation, expires_at FROM revocations WHERE expires_at > $1", now
     )
+
+
+async def list_revocations_since(
+    db: Executor, mark: Mark, now: datetime
+) -> tuple[Mark, list[Record]]:
+    """Return the revocations that were written since a mark, and the next mark.
+
+    The mark is the oldest transaction that was still open. Whatever was written by an older one
+    had been committed and seen then, or never will be; all others are read, some of them again.
+    So nothing is missed in whatever order transactions commit, nothing waits for a slow one, and
+    while one is open no more is read than all revocations that could still meet a live token.
+
+    All of these are read when the mark is another server's, such as that of a primary that failed:
+    the one in its place may have counted less far, and give the same numbers again.
+    """
+    records = await db.fetch(
+        """
+        SELECT t.server, t.oldest_open::text,
+               r.session_id, r.generation, r.revoked_at, r.expires_at
+          FROM (SELECT pg_postmaster_start_time()::text AS server,
+                       pg_snapshot_xmin(pg_current_snapshot()) AS oldest_open) AS t
+          LEFT JOIN revocations AS r
+            ON r.expires_at > $3
+           AND r.written_by >= CASE WHEN t.server = $1 AND t.oldest_open >= $2::text::xid8
+                                    THEN $2::text::xid8 ELSE '0' END
+        """,
+        mark.server,
+        mark.oldest_open,
+        now,
+    )
+    reached = Mark(records[0]["server"], records[0]["oldest_open"])
+    return reached, [record for record in records if record["session_id"] is not None]

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from keyfob.core.clock import SKEW, Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Executor
 from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
 from keyfob.sessions import revocation_queries
+from keyfob.sessions.revocation_queries import NOTHING_READ
 
 
 class Revocations:
@@ -21,6 +22,7 @@ class Revocations:
         self._clock = clock
         self._token_ttl = token_ttl
         self._dead: dict[UUID, tuple[int, datetime]] = {}
+        self._mark = NOTHING_READ
 
     def kills(self, session_id: UUID, generation: int) -> bool:
         """Tell whether a token of that session and generation is dead."""
@@ -31,21 +33,37 @@ class Revocations:
         """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
         return now + self._token_ttl + SKEW
 
-    def add(self, session_id: UUID, generation: int, expires_at: datetime) -> None:
-        """Hold a revocation; a later generation replaces an earlier one, never the reverse."""
+    def add(self, session_id: UUID, generation: int, expires_at: datetime) -> bool:
+        """Hold a revocation, and tell whether it is new.
+
+        A later generation replaces an earlier one, never the reverse.
+        """
         held = self._dead.get(session_id)
-        if held is None or held[0] < generation:
+        is_new = held is None or held[0] < generation
+        if held is None or is_new:
             self._dead[session_id] = (generation, expires_at)
         else:
             self._dead[session_id] = (held[0], max(held[1], expires_at))
         REVOCATIONS_HELD.set(len(self._dead))
+        return is_new
 
     def hear(self, notice: str) -> None:
         """Take in a notice `session generation milliseconds` of the feed."""
         session, generation, milliseconds = notice.split(" ")
         revoked_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
         self.add(UUID(session), int(generation), self.expiry(self._clock.now()))
-        REVOCATION_LAG.observe(max(0.0, (self._clock.now() - revoked_at).total_seconds()))
+        self._observe_lag(revoked_at)
+
+    async def poll(self, db: Executor) -> None:
+        """Read what was revoked since the last poll: where nothing is heard."""
+        mark, revoked = await revocation_queries.list_revocations_since(
+            db, self._mark, self._clock.now()
+        )
+        for record in revoked:
+            is_new = self.add(record["session_id"], record["generation"], record["expires_at"])
+            if is_new and mark.server == self._mark.server:  # else it may be older than this worker
+                self._observe_lag(record["revoked_at"])
+        self._mark = mark
 
     async def load(self) -> None:
         """Read what was revoked while the feed was away, and drop what can meet no token."""
@@ -54,3 +72,6 @@ class Revocations:
             self.add(record["session_id"], record["generation"], record["expires_at"])
         self._dead = {key: held for key, held in self._dead.items() if held[1] > now}
         REVOCATIONS_HELD.set(len(self._dead))
+
+    def _observe_lag(self, revoked_at: datetime) -> None:
+        REVOCATION_LAG.observe(max(0.0, (self._clock.now() - revoked_at).total_seconds()))

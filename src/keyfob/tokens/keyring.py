@@ -9,7 +9,7 @@ from typing import Any
 from asyncpg import Record
 
 from keyfob.core.clock import SKEW, Clock
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import Box
 from keyfob.core.secrets import random_text
 from keyfob.tokens import algorithms, queries
@@ -51,6 +51,7 @@ class Keyring:
         self._by_header: dict[str, SigningKey] = {}
         self._loading = asyncio.Lock()
         self._jwks = b""
+        self._polled = (0, 0)
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
@@ -114,6 +115,13 @@ class Keyring:
         if changed:
             for tell in self.on_change:
                 tell()
+
+    async def poll(self, db: Executor) -> None:
+        """Read the keys if one was made or dropped since the last poll: where nothing is heard."""
+        polled = await queries.count_keys(db)
+        if polled != self._polled:
+            await self.load()
+            self._polled = polled
 
     async def list_all(self) -> list[dict[str, Any]]:
         """Return every key ever made with its state: next, active, retiring, retired, dropped."""

@@ -28,6 +28,12 @@ async def list_keys(db: Executor, retired_before: datetime) -> list[Record]:
     )
 
 
+async def count_keys(db: Executor) -> tuple[int, int]:
+    """Return how many keys were ever made, and how many of them were dropped."""
+    (counted,) = await db.fetch("SELECT count(*), count(dropped_at) FROM signing_keys")
+    return counted[0], counted[1]
+
+
 async def list_all_keys(db: Executor) -> list[Record]:
     """Return every key ever made, by position, without its private half."""
     return await db.fetch(

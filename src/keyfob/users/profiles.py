@@ -1,8 +1,9 @@
 """The caller's own account, from memory where it can be.
 
 `GET /me` is asked with every page view. An account is remembered for a few seconds, for the token
-generation that asked: a change is announced by the feed, a new role comes with a new generation,
-and while the feed is away nothing is remembered at all.
+generation that asked: a change is announced by the feed (where it only polls, it is seen once the
+memory ends), a new role comes with a new generation, and while the feed is away nothing is
+remembered at all.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.users import queries
 from keyfob.users.models import UserOut
 
-_REMEMBERED = timedelta(seconds=3)
 _MOST_USERS = 10_000
 
 
@@ -38,11 +38,13 @@ class Profiles:
         clock: Clock,
         *,
         online_within: timedelta,
+        remembered: timedelta,
         hears_changes: Callable[[], bool],
     ) -> None:
         self._db = db
         self._clock = clock
         self._online_within = online_within
+        self._remembered = remembered
         self._hears_changes = hears_changes
         self._known: dict[UUID, _Profile] = {}
 
@@ -79,6 +81,6 @@ class Profiles:
             del self._known[next(iter(self._known))]
         self._known.pop(caller.user_id, None)
         self._known[caller.user_id] = profile = _Profile(
-            caller.session_id, caller.generation, now + _REMEMBERED, body.encode()
+            caller.session_id, caller.generation, now + self._remembered, body.encode()
         )
         return profile.body

@@ -1,0 +1,61 @@
+"""The feed of a worker that cannot listen: it asks the database again and again.
+
+A pooler in transaction mode takes a LISTEN and delivers nothing. So each room that must hear the
+others reads what is new, over one connection of the worker's own, often enough that what was
+revoked is refused everywhere within a second. How it knows what is new is the room's to say.
+"""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from keyfob.core.database import Pooler, session_options, translated_faults
+from keyfob.core.feed import Feed
+from keyfob.core.hosts import connect
+
+_POLL_SECONDS = 0.4
+_POLLS_PER_QUESTION_OF_TIME = 3
+_POLLS_PER_RELOAD = 75
+
+
+class PolledFeed(Feed):
+    """Runs what was given to `poll_with`, every 0.4 s; notices it hears none.
+
+    It is live from the first whole reading until a poll fails, or has no answer within `timeout`
+    seconds. Then it begins anew, with a new connection and a whole reading.
+    """
+
+    def __init__(self, dsn: str, *, timeout: float, pooler: Pooler = "none") -> None:
+        super().__init__(dsn, timeout=timeout)
+        self._session = session_options(pooler, "keyfob feed")
+
+    async def _follow(self) -> None:
+        with translated_faults():
+            connection = await connect(
+                self._dsn, timeout=self._timeout, command_timeout=self._timeout, **self._session
+            )
+            try:
+                await self._ask_the_time(connection)
+                # The marks are set before all is read: what is written meanwhile is behind them.
+                await self._poll(connection)
+                await self._reload()
+                self._set_live(True)
+                await self._keep_polling(connection)
+            finally:
+                connection.terminate()
+
+    async def _keep_polling(self, connection: "asyncpg.Connection[Any]") -> None:
+        polls = 0
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            await self._poll(connection)
+            polls += 1
+            if polls % _POLLS_PER_QUESTION_OF_TIME == 0:
+                await self._ask_the_time(connection)
+            if polls % _POLLS_PER_RELOAD == 0:
+                await self._reload()
+
+    async def _poll(self, connection: "asyncpg.Connection[Any]") -> None:
+        for poll in self._polls:
+            await poll(connection)

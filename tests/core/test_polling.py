@@ -1,0 +1,142 @@
+"""The feed that polls: often enough, all of it after every break, and honest when cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import pytest
+from drills.harness.proxy import Fault, Proxy
+from tests.fixtures.world import eventually
+
+from keyfob.core.database import Database, Executor
+from keyfob.core.polling import PolledFeed
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.telemetry import FEED_LIVE
+
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyfob feed'"
+)
+
+
+class Asked:
+    """What a room was asked to read, in order."""
+
+    def __init__(self, feed: PolledFeed) -> None:
+        self.read: list[str] = []
+        self.times: list[datetime] = []
+        self.fails: BaseException | None = None
+        feed.hear_time(lambda theirs, _: self.times.append(theirs))
+        feed.poll_with(self.poll)
+        feed.reload_with(self.reload)
+
+    async def poll(self, db: Executor) -> None:
+        self.read.append("news")
+        if self.fails is not None:
+            raise self.fails
+        await db.fetchval("SELECT 1")
+
+    async def reload(self) -> None:
+        self.read.append("all")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyfob.core.polling._POLL_SECONDS", 0.01)
+
+
+@asynccontextmanager
+async def polling(dsn: str) -> AsyncIterator[tuple[PolledFeed, Asked]]:
+    feed = PolledFeed(dsn, timeout=0.3)
+    asked = Asked(feed)
+    await feed.start()
+    try:
+        yield feed, asked
+    finally:
+        await feed.stop()
+
+
+async def test_a_start_marks_where_it_is_and_then_reads_all(dsn: str) -> None:
+    async with polling(dsn) as (feed, asked):
+        assert feed.is_live
+        assert FEED_LIVE._value.get() == 1
+        assert asked.read == ["news", "all"]
+        assert len(asked.times) == 1
+
+
+async def test_it_asks_twice_a_second_at_least(dsn: str) -> None:
+    async with polling(dsn) as (_, asked):
+        await eventually(lambda: asked.read.count("news") >= 3, 1.2)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_all_and_the_time_are_read_now_and_then(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.core.polling._POLLS_PER_RELOAD", 4)
+    async with polling(dsn) as (feed, asked):
+        await eventually(lambda: asked.read.count("all") >= 3)
+        assert asked.read[1:].count("news") >= 8
+        assert len(asked.times) >= 3
+        assert feed.is_live
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_cut_is_known_and_all_is_read_again(db: Database, dsn: str) -> None:
+    async with polling(dsn) as (feed, asked):
+        feed._dsn = "postgresql://nobody@127.0.0.1:1/none"
+
+        await db.execute(CUT)
+
+        await eventually(lambda: not feed.is_live, 0.5)
+        assert FEED_LIVE._value.get() == 0
+        assert asked.read.count("all") == 1
+        feed._dsn = dsn
+        await eventually(lambda: feed.is_live)
+        assert asked.read.count("all") == 2
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_server_that_says_nothing_any_more_is_noticed_in_time(dsn: str) -> None:
+    async with Proxy(dsn).running() as proxy, polling(proxy.dsn) as (feed, asked):
+        assert feed.is_live
+
+        await proxy.begin(Fault.HELD)
+        await eventually(lambda: not feed.is_live, 1.0)
+
+        await proxy.end()
+        await eventually(lambda: feed.is_live)
+        assert asked.read.count("all") >= 2
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("fault", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
+async def test_a_poll_that_fails_leaves_the_feed_down_and_trying(
+    dsn: str, fault: BaseException
+) -> None:
+    async with polling(dsn) as (feed, asked):
+        asked.fails = fault
+        await eventually(lambda: not feed.is_live)
+        failed = len(asked.read)
+        await eventually(lambda: len(asked.read) > failed)
+        assert not feed.is_live
+
+        asked.fails = None
+        await eventually(lambda: feed.is_live)
+
+
+async def test_it_stops_in_the_middle_of_a_poll(dsn: str) -> None:
+    feed = PolledFeed(dsn, timeout=5)
+    begun = asyncio.Event()
+
+    async def wait(db: Executor) -> None:
+        begun.set()
+        await db.fetchval("SELECT pg_sleep(60)")
+
+    feed.poll_with(wait)
+    starting = asyncio.create_task(feed.start())
+    await begun.wait()
+
+    async with asyncio.timeout(5):
+        await feed.stop()
+    await starting
