@@ -154,8 +154,19 @@ class Cluster:
 
     def sql(self, statement: str) -> str:
         """Run a statement as the superuser; return its rows, one a line."""
+        return self._psql("-c", statement)
+
+    def script(self, path: Path) -> str:
+        """Run a file of statements as the superuser, up to the first that fails.
+
+        Raises:
+            RuntimeError: one failed.
+        """
+        return self._psql("-v", "ON_ERROR_STOP=1", "-f", str(path))
+
+    def _psql(self, *arguments: str) -> str:
         where = ("-h", str(self.folder), "-p", str(self.port), "-U", USER)
-        return self.run("psql", *where, "-qtA", "-c", statement)
+        return self.run("psql", *where, "-qtA", *arguments)
 
     @property
     def pids(self) -> list[int]:

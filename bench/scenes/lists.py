@@ -4,55 +4,108 @@ import asyncio
 import hashlib
 import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from bench.harness import figures, servers
 from bench.harness.load import Connection, request
+from bench.harness.population import Population, fill
 
-SMALL, LARGE = 10_000, 100_000
-
-_FILL = """
-WITH made AS (
-    INSERT INTO users (id, email, email_normal, name, password_hash, created_at, updated_at)
-    SELECT gen_random_uuid(), address, address, left(md5(-n || ''), 6) || ' ' || left(address, 5),
-           '-', now() - n * interval '1 second', now()
-      FROM generate_series($1::int, $2::int) AS n,
-           LATERAL (SELECT left(md5(n || ''), 10) || '@' || n % 97 || '.example') AS a (address)
-    RETURNING id
-)
-INSERT INTO user_activity (user_id, last_active_at)
-SELECT id, now() - random() * interval '30 days' FROM made
-"""
-
+SMALL, LARGE = Population(10_000), Population(100_000)
+TABLE = "lists"
+SETTINGS = {"BCRYPT_COST": 4, "LOG_LEVEL": "error"}
 CALLS = {
-    "list": "/admin/users?limit=50",
-    "list by activity": "/admin/users?limit=50&sort=-last_active_at",
-    "search": f"/admin/users?limit=50&search={hashlib.md5(b'4321').hexdigest()[:10]}",
+    "admin list": "/admin/users?limit=50",
+    "admin list by activity": "/admin/users?limit=50&sort=-last_active_at",
+    "admin search": f"/admin/users?limit=50&search={hashlib.md5(b'4321').hexdigest()[:10]}",
+    "admin page": "/admin/users?limit=50",
 }
+_PAGED = "admin page"
+_TIMED = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server over one population, and the token of who asks there."""
+
+    port: int
+    token: str
+    users: int
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
     larger = asyncio.run(_another_database(dsn))
-    settings = {"BCRYPT_COST": 4, "LOG_LEVEL": "error"}
-    with servers.keyfob(dsn, **settings) as few, servers.keyfob(larger, **settings) as many:
-        asyncio.run(_fill(dsn, SMALL))
-        asyncio.run(_fill(larger, LARGE))
-        tokens = [asyncio.run(_sign_in(server.port)) for server in (few, many)]
-        for name in (*CALLS, "page"):
-            at_few, at_many = figures.in_turn(
-                rounds,
-                lambda name=name: asyncio.run(_p50(few.port, tokens[0], name)),
-                lambda name=name: asyncio.run(_p50(many.port, tokens[1], name)),
-            )
-            report.add(
-                f"admin {name}: p50 at {LARGE // 1000}k / at {SMALL // 1000}k users",
-                figures.ratios(at_many, at_few),
-                1.5,
-                f"{min(at_few) * 1000:.2f} ms, then {min(at_many) * 1000:.2f} ms",
-                at_most=True,
-            )
+    with servers.keyfob(dsn, **SETTINGS) as few, servers.keyfob(larger, **SETTINGS) as many:
+        fill(dsn, SMALL)
+        fill(larger, LARGE)
+        places = [
+            Place(few.port, admin_token(few.port), SMALL.users),
+            Place(many.port, admin_token(many.port), LARGE.users),
+        ]
+        for name, path in CALLS.items():
+            compare(report, name, path, places, rounds, 1.5)
+
+
+def compare(
+    report: figures.Report,
+    name: str,
+    path: str,
+    places: Sequence[Place],
+    rounds: int,
+    bound: float,
+) -> None:
+    """Time a call at few users and at many, in turn; the line is their ratio."""
+    few, many = places
+    seen: dict[int, list[float]] = {place.users: [] for place in places}
+    for _ in range(rounds):
+        for place in places:
+            seen[place.users].append(_p50(place, name, path) * 1000)
+    for users, values in seen.items():
+        report.figure(TABLE, name, "p50", "ms", values, at=users)
+    at_few, at_many = seen.values()
+    report.add(
+        f"{name}: p50 at {_short(many.users)} / at {_short(few.users)} users",
+        figures.ratios(at_many, at_few),
+        bound,
+        f"{min(at_few):.2f} ms, then {min(at_many):.2f} ms",
+        at_most=True,
+    )
+
+
+def admin_token(port: int) -> str:
+    """Sign the administrator in and return an access token."""
+    email, password = servers.ADMIN
+    wire = request("POST", "/login", body={"email": email, "password": password})
+    answer = asyncio.run(Connection(servers.HOST, port).send(wire))
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def _p50(place: Place, name: str, path: str) -> float:
+    return asyncio.run(_time(place, path, paged=name == _PAGED))
+
+
+async def _time(place: Place, path: str, *, paged: bool) -> float:
+    """Time sixty calls and return the median; paged ones follow the links of sixty pages."""
+    connection = Connection(servers.HOST, place.port)
+    seen = []
+    for _ in range(_TIMED):
+        wire = request("GET", path, token=place.token)
+        before = time.perf_counter()
+        answer = await connection.send(wire)
+        seen.append(time.perf_counter() - before)
+        assert answer.status == 200, answer
+        if paged:
+            path = answer.link
+    connection.close()
+    return statistics.median(seen)
+
+
+def _short(users: int) -> str:
+    return f"{users // 1_000_000}M" if users >= 1_000_000 else f"{users // 1000}k"
 
 
 async def _another_database(dsn: str) -> str:
@@ -60,36 +113,3 @@ async def _another_database(dsn: str) -> str:
     await connection.execute("CREATE DATABASE larger")
     await connection.close()
     return urlunsplit(urlsplit(dsn)._replace(path="/larger"))
-
-
-async def _fill(dsn: str, count: int) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.execute(_FILL, 1, count)
-    await connection.execute("VACUUM ANALYZE users")
-    await connection.execute("VACUUM ANALYZE user_activity")
-    await connection.close()
-
-
-async def _sign_in(port: int) -> str:
-    email, password = servers.ADMIN
-    answer = await Connection(servers.HOST, port).send(
-        request("POST", "/login", body={"email": email, "password": password})
-    )
-    token: str = answer.json()["access_token"]
-    return token
-
-
-async def _p50(port: int, token: str, name: str) -> float:
-    """Time sixty calls; those of "page" follow the links of sixty pages."""
-    connection = Connection(servers.HOST, port)
-    path = CALLS.get(name, CALLS["list"])
-    seen = []
-    for _ in range(60):
-        wire = request("GET", path, token=token)
-        before = time.perf_counter()
-        answer = await connection.send(wire)
-        seen.append(time.perf_counter() - before)
-        assert answer.status == 200, answer
-        if name == "page":
-            path = answer.link
-    return statistics.median(seen)
