@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.people import AMOUNT, Person
+from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
@@ -161,6 +162,16 @@ async def test_filters_hold_together_in_every_order_and_in_the_count(
     for sort in ("email", "-last_active_at"):
         found = await walk(world, admin, sort=sort, limit=60, **query)
         assert found == expected(wanted, sort)
+
+
+async def test_what_fits_on_one_page_is_counted_by_reading_it(
+    world: World, admin: SignedIn, people: list[Person]
+) -> None:
+    wanted = people[3]["email"]
+    for query, counts in (({"search": wanted}, 0), ({"search": "example"}, 1)):
+        with recorded_statements() as seen:
+            await world.api.get("/admin/users", params=query, headers=admin.headers)
+        assert sum("count(*)" in statement for statement in seen) == counts
 
 
 async def test_skip_passes_over_rows(world: World, admin: SignedIn, people: list[Person]) -> None:
