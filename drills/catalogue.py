@@ -5,7 +5,7 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import database, resources, workers
+from drills.scenes import database, keys, resources, together, upgrade, workers
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
@@ -20,4 +20,9 @@ DRILLS: dict[str, Drill] = {
     "disk-full": resources.disk_full,
     "stopped": workers.stopped,
     "stopped-pair": workers.stopped_pair,
+    "two-instances": together.two_instances,
+    "clock-set": together.clock_set,
+    "clock-off": together.clock_off,
+    "upgrade": upgrade.upgrade,
+    "keys-rotated": keys.keys_rotated,
 }

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,20 +13,27 @@ from typing import Any
 from bench.harness.servers import KEYFOB, Server, environment_of, free_port, run
 
 from drills.harness.instances import SETTINGS
+from keyfob.migrations.head import HEAD
 
 # The same for all, for what one signs another believes; else the port would be in it.
 SHARED: dict[str, object] = {**SETTINGS, "ISSUER": "http://keyfob.test/auth"}
 
+ALEMBIC = [sys.executable, "-m", "alembic"]
 _SOURCE = Path("src/keyfob")
 
 
 @asynccontextmanager
 async def variant(
-    dsn: str, environment: Mapping[str, str] | None = None, **settings: object
+    dsn: str,
+    settings: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """Run `keyfob serve` with variables beside its settings, while the event loop goes on."""
     port = free_port()
-    told = {**environment_of(dsn, **{**SHARED, **settings}, PORT=port), **(environment or {})}
+    told = {
+        **environment_of(dsn, **{**SHARED, **(settings or {}), "PORT": port}),
+        **(environment or {}),
+    }
     serving = run([*KEYFOB, "serve"], port, "/health/ready", told)
     server = await asyncio.to_thread(serving.__enter__)
     try:
@@ -63,14 +71,26 @@ async def started(
     )
 
 
-def next_release(folder: Path, *versions: Path) -> Path:
-    """Copy this release and add migrations to it; return the folder with its `alembic.ini`."""
+def next_release(folder: Path, *migrations: Path) -> tuple[Path, str]:
+    """Copy this release and put migrations after its newest.
+
+    Args:
+        folder: where the copy goes.
+        migrations: files with `upgrade` and `downgrade`, in their order; numbers are given here.
+
+    Returns:
+        The folder with the copy's `alembic.ini`, and its head.
+    """
     copy = folder / "next release"
     shutil.copytree(_SOURCE, copy / _SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy("alembic.ini", copy)
-    for version in versions:
-        shutil.copy(version, copy / _SOURCE / "migrations" / "versions")
-    return copy
+    before = HEAD
+    for number, migration in enumerate(migrations, int(HEAD) + 1):
+        text = f"{migration.read_text()}\n\nrevision, down_revision = '{number:04}', '{before}'\n"
+        before = f"{number:04}"
+        name = f"{before}_{migration.name}"
+        (copy / _SOURCE / "migrations" / "versions" / name).write_text(text)
+    return copy, before
 
 
 # Where Debian's packages put it: the one for programs with threads.

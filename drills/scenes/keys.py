@@ -1,0 +1,137 @@
+"""Signing keys that rotate while their tokens are verified, here and elsewhere."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import jwt
+from bench.harness.cluster import temporary
+
+from drills.harness.crowd import Size, crowd
+from drills.harness.judging import Story
+from drills.harness.ledger import Account, Ledger
+from drills.harness.outcome import Outcome
+from drills.harness.people import Visitor
+from drills.harness.truth import lost_promises
+from drills.harness.variants import SHARED, command, variant
+from drills.harness.wire import HOST, Wire
+
+# Seconds that a key is published before it signs. An hour by default; what must hold is that a
+# verifier fetches the JWKS more often, as its Cache-Control asks.
+_AHEAD = 4
+
+_ROTATIONS = 3
+
+
+class Follower:
+    """Refreshes at one instance, shows the token to another, and verifies it as a service would.
+
+    The verifier is PyJWT's, with the JWKS cached for as long as the response allowed; it never asks
+    out of turn, for PyJWT does so at most every thirty seconds.
+    """
+
+    def __init__(self, ledger: Ledger, signs: int, verifies: int, *, cache_keys: bool) -> None:
+        self._visitor = Visitor(ledger, Wire(signs), 0)
+        self._ledger = ledger
+        self._elsewhere = Wire(verifies)
+        self._url = f"http://{HOST}:{verifies}/.well-known/jwks.json"
+        self._cache_keys = cache_keys
+        self.wrong: list[str] = []
+        self.kids: dict[str, str] = {}  # a token of each key
+
+    async def follow(self) -> None:
+        """Go on until cancelled."""
+        account = Account()
+        self._ledger.accounts.append(account)
+        if not await self._visitor.register(account):
+            raise RuntimeError("nobody can sign up")
+        session = account.sessions[-1]
+        client = await self._client()
+        while True:
+            await self._visitor.refresh(session)
+            token = session.access_token
+            await self._ledger.ask(self._elsewhere, "me elsewhere", ("GET", "/me"), token=token)
+            kid = str(jwt.get_unverified_header(token)["kid"])
+            self.kids.setdefault(kid, token)
+            for held in self.kids.values():
+                await asyncio.to_thread(self._verify, client, held)
+            await asyncio.sleep(0.02)
+
+    async def _client(self) -> jwt.PyJWKClient:
+        answer = await self._elsewhere.ask("GET", "/.well-known/jwks.json")
+        max_age = int(answer.headers["cache-control"].rpartition("=")[2])
+        return jwt.PyJWKClient(self._url, cache_keys=self._cache_keys, lifespan=max_age)
+
+    def _verify(self, client: jwt.PyJWKClient, token: str) -> None:
+        try:
+            key = client.get_signing_key_from_jwt(token)
+            jwt.decode(
+                token,
+                key,
+                algorithms=["EdDSA"],
+                audience="keyfob",
+                issuer=str(SHARED["ISSUER"]),
+                leeway=5,
+            )
+        except jwt.PyJWTError as fault:
+            self.wrong.append(f"elsewhere: {fault}")
+
+
+async def keys_rotated(size: Size) -> Outcome:
+    """`keyfob keys rotate` runs several times under load, at last twice at once.
+
+    Every token is believed at once by the other instance, and by a service that follows the JWKS,
+    before, while and after its key signs; tokens of retiring keys are believed until they expire.
+    """
+    story = Story("rotated the signing key", size, may_refuse=False, must_refuse=False)
+    with temporary() as cluster:
+        dsn, settings = cluster.dsn(), {"KEY_PUBLISH_AHEAD": _AHEAD}
+        async with (
+            variant(dsn, settings) as one,
+            variant(dsn, settings) as two,
+        ):
+            ports = [one.port, two.port]
+            async with (
+                crowd(story.ledger, ports, size.clients) as people,
+                _followers(story.ledger, ports) as followers,
+            ):
+                await people.acknowledged(size.requests // 2)
+                for _ in range(_ROTATIONS):
+                    story.faults_at.append(time.monotonic())
+                    await _rotate(dsn)
+                    await asyncio.sleep(_AHEAD + 1)
+                await asyncio.gather(_rotate(dsn), _rotate(dsn))
+                await asyncio.sleep(_AHEAD + 1)
+                await people.acknowledged(size.requests // 2)
+            lost = await lost_promises(story.ledger, dsn, two.port)
+    seen = {kid for follower in followers for kid in follower.kids}
+    story.unexpected += [fault for follower in followers for fault in follower.wrong]
+    if len(seen) < _ROTATIONS + 2:
+        story.unexpected.append(f"only {len(seen)} keys signed")
+    story.notes.append(f"{len(seen)} keys signed, each published {_AHEAD} s ahead")
+    return story.outcome(lost)
+
+
+async def _rotate(dsn: str) -> None:
+    await command(dsn, "keys", "rotate", KEY_PUBLISH_AHEAD=_AHEAD)
+
+
+@asynccontextmanager
+async def _followers(ledger: Ledger, ports: list[int]) -> AsyncIterator[list[Follower]]:
+    """Two in each direction: one remembers the JWKS only, one its keys too."""
+    one, two = ports
+    followers = [
+        Follower(ledger, signs, verifies, cache_keys=remembers)
+        for signs, verifies in ((one, two), (two, one))
+        for remembers in (False, True)
+    ]
+    tasks = [asyncio.create_task(follower.follow()) for follower in followers]
+    try:
+        yield followers
+    finally:
+        for task in tasks:
+            if task.done():
+                task.result()  # it only ends by a fault of ours
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Migrations of a release to come, for a drill; numbered when they are put into it."""
