@@ -54,6 +54,17 @@ def create_app(_settings: object) -> _App:
     return _App()
 
 
+def create_app_once(_settings: object) -> _App:
+    """Make the application in one worker; another one that starts stays at it."""
+    try:
+        Path("first").touch(exist_ok=False)
+    except FileExistsError:
+        Path("pid").write_text(str(os.getpid()))
+        Path("pid").rename("starting")
+        threading.Event().wait()
+    return _App()
+
+
 def create_broken_app(_settings: object) -> Callable[..., Awaitable[None]]:
     async def app(_scope: dict[str, Any], _receive: Any, _send: Any) -> None:
         raise RuntimeError("cannot start")

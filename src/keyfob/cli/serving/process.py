@@ -28,22 +28,26 @@ _SPARE_FILES = 256
 
 _IDLE_TIMEOUT = 30
 
+# As many descriptors as fit into one message.
+_MOST_LISTENERS = 253
+
 
 def run_worker(
     settings: Settings,
     *,
-    sockets: Sequence[socket.socket],
     app: str,
     on_started: Callable[[], None],
+    sockets: Sequence[socket.socket] = (),
     lifeline: socket.socket | None = None,
     ledger: Ledger | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
 
     `app` names a function of the settings that makes the application, as `module:function`.
-    `on_started` is called when the application has started and connections are accepted. The end
-    of `lifeline` tells that the parent is gone, which stops the worker like a signal. With a
-    `ledger`, connections are shared evenly among workers. The listening sockets are closed.
+    `on_started` is called when the application has started. Connections are accepted on `sockets`,
+    or on those that come over the `lifeline` after that; its end tells that the parent is gone,
+    which stops the worker like a signal. With a `ledger`, connections are shared evenly among
+    workers. The listening sockets are closed.
     Returns 0, or 1 when the application did not start.
     """
     server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger)
@@ -118,29 +122,50 @@ class _Server(uvicorn.Server):
         self._on_started = on_started
         self._lifeline = lifeline
         self._ledger = ledger
+        self._acceptors: list[Acceptor] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
         if self._lifeline is not None:
-            loop.add_reader(self._lifeline, self._orphaned, loop, self._lifeline)
+            self._lifeline.setblocking(False)
+            loop.add_reader(self._lifeline, self._hear, self._lifeline)
         await super().startup(sockets)
-        protocol = functools.partial(
-            GuardedProtocol, self._settled, self.server_state, self.lifespan.state, loop
-        )
-        everyone = self.server_state.connections
-        self._acceptor = Acceptor(loop, self._listeners, protocol, everyone, self._ledger)
-        self._guard.watch(loop, everyone)  # type: ignore[arg-type] # all ours
+        self._guard.watch(loop, self.server_state.connections)  # type: ignore[arg-type] # all ours
+        self._accept(self._listeners)
         _settle_memory()
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._guard.draining = True
-        await self._acceptor.close()
+        if self._lifeline is not None:
+            asyncio.get_running_loop().remove_reader(self._lifeline)
+            self._hear(self._lifeline)  # sockets that are still on their way are ours to close
+        for acceptor in self._acceptors:
+            await acceptor.close()
         await super().shutdown(sockets)
 
-    def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: socket.socket) -> None:
-        loop.remove_reader(lifeline)
-        self.should_exit = True
+    def _accept(self, listeners: Sequence[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        state = self.server_state
+        protocol = functools.partial(
+            GuardedProtocol, self._settled, state, self.lifespan.state, loop
+        )
+        acceptor = Acceptor(loop, listeners, protocol, state.connections, self._ledger)
+        self._acceptors.append(acceptor)
+
+    def _hear(self, lifeline: socket.socket) -> None:
+        """Take the listening sockets from the parent, or note that it is gone."""
+        try:
+            _, descriptors, _, _ = socket.recv_fds(lifeline, 1, _MOST_LISTENERS)
+        except BlockingIOError:
+            return
+        except OSError:  # it died with our word unread
+            descriptors = []
+        if descriptors:
+            self._accept([socket.socket(fileno=number) for number in descriptors])
+        else:
+            asyncio.get_running_loop().remove_reader(lifeline)
+            self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -70,8 +70,9 @@ def serve(
 class _Supervisor:
     """Keeps `settings.workers` processes alive; each has a lifeline to this one.
 
-    A worker sends one byte over its lifeline when it is ready; the end of the lifeline tells it
-    that this process is gone, however it went.
+    A worker sends one byte over its lifeline when it is ready, and is given the listening sockets
+    over it: one that dies while it starts takes with it no connection that waits on them. The end
+    of the lifeline tells it that this process is gone, however it went.
     """
 
     def __init__(
@@ -134,6 +135,8 @@ class _Supervisor:
                 process.terminate()
             lifeline.setblocking(False)
             ready = bool(await self._hear(lifeline))
+            if ready:
+                self._hand_over(lifeline)
             if ready and not self._ever_ready:
                 self._ever_ready = True
                 self._on_ready()
@@ -147,11 +150,7 @@ class _Supervisor:
         return ready
 
     async def _start(self, theirs: socket.socket) -> Process:
-        numbers = [
-            self._ledger,
-            theirs.fileno(),
-            *(listener.fileno() for listener in self._listeners),
-        ]
+        numbers = [self._ledger, theirs.fileno()]
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # what lies in the working directory is not to be imported
@@ -166,6 +165,12 @@ class _Supervisor:
                 **worker_environment(self._metrics),
             },
         )
+
+    def _hand_over(self, lifeline: socket.socket) -> None:
+        """Give a worker that can drain them the listening sockets."""
+        if not self._stopping.is_set():
+            with suppress(OSError):  # it has just died
+                socket.send_fds(lifeline, [b"+"], [each.fileno() for each in self._listeners])
 
     @staticmethod
     async def _hear(lifeline: socket.socket) -> bytes:

@@ -12,20 +12,19 @@ from keyfob.core.telemetry import configure_logging
 
 
 def main() -> int:
-    """Serve on inherited sockets.
+    """Serve on sockets that come over the lifeline.
 
-    The arguments are descriptors: of the ledger, the lifeline, and the listeners.
+    The arguments are descriptors: of the ledger and the lifeline.
     """
     # Ctrl+C reaches the whole group; the supervisor alone decides when workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ledger, *numbers = [int(number) for number in sys.argv[1:]]
-    lifeline, *listeners = [socket.socket(fileno=number) for number in numbers]
+    ledger, number = int(sys.argv[1]), int(sys.argv[2])
+    lifeline = socket.socket(fileno=number)
     with lifeline.makefile("rb") as letter:
         settings, app, slot = pickle.load(letter)  # noqa: S301 - written by our parent, on our own pipe
     configure_logging(settings.log_level, settings.log_format)
     return run_worker(
         settings,
-        sockets=listeners,
         app=app,
         on_started=lambda: lifeline.sendall(b"+"),
         lifeline=lifeline,
