@@ -71,10 +71,11 @@ class Sessions:
 
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
         """Write a session's pair of tokens."""
+        access_token, expires_in = self.tokens.issue(claims)
         return Tokens(
-            access_token=self.tokens.sign(claims),
+            access_token=access_token,
             refresh_token=self.codec.write(refresh),
-            expires_in=self.tokens.lifetime(claims),
+            expires_in=expires_in,
             session_id=refresh.session_id,
         )
 

@@ -41,6 +41,14 @@ class SigningKey:
         header = {"alg": self.algorithm, "kid": self.kid, "typ": TOKEN_TYPE}
         return to_base64url(json.dumps(header, separators=(",", ":")).encode()).decode("ascii")
 
+    @cached_property
+    def _prefix(self) -> bytes:
+        return self.header.encode() + b"."
+
+    def signing_input(self, payload: bytes) -> bytes:
+        """Return what a token with this payload, in base64url, is signed over (RFC 7515 5.1)."""
+        return self._prefix + payload
+
 
 class AccessClaims(NamedTuple):
     """What an access token says (RFC 9068 section 2.2, with `sid` and `gen` of our own).

@@ -38,19 +38,32 @@ class AccessTokens:
         self.ttl = ttl
 
     def sign(self, claims: AccessClaims) -> str:
-        """Return the claims as a signed token that lives `lifetime(claims)` seconds.
+        """Return the claims as a signed token.
+
+        Raises:
+            NoSigningKey: no key was loaded.
+        """
+        return self.issue(claims)[0]
+
+    def issue(self, claims: AccessClaims) -> tuple[str, int]:
+        """Return the claims as a signed token, and the seconds that it lives.
+
+        It lives no longer than its session.
 
         Raises:
             NoSigningKey: no key was loaded.
         """
         key = self._keyring.active()
         now = self._clock.timestamp()
+        lifetime = self.ttl
+        if claims.session_ends_at is not None:
+            lifetime = min(lifetime, int(claims.session_ends_at.timestamp()) - now)
         payload = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": claims.user_id,
             "iat": now,
-            "exp": now + self.lifetime(claims),
+            "exp": now + lifetime,
             "jti": random_text(16),
             "sid": claims.session_id,
             "gen": claims.generation,
@@ -61,16 +74,9 @@ class AccessTokens:
             "amr": claims.amr,
         }
         # PyJWT's algorithm signs; its `encode` would write and check the same header each time.
-        signed = key.header.encode() + b"." + to_base64url(to_json(payload))
-        signature = algorithms.sign(key, signed)
-        return (signed + b"." + to_base64url(signature)).decode("ascii")
-
-    def lifetime(self, claims: AccessClaims) -> int:
-        """Return the seconds that a token signed now lives: no longer than its session."""
-        if claims.session_ends_at is None:
-            return self.ttl
-        left = int((claims.session_ends_at - self._clock.now()).total_seconds())
-        return min(self.ttl, left)
+        signed = key.signing_input(to_base64url(to_json(payload)))
+        signature = to_base64url(algorithms.sign(key, signed))
+        return (signed + b"." + signature).decode("ascii"), lifetime
 
     def verify(self, token: str) -> VerifiedToken:
         """Check signature and claims (RFC 9068 section 4, RFC 8725).
