@@ -22,6 +22,7 @@ class Outcome:
         late: bounds in seconds that were missed. A drill judges them; a test, on a machine that
             does other things too, does not.
         notes: what else was seen.
+        figures: what else was measured, for the pages that tell of it.
         unavailable: why the drill could not be run here; then nothing else counts.
     """
 
@@ -34,6 +35,7 @@ class Outcome:
     recovered_in: float | None = None
     late: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
     unavailable: str = ""
 
     @property

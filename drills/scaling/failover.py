@@ -72,11 +72,7 @@ async def _fail_over(
         unexpected=[*ledger.complaints(), *ledger.broken(*Break)] if options else [],
         recovered_in=recovered,
         late=[
-            *(
-                []
-                if recovered is not None and recovered <= _longest(strike, size)
-                else ["no recovery"]
-            ),
+            *(["no recovery"] if recovered is None or recovered > _longest(strike, size) else []),
             *([f"an answer took {slowest:.2f} s"] if slowest > size.longest_refusal else []),
             *late(lag),
         ],

@@ -1,0 +1,276 @@
+"""Which shards the statements of sessions, revocations and login log meet: their plans tell."""
+
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from keyfob.login import queries as login
+from keyfob.login.models import Outcome, Reason
+from keyfob.sessions import queries as sessions
+from keyfob.sessions import revocation_queries as revocations
+from keyfob.sessions import upkeep_queries as upkeep
+from keyfob.sessions.devices import Device
+from keyfob.sessions.models import EndReason
+
+SHARDS = 8
+
+_MODULES: tuple[ModuleType, ...] = (sessions, revocations, upkeep, login)
+
+# They name a month and change the table itself, or ask the catalogue.
+_OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
+
+_HOUR = timedelta(hours=1)
+_DEVICE = Device("desktop", "Firefox", "Linux", "linux")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that are there, for statements to be about."""
+
+    session: asyncpg.Record
+    other_sessions: list[UUID]
+    now: datetime
+
+    @classmethod
+    async def take(cls, connection: "asyncpg.Connection[asyncpg.Record]") -> "Sample":
+        """Take a live session, and a few more."""
+        live = await connection.fetch("SELECT * FROM sessions WHERE ended_at IS NULL LIMIT 100")
+        return cls(live[0], [row["id"] for row in live], datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A statement, when it is asked, and how often in the life of a session."""
+
+    when: str
+    often: bool
+    ask: Callable[[Any, Sample], Awaitable[object]]
+
+
+class Recorder:
+    """Stands in for a database: it keeps what it is asked, and answers that nothing was found."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        self.asked.append((query, values))
+        return []
+
+    async def fetchrow(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+    async def fetchrow_hot(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+    async def fetchval(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+    async def execute(self, query: str, *values: Any) -> str:
+        self.asked.append((query, values))
+        return "DONE 0"
+
+
+def _insert_session(db: Any, s: Sample) -> Awaitable[object]:
+    return sessions.insert_session(
+        db,
+        session_id=uuid4(),
+        user_id=s.session["user_id"],
+        secret_hash=bytes(32),
+        amr=["pwd"],
+        now=s.now,
+        expires_at=s.now + _HOUR,
+        address="192.0.2.1",
+        device=_DEVICE,
+    )
+
+
+def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
+    return login.insert_login_event(
+        db,
+        event_id=uuid4(),
+        at=s.now,
+        user_id=s.session["user_id"],
+        email=None,
+        outcome=Outcome.SUCCEEDED,
+        reason=Reason.PASSWORD,
+        address="192.0.2.1",
+        device=_DEVICE,
+        session_id=s.session["id"],
+    )
+
+
+def _list_login_events(db: Any, s: Sample, user_id: UUID | None) -> Awaitable[object]:
+    return login.list_login_events(
+        db,
+        user_id=user_id,
+        outcome=None,
+        address=None,
+        since=None,
+        until=None,
+        before=None,
+        limit=50,
+    )
+
+
+def _rotate(db: Any, s: Sample) -> Awaitable[object]:
+    row = s.session
+    return sessions.rotate_session(
+        db, row["id"], row["generation"], row["secret_hash"], s.now, s.now - _HOUR
+    )
+
+
+def _end_reused(db: Any, s: Sample) -> Awaitable[object]:
+    row = s.session
+    return sessions.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
+
+
+def _touch(db: Any, s: Sample) -> Awaitable[object]:
+    touched = [(session_id, s.now) for session_id in s.other_sessions]
+    person = (s.session["user_id"], s.now, s.now, timedelta(0))
+    return upkeep.update_activity(db, touched, [person], _HOUR)
+
+
+def _revoke_many(db: Any, s: Sample) -> Awaitable[object]:
+    pairs = [(session_id, 1) for session_id in s.other_sessions]
+    return revocations.revoke(db, pairs, s.now, s.now + _HOUR)
+
+
+# Each public function of the modules by its name; `list_login_events` serves two.
+STATEMENTS: Mapping[str, Asked] = {
+    "rotate_session": Asked("refresh", True, _rotate),
+    "find_session": Asked(
+        "a repeated refresh",
+        True,
+        lambda db, s: sessions.find_session(db, s.session["id"]),
+    ),
+    "end_reused_session": Asked("a stolen refresh token", False, _end_reused),
+    "insert_session": Asked("sign-in", True, _insert_session),
+    "has_signed_in_from": Asked(
+        "sign-in",
+        True,
+        lambda db, s: login.has_signed_in_from(
+            db, s.session["user_id"], "192.0.2.1/32", s.now - 24 * _HOUR
+        ),
+    ),
+    "insert_login_event": Asked("sign-in", True, _insert_login_event),
+    "end_session": Asked(
+        "sign-out",
+        True,
+        lambda db, s: sessions.end_session(
+            db, s.session["id"], s.session["user_id"], s.now, EndReason.LOGOUT
+        ),
+    ),
+    "revoke_sessions": Asked(
+        "sign-out",
+        True,
+        lambda db, s: revocations.revoke_sessions(db, [s.session["id"]], s.now, s.now + _HOUR),
+    ),
+    "list_live_sessions": Asked(
+        "one's own sessions",
+        False,
+        lambda db, s: sessions.list_live_sessions(db, s.session["user_id"], s.now, _HOUR),
+    ),
+    "end_sessions_of_user": Asked(
+        "sign-out everywhere, block, removal",
+        False,
+        lambda db, s: sessions.end_sessions_of_user(
+            db, s.session["user_id"], s.now, EndReason.LOGOUT
+        ),
+    ),
+    "update_role_of_user": Asked(
+        "a change of role",
+        False,
+        lambda db, s: sessions.update_role_of_user(db, s.session["user_id"], "moderator"),
+    ),
+    "revoke": Asked("sign-out everywhere, of a hundred sessions", False, _revoke_many),
+    "list_revocations": Asked(
+        "every worker, at its start and each half minute",
+        False,
+        lambda db, s: revocations.list_revocations(db, s.now),
+    ),
+    "list_revocations_since": Asked(
+        "every worker that polls, each 0.4 s",
+        False,
+        lambda db, s: revocations.list_revocations_since(db, revocations.NOTHING_READ, s.now),
+    ),
+    "update_activity": Asked("every worker, each 3 s, for a hundred sessions", False, _touch),
+    "delete_old": Asked(
+        "every worker, each 10 min",
+        False,
+        lambda db, s: upkeep.delete_old(db, s.now, s.now - 24 * _HOUR, 100),
+    ),
+    "list_login_events (own)": Asked(
+        "one's own sign-ins", False, lambda db, s: _list_login_events(db, s, s.session["user_id"])
+    ),
+    "list_login_events": Asked(
+        "an administrator's list", False, lambda db, s: _list_login_events(db, s, None)
+    ),
+    "erase_person": Asked(
+        "removal", False, lambda db, s: login.erase_person(db, s.session["user_id"])
+    ),
+}
+
+
+def unlisted() -> list[str]:
+    """Name the functions of the modules that nobody here asks: their shards would go unseen."""
+    written = {
+        name
+        for module in _MODULES
+        for name, thing in inspect.getmembers(module, inspect.iscoroutinefunction)
+        if thing.__module__ == module.__name__ and not name.startswith("_")
+    }
+    return sorted(written - STATEMENTS.keys() - _OF_WHOLE_TABLES)
+
+
+async def shards_met(
+    connection: "asyncpg.Connection[asyncpg.Record]", asked: Asked, sample: Sample, plan: str
+) -> set[int]:
+    """Run what is asked, undo it, and return the shards whose tables were opened for it.
+
+    `plan`: `force_custom_plan` or `force_generic_plan`; PostgreSQL chooses between both.
+    """
+    recorder = Recorder()
+    with suppress(LookupError):  # it wants a row; by then it has asked
+        await asked.ask(recorder, sample)
+    met: set[int] = set()
+    for query, values in recorder.asked:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await connection.execute(f"SET LOCAL plan_cache_mode = {plan}")
+            before = await _written(connection)
+            told = await connection.fetchval(
+                f"EXPLAIN (ANALYZE, COSTS off, TIMING off, FORMAT json) {query}", *values
+            )
+            written = await _written(connection) - before
+            names = {*_scanned(json.loads(told)[0]["Plan"]), *(name for name, _ in written)}
+        finally:
+            await transaction.rollback()
+        met |= {int(found[1]) for name in names if (found := re.search(r"_s(\d)$", name))}
+    return met
+
+
+def _scanned(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Name the tables of a plan that were looked at when it ran."""
+    if plan.get("Actual Loops", 0) > 0 and "Relation Name" in plan:
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", []):
+        yield from _scanned(part)
+
+
+async def _written(connection: "asyncpg.Connection[asyncpg.Record]") -> set[tuple[str, int]]:
+    """Tell how many rows of each table were written: a plan does not tell where a row went."""
+    rows = await connection.fetch(
+        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_stat_xact_user_tables"
+    )
+    return {(row["relname"], row["rows"]) for row in rows}
