@@ -1,0 +1,232 @@
+"""Keycloak: its distribution from Maven Central, with direct grants and the admin's REST API."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+
+from bench.harness import servers
+from bench.harness.clients import PASSWORD
+from bench.harness.cluster import HOST, Cluster, free_port
+from bench.harness.load import Connection, request
+from bench.peers.contestant import Contestant, Hashing, Unavailable
+from bench.peers.environment import new_database
+from bench.peers.installed import INSTALLED, install_once, program, run
+from bench.peers.keycloak.java import java_home
+from bench.peers.steps import Step, again, succeed
+
+VERSION = "26.7.3"
+SHA256 = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47"
+NAME = "keycloak"
+FOLDER = INSTALLED / NAME
+FILLED = 10_000
+TOKENS = "/realms/bench/protocol/openid-connect/token"
+USERS = "/admin/realms/bench/users"
+SERVICE = ("service", "a secret of the benchmark only")  # as in realm.json
+
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_FILL = """
+INSERT INTO user_entity (id, username, email, email_constraint, email_verified, enabled, realm_id,
+                         first_name, last_name, created_timestamp, not_before)
+SELECT gen_random_uuid(), address, address, address, true, true, realm.id, 'Some', 'Body', 0, 0
+  FROM generate_series(1, $1::int) AS n,
+       LATERAL (SELECT md5(n || '') || '@example.com' AS address) AS made,
+       realm
+ WHERE realm.name = 'bench'
+"""
+
+
+def install() -> None:
+    """Unpack the pinned distribution and build it for PostgreSQL.
+
+    Raises:
+        Unavailable: Maven or Java is missing, or the artifact cannot be had or is another.
+    """
+    install_once(NAME, [Path(__file__)], _put)
+
+
+def _put(folder: Path) -> None:
+    home = java_home()
+    archive = folder / f"keycloak-quarkus-dist-{VERSION}.tar.gz"
+    artifact = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:tar.gz"
+    options = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
+    run([program("mvn"), "--quiet", "--batch-mode", _COPY, *options], folder)
+    with archive.open("rb") as content:
+        if hashlib.file_digest(content, "sha256").hexdigest() != SHA256:
+            raise Unavailable(f"{archive.name} is not the one that is pinned")
+    with tarfile.open(archive) as unpacked:
+        unpacked.extractall(folder, filter="data")
+    archive.unlink()
+    (folder / f"keycloak-{VERSION}").rename(folder / "home")
+    run([str(folder / "home/bin/kc.sh"), "build", "--db=postgres"], folder, {"JAVA_HOME": home})
+
+
+@contextlib.contextmanager
+def start(cluster: Cluster, hashing: Hashing) -> Iterator[servers.Server]:
+    """Import our realm, which makes the tables, too, and `FILLED` users; then start it."""
+    if hashing == "ours":
+        raise Unavailable("it hashes with Argon2 or PBKDF2; it has no bcrypt")
+    dsn = new_database(cluster, NAME)
+    port = free_port()
+    environment = {
+        "JAVA_HOME": java_home(),
+        "KC_DB_URL": f"jdbc:postgresql://{dsn.partition('@')[2]}",
+        "KC_DB_USERNAME": "postgres",
+        "KC_DB_POOL_MAX_SIZE": "10",
+        "KC_CACHE": "local",
+        "KC_HTTP_ENABLED": "true",
+        "KC_HTTP_HOST": HOST,
+        "KC_HTTP_PORT": str(port),
+        "KC_HOSTNAME_STRICT": "false",
+        "KC_LOG_LEVEL": "error",
+    }
+    program_path = str(FOLDER / "home/bin/kc.sh")
+    realm = str(Path(__file__).with_name("realm.json"))
+    run([program_path, "import", "--optimized", "--file", realm], FOLDER, environment)
+    asyncio.run(_fill(dsn))
+    command = [program_path, "start", "--optimized"]
+    with servers.run(command, port, "/realms/bench", environment) as server:
+        yield server
+
+
+async def _fill(dsn: str) -> None:
+    database = await asyncpg.connect(dsn)
+    await database.execute(_FILL, FILLED)
+    await database.execute("VACUUM ANALYZE user_entity")
+    await database.close()
+
+
+def _granted(**form: str) -> bytes:
+    return request("POST", TOKENS, form={"client_id": "app", "scope": "openid", **form})
+
+
+def _logs_in(email: str) -> bytes:
+    return _granted(grant_type="password", username=email, password=PASSWORD)
+
+
+def _basic() -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(":".join(SERVICE).encode()).decode()}
+
+
+async def _admin(connection: Connection) -> str:
+    """Return an access token of the service that may manage users; it lives for 5 minutes."""
+    form = {"grant_type": "client_credentials"}
+    answer = await succeed(connection, request("POST", TOKENS, form=form, headers=_basic()))
+    token: str = answer.json()["access_token"]
+    return token
+
+
+async def _register(connection: Connection, admin: str) -> str:
+    email = f"{uuid.uuid4().hex}@example.com"
+    person = {
+        "username": email,
+        "email": email,
+        "emailVerified": True,
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "enabled": True,
+        "credentials": [{"type": "password", "value": PASSWORD, "temporary": False}],
+    }
+    wire = request("POST", USERS, token=admin, body=person)
+    await succeed(connection, wire, status=201)
+    return email
+
+
+async def _tokens(connection: Connection) -> dict[str, str]:
+    """Register somebody new, sign in and return the tokens."""
+    email = await _register(connection, await _admin(connection))
+    tokens: dict[str, str] = (await succeed(connection, _logs_in(email))).json()
+    return tokens
+
+
+async def registers(connection: Connection, _: int) -> Step:
+    """Makes somebody new each time, as a service that may."""
+    admin = await _admin(connection)
+
+    async def step() -> int:
+        await _register(connection, admin)
+        return 201
+
+    return step
+
+
+async def logs_in(connection: Connection, _: int) -> Step:
+    """Signs in again and again as one user of its own."""
+    wire = _logs_in(await _register(connection, await _admin(connection)))
+    return again(connection, wire, holds=b'"refresh_token":"')
+
+
+async def refreshes(connection: Connection, _: int) -> Step:
+    """Refreshes a session of its own."""
+    token = (await _tokens(connection))["refresh_token"]
+
+    async def step() -> int:
+        nonlocal token
+        wire = _granted(grant_type="refresh_token", refresh_token=token)
+        answer = await succeed(connection, wire)
+        token = answer.json()["refresh_token"]
+        return answer.status
+
+    return step
+
+
+async def asks_userinfo(connection: Connection, _: int) -> Step:
+    """Asks for the userinfo of one token."""
+    token = (await _tokens(connection))["access_token"]
+    wire = request("GET", "/realms/bench/protocol/openid-connect/userinfo", token=token)
+    return again(connection, wire, holds=b'"email":')
+
+
+async def introspects(connection: Connection, _: int) -> Step:
+    """Introspects one token, as a resource server does (RFC 7662)."""
+    form = {"token": (await _tokens(connection))["access_token"]}
+    wire = request("POST", f"{TOKENS}/introspect", form=form, headers=_basic())
+    return again(connection, wire, holds=b'"active":true')
+
+
+async def lists(connection: Connection, _: int) -> Step:
+    """Lists the first 50 users."""
+    wire = request("GET", f"{USERS}?max=50", token=await _admin(connection))
+    return again(connection, wire, holds=b'"email":')
+
+
+async def searches(connection: Connection, _: int) -> Step:
+    """Searches for a part of an address; one user has it."""
+    part = hashlib.md5(b"4321").hexdigest()[5:15]
+    wire = request("GET", f"{USERS}?max=50&search=*{part}*", token=await _admin(connection))
+    return again(connection, wire, holds=part.encode())
+
+
+CONTESTANT = Contestant(
+    name="Keycloak",
+    version=VERSION,
+    runtime="JVM",
+    hashing="argon2id (7 MiB, 5 passes, 1 lane)",
+    install=install,
+    start=start,
+    clients={
+        "register": registers,
+        "login": logs_in,
+        "refresh": refreshes,
+        "me": asks_userinfo,
+        "introspect": introspects,
+        "list": lists,
+        "search": searches,
+    },
+    notes={
+        "register": "the admin's REST API, which needs a token and opens no session",
+        "login": "direct grant; signs access, refresh and ID token",
+        "refresh": "revokes the old refresh token (by default Keycloak would not), so the row of "
+        "the session is written; signs access, refresh and ID token",
+        "me": "userinfo: verifies the token, looks for its session in the cache",
+        "introspect": "authenticates the client, too",
+        "list": f"over {FILLED} users",
+        "search": f"part of an address among {FILLED} users, by reading them all",
+    },
+)
