@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench drill lock schema sbom clean
+.PHONY: help run test test-all check bench drill soak lock schema sbom clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -33,15 +33,26 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, ch
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
 
-bench: .venv/.dev ## Measure; ARGS are handed on
+bench: .venv/.dev ## Measure the lines, beside the committed ratios; ARGS="refresh storm" for some
 	$(PY) -m bench $(ARGS)
+
+bench-full: .venv/.dev ## Measure everything, contestants too, and write docs/benchmarks.md; ARGS as above
+	$(PY) -m bench --full $(ARGS); measured=$$?; $(MAKE) bench-report && exit $$measured
+
+bench-report: .venv/.dev .bench/report/.installed ## Write docs/benchmarks.md and its plots from bench/results
+	$(PY) -m bench.report
+	.bench/report/bin/python -m bench.report.drawing
 
 drill: .venv/.dev ## Break what is around the service and count what was lost; ARGS="worker-killed --quick"
 	$(PY) -m drills $(ARGS)
 
+soak: .venv/.dev ## Mixed load for half an hour: nothing grows, leaks or fails; ARGS="--minutes 2"
+	$(PY) -m drills.soak $(ARGS)
+
 lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade" takes newer ones
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
+	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
@@ -68,6 +79,10 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 .venv/.dev: .venv/bin/python requirements/dev.txt scripts/install
 	@scripts/install requirements/dev.txt
 	@touch .venv/.runtime $@
+
+.bench/report/.installed: bench/report/requirements.txt scripts/install
+	@scripts/install bench/report/requirements.txt .bench/report
+	@touch $@
 
 # Made by scripts/install; here so that a .venv whose Python went away is made anew.
 .venv/bin/python: ;

@@ -5,7 +5,7 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import database, keys, resources, together, upgrade, workers
+from drills.scenes import database, keys, mail, resources, restore, together, upgrade, workers
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
@@ -25,4 +25,6 @@ DRILLS: dict[str, Drill] = {
     "clock-off": together.clock_off,
     "upgrade": upgrade.upgrade,
     "keys-rotated": keys.keys_rotated,
+    "restored": restore.restored,
+    "mail-away": mail.mail_away,
 }
