@@ -14,7 +14,8 @@ from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob import boot
 from keyfob.audit.service import Audit
-from keyfob.core.database import Database, Pooler
+from keyfob.core.connections import Pooler
+from keyfob.core.database import Database
 from keyfob.core.polling import PolledFeed
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.settings import Settings

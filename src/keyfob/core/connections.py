@@ -1,11 +1,14 @@
 """One connection to PostgreSQL, as the pool makes it."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 from asyncpg import Record
 from asyncpg.prepared_stmt import PreparedStatement
+
+# What stands between, in transaction mode; "prepared" knows prepared statements.
+Pooler = Literal["none", "transaction", "prepared"]
 
 
 class PlainConnection(asyncpg.Connection):
@@ -44,6 +47,16 @@ class PlainConnection(asyncpg.Connection):
         except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
             del self._hot[query]
             return await self.fetchrow(query, *args)
+
+
+def session_options(pooler: Pooler, name: str) -> dict[str, Any]:
+    """Return what may be asked of a connection: through a pooler, no session is ours."""
+    settings = {"application_name": name}
+    if pooler == "none":
+        settings["jit"] = "off"  # PgBouncer refuses a client that sends what it does not know
+    # Without the cache asyncpg parses anew in the very step that executes, in one transaction.
+    uncached = {"statement_cache_size": 0} if pooler == "transaction" else {}
+    return {"server_settings": settings, **uncached}
 
 
 async def prepare_connection(connection: "asyncpg.Connection[Record]") -> None:

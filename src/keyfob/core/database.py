@@ -6,20 +6,17 @@ A function that takes `Database` opens what it needs; one that takes `Tx` joins 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from keyfob.core.connections import PlainConnection, prepare_connection
+from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 
 Tx: TypeAlias = "PoolConnectionProxy[Record]"
-
-# What stands between, in transaction mode; "prepared" knows prepared statements.
-Pooler = Literal["none", "transaction", "prepared"]
 
 # What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
 _AWAY = (
@@ -38,16 +35,6 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,
 )
-
-
-def session_options(pooler: Pooler, name: str) -> dict[str, Any]:
-    """Return what may be asked of a connection: through a pooler, no session is ours."""
-    settings = {"application_name": name}
-    if pooler == "none":
-        settings["jit"] = "off"  # PgBouncer refuses a client that sends what it does not know
-    # Without the cache asyncpg parses anew in the very step that executes, in one transaction.
-    uncached = {"statement_cache_size": 0} if pooler == "transaction" else {}
-    return {"server_settings": settings, **uncached}
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 import asyncpg
 
-from keyfob.core.database import Pooler, session_options, translated_faults
+from keyfob.core.connections import Pooler, session_options
+from keyfob.core.database import translated_faults
 from keyfob.core.feed import Feed
 from keyfob.core.hosts import connect
 

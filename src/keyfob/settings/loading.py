@@ -15,8 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.sections import (
-    DatabaseSettings,
     FirstAdminSettings,
     LimitSettings,
     ObservabilitySettings,
