@@ -5,12 +5,12 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench drill soak lock schema sbom clean
+.PHONY: help run test test-all check bench bench-full bench-report drill soak lock schema sbom clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
@@ -61,7 +61,7 @@ sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
 	$(PY) scripts/write_sbom.py
 
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
+	rm -rf .venv .venv-* .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
 	rm -f .coverage .coverage.* coverage.xml sbom.json
 	find src tests bench drills -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -46,14 +47,22 @@ def main() -> int:
     print(f"Keyfob {__version__}: {machine.summary()}")
     print("verdict, line, median (least to most), bound, detail\n")
     lines: list[figures.Line] = []
+    broken = []
     for name in names:
-        document = _measure(name, wanted.rounds, wanted.seconds)
+        try:
+            document = _measure(name, wanted.rounds, wanted.seconds)
+        except Exception:  # noqa: BLE001 - an hour of other scenes is not lost with it
+            traceback.print_exc()
+            broken.append(name)
+            continue
         document.write(folder)
         lines += document.lines
     missed = [line for line in lines if not line.holds]
     print(f"\n{len(lines) - len(missed)} lines hold, {len(missed)} miss")
     worse = [] if wanted.full else _compare(lines)
-    return 1 if missed or worse else 0
+    if broken:
+        print(f"broken: {', '.join(broken)}")
+    return 1 if missed or worse or broken else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -53,8 +53,9 @@ def compare(committed: Iterable[Line], measured: Iterable[Line]) -> list[Change]
 def change_of(then: Line, now: Line) -> Change:
     """Compare one line with its committed figure."""
     difference = now.ratio - then.ratio
-    worse_by = (difference if now.at_most else -difference) / abs(then.ratio)
-    noise = max(then.noise, now.noise, _chance(then.values, now.values) / abs(then.ratio))
+    scale = abs(then.ratio) or abs(now.ratio) or 1.0
+    worse_by = (difference if now.at_most else -difference) / scale
+    noise = max(then.noise, now.noise, _chance(then.values, now.values) / scale)
     verdict: Verdict = "same"
     if abs(worse_by) > noise and abs(difference) > _OF_THE_BOUND * now.bound:
         verdict = "WORSE" if worse_by > 0 else "better"

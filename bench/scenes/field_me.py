@@ -21,7 +21,7 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
             for action, name in _ACTIONS.items()
             if action in entrant.clients
         ]
-        asked.append(("limit: bare ASGI app that verifies", bare, asks_bare_me))
+        asked.append(("limit: bare ASGI app", bare, asks_bare_me))
         # A token may live for less than the rounds take, so each round brings its own.
         able = [
             running.enter_context(sides.over_http(*side, postgres, anew=True)) for side in asked

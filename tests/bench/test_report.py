@@ -1,0 +1,105 @@
+"""The committed page is what the harness writes from the committed results: no figure drifts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bench.harness import results
+from bench.harness.figures import Report
+from bench.harness.results import Document
+from bench.report import page
+from bench.report.series import all_plots
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / results.COMMITTED
+PLOTS = ROOT / "docs/benchmarks"
+
+
+def test_the_committed_page_is_written_from_the_committed_results() -> None:
+    written = page.write(results.read_all(COMMITTED))
+
+    assert (ROOT / "docs/benchmarks.md").read_text() == written, "make bench-report"
+
+
+def test_the_committed_plots_are_drawn_from_the_committed_results() -> None:
+    expected = {
+        f"{plot.name}-{theme}.svg": plot.digest
+        for plot in all_plots(results.read_all(COMMITTED))
+        for theme in ("light", "dark")
+    }
+
+    assert {path.name for path in PLOTS.glob("*.svg")} == set(expected), "make bench-report"
+    for name, digest in expected.items():
+        assert f"data {digest}" in (PLOTS / name).read_text(), f"{name}: make bench-report"
+
+
+def document(report: Report, **changes: object) -> Document:
+    about: dict[str, object] = {
+        "scene": "field_refresh",
+        "about": "",
+        "command": "make bench-full",
+        "at": "2026-01-01 00:00 UTC",
+        "rounds": 5,
+        "seconds": 3.0,
+        "took_seconds": 1,
+        "load_before": 0.1,
+        "machine": {
+            "cores": 2,
+            "cpu": "some",
+            "memory_gb": 1.0,
+            "kernel": "6",
+            "python": "3.11",
+            "postgresql": "18",
+            "packages": {},
+            "commit": "abc",
+        },
+    }
+    return Document.of(report, **{**about, **changes})
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Report:
+    report = Report()
+    report.add("a / b", [0.5, 1.0, 2.0], 0.7, "of | two", at_most=False)
+    for side, rates in (("Keyfob", [100, 200]), ("other", [50, 40]), ("limit: x", [400, 400])):
+        report.figure("refresh", side, "rate", "/s", rates, at=8)
+    report.without("absentee", "not on this machine")
+    return report
+
+
+def test_a_document_reads_back_as_it_was_written(report: Report, tmp_path: Path) -> None:
+    written = document(report)
+    written.write(tmp_path)
+
+    assert results.read_all(tmp_path) == {"field_refresh": written}
+    held = json.loads((tmp_path / "field_refresh.json").read_text())
+    assert (held["lines"][0]["median"], held["lines"][0]["holds"]) == (1.0, True)
+
+
+def test_a_scene_measured_again_replaces_only_its_own_document(
+    report: Report, tmp_path: Path
+) -> None:
+    document(report).write(tmp_path)
+    document(report, scene="workers").write(tmp_path)
+    document(Report()).write(tmp_path)
+
+    kept = results.read_all(tmp_path)
+    assert [len(kept[scene].lines) for scene in ("field_refresh", "workers")] == [0, 1]
+
+
+def test_the_page_tells_medians_ratios_bounds_and_who_is_absent(report: Report) -> None:
+    written = page.write({"field_refresh": document(report)})
+
+    assert "| a / b | holds | **1.00** | 0.500 to 2.00 | ≥ 0.7 | of \\| two |" in written
+    assert "| **Keyfob** | 1.00 | 150 |" in written
+    assert "| other | 0.350 | 45.0 |" in written, "the median of 0.5 and 0.2, round by round"
+    assert "| absentee | not on this machine |" in written
+    assert written.index("**Keyfob**") < written.index("| other") < written.index("| limit: x")
+    assert "trial" not in written
+
+
+def test_the_page_says_when_a_run_was_only_a_trial(report: Report) -> None:
+    written = page.write({"field_refresh": document(report, rounds=1, seconds=0.5)})
+
+    assert "**A trial run.**" in written
+    assert "`field_refresh` (1 rounds of 0.5 s)" in written
