@@ -1,7 +1,7 @@
 """The topologies by name. A new one is a module beside this one and a line here."""
 
 from drills.catalogue import Drill
-from drills.scaling import balanced, failover, sharded
+from drills.scaling import balanced, failover, limit_store, pooler, sharded
 
 # Each drill's docstring is its part of docs/scaling.md.
 DRILLS: dict[str, Drill] = {
@@ -10,5 +10,9 @@ DRILLS: dict[str, Drill] = {
     "failover": failover.failover,
     "failover-silent": failover.failover_silent,
     "failover-asynchronous": failover.failover_asynchronous,
+    "pgbouncer-listening": pooler.pgbouncer_listening,
+    "pgbouncer-polling": pooler.pgbouncer_polling,
+    "pgbouncer-cost": pooler.pgbouncer_cost,
+    "redis": limit_store.redis,
     "sharded": sharded.sharded,
 }

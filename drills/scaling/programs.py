@@ -63,7 +63,7 @@ def scratch() -> Iterator[Path]:
 
 @contextmanager
 def running(
-    command: Sequence[str], folder: Path, port: int, *, user: str | None = None
+    command: Sequence[str], folder: Path, port: int, *, user: int | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program until the end, from the moment on at which it listens on `port`.
 
