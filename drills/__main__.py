@@ -11,9 +11,11 @@ from pathlib import Path
 
 from drills.catalogue import DRILLS, Drill
 from drills.harness.crowd import FULL, QUICK
-from drills.harness.outcome import Outcome, render, save
+from drills.harness.outcome import Outcome, load, render, save
+from drills.harness.page import page
 
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path("docs/drills.md")
 
 
 def main(
@@ -25,17 +27,20 @@ def main(
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(drills))
     parser.add_argument("--quick", action="store_true", help="few clients, a few seconds each")
     parser.add_argument("--results", type=Path, help="file to write to; else that of the docs")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page anew")
     given = parser.parse_args()
     if unknown := set(given.names) - set(drills):
         parser.error(f"there is no drill {', '.join(sorted(unknown))}")
     outcomes: dict[str, Outcome] = {}
-    for name in given.names or drills:
+    for name in () if given.page else given.names or drills:
         outcomes[name] = asyncio.run(drills[name](QUICK if given.quick else FULL))
         print(render(name, outcomes[name]), flush=True)
-    if given.results or not given.quick:  # the docs tell of whole runs only
+    if outcomes and (given.results or not given.quick):  # the docs tell of whole runs only
         save(given.results or results, outcomes, quick=given.quick)
     return int(any(outcome.verdict == "BREAKS" for outcome in outcomes.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    PAGE.write_text(page(DRILLS, load(RESULTS)))
+    sys.exit(code)

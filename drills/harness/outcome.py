@@ -1,6 +1,7 @@
 """What came of a drill: one line for people, one entry for the file of results."""
 
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,7 +69,11 @@ def render(name: str, outcome: Outcome) -> str:
 def save(path: Path, outcomes: dict[str, Outcome], *, quick: bool) -> None:
     """Put results into a file; those of drills that were not run this time stay."""
     told = load(path)
-    where = {"python": platform.python_version(), "system": platform.system(), "quick": quick}
+    where = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+    }
     for name, outcome in outcomes.items():
         entry = {"verdict": outcome.verdict, **asdict(outcome), **where}
         told[name] = {k: round(v, 3) if isinstance(v, float) else v for k, v in entry.items()}
