@@ -1,7 +1,7 @@
 """The topologies by name. A new one is a module beside this one and a line here."""
 
 from drills.catalogue import Drill
-from drills.scaling import balanced, failover, limit_store, pooler, sharded
+from drills.scaling import balanced, failover, limit_store, pooler, sharded, sizes
 
 # Each drill's docstring is its part of docs/scaling.md.
 DRILLS: dict[str, Drill] = {
@@ -15,4 +15,5 @@ DRILLS: dict[str, Drill] = {
     "pgbouncer-cost": pooler.pgbouncer_cost,
     "redis": limit_store.redis,
     "sharded": sharded.sharded,
+    "row-sizes": sizes.row_sizes,
 }
