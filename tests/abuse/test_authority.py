@@ -237,7 +237,11 @@ async def test_27_a_method_that_is_not_declared_does_nothing_for_anyone(world: W
                 continue
             for caller in callers:
                 answer = await ask(world, (method, path), caller)
-                assert answer.status_code == 405, (method, path)
+                expected = 405
+                if method == "HEAD" and ("GET", path) in declared:
+                    expected = (await ask(world, ("GET", path), caller)).status_code
+                    assert answer.content == b""
+                assert answer.status_code == expected, (method, path)
 
 
 SPELLINGS = [

@@ -3,10 +3,38 @@
 import pytest
 from tests.fixtures.world import World
 
-PATHS = {"/": "GET", "/me": "GET", "/refresh": "POST", "/login": "POST", "/docs": "GET"}
+READ = "GET, HEAD"
+PATHS = {"/": READ, "/me": READ, "/refresh": "POST", "/login": "POST", "/docs": READ}
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
+@pytest.mark.parametrize("path", ["/", "/health/live", "/.well-known/jwks.json", "/docs", "/me"])
+async def test_head_is_answered_as_get_without_the_body(world: World, path: str) -> None:
+    await world.make_user()
+    headers = (await world.log_in()).headers
+
+    head = await world.api.head(path, headers=headers)
+    whole = await world.api.get(path, headers=headers)
+
+    assert head.status_code == whole.status_code == 200
+    assert head.content == b"" != whole.content
+    for name in ("content-type", "content-length", "cache-control", "content-security-policy"):
+        assert head.headers[name] == whole.headers[name]
+
+
+async def test_head_needs_the_same_authority(world: World) -> None:
+    answer = await world.api.head("/me")
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize("path", ["/refresh", "/login"])
+async def test_head_of_what_cannot_be_read_is_refused(world: World, path: str) -> None:
+    assert (await world.api.head(path)).headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_an_unknown_method_is_refused_alike(world: World, method: str, path: str) -> None:
     answer = await world.api.request(method, path, headers={"X-Planted": "echoed-by-trace"})

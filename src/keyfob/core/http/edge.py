@@ -65,6 +65,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            scope, send = _as_get(scope, send)
         answer = _Answer(send, self._name_request(scope), self._always)
         started = time.perf_counter()
         try:
@@ -190,6 +192,17 @@ class _Answer:
         """Answer a refusal, unless an answer is already under way."""
         if self.status == 0:
             await render_problem(problem)(scope, receive, self.send)
+
+
+def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
+    """Answer a HEAD as its GET would be, without the body (RFC 9110 section 9.3.2)."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return {**scope, "method": "GET", "extensions": {}}, send_head
 
 
 def _counting(receive: Receive, most: int) -> Receive:

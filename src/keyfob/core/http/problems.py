@@ -83,6 +83,8 @@ def _methods_of(request: Request) -> str:
     for route in request.app.router.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             found |= route.methods or set()
+    if "GET" in found:
+        found.add("HEAD")  # the edge answers it
     return ", ".join(sorted(found))
 
 
