@@ -1,0 +1,91 @@
+// node-oidc-provider on PostgreSQL. `node server.mjs migrate` makes tables and a signing key;
+// without an argument it serves. `POST /grant` stands for the pages and the password that it leaves
+// to its user: it gives the tokens of a new account, made through the provider's own models.
+
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import http from "node:http";
+import Provider from "oidc-provider";
+import pg from "pg";
+import { adapterOn, TABLES } from "./adapter.mjs";
+
+const { DATABASE_URL, PORT, SECRET } = process.env;
+const ISSUER = "http://bench";
+const [HOUR, FORTNIGHT] = [3600, 14 * 24 * 3600];
+const SCOPE = "openid email offline_access";
+
+const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
+
+async function migrate() {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  await pool.query(TABLES);
+  await pool.query("INSERT INTO keys VALUES ($1)", [privateKey.export({ format: "jwk" })]);
+  await pool.end();
+}
+
+async function provide() {
+  const { rows } = await pool.query("SELECT jwk FROM keys");
+  return new Provider(ISSUER, {
+    adapter: adapterOn(pool),
+    jwks: { keys: rows.map(({ jwk }) => jwk) },
+    cookies: { keys: [SECRET] },
+    claims: { openid: ["sub"], email: ["email"] },
+    ttl: { AccessToken: HOUR, IdToken: HOUR, Grant: FORTNIGHT, RefreshToken: FORTNIGHT },
+    features: {
+      devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === "service" },
+    },
+    findAccount: (_, accountId) => ({
+      accountId,
+      claims: () => ({ sub: accountId, email: `${accountId}@example.com` }),
+    }),
+    clients: [
+      {
+        client_id: "app",
+        token_endpoint_auth_method: "none",
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        redirect_uris: ["https://app.example.com/callback"],
+      },
+      {
+        client_id: "service",
+        client_secret: SECRET,
+        grant_types: [],
+        response_types: [],
+        redirect_uris: [],
+      },
+    ],
+  });
+}
+
+async function grantTo(accountId, { AccessToken, Client, Grant, RefreshToken }) {
+  const client = await Client.find("app");
+  const grant = new Grant({ accountId, clientId: client.clientId });
+  grant.addOIDCScope(SCOPE);
+  const grantId = await grant.save();
+  const common = { accountId, client, grantId, scope: SCOPE, gty: "authorization_code" };
+  return {
+    access_token: await new AccessToken(common).save(),
+    refresh_token: await new RefreshToken(common).save(),
+  };
+}
+
+async function serve() {
+  const provider = await provide();
+  const handle = provider.callback();
+  const server = http.createServer(async (request, response) => {
+    if (request.url === "/grant") {
+      response.end(JSON.stringify(await grantTo(randomUUID(), provider)));
+    } else if (request.url === "/ready") {
+      await pool.query("SELECT 1");
+      response.end();
+    } else {
+      handle(request, response);
+    }
+  });
+  server.keepAliveTimeout = 60_000;
+  server.listen(Number(PORT), "127.0.0.1");
+  process.once("SIGTERM", () => process.exit(0));
+}
+
+if (process.argv[2] === "migrate") await migrate();
+else await serve();
