@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,15 +88,23 @@ class Wire:
         self._reader = self._writer = None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._reader is not None and (
-            self._asked >= _KEPT or self._reader.at_eof() or self._reader.exception()
-        ):
+        if self._asked >= _KEPT or self._is_over():
             self.close()
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(HOST, self.port)
             self._asked = 0
         self._asked += 1
         return self._reader, self._writer
+
+    def _is_over(self) -> bool:
+        """Whether the server has closed: an idle connection may end (RFC 9112 section 9.5)."""
+        if self._reader is None or self._writer is None:
+            return False
+        if self._reader.at_eof() or self._reader.exception() or self._writer.is_closing():
+            return True
+        arrived = select.poll()  # what the loop has not seen yet
+        arrived.register(self._writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(arrived.poll(0))
 
 
 def _render(method: str, path: str, token: str | None, body: object) -> bytes:
