@@ -1,6 +1,7 @@
 """Results as data: one JSON document a scene, so that scenes can be run again one by one."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,7 +52,8 @@ class Document:
         written["figures"] = [_figure_out(figure) for figure in self.figures]
         path = folder / f"{self.scene}.json"
         draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(written, indent=1, ensure_ascii=False)
+        draft.write_text(_LIST_OF_NUMBERS.sub(_in_one_line, text) + "\n")
         draft.replace(path)
 
 
@@ -68,6 +70,13 @@ def read_all(folder: Path) -> dict[str, Document]:
     """Read every document of a folder, by scene."""
     documents = [read(path) for path in sorted(folder.glob("*.json"))]
     return {document.scene: document for document in documents}
+
+
+_LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.e,\s]+\]")
+
+
+def _in_one_line(numbers: re.Match[str]) -> str:
+    return " ".join(numbers[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def _rounded(value: float) -> float:

@@ -39,6 +39,7 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         1.5,
         "",
         at_most=True,
+        noise=figures.NOISE_OF_TAILS,
     )
 
 

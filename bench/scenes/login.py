@@ -20,6 +20,8 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         logins, hashes = figures.in_turn(
             rounds, over_http, lambda: raw.bcrypt_rate(COST, 3 * seconds)
         )
+        report.figure("login, 8 clients", "Keyfob", "rate", "/s", logins)
+        report.figure("login, 8 clients", "raw bcrypt", "rate", "/s", hashes)
         report.add(
             "login / raw bcrypt on all cores, rate",
             figures.ratios(logins, hashes),

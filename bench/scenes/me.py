@@ -22,7 +22,7 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
             cpu.setdefault(name, []).append(used / len(result.latencies) * 1000)
             return result.rate
 
-        remembered, anew, without, without_uncached, _ = figures.in_turn(
+        remembered, anew, without, without_uncached, bare_rate = figures.in_turn(
             rounds,
             lambda: side("remembered", cached, asks_me),
             lambda: side("anew", uncached, asks_me),
@@ -30,6 +30,13 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
             lambda: side("without, uncached", uncached, asks_me_without_token),
             lambda: side("bare", bare, asks_bare_me),
         )
+        for name, rates in (
+            ("token remembered", remembered),
+            ("token verified anew", anew),
+            ("without a token", without),
+            ("bare ASGI app that verifies", bare_rate),
+        ):
+            report.figure("GET /me, 8 clients", name, "rate", "/s", rates)
         report.add(
             "GET /me, verified anew / without a token, rate",
             figures.ratios(anew, without_uncached),
