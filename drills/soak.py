@@ -91,11 +91,10 @@ async def soak(minutes: float) -> Outcome:
                     await course.look(dsn, pids)
             course.fold(ledger)
             await asyncio.sleep(1)
-            leaks = [*_leaks(course), *_left_open(at_rest)]
-            if workers_of(server) != pids:
-                leaks.append("a worker was replaced")
+            open_still = _left_open(at_rest)
+            same = workers_of(server) == pids
             lost = await lost_promises(ledger, dsn, server.port)
-    growth = _growth(course)
+    compared = growth(course)
     whole = minutes >= WHOLE_MINUTES
     return Outcome(
         did=f"{minutes:g} minutes of mixed load",
@@ -104,19 +103,21 @@ async def soak(minutes: float) -> Outcome:
         lost=lost,
         unexpected=[
             *course.wrong,
-            *leaks,
+            *leaks(course),
+            *open_still,
+            *([] if same else ["a worker was replaced"]),
             *([f"{course.refused} x 503"] if course.refused else []),
-            *([told for share, told in growth if whole and share > _GROWTH]),
+            *([told for share, told in compared if whole and share > _GROWTH]),
         ],
         notes=[
             f"{course.requests} requests, and {rudeness.count} rude ones",
-            *(told for _, told in growth),
+            *(told for _, told in compared),
             f"at most {max(course.connections)} connections to the database",
         ],
     )
 
 
-def _growth(course: Course) -> list[tuple[float, str]]:
+def growth(course: Course) -> list[tuple[float, str]]:
     """Compare the last third of the run with the middle one, for each worker."""
     told = []
     for number, samples in enumerate(course.workers.values(), 1):
@@ -131,19 +132,19 @@ def _growth(course: Course) -> list[tuple[float, str]]:
     return told
 
 
-def _leaks(course: Course) -> list[str]:
+def leaks(course: Course) -> list[str]:
     """Tell of files that become more and more, and of connections beyond the pools."""
-    leaks = []
+    found = []
     for samples in course.workers.values():
         third = len(samples) // 3
         middle = max(sample.files for sample in samples[third : 2 * third])
         last = max(sample.files for sample in samples[2 * third :])
         if last > middle + _SPARE_FILES:
-            leaks.append(f"{middle} open files in the middle third, {last} in the last")
+            found.append(f"{middle} open files in the middle third, {last} in the last")
     most = _WORKERS * (_POOL + 1)  # and the feed's
     if max(course.connections) > most:
-        leaks.append(f"{max(course.connections)} connections to the database, of {most}")
-    return leaks
+        found.append(f"{max(course.connections)} connections to the database, of {most}")
+    return found
 
 
 def _left_open(at_rest: dict[int, Sample]) -> list[str]:

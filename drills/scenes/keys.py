@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import jwt
 from bench.harness.cluster import temporary
 
-from drills.harness.crowd import Size, crowd
+from drills.harness.crowd import FULL, Size, crowd
 from drills.harness.judging import Story
 from drills.harness.ledger import Account, Ledger
 from drills.harness.outcome import Outcome
@@ -20,8 +20,6 @@ from drills.harness.wire import HOST, Wire
 # Seconds that a key is published before it signs. An hour by default; what must hold is that a
 # verifier fetches the JWKS more often, as its Cache-Control asks.
 _AHEAD = 4
-
-_ROTATIONS = 3
 
 
 class Follower:
@@ -85,6 +83,7 @@ async def keys_rotated(size: Size) -> Outcome:
     before, while and after its key signs; tokens of retiring keys are believed until they expire.
     """
     story = Story("rotated the signing key", size, may_refuse=False, must_refuse=False)
+    rotations = 1 if size.requests < FULL.requests else 4
     with temporary() as cluster:
         dsn, settings = cluster.dsn(), {"KEY_PUBLISH_AHEAD": _AHEAD}
         async with (
@@ -93,11 +92,11 @@ async def keys_rotated(size: Size) -> Outcome:
         ):
             ports = [one.port, two.port]
             async with (
-                crowd(story.ledger, ports, size.clients) as people,
+                crowd(story.ledger, ports, size.clients // 2) as people,
                 _followers(story.ledger, ports) as followers,
             ):
                 await people.acknowledged(size.requests // 2)
-                for _ in range(_ROTATIONS):
+                for _ in range(rotations):
                     story.faults_at.append(time.monotonic())
                     await _rotate(dsn)
                     await asyncio.sleep(_AHEAD + 1)
@@ -107,7 +106,7 @@ async def keys_rotated(size: Size) -> Outcome:
             lost = await lost_promises(story.ledger, dsn, two.port)
     seen = {kid for follower in followers for kid in follower.kids}
     story.unexpected += [fault for follower in followers for fault in follower.wrong]
-    if len(seen) < _ROTATIONS + 2:
+    if len(seen) < rotations + 2:
         story.unexpected.append(f"only {len(seen)} keys signed")
     story.notes.append(f"{len(seen)} keys signed, each published {_AHEAD} s ahead")
     return story.outcome(lost)

@@ -1,0 +1,46 @@
+"""Two drills at their smallest size, and what the soak calls growth and leaks."""
+
+import pytest
+from drills.harness.crowd import QUICK
+from drills.harness.outcome import render
+from drills.scenes import restore, together
+from drills.soak import Course, Sample, growth, leaks
+
+
+@pytest.mark.slow
+async def test_two_instances_are_one_though_their_clocks_differ() -> None:
+    outcome = await together.clock_off(QUICK)
+    if outcome.unavailable:  # no libfaketime here: then with one clock
+        outcome = await together.two_instances(QUICK)
+
+    assert outcome.unbroken, render("two instances", outcome)
+    assert outcome.acknowledged > QUICK.requests
+
+
+@pytest.mark.slow
+async def test_a_dump_that_is_restored_keeps_every_promise() -> None:
+    outcome = await restore.restored(QUICK)
+
+    assert outcome.unbroken, render("restored", outcome)
+    assert outcome.acknowledged > QUICK.requests
+
+
+def course_of(*samples: Sample, connections: int = 5) -> Course:
+    return Course(workers={1: list(samples)}, connections=[connections])
+
+
+def test_a_worker_that_grows_is_seen() -> None:
+    level, higher = [Sample(90.0, 30)] * 3, [Sample(99.0, 30)] * 3
+
+    assert [share for share, _ in growth(course_of(*higher, *level, *level))] == [1.0]
+    assert [share for share, _ in growth(course_of(*level, *level, *higher))] == [
+        pytest.approx(1.1)
+    ]
+
+
+def test_files_and_connections_that_stay_open_are_seen() -> None:
+    level, more = [Sample(90.0, 30)] * 3, [Sample(90.0, 34)] * 3
+
+    assert leaks(course_of(*level, *level, *level)) == []
+    assert len(leaks(course_of(*level, *level, *more))) == 1
+    assert len(leaks(course_of(*level, *level, *level, connections=23))) == 1
