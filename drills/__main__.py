@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from drills.catalogue import DRILLS, Drill
+from drills.catalogue import DRILLS, STORIES, Drill
 from drills.harness.crowd import FULL, QUICK
 from drills.harness.outcome import Outcome, load, render, save
 from drills.harness.page import page
@@ -42,5 +42,5 @@ def main(
 
 if __name__ == "__main__":
     code = main()
-    PAGE.write_text(page(DRILLS, load(RESULTS)))
+    PAGE.write_text(page(STORIES, load(RESULTS)))
     sys.exit(code)

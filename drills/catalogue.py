@@ -5,7 +5,7 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import database, keys, mail, resources, restore, together, upgrade, workers
+from drills.scenes import database, keys, mail, resources, restore, soak, together, upgrade, workers
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
@@ -28,3 +28,6 @@ DRILLS: dict[str, Drill] = {
     "restored": restore.restored,
     "mail-away": mail.mail_away,
 }
+
+# Those and the soak, which takes minutes instead of a size: what docs/drills.md tells of.
+STORIES: dict[str, Callable[..., Coroutine[Any, Any, Outcome]]] = {**DRILLS, "soak": soak.soak}

@@ -7,178 +7,13 @@ judge it: until then a worker fills what it may remember.
 import argparse
 import asyncio
 import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
-import asyncpg
-from bench.harness.cluster import temporary
-
-from drills.__main__ import RESULTS
-from drills.harness.crowd import crowd
-from drills.harness.instances import running, workers_of
-from drills.harness.ledger import Ledger
-from drills.harness.outcome import Outcome, render, save
-from drills.harness.rude import rude
-from drills.harness.truth import lost_promises
-from drills.harness.wire import Break
-
-WHOLE_MINUTES = 30.0
-
-_WORKERS = 2
-_POOL = 10
-_CLIENTS = 8
-_EVERY = 2.0
-
-# The last third of the run may be so much above the middle one.
-_GROWTH = 1.05
-_SPARE_FILES = 3
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A worker at one moment: resident memory in MB, open files."""
-
-    memory: float
-    files: int
-
-
-@dataclass
-class Course:
-    """What was seen over the time: of each worker, of the database, and of the requests."""
-
-    workers: dict[int, list[Sample]] = field(default_factory=dict)
-    connections: list[int] = field(default_factory=list)
-    requests: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    async def look(self, dsn: str, pids: list[int]) -> None:
-        """Take a sample of everything."""
-        for pid in pids:
-            self.workers.setdefault(pid, []).append(_sample(pid))
-        self.connections.append(await _connections(dsn))
-
-    def fold(self, ledger: Ledger) -> None:
-        """Add up what was answered, and forget it: a run has millions of requests."""
-        done = [ask for ask in ledger.asks if ask.ended != float("inf")]
-        told = Ledger()
-        told.asks = done
-        self.requests += len(done)
-        self.acknowledged += told.acknowledged
-        self.refused += told.refused()
-        self.wrong += [*told.complaints(), *told.broken(*Break)]
-        ledger.asks = [ask for ask in ledger.asks if ask.ended == float("inf")]
-
-
-async def soak(minutes: float) -> Outcome:
-    """Let a crowd and some rude clients at two workers, and look at these every two seconds."""
-    course, ledger = Course(), Ledger()
-    with temporary() as cluster:
-        dsn = cluster.dsn()
-        async with running(dsn, WORKERS=_WORKERS, DATABASE_POOL_SIZE=_POOL) as server:
-            pids = workers_of(server)
-            at_rest = {pid: _sample(pid) for pid in pids}
-            async with crowd(ledger, [server.port], _CLIENTS), rude(server.port) as rudeness:
-                until = time.monotonic() + 60 * minutes
-                while time.monotonic() < until:
-                    await asyncio.sleep(_EVERY)
-                    course.fold(ledger)
-                    await course.look(dsn, pids)
-            course.fold(ledger)
-            await asyncio.sleep(1)
-            open_still = _left_open(at_rest)
-            same = workers_of(server) == pids
-            lost = await lost_promises(ledger, dsn, server.port)
-    compared = growth(course)
-    whole = minutes >= WHOLE_MINUTES
-    return Outcome(
-        did=f"{minutes:g} minutes of mixed load",
-        acknowledged=course.acknowledged,
-        refused=course.refused,
-        lost=lost,
-        unexpected=[
-            *course.wrong,
-            *leaks(course),
-            *open_still,
-            *([] if same else ["a worker was replaced"]),
-            *([f"{course.refused} x 503"] if course.refused else []),
-            *([told for share, told in compared if whole and share > _GROWTH]),
-        ],
-        notes=[
-            f"{course.requests} requests, and {rudeness.count} rude ones",
-            *(told for _, told in compared),
-            f"at most {max(course.connections)} connections to the database",
-        ],
-    )
-
-
-def growth(course: Course) -> list[tuple[float, str]]:
-    """Compare the last third of the run with the middle one, for each worker."""
-    told = []
-    for number, samples in enumerate(course.workers.values(), 1):
-        third = len(samples) // 3
-        middle, last = (
-            fmean(sample.memory for sample in part)
-            for part in (samples[third : 2 * third], samples[2 * third :])
-        )
-        share = last / middle
-        text = f"worker {number}: {middle:.1f} MB in the middle third, {last:.1f} in the last"
-        told.append((share, f"{text} ({share - 1:+.1%})"))
-    return told
-
-
-def leaks(course: Course) -> list[str]:
-    """Tell of files that become more and more, and of connections beyond the pools."""
-    found = []
-    for samples in course.workers.values():
-        third = len(samples) // 3
-        middle = max(sample.files for sample in samples[third : 2 * third])
-        last = max(sample.files for sample in samples[2 * third :])
-        if last > middle + _SPARE_FILES:
-            found.append(f"{middle} open files in the middle third, {last} in the last")
-    most = _WORKERS * (_POOL + 1)  # and the feed's
-    if max(course.connections) > most:
-        found.append(f"{max(course.connections)} connections to the database, of {most}")
-    return found
-
-
-def _left_open(at_rest: dict[int, Sample]) -> list[str]:
-    """Tell of files that are still open when every client has left."""
-    return [
-        f"{files - sample.files} more open files than at rest before"
-        for pid, sample in at_rest.items()
-        if (files := _sample(pid).files) > sample.files + _POOL
-    ]
-
-
-def _sample(pid: int) -> Sample:
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    resident = next(line for line in status if line.startswith("VmRSS"))
-    files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return Sample(int(resident.split()[1]) / 1024, files)
-
-
-async def _connections(dsn: str) -> int:
-    async with _connected(dsn) as connection:
-        return int(
-            await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'keyfob%'"
-            )
-        )
-
-
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+from drills.__main__ import PAGE, RESULTS
+from drills.catalogue import STORIES
+from drills.harness.outcome import load, render, save
+from drills.harness.page import page
+from drills.scenes.soak import WHOLE_MINUTES, soak
 
 
 def main() -> int:
@@ -191,6 +26,7 @@ def main() -> int:
     whole = given.minutes >= WHOLE_MINUTES
     if given.results or whole:  # the docs tell of whole runs only
         save(given.results or RESULTS, {"soak": outcome}, quick=not whole)
+        PAGE.write_text(page(STORIES, load(RESULTS)))
     return int(outcome.verdict == "BREAKS")
 
 

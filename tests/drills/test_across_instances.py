@@ -4,7 +4,7 @@ import pytest
 from drills.harness.crowd import QUICK
 from drills.harness.outcome import render
 from drills.scenes import restore, together
-from drills.soak import Course, Sample, growth, leaks
+from drills.scenes.soak import Course, Sample, growth, leaks
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from drills.__main__ import PAGE, RESULTS
-from drills.catalogue import DRILLS
+from drills.catalogue import STORIES
 from drills.harness.outcome import Outcome, load
 from drills.harness.page import page
 
@@ -24,7 +24,9 @@ def told(outcome: Outcome) -> dict[str, object]:
 
 
 def test_it_is_written_from_the_results() -> None:
-    assert (ROOT / PAGE).read_text() == page(DRILLS, load(RESULTS)), "run `python -m drills --page`"
+    assert (ROOT / PAGE).read_text() == page(STORIES, load(RESULTS)), (
+        "run `python -m drills --page`"
+    )
 
 
 def test_it_says_what_was_seen() -> None:
