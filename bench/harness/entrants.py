@@ -33,6 +33,7 @@ class Entrant:
     name: str
     server: Server
     clients: Mapping[str, Client]
+    own_hash: bool = True
 
 
 @contextlib.contextmanager
@@ -65,7 +66,7 @@ def contestant(
             yield None
             return
         report.sides[name] = describe(peer, hashing)
-        yield Entrant(name, server, peer.clients)
+        yield Entrant(name, server, peer.clients, hashing == "own")
 
 
 @contextlib.contextmanager

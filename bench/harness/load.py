@@ -153,7 +153,12 @@ async def loop(steps: Sequence[Step], seconds: float, total: float = math.inf) -
                 shed.append(latencies[-1])
             statuses[status] = statuses.get(status, 0) + 1
 
-    await asyncio.gather(*map(follow, steps))
+    following = [asyncio.ensure_future(follow(step)) for step in steps]
+    try:
+        await asyncio.gather(*following)
+    finally:
+        for each in following:
+            each.cancel()
     return Result(time.perf_counter() - started, latencies, statuses, shed)
 
 

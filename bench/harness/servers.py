@@ -89,10 +89,12 @@ def run(command: list[str], port: int, path: str, environment: dict[str, str]) -
     inherited = {name: value for name, value in os.environ.items() if "KEYFOB" not in name}
     python_path = os.pathsep.join(["src", "."])
     started = time.perf_counter()
+    quiet = None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL
     process = subprocess.Popen(
         command,
         env={**inherited, "PYTHONPATH": python_path, **environment},
-        stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
+        stdout=quiet,
+        stderr=quiet,
     )
     try:
         _wait(port, path, process)

@@ -29,23 +29,55 @@ class Side:
 
     Args:
         ready: makes so many clients ready, before the first round.
-        ready_each_round: where what the clients hold does not outlast a round.
+        clients: the only numbers of clients to measure it at; all of the table's if empty.
     """
 
     name: str
     measure: Callable[[int, float], Seen]
     ready: Callable[[int], None] = lambda _: None
-    ready_each_round: bool = False
+    clients: tuple[int, ...] = ()
 
 
 @contextlib.contextmanager
 def over_http(
-    name: str, server: Server, client: Client, cluster: Cluster, *, anew: bool = False
+    name: str,
+    server: Server,
+    client: Client,
+    cluster: Cluster,
+    *,
+    expires: bool = False,
+    only: tuple[int, ...] = (),
 ) -> Iterator[Side]:
-    """A side whose clients speak to a server."""
+    """A side whose clients speak to a server.
+
+    Args:
+        name: of the side.
+        server: where the clients go.
+        client: what they do.
+        cluster: the server's, whose CPU time is measured too.
+        expires: what the clients hold may expire between rounds; they then get ready again, and
+            the round counts only from there.
+        only: the numbers of clients to measure at; all of the table's if empty.
+    """
+    most = 0
     with crew(servers.HOST, server.port, client) as clients:
 
         def measure(count: int, seconds: float) -> Seen:
+            if not expires:
+                return once(count, seconds)
+            with contextlib.suppress(Failed):
+                seen = once(count, seconds)
+                if not seen.others["not 2xx"]:
+                    return seen
+            clients.prepare(most)
+            return once(count, seconds)
+
+        def prepare(count: int) -> None:
+            nonlocal most
+            most = count
+            clients.prepare(count)
+
+        def once(count: int, seconds: float) -> Seen:
             before = _used(server, cluster)
             result = clients.run(count, seconds)
             after = _used(server, cluster)
@@ -61,7 +93,7 @@ def over_http(
             }
             return Seen(done / result.seconds, others)
 
-        yield Side(name, measure, clients.prepare, ready_each_round=anew)
+        yield Side(name, measure, prepare, only)
 
 
 def limit(name: str, rate: Callable[[int, float], float], cluster: Cluster) -> Side:
@@ -95,14 +127,15 @@ def in_turn(
         seen: dict[str, list[Seen]] = {}
 
         def measure(side: Side, count: int = count, seen: dict[str, list[Seen]] = seen) -> None:
-            if side.ready_each_round:
-                side.ready(count)
+            if side.clients and count not in side.clients:
+                return
             seen.setdefault(side.name, []).append(side.measure(count, seconds))
 
         for _ in range(rounds):
             _each(report, table, able, measure)
         for side in able:
-            _keep(report, table, side.name, seen[side.name], count)
+            if side.name in seen:
+                _keep(report, table, side.name, seen[side.name], count)
 
 
 def _each(report: Report, table: str, able: list[Side], do: Callable[[Side], None]) -> None:

@@ -8,7 +8,7 @@ from bench.report import sections
 from bench.report.series import Documents, Plot, all_plots
 from bench.report.tables import cell, number, table, text_table
 
-ROUNDS, SECONDS = 5, 3.0  # what a full run takes; less is a trial
+ROUNDS, SECONDS = 5, 2.0  # what a full run takes; less is a trial
 
 _INTRODUCTION = """\
 # Benchmarks

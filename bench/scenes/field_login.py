@@ -7,6 +7,7 @@ from bench.harness import cluster, entrants, figures, sides
 from bench.limit import raw
 
 CLIENTS = (1, 8, 32)
+OUR_HASH_AT = (8,)  # where each is measured at our hash, too
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
@@ -22,7 +23,13 @@ def measure_hashing(
         entered = running.enter_context(entrants.all_running(postgres, report, ("own", "ours")))
         able = [
             running.enter_context(
-                sides.over_http(entrant.name, entrant.server, entrant.clients[action], postgres)
+                sides.over_http(
+                    entrant.name,
+                    entrant.server,
+                    entrant.clients[action],
+                    postgres,
+                    only=() if entrant.own_hash else OUR_HASH_AT,
+                )
             )
             for entrant in entered
             if action in entrant.clients

@@ -22,8 +22,8 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
             if action in entrant.clients
         ]
         asked.append(("limit: bare ASGI app", bare, asks_bare_me))
-        # A token may live for less than the rounds take, so each round brings its own.
+        # A token may live for less than the rounds take.
         able = [
-            running.enter_context(sides.over_http(*side, postgres, anew=True)) for side in asked
+            running.enter_context(sides.over_http(*side, postgres, expires=True)) for side in asked
         ]
         sides.in_turn(report, "me", able, CLIENTS, rounds, seconds)

@@ -16,8 +16,8 @@ _TENTHS = 10
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
-    # A run of less than three seconds a side is a trial; the detail says how many it did.
-    tenth = int(REFRESHES / _TENTHS * min(1.0, seconds / 3))
+    # A run of less than two seconds a side is a trial; the detail says how many it did.
+    tenth = int(REFRESHES / _TENTHS * min(1.0, seconds / 2))
     with cluster.temporary() as postgres:
         dsn = postgres.create("growth")
         with (

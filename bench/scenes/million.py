@@ -14,7 +14,7 @@ from bench.scenes.lists import Place
 
 SMALL = Population(10_000, 30_000, 100_000)
 LARGE = Population(1_000_000, 3_000_000, 10_000_000)
-TRIAL = Population(100_000, 300_000, 1_000_000)  # of a run of less than three seconds a side
+TRIAL = Population(100_000, 300_000, 1_000_000)  # of a run of less than two seconds a side
 PLANS = Path(".bench/plans")
 _CALLS_OF_LOGS = {
     "admin login log": "/admin/logins?limit=50",
@@ -27,7 +27,7 @@ _CALLS_UNTIL_PLANS_SETTLE = 12  # PostgreSQL considers a plan for any value afte
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
-    large = LARGE if seconds >= 3 else TRIAL
+    large = LARGE if seconds >= 2 else TRIAL
     with cluster.temporary({"max_wal_size": "8GB", "checkpoint_timeout": "15min"}) as postgres:
         dsns = [postgres.create(name) for name in ("few", "many")]
         for dsn, population in zip(dsns, (SMALL, large), strict=True):

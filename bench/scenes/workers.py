@@ -24,7 +24,7 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
             with contextlib.ExitStack() as clients:
                 able = [
                     clients.enter_context(
-                        sides.over_http(name, server, client, postgres, anew=action == "me")
+                        sides.over_http(name, server, client, postgres, expires=action == "me")
                     )
                     for name, server in started
                 ]
