@@ -4,6 +4,8 @@ import json
 import pytest
 from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
+from keyfob.core.http.headers import CSP, NO_STORE, always_sent
+
 CLOSE = b"Host: a\r\nConnection: close\r\n\r\n"
 
 
@@ -80,6 +82,19 @@ def test_a_head_over_the_limit_is_refused(service: Service, head: bytes) -> None
 
     assert said.startswith(b"HTTP/1.1 431 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "head_too_large"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n" + CLOSE, b"no request\r\n\r\n"]
+)
+def test_what_is_refused_before_the_application_carries_the_security_headers(
+    service: Service, raw: bytes
+) -> None:
+    head = service.say(raw).partition(b"\r\n\r\n")[0]
+
+    sent = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert {CSP, NO_STORE, *always_sent(hsts=True)} <= set(sent.items())
+    assert len(sent) == head.count(b"\r\n")
 
 
 def test_a_long_request_line_is_refused(service: Service) -> None:

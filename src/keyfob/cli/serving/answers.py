@@ -1,9 +1,12 @@
 """Answers that are here whole, written in one piece."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from keyfob.core.http.whole import WHOLE
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -19,9 +22,9 @@ class WholeAnswers:
         self._given: Headers = ()
         self._begin = b""
 
-    def of(self, cycle: RequestResponseCycle) -> Callable[[bytes, bytes], bool]:
-        """Return what answers this request: see `core.http.whole`."""
-        return partial(self._answer, cycle)
+    def extension(self, cycle: RequestResponseCycle) -> dict[str, dict[object, Any]]:
+        """Return the ASGI extension that answers this request: see `core.http.whole`."""
+        return {WHOLE: {"answer": partial(self._answer, cycle)}}
 
     def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
         if cycle.flow.write_paused or cycle.response_started:

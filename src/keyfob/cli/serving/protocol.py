@@ -17,7 +17,6 @@ from uvicorn.server import ServerState
 from keyfob.cli.serving.answers import WholeAnswers
 from keyfob.cli.serving.connections import FAREWELL, LINGER, Connection, Connections
 from keyfob.cli.serving.refusals import HeadTooLarge, RequestTimeout, render_refusal
-from keyfob.core.http.whole import WHOLE
 from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem, Unavailable
 
 MAX_HEAD = 32 * 1024
@@ -37,6 +36,7 @@ class GuardedConfig(uvicorn.Config):
     """uvicorn's configuration, and the book that its connections are kept in."""
 
     guard: Connections
+    hsts: bool
 
 
 class _Exit:
@@ -66,6 +66,7 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._guard = config.guard
+        self._hsts = config.hsts
         self.since = 0.0
         self.deadline = math.inf
         self.stalled_until = math.inf
@@ -138,7 +139,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
         if self._guard.draining:
             self.cycle.keep_alive = False
-        self.scope["extensions"] = {WHOLE: {"answer": _whole_answers.of(self.cycle)}}
+        self.scope["extensions"] = _whole_answers.extension(self.cycle)
 
     # A Problem raised in here reaches `data_received` as the context of the parser's own error.
 
@@ -271,7 +272,8 @@ class GuardedProtocol(HttpToolsProtocol):
         answer (RFC 9112 section 9.6).
         """
         if problem is not None:
-            self.transport.write(render_refusal(problem, self.server_state.default_headers))
+            headers = self.server_state.default_headers
+            self.transport.write(render_refusal(problem, headers, hsts=self._hsts))
         self._deaf = self._finished = True
         self._guard.owes(self, self.loop.time(), LINGER)
         if self._is_whole() or at_once or not self.transport.can_write_eof():

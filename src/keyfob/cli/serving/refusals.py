@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from keyfob.core.http import render_problem
+from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import set_request_id
@@ -28,7 +29,7 @@ class HeadTooLarge(Problem):
     title = "The request's headers are too large, or too many"
 
 
-def render_refusal(problem: Problem, default_headers: Headers) -> bytes:
+def render_refusal(problem: Problem, default_headers: Headers, *, hsts: bool) -> bytes:
     """Render a whole answer that ends the connection. `default_headers` are the server's (Date)."""
     request_id = random_text(12)
     set_request_id(request_id)
@@ -37,8 +38,9 @@ def render_refusal(problem: Problem, default_headers: Headers) -> bytes:
         *default_headers,
         *answer.raw_headers,
         (b"x-request-id", request_id.encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
+        CSP,
+        NO_STORE,
+        *always_sent(hsts=hsts),
         (b"connection", b"close"),
     ]
     head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)

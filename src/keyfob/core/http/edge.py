@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
@@ -18,19 +19,7 @@ from keyfob.core.telemetry import REQUESTS, set_request_id
 
 log = structlog.get_logger("keyfob.http")
 
-# What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
-_CSP = (
-    b"content-security-policy",
-    b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-)
-_NO_STORE = (b"cache-control", b"no-store")
 _JSON = (b"content-type", b"application/json")
-_ALWAYS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
-_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 _TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
@@ -56,8 +45,8 @@ class Edge:
         self._root_path = root_path
         self._max_body = max_body_bytes
         self._proxies = trusted_proxies
-        self._always = [*_ALWAYS, _HSTS] if hsts else _ALWAYS
-        self._whole = head_template([_JSON, _CSP, _NO_STORE, *self._always])
+        self._always = always_sent(hsts=hsts)
+        self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
         self._hot = hot
         self._observers: dict[tuple[str, str, int], Any] = {}
 
@@ -175,9 +164,9 @@ class _Answer:
             headers = message["headers"] = list(message.get("headers", ()))
             given = {name for name, _ in headers}
             if b"content-security-policy" not in given:
-                headers.append(_CSP)
+                headers.append(CSP)
             if b"cache-control" not in given:
-                headers.append(_NO_STORE)
+                headers.append(NO_STORE)
             headers.append((b"x-request-id", self.request_id))
             headers.extend(self._always)
         await self._send(message)

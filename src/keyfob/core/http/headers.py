@@ -1,0 +1,19 @@
+"""The headers that every answer carries, whoever gives it."""
+
+# What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
+CSP = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+)
+NO_STORE = (b"cache-control", b"no-store")
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+def always_sent(*, hsts: bool) -> list[tuple[bytes, bytes]]:
+    """Return what no answer may choose for itself; beside it go `CSP` and `NO_STORE` or its own."""
+    return [*_ALWAYS, _HSTS] if hsts else list(_ALWAYS)
