@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench bench-full bench-report drill soak lock schema sbom clean
+.PHONY: help run test test-all check bench bench-full bench-report drill drill-scaling soak lock schema sbom clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -45,6 +45,9 @@ bench-report: .venv/.dev .bench/report/.installed ## Write docs/benchmarks.md an
 
 drill: .venv/.dev ## Break what is around the service and count what was lost; ARGS="worker-killed --quick"
 	$(PY) -m drills $(ARGS)
+
+drill-scaling: .venv/.dev ## Run balancers, standbys, poolers, shards; break them; write docs/scaling.md; ARGS="haproxy"
+	$(PY) -m drills.scaling $(ARGS); broken=$$?; $(PY) -m drills.scaling.page && exit $$broken
 
 soak: .venv/.dev ## Mixed load for half an hour: nothing grows, leaks or fails; ARGS="--minutes 2"
 	$(PY) -m drills.soak $(ARGS)

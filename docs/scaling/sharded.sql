@@ -1,5 +1,5 @@
--- Sessions, revocations and the login log, divided as a distributed PostgreSQL would hold them: by the
--- hash of the id that a statement names. docs/scaling.md tells which statements then meet one shard.
+-- Sessions and the login log, divided as a distributed PostgreSQL would hold them: by the hash of the id
+-- that a statement names. docs/scaling.md tells which statements then meet one shard.
 --
 -- Here a shard is a partition of the same server, so that all of Keyfob can be run on the layout and
 -- every plan be read (`python -m drills.scaling sharded`). Run it once, on a migrated database that
@@ -29,17 +29,8 @@ CREATE INDEX sessions_live_by_user ON sessions (user_id, login_at) WHERE ended_a
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX sessions_expire ON sessions (expires_at);
 
--- Revocations: by the same id, so that the end of a session and its revocation are of one shard.
-ALTER TABLE revocations RENAME TO revocations_whole;
-CREATE TABLE revocations (LIKE revocations_whole INCLUDING DEFAULTS) PARTITION BY HASH (session_id);
-SELECT make_shards('revocations');
-INSERT INTO revocations SELECT * FROM revocations_whole;
-DROP TABLE revocations_whole;
-ALTER TABLE revocations ADD PRIMARY KEY (session_id);
-CREATE INDEX revocations_expire ON revocations (expires_at);
-CREATE INDEX revocations_written ON revocations (written_by);
-CREATE TRIGGER revocations_mark BEFORE UPDATE ON revocations
-    FOR EACH ROW EXECUTE FUNCTION mark_revocation();
+-- Revocations stay whole, as users, keys, limits and the audit log do: NOTIFY and the count of
+-- transactions that carry them (docs/adr/0025-carriers-of-revocation.md) are of one server, and the table is short.
 
 -- The login log: by month as before, since months are dropped whole, and each month by user: a sign-in
 -- asks for its own account's. There is no primary key any more: it would have to hold user_id, which

@@ -10,6 +10,7 @@ DRILLS: dict[str, Drill] = {
     "failover": failover.failover,
     "failover-silent": failover.failover_silent,
     "failover-asynchronous": failover.failover_asynchronous,
+    "standby-lost": failover.standby_lost,
     "pgbouncer-listening": pooler.pgbouncer_listening,
     "pgbouncer-polling": pooler.pgbouncer_polling,
     "pgbouncer-cost": pooler.pgbouncer_cost,

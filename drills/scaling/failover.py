@@ -25,6 +25,10 @@ from drills.scaling.revocation import late, slowest_revocation, told
 _SYNCHRONOUS = {"synchronous_standby_names": "standby"}
 
 
+# What may be acknowledged without a write: an old refresh token gets the same successor.
+_NO_CHANGE = {"me", "refresh"}
+
+
 async def failover(size: Size) -> Outcome:
     """The primary is killed; its synchronous standby is promoted."""
     return await _fail_over(size, "killed the primary", Cluster.kill, _SYNCHRONOUS)
@@ -41,6 +45,49 @@ async def failover_asynchronous(size: Size) -> Outcome:
     This is told and not judged: whoever sets up replication so has chosen it.
     """
     return await _fail_over(size, "killed the primary", Cluster.kill, {})
+
+
+async def standby_lost(size: Size) -> Outcome:
+    """The one synchronous standby is killed and started again: no change is promised meanwhile.
+
+    PostgreSQL writes a change and then waits for the standby, so one that was refused may have been
+    made. A client that tries again is served: its old token gets the same successor.
+    """
+    ledger = Ledger()
+    with temporary(_SYNCHRONOUS) as primary, standby(primary) as second:
+        async with fleet(primary.dsn(), 2, **size.timeouts) as members:
+            ports = [member.port for member in members]
+            async with crowd(ledger, ports, size.clients) as people:
+                await people.acknowledged(size.requests)
+                fault_at = time.monotonic()
+                second.kill()
+                await asyncio.sleep(size.fault_seconds + size.longest_refusal)
+                await asyncio.to_thread(second.start)
+                back = time.monotonic()
+                await people.acknowledged(size.requests)
+                await asyncio.sleep(size.longest_refusal)
+            lost = await lost_promises(ledger, primary.dsn(), ports[0])
+    recovered = ledger.recovered_in(back)
+    return Outcome(
+        did="killed the only synchronous standby, started it again",
+        in_flight=ledger.in_flight(fault_at),
+        acknowledged=ledger.acknowledged,
+        refused=ledger.refused(),
+        lost=lost,
+        unexpected=[
+            *ledger.complaints(),
+            *ledger.broken(*Break),
+            *([] if ledger.refused() else ["nobody was refused"]),
+            *(
+                f"{ask.kind} acknowledged without the standby"
+                for ask in ledger.asks
+                if ask.acknowledged and fault_at < ask.began and ask.ended < back
+                if ask.kind not in _NO_CHANGE
+            ),
+        ],
+        recovered_in=recovered,
+        late=["no recovery"] if recovered is None or recovered > _longest(_freeze, size) else [],
+    )
 
 
 async def _fail_over(
