@@ -183,6 +183,25 @@ async def test_whoever_waited_for_a_silent_server_does_not_wait_for_its_rollback
         assert await database.fetchval(lost) == 0
 
 
+async def test_a_statement_that_is_put_away_holds_nobody_up_for_ever(dsn: str) -> None:
+    options = {"pool_size": 2, "command_timeout": 0.2}
+    async with Proxy(dsn).running() as proxy, opened(proxy.dsn, **options) as database:
+        async with asyncio.timeout(20) as hang:
+            with pytest.raises(DatabaseUnavailable):
+                await put_away(database, proxy)
+        assert not hang.expired()
+
+        await proxy.end()
+        assert await database.fetchval("SELECT 3") == 3
+
+
+async def put_away(database: Database, proxy: Proxy) -> None:
+    async with database.connection() as connection:
+        await connection.prepare("SELECT 2")  # and let go at once
+        await proxy.begin(Fault.HELD)
+        await connection._con._cleanup_stmts()  # asyncpg's last step when it has parsed another
+
+
 async def fall_silent(database: Database, proxy: Proxy) -> None:
     insert = "INSERT INTO attempts (key, count, expires_at) VALUES ('lost', 1, now())"
     async with database.begin() as tx:

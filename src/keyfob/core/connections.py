@@ -1,5 +1,6 @@
 """One connection to PostgreSQL, as the pool makes it."""
 
+import asyncio
 import json
 from typing import Any, Literal
 
@@ -30,6 +31,18 @@ class PlainConnection(asyncpg.Connection):
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
         self._hot.clear()  # asyncpg refuses a statement whose connection went back to its pool
         await super().reset(timeout=timeout)
+
+    async def _cleanup_stmts(self) -> None:
+        """Close statements that are not needed any more, within the time of any other.
+
+        asyncpg waits for this without a bound: whoever asks next would hang with a silent server.
+        """
+        try:
+            async with asyncio.timeout(self._config.command_timeout):  # type: ignore[attr-defined] # as above
+                await super()._cleanup_stmts()  # type: ignore[misc] # not in the stubs either
+        except TimeoutError:
+            self.terminate()
+            raise
 
     async def fetchrow_prepared(self, query: str, *args: Any) -> Record | None:
         """Run a statement that is held ready, and return its first row.
