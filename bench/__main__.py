@@ -10,34 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from bench.harness import comparison, figures, machine, results, servers
+from bench.scenes.catalogue import BEYOND, LINES
 from keyfob import __version__
-
-# The lines of `make bench`, about ten minutes on two cores.
-LINES = (
-    "start",
-    "memory",
-    "login",
-    "refresh",
-    "me",
-    "storm",
-    "overload",
-    "revocation",
-    "lists",
-    "growth",
-)
-# What `make bench-full` measures beside them.
-BEYOND = (
-    "storm_in_full",
-    "million",
-    "growth_in_full",
-    "ceiling",
-    "workers",
-    "field_size",
-    "field_refresh",
-    "field_me",
-    "field_login",
-    "field_register",
-)
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from bench.harness.results import Document
 from bench.report import sections
 from bench.report.series import Documents, Plot, all_plots
 from bench.report.tables import cell, number, table, text_table
+from bench.scenes.catalogue import BEYOND, LINES
 
 ROUNDS, SECONDS = 5, 2.0  # what a full run takes; less is a trial
 
@@ -40,6 +41,7 @@ than the noise (what that is: `bench/harness/comparison.py`)."""
 
 def write(documents: Documents) -> str:
     """Write the whole page."""
+    documents = {name: documents[name] for name in LINES + BEYOND if name in documents}
     plots = {plot.name: plot for plot in all_plots(documents)}
     parts = [[_INTRODUCTION], _trial(documents), _machine(documents), [_AGAIN], _lines(documents)]
     for scene, section in _SECTIONS.items():
@@ -66,8 +68,8 @@ _SECTIONS: dict[str, Section] = {
 
 def _trial(documents: Documents) -> list[str]:
     short = [
-        f"`{scene}` ({document.rounds} rounds of {document.seconds:g} s)"
-        for scene, document in sorted(documents.items())
+        f"`{scene}` ({document.rounds} x {document.seconds:g} s)"
+        for scene, document in documents.items()
         if document.rounds < ROUNDS or document.seconds < SECONDS
     ]
     if not short:

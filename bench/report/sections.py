@@ -22,12 +22,13 @@ def login(document: Document, plots: Plots) -> list[str]:
         *_field(document, "login"),
         "",
         *_contestants(document),
+        *_notes(document, "login"),
     ]
 
 
 def register(document: Document, _: Plots) -> list[str]:
     """Registering in the field."""
-    return ["## Registering", "", *_field(document, "register")]
+    return ["## Registering", "", *_field(document, "register"), *_notes(document, "register")]
 
 
 def refresh(document: Document, plots: Plots) -> list[str]:
@@ -166,7 +167,7 @@ def workers(document: Document, _: Plots) -> list[str]:
             for place in grid.places
         ]
     head = ("a second", "1 worker", "2 workers", "ratio", "p99 of 1, ms", "p99 of 2, ms")
-    said = "Clients and database share the cores with the workers, so a second worker gains little."
+    said = "Clients and database share the cores with the workers, and compete with the second."
     return ["## One worker and two", "", said, "", *table(head, rows)]
 
 

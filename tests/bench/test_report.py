@@ -102,4 +102,4 @@ def test_the_page_says_when_a_run_was_only_a_trial(report: Report) -> None:
     written = page.write({"field_refresh": document(report, rounds=1, seconds=0.5)})
 
     assert "**A trial run.**" in written
-    assert "`field_refresh` (1 rounds of 0.5 s)" in written
+    assert "`field_refresh` (1 x 0.5 s)" in written

@@ -1,0 +1,28 @@
+"""The scenes, in the order in which they are run and told of."""
+
+# Those of `make bench`: about ten minutes on two cores.
+LINES = (
+    "start",
+    "memory",
+    "login",
+    "refresh",
+    "me",
+    "storm",
+    "overload",
+    "revocation",
+    "lists",
+    "growth",
+)
+# What `make bench-full` measures beside them.
+BEYOND = (
+    "storm_in_full",
+    "million",
+    "growth_in_full",
+    "ceiling",
+    "workers",
+    "field_size",
+    "field_refresh",
+    "field_me",
+    "field_login",
+    "field_register",
+)
