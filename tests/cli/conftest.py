@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 import rich  # noqa: F401 - before `serve`, which would keep it out of this whole process
 import structlog
+import yaml  # noqa: F401 - likewise
 from tests.fixtures.world import World
 
 from keyfob.cli import main

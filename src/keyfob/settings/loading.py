@@ -1,6 +1,5 @@
 """Reading the settings: environment, `.env`, and a `*_FILE` for every secret."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -191,6 +190,8 @@ def _refuse_unknown_variables() -> None:
     dotenv = _variables_of(DotEnvSettingsSource(Settings))
     given = {name for name in (*os.environ, *dotenv) if name.startswith(PREFIX)}
     for name in sorted(given - known):
+        import difflib  # noqa: PLC0415 - no worker that serves needs it
+
         bare = {variable.removeprefix(PREFIX) for variable in known}  # the prefix is like any other
         close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
         hint = f"; did you mean {PREFIX}{close[0]}?" if close else ""
