@@ -4,6 +4,8 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from bench.harness.cluster import temporary
@@ -14,12 +16,17 @@ from drills.harness.judging import Story
 from drills.harness.outcome import Outcome
 from drills.harness.truth import lost_promises
 from drills.harness.variants import FakeTime, variant
+from drills.harness.wire import Wire
 
 _GRACE = 2
 _ROOM = 25
 
 # By how much a clock is set, in seconds: far more than the grace time.
 _SET = 90
+
+# Seconds: each is a whole one, and one is asked for after the other.
+_DATES_DIFFER = 5
+_LONGEST_SETTING = 30.0
 
 _SETTINGS: dict[str, object] = {
     "WORKERS": 2,
@@ -29,7 +36,8 @@ _SETTINGS: dict[str, object] = {
     **{f"LIMIT_{name}": "1000000/minute" for name in ("REGISTER", "LOGIN", "LOGOUT", "ADMIN")},
 }
 
-Step = Callable[[], Awaitable[object]]
+# Something is broken, given the ports of both; returns what is wrong with the drill itself.
+Step = Callable[[list[int]], Awaitable[list[str]]]
 
 
 async def two_instances(size: Size) -> Outcome:
@@ -60,13 +68,35 @@ async def _with_another_clock(size: Size, start: int, then: tuple[int, ...], did
     if FakeTime.library() is None:
         return Outcome(did, unavailable="libfaketime is not installed (Debian: libfaketime)")
     with tempfile.TemporaryDirectory(prefix="keyfob-clock-") as folder:
-        other = FakeTime(Path(folder))
-        other.set(start)
+        other = FakeTime(Path(folder), start)
 
         def setting(seconds: int) -> Step:
-            return lambda: asyncio.to_thread(other.set, seconds)
+            async def set_it(ports: list[int]) -> list[str]:
+                other.set(seconds)
+                return await _is_not_off(ports, seconds)
+
+            return set_it
 
         return await _together(size, did, other.environment, [setting(s) for s in then])
+
+
+async def _is_not_off(ports: list[int], seconds: int) -> list[str]:
+    """Wait until the field `Date`, which is the server's and not ours, shows the clock as set."""
+    one, two = (Wire(port) for port in ports)
+    off, until = 0.0, time.monotonic() + _LONGEST_SETTING
+    while time.monotonic() < until:
+        off = (await _date(two) - await _date(one)).total_seconds()
+        if abs(off - seconds) <= _DATES_DIFFER:
+            break
+        await asyncio.sleep(0.2)
+    one.close()
+    two.close()
+    return [] if abs(off - seconds) <= _DATES_DIFFER else [f"the clock is {off:g} s off"]
+
+
+async def _date(wire: Wire) -> datetime:
+    answer = await wire.ask("GET", "/health/live")
+    return parsedate_to_datetime(answer.headers["date"])
 
 
 async def _together(
@@ -85,7 +115,7 @@ async def _together(
                 for fault in (_nothing, *faults):
                     await people.acknowledged(size.requests // (2 + 2 * len(faults)))
                     story.faults_at.append(time.monotonic())
-                    await fault()
+                    story.unexpected += await fault(ports)
                     found = await look_everywhere(ledger, ports, _ROOM, _GRACE)
                     story.unexpected += found.wrong
                     lags += found.lags
@@ -97,5 +127,6 @@ async def _together(
     return story.outcome(lost)
 
 
-async def _nothing() -> None:
+async def _nothing(_: list[int]) -> list[str]:
     """Break nothing: what must hold must hold before."""
+    return []
