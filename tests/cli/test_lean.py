@@ -6,8 +6,8 @@ import sys
 LOADED = """
 import sys
 import keyfob.cli.lean, keyfob.app, keyfob.cli.serving.process
-unneeded = {"rich", "pygments", "yaml", "typer", "redis", "httpx", "sqlalchemy", "alembic", "zxcvbn"}
-print(sorted(name for name in unneeded if sys.modules.get(name)))
+unneeded = "rich pygments yaml typer redis httpx sqlalchemy alembic zxcvbn".split()
+print([name for name in unneeded if sys.modules.get(name)])
 """
 
 
