@@ -40,6 +40,20 @@ async def test_a_connection_that_went_back_to_the_pool_prepares_it_anew(db: Data
     assert row["sum"] == 3
 
 
+async def test_a_connection_that_many_wait_for_does_not_prepare_it_each_time(
+    empty_dsn: str,
+) -> None:
+    prepared = "SELECT name FROM pg_prepared_statements WHERE statement = $1"
+    async with opened(empty_dsn, pool_size=1, acquire_timeout=10) as db:
+        seen = []
+        for _ in range(2):
+            await asyncio.gather(*(db.fetchrow_hot(SUM, number) for number in range(20)))
+            seen += [row["name"] for row in await db.fetch(prepared, SUM)]
+
+    assert len(seen) == 2
+    assert len(set(seen)) == 1
+
+
 async def test_many_at_once_do_not_share_a_connection(db: Database) -> None:
     rows = await asyncio.gather(*(db.fetchrow_hot(SUM, number) for number in range(50)))
 

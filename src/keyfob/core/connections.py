@@ -54,7 +54,10 @@ class PlainConnection(asyncpg.Connection):
             return await self.fetchrow(query, *args)
         statement = self._hot.get(query)
         if statement is None:
-            statement = self._hot[query] = await self.prepare(query)
+            # `prepare` asks the server each time: after every reset, and where clients wait for
+            # connections there is one for each statement.
+            prepare = self._prepare  # type: ignore[attr-defined] # as above
+            statement = self._hot[query] = await prepare(query, use_cache=True)
         try:
             return await statement.fetchrow(*args)
         except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
