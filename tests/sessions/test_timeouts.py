@@ -123,3 +123,18 @@ async def test_an_access_token_dies_with_its_last_second_though_it_was_remembere
 
     assert (await hasty.me(first)).status_code == 401
     assert (await hasty.refresh(first.refresh)).json()["expires_in"] == 30
+
+
+async def test_a_clock_that_went_ahead_and_back_signs_nobody_out(
+    world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    before = await world.log_in()
+    clock.advance(90)
+    ada = SignedIn.of(await world.refresh(before.refresh))
+    clock.advance(-90)
+
+    assert (await world.me(ada)).status_code == 401, "not yet valid"
+    again = SignedIn.of(await world.refresh(ada.refresh))
+    assert (await world.me(again)).status_code == 200
+    assert SignedIn.of(await world.refresh(ada.refresh)).refresh == again.refresh
