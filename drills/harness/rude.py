@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from bench.harness.load import request
 
+from drills.harness.ledger import PASSWORD
 from drills.harness.wire import HOST
 
 _PAUSE = 0.1
 
-_GUESS = {"email": "nobody@example.com", "password": "a guess that is wrong"}
+_GUESS = {"email": "nobody@example.com", "password": PASSWORD[::-1]}
 
 # What is sent, and whether the client waits for the answer.
 _DEEDS: tuple[tuple[bytes, bool], ...] = (
@@ -20,7 +21,7 @@ _DEEDS: tuple[tuple[bytes, bool], ...] = (
     (request("POST", "/login", body=_GUESS), False),
     (request("POST", "/login", body=_GUESS)[:-9], False),
     (request("POST", "/refresh", body={"token": "kfr_" + "A" * 96}), True),
-    (request("GET", "/me", token="eyJhbGciOiJub25lIn0.e30."), True),
+    (request("GET", "/me", token="no.token.atall"), True),
     (request("POST", "/register", body={"email": 7}), True),
     (b"GARBAGE\r\n\r\n", True),
     (b"", False),
