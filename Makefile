@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench bench-full bench-report drill drill-scaling soak lock schema sbom clean
+.PHONY: help run test test-all check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -55,10 +55,15 @@ soak: .venv/.dev ## Mixed load for half an hour: nothing grows, leaks or fails; 
 lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade" takes newer ones
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
+	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
+
+audit: .venv/.dev ## Ask the package index whether a pin has a known vulnerability; asks the network
+	$(PY) -m uv run --quiet --no-project --isolated --python $(PY) --with-requirements requirements/audit.txt \
+		pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements/runtime.txt
 
 sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
 	$(PY) scripts/write_sbom.py
