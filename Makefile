@@ -42,6 +42,7 @@ bench-full: .venv/.dev ## Measure everything, contestants too, and write docs/be
 bench-report: .venv/.dev .bench/report/.installed ## Write docs/benchmarks.md and its plots from bench/results
 	$(PY) -m bench.report
 	.bench/report/bin/python -m bench.report.drawing
+	$(PY) -m drills.scaling.page
 
 drill: .venv/.dev ## Break what is around the service and count what was lost; ARGS="worker-killed --quick"
 	$(PY) -m drills $(ARGS)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from bench.harness.cluster import HOST, temporary
 
 from drills.harness.crowd import Size, crowd
-from drills.harness.instances import LONGEST_RECOVERY
-from drills.harness.ledger import PASSWORD, Ask, Ledger
+from drills.harness.judging import Story
+from drills.harness.ledger import PASSWORD, Ask
 from drills.harness.outcome import Outcome
 from drills.harness.truth import lost_promises
+from drills.harness.wire import Break
 from drills.scaling.balancers import Balancer, haproxy, nginx
 from drills.scaling.fleet import Member, fleet
 from drills.scaling.programs import NotInstalled
@@ -31,62 +32,61 @@ async def behind_nginx(size: Size) -> Outcome:
 
 
 async def _behind(balancer: Balancer, name: str, size: Size) -> Outcome:
-    ledger = Ledger()
+    story = Story(
+        f"three instances behind {name}: each restarted in turn, then one killed",
+        size,
+        excused=(Break.RESET,),
+        may_refuse=False,
+        must_refuse=False,
+    )
     settings = {"TRUSTED_PROXIES": f"{HOST}/32"}
     try:
         with temporary() as cluster:
             async with fleet(cluster.dsn(), 3, **settings) as members:
                 with balancer([member.port for member in members]) as front:
-                    async with crowd(ledger, [front], size.clients) as people:
-                        await people.acknowledged(size.requests // 2)
-                        codes = await _roll(members)
-                        await people.acknowledged(size.requests // 2)
-                        rolled = [ask for ask in ledger.asks if ask.status or ask.broke]
-                        fault_at = time.monotonic()
-                        await members[0].crash()
-                        gone_at = time.monotonic()
-                        await people.acknowledged(size.requests)
-                        await members[0].start()
-                        await people.acknowledged(size.requests // 2)
-                    lost = await lost_promises(ledger, cluster.dsn(), front)
+                    await _roll_and_kill(story, members, front)
+                    lost = await lost_promises(story.ledger, cluster.dsn(), front)
                     lag = await slowest_revocation([member.port for member in members])
-                    forged = await asyncio.to_thread(_untrue_address, front)
+                    story.unexpected += await asyncio.to_thread(_untrue_address, front)
     except NotInstalled as why:
-        return Outcome(did=f"three instances behind {name}", unavailable=str(why))
-    broken = [ask for ask in ledger.asks if _went_down(ask, fault_at, gone_at)]
-    recovered = ledger.recovered_in(fault_at)
-    return Outcome(
-        did=f"three instances behind {name}: each restarted in turn, then one killed",
-        in_flight=ledger.in_flight(fault_at),
-        acknowledged=ledger.acknowledged,
-        refused=ledger.refused(),
-        lost=lost,
-        unexpected=[
-            *(f"an instance stopped with {code}" for code in codes if code != 0),
-            *(_tell(ask) for ask in ledger.asks if _failed(ask) and ask not in broken),
-            *forged,
-        ],
-        recovered_in=recovered,
-        late=[
-            *([] if recovered is not None and recovered <= LONGEST_RECOVERY else ["no recovery"]),
-            *late(lag),
-        ],
-        notes=[
-            f"failed while each instance was restarted: "
-            f"{sum(_failed(ask) for ask in rolled)} of {len(rolled)} requests",
-            f"in flight at the kill and answered by nobody: {len(broken)}",
-            told(lag),
-        ],
-    )
+        return Outcome(did=story.did, unavailable=str(why))
+    story.notes.append(told(lag))
+    story.late += late(lag)
+    return story.outcome(lost)
 
 
-async def _roll(members: Sequence[Member]) -> list[int | None]:
-    """Restart one instance after the other, as a deployment does; return their exit codes."""
+async def _roll_and_kill(story: Story, members: Sequence[Member], front: int) -> None:
+    ledger, requests = story.ledger, story.size.requests
+    async with crowd(ledger, [front], story.size.clients) as people:
+        await people.acknowledged(requests // 2)
+        story.unexpected += await _roll(members)
+        await people.acknowledged(requests // 2)
+        rolled = [ask for ask in ledger.asks if ask.status or ask.broke]
+        fault_at = story.back_at = time.monotonic()
+        story.faults_at.append(fault_at)
+        await members[0].crash()
+        gone_at = time.monotonic()
+        await people.acknowledged(requests)
+        await members[0].start()
+        await people.acknowledged(requests // 2)
+    down = [ask for ask in ledger.asks if _went_down(ask, fault_at, gone_at)]
+    story.unexpected += [f"{ask.kind} {ask.broke}" for ask in ledger.asks if _is_new(ask, down)]
+    story.notes += [
+        f"failed while each instance was restarted: {sum(map(_failed, rolled))} of {len(rolled)} "
+        f"requests",
+        f"in flight at the kill and answered by nobody: {len(down)}",
+    ]
+    for ask in down:
+        ask.complaint = ""  # the balancer's 502 for an instance that died at work
+
+
+async def _roll(members: Sequence[Member]) -> list[str]:
+    """Restart one instance after the other, as a deployment does; tell who did not stop well."""
     codes = []
     for member in members:
         codes.append(await member.stop())
         await member.start()
-    return codes
+    return [f"an instance stopped with {code}" for code in codes if code != 0]
 
 
 def _failed(ask: Ask) -> bool:
@@ -99,8 +99,9 @@ def _went_down(ask: Ask, fault_at: float, gone_at: float) -> bool:
     return _failed(ask) and under_way and ask.status in {0, 502}
 
 
-def _tell(ask: Ask) -> str:
-    return f"{ask.kind}: {ask.broke or ask.complaint.split(chr(10))[0] or ask.status}"
+def _is_new(ask: Ask, down: Sequence[Ask]) -> bool:
+    """Whether a request got no answer, and not because it was with the killed instance."""
+    return ask.broke is not None and ask not in down
 
 
 def _untrue_address(front: int) -> list[str]:

@@ -9,15 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from bench.harness.cluster import HOST, USER, Cluster, standby, temporary
 
 from drills.harness.crowd import Size, crowd
-from drills.harness.instances import LONGEST_RECOVERY
-from drills.harness.ledger import Ledger
+from drills.harness.judging import Story
 from drills.harness.outcome import Outcome
 from drills.harness.truth import lost_promises
-from drills.harness.wire import Break
 from drills.scaling.fleet import fleet
 from drills.scaling.revocation import late, slowest_revocation, told
 
@@ -53,92 +52,60 @@ async def standby_lost(size: Size) -> Outcome:
     PostgreSQL writes a change and then waits for the standby, so one that was refused may have been
     made. A client that tries again is served: its old token gets the same successor.
     """
-    ledger = Ledger()
+    story = Story("killed the only synchronous standby, started it again", size)
     with temporary(_SYNCHRONOUS) as primary, standby(primary) as second:
         async with fleet(primary.dsn(), 2, **size.timeouts) as members:
             ports = [member.port for member in members]
-            async with crowd(ledger, ports, size.clients) as people:
+            async with crowd(story.ledger, ports, size.clients) as people:
                 await people.acknowledged(size.requests)
-                fault_at = time.monotonic()
+                story.faults_at.append(time.monotonic())
                 second.kill()
                 await asyncio.sleep(size.fault_seconds + size.longest_refusal)
                 await asyncio.to_thread(second.start)
-                back = time.monotonic()
+                story.back_at = time.monotonic()
                 await people.acknowledged(size.requests)
                 await asyncio.sleep(size.longest_refusal)
-            lost = await lost_promises(ledger, primary.dsn(), ports[0])
-    recovered = ledger.recovered_in(back)
-    return Outcome(
-        did="killed the only synchronous standby, started it again",
-        in_flight=ledger.in_flight(fault_at),
-        acknowledged=ledger.acknowledged,
-        refused=ledger.refused(),
-        lost=lost,
-        unexpected=[
-            *ledger.complaints(),
-            *ledger.broken(*Break),
-            *([] if ledger.refused() else ["nobody was refused"]),
-            *(
-                f"{ask.kind} acknowledged without the standby"
-                for ask in ledger.asks
-                if ask.acknowledged and fault_at < ask.began and ask.ended < back
-                if ask.kind not in _NO_CHANGE
-            ),
-        ],
-        recovered_in=recovered,
-        late=["no recovery"] if recovered is None or recovered > _longest(_freeze, size) else [],
-    )
+            lost = await lost_promises(story.ledger, primary.dsn(), ports[0])
+    story.unexpected += [
+        f"{ask.kind} acknowledged without the standby"
+        for ask in story.ledger.asks
+        if ask.acknowledged and ask.kind not in _NO_CHANGE
+        if story.faults_at[0] < ask.began and ask.ended < story.back_at
+    ]
+    return story.outcome(lost)
 
 
 async def _fail_over(
     size: Size, fault: str, strike: Callable[[Cluster], None], options: dict[str, str]
 ) -> Outcome:
-    ledger = Ledger()
+    kind = "synchronous" if options else "asynchronous"
+    story = Story(f"{fault}, promoted its {kind} standby", size)
     with temporary(options) as primary, standby(primary) as second:
         async with fleet(_dsn(primary, second), 2, **size.timeouts) as members:
             ports = [member.port for member in members]
-            async with crowd(ledger, ports, size.clients) as people:
+            async with crowd(story.ledger, ports, size.clients) as people:
                 await people.acknowledged(size.requests)
-                fault_at = time.monotonic()
+                story.faults_at.append(time.monotonic())
                 strike(primary)
                 await asyncio.sleep(size.fault_seconds)
                 await asyncio.to_thread(second.promote)
-                back = time.monotonic()
+                story.back_at = time.monotonic()
                 await people.acknowledged(size.requests)
                 await asyncio.sleep(size.longest_refusal)  # who still waits for the old one
-            lost = await lost_promises(ledger, second.dsn(), ports[0])
+            lost = await lost_promises(story.ledger, second.dsn(), ports[0])
             lag = await slowest_revocation(ports)
         _unfreeze(primary)
-    recovered, slowest = ledger.recovered_in(back), ledger.slowest()
-    return Outcome(
-        did=f"{fault}, promoted its {'synchronous' if options else 'asynchronous'} standby",
-        in_flight=ledger.in_flight(fault_at),
-        acknowledged=ledger.acknowledged,
-        refused=ledger.refused(),
-        lost=lost if options else [],
-        unexpected=[*ledger.complaints(), *ledger.broken(*Break)] if options else [],
-        recovered_in=recovered,
-        late=[
-            *(["no recovery"] if recovered is None or recovered > _longest(strike, size) else []),
-            *([f"an answer took {slowest:.2f} s"] if slowest > size.longest_refusal else []),
-            *late(lag),
-        ],
-        notes=[
-            f"promoted after {back - fault_at:.2f} s",
-            *([] if options else [f"{len(lost)} promises of {ledger.acknowledged} lost"]),
-            told(lag),
-        ],
-    )
+    story.notes += [f"promoted after {story.back_at - story.faults_at[0]:.2f} s", told(lag)]
+    story.late += late(lag)
+    if options:
+        return story.outcome(lost)
+    story.notes.append(f"{len(lost)} promises of {story.ledger.acknowledged} lost")
+    return replace(story.outcome([]), unexpected=[])  # who lost a session is refused, rightly
 
 
 def _dsn(*hosts: Cluster) -> str:
     named = ",".join(f"{HOST}:{cluster.port}" for cluster in hosts)
     return f"postgresql://{USER}@{named}/postgres?target_session_attrs=read-write"
-
-
-def _longest(strike: Callable[[Cluster], None], size: Size) -> float:
-    # Of a machine that says nothing, every kept connection must first be waited for in vain.
-    return LONGEST_RECOVERY + (size.longest_refusal if strike is _freeze else 0)
 
 
 def _freeze(cluster: Cluster) -> None:

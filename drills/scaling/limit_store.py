@@ -12,10 +12,11 @@ from bench.harness.cluster import HOST, free_port, temporary
 
 from drills.harness.crowd import Size
 from drills.harness.instances import LONGEST_RECOVERY
-from drills.harness.ledger import Account, Ledger, Session
+from drills.harness.judging import Story
+from drills.harness.ledger import Account, Session
 from drills.harness.outcome import Outcome
 from drills.harness.people import Visitor
-from drills.harness.wire import Break, Wire
+from drills.harness.wire import Wire
 from drills.scaling.fleet import fleet
 from drills.scaling.programs import NotInstalled, find, running, scratch
 
@@ -41,7 +42,10 @@ async def redis(size: Size) -> Outcome:
     Limits fail closed: what is limited there is refused with 503 while nobody can count. What is
     not (`POST /refresh`, `GET /me`) is served on.
     """
-    story = _Story()
+    story = Story(
+        "two instances with their limits in one Redis, which was killed and started again", size
+    )
+    asker = _Asker(story)
     try:
         program, port = find("redis-server", "redis-server"), free_port()
         with temporary() as cluster, scratch() as folder:
@@ -49,38 +53,25 @@ async def redis(size: Size) -> Outcome:
             settings = {**_RULES, "LIMIT_STORE": f"redis://{HOST}:{port}"}
             with store() as server:
                 async with fleet(cluster.dsn(), 2, **settings) as members:
-                    await story.count([member.port for member in members])
-                    fault_at = time.monotonic()
+                    await asker.count([member.port for member in members])
+                    story.faults_at.append(time.monotonic())
                     server.kill()
-                    await story.go_on(size.fault_seconds)
+                    await asker.go_on(size.fault_seconds)
                     with store():
-                        back = time.monotonic()
-                        await story.wait()
+                        story.back_at = time.monotonic()
+                        await asker.wait()
     except NotInstalled as why:
-        return Outcome(did="limits in Redis", unavailable=str(why))
-    recovered = story.ledger.recovered_in(back)
-    return Outcome(
-        did="two instances with their limits in one Redis, which was killed and started again",
-        in_flight=story.ledger.in_flight(fault_at),
-        acknowledged=story.ledger.acknowledged,
-        refused=story.ledger.refused(),
-        unexpected=[*story.wrong, *story.ledger.complaints(), *story.ledger.broken(*Break)],
-        recovered_in=recovered,
-        late=["no recovery"] if recovered is None or recovered > LONGEST_RECOVERY else [],
-        notes=[
-            f"of {_ASKED} requests at once to both instances, {story.let_through} were let through",
-            "a Redis that keeps nothing on disk begins to count anew",
-        ],
-    )
+        return Outcome(did=story.did, unavailable=str(why))
+    return story.outcome([])
 
 
-class _Story:
+class _Asker:
     """One user, who asks too often, before Redis is killed, while it is away, and after."""
 
-    def __init__(self) -> None:
-        self.ledger = Ledger()
-        self.wrong: list[str] = []
-        self.let_through = 0
+    def __init__(self, story: Story) -> None:
+        self.ledger = story.ledger
+        self.wrong = story.unexpected
+        self.notes = story.notes
         self._account = Account()
         self._wire = Wire(0)
 
@@ -101,7 +92,9 @@ class _Story:
             return seen
 
         seen = sum(await asyncio.gather(*map(ask, wires)), Counter[int]())
-        self.let_through = seen[200]
+        self.notes.append(
+            f"of {_ASKED} requests at once to both instances, {seen[200]} were let through"
+        )
         if seen != {200: _ALLOWED, 429: _ASKED - _ALLOWED}:
             self.wrong.append(f"of {_ASKED} requests, of which {_ALLOWED} may pass: {dict(seen)}")
 
@@ -118,7 +111,7 @@ class _Story:
                 self.wrong.append("a request without a limit was refused")
 
     async def wait(self) -> None:
-        """Ask until a limited request passes."""
+        """Ask until a limited request passes; a Redis that keeps nothing on disk counts anew."""
         until = time.monotonic() + 2 * LONGEST_RECOVERY
         while await self._ask(self._wire, (429,)) != 200 and time.monotonic() < until:
             await asyncio.sleep(_PAUSE)

@@ -14,10 +14,9 @@ from bench.harness.load import run_clients
 
 from drills.harness.crowd import Size, crowd
 from drills.harness.instances import instance
-from drills.harness.ledger import Ledger
+from drills.harness.judging import Story
 from drills.harness.outcome import Outcome
 from drills.harness.truth import lost_promises
-from drills.harness.wire import Break
 from drills.scaling.fleet import fleet
 from drills.scaling.programs import NotInstalled, adapted, find, running, scratch
 from drills.scaling.revocation import LONGEST_LAG, late, slowest_revocation, told
@@ -61,34 +60,30 @@ async def pgbouncer_cost(size: Size) -> Outcome:
 
 
 async def _behind(how: str, size: Size, *, direct: bool) -> Outcome:
-    did = f"two instances through PgBouncer with {_CONNECTIONS} connections, {how}"
-    ledger = Ledger()
+    story = Story(
+        f"two instances through PgBouncer with {_CONNECTIONS} connections, {how}",
+        size,
+        may_refuse=False,
+        must_refuse=False,
+    )
     try:
         with temporary() as cluster, _pgbouncer(cluster) as pooled:
             settings = _settings(cluster) if direct else {"DATABASE_POOLER": _mode()}
             async with fleet(pooled, 2, **settings) as members:
                 ports = [member.port for member in members]
-                async with crowd(ledger, ports, size.clients) as people:
+                async with crowd(story.ledger, ports, size.clients) as people:
                     await people.acknowledged(size.requests)
                 await asyncio.sleep(LONGEST_LAG)  # the last logouts may take so long to be heard
-                lost = await lost_promises(ledger, cluster.dsn(), ports[0])
+                lost = await lost_promises(story.ledger, cluster.dsn(), ports[0])
                 lag = await slowest_revocation(ports)
             backends = int(cluster.sql(_MOST_BACKENDS))
     except NotInstalled as why:
-        return Outcome(did=did, unavailable=str(why))
-    return Outcome(
-        did=did,
-        acknowledged=ledger.acknowledged,
-        refused=ledger.refused(),
-        lost=lost,
-        unexpected=[
-            *ledger.complaints(),
-            *ledger.broken(*Break),
-            *([f"{backends} connections of {_CONNECTIONS}"] if backends > _CONNECTIONS else []),
-        ],
-        late=late(lag),
-        notes=[told(lag)],
-    )
+        return Outcome(did=story.did, unavailable=str(why))
+    if backends > _CONNECTIONS:
+        story.unexpected.append(f"{backends} connections of {_CONNECTIONS}")
+    story.notes.append(told(lag))
+    story.late += late(lag)
+    return story.outcome(lost)
 
 
 # The pooler's own, which stay open; the instances have ended and taken theirs with them.

@@ -2,18 +2,20 @@
 
 import asyncio
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 
 import asyncpg
 from bench.harness.cluster import Cluster, temporary
 
 from drills.harness.crowd import Size, crowd
-from drills.harness.ledger import Ledger
+from drills.harness.judging import Story
 from drills.harness.outcome import Outcome
 from drills.harness.truth import lost_promises
-from drills.harness.wire import Break
 from drills.scaling.fleet import fleet
+from drills.scaling.plans import shards_met
 from drills.scaling.programs import EXAMPLES
-from drills.scaling.statements import SHARDS, STATEMENTS, Asked, Sample, shards_met, unlisted
+from drills.scaling.statements import SHARDS, STATEMENTS, Asked, Sample, unlisted
 
 _LAYOUT = "sharded.sql"
 _REFRESH = "rotate_session"
@@ -25,37 +27,33 @@ async def sharded(size: Size) -> Outcome:
     A refresh must meet one shard, whether PostgreSQL plans it for its values or for any; no other
     statement that a session often asks may meet more.
     """
-    ledger = Ledger()
+    did = f"served on sessions and a login log in {SHARDS} shards with two instances"
+    story = Story(did, size, may_refuse=False, must_refuse=False)
     with temporary() as cluster:
         async with fleet(cluster.dsn(), 1):
             pass  # its start made the tables
         await asyncio.to_thread(_divide, cluster)
         async with fleet(cluster.dsn(), 2) as members:
             ports = [member.port for member in members]
-            async with crowd(ledger, ports, size.clients) as people:
+            async with crowd(story.ledger, ports, size.clients) as people:
                 await people.acknowledged(2 * size.requests)
             met = await _met(cluster.dsn())
-            lost = await lost_promises(ledger, cluster.dsn(), ports[0])
+            lost = await lost_promises(story.ledger, cluster.dsn(), ports[0])
             spread = await _spread(cluster.dsn())
-    return Outcome(
-        did=f"served on sessions and a login log in {SHARDS} shards with two instances",
-        acknowledged=ledger.acknowledged,
-        refused=ledger.refused(),
-        lost=lost,
-        unexpected=[
-            *ledger.complaints(),
-            *ledger.broken(*Break),
-            *(f"nobody reads the plan of {name}" for name in unlisted()),
-            *(
-                f"{name} meets {met[name]} shards"
-                for name, asked in STATEMENTS.items()
-                if asked.often and met[name] > 1
-            ),
-            *([] if met[_REFRESH] == 1 else [f"a refresh meets {met[_REFRESH]} shards"]),
-        ],
-        notes=[f"sessions per shard: {min(spread)} to {max(spread)}"],
-        figures={name: float(shards) for name, shards in met.items()},
-    )
+    story.unexpected += _too_many(met)
+    story.notes.append(f"sessions per shard: {min(spread)} to {max(spread)}")
+    figures = {name: float(shards) for name, shards in met.items()}
+    return replace(story.outcome(lost), figures=figures)
+
+
+def _too_many(met: Mapping[str, int]) -> list[str]:
+    """Tell what crosses shards and must not, and what nobody looked at."""
+    often = [name for name, asked in STATEMENTS.items() if asked.often]
+    return [
+        *(f"nobody reads the plan of {name}" for name in unlisted()),
+        *(f"{name} meets {met[name]} shards" for name in often if met[name] > 1),
+        *([] if met[_REFRESH] == 1 else [f"a refresh meets {met[_REFRESH]} shards"]),
+    ]
 
 
 def _divide(cluster: Cluster) -> None:

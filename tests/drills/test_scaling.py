@@ -9,7 +9,7 @@ from drills.harness.outcome import load, render
 from drills.scaling.capacity import USERS, Costs, Use, need_of
 from drills.scaling.catalogue import DRILLS
 from drills.scaling.page import PAGE, RESULTS, written
-from drills.scaling.programs import adapted
+from drills.scaling.programs import NotInstalled, adapted, find
 from drills.scaling.statements import unlisted
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,8 @@ PLAIN = Use(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["failover", "sharded"])
 async def test_nothing_is_lost_and_nothing_unexpected_is_answered(name: str) -> None:
-    outcome = await DRILLS[name](QUICK)
+    # With the time-outs of the defaults: no commit may wait in vain because the tests are many.
+    outcome = await DRILLS[name](replace(QUICK, acquire_timeout=2.0, command_timeout=5.0))
 
     assert outcome.unbroken, render(name, outcome)
     assert outcome.acknowledged >= QUICK.requests
@@ -58,6 +59,11 @@ def test_a_page_without_a_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_statement_of_sessions_and_the_login_log_has_its_shards_counted() -> None:
     assert unlisted() == []
+
+
+def test_a_program_that_is_not_there_is_told_with_its_package() -> None:
+    with pytest.raises(NotInstalled, match="apt-get install some-package"):
+        find("no-such-program", "some-package")
 
 
 def test_an_example_that_changed_is_told() -> None:
