@@ -42,10 +42,12 @@ def of_hosts(dsn: str, *hosts: str, wanted: str = "read-write") -> str:
 
 
 def test_each_host_gets_a_url_of_its_own() -> None:
-    assert one_host_each("postgresql://u:p%40@a:1,[::1]:2,c/name?x=y") == [
-        "postgresql://u:p%40@a:1/name?x=y",
-        "postgresql://u:p%40@[::1]:2/name?x=y",
-        "postgresql://u:p%40@c/name?x=y",
+    user = "u%40v@"
+
+    assert one_host_each(f"postgresql://{user}a:1,[::1]:2,c/name?x=y") == [
+        f"postgresql://{user}a:1/name?x=y",
+        f"postgresql://{user}[::1]:2/name?x=y",
+        f"postgresql://{user}c/name?x=y",
     ]
     assert one_host_each("postgresql:///name?host=/run") == ["postgresql:///name?host=/run"]
 
@@ -112,6 +114,6 @@ async def test_whoever_gives_up_leaves_no_attempt_behind() -> None:
 
 
 def test_the_setting_takes_several_hosts() -> None:
-    url = "postgresql://u:p@one:5432,two:5433/keyfob?target_session_attrs=read-write"
+    url = "postgresql://keyfob@one:5432,two:5433/keyfob?target_session_attrs=read-write"
 
     assert Settings(_env_file=None, database_url=url).dsn == url  # type: ignore[call-arg] # pydantic-settings' own parameter
