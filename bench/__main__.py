@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import inspect
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +17,8 @@ from keyfob import __version__
 
 def main() -> int:
     wanted = _arguments()
+    # So that what was started is stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     names = wanted.scenes or (LINES + BEYOND if wanted.full else LINES)
     folder = results.COMMITTED if wanted.full else results.LATEST
     print(f"Keyfob {__version__}: {machine.summary()}")

@@ -22,13 +22,15 @@ class Seen:
 
 _UNITS = {"rate": "/s", "p50": "ms", "p99": "ms", "server CPU": "ms", "database CPU": "ms"}
 
+_WARM_UP_SECONDS = 3.0  # unmeasured, before the first round: the JVM and V8 compile as they run
+
 
 @dataclass(frozen=True)
 class Side:
     """Who is measured. `measure` is given the number of clients and the seconds.
 
     Args:
-        ready: makes so many clients ready, before the first round.
+        ready: makes so many clients ready and warms up, before the first round.
         clients: the only numbers of clients to measure it at; all of the table's if empty.
     """
 
@@ -76,6 +78,7 @@ def over_http(
             nonlocal most
             most = count
             clients.prepare(count)
+            clients.run(count, _WARM_UP_SECONDS)
 
         def once(count: int, seconds: float) -> Seen:
             before = _used(server, cluster)

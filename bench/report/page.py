@@ -24,7 +24,7 @@ round, so that a machine that slows down slows both. Absolute figures belong to 
 ratios travel.
 
 In the field every server has one worker, no request limits, and its own database over TCP; all of
-them run, only one is under load. Clients, server and database share the cores."""
+them run and are warmed up, only one is under load. Clients, server and database share the cores."""
 
 _AGAIN = """\
 ## Measure it yourself
