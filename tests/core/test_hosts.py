@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from tests.fixtures.proxy import Proxy
+from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database
@@ -91,10 +91,10 @@ async def test_a_standby_is_passed_over(proxy: Proxy, dsn: str) -> None:
 async def test_who_comes_second_leaves_no_connection_behind(proxy: Proxy, dsn: str) -> None:
     admin = await asyncpg.connect(dsn)
     named = {"server_settings": {"application_name": "one of two"}}
-    proxy.hanging = True
+    await proxy.begin(Fault.HELD)
     connecting = asyncio.create_task(connect(of_hosts(proxy.dsn, "*", "*"), timeout=5, **named))
     await asyncio.sleep(0.4)  # both have been asked
-    proxy.hanging = False
+    await proxy.end()
     connection = await connecting
 
     async with asyncio.timeout(5):
