@@ -41,8 +41,10 @@ def postgres() -> Iterator[str]:
     """A PostgreSQL for one run, with the durability of production."""
     with tempfile.TemporaryDirectory(prefix="keyfob-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data")
-        yield server.start()
-        server.stop()
+        try:
+            yield server.start()
+        finally:
+            server.stop()
 
 
 def free_port() -> int:
