@@ -221,8 +221,8 @@ CONTESTANT = Contestant(
     },
     notes={
         "register": "the admin's REST API, which needs a token and opens no session",
-        "login": "direct grant; signs access, refresh and ID token. The session's rows are committed "
-        "without waiting for the disk (synchronous_commit off), so a crash may lose them",
+        "login": "direct grant; signs access, refresh and ID token. The session's rows are "
+        "committed without waiting for the disk (synchronous_commit off): a crash may lose them",
         "refresh": "revokes the old refresh token (by default Keycloak would not); signs access, "
         "refresh and ID token. Locks and writes two rows, and does not wait for the disk either",
         "me": "userinfo: verifies the token and finds its session in the cache, without a query",
