@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import tarfile
+import tomllib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,10 @@ from bench.peers.installed import INSTALLED, install_once, program, run
 from bench.peers.keycloak.java import java_home
 from bench.peers.steps import Step, again, succeed
 
-VERSION = "26.7.3"
-SHA256 = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47"
 NAME = "keycloak"
+PINNED = Path(__file__).with_name("distribution.toml")
+DISTRIBUTION: dict[str, str] = tomllib.loads(PINNED.read_text())
+VERSION = DISTRIBUTION["version"]
 FOLDER = INSTALLED / NAME
 FILLED = 10_000
 TOKENS = "/realms/bench/protocol/openid-connect/token"
@@ -48,7 +50,7 @@ def install() -> None:
     Raises:
         Unavailable: Maven or Java is missing, or the artifact cannot be had or is another.
     """
-    install_once(NAME, [Path(__file__)], _put)
+    install_once(NAME, [PINNED], _put)
 
 
 def _put(folder: Path) -> None:
@@ -58,7 +60,7 @@ def _put(folder: Path) -> None:
     options = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
     run([program("mvn"), "--quiet", "--batch-mode", _COPY, *options], folder)
     with archive.open("rb") as content:
-        if hashlib.file_digest(content, "sha256").hexdigest() != SHA256:
+        if hashlib.file_digest(content, "sha256").hexdigest() != DISTRIBUTION["sha256"]:
             raise Unavailable(f"{archive.name} is not the one that is pinned")
     with tarfile.open(archive) as unpacked:
         unpacked.extractall(folder, filter="data")
