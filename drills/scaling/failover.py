@@ -52,7 +52,9 @@ async def standby_lost(size: Size) -> Outcome:
     PostgreSQL writes a change and then waits for the standby, so one that was refused may have been
     made. A client that tries again is served: its old token gets the same successor.
     """
-    story = Story("killed the only synchronous standby, started it again", size)
+    # A registration may wait behind another for the audit chain first, and then for the standby.
+    patience = replace(size, command_timeout=2 * size.command_timeout)
+    story = Story("killed the only synchronous standby, started it again", patience)
     with temporary(_SYNCHRONOUS) as primary, standby(primary) as second:
         async with fleet(primary.dsn(), 2, **size.timeouts) as members:
             ports = [member.port for member in members]
