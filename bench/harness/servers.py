@@ -16,7 +16,7 @@ from pathlib import Path
 from keyfob.devdb.server import EmbeddedPostgres
 
 HOST = "127.0.0.1"
-_START_SECONDS = 180  # a server on the JVM takes 12 s on two quiet cores, and over 60 on busy ones
+_START_SECONDS = 180  # on cores that others use, one on the JVM was seen to take over a minute
 SECRET = "a secret key of the benchmark only"
 KEYFOB = [sys.executable, "-m", "keyfob.cli"]
 ADMIN = ("admin@example.com", "bench admin password 7")
