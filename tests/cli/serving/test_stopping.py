@@ -167,6 +167,7 @@ def test_a_worker_that_is_still_starting_keeps_nobody_waiting_at_the_stop(start:
     starting = psutil.Process(int(late.read_text()))
     (ready,) = set(service.workers) - {starting}
     starting.suspend()  # on a busy machine it may take long to die
+    wait_until(lambda: starting.status() == psutil.STATUS_STOPPED)
     try:
         service.process.terminate()
         ready.wait(timeout=10)
