@@ -91,6 +91,6 @@ def _commit() -> str:
         said = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)
         return said.stdout.strip()
 
-    commit = git("rev-parse", "--short=12", "HEAD")
+    commit = git("rev-parse", "--short=7", "HEAD")
     changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "requirements")
     return f"{commit} with changes" if changed else commit
