@@ -44,7 +44,7 @@ class Size:
 
 # With the time-outs of the settings' defaults; a black hole lasts longer than a client's patience.
 FULL = Size(16, 1000, 9.0, 6.0, 2.0, 5.0)
-QUICK = Size(8, 120, 1.0, 0.0, 1.0, 1.5)
+QUICK = Size(8, 120, 1.0, 0.0, 2.0, 2.0)
 
 
 class Crowd:
