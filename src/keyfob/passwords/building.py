@@ -32,8 +32,15 @@ def build_passwords(settings: Settings) -> PasswordRoom:
         WrongSetting: the scheme's parameters cannot be used.
     """
     threads = settings.hashing_threads or max(1, usable_cores() // settings.workers)
-    pool = HashingPool(threads, settings.hashing_budget)
+    pool = HashingPool(threads, settings.hashing_budget, first_estimate=_seconds_a_hash(settings))
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None
     service = Passwords(pool, choose_scheme(settings), PasswordPolicy(breached))
     return PasswordRoom(service, pool, breached)
+
+
+def _seconds_a_hash(settings: Settings) -> float:
+    """Guess what a hash takes, for who signs in before the first was measured."""
+    if settings.password_scheme == "argon2id":  # noqa: S105 - the name of a scheme
+        return settings.argon2_memory_kib * settings.argon2_time_cost / 1_000_000
+    return 0.25 * 2.0 ** (settings.bcrypt_cost - 12)
