@@ -56,12 +56,12 @@ class Story:
 
     def _unexpected(self) -> list[str]:
         ledger, wrong = self.ledger, set(Break) - set(self.excused)
-        early = ledger.refused(until=self.faults_at[0]) if self.may_refuse else ledger.refused()
+        early = ledger.refusals(self.faults_at[0]) if self.may_refuse else ledger.refusals()
         return [
             *ledger.complaints(),
             *ledger.broken(*wrong),
             *(self.life.complaints() if self.life else []),
-            *([f"{early} x 503 that nothing explains"] if early else []),
+            *(f"{refusals} that nothing explains" for refusals in early),
             *(["nobody felt the fault"] if self.must_refuse and not ledger.refused() else []),
         ]
 

@@ -18,6 +18,7 @@ class Ask:
     began: float
     ended: float = float("inf")
     status: int = 0  # 0: no answer (yet)
+    code: str = ""  # of a 503
     broke: Break | None = None
     complaint: str = ""  # what is wrong with the answer, whatever was broken around it
 
@@ -98,6 +99,7 @@ class Ledger:
         finally:
             ask.ended = time.monotonic()
         ask.status = answer.status
+        ask.code = _code(answer)
         ask.complaint = _complaint(answer, expected)
         return answer
 
@@ -120,7 +122,14 @@ class Ledger:
 
     def refused(self, since: float = 0.0, until: float = float("inf")) -> int:
         """How many 503s were sent in a time."""
-        return sum(ask.status == 503 and since <= ask.ended < until for ask in self.asks)
+        return len(self._refusals(since, until))
+
+    def refusals(self, until: float = float("inf")) -> list[str]:
+        """The 503s sent until then: what they refused and why, each with how often."""
+        return _count(f"{ask.kind} 503 {ask.code}" for ask in self._refusals(0.0, until))
+
+    def _refusals(self, since: float, until: float) -> list[Ask]:
+        return [ask for ask in self.asks if ask.status == 503 and since <= ask.ended < until]
 
     def slowest(self, *statuses: int) -> float:
         """The longest that anybody waited for an answer, or for one of a status, in seconds."""
@@ -138,6 +147,15 @@ class Ledger:
         since = max(failed, default=back)
         good = [ask.ended for ask in later if ask.acknowledged and ask.ended >= since]
         return min(good) - back if good else None
+
+
+def _code(answer: Answer) -> str:
+    if answer.status != 503:
+        return ""
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return "without a code"
 
 
 def _complaint(answer: Answer, expected: tuple[int, ...]) -> str:

@@ -41,7 +41,7 @@ def test_a_lost_promise_breaks() -> None:
         (Ask("me", 11.0, 12.0, 500, complaint="500 "), "1 x me: 500 "),
         (Ask("me", 11.0, 12.0, broke=Break.RESET), "1 x me reset"),
         (Ask("me", 11.0, 12.0, broke=Break.HUNG), "1 x me hung"),
-        (Ask("me", 1.0, 2.0, 503), "1 x 503 that nothing explains"),
+        (Ask("me", 1.0, 2.0, 503), "1 x me 503  that nothing explains"),
     ],
 )
 def test_what_nothing_excuses_breaks(ask: Ask, said: str) -> None:
