@@ -1,5 +1,6 @@
 """Signing in with a password."""
 
+from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import PASSWORD, World
 
 
@@ -36,3 +37,20 @@ async def test_right_password_gives_tokens(world: World) -> None:
         "/me", headers={"Authorization": f"Bearer {answer.json()['access_token']}"}
     )
     assert me.json()["id"] == str(user_id)
+
+
+async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) -> None:
+    await world.make_user()
+    pool = world.app.state.wiring.passwords.pool
+    pool._mean = 60.0  # seconds: what waits now would wait for minutes
+    pool._running = pool.threads
+
+    with recorded_statements() as statements:
+        answer = await world.api.post(
+            "/login", json={"email": "ada@example.com", "password": PASSWORD}
+        )
+
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "overloaded"
+    assert int(answer.headers["retry-after"]) > 0
+    assert statements == []

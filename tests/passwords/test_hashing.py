@@ -90,7 +90,7 @@ async def test_only_the_threads_of_the_pool_have_a_lower_priority(make_pool):
         lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     )
 
-    assert theirs == 10
+    assert theirs == 19
     assert os.getpriority(os.PRIO_PROCESS, 0) == before < theirs
 
 

@@ -48,6 +48,7 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
+        self.passwords.ensure_room()  # before any query: in a storm, most of what comes is refused
         user = await self.users.find_credentials(email)
         reservation = await self._reserve(email, user, origin)
         match = await self._check(user, password, reservation)

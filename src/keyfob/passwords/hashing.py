@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Met only where hashes are so cheap that the budget bounds nothing: memory stays bounded anyway.
 MAX_QUEUED = 4096
 
-_NICENESS = 10
+_NICENESS = 19
 _WEIGHT_OF_LAST = 0.2
 
 
@@ -87,7 +87,7 @@ class HashingPool:
         """
         job = _Job(work, Future())
         with self._changed:
-            self._refuse_beyond_budget()
+            self.ensure_room()
             self._start()
             self._jobs.append(job)
             self._changed.notify()
@@ -111,7 +111,12 @@ class HashingPool:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(Overloaded())
 
-    def _refuse_beyond_budget(self) -> None:
+    def ensure_room(self) -> None:
+        """Refuse what `run` would refuse now.
+
+        Raises:
+            Overloaded: as there.
+        """
         wait = self.expected_wait
         if self._closed or wait > self._budget or self.queued >= MAX_QUEUED:
             raise Overloaded(retry_after=math.ceil(wait - self._budget))

@@ -53,6 +53,14 @@ class Passwords:
             lambda: self.scheme.hash(normalised(password.get_secret_value()))
         )
 
+    def ensure_room(self) -> None:
+        """Refuse where a check asked for now would be refused.
+
+        Raises:
+            Overloaded: too many hashes wait.
+        """
+        self.pool.ensure_room()
+
     async def matches(self, password: SecretStr, stored: str | None) -> PasswordMatch:
         """Tell whether this is the password behind the stored hash.
 
