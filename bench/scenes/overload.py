@@ -51,7 +51,7 @@ async def _hashed_for_the_departed(server: servers.Server) -> float:
     connections = [Connection(servers.HOST, server.port) for _ in range(LEAVING)]
     waiting = [asyncio.create_task(connection.send(wire)) for connection in connections]
     await asyncio.sleep(_UNTIL_ALL_WAIT)
-    assert not any(task.done() for task in waiting[LEAVING // 2 :]), "nobody was left waiting"
+    assert sum(task.done() for task in waiting) < LEAVING // 2, "too few were left waiting"
     for connection, task in zip(connections, waiting, strict=True):
         task.cancel()
         connection.close()
