@@ -41,6 +41,8 @@ def build_passwords(settings: Settings) -> PasswordRoom:
 
 def _seconds_a_hash(settings: Settings) -> float:
     """Guess what a hash takes, for who signs in before the first was measured."""
-    if settings.password_scheme == "argon2id":  # noqa: S105 - the name of a scheme
-        return settings.argon2_memory_kib * settings.argon2_time_cost / 1_000_000
-    return 0.25 * 2.0 ** (settings.bcrypt_cost - 12)
+    match settings.password_scheme:
+        case "argon2id":
+            return settings.argon2_memory_kib * settings.argon2_time_cost / 1_000_000
+        case "bcrypt":
+            return 0.25 * 2.0 ** (settings.bcrypt_cost - 12)
