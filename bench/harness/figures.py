@@ -1,11 +1,14 @@
 """Figures: rounds in turn, medians and ratios first; what a scene measured, to print and keep."""
 
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 NOISE = 0.10  # the least change of a ratio that two runs can tell from chance
 NOISE_OF_TAILS = 0.5  # the same of a 99th percentile, or of one reading of the clock
+
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[\w.+@-]+/)+")  # of an absolute path; no URL's
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Report:
 
     def without(self, side: str, reason: str) -> None:
         """Say who was not measured, and why."""
-        self.absent[side] = reason
+        self.absent[side] = _FOLDERS.sub("", reason)  # what is kept names no place of a machine
         print(f"absent {side}: {reason}", flush=True)
 
 

@@ -103,3 +103,15 @@ def test_the_page_says_when_a_run_was_only_a_trial(report: Report) -> None:
 
     assert "**A trial run.**" in written
     assert "`field_refresh` (1 x 0.5 s)" in written
+
+
+def test_who_is_absent_names_no_folder_of_the_machine() -> None:
+    report = Report()
+
+    report.without("one", "ImportError: no 'x' from 'y' (/home/ada/keyfob/bench/steps.py)")
+    report.without("other", "http://127.0.0.1:1/token answered 500 within 3/4 s")
+
+    assert report.absent == {
+        "one": "ImportError: no 'x' from 'y' (steps.py)",
+        "other": "http://127.0.0.1:1/token answered 500 within 3/4 s",
+    }
