@@ -251,15 +251,21 @@ async def test_a_written_revocation_is_never_weakened(db: Database, clock: Movab
 
 
 @pytest.fixture
-async def deaf(other: World) -> AsyncIterator[World]:
-    """The other worker, its listening connection cut and its way to the server lost."""
+async def deaf(world: World, other: World) -> AsyncIterator[World]:
+    """The other worker, its connection cut and its way to the server lost; `world` is back."""
     feed: Feed = other.wiring.feed
     dsn, feed._dsn = feed._dsn, "postgresql://nobody@127.0.0.1:1/none"
-    await other.db.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'keyfob feed' AND datname = current_database()"
+    feeds = (
+        "pg_stat_activity WHERE application_name = 'keyfob feed' AND datname = current_database()"
     )
+    cut = await other.db.fetch(f"SELECT pid, pg_terminate_backend(pid) FROM {feeds}")
     await eventually(lambda: not feed.is_live)
+    # Until there is another connection, the world may not have noticed that its own was cut.
+    while not await other.db.fetch(  # noqa: ASYNC110 - of another process there is no event
+        f"SELECT FROM {feeds} AND pid <> ALL($1)", [r["pid"] for r in cut]
+    ):
+        await asyncio.sleep(0.005)
+    await eventually(lambda: world.wiring.feed.is_live)
     yield other
     feed._dsn = dsn
 
@@ -267,7 +273,6 @@ async def deaf(other: World) -> AsyncIterator[World]:
 async def test_a_worker_that_hears_nothing_says_so_and_learns_it_all_when_it_is_back(
     world: World, deaf: World
 ) -> None:
-    await eventually(lambda: world.wiring.feed.is_live)  # cut too, and back by itself
     user_id = await world.make_user()
     admin = await world.make_admin()
     ended, changed, kept = [await world.log_in() for _ in range(3)]
