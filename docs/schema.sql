@@ -51,6 +51,26 @@ CREATE TABLE public.audit_events (
     mac bytea NOT NULL
 );
 
+CREATE TABLE public.factors (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    type text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    secret bytea,
+    last_step bigint DEFAULT 0 NOT NULL,
+    credential_id bytea,
+    public_key bytea,
+    sign_count bigint DEFAULT 0 NOT NULL,
+    transports text[] DEFAULT '{}'::text[] NOT NULL,
+    backed_up boolean,
+    CONSTRAINT factors_check CHECK (((type = 'totp'::text) = (secret IS NOT NULL))),
+    CONSTRAINT factors_check1 CHECK (((type = 'passkey'::text) = ((credential_id IS NOT NULL) AND (public_key IS NOT NULL)))),
+    CONSTRAINT factors_type_check CHECK ((type = ANY (ARRAY['totp'::text, 'passkey'::text])))
+);
+
 CREATE TABLE public.login_events (
     id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -82,6 +102,47 @@ CREATE TABLE public.login_events_default (
     platform text,
     session_id uuid,
     CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text])))
+);
+
+CREATE TABLE public.one_time_tokens (
+    user_id uuid NOT NULL,
+    kind text NOT NULL,
+    token_hash bytea NOT NULL,
+    email text,
+    email_normal text,
+    password_hash text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.outbox (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    user_id uuid,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    failed_at timestamp with time zone,
+    last_error text
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.pending_logins (
+    token_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    amr text[] NOT NULL,
+    attempts_left smallint NOT NULL,
+    challenge bytea,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.recovery_codes (
+    user_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.revocations (
@@ -151,8 +212,20 @@ CREATE TABLE public.users (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     search_text text GENERATED ALWAYS AS (((((lower(email) || ' '::text) || email_normal) || ' '::text) || lower(COALESCE(name, ''::text)))) STORED NOT NULL,
+    email_verified_at timestamp with time zone,
+    locale text DEFAULT 'en'::text NOT NULL,
+    timezone text,
+    must_change_password boolean DEFAULT false NOT NULL,
+    erase_at timestamp with time zone,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
+);
+
+CREATE TABLE public.webauthn_challenges (
+    id uuid NOT NULL,
+    user_id uuid,
+    challenge bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.login_events ATTACH PARTITION public.login_events_default DEFAULT;
@@ -169,11 +242,32 @@ ALTER TABLE ONLY public.audit_events
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY public.factors
+    ADD CONSTRAINT factors_credential_id_key UNIQUE (credential_id);
+
+ALTER TABLE ONLY public.factors
+    ADD CONSTRAINT factors_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.login_events
     ADD CONSTRAINT login_events_pkey PRIMARY KEY (at, id);
 
 ALTER TABLE ONLY public.login_events_default
     ADD CONSTRAINT login_events_default_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (user_id, kind);
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.pending_logins
+    ADD CONSTRAINT pending_logins_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
 ALTER TABLE ONLY public.revocations
     ADD CONSTRAINT revocations_pkey PRIMARY KEY (session_id);
@@ -199,11 +293,16 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.webauthn_challenges
+    ADD CONSTRAINT webauthn_challenges_pkey PRIMARY KEY (id);
+
 CREATE INDEX attempts_expires_at ON public.attempts USING btree (expires_at);
 
 CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor_id, "position" DESC);
 
 CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, "position" DESC);
+
+CREATE INDEX factors_of_user ON public.factors USING btree (user_id, created_at);
 
 CREATE INDEX login_events_address ON ONLY public.login_events USING btree (ip_address, at DESC, id DESC);
 
@@ -216,6 +315,18 @@ CREATE INDEX login_events_default_user_id_at_id_idx ON public.login_events_defau
 CREATE INDEX login_events_successes ON ONLY public.login_events USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
 
 CREATE INDEX login_events_default_user_id_at_idx ON public.login_events_default USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
+
+CREATE INDEX one_time_tokens_expire ON public.one_time_tokens USING btree (expires_at);
+
+CREATE INDEX outbox_due ON public.outbox USING btree (due_at) WHERE (failed_at IS NULL);
+
+CREATE INDEX outbox_failed ON public.outbox USING btree (failed_at) WHERE (failed_at IS NOT NULL);
+
+CREATE INDEX outbox_user ON public.outbox USING btree (user_id);
+
+CREATE INDEX pending_logins_expire ON public.pending_logins USING btree (expires_at);
+
+CREATE INDEX pending_logins_user ON public.pending_logins USING btree (user_id);
 
 CREATE INDEX revocations_expire ON public.revocations USING btree (expires_at);
 
@@ -237,6 +348,12 @@ CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHE
 
 CREATE INDEX users_search ON public.users USING gin (search_text public.gin_trgm_ops);
 
+CREATE INDEX users_to_erase ON public.users USING btree (erase_at) WHERE (erase_at IS NOT NULL);
+
+CREATE INDEX webauthn_challenges_expire ON public.webauthn_challenges USING btree (expires_at);
+
+CREATE INDEX webauthn_challenges_user ON public.webauthn_challenges USING btree (user_id);
+
 ALTER INDEX public.login_events_address ATTACH PARTITION public.login_events_default_ip_address_at_id_idx;
 
 ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_default_pkey;
@@ -251,8 +368,26 @@ CREATE TRIGGER users_tally_changes AFTER UPDATE OF role, status ON public.users 
 
 CREATE TRIGGER users_tally_rows AFTER INSERT OR DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.tally_user();
 
+ALTER TABLE ONLY public.factors
+    ADD CONSTRAINT factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.pending_logins
+    ADD CONSTRAINT pending_logins_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.user_activity
     ADD CONSTRAINT user_activity_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webauthn_challenges
+    ADD CONSTRAINT webauthn_challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

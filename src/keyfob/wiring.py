@@ -143,7 +143,12 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         idle_ttl,
     )
     authenticator = SessionAuthenticator(
-        tokens, revocations, activity, clock, cache_size=settings.token_cache_size
+        tokens,
+        revocations,
+        activity,
+        clock,
+        cache_size=settings.token_cache_size,
+        factor_roles=settings.require_mfa_for,
     )
     profiles = Profiles(
         db,

@@ -109,6 +109,34 @@ class Forbidden(Problem):
     title = "You may not do this"
 
 
+class FactorRequired(Problem):
+    """The caller's role asks for a second factor (KEYFOB_REQUIRE_MFA_FOR); this sign-in had none.
+
+    Whoever has no factor may add one; whoever has one signs in with it.
+    """
+
+    status = 403
+    code = "factor_required"
+    title = "Your role asks for a second factor; add one, or sign in with it"
+
+
+class InsufficientAuthentication(Problem):
+    """The sign-in is too old, or had fewer factors than this asks for (RFC 9470 section 3)."""
+
+    status = 401
+    code = "insufficient_user_authentication"
+    title = "Sign in again to do this"
+
+    def __init__(self, max_age: int, *, acr: str | None = None) -> None:
+        challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age}"'
+        if acr:
+            challenge += f', acr_values="{acr}"'
+        super().__init__(
+            headers={"WWW-Authenticate": challenge},
+            extra={"max_age": max_age, **({"acr_values": acr} if acr else {})},
+        )
+
+
 class TooManyRequests(Problem):
     """A rate limit was met. `retry_after` is in seconds."""
 

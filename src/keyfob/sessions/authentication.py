@@ -1,11 +1,12 @@
 """From an access token to its caller, without a query: signature, expiry, revocation."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
 
-from keyfob.core.authority import Caller
+from keyfob.core.authority import Caller, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
@@ -37,12 +38,14 @@ class SessionAuthenticator:
         clock: Clock,
         *,
         cache_size: int,
+        factor_roles: Collection[str] = (),
     ) -> None:
         self._tokens = tokens
         self._revocations = revocations
         self._activity = activity
         self._clock = clock
         self._cache_size = cache_size
+        self._factor_roles = frozenset(factor_roles)
         self._known: dict[bytes, _Known] = {}
 
     def authenticate(self, token: str) -> Caller:
@@ -73,7 +76,15 @@ class SessionAuthenticator:
         except TokenRejected as rejected:
             raise self._refusal(rejected.reason) from None
         claims = verified.claims
-        caller = Caller(claims.user_id, claims.session_id, claims.generation, claims.role)
+        caller = Caller(
+            claims.user_id,
+            claims.session_id,
+            claims.generation,
+            claims.role,
+            claims.auth_time,
+            claims.amr,
+            is_restricted=claims.role in self._factor_roles and not has_second_factor(claims.amr),
+        )
         known = _Known(caller, verified.expires_at)
         if self._cache_size:
             if len(self._known) >= self._cache_size:

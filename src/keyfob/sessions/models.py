@@ -17,6 +17,8 @@ class EndReason(StrEnum):
     BLOCKED = "blocked"
     DELETED = "deleted"
     ADMIN = "ended_by_admin"
+    RECOVERED = "password_recovered"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 
 class Tokens(NamedTuple):

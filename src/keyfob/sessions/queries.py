@@ -133,20 +133,65 @@ async def end_session(
 
 
 async def end_sessions_of_user(
-    tx: Tx, user_id: UUID, now: datetime, reason: EndReason
+    tx: Tx, user_id: UUID, now: datetime, reason: EndReason, but: UUID | None = None
 ) -> list[UUID]:
-    """End every live session of a user and return their ids."""
+    """End every live session of a user, except perhaps one, and return their ids."""
     rows = await tx.fetch(
         """
         UPDATE sessions SET ended_at = $2, end_reason = $3
-         WHERE user_id = $1 AND ended_at IS NULL
+         WHERE user_id = $1 AND ended_at IS NULL AND ($4::uuid IS NULL OR id <> $4)
         RETURNING id
         """,
         user_id,
         now,
         reason,
+        but,
     )
     return [row["id"] for row in rows]
+
+
+async def renew_session(
+    tx: Tx,
+    session_id: UUID,
+    user_id: UUID,
+    secret_hash: bytes,
+    amr: Sequence[str],
+    now: datetime,
+) -> Record | None:
+    """Give a live session another salt, its next generation and a new `auth_time`.
+
+    None if it has ended. A refresh token of the old salt is unknown from then on.
+    """
+    return await tx.fetchrow(
+        """
+        UPDATE sessions
+           SET secret_hash = $3, generation = generation + 1, rotated_at = $5,
+               last_activity_at = $5, amr = $4, auth_time = $5
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $5
+        RETURNING generation, role, expires_at
+        """,
+        session_id,
+        user_id,
+        secret_hash,
+        list(amr),
+        now,
+    )
+
+
+async def strengthen_session(
+    tx: Tx, session_id: UUID, user_id: UUID, amr: Sequence[str], now: datetime
+) -> None:
+    """Write that the session's user has just proven more; its next refresh tells so."""
+    await tx.execute(
+        """
+        UPDATE sessions SET amr = $3, auth_time = $4
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL
+        """,
+        session_id,
+        user_id,
+        list(amr),
+        now,
+    )
 
 
 async def update_role_of_user(tx: Tx, user_id: UUID, role: str) -> list[tuple[UUID, int]]:

@@ -7,7 +7,7 @@ from fastapi import Body, Depends, Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from keyfob.core.http import CurrentCaller, Provided, may_refuse, router
+from keyfob.core.http import AnyCaller, CurrentCaller, Provided, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.http.problems import pointers
 from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
@@ -89,7 +89,7 @@ async def refresh(call: HotCall) -> bytes:
     responses=may_refuse(Unauthenticated, TooManyRequests, NotYourSession),
 )
 async def log_out(
-    caller: CurrentCaller,
+    caller: AnyCaller,
     sessions: Annotated[Sessions, Provided(Sessions)],
     body: Annotated[LogOutIn | None, Body()] = None,
 ) -> None:
@@ -104,7 +104,7 @@ async def log_out(
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
-    caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
+    caller: AnyCaller, sessions: Annotated[Sessions, Provided(Sessions)]
 ) -> None:
     """Sign out on every device."""
     await sessions.log_out_everywhere(caller.user_id)

@@ -11,6 +11,7 @@ from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import compare_digest, new_id, random_bytes
 from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.activity import Activity
@@ -69,6 +70,50 @@ class Sessions:
         claims = AccessClaims(user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at)
         return self.tokens_of(refresh, claims)
 
+    async def renew(
+        self, tx: Tx, caller: Caller, amr: Sequence[str]
+    ) -> tuple[Tokens, list[tuple[UUID, int]]]:
+        """Give the caller's session new tokens, after a new proof of who it is.
+
+        Every older token of it is dead, at once and for good. Joins `tx`: the tokens are good once
+        the caller has committed; hand the second result to `apply` then.
+
+        Raises:
+            Unauthenticated: the session has ended meanwhile.
+        """
+        now = self.clock.now()
+        salt = random_bytes(SALT_BYTES)
+        renewed = await queries.renew_session(
+            tx,
+            caller.session_id,
+            caller.user_id,
+            RefreshToken(caller.session_id, 0, salt).secret_hash,
+            amr,
+            now,
+        )
+        if renewed is None:
+            raise Unauthenticated
+        generation = renewed["generation"]
+        revoked = [(caller.session_id, generation - 1)]
+        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
+        claims = AccessClaims(
+            caller.user_id,
+            caller.session_id,
+            generation,
+            Role(renewed["role"]),
+            now,
+            tuple(amr),
+            renewed["expires_at"],
+        )
+        refresh = RefreshToken(caller.session_id, generation, salt)
+        return self.tokens_of(refresh, claims), revoked
+
+    async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
+        """Write what the caller has just proven into the session; its next refresh tells so."""
+        await queries.strengthen_session(
+            tx, caller.session_id, caller.user_id, amr, self.clock.now()
+        )
+
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
         """Write a session's pair of tokens."""
         access_token, expires_in = self.tokens.issue(claims)
@@ -109,10 +154,15 @@ class Sessions:
             ended = await self.end_all(tx, user_id, EndReason.LOGOUT)
         self.apply(ended)
 
-    async def end_all(self, tx: Tx, user_id: UUID, reason: EndReason) -> list[tuple[UUID, int]]:
-        """End all of a user's sessions in `tx`; hand the result to `apply` after the commit."""
+    async def end_all(
+        self, tx: Tx, user_id: UUID, reason: EndReason, *, but: UUID | None = None
+    ) -> list[tuple[UUID, int]]:
+        """End all of a user's sessions in `tx`, or all but one.
+
+        Hand the result to `apply` after the commit.
+        """
         now = self.clock.now()
-        ids = await queries.end_sessions_of_user(tx, user_id, now, reason)
+        ids = await queries.end_sessions_of_user(tx, user_id, now, reason, but)
         await revocation_queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
         return [(session_id, LAST_GENERATION) for session_id in ids]
 

@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
@@ -42,6 +43,9 @@ class Settings(
     SessionSettings,
     PasswordSettings,
     LimitSettings,
+    MailSettings,
+    AccountSettings,
+    FactorSettings,
     RecordSettings,
     FirstAdminSettings,
     ObservabilitySettings,
@@ -57,6 +61,11 @@ class Settings(
     def issuer_url(self) -> str:
         """The `iss` claim: as configured, or where a newcomer's browser finds the service."""
         return self.issuer or f"http://localhost:{self.port}{self.root_path}"
+
+    @property
+    def public_base(self) -> str:
+        """Where links in mails lead, without a slash at the end; never taken from a request."""
+        return (self.public_url or self.issuer_url).rstrip("/")
 
     @property
     def dsn(self) -> str:

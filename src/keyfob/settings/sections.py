@@ -57,6 +57,7 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 
 
 Limit = Annotated[str, AfterValidator(_limit)]
+WebAddress = Annotated[str | None, AfterValidator(_web_address)]
 Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
 
 
@@ -98,7 +99,7 @@ class SecretSettings(BaseModel):
 class TokenSettings(BaseModel):
     """Access tokens and the keys that sign them."""
 
-    issuer: Annotated[str | None, AfterValidator(_web_address)] = Field(
+    issuer: WebAddress = Field(
         None, description="`iss` of the tokens; absent: http://localhost:PORT plus the root path"
     )
     audience: str = Field("keyfob", min_length=1, description="`aud` of the access tokens")
@@ -151,7 +152,7 @@ class PasswordSettings(BaseModel):
     hashing_budget: float = Field(
         3.0, gt=0, le=30, description="Seconds a password check may wait before 503"
     )
-    breached_passwords_url: Annotated[str | None, AfterValidator(_web_address)] = Field(
+    breached_passwords_url: WebAddress = Field(
         None, description="k-anonymity range service; the first five hex digits are appended"
     )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from keyfob.core.authority import Role
+from keyfob.core.authority import Role, acr_of
 from keyfob.core.clock import Clock
 from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.secrets import random_text
@@ -71,6 +71,7 @@ class AccessTokens:
             "role": claims.role,
             "scope": SCOPE,
             "auth_time": int(claims.auth_time.timestamp()),
+            "acr": acr_of(claims.amr),
             "amr": claims.amr,
         }
         # PyJWT's algorithm signs; its `encode` would write and check the same header each time.

@@ -1,6 +1,6 @@
 """The HTTP edge: what every request passes, and what routes ask of it."""
 
-from keyfob.core.http.callers import AdminCaller, CurrentCaller
+from keyfob.core.http.callers import AdminCaller, AnyCaller, CurrentCaller, RecentCaller
 from keyfob.core.http.edge import Edge
 from keyfob.core.http.links import public_path
 from keyfob.core.http.origin import RequestOrigin, client_address
@@ -11,9 +11,11 @@ from keyfob.core.http.strict import StrictRoute, read_json, router
 
 __all__ = [
     "AdminCaller",
+    "AnyCaller",
     "CurrentCaller",
     "Edge",
     "Provided",
+    "RecentCaller",
     "RequestOrigin",
     "StrictRoute",
     "client_address",

@@ -7,8 +7,8 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
-from keyfob.core.authority import Authenticator, Caller, Role
-from keyfob.core.problems import Forbidden, Unauthenticated
+from keyfob.core.authority import Authenticator, Caller, Role, StepUp
+from keyfob.core.problems import FactorRequired, Forbidden, Unauthenticated
 
 log = structlog.get_logger("keyfob.http")
 
@@ -55,11 +55,40 @@ def authenticated(request: Request) -> Caller:
     return outcome
 
 
-async def _current_caller(request: Request, _: Annotated[object, Security(_scheme)]) -> Caller:
+def unrestricted(caller: Caller) -> Caller:
+    """Return the caller.
+
+    Raises:
+        FactorRequired: the role asks for a second factor, and this sign-in had none.
+    """
+    if caller.is_restricted:
+        raise FactorRequired
+    return caller
+
+
+async def _any_caller(request: Request, _: Annotated[object, Security(_scheme)]) -> Caller:
     return authenticated(request)
 
 
+# Of a role that asks for a factor, too, before there is one: for signing out and adding one.
+AnyCaller = Annotated[Caller, Depends(_any_caller)]
+
+
+async def _current_caller(caller: AnyCaller) -> Caller:
+    return unrestricted(caller)
+
+
 CurrentCaller = Annotated[Caller, Depends(_current_caller)]
+
+
+async def _recent_caller(request: Request, caller: CurrentCaller) -> Caller:
+    step_up: StepUp = request.app.state.services[StepUp]
+    await step_up.ensure_recent(caller)
+    return caller
+
+
+# Whose sign-in is recent, and with a factor where one is set: for what a thief would change first.
+RecentCaller = Annotated[Caller, Depends(_recent_caller)]
 
 
 async def _admin_caller(caller: CurrentCaller) -> Caller:

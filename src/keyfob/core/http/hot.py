@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope
 
 from keyfob.core.authority import Authenticator, Caller
-from keyfob.core.http.callers import bearer_token
+from keyfob.core.http.callers import bearer_token, unrestricted
 from keyfob.core.http.strict import parse_body
 from keyfob.core.problems import BadRequest
 
@@ -39,9 +39,11 @@ class HotCall:
 
         Raises:
             Unauthenticated: there is none, or it is not to be believed.
+            FactorRequired: the role asks for a second factor, and the sign-in had none.
         """
         authenticator: Authenticator = self._scope["app"].state.services[Authenticator]
-        return authenticator.authenticate(bearer_token(self.header(b"authorization")))
+        caller = authenticator.authenticate(bearer_token(self.header(b"authorization")))
+        return unrestricted(caller)
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name, or None."""

@@ -1,0 +1,1 @@
+"""One-time tokens, as links sent by mail carry them."""

@@ -1,0 +1,1 @@
+"""What is still to be done because of a change, written with it."""

@@ -1,0 +1,108 @@
+"""The settings of mail, of the account's life, and of factors."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from keyfob.settings.sections import Limit, Seconds, WebAddress
+
+Roles = Literal["user", "moderator", "admin"]
+
+
+def _smtp(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _is_smtp(value.get_secret_value()):
+        raise ValueError("should be like smtp://user:password@host:587?starttls=1")
+    return value
+
+
+def _is_smtp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in {"smtp", "smtps"}
+        and bool(parts.hostname)
+        and port != 0
+        and re.fullmatch(r"(?:starttls=[01])?", parts.query) is not None
+        and parts.path in {"", "/"}
+    )
+
+
+def _list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _one_line(value: str) -> str:
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]*[^\s@<]+@[^\s@>]+>?", value):
+        raise ValueError('should be like "Keyfob <no-reply@example.com>"')
+    return value
+
+
+class MailSettings(BaseModel):
+    """How mail leaves, and where its links lead."""
+
+    public_url: WebAddress = Field(
+        None, description="Where links in mails lead; absent: as KEYFOB_ISSUER"
+    )
+    smtp_url: Annotated[SecretStr | None, AfterValidator(_smtp)] = Field(
+        None,
+        description="smtp://user:pass@host:587?starttls=1 or smtps://; absent: mails are printed"
+        " and kept in the data folder",
+    )
+    smtp_timeout: float = Field(20.0, gt=0, le=60, description="Seconds a mail server may take")
+    mail_from: Annotated[str, AfterValidator(_one_line)] = Field(
+        "Keyfob <keyfob@localhost>", description="Sender of the mails"
+    )
+    mail_templates: Path | None = Field(
+        None, description="Folder whose templates replace ours, file by file"
+    )
+    limit_mail: Limit = Field(
+        "5/hour;20/day", description="Mails that anyone can ask for, per address"
+    )
+    geoip_file: Path | None = Field(
+        None, description="MaxMind file (.mmdb) that names places in mails; absent: none named"
+    )
+
+
+class AccountSettings(BaseModel):
+    """Verification, recovery, and leaving."""
+
+    verify_email: Literal["off", "optional", "required"] = Field(
+        "off", description="Whether a new address is to be proven: off, optional or required"
+    )
+    link_ttl: Seconds = Field(1800, description="Seconds a link sent by mail is good for")
+    erasure_grace_days: int = Field(
+        14, ge=0, le=365, description="Days between the wish to be erased and the erasure"
+    )
+    limit_verify_email: Limit = Field("10/minute;60/hour", description="Per client address")
+    limit_recover: Limit = Field("10/minute;60/hour", description="Per client address")
+
+
+class FactorSettings(BaseModel):
+    """Second factors and passkeys."""
+
+    require_mfa_for: Annotated[list[Roles], NoDecode, BeforeValidator(_list)] = Field(
+        default_factory=list, description="Roles that must have a factor, with commas between"
+    )
+    recent_sign_in: Seconds = Field(
+        300, description="Age in seconds of a sign-in that may change factors, password, e-mail"
+    )
+    webauthn_rp_id: str | None = Field(
+        None, description="Domain that passkeys belong to; absent: the host of KEYFOB_PUBLIC_URL"
+    )
+    webauthn_origins: Annotated[list[str], NoDecode, BeforeValidator(_list)] = Field(
+        default_factory=list,
+        description="Origins that may use passkeys, with commas; absent: that of KEYFOB_PUBLIC_URL",
+    )
+    limit_factor: Limit = Field(
+        "10/minute;30/hour;100/day", description="Wrong second factors per account"
+    )
+    limit_passkey: Limit = Field("60/minute", description="Sign-ins by passkey, per client address")
