@@ -44,6 +44,12 @@ OWNERS = {
     "audit_events": "audit",
     "signing_keys": "tokens",
     "attempts": "limits",
+    "one_time_tokens": "links",
+    "outbox": "outbox",
+    "factors": "mfa",
+    "recovery_codes": "mfa",
+    "webauthn_challenges": "mfa",
+    "pending_logins": "login",
 }
 WRITTEN_BY_ANOTHER = {
     ("users", "user_activity"): "the row is made with the account, in one statement",

@@ -45,7 +45,9 @@ async def test_a_token_is_verified_once_and_judged_each_time(
     callers = [judge.authenticate(ada.access) for _ in range(5)]
 
     assert verified == [ada.access]
-    assert set(callers) == {Caller(user_id, UUID(ada.session_id), 0, Role.MODERATOR)}
+    assert set(callers) == {
+        Caller(user_id, UUID(ada.session_id), 0, Role.MODERATOR, clock.now(), ("pwd",))
+    }
     world.service(Sessions).apply([(UUID(ada.session_id), 0)])
     with pytest.raises(Unauthenticated):
         judge.authenticate(ada.access)
@@ -119,9 +121,10 @@ async def test_no_personal_data_is_in_a_token(world: World) -> None:
         "role",
         "scope",
         "auth_time",
+        "acr",
         "amr",
     }
     assert "ada" not in str(claims).lower()
     assert claims["exp"] - claims["iat"] == 300
-    assert claims["amr"] == ["pwd"]
+    assert (claims["acr"], claims["amr"]) == ("aal1", ["pwd"])
     assert claims["sid"] == ada.session_id

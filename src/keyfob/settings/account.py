@@ -67,7 +67,7 @@ class MailSettings(BaseModel):
     limit_mail: Limit = Field(
         "5/hour;20/day", description="Mails that anyone can ask for, per address"
     )
-    geoip_file: Path | None = Field(
+    geoip_database: Path | None = Field(
         None, description="MaxMind file (.mmdb) that names places in mails; absent: none named"
     )
 
