@@ -19,6 +19,7 @@ from keyfob.health.service import Health
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
+from keyfob.links.service import OneTimeTokens
 from keyfob.login.log import LoginLog
 from keyfob.login.service import Login
 from keyfob.migrations.head import HEAD
@@ -101,6 +102,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     limits = build_limits(settings, db, clock)
     passwords = build_passwords(settings)
     users = Users(db, clock)
+    links = OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl))
     log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
 
     keyring = Keyring(
@@ -192,6 +194,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Chore("old login log", 6 * 3600, log.drop_old_months),
             Chore("old sessions", 600, cleanup.run),
             Chore("old attempts", 60, limits.clean_up),
+            Chore("old links", 3600, links.clean_up),
         ],
         last=activity.flush,
     )
@@ -208,6 +211,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             registration,
             admin,
             users,
+            links,
         )
     }
     return Wiring(

@@ -1,0 +1,11 @@
+"""The refusal of one-time tokens."""
+
+from keyfob.core.problems import Problem
+
+
+class InvalidLink(Problem):
+    """Unknown, used, expired, overtaken by a newer one, or of another kind; never said which."""
+
+    status = 400
+    code = "invalid_link"
+    title = "This link is not valid any more; ask for a new one"
