@@ -136,11 +136,15 @@ STATEMENTS: Mapping[str, Asked] = {
     ),
     "end_reused_session": Asked("a stolen refresh token", False, _end_reused),
     "insert_session": Asked("sign-in", True, _insert_session),
-    "has_signed_in_from": Asked(
+    "find_seen": Asked(
         "sign-in",
         True,
-        lambda db, s: login.has_signed_in_from(
-            db, s.session["user_id"], "192.0.2.1/32", s.now - 24 * _HOUR
+        lambda db, s: login.find_seen(
+            db,
+            s.session["user_id"],
+            network="192.0.2.1/32",
+            device=_DEVICE,
+            since=s.now - 24 * _HOUR,
         ),
     ),
     "insert_login_event": Asked("sign-in", True, _insert_login_event),

@@ -21,6 +21,7 @@ from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
 from keyfob.links.service import OneTimeTokens
 from keyfob.login.log import LoginLog
+from keyfob.login.notices import Notices
 from keyfob.login.service import Login
 from keyfob.migrations.head import HEAD
 from keyfob.passwords.building import PasswordRoom, build_passwords
@@ -161,7 +162,10 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     )
 
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    login = Login(db, users, passwords.service, sessions, limits.sign_in, log, throttled_log)
+    notices = Notices(log)
+    login = Login(
+        db, users, passwords.service, sessions, limits.sign_in, log, throttled_log, notices
+    )
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap

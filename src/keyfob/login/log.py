@@ -11,8 +11,9 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import LOGINS, mask_email
+from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.login import queries
-from keyfob.login.models import Outcome, Reason
+from keyfob.login.models import Outcome, Reason, Seen
 from keyfob.sessions.devices import describe_device
 from keyfob.users.email import Email
 
@@ -41,11 +42,17 @@ class LoginLog:
         masked = None if user_id else mask_email(email.normal)
         await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
 
-    async def knows_network(self, user_id: UUID, network: str) -> bool:
-        """Tell whether the account signed in from that network within the last 90 days."""
-        return await queries.has_signed_in_from(
-            self.db, user_id, network, self.clock.now() - _KNOWN_FOR
+    async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
+        """Tell whether the account signed in from that network and device in the last 90 days."""
+        network = client_bucket(origin.address or UNKNOWN)
+        seen = await queries.find_seen(
+            db,
+            user_id,
+            network=None if network == UNKNOWN else network,
+            device=describe_device(origin.user_agent),
+            since=self.clock.now() - _KNOWN_FOR,
         )
+        return Seen(**seen)
 
     async def list_events(
         self,

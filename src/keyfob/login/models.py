@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -27,6 +27,14 @@ class Reason(StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
     BLOCKED = "account_blocked"
     THROTTLED = "too_many_attempts"
+
+
+class Seen(NamedTuple):
+    """Whether an account signed in before: from this network, from such a device, ever."""
+
+    network: bool
+    device: bool
+    ever: bool
 
 
 class LoginEventOut(BaseModel):

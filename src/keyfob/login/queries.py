@@ -46,22 +46,54 @@ async def insert_login_event(
     )
 
 
-async def has_signed_in_from(db: Executor, user_id: UUID, network: str, since: datetime) -> bool:
-    """Tell whether the account signed in from that network (a host, or an IPv6 /64) before."""
-    return bool(
-        await db.fetchval(
-            """
-            SELECT EXISTS (
-                SELECT FROM login_events
-                 WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
-                   AND ip_address <<= $2::text::cidr
-            )
-            """,
-            user_id,
-            network,
-            since,
-        )
+async def find_seen(
+    db: Executor,
+    user_id: UUID,
+    *,
+    network: str | None,
+    device: Device,
+    since: datetime,
+) -> Record:
+    """Tell of which `network` and `device` the account signed in since then, and if it `ever` did.
+
+    A network is a host, or an IPv6 /64; a device goes by its kind, browser and system, whatever
+    their versions. `ever` also asks the account's activity, which outlives the log. One round trip,
+    and the same for an account that there is not.
+    """
+    found = await db.fetchrow(
+        """
+        SELECT EXISTS (
+                   SELECT FROM login_events
+                    WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+                      AND ip_address <<= $2::text::cidr
+               ) AS network,
+               EXISTS (
+                   SELECT FROM login_events
+                    WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+                      AND device_type = $4
+                      AND rtrim(browser, ' 0123456789') IS NOT DISTINCT FROM $5
+                      AND rtrim(os, ' 0123456789') IS NOT DISTINCT FROM $6
+               ) AS device,
+               EXISTS (
+                   SELECT FROM user_activity WHERE user_id = $1 AND last_active_at > '-infinity'
+               ) OR EXISTS (
+                   SELECT FROM login_events
+                    WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+               ) AS ever
+        """,
+        user_id,
+        network,
+        since,
+        device.device_type,
+        _without_version(device.browser),
+        _without_version(device.os),
     )
+    assert found is not None  # noqa: S101 - a SELECT without FROM has a row
+    return found
+
+
+def _without_version(name: str | None) -> str | None:
+    return name.rstrip(" 0123456789") if name else None
 
 
 async def list_login_events(

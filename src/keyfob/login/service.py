@@ -10,13 +10,14 @@ from pydantic import SecretStr
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
-from keyfob.limits.clients import UNKNOWN, client_bucket
+from keyfob.limits.clients import UNKNOWN
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import Reservation, SignInThrottle
 from keyfob.login.errors import AccountBlocked, InvalidCredentials
 from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.login.models import Reason, Seen
+from keyfob.login.notices import Notices
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
@@ -38,6 +39,7 @@ class Login:
     throttle: SignInThrottle
     log: LoginLog
     throttled_log: LocalRate
+    notices: Notices
 
     async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
         """Sign in.
@@ -50,34 +52,31 @@ class Login:
         """
         self.passwords.ensure_room()  # before any query: in a storm, most of what comes is refused
         user = await self.users.find_credentials(email)
-        reservation = await self._reserve(email, user, origin)
+        # Asked for an unknown e-mail, too: one round trip less could be timed.
+        seen = await self.log.recall(self.db, user["id"] if user else _NOBODY, origin)
+        reservation = await self._reserve(email, user, origin, known=seen.network)
         match = await self._check(user, password, reservation)
 
         if user is None or not match:
             reason = Reason.WRONG_PASSWORD if user else Reason.UNKNOWN_EMAIL
             await self.log.refused(self.db, email, user["id"] if user else None, reason, origin)
             raise InvalidCredentials
-        tokens = await self._open_session(user, match, origin)
+        tokens = await self._open_session(user, match, origin, seen)
         await self.throttle.forgive(reservation)
         if tokens is None:
             await self.log.refused(self.db, email, user["id"], Reason.BLOCKED, origin)
             raise AccountBlocked
         return tokens
 
-    async def _reserve(self, email: Email, user: Record | None, origin: Origin) -> Reservation:
+    async def _reserve(
+        self, email: Email, user: Record | None, origin: Origin, *, known: bool
+    ) -> Reservation:
         """Count the attempt before the password is looked at: guesses at once count each."""
-        address = origin.address or UNKNOWN
-        # Asked for an unknown e-mail, too: one round trip less could be timed.
-        known = await self._is_known(user["id"] if user else _NOBODY, address)
         try:
-            return await self.throttle.reserve(email.normal, address, known)
+            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN, known)
         except TooManyAttempts:
             await self._log_throttled(email, user["id"] if user else None, origin)
             raise
-
-    async def _is_known(self, user_id: UUID, address: str) -> bool:
-        network = client_bucket(address)
-        return network != UNKNOWN and await self.log.knows_network(user_id, network)
 
     async def _log_throttled(self, email: Email, user_id: UUID | None, origin: Origin) -> None:
         """Log the first in a minute: whoever is throttled could else fill the disk for free."""
@@ -99,7 +98,7 @@ class Login:
             raise
 
     async def _open_session(
-        self, user: Record, match: PasswordMatch, origin: Origin
+        self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen
     ) -> Tokens | None:
         """Open the session and write the sign-in; None where the account is blocked."""
         if user["status"] != Status.ACTIVE:
@@ -109,5 +108,7 @@ class Login:
                 await self.users.improve_hash(tx, user["id"], user["password_hash"], match.new_hash)
             tokens = await self.sessions.open(tx, user["id"], origin)
             if tokens is not None:
-                await self.log.succeeded(tx, user["id"], Reason.PASSWORD, origin, tokens.session_id)
+                await self.notices.of_sign_in(
+                    tx, user["id"], Reason.PASSWORD, origin, tokens.session_id, seen
+                )
         return tokens
