@@ -7,7 +7,7 @@ from typing import Any
 
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Authenticator
+from keyfob.core.authority import Authenticator, StepUp
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
@@ -21,8 +21,9 @@ from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
 from keyfob.links.service import OneTimeTokens
 from keyfob.login.log import LoginLog
-from keyfob.login.notices import Notices
 from keyfob.login.service import Login
+from keyfob.mfa.service import Factors
+from keyfob.mfa.stepup import FactorStepUp
 from keyfob.migrations.head import HEAD
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.passwords.service import Passwords
@@ -161,11 +162,10 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         hears_changes=lambda: feed.is_live,
     )
 
+    factors = Factors(db, Box(secrets.derive("factors")), clock)
+    step_up = FactorStepUp(db, factors, clock, timedelta(seconds=settings.recent_sign_in))
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    notices = Notices(log)
-    login = Login(
-        db, users, passwords.service, sessions, limits.sign_in, log, throttled_log, notices
-    )
+    login = Login(db, users, passwords.service, sessions, limits.sign_in, log, throttled_log)
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
@@ -215,6 +215,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             registration,
             admin,
             users,
+            factors,
             links,
         )
     }
@@ -232,5 +233,6 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Health: Health(db, feed, HEAD),
             Passwords: passwords.service,
             RateLimits: limits.rates,
+            StepUp: step_up,
         },
     )

@@ -1,6 +1,12 @@
 """The HTTP edge: what every request passes, and what routes ask of it."""
 
-from keyfob.core.http.callers import AdminCaller, AnyCaller, CurrentCaller, RecentCaller
+from keyfob.core.http.callers import (
+    AdminCaller,
+    AnyCaller,
+    CurrentCaller,
+    RecentAnyCaller,
+    RecentCaller,
+)
 from keyfob.core.http.edge import Edge
 from keyfob.core.http.links import public_path
 from keyfob.core.http.origin import RequestOrigin, client_address
@@ -15,6 +21,7 @@ __all__ = [
     "CurrentCaller",
     "Edge",
     "Provided",
+    "RecentAnyCaller",
     "RecentCaller",
     "RequestOrigin",
     "StrictRoute",

@@ -91,6 +91,16 @@ async def _recent_caller(request: Request, caller: CurrentCaller) -> Caller:
 RecentCaller = Annotated[Caller, Depends(_recent_caller)]
 
 
+async def _recent_any_caller(request: Request, caller: AnyCaller) -> Caller:
+    step_up: StepUp = request.app.state.services[StepUp]
+    await step_up.ensure_recent(caller)
+    return caller
+
+
+# The same of a role that asks for a factor, before there is one: for adding it.
+RecentAnyCaller = Annotated[Caller, Depends(_recent_any_caller)]
+
+
 async def _admin_caller(caller: CurrentCaller) -> Caller:
     if not caller.role.includes(Role.ADMIN):
         log.info("forbidden", user_id=str(caller.user_id), session_id=str(caller.session_id))
