@@ -21,6 +21,7 @@ from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
 from keyfob.links.service import OneTimeTokens
 from keyfob.login.log import LoginLog
+from keyfob.login.notices import Notices
 from keyfob.login.service import Login
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
@@ -165,7 +166,10 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     factors = Factors(db, Box(secrets.derive("factors")), clock)
     step_up = FactorStepUp(db, factors, clock, timedelta(seconds=settings.recent_sign_in))
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    login = Login(db, users, passwords.service, sessions, limits.sign_in, log, throttled_log)
+    notices = Notices(log)
+    login = Login(
+        db, users, passwords.service, sessions, limits.sign_in, log, throttled_log, notices
+    )
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
