@@ -1,0 +1,68 @@
+"""Names of places, from a MaxMind file where one is configured; none is shipped."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keyfob.settings import WrongSetting
+
+if TYPE_CHECKING:
+    from maxminddb import Reader
+
+LOCALES = ("en", "ru")
+
+
+class Places:
+    """Tells where an address is, about: good to recognise a sign-in by, and for nothing else.
+
+    Safe to ask on the event loop: the file is mapped into memory, a look-up takes microseconds.
+    """
+
+    def __init__(self, reader: "Reader | None" = None) -> None:
+        self._reader = reader
+
+    @classmethod
+    def of_file(cls, path: Path | None) -> "Places":
+        """Open the file once; without one, no place has a name.
+
+        Raises:
+            WrongSetting: the file cannot be read, or is none of MaxMind's.
+        """
+        if path is None:
+            return cls()
+        import maxminddb  # noqa: PLC0415 - 3 MB, only where used
+
+        try:
+            return cls(maxminddb.open_database(path))
+        except OSError as fault:
+            raise WrongSetting(f"KEYFOB_GEOIP_DATABASE: {path}: {fault.strerror}") from None
+        except maxminddb.InvalidDatabaseError:
+            raise WrongSetting(
+                f"KEYFOB_GEOIP_DATABASE: {path}: should be a MaxMind database (.mmdb)"
+            ) from None
+
+    def find(self, address: str | None, locale: str) -> str | None:
+        """Return "City, Country" in a language, or what of both is known; None where nothing is."""
+        if self._reader is None or address is None:
+            return None
+        try:
+            found = self._reader.get(address)
+        except ValueError:  # IPv6, and a file of IPv4 alone
+            return None
+        if not isinstance(found, dict):
+            return None
+        parts = (_name(found.get(part), locale) for part in ("city", "country"))
+        return ", ".join(part for part in parts if part) or None
+
+    def find_all(self, address: str | None) -> dict[str, str]:
+        """Return the name in each language that mails are written in; empty where it has none."""
+        names = {locale: self.find(address, locale) for locale in LOCALES}
+        return {locale: name for locale, name in names.items() if name}
+
+
+def _name(part: Any, locale: str) -> str | None:
+    names = part.get("names") if isinstance(part, Mapping) else None
+    if not isinstance(names, Mapping):
+        return None
+    name = names.get(locale) or names.get("en")
+    return name if isinstance(name, str) else None
