@@ -20,6 +20,7 @@ from keyfob.limits.local import LocalRate
 from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, RateLimits, build_limits
 from keyfob.links.service import OneTimeTokens
+from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
 from keyfob.login.service import Login
@@ -167,9 +168,8 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     step_up = FactorStepUp(db, factors, clock, timedelta(seconds=settings.recent_sign_in))
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
     notices = Notices(log)
-    login = Login(
-        db, users, passwords.service, sessions, limits.sign_in, log, throttled_log, notices
-    )
+    guard = GuardedPasswords(db, passwords.service, limits.sign_in, log, throttled_log)
+    login = Login(db, users, passwords.service, sessions, guard, log, notices)
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap

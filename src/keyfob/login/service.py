@@ -1,6 +1,5 @@
 """Signing in with a password."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,12 +8,8 @@ from pydantic import SecretStr
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Problem, TooManyRequests
-from keyfob.limits.clients import UNKNOWN
-from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.local import LocalRate
-from keyfob.limits.service import Reservation, SignInThrottle
-from keyfob.login.errors import AccountBlocked, InvalidCredentials
+from keyfob.login.errors import AccountBlocked
+from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason, Seen
 from keyfob.login.notices import Notices
@@ -36,9 +31,8 @@ class Login:
     users: Users
     passwords: Passwords
     sessions: Sessions
-    throttle: SignInThrottle
+    guard: GuardedPasswords
     log: LoginLog
-    throttled_log: LocalRate
     notices: Notices
 
     async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
@@ -54,48 +48,16 @@ class Login:
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
         seen = await self.log.recall(self.db, user["id"] if user else _NOBODY, origin)
-        reservation = await self._reserve(email, user, origin, known=seen.network)
-        match = await self._check(user, password, reservation)
-
-        if user is None or not match:
-            reason = Reason.WRONG_PASSWORD if user else Reason.UNKNOWN_EMAIL
-            await self.log.refused(self.db, email, user["id"] if user else None, reason, origin)
-            raise InvalidCredentials
+        match, reservation = await self.guard.check(
+            email, user, password, origin, known=seen.network
+        )
+        assert user is not None  # noqa: S101 - nobody's password matches
         tokens = await self._open_session(user, match, origin, seen)
-        await self.throttle.forgive(reservation)
+        await self.guard.forgive(reservation)
         if tokens is None:
             await self.log.refused(self.db, email, user["id"], Reason.BLOCKED, origin)
             raise AccountBlocked
         return tokens
-
-    async def _reserve(
-        self, email: Email, user: Record | None, origin: Origin, *, known: bool
-    ) -> Reservation:
-        """Count the attempt before the password is looked at: guesses at once count each."""
-        try:
-            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN, known)
-        except TooManyAttempts:
-            await self._log_throttled(email, user["id"] if user else None, origin)
-            raise
-
-    async def _log_throttled(self, email: Email, user_id: UUID | None, origin: Origin) -> None:
-        """Log the first in a minute: whoever is throttled could else fill the disk for free."""
-        with suppress(TooManyRequests):
-            self.throttled_log.hit((email.normal, origin.address))
-            await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
-
-    async def _check(
-        self, user: Record | None, password: SecretStr, reservation: Reservation
-    ) -> PasswordMatch:
-        """Check the password: slow by design, so no connection is held.
-
-        An unknown e-mail costs the same. An attempt that we could not check is not counted.
-        """
-        try:
-            return await self.passwords.matches(password, user["password_hash"] if user else None)
-        except Problem:
-            await self.throttle.withdraw(reservation)
-            raise
 
     async def _open_session(
         self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen

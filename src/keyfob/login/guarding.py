@@ -1,0 +1,92 @@
+"""Checking a password so that guessing it is slow, whatever it is asked for."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import SecretStr
+
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem, TooManyRequests
+from keyfob.limits.clients import UNKNOWN
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.local import LocalRate
+from keyfob.limits.service import Reservation, SignInThrottle
+from keyfob.login.errors import InvalidCredentials
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.passwords.service import PasswordMatch, Passwords
+from keyfob.users.email import Email
+
+
+@dataclass(frozen=True)
+class GuardedPasswords:
+    """Checks passwords under the sign-in throttle; a refused guess is in the login log.
+
+    Signing in and proving oneself once more share the same counts: a stolen access token gives
+    nobody more guesses than a stranger has.
+    """
+
+    db: Database
+    passwords: Passwords
+    throttle: SignInThrottle
+    log: LoginLog
+    throttled_log: LocalRate
+
+    async def check(
+        self, email: Email, user: Record | None, password: SecretStr, origin: Origin, *, known: bool
+    ) -> tuple[PasswordMatch, Reservation]:
+        """Check the password of an account, or of none; hand the reservation to `forgive` then.
+
+        Args:
+            email: the address that the attempt is counted under.
+            user: `id` and `password_hash` of its account; None costs and answers the same.
+            password: the guess.
+            origin: where it comes from.
+            known: the account has signed in from that network before.
+
+        Raises:
+            InvalidCredentials: unknown address or wrong password, alike in body and in time.
+            TooManyAttempts: too many failures for this account or this pair of address and account.
+            Overloaded: more password checks wait than can be done in time.
+        """
+        user_id: UUID | None = user["id"] if user else None
+        reservation = await self._reserve(email, user_id, origin, known=known)
+        match = await self._match(user, password, reservation)
+        if user is None or not match:
+            reason = Reason.WRONG_PASSWORD if user else Reason.UNKNOWN_EMAIL
+            await self.log.refused(self.db, email, user_id, reason, origin)
+            raise InvalidCredentials
+        return match, reservation
+
+    async def forgive(self, reservation: Reservation) -> None:
+        """Take back the attempt, whose password was right."""
+        await self.throttle.forgive(reservation)
+
+    async def _reserve(
+        self, email: Email, user_id: UUID | None, origin: Origin, *, known: bool
+    ) -> Reservation:
+        """Count the attempt before the password is looked at: guesses at once count each."""
+        try:
+            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN, known)
+        except TooManyAttempts:
+            # The first in a minute: whoever is throttled could else fill the disk for free.
+            with suppress(TooManyRequests):
+                self.throttled_log.hit((email.normal, origin.address))
+                await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
+            raise
+
+    async def _match(
+        self, user: Record | None, password: SecretStr, reservation: Reservation
+    ) -> PasswordMatch:
+        """Check the password: slow by design, so no connection is held.
+
+        An unknown e-mail costs the same. An attempt that we could not check is not counted.
+        """
+        try:
+            return await self.passwords.matches(password, user["password_hash"] if user else None)
+        except Problem:
+            await self.throttle.withdraw(reservation)
+            raise
