@@ -176,7 +176,16 @@ class LimitSettings(BaseModel):
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
     limit_logout: Limit = Field("120/minute", description="Per caller, else per address")
     limit_me: Limit = Field(
-        "300/minute", description="Per caller, else address: /me/sessions, /me/logins"
+        "300/minute", description="Per caller, else address: /me/... and changes of /me"
+    )
+    limit_me_password: Limit = Field(
+        "20/minute;60/hour", description="Per caller, else address: changes of one's own password"
+    )
+    limit_me_email: Limit = Field(
+        "5/minute;10/hour;20/day", description="Per caller, else address: changes of one's e-mail"
+    )
+    limit_me_export: Limit = Field(
+        "3/minute;10/hour", description="Per caller, else address: /me/export"
     )
     limit_admin: Limit = Field("1200/minute", description="Per caller, else address: /admin/...")
 
