@@ -1,16 +1,20 @@
 """Requests that arrive at a rate, whether or not those before were answered: an open loop.
 
 A crowd at the door does not wait for the answer to somebody else. Closed-loop clients do, so they
-cannot ask for more than a server gives.
+cannot ask for more than a server gives. But nobody waits for ever: who has no answer after
+`PATIENCE` leaves, and the connection is closed.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-import uvloop
+from bench.harness.load import Answer, Connection, Refused, Step
 
-from bench.harness.load import Connection
+PATIENCE = 10.0  # seconds, for all requests of one step together
+_MOST_OPEN = 2000  # who comes when so many wait finds no place, and is not answered either
 
 
 @dataclass
@@ -19,11 +23,12 @@ class Told:
 
     latencies: dict[int, list[float]] = field(default_factory=dict)  # by status
     retry_after: list[int] = field(default_factory=list)
-    failed: int = 0  # connections that were cut without an answer
+    failed: int = 0  # connections that were cut or refused
+    unanswered: int = 0  # who left without an answer
 
     @property
     def count(self) -> int:
-        return self.failed + sum(map(len, self.latencies.values()))
+        return self.failed + self.unanswered + sum(map(len, self.latencies.values()))
 
     def share(self, status: int) -> float:
         """The share of them that were told this status."""
@@ -35,38 +40,74 @@ class Told:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def arrive(host: str, port: int, wires: list[bytes], rate: float, seconds: float) -> Told:
-    """Send these requests in turn, so many a second; wait for the last answers at the end."""
-    return uvloop.run(_arrive(host, port, wires, rate, seconds))
+class Line(Connection):
+    """A connection that knows its last answer."""
+
+    last: Answer | None = None
+
+    async def send(self, request: bytes) -> Answer:
+        self.last = await super().send(request)
+        return self.last
 
 
-async def _arrive(host: str, port: int, wires: list[bytes], rate: float, seconds: float) -> Told:
+_line: ContextVar[Line | None] = ContextVar("line", default=None)
+
+
+class Anybody(Connection):
+    """The connection of a step that many take at once: each is on the line that it was given.
+
+    So a few people, whose registration costs a hash each, are enough for a crowd.
+    """
+
+    async def send(self, request: bytes) -> Answer:
+        line = _line.get()
+        return await (super().send(request) if line is None else line.send(request))
+
+
+async def arrive(host: str, port: int, steps: Sequence[Step], rate: float, seconds: float) -> Told:
+    """Take these steps in turn, so many a second; wait for the last answers at the end.
+
+    Each step does the same however often it is taken, and was made on a connection of `Anybody`.
+    """
     told = Told()
-    idle: list[Connection] = []
+    idle: list[Line] = []
     under_way: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
     for number in range(int(rate * seconds)):
         await asyncio.sleep(started + number / rate - time.perf_counter())
-        connection = idle.pop() if idle else Connection(host, port)
-        task = asyncio.create_task(_ask(connection, wires[number % len(wires)], told, idle))
+        if len(under_way) >= _MOST_OPEN:
+            told.unanswered += 1
+            continue
+        line = idle.pop() if idle else Line(host, port)
+        task = asyncio.create_task(_ask(steps[number % len(steps)], line, told, idle))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
-    if under_way:
-        await asyncio.wait(under_way, timeout=60)
-    told.failed += len(under_way)
+    await asyncio.gather(*under_way)
+    for line in idle:
+        line.close()
     return told
 
 
-async def _ask(connection: Connection, wire: bytes, told: Told, idle: list[Connection]) -> None:
+async def _ask(step: Step, line: Line, told: Told, idle: list[Line]) -> None:
+    _line.set(line)  # for this task alone
     before = time.perf_counter()
     try:
-        answer = await connection.send(wire)
+        async with asyncio.timeout(PATIENCE):
+            status = await step()
+    except Refused as refused:
+        status = refused.status
+    except TimeoutError:
+        told.unanswered += 1
+        line.close()
+        return
     except (OSError, EOFError):
         told.failed += 1
+        line.close()
         return
-    told.latencies.setdefault(answer.status, []).append(time.perf_counter() - before)
-    head = answer.head.lower()
+    told.latencies.setdefault(status, []).append(time.perf_counter() - before)
+    assert line.last is not None
+    head = line.last.head.lower()
     at = head.find(b"retry-after:")
     if at >= 0:
         told.retry_after.append(int(head[at + 12 : head.index(b"\r", at)]))
-    idle.append(connection)
+    idle.append(line)

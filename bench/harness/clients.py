@@ -4,7 +4,7 @@ import json
 import uuid
 from dataclasses import dataclass
 
-from bench.harness.load import Connection, Step, request
+from bench.harness.load import Client, Connection, Refused, Step, request
 
 PASSWORD = "correct horse battery"
 
@@ -93,6 +93,30 @@ async def asks_me_without_token(connection: Connection, _: int) -> Step:
         return (await connection.send(wire)).status
 
     return step
+
+
+@dataclass(frozen=True)
+class Undaunted:
+    """Does as another client does, and goes on where that one would give up: it tells of it.
+
+    A step without an answer, on a connection that was cut, has status 0.
+    """
+
+    client: Client
+
+    async def __call__(self, connection: Connection, number: int) -> Step:
+        step = await self.client(connection, number)
+
+        async def whatever_comes() -> int:
+            try:
+                return await step()
+            except Refused as refused:
+                return refused.status
+            except (OSError, EOFError):
+                connection.close()
+                return 0
+
+        return whatever_comes
 
 
 class BareRefreshes:

@@ -16,6 +16,7 @@ from typing import Any
 import uvloop
 
 from bench.harness import processes
+from bench.harness.arrivals import PATIENCE, Anybody, Told, arrive
 from bench.harness.load import Client, Connection, Result, Step, loop
 
 _PREPARE_SECONDS = 180.0
@@ -49,6 +50,23 @@ class Crew:
         """
         result: Result = self._ask(("run", count, seconds, total), seconds + 60)
         return result
+
+    def gather(self, count: int) -> None:
+        """Make so many people ready to `arrive`.
+
+        Raises:
+            Failed: as with `prepare`.
+        """
+        self._ask(("gather", count), _PREPARE_SECONDS)
+
+    def arrive(self, rate: float, seconds: float) -> Told:
+        """Let those who are gathered take their step in turn, so many a second: an open loop.
+
+        Raises:
+            Failed: one of them met an error that is no answer.
+        """
+        told: Told = self._ask(("arrive", rate, seconds), seconds + PATIENCE + 60)
+        return told
 
     @property
     def cpu_seconds(self) -> float:
@@ -92,10 +110,13 @@ async def _follow(pipe: Pipe, host: str, port: int, client: Client) -> None:
     while True:
         what, *rest = pipe.recv()
         try:
-            result = None
-            if what == "prepare":
-                connections = [Connection(host, port) for _ in range(rest[0])]
+            result: Result | Told | None = None
+            if what in {"prepare", "gather"}:
+                kind = Connection if what == "prepare" else Anybody
+                connections = [kind(host, port) for _ in range(rest[0])]
                 steps = await _prepare(client, connections)
+            elif what == "arrive":
+                result = await arrive(host, port, steps, *rest)
             else:
                 count, seconds, total = rest
                 result = await loop(steps[:count], seconds, total)

@@ -16,8 +16,12 @@ COST = 12
 OUR_HASH = f"bcrypt {COST}"
 OURS = "Keyfob"
 
-# As one who compares would set it: bcrypt at 12, no limits in the way, a queue that takes all.
-SETTINGS = {"BCRYPT_COST": COST, "HASHING_BUDGET": 30, "LIMIT_REFRESH": "1000000/minute"}
+Settings = Mapping[str, object]
+
+# As it comes, with bcrypt at 12 and no limits in the way.
+AS_IT_COMES: Settings = {"BCRYPT_COST": COST, "LIMIT_REFRESH": "1000000/minute"}
+# As one who compares rates would set it: with a queue that takes all, too.
+TAKES_ALL: Settings = {**AS_IT_COMES, "HASHING_BUDGET": 30}
 _CLIENTS: Mapping[str, Client] = {
     "register": clients.registers,
     "login": clients.logs_in,
@@ -37,17 +41,17 @@ class Entrant:
 
 
 @contextlib.contextmanager
-def keyfob(cluster: Cluster) -> Iterator[Entrant]:
+def keyfob(cluster: Cluster, settings: Settings = TAKES_ALL) -> Iterator[Entrant]:
     """Keyfob on a new database, over TCP as the contestants are."""
     cluster.create("keyfob")
-    with keyfob_again(cluster) as entrant:
+    with keyfob_again(cluster, settings) as entrant:
         yield entrant
 
 
 @contextlib.contextmanager
-def keyfob_again(cluster: Cluster) -> Iterator[Entrant]:
+def keyfob_again(cluster: Cluster, settings: Settings = TAKES_ALL) -> Iterator[Entrant]:
     """Keyfob on the database that it had before."""
-    with servers.keyfob(cluster.dsn("keyfob", tcp=True), **SETTINGS) as server:
+    with servers.keyfob(cluster.dsn("keyfob", tcp=True), **settings) as server:
         yield Entrant(OURS, server, _CLIENTS)
 
 

@@ -25,17 +25,30 @@ class Answer:
         return json.loads(self.body)
 
 
+class Refused(Exception):
+    """An answer was not the success that its client asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+    @property
+    def status(self) -> int:
+        """Of the answer; 0 where it calls itself a success and does not hold what it must."""
+        return 0 if 200 <= self.answer.status < 300 else self.answer.status
+
+
 class Connection:
     """One keep-alive HTTP/1.1 connection, with as little of its own cost as Python allows."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+        self.host, self.port = host, port
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def send(self, request: bytes) -> Answer:
         if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+            self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
         reader = self._reader
         assert reader is not None
         self._writer.write(request)

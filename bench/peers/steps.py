@@ -1,10 +1,6 @@
 """Steps that clients of contestants share: only a success is measured, all else ends the run."""
 
-from collections.abc import Awaitable, Callable
-
-from bench.harness.load import Answer, Connection
-
-Step = Callable[[], Awaitable[int]]
+from bench.harness.load import Answer, Connection, Refused, Step
 
 
 async def succeed(
@@ -17,10 +13,13 @@ async def succeed(
         wire: the request.
         status: what the answer must have.
         holds: what its body must hold, for servers that answer 200 to those they do not know.
+
+    Raises:
+        Refused: the answer is another.
     """
     answer = await connection.send(wire)
-    assert answer.status == status, answer
-    assert holds in answer.body, answer
+    if answer.status != status or holds not in answer.body:
+        raise Refused(answer)
     return answer
 
 

@@ -25,4 +25,5 @@ BEYOND = (
     "field_me",
     "field_login",
     "field_register",
+    "field_storm",
 )

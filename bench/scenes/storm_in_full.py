@@ -1,22 +1,18 @@
 """A login storm for a minute, at twice what the machine can hash, while eight clients refresh."""
 
-import asyncio
-import multiprocessing
-import time
 from collections.abc import Sequence
 
 from bench.harness import cluster, figures, servers
-from bench.harness.arrivals import Told, arrive
-from bench.harness.clients import PASSWORD, logs_in, refreshes, registered
-from bench.harness.crew import Crew, crew
-from bench.harness.load import Connection, Result, request, run_clients
+from bench.harness.arrivals import Told
+from bench.harness.clients import logs_in, refreshes
+from bench.harness.crew import crew
+from bench.harness.load import Result
+from bench.harness.storms import PERCENTILES, TIMES_CAPACITY, storm
 
 REFRESHING = 8
-TIMES_CAPACITY = 2.0
 TABLE = "storm"
-PERCENTILES = (50, 75, 90, 95, 99, 99.9, 99.99)
+_MEASURED_WITH = 8  # clients, for the capacity
 _USERS = 64
-_UNTIL_AT_ITS_HEIGHT = 4.0  # longer than the queue's budget
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
@@ -27,40 +23,22 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
         with (
             servers.keyfob(dsn, **settings) as ours,
             crew(servers.HOST, ours.port, refreshes) as refreshing,
+            crew(servers.HOST, ours.port, logs_in) as logins,
         ):
             refreshing.prepare(REFRESHING)
-            wires = asyncio.run(_logins(ours.port))
-            capacity = run_clients(servers.HOST, ours.port, logs_in, 8, 5 * seconds).rate
+            logins.prepare(_MEASURED_WITH)
+            capacity = logins.run(_MEASURED_WITH, 5 * seconds).rate
+            logins.gather(_USERS)
             calm: list[Result] = []
             stormy: list[Result] = []
             told: list[Told] = []
             for _ in range(rounds):
                 calm.append(refreshing.run(REFRESHING, 5 * seconds))
-                refreshed, logins = _storm(refreshing, ours.port, wires, capacity, lasting)
+                refreshed, answers = storm(refreshing, REFRESHING, logins, capacity, lasting)
                 stormy.append(refreshed)
-                told.append(logins)
+                told.append(answers)
     _report_refreshes(report, calm, stormy, capacity, lasting)
     _report_logins(report, told, capacity)
-
-
-async def _logins(port: int) -> list[bytes]:
-    """Register the users of the storm and return their logins."""
-    connection = Connection(servers.HOST, port)
-    emails = [(await registered(connection))[0] for _ in range(_USERS)]
-    return [
-        request("POST", "/login", body={"email": email, "password": PASSWORD}) for email in emails
-    ]
-
-
-def _storm(
-    refreshing: Crew, port: int, wires: list[bytes], capacity: float, seconds: float
-) -> tuple[Result, Told]:
-    rate, lasting = TIMES_CAPACITY * capacity, seconds + _UNTIL_AT_ITS_HEIGHT
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        logins = pool.apply_async(arrive, (servers.HOST, port, wires, rate, lasting))
-        time.sleep(_UNTIL_AT_ITS_HEIGHT)
-        refreshed = refreshing.run(REFRESHING, seconds)
-        return refreshed, logins.get()
 
 
 def _report_refreshes(

@@ -16,7 +16,7 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
         started = [
             (
                 f"{count} worker{'s' if count > 1 else ''}",
-                running.enter_context(servers.keyfob(dsn, WORKERS=count, **entrants.SETTINGS)),
+                running.enter_context(servers.keyfob(dsn, WORKERS=count, **entrants.TAKES_ALL)),
             )
             for count in (1, 2)
         ]

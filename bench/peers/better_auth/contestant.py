@@ -12,11 +12,11 @@ import asyncpg
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import Cluster, free_port
-from bench.harness.load import Answer, Connection, request
+from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import new_database
 from bench.peers.installed import Packages, program, run
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 PACKAGES = Packages("better_auth")
 FILLED = 10_000

@@ -12,10 +12,10 @@ import asyncpg
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
-from bench.harness.load import Answer, Connection, request
+from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import Environment, new_database, serve_asgi
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 ENVIRONMENT = Environment("better_auth_server")
 FILLED = 10_000

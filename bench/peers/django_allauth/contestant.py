@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
-from bench.harness.load import Answer, Connection, request
+from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import Environment, new_database
 from bench.peers.installed import run
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 ENVIRONMENT = Environment("django_allauth")
 _APP = "/_allauth/app/v1"

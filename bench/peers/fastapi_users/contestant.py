@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import Cluster, free_port
-from bench.harness.load import Connection, request
+from bench.harness.load import Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import Environment, new_database, serve_asgi
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 ENVIRONMENT = Environment("fastapi_users")
 

@@ -15,12 +15,12 @@ import asyncpg
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
-from bench.harness.load import Connection, request
+from bench.harness.load import Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
 from bench.peers.keycloak.java import java_home
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 NAME = "keycloak"
 PINNED = Path(__file__).with_name("distribution.toml")

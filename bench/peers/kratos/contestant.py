@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
-from bench.harness.load import Answer, Connection, request
+from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 NAME = "kratos"
 HERE = Path(__file__).parent

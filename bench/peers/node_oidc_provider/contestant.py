@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from bench.harness import servers
 from bench.harness.cluster import Cluster, free_port
-from bench.harness.load import Connection, request
+from bench.harness.load import Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import Packages, program, run
-from bench.peers.steps import Step, again, succeed
+from bench.peers.steps import again, succeed
 
 PACKAGES = Packages("node_oidc_provider")
 _CLIENT_SECRET = "bench-" + 32 * "s"
