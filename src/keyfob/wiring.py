@@ -1,6 +1,6 @@
 """Every service and what it is built from: the dependency graph on one page."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,9 +24,13 @@ from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
 from keyfob.login.service import Login
+from keyfob.mail.caps import Cap
+from keyfob.mail.service import Mail
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.migrations.head import HEAD
+from keyfob.outbox.running import OutboxRunner
+from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.passwords.service import Passwords
 from keyfob.registration.service import Registration
@@ -53,6 +57,7 @@ class Wiring:
     feed: Feed
     keyring: Keyring
     worker: Worker
+    runner: OutboxRunner
     limits: Limits
     passwords: PasswordRoom
     services: Mapping[Any, Any]
@@ -62,9 +67,11 @@ class Wiring:
         await self.db.open()
         await self.feed.start()
         await self.worker.start()
+        await self.runner.start()
 
     async def stop(self) -> None:
         """Write what is in memory, then let go of everything."""
+        await self.runner.stop()
         await self.worker.stop()
         await self.feed.stop()
         await self.passwords.close()
@@ -81,6 +88,16 @@ def _feed(settings: Settings) -> Feed:
     if settings.polls:
         return PolledFeed(settings.dsn, timeout=timeout, pooler=settings.database_pooler)
     return Feed(settings.direct_dsn, timeout=timeout)
+
+
+def _measuring(passwords: PasswordRoom, db: Database) -> Callable[[], Awaitable[None]]:
+    async def measure() -> None:
+        HASHING_QUEUE.set(passwords.pool.queued)
+        HASHING_RUNNING.set(passwords.pool.running)
+        POOL_SIZE.set(db.size)
+        POOL_IDLE.set(db.idle)
+
+    return measure
 
 
 def build(settings: Settings, clock: Clock) -> Wiring:
@@ -106,6 +123,12 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     limits = build_limits(settings, db, clock)
     passwords = build_passwords(settings)
     users = Users(db, clock)
+    outbox = Outbox(db, Box(secrets.derive("outbox")), clock)
+    mail = Mail(outbox, clock)
+    mail_cap = Cap(
+        Rule.parse("mail", settings.limit_mail) if settings.limits == "on" else Rule("mail"),
+        limits.store,
+    )
     links = OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl))
     log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
 
@@ -185,23 +208,22 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     feed.hear_and_reload("keys", keyring.load)
     keyring.on_change.append(authenticator.forget)
 
-    async def measure() -> None:
-        HASHING_QUEUE.set(passwords.pool.queued)
-        HASHING_RUNNING.set(passwords.pool.running)
-        POOL_SIZE.set(db.size)
-        POOL_IDLE.set(db.idle)
+    runner = OutboxRunner(outbox, poll_seconds=1.0 if settings.polls else 5.0)
+    feed.hear("outbox", runner.wake)
 
     cleanup = SessionCleanup(db, clock, timedelta(days=settings.ended_session_retention_days))
     worker = Worker(
         [
             Chore("activity", settings.activity_flush_seconds, activity.flush),
-            Chore("gauges", 5, measure),
+            Chore("gauges", 5, _measuring(passwords, db)),
             Chore("idle connections", 60, db.rest),
             Chore("key rotation", 60, keyring.rotate_when_due),
             Chore("login log months", 3600, log.make_months, at_start=True),
             Chore("old login log", 6 * 3600, log.drop_old_months),
             Chore("old sessions", 600, cleanup.run),
             Chore("old attempts", 60, limits.clean_up),
+            Chore("outbox gauges", 15, outbox.measure),
+            Chore("old dead letters", 3600, outbox.delete_old),
             Chore("old links", 3600, links.clean_up),
         ],
         last=activity.flush,
@@ -221,6 +243,9 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             users,
             factors,
             links,
+            mail,
+            mail_cap,
+            outbox,
         )
     }
     return Wiring(
@@ -228,6 +253,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         feed,
         keyring,
         worker,
+        runner,
         limits,
         passwords,
         {

@@ -46,6 +46,20 @@ REVOCATION_LAG = Histogram(
 REVOCATIONS_HELD = Gauge(
     "keyfob_revocations_held", "Revocations held in memory.", multiprocess_mode="livemax"
 )
+OUTBOX = Counter(
+    "keyfob_outbox_jobs_total",
+    "Mails and other jobs by kind and outcome: done, retried, dead, expired.",
+    ["kind", "outcome"],
+)
+OUTBOX_WAITING = Gauge(
+    "keyfob_outbox_waiting", "Jobs that are not done yet.", multiprocess_mode="livemax"
+)
+OUTBOX_DEAD = Gauge(
+    "keyfob_outbox_dead", "Dead letters: jobs given up.", multiprocess_mode="livemax"
+)
+MAILS_CAPPED = Counter(
+    "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
+)
 
 # Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.
 _TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,})")

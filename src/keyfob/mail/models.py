@@ -1,0 +1,62 @@
+"""To whom we write, and what about."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who gets a mail: the address as typed, the language, and the account, if it has one.
+
+    The name is for a greeting, and shown only in mails about an account that exists.
+    """
+
+    address: str
+    locale: str = "en"
+    user_id: UUID | None = None
+    name: str | None = None
+
+
+class Template(StrEnum):
+    """What a mail is about; the file `<locale>/<value>.txt` says it."""
+
+    VERIFY_EMAIL = "verify_email"
+    EMAIL_TAKEN = "email_taken"
+    RECOVER = "recover"
+    INVITE = "invite"
+    CHANGE_EMAIL = "change_email"
+    CHANGE_EMAIL_TAKEN = "change_email_taken"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
+    NEW_SIGN_IN = "new_sign_in"
+    SESSION_REUSED = "session_reused"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTORS_RESET = "factors_reset"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    ERASURE_PLANNED = "erasure_planned"
+    ERASURE_CANCELLED = "erasure_cancelled"
+    ERASED = "erased"
+
+
+Page = Literal["verify", "recover", "invite", "email"]
+
+# Mails with a one-time link, and the page that takes its token.
+PAGES: dict[Template, Page] = {
+    Template.VERIFY_EMAIL: "verify",
+    Template.RECOVER: "recover",
+    Template.INVITE: "invite",
+    Template.CHANGE_EMAIL: "email",
+}
+
+# What else the caller may tell; `at` is the moment of the call unless told otherwise.
+_TOLD = "token at address device place factor new_email codes_left erase_at"
+KNOWN = frozenset(_TOLD.split())
+NEEDED: dict[Template, frozenset[str]] = {
+    **{template: frozenset({"token"}) for template in PAGES},
+    Template.ERASURE_PLANNED: frozenset({"erase_at"}),
+}

@@ -1,0 +1,38 @@
+"""What is to be done because of a change."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from keyfob.core.database import Tx
+
+# What is not done is tried again after these pauses: for two days, and then no more.
+PAUSES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, *[7200] * 23)
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to do.
+
+    A handler whose work is in this database calls `finish(tx)` in the transaction of that work:
+    then both happen, once, or neither. One that speaks to the world outside just returns.
+
+    Args:
+        attempts: which try this is, from 1.
+        finish: takes the job out of the outbox. Raises `DoneElsewhere` where another worker did.
+    """
+
+    id: UUID
+    kind: str
+    payload: dict[str, Any]
+    user_id: UUID | None
+    attempts: int
+    created_at: datetime
+    finish: Callable[[Tx], Awaitable[None]] = field(repr=False, compare=False)
+
+
+Handler = Callable[[Job], Awaitable[None]]

@@ -1,0 +1,172 @@
+"""SQL of the outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor
+
+_COLUMNS = """
+    id, kind, user_id, payload, created_at, due_at, expires_at, attempts, failed_at, last_error
+"""
+
+
+async def insert_job(
+    tx: Executor,
+    *,
+    job_id: UUID,
+    kind: str,
+    user_id: UUID | None,
+    payload: bytes,
+    now: datetime,
+    expires_at: datetime | None,
+) -> None:
+    """Write a job, and tell every worker at the commit."""
+    await tx.execute(
+        """
+        WITH added AS (
+            INSERT INTO outbox (id, kind, user_id, payload, created_at, due_at, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $5, $6)
+        )
+        SELECT pg_notify('keyfob', 'outbox')
+        """,
+        job_id,
+        kind,
+        user_id,
+        payload,
+        now,
+        expires_at,
+    )
+
+
+async def take_due(
+    db: Executor, kinds: Sequence[str], now: datetime, leased_until: datetime, limit: int
+) -> list[Record]:
+    """Take up to `limit` jobs that are due: until the lease ends nobody else sees them.
+
+    Of two workers at once each takes other rows. The limit is applied in a CTE of its own, which
+    runs once: as a sub-select of the WHERE it could run again for a row, and take more.
+    """
+    return await db.fetch(
+        f"""
+        WITH due AS MATERIALIZED (
+            SELECT id FROM outbox
+             WHERE failed_at IS NULL AND due_at <= $2 AND kind = ANY ($1)
+             ORDER BY due_at LIMIT $4
+               FOR UPDATE SKIP LOCKED
+        )
+        UPDATE outbox SET due_at = $3, attempts = attempts + 1
+          FROM due WHERE outbox.id = due.id
+        RETURNING {_COLUMNS.replace(" id,", " outbox.id,")}
+        """,  # noqa: S608 - a constant of this file
+        list(kinds),
+        now,
+        leased_until,
+        limit,
+    )
+
+
+async def extend_leases(
+    db: Executor, jobs: Sequence[UUID], attempts: Sequence[int], leased_until: datetime
+) -> None:
+    """Hold jobs for longer, each where nobody has taken it since."""
+    await db.execute(
+        """
+        UPDATE outbox SET due_at = $3
+          FROM unnest($1::uuid[], $2::integer[]) AS held (id, attempts)
+         WHERE outbox.id = held.id AND outbox.attempts = held.attempts AND failed_at IS NULL
+        """,
+        list(jobs),
+        list(attempts),
+        leased_until,
+    )
+
+
+async def delete_job(db: Executor, job_id: UUID) -> bool:
+    """Take a job out; False if it was gone."""
+    return bool(await db.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING true", job_id))
+
+
+async def postpone(
+    db: Executor, job_id: UUID, attempts: int, due_at: datetime, reason: str
+) -> None:
+    """Put a job back, unless somebody has taken it since."""
+    await db.execute(
+        """
+        UPDATE outbox SET due_at = $3, last_error = $4
+         WHERE id = $1 AND attempts = $2 AND failed_at IS NULL
+        """,
+        job_id,
+        attempts,
+        due_at,
+        reason,
+    )
+
+
+async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason: str) -> None:
+    """Make a job a dead letter, unless somebody has taken it since."""
+    await db.execute(
+        """
+        UPDATE outbox SET failed_at = $3, last_error = $4
+         WHERE id = $1 AND attempts = $2 AND failed_at IS NULL
+        """,
+        job_id,
+        attempts,
+        now,
+        reason,
+    )
+
+
+async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) -> list[UUID]:
+    """Make dead letters due again, all where no ids are given; return which.
+
+    What has expired stays dead: its link is.
+    """
+    rows = await db.fetch(
+        """
+        WITH revived AS (
+            UPDATE outbox SET failed_at = NULL, due_at = $2, attempts = 0
+             WHERE failed_at IS NOT NULL
+               AND ($1::uuid[] IS NULL OR id = ANY ($1))
+               AND (expires_at IS NULL OR expires_at > $2)
+            RETURNING id
+        ), told AS (
+            SELECT pg_notify('keyfob', 'outbox') WHERE EXISTS (SELECT FROM revived)
+        )
+        SELECT revived.id FROM revived LEFT JOIN told ON true ORDER BY revived.id
+        """,
+        None if job_ids is None else list(job_ids),
+        now,
+    )
+    return [row["id"] for row in rows]
+
+
+async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[Record]:
+    """Return jobs, the oldest first."""
+    return await db.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM outbox
+         WHERE NOT $1 OR failed_at IS NOT NULL
+         ORDER BY created_at, id LIMIT $2
+        """,  # noqa: S608 - a constant of this file
+        failed_only,
+        limit,
+    )
+
+
+async def count_jobs(db: Executor) -> Record | None:
+    """Return how many jobs wait, and how many are dead letters."""
+    return await db.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
+               count(*) FILTER (WHERE failed_at IS NOT NULL) AS dead
+          FROM outbox
+        """
+    )
+
+
+async def delete_dead(db: Executor, failed_before: datetime) -> None:
+    """Delete the dead letters that are older than a moment."""
+    await db.execute("DELETE FROM outbox WHERE failed_at < $1", failed_before)

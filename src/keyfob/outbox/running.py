@@ -1,0 +1,131 @@
+"""Taking what is due: every worker of every instance takes part.
+
+A job is taken with one statement, which moves its due time on past a lease. The lease is extended
+for as long as the job is under way; what a killed worker leaves, others take over within a minute.
+No transaction is open meanwhile. What is done is deleted.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from asyncpg import Record
+
+from keyfob.core.problems import Problem
+from keyfob.core.telemetry import OUTBOX
+from keyfob.outbox import queries
+from keyfob.outbox.doing import Doing
+from keyfob.outbox.lanes import Lane
+from keyfob.outbox.service import Outbox
+
+log = structlog.get_logger("keyfob.outbox")
+
+LEASE = timedelta(seconds=60)
+_EXTEND_SECONDS = 15.0
+_STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A job under way here, and the try by which the lease is ours."""
+
+    task: asyncio.Task[None]
+    attempts: int
+
+
+class OutboxRunner:
+    """Takes jobs and hands them to their handlers, a bounded number of each kind at once."""
+
+    def __init__(self, outbox: Outbox, *, poll_seconds: float = 5.0) -> None:
+        self._outbox = outbox
+        self._poll_seconds = poll_seconds
+        self._lanes: dict[str, Lane] = {}
+        self._held: dict[UUID, _Held] = {}
+        self._woken = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def wake(self, _: str = "") -> None:
+        """Look at once: something was added, or the clock was moved."""
+        self._woken.set()
+
+    async def start(self) -> None:
+        """Begin; returns at once."""
+        self._lanes = {kind: Lane() for kind in self._outbox.handlers}
+        self._loops = [
+            asyncio.create_task(self._take_again_and_again(), name="outbox"),
+            asyncio.create_task(self._extend_leases(), name="outbox leases"),
+        ]
+
+    async def stop(self) -> None:
+        """Take nothing more; give what is under way a moment, and leave the rest to its lease."""
+        await _cancel(self._loops)
+        self._loops = []
+        tasks = [held.task for held in self._held.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        await _cancel(tasks)
+
+    async def _take_again_and_again(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                while await self._take():
+                    pass
+            except Problem as away:
+                log.warning("outbox_waits", cause=away.code)
+            except Exception:
+                log.exception("outbox_failed")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
+
+    async def _take(self) -> bool:
+        """Take what is due and has room; tell whether there may be more of that."""
+        now = self._outbox.clock.now()
+        rooms = {kind: lane.room(now) for kind, lane in self._lanes.items()}
+        kinds = [kind for kind, room in rooms.items() if room > 0]
+        if not kinds:
+            return False
+        # As many as the fullest can take: the statement does not count them apart.
+        limit = min(rooms[kind] for kind in kinds)
+        rows = await queries.take_due(self._outbox.db, kinds, now, now + LEASE, limit)
+        for row in rows:
+            self._begin(row)
+        return len(rows) == limit
+
+    def _begin(self, row: Record) -> None:
+        if row["id"] in self._held:  # the lease had run out while the database was away
+            return
+        lane = self._lanes[row["kind"]]
+        lane.enter()
+        task = asyncio.create_task(self._do(row, lane), name=f"outbox {row['id']}")
+        self._held[row["id"]] = _Held(task, row["attempts"])
+
+    async def _do(self, row: Record, lane: Lane) -> None:
+        try:
+            outcome = await Doing(self._outbox, row, lane).run()
+            OUTBOX.labels(row["kind"], outcome).inc()
+        finally:
+            del self._held[row["id"]]
+            lane.leave()
+            self._woken.set()
+
+    async def _extend_leases(self) -> None:
+        while True:
+            await asyncio.sleep(_EXTEND_SECONDS)
+            held = dict(self._held)
+            if not held:
+                continue
+            until = self._outbox.clock.now() + LEASE
+            attempts = [one.attempts for one in held.values()]
+            with suppress(Problem):  # the next time, perhaps
+                await queries.extend_leases(self._outbox.db, list(held), attempts, until)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,115 @@
+"""The outbox: what a change causes is written with it, and done after the commit, once.
+
+    await outbox.add(tx, "mail", {...})        # in the transaction of the change
+    outbox.handle("mail", deliver)             # in wiring; `outbox.running` calls it
+
+Payloads are sealed: they hold addresses and links.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Executor
+from keyfob.core.encryption import Box, CannotDecrypt
+from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
+from keyfob.outbox import queries
+from keyfob.outbox.models import Handler
+
+_KEPT = timedelta(days=30)
+_MOST_LISTED = 10_000
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Jobs that wait in the database for any worker."""
+
+    db: Database
+    box: Box
+    clock: Clock
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+    async def add(
+        self,
+        tx: Executor,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        user_id: UUID | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Write a job in the caller's transaction; one round trip.
+
+        Args:
+            tx: the transaction of the change that causes it.
+            kind: whose handler does it, such as "mail".
+            payload: what JSON can hold.
+            user_id: the account it is about; the job is gone with the account.
+            expires_at: from then on it is worth nothing, and dropped.
+        """
+        now = self.clock.now()
+        job_id = new_id(now)
+        sealed = self.box.seal(json.dumps(payload).encode(), job_id.bytes)
+        await queries.insert_job(
+            tx,
+            job_id=job_id,
+            kind=kind,
+            user_id=user_id,
+            payload=sealed,
+            now=now,
+            expires_at=expires_at,
+        )
+
+    def handle(self, kind: str, handler: Handler) -> None:
+        """Say who does the jobs of a kind.
+
+        Returning is done; `TryAgain` comes back after a pause, `GiveUp` makes a dead letter, and
+        any other fault is logged and comes back, too. A handler may run twice where a worker was
+        killed, unless it calls `job.finish(tx)`.
+        """
+        self.handlers[kind] = handler
+
+    def open(self, row: Record) -> dict[str, Any]:
+        """Return the payload of a row.
+
+        Raises:
+            CannotDecrypt: no key of KEYFOB_SECRET_KEY opens it.
+        """
+        payload: dict[str, Any] = json.loads(self.box.open(row["payload"], row["id"].bytes))
+        return payload
+
+    async def list_rows(self, *, failed_only: bool = False) -> list[dict[str, Any]]:
+        """Return what waits and what failed, oldest first; an unreadable payload is None."""
+        rows = await queries.list_jobs(self.db, failed_only=failed_only, limit=_MOST_LISTED)
+        return [{**row, "payload": self._try_to_open(row)} for row in rows]
+
+    async def retry(self, ids: Sequence[UUID] | None = None) -> list[UUID]:
+        """Make dead letters due again, all of them where no ids are given; return which.
+
+        Those that have expired stay: their links are dead.
+        """
+        return await queries.revive(self.db, ids, self.clock.now())
+
+    async def delete_old(self) -> None:
+        """Delete dead letters after 30 days."""
+        await queries.delete_dead(self.db, self.clock.now() - _KEPT)
+
+    async def measure(self) -> None:
+        """Set the gauges."""
+        counts = await queries.count_jobs(self.db)
+        if counts is not None:
+            OUTBOX_WAITING.set(counts["waiting"])
+            OUTBOX_DEAD.set(counts["dead"])
+
+    def _try_to_open(self, row: Record) -> dict[str, Any] | None:
+        try:
+            return self.open(row)
+        except CannotDecrypt:
+            return None
