@@ -110,11 +110,48 @@ class SignInThrottle:
 
 
 @dataclass(frozen=True)
+class FactorThrottle:
+    """Bounds wrong one-time codes of an account, whatever sign-in or session they come with.
+
+    Six digits can be guessed, so they are counted over all workers and restarts, and before they
+    are checked, as passwords are. Only who has just given the right password, or holds a session,
+    is counted at all: a stranger can lock nobody out. Recovery codes and passkeys cannot be
+    guessed and are not counted here, so the owner gets in while a thief of the password guesses.
+    """
+
+    rule: Rule
+    store: Store
+    clock: Clock
+
+    async def reserve(self, *identifiers: str) -> Reservation:
+        """Count an attempt of an account, or refuse it.
+
+        Raises:
+            TooManyAttempts: there is no room; nothing was counted.
+            Unavailable: the store is away; the throttle fails closed.
+        """
+        windows = self.rule.windows(*identifiers)
+        if not windows:
+            return Reservation()
+        outcome = await self.store.count_attempt(windows)
+        if not outcome.counted:
+            state = RateState(outcome.tallies, self.clock.now())
+            raise TooManyAttempts(state.retry_after, state.headers)
+        return Reservation(account=outcome.tallies)
+
+    async def forgive(self, reservation: Reservation) -> None:
+        """Take back an attempt that was right; the others stay, they may be someone else's."""
+        if reservation.account:
+            await self.store.give_back(reservation.account)
+
+
+@dataclass(frozen=True)
 class Limits:
     """Everything of this room that wiring hands out."""
 
     rates: RateLimits
     sign_in: SignInThrottle
+    factor: FactorThrottle
     refresh: LocalRate
     store: Store
 
@@ -152,6 +189,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
     return Limits(
         rates=RateLimits({route: rule(route) for route in ROUTES}, store, clock),
         sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
+        factor=FactorThrottle(rule("factor"), store, clock),
         refresh=LocalRate(rule("refresh"), clock),
         store=store,
     )

@@ -102,7 +102,4 @@ class FactorSettings(BaseModel):
         default_factory=list,
         description="Origins that may use passkeys, with commas; absent: that of KEYFOB_PUBLIC_URL",
     )
-    limit_factor: Limit = Field(
-        "10/minute;30/hour;100/day", description="Wrong second factors per account"
-    )
     limit_passkey: Limit = Field("60/minute", description="Sign-ins by passkey, per client address")

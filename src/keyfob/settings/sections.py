@@ -173,6 +173,9 @@ class LimitSettings(BaseModel):
         "10/minute;40/hour;100/day",
         description="Failures per account from addresses it never signed in from",
     )
+    limit_factor: Limit = Field(
+        "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
+    )
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
     limit_logout: Limit = Field("120/minute", description="Per caller, else per address")
     limit_me: Limit = Field(
