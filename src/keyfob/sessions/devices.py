@@ -7,6 +7,7 @@ from ua_parser import Parser
 from ua_parser.basic import Resolver
 from ua_parser.loaders import load_builtins
 
+from keyfob.core.origin import Origin
 from keyfob.sessions.models import DeviceType
 
 _BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client", "okhttp")
@@ -48,6 +49,13 @@ def describe_device(user_agent: str) -> Device:
         os=_versioned(system.family, system.major) if system else None,
         platform=device.family if device and device.family != "Other" else None,
     )
+
+
+def origin_in_words(origin: Origin) -> dict[str, str | None]:
+    """Return `address` and `device` for a mail: from where something was done."""
+    device = describe_device(origin.user_agent)
+    named = [part for part in (device.browser, device.os) if part]
+    return {"address": origin.address, "device": ", ".join(named) or None}
 
 
 def _versioned(family: str, major: str | None) -> str | None:
