@@ -146,6 +146,9 @@ BODIES = {
 USER_FIELDS = {
     "id",
     "email",
+    "email_verified",
+    "locale",
+    "timezone",
     "name",
     "role",
     "status",

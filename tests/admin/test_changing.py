@@ -55,9 +55,12 @@ async def test_a_created_account_is_answered_found_and_can_sign_in(
     assert {**body, "id": None} == {
         "id": None,
         "email": "Ada@Example.com",
+        "email_verified": False,
         "name": "Ada Lovelace",
         "role": "moderator",
         "status": "active",
+        "locale": "en",
+        "timezone": None,
         "created_at": "2026-11-22T12:00:00Z",
         "last_active_at": None,
         "online": False,

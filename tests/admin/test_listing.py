@@ -263,9 +263,12 @@ async def test_a_row_is_shown_as_the_contract_says(world: World, admin: SignedIn
         {
             "id": str(user_id),
             "email": "Ada@Example.com",
+            "email_verified": True,
             "name": "Ada",
             "role": "user",
             "status": "active",
+            "locale": "en",
+            "timezone": None,
             "created_at": "2026-11-22T12:00:00Z",
             "last_active_at": None,
             "online": False,

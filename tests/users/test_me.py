@@ -54,9 +54,12 @@ async def test_it_is_the_caller_s_account_as_the_contract_says(
     assert answer.json() == {
         "id": str(user_id),
         "email": "Ada@Example.com",
+        "email_verified": True,
         "name": "Ada",
         "role": "moderator",
         "status": "active",
+        "locale": "en",
+        "timezone": None,
         "created_at": "2026-11-22T12:00:00Z",
         "last_active_at": "2026-11-22T12:01:00Z",
         "online": True,

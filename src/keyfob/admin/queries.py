@@ -19,7 +19,8 @@ _ORDERS: dict[str, tuple[str, str]] = {
 }
 
 _COLUMNS = """
-    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at,
+    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
+    u.email_verified_at IS NOT NULL AS email_verified,
     NULLIF(a.last_active_at, '-infinity') AS last_active_at, a.total_active_seconds,
 """
 

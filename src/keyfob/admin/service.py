@@ -87,7 +87,15 @@ class Administration:
         password_hash = await self.passwords.hash(password)
         async with self.db.begin() as tx:
             user_id = await self.users.add(
-                tx, email, password_hash, name=name, role=role, status=status
+                tx,
+                email,
+                password_hash,
+                name=name,
+                role=role,
+                status=status,
+                # Whoever has the machine vouches for the address: the first administrator must get
+                # in, though nobody can have a mail yet.
+                is_verified=actor.user_id is None,
             )
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
             await self._record(tx, actor, "user.created", user_id, {}, new)

@@ -27,16 +27,21 @@ async def insert_session(
     expires_at: datetime,
     address: str | None,
     device: Device,
+    requires_verified: bool,
 ) -> Record | None:
-    """Open a session with the user's present role; None if the user is gone or blocked.
+    """Open a session with the user's present role; None if the user may have none.
 
-    The user's row is locked FOR SHARE: a change of role or status that commits first is seen
-    here, and one that comes later finds this session.
+    That is who is gone or blocked, has to choose a password first, or has an address that is to be
+    proven first: whatever way somebody signs in, it ends here. The user's row is locked FOR SHARE:
+    a change that commits first is seen here, and one that comes later finds this session.
     """
     return await tx.fetchrow(
         """
         WITH owner AS (
-            SELECT id, role FROM users WHERE id = $2 AND status = 'active' FOR SHARE
+            SELECT id, role FROM users
+             WHERE id = $2 AND status = 'active' AND NOT must_change_password
+               AND (email_verified_at IS NOT NULL OR NOT $12)
+               FOR SHARE
         )
         INSERT INTO sessions
                (id, user_id, role, secret_hash, rotated_at, last_activity_at, expires_at, amr,
@@ -55,6 +60,7 @@ async def insert_session(
         device.browser,
         device.os,
         device.platform,
+        requires_verified,
     )
 
 

@@ -41,13 +41,16 @@ class Sessions:
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
+    requires_verified: bool = False
 
     async def open(
         self, tx: Tx, user_id: UUID, origin: Origin, amr: Sequence[str] = ("pwd",)
     ) -> Tokens | None:
-        """Open a session and return its first tokens; None if the user is gone or blocked by now.
+        """Open a session and return its first tokens; None if the user may have none by now.
 
-        Joins `tx`: the tokens are good once the caller has committed.
+        That is who is gone or blocked, must choose a password or, with `requires_verified`, prove
+        the address first; `login.refusing` tells them. Joins `tx`: the tokens are good once the
+        caller has committed.
         """
         now = self.clock.now()
         ends_at = now + self.max_ttl
@@ -62,6 +65,7 @@ class Sessions:
             expires_at=ends_at,
             address=origin.address,
             device=describe_device(origin.user_agent),
+            requires_verified=self.requires_verified,
         )
         if opened is None:
             return None

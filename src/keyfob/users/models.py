@@ -19,6 +19,13 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
+class Locale(StrEnum):
+    """A language that Keyfob writes in."""
+
+    ENGLISH = "en"
+    RUSSIAN = "ru"
+
+
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -38,9 +45,12 @@ class UserOut(BaseModel):
 
     id: UUID
     email: str
+    email_verified: Annotated[bool, Field(description="Whether the address was proven")]
     name: str | None
     role: Role
     status: Status
+    locale: Annotated[Locale, Field(description="The language of mails")]
+    timezone: Annotated[str | None, Field(description="Of the IANA database")]
     created_at: datetime
     last_active_at: datetime | None
     online: Annotated[bool, Field(description="Active within the last five minutes")]
@@ -52,11 +62,27 @@ class UserOut(BaseModel):
         return cls(
             id=record["id"],
             email=record["email"],
+            email_verified=record["email_verified"],
             name=record["name"],
             role=record["role"],
             status=record["status"],
+            locale=record["locale"],
+            timezone=record["timezone"],
             created_at=record["created_at"],
             last_active_at=last_active,
             online=last_active is not None and last_active > now - online_within,
             total_active_time=int(record["total_active_seconds"]),
         )
+
+
+class OwnUserOut(UserOut):
+    """The caller's own account."""
+
+    erase_at: Annotated[
+        datetime | None, Field(description="When it is erased, where its owner asked for that")
+    ]
+
+    @classmethod
+    def of_own(cls, record: Record, now: datetime, online_within: timedelta) -> "OwnUserOut":
+        user = UserOut.of(record, now, online_within)
+        return cls(**user.model_dump(), erase_at=record["erase_at"])

@@ -8,7 +8,8 @@ from asyncpg import Record
 from keyfob.core.database import Executor, Tx
 
 USER_COLUMNS = """
-    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at,
+    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
+    u.email_verified_at IS NOT NULL AS email_verified, u.erase_at,
     NULLIF(a.last_active_at, '-infinity') AS last_active_at,
     coalesce(a.total_active_seconds, 0) AS total_active_seconds
 """
@@ -24,6 +25,9 @@ async def insert_user(
     role: str,
     status: str,
     password_hash: str | None,
+    locale: str,
+    is_verified: bool,
+    must_change_password: bool,
     now: datetime,
 ) -> bool:
     """Add an account; False if the address is taken. Of a hundred at once, one is added."""
@@ -31,8 +35,10 @@ async def insert_user(
         """
         WITH added AS (
             INSERT INTO users (id, email, email_normal, name, role, status, password_hash,
-                               created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                               created_at, updated_at, locale, email_verified_at,
+                               must_change_password)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9,
+                    CASE WHEN $10 THEN $8::timestamptz END, $11)
             ON CONFLICT (email_normal) DO NOTHING
             RETURNING id
         ), active AS (
@@ -48,6 +54,9 @@ async def insert_user(
         status,
         password_hash,
         now,
+        locale,
+        is_verified,
+        must_change_password,
     )
     return inserted is not None
 
@@ -63,10 +72,19 @@ async def find_user(db: Executor, user_id: UUID) -> Record | None:
     )
 
 
-async def find_credentials(db: Executor, email_normal: str) -> Record | None:
-    """Return id, status and password hash of the account with that address."""
+async def find_credentials(
+    db: Executor, email_normal: str, requires_verified: bool
+) -> Record | None:
+    """Return id, status and password hash; no hash for an address that is to be proven first."""
     return await db.fetchrow(
-        "SELECT id, status, password_hash FROM users WHERE email_normal = $1", email_normal
+        """
+        SELECT id, status, waits_for_email, CASE WHEN NOT waits_for_email THEN password_hash END
+               AS password_hash
+          FROM users, LATERAL (SELECT $2 AND email_verified_at IS NULL AS waits_for_email) AS state
+         WHERE email_normal = $1
+        """,
+        email_normal,
+        requires_verified,
     )
 
 
@@ -101,19 +119,22 @@ async def update_user(
 ) -> bool:
     """Change an account; False if that would leave no active administrator.
 
-    The statement locks the active administrators in one order before it counts them, so of two
-    that demote each other at once the second sees the first.
+    A new address is unproven, whoever wrote it. The statement locks the active administrators in
+    one order before it counts them, so of two that demote each other at once the second sees the
+    first. Who asked to be erased does not count.
     """
     changed = await tx.fetchval(
         """
         WITH admins AS (
-            SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
+            SELECT id, erase_at FROM users
+             WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
         )
         UPDATE users
-           SET role = $2, status = $3, name = $4, email = $5, email_normal = $6, updated_at = $7
+           SET role = $2, status = $3, name = $4, email = $5, email_normal = $6, updated_at = $7,
+               email_verified_at = CASE WHEN email_normal = $6 THEN email_verified_at END
          WHERE id = $1
            AND (($2 = 'admin' AND $3 = 'active')
-                OR (SELECT count(*) FILTER (WHERE id <> $1) FROM admins) > 0
+                OR (SELECT count(*) FILTER (WHERE id <> $1 AND erase_at IS NULL) FROM admins) > 0
                 OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
         RETURNING true
         """,
@@ -133,11 +154,12 @@ async def delete_user(tx: Tx, user_id: UUID) -> bool:
     deleted = await tx.fetchval(
         """
         WITH admins AS (
-            SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
+            SELECT id, erase_at FROM users
+             WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
         )
         DELETE FROM users
          WHERE id = $1
-           AND ((SELECT count(*) FILTER (WHERE id <> $1) FROM admins) > 0
+           AND ((SELECT count(*) FILTER (WHERE id <> $1 AND erase_at IS NULL) FROM admins) > 0
                 OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
         RETURNING true
         """,

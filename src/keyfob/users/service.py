@@ -15,7 +15,7 @@ from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
-from keyfob.users.models import Status
+from keyfob.users.models import Locale, Status
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,16 @@ class Change:
 
     old: dict[str, Any]
     new: dict[str, Any]
+    moved_from: Email | None = None  # the address before, where the account has another now
 
 
 @dataclass(frozen=True)
 class Users:
-    """The accounts."""
+    """The accounts. Where addresses are to be proven, one that is not opens nothing."""
 
     db: Database
     clock: Clock
+    requires_verified: bool = False
 
     async def get(self, user_id: UUID) -> Record:
         """Return an account with its activity.
@@ -56,8 +58,12 @@ class Users:
         return record
 
     async def find_credentials(self, email: Email) -> Record | None:
-        """Return id, status and password hash of the account with that address."""
-        return await queries.find_credentials(self.db, email.normal)
+        """Return id, status and password hash of the account with that address.
+
+        There is no hash, and so no password that matches, while `waits_for_email`: the address is
+        to be proven first.
+        """
+        return await queries.find_credentials(self.db, email.normal, self.requires_verified)
 
     async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> None:
         """Keep a better hash of the same password, unless the password changed meanwhile."""
@@ -76,8 +82,14 @@ class Users:
         name: str | None = None,
         role: Role = Role.USER,
         status: Status = Status.ACTIVE,
+        locale: Locale = Locale.ENGLISH,
+        is_verified: bool = False,
+        must_change_password: bool = False,
     ) -> UUID:
         """Add an account and return its id.
+
+        `must_change_password` also marks an account that was made for somebody who has not chosen
+        a password yet.
 
         Raises:
             EmailTaken: the address, in its normal form, has one.
@@ -93,6 +105,9 @@ class Users:
             role=role,
             status=status,
             password_hash=password_hash,
+            locale=locale,
+            is_verified=is_verified,
+            must_change_password=must_change_password,
             now=now,
         )
         if not added:
@@ -166,4 +181,5 @@ def _difference(before: Record, after: dict[str, Any]) -> Change:
         old["email"], new["email"] = mask_email(before["email"]), mask_email(after["email"])
     if before["name"] != after["name"]:
         old["name"], new["name"] = "(not kept)", "(not kept)"
-    return Change(old, new)
+    moved = before["email_normal"] != after["email_normal"]
+    return Change(old, new, Email(before["email"], before["email_normal"]) if moved else None)
