@@ -30,6 +30,7 @@ from keyfob.settings import Settings
 from keyfob.tokens import routes as token_routes
 from keyfob.users import routes as user_routes
 from keyfob.web.docs import docs_routes
+from keyfob.web.pages import page_routes
 from keyfob.wiring import Wiring, build
 
 
@@ -118,6 +119,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         token_routes.routes,
         health_routes.routes,
         docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc),
+        page_routes(settings.root_path),
     ]
     for room in rooms:
         # The routes themselves: including a router would wrap each and match them all each time.

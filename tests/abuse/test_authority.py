@@ -39,6 +39,15 @@ PAGES: set[Operation] = {
     ("GET", "/docs/redoc.standalone.js"),
     ("GET", "/docs/start-redoc.js"),
     ("GET", "/docs/favicon.svg"),
+    # What links in mails open: nothing happens there but by a button, which calls the API.
+    ("GET", "/ui/verify"),
+    ("GET", "/ui/recover"),
+    ("GET", "/ui/invite"),
+    ("GET", "/ui/email"),
+    ("GET", "/ui/page.js"),
+    ("GET", "/ui/page-texts.js"),
+    ("GET", "/ui/page.css"),
+    ("GET", "/ui/favicon.svg"),
 }
 OF_EVERY_USER: set[Operation] = {
     ("DELETE", "/logout"),

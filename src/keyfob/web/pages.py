@@ -1,0 +1,87 @@
+"""The pages that links in mails open: a button sends the link's token to the API, nothing else.
+
+The token is in the URL's fragment, which a browser sends nowhere. Nothing happens on GET, for there
+are mail filters that follow every link.
+"""
+
+from pathlib import Path
+from string import Template
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+}
+
+_HERE = Path(__file__).parent
+_ASSETS = ("page.js", "page-texts.js", "page.css", "favicon.svg")
+
+# Per page: its form, its title, and what stands in a form that two pages share.
+_PAGES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "verify": ("verify.html", "Confirm your address", {}),
+    "recover": (
+        "password.html",
+        "A new password",
+        {
+            "lead": "Choose a new password. You will be signed out everywhere else.",
+            "submit": "Set the password",
+        },
+    ),
+    "invite": (
+        "password.html",
+        "Welcome",
+        {
+            "lead": "An account was made for you. Choose its password.",
+            "submit": "Set the password",
+        },
+    ),
+    "email": ("email.html", "Your new address", {}),
+}
+
+
+def page_routes(root_path: str) -> APIRouter:
+    """Return the routes of the pages and of what they load.
+
+    Args:
+        root_path: the public prefix, under which the browser finds the API and the assets.
+    """
+    routes = APIRouter(include_in_schema=False)
+    for name in _PAGES:
+        _add_page(routes, name, _html(name, root_path))
+    for name in _ASSETS:
+        _add_asset(routes, name)
+    return routes
+
+
+def _html(page: str, root: str) -> str:
+    form, title, words = _PAGES[page]
+    body = _template(form).substitute(page=page, **words)
+    return _template("page.html").substitute(page=page, title=title, body=body, root=root)
+
+
+def _template(name: str) -> Template:
+    return Template((_HERE / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _add_page(routes: APIRouter, name: str, html: str) -> None:
+    async def page() -> Response:
+        return HTMLResponse(html, headers=_HEADERS)
+
+    routes.add_api_route(f"/ui/{name}", page, methods=["GET"])
+
+
+def _add_asset(routes: APIRouter, name: str) -> None:
+    async def asset() -> Response:
+        return FileResponse(
+            _HERE / "static" / name, headers={"Cache-Control": "public, max-age=3600"}
+        )
+
+    routes.add_api_route(f"/ui/{name}", asset, methods=["GET"])

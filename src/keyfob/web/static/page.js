@@ -1,0 +1,193 @@
+// The pages that links in mails open. Nothing is sent before somebody presses a button, so that
+// programs which follow links in mails spend none.
+import { textsOf } from "./page-texts.js";
+
+const page = document.getElementById("page");
+const form = document.getElementById("form");
+const factor = document.getElementById("factor");
+const message = document.getElementById("message");
+const password = document.getElementById("password");
+
+const texts = textsOf(languages());
+// In the fragment it reaches no server's log and no Referer; here it leaves the history, too.
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
+history.replaceState(null, "", location.pathname + location.search);
+
+class Refused extends Error {
+  constructor(status, problem, wait) {
+    super(problem.code);
+    Object.assign(this, { status, problem, wait });
+  }
+}
+
+function languages() {
+  const asked = new URLSearchParams(location.search).get("lang");
+  return asked ? [asked, ...navigator.languages] : navigator.languages;
+}
+
+function translate() {
+  document.documentElement.lang = texts.language;
+  for (const part of document.querySelectorAll("[data-text]")) {
+    part.textContent = texts[part.dataset.text] ?? part.textContent;
+  }
+  document.title = document.querySelector("h1").textContent;
+}
+
+async function call(method, path, body, access) {
+  const headers = { "Content-Type": "application/json" };
+  if (access) headers.Authorization = `Bearer ${access}`;
+  const answer = await fetch(page.dataset.api + path, {
+    method,
+    headers,
+    body: body && JSON.stringify(body),
+    credentials: "omit",
+    cache: "no-store",
+  });
+  if (answer.ok) return answer.status === 204 ? {} : answer.json();
+  const problem = await answer.json().catch(() => ({}));
+  throw new Refused(answer.status, problem, Number(answer.headers.get("Retry-After")));
+}
+
+function say(text, isGood) {
+  message.textContent = text;
+  message.className = isGood ? "good" : "bad";
+  message.hidden = false;
+}
+
+function finish(text, isGood) {
+  form.hidden = true;
+  if (factor) factor.hidden = true;
+  say(text, isGood);
+  document.querySelector("h1").focus();
+}
+
+function reasonOf(fault) {
+  if (!(fault instanceof Refused)) return texts.away;
+  const { code, reason, request_id: id } = fault.problem;
+  if (code === "weak_password") return texts[`weak.${reason}`] ?? texts["weak.common"];
+  if (fault.status === 429) return texts.wait.replace("{}", Math.max(1, Math.ceil(fault.wait / 60)));
+  if (fault.status >= 500) return texts.busy;
+  return texts[code] ?? texts.refused.replace("{}", id ?? "-");
+}
+
+function refuse(fault, fields) {
+  if (fault.message === "invalid_link") {
+    finish(texts[`${page.dataset.page}.invalid_link`] ?? texts.invalid_link, false);
+    return;
+  }
+  say(reasonOf(fault), false);
+  for (const field of fields) field.setAttribute("aria-invalid", "true");
+  fields[0]?.focus();
+}
+
+// Runs what a form or a button asks for, once at a time, and shows what came of it.
+async function attempt(inside, work) {
+  const fields = [...inside.querySelectorAll("input:not([type=checkbox])")];
+  const buttons = inside.querySelectorAll("button");
+  for (const field of fields) field.removeAttribute("aria-invalid");
+  const empty = fields.find((field) => !field.value);
+  if (empty && work !== withPasskey) {
+    say(texts.empty, false);
+    empty.setAttribute("aria-invalid", "true");
+    empty.focus();
+    return;
+  }
+  for (const button of buttons) button.disabled = true;
+  message.hidden = true;
+  try {
+    await work();
+  } catch (fault) {
+    refuse(fault, fields);
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+async function verify() {
+  await call("POST", "/verify-email/confirm", { token });
+  finish(texts["verify.done"], true);
+}
+
+async function setPassword() {
+  await call("POST", "/recover/confirm", { token, password: password.value });
+  password.value = "";
+  finish(texts[`${page.dataset.page}.done`], true);
+}
+
+// A new address is confirmed by its owner: the API wants an access token beside the link's.
+async function changeEmail() {
+  const email = document.getElementById("email").value.trim();
+  try {
+    await confirmEmail(await call("POST", "/login", { email, password: password.value }));
+  } catch (fault) {
+    if (fault.message !== "mfa_required") throw fault;
+    askForFactor(fault.problem);
+  }
+}
+
+async function confirmEmail(tokens) {
+  const access = tokens.access_token;
+  password.value = "";
+  try {
+    await call("POST", "/me/email/confirm", { token }, access);
+  } finally {
+    await call("DELETE", "/logout", undefined, access).catch(() => {}); // it was for this alone
+  }
+  finish(texts["email.done"], true);
+}
+
+let pending = null;
+
+function askForFactor(problem) {
+  pending = problem.mfa_token;
+  const types = new Set((problem.factors ?? []).map((one) => one.type));
+  document.getElementById("by-passkey").hidden = !types.has("passkey") || !window.PublicKeyCredential;
+  form.hidden = true;
+  factor.hidden = false;
+  document.getElementById("code").focus();
+}
+
+async function withCode() {
+  const code = document.getElementById("code").value.trim();
+  const proof = /^[\d\s]{6,8}$/.test(code)
+    ? { code: code.replaceAll(/\s/g, "") }
+    : { recovery_code: code };
+  await answerFactor(proof);
+}
+
+async function withPasskey() {
+  const { options, ...bare } = await call("POST", "/login/mfa/options", { mfa_token: pending });
+  const asked = PublicKeyCredential.parseRequestOptionsFromJSON(options ?? bare);
+  const credential = await navigator.credentials.get({ publicKey: asked }).catch(() => null);
+  if (credential === null) throw new Refused(0, { code: "no_passkey" });
+  await answerFactor({ credential: credential.toJSON() });
+}
+
+async function answerFactor(proof) {
+  await confirmEmail(await call("POST", "/login/mfa", { mfa_token: pending, ...proof }));
+}
+
+const works = { verify, recover: setPassword, invite: setPassword, email: changeEmail };
+
+function listen(inside, work) {
+  inside.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(inside, work);
+  });
+}
+
+translate();
+if (token) {
+  form.hidden = false;
+  listen(form, works[page.dataset.page]);
+  if (factor) {
+    listen(factor, withCode);
+    document.getElementById("by-passkey").addEventListener("click", () => attempt(factor, withPasskey));
+  }
+  document.getElementById("show")?.addEventListener("change", (event) => {
+    password.type = event.target.checked ? "text" : "password";
+  });
+  form.querySelector("input, button").focus();
+} else {
+  finish(texts.missing, false);
+}
