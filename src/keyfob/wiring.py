@@ -26,8 +26,7 @@ from keyfob.login.notices import Notices
 from keyfob.login.service import Login
 from keyfob.mail.caps import Cap
 from keyfob.mail.service import Mail
-from keyfob.mfa.service import Factors
-from keyfob.mfa.stepup import FactorStepUp
+from keyfob.mfa.building import build_factors
 from keyfob.migrations.head import HEAD
 from keyfob.outbox.running import OutboxRunner
 from keyfob.outbox.service import Outbox
@@ -187,8 +186,16 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         hears_changes=lambda: feed.is_live,
     )
 
-    factors = Factors(db, Box(secrets.derive("factors")), clock)
-    step_up = FactorStepUp(db, factors, clock, timedelta(seconds=settings.recent_sign_in))
+    mfa = build_factors(
+        settings,
+        db,
+        Box(secrets.derive("factors")),
+        clock,
+        sessions,
+        audit,
+        mail,
+        limits.factor,
+    )
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
     notices = Notices(log)
     guard = GuardedPasswords(db, passwords.service, limits.sign_in, log, throttled_log)
@@ -224,6 +231,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Chore("old attempts", 60, limits.clean_up),
             Chore("outbox gauges", 15, outbox.measure),
             Chore("old dead letters", 3600, outbox.delete_old),
+            Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
             Chore("old links", 3600, links.clean_up),
         ],
         last=activity.flush,
@@ -241,7 +249,9 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             registration,
             admin,
             users,
-            factors,
+            mfa.factors,
+            mfa.changes,
+            mfa.enrolment,
             links,
             mail,
             mail_cap,
@@ -263,6 +273,6 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Health: Health(db, feed, HEAD),
             Passwords: passwords.service,
             RateLimits: limits.rates,
-            StepUp: step_up,
+            StepUp: mfa.step_up,
         },
     )

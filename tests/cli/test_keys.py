@@ -88,7 +88,7 @@ def test_reseal_seals_with_the_first_secret_key(
     both = f"{NEW},{OLD}"
     monkeypatch.setenv("KEYFOB_SECRET_KEY", both)
 
-    assert keyfob("keys", "rotate", "--reseal").out == "Sealed 2 keys anew.\n"
+    assert keyfob("keys", "rotate", "--reseal").out == "Sealed 2 secrets anew.\n"
     assert keyfob("keys", "rotate", "--reseal", "--json").json == {"resealed": 0}
 
     # The signing keys no longer need the old one.

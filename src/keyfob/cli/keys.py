@@ -7,6 +7,7 @@ import typer
 
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
+from keyfob.mfa.service import Factors
 from keyfob.wiring import Wiring
 
 app = typer.Typer(help="List and rotate the signing keys.", no_args_is_help=True)
@@ -38,7 +39,8 @@ def rotate(
         bool, typer.Option(help="Sign with the new key at once, and refuse all older ones.")
     ] = False,
     reseal: Annotated[
-        bool, typer.Option(help="Make no key; seal all with the first of KEYFOB_SECRET_KEY.")
+        bool,
+        typer.Option(help="Make no key; seal all secrets with the first of KEYFOB_SECRET_KEY."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,13 +59,14 @@ def rotate(
 
     async def work(wiring: Wiring) -> str:
         if reseal:
-            return str(await wiring.keyring.reseal())
+            factors: Factors = wiring.services[Factors]
+            return str(await wiring.keyring.reseal() + await factors.reseal())
         ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
         return await wiring.keyring.rotate(publish_ahead=ahead, compromised=compromised)
 
     # After a compromise nothing old is opened any more: the way out when the secret key is lost.
     done = run_with_services(work, open_keys=not compromised)
     if reseal:
-        show_one({"resealed": int(done)}, as_json=as_json, sentence=f"Sealed {done} keys anew.")
+        show_one({"resealed": int(done)}, as_json=as_json, sentence=f"Sealed {done} secrets anew.")
     else:
         show_one({"kid": done}, as_json=as_json, sentence=f"Made signing key {done}.")

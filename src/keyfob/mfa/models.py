@@ -6,7 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from asyncpg import Record
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from keyfob.core.text import NoControlCharacters
 
 
 class FactorType(StrEnum):
@@ -21,6 +23,21 @@ AMR_CODE = ("otp", "mfa")
 AMR_PASSKEY = ("pop", "mfa")
 
 
+FactorName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    Field(examples=["My phone"]),
+    NoControlCharacters(),
+]
+# As apps show it: six digits, perhaps with a space in the middle.
+TotpCode = Annotated[str, Field(pattern=r"^[0-9]{3} ?[0-9]{3}$", examples=["123456"])]
+RecoveryCode = Annotated[
+    str,
+    Field(min_length=1, max_length=64, examples=["k3m9-x0ra-7t2e-w8vd"]),
+    NoControlCharacters(),
+]
+
+
 class FactorOut(BaseModel):
     """A factor of the caller's."""
 
@@ -33,3 +50,43 @@ class FactorOut(BaseModel):
     @classmethod
     def of(cls, record: Record) -> "FactorOut":
         return cls(**{name: record[name] for name in cls.model_fields})
+
+
+class FactorsOut(BaseModel):
+    """The caller's factors, and how many recovery codes are left."""
+
+    factors: list[FactorOut]
+    recovery_codes_left: int
+
+
+class BegunTotp(BaseModel):
+    """The secret of an authenticator, to be confirmed by a code within ten minutes."""
+
+    id: UUID
+    secret: Annotated[str, Field(description="For typing, in base32; shown this once")]
+    uri: Annotated[str, Field(description="For apps: otpauth://totp/...")]
+    qr_svg: Annotated[str, Field(description="The URI as a QR code, an SVG document")]
+
+
+class RecoveryCodesOut(BaseModel):
+    """Recovery codes, each good once in place of a factor."""
+
+    recovery_codes: Annotated[
+        list[str], Field(description="Shown this once; empty where the account has some already")
+    ]
+
+
+class FactorNameIn(BaseModel):
+    """What the owner calls a factor."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: FactorName
+
+
+class TotpConfirm(BaseModel):
+    """A code of the authenticator that is being added."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: TotpCode

@@ -1,5 +1,6 @@
-"""SQL of factors and recovery codes."""
+"""SQL of factors, and of codes by time."""
 
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -33,6 +34,152 @@ async def has_factor(db: Executor, user_id: UUID) -> bool:
     )
 
 
+async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
+    """Return the address of a user whose factors change, and hold the user until the commit.
+
+    Of two changes of one user's factors at once, the second sees the first.
+    """
+    return await tx.fetchrow("SELECT email FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+
+
+async def share_user(tx: Tx, user_id: UUID) -> Record | None:
+    """Return the status of a user who shows a factor; nobody changes the account meanwhile.
+
+    Whoever changes an account takes its row first, too; so no two of these wait for each other.
+    """
+    return await tx.fetchrow("SELECT status FROM users WHERE id = $1 FOR SHARE", user_id)
+
+
+async def count_factors(tx: Tx, user_id: UUID) -> int:
+    """Return how many confirmed factors a user has."""
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM factors WHERE user_id = $1 AND confirmed_at IS NOT NULL", user_id
+    )
+    return count
+
+
+async def begin_totp(
+    tx: Tx, factor_id: UUID, user_id: UUID, name: str, secret: bytes, now: datetime
+) -> None:
+    """Add an unconfirmed authenticator; it takes the place of one that was begun before."""
+    await tx.execute(
+        "DELETE FROM factors WHERE user_id = $1 AND type = 'totp' AND confirmed_at IS NULL",
+        user_id,
+    )
+    await tx.execute(
+        """
+        INSERT INTO factors (id, user_id, type, name, created_at, secret)
+        VALUES ($1, $2, 'totp', $3, $4, $5)
+        """,
+        factor_id,
+        user_id,
+        name,
+        now,
+        secret,
+    )
+
+
+async def find_begun_totp(
+    db: Executor, factor_id: UUID, user_id: UUID, since: datetime
+) -> Record | None:
+    """Return a user's authenticator that was begun after a moment and is not confirmed."""
+    return await db.fetchrow(
+        """
+        SELECT id, type, name, secret FROM factors
+         WHERE id = $1 AND user_id = $2 AND type = 'totp' AND confirmed_at IS NULL
+           AND created_at > $3
+        """,
+        factor_id,
+        user_id,
+        since,
+    )
+
+
+async def confirm_totp(tx: Tx, factor_id: UUID, step: int, now: datetime) -> bool:
+    """Make a begun authenticator a factor, its first code spent; False if it is gone or one."""
+    confirmed = await tx.fetchval(
+        """
+        UPDATE factors SET confirmed_at = $3, last_step = $2
+         WHERE id = $1 AND confirmed_at IS NULL
+        RETURNING true
+        """,
+        factor_id,
+        step,
+        now,
+    )
+    return bool(confirmed)
+
+
+async def list_totp_secrets(db: Executor, user_id: UUID) -> list[Record]:
+    """Return id and sealed secret of each of a user's authenticators."""
+    return await db.fetch(
+        """
+        SELECT id, secret FROM factors
+         WHERE user_id = $1 AND type = 'totp' AND confirmed_at IS NOT NULL
+         ORDER BY id
+        """,
+        user_id,
+    )
+
+
+async def spend_step(
+    tx: Tx, factor_id: UUID, step: int, secret: bytes, now: datetime
+) -> Record | None:
+    """Spend an authenticator's time step; None if it or a later one was used before.
+
+    One UPDATE (RFC 6238 section 5.2): of two requests racing with one code, only one can win.
+    """
+    return await tx.fetchrow(
+        """
+        UPDATE factors SET last_step = $2, last_used_at = $4, secret = $3
+         WHERE id = $1 AND last_step < $2
+        RETURNING id, type, name
+        """,
+        factor_id,
+        step,
+        secret,
+        now,
+    )
+
+
+async def lock_totp_secrets(tx: Tx) -> list[Record]:
+    """Return id and sealed secret of every authenticator, held until the commit."""
+    return await tx.fetch(
+        "SELECT id, secret FROM factors WHERE secret IS NOT NULL ORDER BY id FOR UPDATE"
+    )
+
+
+async def update_secret(tx: Tx, factor_id: UUID, secret: bytes) -> None:
+    """Replace a sealed secret by the same one, sealed anew."""
+    await tx.execute("UPDATE factors SET secret = $2 WHERE id = $1", factor_id, secret)
+
+
+async def rename_factor(tx: Tx, factor_id: UUID, user_id: UUID, name: str) -> Record | None:
+    """Give a user's factor another name, and return it."""
+    return await tx.fetchrow(
+        """
+        UPDATE factors SET name = $3
+         WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL
+        RETURNING id, type, name, created_at, last_used_at
+        """,
+        factor_id,
+        user_id,
+        name,
+    )
+
+
+async def delete_factor(tx: Tx, factor_id: UUID, user_id: UUID) -> Record | None:
+    """Remove a user's factor, and return what it was."""
+    return await tx.fetchrow(
+        """
+        DELETE FROM factors WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL
+        RETURNING type, name
+        """,
+        factor_id,
+        user_id,
+    )
+
+
 async def delete_factors(tx: Tx, user_id: UUID) -> int:
     """Remove all factors and recovery codes of a user; return how many factors were confirmed."""
     removed: int = await tx.fetchval(
@@ -47,3 +194,8 @@ async def delete_factors(tx: Tx, user_id: UUID) -> int:
         user_id,
     )
     return removed
+
+
+async def delete_unconfirmed(db: Executor, before: datetime) -> None:
+    """Drop what was begun before a moment and never confirmed."""
+    await db.execute("DELETE FROM factors WHERE confirmed_at IS NULL AND created_at <= $1", before)

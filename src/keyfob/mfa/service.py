@@ -3,21 +3,28 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.encryption import Box
-from keyfob.mfa import queries
+from keyfob.core.encryption import Box, CannotDecrypt
+from keyfob.core.origin import Origin
+from keyfob.mail.models import Template
+from keyfob.mail.service import Mail
+from keyfob.mfa import code_queries, queries, recovery_codes, totp
+
+log = structlog.get_logger("keyfob.mfa")
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors of users. Begun and not yet confirmed is no factor."""
+    """The factors of users. What was begun and not yet confirmed is no factor."""
 
     db: Database
     box: Box
     clock: Clock
+    mail: Mail
 
     async def list(self, db: Executor, user_id: UUID) -> list[Record]:
         """Return a user's factors (id, type, name, created_at, last_used_at), oldest first."""
@@ -27,6 +34,75 @@ class Factors:
         """Tell whether a user has a factor."""
         return await queries.has_factor(db, user_id)
 
+    async def count_recovery_codes(self, db: Executor, user_id: UUID) -> int:
+        """Return how many recovery codes a user has left."""
+        return await code_queries.count_codes(db, user_id)
+
+    async def hold_account(self, tx: Tx, user_id: UUID) -> str | None:
+        """Return the status of a user who is to show a factor; None if there is no such user.
+
+        Call it first in the transaction: until its end nobody changes the account or its factors.
+        """
+        account = await queries.share_user(tx, user_id)
+        return account["status"] if account else None
+
+    async def check_code(self, tx: Tx, user_id: UUID, code: str) -> Record | None:
+        """Spend a code of one of a user's authenticators; return the factor (id, type, name).
+
+        None if it is no code of now, or one that was used: a code works once (RFC 6238 section
+        5.2), and so do those before it.
+        """
+        now = self.clock.now()
+        spent = None
+        for factor in await queries.list_totp_secrets(tx, user_id):
+            secret = self._open(factor["secret"], factor["id"])
+            step = secret and totp.find_step(secret, code, int(now.timestamp()))
+            if secret and step and spent is None:
+                sealed = self._sealed_by_first(factor, secret)
+                spent = await queries.spend_step(tx, factor["id"], step, sealed, now)
+        return spent
+
+    async def spend_recovery_code(
+        self, tx: Tx, user_id: UUID, code: str, origin: Origin
+    ) -> int | None:
+        """Spend a recovery code, and return how many are left; None if it is none of the user's.
+
+        The owner is told by mail: who loses a code does not know it otherwise.
+        """
+        if not await code_queries.spend_code(tx, user_id, recovery_codes.digest(code)):
+            return None
+        left = await code_queries.count_codes(tx, user_id)
+        told = {"codes_left": left, "address": origin.address}
+        await self.mail.tell(tx, user_id, Template.RECOVERY_CODE_USED, told)
+        return left
+
     async def remove_all(self, tx: Tx, user_id: UUID) -> int:
         """Remove all factors and recovery codes of a user; return how many factors it were."""
         return await queries.delete_factors(tx, user_id)
+
+    def seal(self, secret: bytes, factor_id: UUID) -> bytes:
+        """Return an authenticator's secret as it may rest in its row, and in no other."""
+        return self.box.seal(secret, factor_id.bytes)
+
+    async def reseal(self) -> int:
+        """Seal every secret with the first secret key; return how many were not."""
+        renewed = 0
+        async with self.db.begin() as tx:
+            for factor in await queries.lock_totp_secrets(tx):
+                if not self.box.is_current(factor["secret"]):
+                    secret = self.box.open(factor["secret"], factor["id"].bytes)
+                    await queries.update_secret(tx, factor["id"], self.seal(secret, factor["id"]))
+                    renewed += 1
+        return renewed
+
+    def _open(self, sealed: bytes, factor_id: UUID) -> bytes | None:
+        """Open a secret; where its key was dropped, the others of the user still work."""
+        try:
+            return self.box.open(sealed, factor_id.bytes)
+        except CannotDecrypt as fault:
+            log.warning("factor_cannot_be_opened", factor_id=str(factor_id), why=str(fault))
+            return None
+
+    def _sealed_by_first(self, factor: Record, secret: bytes) -> bytes:
+        sealed: bytes = factor["secret"]
+        return sealed if self.box.is_current(sealed) else self.seal(secret, factor["id"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from keyfob.core.authority import Caller, acr_of, has_second_factor
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Executor
 from keyfob.core.problems import InsufficientAuthentication
 from keyfob.mfa.models import AMR_CODE
 from keyfob.mfa.service import Factors
@@ -24,17 +24,23 @@ class FactorStepUp:
     recent: timedelta
 
     async def ensure_recent(self, caller: Caller) -> None:
-        """Let the caller pass.
+        """Let a caller pass whose sign-in is recent, and had a factor where the user has one.
 
         Raises:
-            InsufficientAuthentication: the sign-in is too old, or it had no factor and the user
-                has one; `POST /me/reauthenticate` helps with both.
+            InsufficientAuthentication: it is not; `POST /me/reauthenticate` helps with both.
         """
-        lacks_factor = not has_second_factor(caller.amr) and await self.factors.has_any(
-            self.db, caller.user_id
-        )
-        if lacks_factor or self.clock.now() - caller.auth_time > self.recent:
-            max_age = int(self.recent.total_seconds())
-            raise InsufficientAuthentication(
-                max_age, acr=acr_of(AMR_CODE) if lacks_factor else None
-            )
+        await self.ensure_factor(self.db, caller)
+        if self.clock.now() - caller.auth_time > self.recent:
+            raise self._refusal()
+
+    async def ensure_factor(self, db: Executor, caller: Caller) -> None:
+        """Let a caller pass whose sign-in had a factor, or who has none.
+
+        Raises:
+            InsufficientAuthentication: the user has a factor that this sign-in did not show.
+        """
+        if not has_second_factor(caller.amr) and await self.factors.has_any(db, caller.user_id):
+            raise self._refusal(acr_of(AMR_CODE))
+
+    def _refusal(self, acr: str | None = None) -> InsufficientAuthentication:
+        return InsufficientAuthentication(int(self.recent.total_seconds()), acr=acr)

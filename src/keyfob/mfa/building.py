@@ -1,0 +1,50 @@
+"""From the settings to the services of this room."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from keyfob.audit.service import Audit
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import Box
+from keyfob.limits.service import FactorThrottle
+from keyfob.mail.service import Mail
+from keyfob.mfa.changes import FactorChanges
+from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.mfa.service import Factors
+from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+
+
+@dataclass(frozen=True)
+class FactorRoom:
+    """What wiring hands out of this room."""
+
+    factors: Factors
+    step_up: FactorStepUp
+    changes: FactorChanges
+    enrolment: TotpEnrolment
+
+
+def build_factors(
+    settings: Settings,
+    db: Database,
+    box: Box,
+    clock: Clock,
+    sessions: Sessions,
+    audit: Audit,
+    mail: Mail,
+    throttle: FactorThrottle,
+) -> FactorRoom:
+    """Build the services of second factors."""
+    factors = Factors(db, box, clock, mail)
+    recent = timedelta(seconds=settings.recent_sign_in)
+    step_up = FactorStepUp(db, factors, clock, recent)
+    changes = FactorChanges(
+        db, sessions, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
+    )
+    issuer = urlsplit(settings.public_base).hostname or "Keyfob"
+    enrolment = TotpEnrolment(db, factors, changes, throttle, clock, issuer)
+    return FactorRoom(factors, step_up, changes, enrolment)

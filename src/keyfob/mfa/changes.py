@@ -1,0 +1,169 @@
+"""Changes of a user's factors, each with its audit event and a mail to the owner."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.mail.models import Template
+from keyfob.mail.service import Mail
+from keyfob.mfa import code_queries, queries, recovery_codes
+from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
+from keyfob.mfa.models import FactorType
+from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.service import Sessions
+
+_MOST_FACTORS = 10
+
+
+@dataclass(frozen=True)
+class FactorChanges:
+    """Adds, renames and removes factors. `roles` are those that must have one."""
+
+    db: Database
+    sessions: Sessions
+    audit: Audit
+    mail: Mail
+    clock: Clock
+    step_up: FactorStepUp
+    roles: Collection[str]
+
+    async def make_room(self, tx: Tx, caller: Caller) -> bool:
+        """Hold the caller's factors until the commit, and tell whether the next is the first.
+
+        Call it first in the transaction that adds a factor.
+
+        Raises:
+            InsufficientAuthentication: meanwhile a factor was added elsewhere that this sign-in
+                did not show. Threat: who holds a stolen token begins to add a factor, the owner
+                adds one, and the thief's would be confirmed beside it.
+            TooManyFactors: there are ten.
+        """
+        if await queries.lock_user(tx, caller.user_id) is None:
+            raise Unauthenticated
+        await self.step_up.ensure_factor(tx, caller)
+        count = await queries.count_factors(tx, caller.user_id)
+        if count >= _MOST_FACTORS:
+            raise TooManyFactors
+        return count == 0
+
+    async def admit(
+        self,
+        tx: Tx,
+        caller: Caller,
+        factor: Record,
+        proof: Sequence[str],
+        origin: Origin,
+        *,
+        is_first: bool,
+    ) -> list[str]:
+        """Take in a factor that was just confirmed; return ten recovery codes with the first.
+
+        The session has proven the factor by adding it, so its next refresh says so.
+
+        Args:
+            tx: the transaction that confirmed it, begun by `make_room`.
+            caller: who added it.
+            factor: its id, type and name.
+            proof: the `amr` that it stands for.
+            origin: where the request came from.
+            is_first: as `make_room` told.
+        """
+        codes = await self._replace_codes(tx, caller.user_id) if is_first else []
+        amr = tuple(dict.fromkeys((*caller.amr, *proof)))
+        await self.sessions.strengthen(tx, caller, amr)
+        told = {"factor": factor["name"], **_from(origin)}
+        await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
+        new = {"id": str(factor["id"]), "type": factor["type"]}
+        await self._record(tx, "factor.added", caller, origin, new=new)
+        return codes
+
+    async def rename(self, caller: Caller, factor_id: UUID, name: str, origin: Origin) -> Record:
+        """Give one of the caller's factors another name, and return the factor.
+
+        Raises:
+            FactorNotFound: the caller has no such factor.
+        """
+        async with self.db.begin() as tx:
+            renamed = await queries.rename_factor(tx, factor_id, caller.user_id, name)
+            if renamed is None:
+                raise FactorNotFound
+            new = {"id": str(factor_id), "type": renamed["type"]}
+            await self._record(tx, "factor.renamed", caller, origin, new=new)
+        return renamed
+
+    async def remove(self, caller: Caller, factor_id: UUID, origin: Origin) -> None:
+        """Remove one of the caller's factors; the last one takes the recovery codes with it.
+
+        Raises:
+            FactorNotFound: the caller has no such factor.
+            LastFactor: the caller's role must have one.
+        """
+        async with self.db.begin() as tx:
+            # Held first: of two that remove the last two at once, the second sees the first.
+            await queries.lock_user(tx, caller.user_id)
+            removed = await queries.delete_factor(tx, factor_id, caller.user_id)
+            if removed is None:
+                raise FactorNotFound
+            if await queries.count_factors(tx, caller.user_id) == 0:
+                if caller.role in self.roles:
+                    raise LastFactor
+                await code_queries.delete_codes(tx, caller.user_id)
+            told = {"factor": removed["name"], **_from(origin)}
+            await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
+            old = {"id": str(factor_id), "type": FactorType(removed["type"])}
+            await self._record(tx, "factor.removed", caller, origin, old=old)
+
+    async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
+        """Return ten new recovery codes; the old ones are dead.
+
+        Raises:
+            NoFactor: there is no factor that they could stand in for.
+        """
+        async with self.db.begin() as tx:
+            await queries.lock_user(tx, caller.user_id)
+            if await queries.count_factors(tx, caller.user_id) == 0:
+                raise NoFactor
+            codes = await self._replace_codes(tx, caller.user_id)
+            await self.mail.tell(tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, _from(origin))
+            await self._record(tx, "recovery_codes.renewed", caller, origin)
+        return codes
+
+    async def _replace_codes(self, tx: Tx, user_id: UUID) -> list[str]:
+        codes = recovery_codes.new_codes()
+        hashes = [recovery_codes.digest(code) for code in codes]
+        await code_queries.replace_codes(tx, user_id, hashes, self.clock.now())
+        return codes
+
+    async def _record(
+        self,
+        tx: Tx,
+        action: str,
+        caller: Caller,
+        origin: Origin,
+        *,
+        old: dict[str, Any] | None = None,
+        new: dict[str, Any] | None = None,
+    ) -> None:
+        await self.audit.record(
+            tx,
+            action=action,
+            actor_id=caller.user_id,
+            target_id=caller.user_id,
+            old=old,
+            new=new,
+            origin=origin,
+        )
+
+
+def _from(origin: Origin) -> dict[str, Any]:
+    """Return what a mail tells about where a change came from."""
+    return {"address": origin.address}

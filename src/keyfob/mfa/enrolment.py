@@ -1,0 +1,88 @@
+"""Adding an authenticator app: its secret is shown, and it counts once it gave a code."""
+
+from base64 import b32encode
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.core.secrets import new_id
+from keyfob.limits.service import FactorThrottle
+from keyfob.mfa import queries, totp
+from keyfob.mfa.changes import FactorChanges
+from keyfob.mfa.errors import FactorNotFound, InvalidFactor
+from keyfob.mfa.models import AMR_CODE, BegunTotp
+from keyfob.mfa.service import Factors
+
+_CONFIRM_WITHIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class TotpEnrolment:
+    """Begins and confirms authenticators. `issuer` is what apps show beside the account."""
+
+    db: Database
+    factors: Factors
+    changes: FactorChanges
+    throttle: FactorThrottle
+    clock: Clock
+    issuer: str
+
+    async def begin(self, caller: Caller, name: str) -> BegunTotp:
+        """Make a secret for the caller's app; what was begun before and not confirmed is gone.
+
+        Raises:
+            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+        """
+        now = self.clock.now()
+        factor_id, secret = new_id(now), totp.new_secret()
+        async with self.db.begin() as tx:
+            await self.changes.make_room(tx, caller)
+            account = await queries.lock_user(tx, caller.user_id)
+            if account is None:
+                raise Unauthenticated
+            sealed = self.factors.seal(secret, factor_id)
+            await queries.begin_totp(tx, factor_id, caller.user_id, name, sealed, now)
+        uri = totp.provisioning_uri(secret, self.issuer, account["email"])
+        return BegunTotp(
+            id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
+        )
+
+    async def confirm(
+        self, caller: Caller, factor_id: UUID, code: str, origin: Origin
+    ) -> list[str]:
+        """Make a begun authenticator a factor; return ten recovery codes with the first one.
+
+        Raises:
+            FactorNotFound: the caller began no such one within the last ten minutes.
+            InvalidFactor: it is not the code of now.
+            TooManyAttempts: too many wrong codes.
+            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+        """
+        now = self.clock.now()
+        begun = await queries.find_begun_totp(
+            self.db, factor_id, caller.user_id, now - _CONFIRM_WITHIN
+        )
+        if begun is None:
+            raise FactorNotFound
+        # Counted apart from those at the sign-in, so that nobody is kept out by a clumsy start.
+        attempt = await self.throttle.reserve("enrolment", str(caller.user_id))
+        secret = self.factors.box.open(begun["secret"], factor_id.bytes)
+        step = totp.find_step(secret, code, int(now.timestamp()))
+        if step is None:
+            raise InvalidFactor
+        async with self.db.begin() as tx:
+            is_first = await self.changes.make_room(tx, caller)
+            if not await queries.confirm_totp(tx, factor_id, step, now):
+                raise FactorNotFound
+            codes = await self.changes.admit(tx, caller, begun, AMR_CODE, origin, is_first=is_first)
+        await self.throttle.forgive(attempt)
+        return codes
+
+    async def clean_up(self) -> None:
+        """Drop what was begun and not confirmed in time."""
+        await queries.delete_unconfirmed(self.db, self.clock.now() - _CONFIRM_WITHIN)

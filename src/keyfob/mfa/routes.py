@@ -1,0 +1,138 @@
+"""The caller's own factors."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path
+
+from keyfob.core.http import (
+    AnyCaller,
+    Provided,
+    RecentAnyCaller,
+    RecentCaller,
+    RequestOrigin,
+    may_refuse,
+    router,
+)
+from keyfob.core.problems import (
+    FactorRequired,
+    InsufficientAuthentication,
+    TooManyRequests,
+    Unauthenticated,
+)
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.routes import limited
+from keyfob.mfa.changes import FactorChanges
+from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.mfa.errors import (
+    FactorNotFound,
+    InvalidFactor,
+    LastFactor,
+    NoFactor,
+    TooManyFactors,
+)
+from keyfob.mfa.models import (
+    BegunTotp,
+    FactorNameIn,
+    FactorOut,
+    FactorsOut,
+    RecoveryCodesOut,
+    TotpConfirm,
+)
+from keyfob.mfa.service import Factors
+
+routes = router("Factors")
+
+FactorId = Annotated[UUID, Path(alias="id")]
+Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
+Changes = Annotated[FactorChanges, Provided(FactorChanges)]
+_LIMITED = [Depends(limited("me"))]
+_ANY = (Unauthenticated, TooManyRequests)
+_ADDING = (*_ANY, InsufficientAuthentication)
+_CHANGING = (*_ADDING, FactorRequired)
+
+
+@routes.get("/me/factors", dependencies=_LIMITED, responses=may_refuse(*_ANY))
+async def list_own_factors(
+    caller: AnyCaller, factors: Annotated[Factors, Provided(Factors)]
+) -> FactorsOut:
+    """List your second factors, and count the recovery codes that are left."""
+    found = await factors.list(factors.db, caller.user_id)
+    left = await factors.count_recovery_codes(factors.db, caller.user_id)
+    return FactorsOut(factors=[FactorOut.of(one) for one in found], recovery_codes_left=left)
+
+
+@routes.post(
+    "/me/factors/totp",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ADDING, TooManyFactors),
+)
+async def begin_totp(
+    body: FactorNameIn, caller: RecentAnyCaller, enrolment: Enrolment
+) -> BegunTotp:
+    """Begin to add an authenticator app: scan `qr_svg`, or type `secret`.
+
+    It counts once it is confirmed by a code, within ten minutes. Beginning another takes its place.
+    """
+    return await enrolment.begin(caller, body.name)
+
+
+@routes.post(
+    "/me/factors/totp/{id}/confirm",
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ADDING, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
+)
+async def confirm_totp(
+    factor_id: FactorId,
+    body: TotpConfirm,
+    caller: RecentAnyCaller,
+    origin: RequestOrigin,
+    enrolment: Enrolment,
+) -> RecoveryCodesOut:
+    """Confirm an authenticator app by a code of it.
+
+    The first factor brings ten recovery codes. Your session has just proven the factor: its next
+    refresh says so in `acr` and `amr`.
+    """
+    codes = await enrolment.confirm(caller, factor_id, body.code, origin)
+    return RecoveryCodesOut(recovery_codes=codes)
+
+
+@routes.patch(
+    "/me/factors/{id}", dependencies=_LIMITED, responses=may_refuse(*_CHANGING, FactorNotFound)
+)
+async def rename_factor(
+    factor_id: FactorId,
+    body: FactorNameIn,
+    caller: RecentCaller,
+    origin: RequestOrigin,
+    changes: Changes,
+) -> FactorOut:
+    """Give a factor another name."""
+    return FactorOut.of(await changes.rename(caller, factor_id, body.name, origin))
+
+
+@routes.delete(
+    "/me/factors/{id}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_CHANGING, FactorNotFound, LastFactor),
+)
+async def remove_factor(
+    factor_id: FactorId, caller: RecentCaller, origin: RequestOrigin, changes: Changes
+) -> None:
+    """Remove a factor. The last one takes the recovery codes with it."""
+    await changes.remove(caller, factor_id, origin)
+
+
+@routes.post(
+    "/me/factors/recovery-codes",
+    dependencies=_LIMITED,
+    responses=may_refuse(*_CHANGING, NoFactor),
+)
+async def renew_recovery_codes(
+    caller: RecentCaller, origin: RequestOrigin, changes: Changes
+) -> RecoveryCodesOut:
+    """Get ten new recovery codes; the old ones are dead."""
+    return RecoveryCodesOut(recovery_codes=await changes.renew_recovery_codes(caller, origin))
