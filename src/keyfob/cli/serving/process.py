@@ -18,7 +18,8 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from keyfob.cli.serving.accepting import Acceptor, Ledger
 from keyfob.cli.serving.connections import Bounds, Connections
-from keyfob.cli.serving.protocol import GuardedConfig, GuardedProtocol
+from keyfob.cli.serving.lifetime import GuardedConfig
+from keyfob.cli.serving.protocol import GuardedProtocol
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
