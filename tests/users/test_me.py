@@ -64,6 +64,7 @@ async def test_it_is_the_caller_s_account_as_the_contract_says(
         "last_active_at": "2026-11-22T12:01:00Z",
         "online": True,
         "total_active_time": 0,
+        "erase_at": None,
     }
 
 

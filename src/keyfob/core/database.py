@@ -142,10 +142,14 @@ class Database:
             await self._give_back(connection)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Tx]:
-        """Open a transaction; commit at the end, roll back if anything is raised."""
+    async def begin(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
+        """Open a transaction; commit at the end, roll back if anything is raised.
+
+        `snapshot`: it only reads, and sees everything as it was at its first statement.
+        """
+        kind: Any = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
         async with self.connection() as connection, AsyncExitStack() as stack:
-            await stack.enter_async_context(connection.transaction())
+            await stack.enter_async_context(connection.transaction(**kind))
             try:
                 yield connection
             except TimeoutError:

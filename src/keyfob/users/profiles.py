@@ -6,6 +6,7 @@ memory ends), a new role comes with a new generation, and while the feed is away
 remembered at all.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.problems import Unauthenticated
 from keyfob.users import queries
-from keyfob.users.models import UserOut
+from keyfob.users.models import OwnUserOut
 
 _MOST_USERS = 10_000
 
@@ -46,7 +47,7 @@ class Profiles:
         self._online_within = online_within
         self._remembered = remembered
         self._hears_changes = hears_changes
-        self._known: dict[UUID, _Profile] = {}
+        self._known: OrderedDict[UUID, _Profile] = OrderedDict()  # the oldest first
 
     async def body_of(self, caller: Caller) -> bytes:
         """Return the caller's account as JSON bytes.
@@ -64,23 +65,43 @@ class Profiles:
             and self._hears_changes()
         ):
             return known.body
-        return await self._read(caller, now)
+        return await self._read_and_remember(caller, now)
+
+    def __len__(self) -> int:
+        """Return how many accounts are remembered."""
+        return len(self._known)
 
     def forget(self, notice: str) -> None:
         """Drop an account from memory: it was changed."""
         self._known.pop(UUID(notice), None)
 
-    async def _read(self, caller: Caller, now: datetime) -> bytes:
+    async def read(self, caller: Caller) -> OwnUserOut:
+        """Return the caller's account as it is now.
+
+        Raises:
+            Unauthenticated: the account is gone.
+        """
+        now = self._clock.now()
         record = await queries.find_user(self._db, caller.user_id)
         if record is None:
             raise Unauthenticated
-        user = UserOut.of(record, now, self._online_within)
+        user = OwnUserOut.of_own(record, now, self._online_within)
         # Who asks is here now, though the worker has not yet written it down.
-        body = user.model_copy(update={"last_active_at": now, "online": True}).model_dump_json()
-        if len(self._known) >= _MOST_USERS:
-            del self._known[next(iter(self._known))]
+        return user.model_copy(update={"last_active_at": now, "online": True})
+
+    async def _read_and_remember(self, caller: Caller, now: datetime) -> bytes:
+        body = (await self.read(caller)).model_dump_json()
+        self._forget_old(now)
         self._known.pop(caller.user_id, None)
         self._known[caller.user_id] = profile = _Profile(
             caller.session_id, caller.generation, now + self._remembered, body.encode()
         )
         return profile.body
+
+    def _forget_old(self, now: datetime) -> None:
+        """Make room for one more. Each read takes up to two, so that none pays for many."""
+        known = self._known
+        for _ in range(2):
+            oldest = next(iter(known.values()), None)
+            if oldest and (oldest.until <= now or len(known) >= _MOST_USERS):
+                known.popitem(last=False)

@@ -3,7 +3,7 @@
 from keyfob.core.http import may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import Unauthenticated
-from keyfob.users.models import UserOut
+from keyfob.users.models import OwnUserOut
 from keyfob.users.profiles import Profiles
 
 routes = router("Account")
@@ -13,7 +13,7 @@ routes = router("Account")
     routes,
     "GET",
     "/me",
-    response_model=UserOut,
+    response_model=OwnUserOut,
     responses=may_refuse(Unauthenticated),
     secured=True,
 )

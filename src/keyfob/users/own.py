@@ -1,0 +1,101 @@
+"""What users change of their own accounts."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from asyncpg import Record
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Executor, Tx
+from keyfob.users import own_queries, queries
+from keyfob.users.email import Email
+from keyfob.users.errors import EmailTaken, LastAdmin
+
+
+@dataclass(frozen=True)
+class ProfileChanges:
+    """What to change of a profile; None of a field that is not in `sets` leaves it as it is."""
+
+    name: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    sets: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class OwnAccounts:
+    """Accounts, as their owners change them. Everything but `find` joins a transaction."""
+
+    clock: Clock
+
+    async def find(self, db: Executor, user_id: UUID) -> Record | None:
+        """Return `id`, `email`, `email_normal`, `name` and `password_hash`; None if it is gone."""
+        return await own_queries.find_own(db, user_id)
+
+    async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
+        """Return `id`, `email`, `email_normal`, `name` and `locale`, and hold the account.
+
+        Take no other account after it. None if it is gone.
+        """
+        return await own_queries.lock_own(tx, user_id)
+
+    async def change_profile(self, tx: Tx, user_id: UUID, changes: ProfileChanges) -> bool:
+        """Change a profile; False if the account is gone."""
+        return await own_queries.update_profile(
+            tx,
+            user_id,
+            name=changes.name,
+            sets_name="name" in changes.sets,
+            locale=changes.locale,
+            timezone=changes.timezone,
+            sets_timezone="timezone" in changes.sets,
+            now=self.clock.now(),
+        )
+
+    async def replace_password(self, tx: Tx, user_id: UUID, old_hash: str, new_hash: str) -> bool:
+        """Set a password in the place of the one that was proven; False if it is another by now."""
+        return await own_queries.replace_password(tx, user_id, old_hash, new_hash, self.clock.now())
+
+    async def change_email(self, tx: Tx, user_id: UUID, email: Email) -> None:
+        """Give an account an address that was proven.
+
+        Raises:
+            EmailTaken: the address has an account; `tx` can only be rolled back then.
+        """
+        try:
+            await own_queries.update_email(tx, user_id, email.typed, email.normal, self.clock.now())
+        except asyncpg.UniqueViolationError:
+            raise EmailTaken from None
+
+    async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> dict[str, Any]:
+        """Say when the account, held by `Users.hold`, is to be erased, unless it was said before.
+
+        Returns `erase_at`, and whether it was `planned` now.
+
+        Raises:
+            LastAdmin: nobody would be left to administer.
+        """
+        plan = await own_queries.plan_erasure(tx, user_id, erase_at)
+        if plan is None:
+            raise LastAdmin
+        if plan["planned"]:
+            await queries.notify_user_changed(tx, user_id)
+        return dict(plan)
+
+    async def cancel_erasure(self, tx: Tx, user_id: UUID) -> bool:
+        """Let an account stay; False if it was not to be erased."""
+        cancelled = await own_queries.cancel_erasure(tx, user_id)
+        if cancelled:
+            await queries.notify_user_changed(tx, user_id)
+        return cancelled
+
+    async def is_due(self, tx: Tx, user_id: UUID) -> bool:
+        """Tell whether the account, which is held, is to be erased by now."""
+        return await own_queries.is_due(tx, user_id, self.clock.now())
+
+    async def list_due(self, db: Executor, limit: int) -> list[UUID]:
+        """Return whose time to be erased has come, the longest waiting first."""
+        return await own_queries.list_due(db, self.clock.now(), limit)

@@ -1,0 +1,151 @@
+"""SQL of what users change of their own accounts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+
+async def find_own(db: Executor, user_id: UUID) -> Record | None:
+    """Return what proving oneself again, and being written to, asks of an account."""
+    return await db.fetchrow(
+        "SELECT id, email, email_normal, name, password_hash FROM users WHERE id = $1", user_id
+    )
+
+
+async def lock_own(tx: Tx, user_id: UUID) -> Record | None:
+    """Return an account and hold it until the commit; None if it is gone.
+
+    Whoever holds one takes no other after it, so nobody can deadlock with `Users.hold`.
+    """
+    return await tx.fetchrow(
+        "SELECT id, email, email_normal, name, locale FROM users WHERE id = $1 FOR UPDATE", user_id
+    )
+
+
+async def update_profile(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    name: str | None,
+    sets_name: bool,
+    locale: str | None,
+    timezone: str | None,
+    sets_timezone: bool,
+    now: datetime,
+) -> bool:
+    """Change what is set, and tell every worker at the commit; False if the account is gone."""
+    changed = await tx.fetchval(
+        """
+        WITH changed AS (
+            UPDATE users
+               SET name = CASE WHEN $3 THEN $2 ELSE name END,
+                   locale = coalesce($4, locale),
+                   timezone = CASE WHEN $6 THEN $5 ELSE timezone END,
+                   updated_at = $7
+             WHERE id = $1
+            RETURNING id
+        )
+        SELECT true FROM (SELECT pg_notify('keyfob', 'user ' || id) FROM changed) AS told
+        """,
+        user_id,
+        name,
+        sets_name,
+        locale,
+        timezone,
+        sets_timezone,
+        now,
+    )
+    return bool(changed)
+
+
+async def replace_password(tx: Tx, user_id: UUID, old: str, new: str, now: datetime) -> bool:
+    """Put a new hash in the place of a known one; False if that is not the account's any more.
+
+    One UPDATE: of two changes that both knew the old password, one wins.
+    """
+    replaced = await tx.fetchval(
+        """
+        UPDATE users SET password_hash = $3, must_change_password = false, updated_at = $4
+         WHERE id = $1 AND password_hash = $2
+        RETURNING true
+        """,
+        user_id,
+        old,
+        new,
+        now,
+    )
+    return bool(replaced)
+
+
+async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now: datetime) -> None:
+    """Give an account another address, which is proven, and tell every worker at the commit.
+
+    Raises:
+        UniqueViolationError: the address has an account; of two that want it at once, one gets it.
+    """
+    await tx.execute(
+        """
+        WITH changed AS (
+            UPDATE users
+               SET email = $2, email_normal = $3, email_verified_at = $4, updated_at = $4
+             WHERE id = $1
+            RETURNING id
+        )
+        SELECT pg_notify('keyfob', 'user ' || id) FROM changed
+        """,
+        user_id,
+        email,
+        email_normal,
+        now,
+    )
+
+
+async def plan_erasure(tx: Tx, user_id: UUID, erase_at: datetime) -> Record | None:
+    """Set when an account is to be erased, unless it is set; None if it must stay.
+
+    `planned` tells whether it was set now. An administrator who is to be erased is none to rely on,
+    so one other must be active and mean to stay. Hold the administrators before (`lock_admins`).
+    """
+    return await tx.fetchrow(
+        """
+        WITH before AS (
+            SELECT id, erase_at FROM users WHERE id = $1
+        )
+        UPDATE users AS u
+           SET erase_at = coalesce(u.erase_at, $2)
+          FROM before
+         WHERE u.id = before.id
+           AND (u.erase_at IS NOT NULL OR u.role <> 'admin' OR u.status <> 'active'
+                OR EXISTS (SELECT FROM users AS other
+                            WHERE other.role = 'admin' AND other.status = 'active'
+                              AND other.erase_at IS NULL AND other.id <> $1))
+        RETURNING u.erase_at, before.erase_at IS NULL AS planned
+        """,
+        user_id,
+        erase_at,
+    )
+
+
+async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
+    """Let an account stay; False if it was not to be erased."""
+    cancelled = await tx.fetchval(
+        "UPDATE users SET erase_at = NULL WHERE id = $1 AND erase_at IS NOT NULL RETURNING true",
+        user_id,
+    )
+    return bool(cancelled)
+
+
+async def is_due(tx: Tx, user_id: UUID, now: datetime) -> bool:
+    """Tell whether the account, which is held, is to be erased by now."""
+    return bool(await tx.fetchval("SELECT erase_at <= $2 FROM users WHERE id = $1", user_id, now))
+
+
+async def list_due(db: Executor, now: datetime, limit: int) -> list[UUID]:
+    """Return whose time to be erased has come, the longest waiting first."""
+    rows = await db.fetch(
+        "SELECT id FROM users WHERE erase_at <= $1 ORDER BY erase_at, id LIMIT $2", now, limit
+    )
+    return [row["id"] for row in rows]
