@@ -72,6 +72,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "Tokens",
         "invalid_credentials",
         "account_blocked",
+        "password_change_required",
         "too_many_attempts",
         "overloaded",
         body="Login",
@@ -80,7 +81,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     # 3. User
     ("DELETE", "/logout"): user(204, None, "not_your_session", *BODY, body="Logout"),
     ("DELETE", "/logout-all"): user(204, None),
-    ("GET", "/me"): user(200, "User", limited=False),
+    ("GET", "/me"): user(200, "OwnUser", limited=False),
     ("GET", "/me/sessions"): user(200, "[Session]"),
     ("DELETE", "/me/sessions/{id}"): user(204, None, "session_not_found", *PARAMETERS),
     ("GET", "/me/logins"): user(
@@ -161,6 +162,7 @@ DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
 ANSWERS = {
     "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
     "User": USER_FIELDS,
+    "OwnUser": USER_FIELDS | {"erase_at"},
     "UserWithSessions": USER_FIELDS | {"login_sessions"},
     "Session": {"id", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
     "Login": {"id", "at", "outcome", "reason", "user_id", "email", "session_id", *DEVICE},
@@ -356,7 +358,7 @@ def test_defaults_of_a_new_account_are_the_contract_s(schema: Schema) -> None:
 def test_a_problem_has_the_members_of_the_contract(schema: Schema) -> None:
     problem = schema["components"]["schemas"]["Problem"]
 
-    assert set(problem["properties"]) - {"reason"} == {
+    assert set(problem["properties"]) - {"reason", "token"} == {
         "type",
         "title",
         "status",
@@ -375,7 +377,7 @@ async def test_answers_are_what_openapi_says(world: World) -> None:
 
     got = {
         "Tokens": (await world.refresh(user.refresh)).json(),
-        "User": (await world.me(user)).json(),
+        "OwnUser": (await world.me(user)).json(),
         "Session": (await world.api.get("/me/sessions", headers=user.headers)).json()[0],
         "Login": (await world.api.get("/admin/logins", headers=admin.headers)).json()[0],
         "Audit": (await world.api.get("/admin/audit", headers=admin.headers)).json()[0],

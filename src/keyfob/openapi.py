@@ -42,6 +42,10 @@ _PROBLEM_SCHEMA = {
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
         "reason": {"description": "For `weak_password`: why", "type": "string"},
+        "token": {
+            "description": "For `password_change_required`: what /recover/confirm takes",
+            "type": "string",
+        },
         "errors": {
             "description": "For 422: what does not fit, without repeating it",
             "type": "array",

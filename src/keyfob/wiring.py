@@ -23,8 +23,11 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
+from keyfob.login.refusing import Refusals
 from keyfob.login.service import Login
+from keyfob.mail.building import build_delivery
 from keyfob.mail.caps import Cap
+from keyfob.mail.places import Places
 from keyfob.mail.service import Mail
 from keyfob.mfa.building import build_factors
 from keyfob.migrations.head import HEAD
@@ -43,6 +46,7 @@ from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
+from keyfob.users.credentials import Credentials
 from keyfob.users.profiles import Profiles
 from keyfob.users.service import Users
 from keyfob.worker import Chore, Worker
@@ -99,7 +103,12 @@ def _measuring(passwords: PasswordRoom, db: Database) -> Callable[[], Awaitable[
     return measure
 
 
-def build(settings: Settings, clock: Clock) -> Wiring:
+def _mail_cap(settings: Settings, limits: Limits, name: str) -> Cap:
+    rule = Rule.parse(name, settings.limit_mail) if settings.limits == "on" else Rule(name)
+    return Cap(rule, limits.store)
+
+
+def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the graph on one page
     """Build every service of complete settings. Nothing is opened yet.
 
     Raises:
@@ -121,13 +130,14 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     audit = Audit(db, secrets.derive("audit"), clock)
     limits = build_limits(settings, db, clock)
     passwords = build_passwords(settings)
-    users = Users(db, clock)
+    requires_verified = settings.verify_email == "required"
+    users = Users(db, clock, requires_verified)
+    credentials = Credentials(clock)
     outbox = Outbox(db, Box(secrets.derive("outbox")), clock)
     mail = Mail(outbox, clock)
-    mail_cap = Cap(
-        Rule.parse("mail", settings.limit_mail) if settings.limits == "on" else Rule("mail"),
-        limits.store,
-    )
+    delivery = build_delivery(settings, clock)
+    outbox.handle("mail", delivery.deliver)
+    mail_cap = _mail_cap(settings, limits, "mail")
     links = OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl))
     log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
 
@@ -160,6 +170,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
+        requires_verified,
     )
     refresh = Refresh(
         db,
@@ -169,6 +180,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         clock,
         timedelta(seconds=settings.refresh_grace),
         idle_ttl,
+        mail,
     )
     authenticator = SessionAuthenticator(
         tokens,
@@ -197,9 +209,13 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         limits.factor,
     )
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    notices = Notices(log)
+    # Apart from what strangers ask for: they cannot use up what the owner has to be told.
+    notice_cap = _mail_cap(settings, limits, "notice")
+    places = Places.of_file(settings.geoip_database)
+    notices = Notices(db, log, outbox, mail, notice_cap, places)
     guard = GuardedPasswords(db, passwords.service, limits.sign_in, log, throttled_log)
-    login = Login(db, users, passwords.service, sessions, guard, log, notices)
+    refusals = Refusals(db, credentials, links, log)
+    login = Login(db, users, passwords.service, sessions, guard, log, notices, refusals)
     registration = Registration(db, users, passwords.service, sessions, log, audit)
     admin = Administration(
         db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
@@ -215,6 +231,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     feed.hear_and_reload("keys", keyring.load)
     keyring.on_change.append(authenticator.forget)
 
+    outbox.handle(Notices.KIND, notices.send)
     runner = OutboxRunner(outbox, poll_seconds=1.0 if settings.polls else 5.0)
     feed.hear("outbox", runner.wake)
 
@@ -231,6 +248,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             Chore("old attempts", 60, limits.clean_up),
             Chore("outbox gauges", 15, outbox.measure),
             Chore("old dead letters", 3600, outbox.delete_old),
+            Chore("old mails", 3600, delivery.carrier.delete_old),
             Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
             Chore("old links", 3600, links.clean_up),
         ],
@@ -255,6 +273,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
             links,
             mail,
             mail_cap,
+            delivery,
             outbox,
         )
     }

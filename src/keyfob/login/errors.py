@@ -20,3 +20,16 @@ class AccountBlocked(Problem):
     status = 403
     code = "account_blocked"
     title = "This account is blocked"
+
+
+class PasswordChangeRequired(Problem):
+    """The password was right, and was given by an administrator: choose another with `token`."""
+
+    status = 403
+    code = "password_change_required"
+    title = "Choose a password of your own first"
+
+    def __init__(self, token: str) -> None:
+        super().__init__(
+            "Send this token with the new password to /recover/confirm.", extra={"token": token}
+        )

@@ -56,8 +56,7 @@ class GuardedPasswords:
         reservation = await self._reserve(email, user_id, origin, known=known)
         match = await self._match(user, password, reservation)
         if user is None or not match:
-            reason = Reason.WRONG_PASSWORD if user else Reason.UNKNOWN_EMAIL
-            await self.log.refused(self.db, email, user_id, reason, origin)
+            await self.log.refused(self.db, email, user_id, _reason(user), origin)
             raise InvalidCredentials
         return match, reservation
 
@@ -90,3 +89,10 @@ class GuardedPasswords:
         except Problem:
             await self.throttle.withdraw(reservation)
             raise
+
+
+def _reason(user: Record | None) -> Reason:
+    if user is None:
+        return Reason.UNKNOWN_EMAIL
+    # Its password was not looked at, so nothing is said about it.
+    return Reason.UNVERIFIED if user.get("waits_for_email") else Reason.WRONG_PASSWORD

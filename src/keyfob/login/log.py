@@ -36,10 +36,15 @@ class LoginLog:
         await self._write(tx, Outcome.SUCCEEDED, reason, origin, user_id, None, session_id)
 
     async def refused(
-        self, tx: Executor, email: Email, user_id: UUID | None, reason: Reason, origin: Origin
+        self,
+        tx: Executor,
+        email: Email | None,
+        user_id: UUID | None,
+        reason: Reason,
+        origin: Origin,
     ) -> None:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
-        masked = None if user_id else mask_email(email.normal)
+        masked = mask_email(email.normal) if email and not user_id else None
         await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
 
     async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:

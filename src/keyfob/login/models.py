@@ -27,6 +27,9 @@ class Reason(StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
     BLOCKED = "account_blocked"
     THROTTLED = "too_many_attempts"
+    UNVERIFIED = "email_not_verified"
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason, no secret
+    RECOVERED = "recovered"
 
 
 class Seen(NamedTuple):

@@ -1,19 +1,35 @@
 """What happens when somebody has signed in: it is written down, and the owner may have to know."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
-from keyfob.core.database import Tx
+from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason, Seen
+from keyfob.mail.caps import Cap
+from keyfob.mail.models import Template
+from keyfob.mail.places import Places
+from keyfob.mail.service import Mail
+from keyfob.outbox.models import Job
+from keyfob.outbox.service import Outbox
+from keyfob.sessions.devices import origin_in_words
 
 
 @dataclass(frozen=True)
 class Notices:
-    """Writes each sign-in, whatever proved it, into the login log."""
+    """Writes each sign-in, whatever proved it, and tells the owner of one from somewhere new."""
 
+    KIND: ClassVar[str] = "sign_in.new"
+
+    db: Database
     log: LoginLog
+    outbox: Outbox
+    mail: Mail
+    cap: Cap
+    places: Places
 
     async def of_sign_in(
         self,
@@ -26,6 +42,36 @@ class Notices:
     ) -> None:
         """Write a sign-in, in the transaction that opens its session.
 
-        `seen` is what the log knew before, where it was asked already; else it is asked here.
+        From a device or a network that the account was not used from in the last 90 days, its owner
+        is told; not of its very first sign-in. `seen` is what the log knew before, where it was
+        asked already; else it is asked here.
         """
+        if seen is None:
+            seen = await self.log.recall(tx, user_id, origin)
         await self.log.succeeded(tx, user_id, reason, origin, session_id)
+        if _is_new(seen, origin):
+            told = {"at": self.log.clock.now().isoformat(), **origin_in_words(origin)}
+            await self.outbox.add(tx, self.KIND, told, user_id=user_id)
+
+    async def send(self, job: Job) -> None:
+        """Do what `of_sign_in` wrote: tell the owner.
+
+        As often as the cap allows. Threat: whoever registers with another's address could else
+        sign in as one made-up device after the other, and each would be a mail to its owner.
+        """
+        if job.user_id is None or not await self.cap.allows(str(job.user_id)):
+            return
+        told = {
+            **job.payload,
+            "at": datetime.fromisoformat(job.payload["at"]),
+            "place": self.places.find_all(job.payload["address"]) or None,
+        }
+        async with self.db.begin() as tx:
+            # The mail first: it takes the account before the job, as its erasure does.
+            await self.mail.tell(tx, job.user_id, Template.NEW_SIGN_IN, told)
+            await job.finish(tx)
+
+
+def _is_new(seen: Seen, origin: Origin) -> bool:
+    knows_network = seen.network or origin.address is None  # a unix socket has none
+    return seen.ever and not (knows_network and seen.device)

@@ -20,7 +20,7 @@ from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_p
 from keyfob.core.problems import InvalidCursor, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
-from keyfob.login.errors import AccountBlocked, InvalidCredentials
+from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.log import LoginLog
 from keyfob.login.models import LoginEventOut
 from keyfob.login.service import Login
@@ -45,7 +45,12 @@ class PasswordLogin(BaseModel):
     tags=["Sign-in"],
     dependencies=[Depends(limited("login"))],
     responses=may_refuse(
-        InvalidCredentials, AccountBlocked, TooManyAttempts, TooManyRequests, Overloaded
+        InvalidCredentials,
+        AccountBlocked,
+        PasswordChangeRequired,
+        TooManyAttempts,
+        TooManyRequests,
+        Overloaded,
     ),
 )
 async def log_in(

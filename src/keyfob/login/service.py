@@ -8,11 +8,11 @@ from pydantic import SecretStr
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.login.errors import AccountBlocked
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason, Seen
 from keyfob.login.notices import Notices
+from keyfob.login.refusing import Refusals
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
@@ -34,6 +34,7 @@ class Login:
     guard: GuardedPasswords
     log: LoginLog
     notices: Notices
+    refusals: Refusals
 
     async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
         """Sign in.
@@ -41,6 +42,7 @@ class Login:
         Raises:
             InvalidCredentials: unknown address or wrong password, alike in body and in time.
             AccountBlocked: the password was right, the account is blocked.
+            PasswordChangeRequired: the password was right, and is to be changed first.
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
@@ -55,14 +57,13 @@ class Login:
         tokens = await self._open_session(user, match, origin, seen)
         await self.guard.forgive(reservation)
         if tokens is None:
-            await self.log.refused(self.db, email, user["id"], Reason.BLOCKED, origin)
-            raise AccountBlocked
+            await self.refusals.refuse(user["id"], origin)
         return tokens
 
     async def _open_session(
         self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen
     ) -> Tokens | None:
-        """Open the session and write the sign-in; None where the account is blocked."""
+        """Open the session and write the sign-in; None where the account may have none."""
         if user["status"] != Status.ACTIVE:
             return None
         async with self.db.begin() as tx:

@@ -1,0 +1,52 @@
+"""Who has proven who they are and is given no session all the same, and why."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.users.credentials import Credentials
+from keyfob.users.models import Status
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Tells why `Sessions.open` gave nothing, once every factor has been shown."""
+
+    db: Database
+    credentials: Credentials
+    links: OneTimeTokens
+    log: LoginLog
+
+    async def refuse(self, user_id: UUID, origin: Origin) -> NoReturn:
+        """Write the refused sign-in into the log, and raise the refusal.
+
+        Raises:
+            PasswordChangeRequired: with the token by which a password is chosen.
+            AccountBlocked: blocked, gone, or with an address that is to be proven first.
+        """
+        async with self.db.begin() as tx:
+            account = await self.credentials.hold(tx, user_id)
+            reason, refusal = await self._reason(tx, account)
+            await self.log.refused(tx, None, user_id, reason, origin)
+        raise refusal
+
+    async def _reason(self, tx: Tx, account: Record | None) -> tuple[Reason, Problem]:
+        if (
+            account is None
+            or account["status"] != Status.ACTIVE
+            or not account["must_change_password"]
+        ):
+            return Reason.BLOCKED, AccountBlocked()
+        # No address with it: who knows the password that an administrator gave has proven none.
+        token = await self.links.issue(tx, account["id"], Kind.RECOVER)
+        return Reason.PASSWORD_CHANGE_REQUIRED, PasswordChangeRequired(token)
