@@ -192,6 +192,23 @@ async def test_memory_is_bounded_and_the_oldest_goes_first(
     assert len(await statements_of(world, callers[0])) == 1
 
 
+async def test_accounts_whose_time_is_past_leave_memory_as_others_come(
+    world: World, clock: MovableClock
+) -> None:
+    for number in range(6):
+        await world.make_user(f"u{number}@example.com")
+        await world.me(await world.log_in(f"u{number}@example.com"))
+    clock.advance(3)
+    await world.make_user()
+
+    kept = []
+    for _ in range(4):
+        await world.me(await world.log_in())
+        kept.append(len(world.service(profiles.Profiles)))
+
+    assert kept == [5, 3, 1, 1]
+
+
 async def test_who_asks_is_online_and_their_time_grows(world: World, clock: MovableClock) -> None:
     await world.make_user()
     signed_in = await world.log_in()
