@@ -11,6 +11,7 @@ from bench.harness.load import Client
 from bench.harness.servers import Server
 from bench.peers import field
 from bench.peers.contestant import Contestant, Hashing, Unavailable
+from bench.peers.people import People
 
 COST = 12
 OUR_HASH = f"bcrypt {COST}"
@@ -38,6 +39,7 @@ class Entrant:
     server: Server
     clients: Mapping[str, Client]
     own_hash: bool = True
+    people: People | None = None
 
 
 @contextlib.contextmanager
@@ -70,7 +72,7 @@ def contestant(
             yield None
             return
         report.sides[name] = describe(peer, hashing)
-        yield Entrant(name, server, peer.clients, hashing == "own")
+        yield Entrant(name, server, peer.clients, hashing == "own", peer.people)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import Literal
 from bench.harness.cluster import Cluster
 from bench.harness.load import Client
 from bench.harness.servers import Server
+from bench.peers.people import People
 
 Hashing = Literal["own", "ours"]
 
@@ -30,8 +31,11 @@ class Contestant:
             own hashing or with ours (bcrypt, cost 12); raises `Unavailable` where it cannot be set.
         clients: by scene: "register", "login", "refresh", "me" (or its session check), and where
             it has them "me, cached" (what it answers without asking its database), "introspect",
-            "userinfo", "list", "search". Each prepares itself (registers a user of its own) and
-            then takes one step at a time, as those of `bench.harness.clients` do.
+            "userinfo", and for administrators "list" (of the first page), "page" (one after the
+            other), "search" (for a part of an address). Each prepares itself (registers a user of
+            its own) and then takes one step at a time, as those of `bench.harness.clients` do.
+        people: how it is filled with those whom administrators list; `start` adds the first
+            ten thousand.
         notes: what a reader must know to compare fairly, by scene ("me: reads the session row").
     """
 
@@ -42,4 +46,5 @@ class Contestant:
     install: Callable[[], None]
     start: Callable[[Cluster, Hashing], AbstractContextManager[Server]]
     clients: Mapping[str, Client]
+    people: People | None = None
     notes: Mapping[str, str] = field(default_factory=dict)

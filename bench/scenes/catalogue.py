@@ -26,4 +26,5 @@ BEYOND = (
     "field_login",
     "field_register",
     "field_storm",
+    "field_lists",
 )

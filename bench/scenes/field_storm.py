@@ -43,7 +43,6 @@ class Seen:
     calm: list[Result] = field(default_factory=list)
     stormy: list[Result] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
-    rested_after: list[float] = field(default_factory=list)
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
@@ -89,19 +88,18 @@ def _measure(entrant: Entrant, rounds: int, seconds: float) -> tuple[str, Seen]:
             worked, told = storm(working, CLIENTS, logins, seen.capacity, 10 * seconds)
             seen.stormy.append(worked)
             seen.told.append(told)
-            seen.rested_after.append(_rest(entrant.server))
+            _rest(entrant.server)
     return works, seen
 
 
-def _rest(server: Server) -> float:
-    """Wait until the server has worked off what nobody waits for any more; return the seconds."""
-    began = time.monotonic()
-    while (waited := time.monotonic() - began) < _MOST_SECONDS_TO_REST:
+def _rest(server: Server) -> None:
+    """Wait until the server has worked off what nobody waits for any more."""
+    until = time.monotonic() + _MOST_SECONDS_TO_REST
+    while time.monotonic() < until:
         before = processes.cpu_seconds(server.process.pid)
         time.sleep(1)
         if processes.cpu_seconds(server.process.pid) - before < _AT_REST:
             break
-    return waited
 
 
 def _keep(report: figures.Report, name: str, seen: Seen) -> None:
@@ -127,7 +125,6 @@ def _keep_logins(report: figures.Report, name: str, seen: Seen) -> None:
         report.figure(LOGINS, name, measure, "%", [100 * each[measure] for each in shares])
     waited = [told.percentile(200, 0.5) * 1000 for told in seen.told]
     report.figure(LOGINS, name, "accepted, p50", "ms", waited)
-    report.figure(LOGINS, name, "at work afterwards", "s", seen.rested_after)
 
 
 def _shares(told: Told) -> dict[str, float]:

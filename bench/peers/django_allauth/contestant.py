@@ -14,7 +14,7 @@ from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import Environment, new_database
 from bench.peers.installed import run
-from bench.peers.steps import again, succeed
+from bench.peers.steps import Anew, again, succeed
 
 ENVIRONMENT = Environment("django_allauth")
 _APP = "/_allauth/app/v1"
@@ -61,15 +61,6 @@ async def _registered(connection: Connection) -> tuple[str, Answer]:
     return email, await succeed(connection, wire, holds=b'"refresh_token"')
 
 
-async def registers(connection: Connection, _: int) -> Step:
-    """Registers somebody new each time, which signs in, too."""
-
-    async def step() -> int:
-        return (await _registered(connection))[1].status
-
-    return step
-
-
 async def logs_in(connection: Connection, _: int) -> Step:
     """Signs in again and again as one user of its own."""
     email, _answer = await _registered(connection)
@@ -108,7 +99,7 @@ CONTESTANT = Contestant(
     install=ENVIRONMENT.install,
     start=start,
     clients={
-        "register": registers,
+        "register": Anew(_registered),
         "login": logs_in,
         "refresh": refreshes,
         "me": asks_me,

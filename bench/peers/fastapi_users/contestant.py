@@ -10,7 +10,7 @@ from bench.harness.cluster import Cluster, free_port
 from bench.harness.load import Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import Environment, new_database, serve_asgi
-from bench.peers.steps import again, succeed
+from bench.peers.steps import Anew, again, succeed
 
 ENVIRONMENT = Environment("fastapi_users")
 
@@ -42,16 +42,6 @@ def _login(email: str) -> bytes:
     return request("POST", "/auth/jwt/login", form=form)
 
 
-async def registers(connection: Connection, _: int) -> Step:
-    """Registers somebody new each time."""
-
-    async def step() -> int:
-        await _register(connection)
-        return 201
-
-    return step
-
-
 async def logs_in(connection: Connection, _: int) -> Step:
     """Signs in again and again as one user of its own."""
     wire = _login(await _register(connection))
@@ -73,7 +63,7 @@ CONTESTANT = Contestant(
     hashing="argon2id (64 MiB, 3 passes, 4 lanes), on the event loop",
     install=ENVIRONMENT.install,
     start=start,
-    clients={"register": registers, "login": logs_in, "me": asks_me},
+    clients={"register": Anew(_register), "login": logs_in, "me": asks_me},
     notes={
         "register": "gives no token",
         "login": "opens no session: writes nothing",

@@ -1,6 +1,5 @@
 """Keycloak: its distribution from Maven Central, with direct grants and the admin's REST API."""
 
-import asyncio
 import base64
 import contextlib
 import hashlib
@@ -10,8 +9,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
-
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
@@ -20,28 +17,29 @@ from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
 from bench.peers.keycloak.java import java_home
-from bench.peers.steps import again, succeed
+from bench.peers.people import PAGE, PART, SOMEBODY, People
+from bench.peers.steps import again, pages_by_offset, succeed
 
 NAME = "keycloak"
 PINNED = Path(__file__).with_name("distribution.toml")
 DISTRIBUTION: dict[str, str] = tomllib.loads(PINNED.read_text())
 VERSION = DISTRIBUTION["version"]
 FOLDER = INSTALLED / NAME
-FILLED = 10_000
 TOKENS = "/realms/bench/protocol/openid-connect/token"
 USERS = "/admin/realms/bench/users"
 SERVICE = ("service", "a secret of the benchmark only")  # as in realm.json
 
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-_FILL = """
+_INSERT = """
 INSERT INTO user_entity (id, username, email, email_constraint, email_verified, enabled, realm_id,
                          first_name, last_name, created_timestamp, not_before)
 SELECT gen_random_uuid(), address, address, address, true, true, realm.id, 'Some', 'Body', 0, 0
-  FROM generate_series(1, $1::int) AS n,
+  FROM generate_series($1::int, $2::int) AS n,
        LATERAL (SELECT md5(n || '') || '@example.com' AS address) AS made,
        realm
  WHERE realm.name = 'bench'
 """
+PEOPLE = People(NAME, _INSERT, ("user_entity",))
 
 
 def install() -> None:
@@ -71,7 +69,7 @@ def _put(folder: Path) -> None:
 
 @contextlib.contextmanager
 def start(cluster: Cluster, hashing: Hashing) -> Iterator[servers.Server]:
-    """Import our realm, which makes the tables, too, and `FILLED` users; then start it."""
+    """Import our realm, which makes the tables, too, and its people; then start it."""
     if hashing == "ours":
         raise Unavailable("it hashes with Argon2 or PBKDF2; it has no bcrypt")
     dsn = new_database(cluster, NAME)
@@ -91,17 +89,10 @@ def start(cluster: Cluster, hashing: Hashing) -> Iterator[servers.Server]:
     program_path = str(FOLDER / "home/bin/kc.sh")
     realm = str(Path(__file__).with_name("realm.json"))
     run([program_path, "import", "--optimized", "--file", realm], FOLDER, environment)
-    asyncio.run(_fill(dsn))
+    PEOPLE.fill(cluster)
     command = [program_path, "start", "--optimized"]
     with servers.run(command, port, "/realms/bench", environment) as server:
         yield server
-
-
-async def _fill(dsn: str) -> None:
-    database = await asyncpg.connect(dsn)
-    await database.execute(_FILL, FILLED)
-    await database.execute("VACUUM ANALYZE user_entity")
-    await database.close()
 
 
 def _granted(**form: str) -> bytes:
@@ -193,16 +184,27 @@ async def introspects(connection: Connection, _: int) -> Step:
 
 
 async def lists(connection: Connection, _: int) -> Step:
-    """Lists the first 50 users."""
-    wire = request("GET", f"{USERS}?max=50", token=await _admin(connection))
+    """Lists the first users."""
+    wire = request("GET", f"{USERS}?max={PAGE}", token=await _admin(connection))
     return again(connection, wire, holds=b'"email":')
+
+
+async def pages(connection: Connection, _: int) -> Step:
+    """Lists one page of users after the other."""
+    token = await _admin(connection)
+    return pages_by_offset(
+        connection,
+        lambda first: request("GET", f"{USERS}?max={PAGE}&first={first}", token=token),
+        size=PAGE,
+        holds=b'"email":',
+    )
 
 
 async def searches(connection: Connection, _: int) -> Step:
     """Searches for a part of an address; one user has it."""
-    part = hashlib.md5(b"4321").hexdigest()[5:15]
-    wire = request("GET", f"{USERS}?max=50&search=*{part}*", token=await _admin(connection))
-    return again(connection, wire, holds=part.encode())
+    path = f"{USERS}?max={PAGE}&search=*{PART}*"
+    wire = request("GET", path, token=await _admin(connection))
+    return again(connection, wire, holds=SOMEBODY.encode())
 
 
 CONTESTANT = Contestant(
@@ -219,8 +221,10 @@ CONTESTANT = Contestant(
         "me": asks_userinfo,
         "introspect": introspects,
         "list": lists,
+        "page": pages,
         "search": searches,
     },
+    people=PEOPLE,
     notes={
         "register": "the admin's REST API, which needs a token and opens no session",
         "login": "direct grant; signs access, refresh and ID token. The session's rows are "
@@ -229,7 +233,7 @@ CONTESTANT = Contestant(
         "refresh and ID token. Locks and writes two rows, and does not wait for the disk either",
         "me": "userinfo: verifies the token and finds its session in the cache, without a query",
         "introspect": "authenticates the client, too; without a query",
-        "list": f"over {FILLED} users",
-        "search": f"part of an address among {FILLED} users, by reading them all",
+        "page": "by offset",
+        "search": "part of an address, by reading all users",
     },
 )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,42 @@ from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
-from bench.peers.steps import again, succeed
+from bench.peers.people import BEGINNING, PAGE, SOMEBODY, People
+from bench.peers.steps import Anew, again, pages_by_link, succeed
 
 NAME = "kratos"
 HERE = Path(__file__).parent
 FOLDER = INSTALLED / NAME
 COST = 12  # its own default and ours
+ADMIN = "/admin/identities"
+
+# All have one password hash, which nobody signs in with.
+_INSERT = """
+WITH made AS (
+    INSERT INTO identities (id, schema_id, traits, created_at, updated_at, nid, state,
+                            state_changed_at, available_aal)
+    SELECT gen_random_uuid(), 'default', jsonb_build_object('email', address),
+           now(), now(), networks.id, 'active', now(), 'aal1'
+      FROM generate_series($1::int, $2::int) AS n,
+           LATERAL (SELECT md5(n || '') || '@example.com' AS address) AS a,
+           networks
+    RETURNING id, nid, traits ->> 'email' AS email
+), secrets AS (
+    INSERT INTO identity_credentials (id, config, identity_credential_type_id, identity_id,
+                                      created_at, updated_at, nid)
+    SELECT gen_random_uuid(), '{"hashed_password": "-"}', type.id, made.id, now(), now(), made.nid
+      FROM made, identity_credential_types AS type
+     WHERE type.name = 'password'
+    RETURNING id, identity_id, identity_credential_type_id AS type_id, nid
+)
+INSERT INTO identity_credential_identifiers (id, identifier, identity_credential_id, created_at,
+                                             updated_at, nid, identity_credential_type_id)
+SELECT gen_random_uuid(), made.email, secrets.id, now(), now(), secrets.nid, secrets.type_id
+  FROM secrets JOIN made ON made.id = secrets.identity_id
+"""
+PEOPLE = People(
+    NAME, _INSERT, ("identities", "identity_credentials", "identity_credential_identifiers")
+)
 
 
 def install() -> None:
@@ -45,7 +76,7 @@ def _version() -> str:
 @contextlib.contextmanager
 def start(cluster: Cluster, _: Hashing) -> Iterator[servers.Server]:
     """Make its tables, then start it; its own hashing is ours: bcrypt, cost 12."""
-    port = free_port()
+    port = _free_pair()
     config = FOLDER / f"config-{port}.json"
     dsn = new_database(cluster, NAME) + "?sslmode=disable&max_conns=10&max_idle_conns=10"
     config.write_text(json.dumps(_configured(port, dsn)))
@@ -54,9 +85,22 @@ def start(cluster: Cluster, _: Hashing) -> Iterator[servers.Server]:
         run([kratos, "migrate", "sql", "--yes", "--config", str(config), dsn], FOLDER)
         command = [kratos, "serve", "--sqa-opt-out", "--config", str(config)]
         with servers.run(command, port, "/health/ready", {}) as server:
+            PEOPLE.fill(cluster)
             yield server
     finally:
         config.unlink()
+
+
+def _free_pair() -> int:
+    """Find a port on loopback that is free together with the one of the administrator."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, _admin_port(port := free_port())))
+            return port
+
+
+def _admin_port(port: int) -> int:
+    return port + 1
 
 
 def _configured(port: int, dsn: str) -> dict[str, object]:
@@ -69,7 +113,7 @@ def _configured(port: int, dsn: str) -> dict[str, object]:
         "secrets": {"default": [servers.SECRET]},
         "serve": {
             "public": {"host": HOST, "port": port, "base_url": f"http://{HOST}:{port}/"},
-            "admin": {"host": HOST, "port": free_port()},
+            "admin": {"host": HOST, "port": _admin_port(port)},
         },
     }
 
@@ -89,16 +133,6 @@ async def _registered(connection: Connection) -> tuple[str, str]:
     return email, answer.json()["session_token"]
 
 
-async def registers(connection: Connection, _: int) -> Step:
-    """Registers somebody new each time, which opens a session, too."""
-
-    async def step() -> int:
-        await _registered(connection)
-        return 200
-
-    return step
-
-
 async def logs_in(connection: Connection, _: int) -> Step:
     """Signs in again and again as one user of its own."""
     email, _token = await _registered(connection)
@@ -116,6 +150,32 @@ async def asks_for_session(connection: Connection, _: int) -> Step:
     return again(connection, wire, holds=email.encode())
 
 
+def _as_admin(connection: Connection) -> Connection:
+    return Connection(connection.host, _admin_port(connection.port))
+
+
+async def lists(connection: Connection, _: int) -> Step:
+    """Lists the first identities."""
+    wire = request("GET", f"{ADMIN}?page_size={PAGE}")
+    return again(_as_admin(connection), wire, holds=b'"email":')
+
+
+async def pages(connection: Connection, _: int) -> Step:
+    """Lists one page of identities after the other."""
+    return pages_by_link(
+        _as_admin(connection),
+        f"{ADMIN}?page_size={PAGE}",
+        lambda path: request("GET", path),
+        holds=b'"email":',
+    )
+
+
+async def searches(connection: Connection, _: int) -> Step:
+    """Searches for the beginning of an address; one identity has it."""
+    path = f"{ADMIN}?page_size={PAGE}&preview_credentials_identifier_similar={BEGINNING}"
+    return again(_as_admin(connection), request("GET", path), holds=SOMEBODY.encode())
+
+
 CONTESTANT = Contestant(
     name="Ory Kratos",
     version=_version(),
@@ -123,12 +183,22 @@ CONTESTANT = Contestant(
     hashing="bcrypt (cost 12), which is ours, too",
     install=install,
     start=start,
-    clients={"register": registers, "login": logs_in, "me": asks_for_session},
+    clients={
+        "register": Anew(_registered),
+        "login": logs_in,
+        "me": asks_for_session,
+        "list": lists,
+        "page": pages,
+        "search": searches,
+    },
+    people=PEOPLE,
     notes={
         "register": "two requests, as its flows want; opens a session, too",
         "login": "two requests, as its flows want: the first writes a row for the second",
         "refresh": "it has no refresh tokens; a session is prolonged on its admin port",
         "me": "whoami: reads the session and the identity",
-        "list": "only on its admin port, which the clients do not drive",
+        "list": "on its admin port, which asks for no credentials",
+        "page": "by key, on the same port",
+        "search": "the beginning of an address only, by reading all identifiers",
     },
 )
