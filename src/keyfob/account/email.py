@@ -1,0 +1,140 @@
+"""Changing one's own e-mail address."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.core.telemetry import mask_email
+from keyfob.links.errors import InvalidLink
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.mail.caps import Cap
+from keyfob.mail.models import Recipient, Template
+from keyfob.mail.service import Mail
+from keyfob.outbox.models import Job
+from keyfob.outbox.service import Outbox
+from keyfob.sessions.devices import origin_in_words
+from keyfob.users.email import Email
+from keyfob.users.own import OwnAccounts
+from keyfob.users.profiles import Profiles
+from keyfob.users.service import Users
+
+
+@dataclass(frozen=True)
+class OwnEmail:
+    """Gives an account another address, once whoever reads it there has confirmed.
+
+    Asking for a change answers alike, and takes alike, whether the new address has an account: one
+    row in the outbox, whose handler looks.
+    """
+
+    KIND: ClassVar[str] = "email.change"
+
+    db: Database
+    users: Users
+    accounts: OwnAccounts
+    profiles: Profiles
+    links: OneTimeTokens
+    outbox: Outbox
+    mail: Mail
+    cap: Cap
+    audit: Audit
+
+    async def request(self, caller: Caller, email: Email) -> None:
+        """Have a link sent to the new address; for the present one there is nothing to do.
+
+        Raises:
+            Unauthenticated: the account is gone.
+        """
+        async with self.db.begin() as tx:
+            account = await self.accounts.hold(tx, caller.user_id)
+            if account is None:
+                raise Unauthenticated
+            if account["email_normal"] != email.normal:
+                await self.outbox.add(
+                    tx,
+                    self.KIND,
+                    {"email": email.typed},
+                    user_id=caller.user_id,
+                    expires_at=self.links.expiry(),
+                )
+
+    async def send_link(self, job: Job) -> None:
+        """Do what `request` wrote: send the link, or tell a known address that it was asked for."""
+        email = Email.parse(job.payload["email"])
+        account = job.user_id and await self.accounts.find(self.db, job.user_id)
+        if not account or account["email_normal"] == email.normal:
+            return
+        owner = await self.users.find_credentials(email)
+        if not await self.cap.allows(email.normal):
+            return
+        async with self.db.begin() as tx:
+            # The account first: whoever erases it takes it before the jobs that go with it.
+            asking = await self.accounts.hold(tx, account["id"])
+            await job.finish(tx)
+            if owner is not None:
+                await self.mail.tell(tx, owner["id"], Template.CHANGE_EMAIL_TAKEN)
+            elif asking is not None:
+                await self._send_to_free(tx, asking, email)
+
+    async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
+        """Take the new address, by the token that was sent to it.
+
+        Every other link of the account is dead then: they were sent to the old address.
+
+        Raises:
+            InvalidLink: the token is not good, or was sent for another account.
+            EmailTaken: meanwhile somebody else has registered with the address.
+            Unauthenticated: the account is gone.
+        """
+        user_id = caller.user_id
+        async with self.db.begin() as tx:
+            before = await self.accounts.hold(tx, user_id)
+            if before is None:
+                raise Unauthenticated
+            link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
+            if link is None or link["user_id"] != user_id:
+                raise InvalidLink  # another's is rolled back: it was not theirs to spend
+            email = Email(link["email"], link["email_normal"])
+            await self.accounts.change_email(tx, user_id, email)
+            await self.links.kill(tx, user_id)
+            await self._tell_old_address(tx, user_id, before, email, origin)
+            await self.audit.record(
+                tx,
+                action="user.email_changed",
+                actor_id=user_id,
+                target_id=user_id,
+                old={"email": mask_email(before["email_normal"])},
+                new={"email": mask_email(email.normal)},
+                origin=origin,
+            )
+        self.profiles.forget(str(user_id))
+
+    async def _send_to_free(self, tx: Tx, account: Record, email: Email) -> None:
+        token = await self.links.issue(tx, account["id"], Kind.CHANGE_EMAIL, email=email)
+        # Without the name. Threat: it would carry any words of a stranger to any address.
+        await self.mail.send(
+            tx,
+            Recipient(email.typed, account["locale"], account["id"]),
+            Template.CHANGE_EMAIL,
+            {"token": token},
+            expires_at=self.links.expiry(),
+        )
+
+    async def _tell_old_address(
+        self, tx: Tx, user_id: UUID, before: Record, email: Email, origin: Origin
+    ) -> None:
+        """Tell where the mails went until now; whoever took the account may not be its owner."""
+        await self.mail.send(
+            tx,
+            Recipient(before["email"], before["locale"], user_id, before["name"]),
+            Template.EMAIL_CHANGED,
+            {**origin_in_words(origin), "new_email": mask_email(email.normal)},
+        )

@@ -1,0 +1,157 @@
+"""Erasing a person: at their own wish after a time of grace, or by an administrator at once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.login.log import LoginLog
+from keyfob.mail.models import Recipient, Template
+from keyfob.mail.service import Mail
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
+from keyfob.users.errors import LastAdmin, UserNotFound
+from keyfob.users.own import OwnAccounts
+from keyfob.users.profiles import Profiles
+from keyfob.users.service import Change, Users
+
+log = structlog.get_logger("keyfob.erasure")
+
+_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Takes everything personal out of the database."""
+
+    users: Users
+    accounts: OwnAccounts
+    sessions: Sessions
+    log: LoginLog
+    mail: Mail
+    audit: Audit
+
+    async def erase(self, tx: Tx, user_id: UUID) -> tuple[Change, list[tuple[UUID, int]]]:
+        """Erase a person and return what the account was, and the sessions that it ended.
+
+        Record it after this, and hand the sessions to `Sessions.apply` after the commit. The row of
+        the account takes with it what hangs on it: sessions, factors, codes, links, queued mails.
+        What happened stays in both logs, of nobody. The last word goes to the address, in a mail
+        that belongs to no account and is given up after two days.
+
+        Raises:
+            UserNotFound, LastAdmin: as they say.
+        """
+        # Held first: a sign-in that commits meanwhile would outlive its account.
+        await self.users.hold(tx, user_id)
+        person = await self.accounts.hold(tx, user_id)
+        if person is None:  # pragma: no cover - held a moment ago
+            raise UserNotFound
+        revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
+        change = await self.users.delete(tx, user_id)
+        await self.log.erase_person(tx, user_id)
+        await self.audit.erase_person(tx, user_id)
+        to = Recipient(person["email"], person["locale"])
+        await self.mail.send(tx, to, Template.ERASED)
+        return change, revoked
+
+
+@dataclass(frozen=True)
+class OwnErasure:
+    """Plans the erasure that a user asked for, takes it back, and does it when it is due.
+
+    `grace` is the time in which it can be taken back; sessions go on meanwhile.
+    """
+
+    db: Database
+    users: Users
+    accounts: OwnAccounts
+    profiles: Profiles
+    erasure: Erasure
+    sessions: Sessions
+    mail: Mail
+    audit: Audit
+    clock: Clock
+    grace: timedelta
+
+    async def plan(self, caller: Caller, origin: Origin) -> datetime:
+        """Plan the caller's erasure and return its time; asked again, it stays as planned.
+
+        Raises:
+            LastAdmin: nobody would be left to administer.
+            Unauthenticated: the account is gone.
+        """
+        user_id = caller.user_id
+        async with self.db.begin() as tx:
+            await self._hold(tx, user_id)
+            plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
+            erase_at: datetime = plan["erase_at"]
+            if plan["planned"]:
+                await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, {"erase_at": erase_at})
+                await self._record(
+                    tx, "user.erasure_planned", user_id, origin, {"erase_at": erase_at.isoformat()}
+                )
+        self.profiles.forget(str(user_id))
+        return erase_at
+
+    async def cancel(self, caller: Caller, origin: Origin) -> None:
+        """Let the caller's account stay; nothing where it was not to be erased.
+
+        Raises:
+            Unauthenticated: the account is gone, perhaps erased this moment.
+        """
+        user_id = caller.user_id
+        async with self.db.begin() as tx:
+            await self._hold(tx, user_id)
+            if await self.accounts.cancel_erasure(tx, user_id):
+                await self.mail.tell(tx, user_id, Template.ERASURE_CANCELLED)
+                await self._record(tx, "user.erasure_cancelled", user_id, origin, {})
+        self.profiles.forget(str(user_id))
+
+    async def erase_due(self) -> None:
+        """Erase whose time has come, each in its own transaction; several workers may do so."""
+        due = True
+        while due:
+            ids = await self.accounts.list_due(self.db, _BATCH)
+            erased = [user_id for user_id in ids if await self._erase_if_due(user_id)]
+            # All of a full batch: there may be more. Fewer: the others wait for the next time.
+            due = len(erased) == _BATCH
+
+    async def _erase_if_due(self, user_id: UUID) -> bool:
+        try:
+            async with self.db.begin() as tx:
+                await self.users.hold(tx, user_id)
+                # Asked of the row that is held: a wish to stay that came before is heard.
+                if not await self.accounts.is_due(tx, user_id):
+                    return False
+                change, revoked = await self.erasure.erase(tx, user_id)
+                await self.audit.record(
+                    tx, action="user.erased", actor_id=None, target_id=user_id, old=change.old
+                )
+        except UserNotFound:  # another worker was first
+            return False
+        except LastAdmin:
+            log.warning("last_admin_not_erased", user_id=str(user_id))
+            return False
+        self.sessions.apply(revoked)
+        return True
+
+    async def _hold(self, tx: Tx, user_id: UUID) -> None:
+        try:
+            await self.users.hold(tx, user_id)
+        except UserNotFound:
+            raise Unauthenticated from None
+
+    async def _record(
+        self, tx: Tx, action: str, user_id: UUID, origin: Origin, new: dict[str, str]
+    ) -> None:
+        await self.audit.record(
+            tx, action=action, actor_id=user_id, target_id=user_id, new=new, origin=origin
+        )

@@ -1,0 +1,141 @@
+"""Everything that is kept about a person, as one JSON document."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic_core import to_json
+
+from keyfob.account import export_queries
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated, Unavailable
+
+_PAGE = 500
+_AT_ONCE = 2
+_LONGEST_WAIT_SECONDS = 10.0
+_PIECE = 1 << 16
+_GZIP = 16 + zlib.MAX_WBITS
+
+_Page = Callable[[Record | None], Coroutine[Any, Any, list[Record]]]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A document as gzip (RFC 1952), and its size in bytes unpacked."""
+
+    gzip: bytes
+    size: int
+
+    async def unpacked(self) -> AsyncIterator[bytes]:
+        """Give the document piece by piece."""
+        unpacker = zlib.decompressobj(_GZIP)
+        rest = self.gzip
+        while not unpacker.eof:
+            yield unpacker.decompress(rest, _PIECE)
+            rest = unpacker.unconsumed_tail
+
+
+@dataclass(frozen=True)
+class OwnExport:
+    """Gathers what is kept about a user.
+
+    It is read page by page in one snapshot of the database and packed in memory: a hundred thousand
+    sign-ins are a few megabytes. Only then it is sent, so that a slow reader holds no connection
+    of the database. Two at once in a worker; a third waits.
+    """
+
+    db: Database
+    audit: Audit
+    clock: Clock
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def gather(self, caller: Caller, origin: Origin) -> Packed:
+        """Return the document of the caller; that it was taken is in the audit log.
+
+        Raises:
+            Unauthenticated: the account is gone.
+            Unavailable: too many are gathered at once.
+        """
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Unavailable("Too many exports at once", retry_after=10) from None
+        try:
+            async with self.db.begin(snapshot=True) as tx:
+                packed = await self._pack(tx, caller.user_id)
+        finally:
+            self._room.release()
+        async with self.db.begin() as tx:
+            await self.audit.record(
+                tx,
+                action="user.exported",
+                actor_id=caller.user_id,
+                target_id=caller.user_id,
+                origin=origin,
+            )
+        return packed
+
+    async def _pack(self, tx: Tx, user_id: UUID) -> Packed:
+        packer = zlib.compressobj(wbits=_GZIP)
+        packed, size = [], 0
+        async for piece in self._pieces(tx, user_id):
+            packed.append(packer.compress(piece))
+            size += len(piece)
+        return Packed(b"".join([*packed, packer.flush()]), size)
+
+    async def _pieces(self, tx: Tx, user_id: UUID) -> AsyncIterator[bytes]:
+        person = await export_queries.find_person(tx, user_id)
+        if person is None:
+            raise Unauthenticated
+        yield b'{"exported_at":' + to_json(self.clock.now())
+        yield b',"account":' + to_json(dict(person))
+        yield b',"factors":' + _list(await export_queries.list_factors(tx, user_id))
+        codes_left = await export_queries.count_recovery_codes(tx, user_id)
+        yield b',"recovery_codes_left":' + to_json(codes_left)
+        yield b',"links":' + _list(await export_queries.list_links(tx, user_id))
+        pending = await export_queries.list_pending_logins(tx, user_id)
+        yield b',"pending_sign_ins":' + _list(pending)
+        yield b',"queued":' + _list(await export_queries.list_jobs(tx, user_id))
+        for name, page in _long_lists(tx, user_id).items():
+            yield b',"' + name.encode() + b'":'
+            async for piece in _paged(page):
+                yield piece
+        yield b"}"
+
+
+def _long_lists(tx: Tx, user_id: UUID) -> dict[str, _Page]:
+    """Return what can be too long to be read at once: each gives the rows after one."""
+    return {
+        "sessions": lambda last: export_queries.list_sessions(
+            tx, user_id, last["id"] if last else None, _PAGE
+        ),
+        "logins": lambda last: export_queries.list_logins(
+            tx, user_id, (last["at"], last["id"]) if last else None, _PAGE
+        ),
+        "audit": lambda last: export_queries.list_events(
+            tx, user_id, last["position"] if last else None, _PAGE
+        ),
+    }
+
+
+async def _paged(page: _Page) -> AsyncIterator[bytes]:
+    rows = await page(None)
+    yield _list(rows)[:-1]
+    while len(rows) == _PAGE:
+        rows = await page(rows[-1])
+        if rows:
+            yield b"," + _list(rows)[1:-1]
+    yield b"]"
+
+
+def _list(rows: list[Record]) -> bytes:
+    return to_json([dict(row) for row in rows])

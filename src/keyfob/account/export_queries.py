@@ -1,0 +1,143 @@
+"""SQL of the export: what is kept about a person, and nothing that is secret."""
+
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Tx
+
+
+async def find_person(tx: Tx, user_id: UUID) -> Record | None:
+    """Return the account with its activity."""
+    return await tx.fetchrow(
+        """
+        SELECT u.id, u.email, u.email_normal, u.email_verified_at, u.name, u.role, u.status,
+               u.locale, u.timezone, u.created_at, u.updated_at, u.erase_at,
+               u.password_hash IS NOT NULL AS has_password, u.must_change_password,
+               NULLIF(a.last_active_at, '-infinity') AS last_active_at,
+               coalesce(a.total_active_seconds, 0)::bigint AS total_active_time
+          FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
+         WHERE u.id = $1
+        """,
+        user_id,
+    )
+
+
+async def list_factors(tx: Tx, user_id: UUID) -> list[Record]:
+    """Return the factors, begun ones too, without what they are made of."""
+    return await tx.fetch(
+        """
+        SELECT id, type, name, created_at, confirmed_at, last_used_at, backed_up
+          FROM factors WHERE user_id = $1 ORDER BY created_at, id
+        """,
+        user_id,
+    )
+
+
+async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
+    """Return how many recovery codes are left."""
+    return int(await tx.fetchval("SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id))
+
+
+async def list_links(tx: Tx, user_id: UUID) -> list[Record]:
+    """Return the links that were sent and not used, without their tokens."""
+    return await tx.fetch(
+        """
+        SELECT kind, email, created_at, expires_at
+          FROM one_time_tokens WHERE user_id = $1 ORDER BY created_at
+        """,
+        user_id,
+    )
+
+
+async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Record]:
+    """Return the sign-ins that wait for their second factor."""
+    return await tx.fetch(
+        """
+        SELECT amr, created_at, expires_at
+          FROM pending_logins WHERE user_id = $1 ORDER BY created_at
+        """,
+        user_id,
+    )
+
+
+async def list_jobs(tx: Tx, user_id: UUID) -> list[Record]:
+    """Return the mails and other jobs that are not done, without what they say."""
+    return await tx.fetch(
+        """
+        SELECT kind, created_at, due_at, expires_at, attempts, failed_at
+          FROM outbox WHERE user_id = $1 ORDER BY created_at, id
+        """,
+        user_id,
+    )
+
+
+async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> list[Record]:
+    """Return a page of the sessions, the oldest first, those that have ended too."""
+    return await tx.fetch(
+        """
+        SELECT id, host(ip_address) AS ip_address, device_type, browser, os, platform, amr,
+               login_at, auth_time,
+               last_activity_at, expires_at, ended_at, end_reason
+          FROM sessions
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR id > $2)
+         ORDER BY id LIMIT $3
+        """,
+        user_id,
+        after,
+        limit,
+    )
+
+
+async def list_logins(
+    tx: Tx, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Record]:
+    """Return a page of the login log, the newest first."""
+    before_at, before_id = before or (None, None)
+    return await tx.fetch(
+        """
+        SELECT id, at, outcome, reason, host(ip_address) AS ip_address, device_type, browser, os,
+               platform, session_id
+          FROM login_events
+         WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (at, id) < ($2, $3::uuid))
+         ORDER BY at DESC, id DESC LIMIT $4
+        """,
+        user_id,
+        before_at,
+        before_id,
+        limit,
+    )
+
+
+async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> list[Record]:
+    """Return a page of the audit log, the newest first: what they did, and what was done to them.
+
+    Of what they did to others only the fact; of who did it to them only in what capacity. The
+    address is of whoever acted, so it is told only where that was this person.
+    """
+    return await tx.fetch(
+        """
+        WITH found AS (
+            (SELECT * FROM audit_events
+              WHERE actor_id = $1 AND ($2::bigint IS NULL OR position < $2)
+              ORDER BY position DESC LIMIT $3)
+            UNION
+            (SELECT * FROM audit_events
+              WHERE target_id = $1 AND ($2::bigint IS NULL OR position < $2)
+              ORDER BY position DESC LIMIT $3)
+        )
+        SELECT position, id, at, action,
+               CASE WHEN actor_id = $1 THEN 'you'
+                    WHEN actor_id IS NULL THEN 'the service' ELSE 'an administrator' END AS by,
+               CASE WHEN target_id = $1 THEN 'you'
+                    WHEN target_id IS NULL THEN 'the service' ELSE 'somebody else' END AS about,
+               CASE WHEN target_id = $1 OR target_id IS NULL THEN old_values END AS old_values,
+               CASE WHEN target_id = $1 OR target_id IS NULL THEN new_values END AS new_values,
+               CASE WHEN actor_id = $1 THEN host(ip_address) END AS ip_address
+          FROM found ORDER BY position DESC LIMIT $3
+        """,
+        user_id,
+        before,
+        limit,
+    )

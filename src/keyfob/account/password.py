@@ -1,0 +1,98 @@
+"""Changing one's own password."""
+
+from dataclasses import dataclass
+
+from asyncpg import Record
+from pydantic import SecretStr
+
+from keyfob.account.errors import NoPassword
+from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.login.errors import InvalidCredentials
+from keyfob.login.guarding import GuardedPasswords
+from keyfob.mail.models import Template
+from keyfob.mail.service import Mail
+from keyfob.passwords.service import Passwords
+from keyfob.sessions.devices import origin_in_words
+from keyfob.sessions.models import EndReason, Tokens
+from keyfob.sessions.service import Sessions
+from keyfob.users.email import Email
+from keyfob.users.own import OwnAccounts
+
+
+@dataclass(frozen=True)
+class OwnPassword:
+    """Sets another password for whoever knows the present one."""
+
+    db: Database
+    accounts: OwnAccounts
+    passwords: Passwords
+    guard: GuardedPasswords
+    sessions: Sessions
+    links: OneTimeTokens
+    mail: Mail
+    audit: Audit
+
+    async def change(
+        self, caller: Caller, current: SecretStr, password: SecretStr, origin: Origin
+    ) -> Tokens:
+        """Change the caller's password; this session gets new tokens, all others are ended.
+
+        Raises:
+            InvalidCredentials: the present password is another.
+            NoPassword: there is none to know.
+            TooManyAttempts: too many failures for this account, sign-ins among them.
+            WeakPassword: the new one is; with the reason.
+            Overloaded: more password checks wait than can be done in time.
+            Unauthenticated: the account or the session is gone.
+        """
+        self.passwords.ensure_room()
+        account = await self.accounts.find(self.db, caller.user_id)
+        if account is None:
+            raise Unauthenticated
+        if account["password_hash"] is None:
+            raise NoPassword
+        await self._prove(account, current, origin)
+        await self.passwords.ensure_acceptable(password, account["email_normal"], account["name"])
+        new_hash = await self.passwords.hash(password)
+        return await self._replace(caller, account["password_hash"], new_hash, origin)
+
+    async def _prove(self, account: Record, current: SecretStr, origin: Origin) -> None:
+        """Check the present password.
+
+        Threat: a stolen access token would else be an oracle for it, past the sign-in's throttle.
+        """
+        email = Email(account["email"], account["email_normal"])
+        seen = await self.guard.log.recall(self.db, account["id"], origin)
+        _, reservation = await self.guard.check(email, account, current, origin, known=seen.network)
+        await self.guard.forgive(reservation)
+
+    async def _replace(
+        self, caller: Caller, old_hash: str, new_hash: str, origin: Origin
+    ) -> Tokens:
+        user_id = caller.user_id
+        async with self.db.begin() as tx:
+            # First, so that a sign-in under way comes before, and its session is ended with others.
+            if not await self.accounts.replace_password(tx, user_id, old_hash, new_hash):
+                raise InvalidCredentials
+            revoked = await self.sessions.end_all(
+                tx, user_id, EndReason.PASSWORD_CHANGED, but=caller.session_id
+            )
+            tokens, renewed = await self.sessions.renew(tx, caller, caller.amr)
+            await self.links.kill(tx, user_id, Kind.RECOVER)
+            await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
+            await self.audit.record(
+                tx,
+                action="user.password_changed",
+                actor_id=user_id,
+                target_id=user_id,
+                new={"sessions_ended": len(revoked)},
+                origin=origin,
+            )
+        self.sessions.apply([*revoked, *renewed])
+        return tokens

@@ -1,0 +1,41 @@
+"""Changing one's own profile."""
+
+from dataclasses import dataclass
+
+from keyfob.account.timezones import is_timezone
+from keyfob.core.authority import Caller
+from keyfob.core.database import Database
+from keyfob.core.problems import InvalidInput, Unauthenticated
+from keyfob.users.models import OwnUserOut
+from keyfob.users.own import OwnAccounts, ProfileChanges
+from keyfob.users.profiles import Profiles
+
+
+@dataclass(frozen=True)
+class OwnProfile:
+    """Changes name, language and time zone.
+
+    None of these gives anybody anything, so none is an event of the audit log.
+    """
+
+    db: Database
+    accounts: OwnAccounts
+    profiles: Profiles
+
+    async def change(self, caller: Caller, changes: ProfileChanges) -> OwnUserOut:
+        """Change the caller's profile and return the account.
+
+        Raises:
+            InvalidInput: there is no such time zone.
+            Unauthenticated: the account is gone.
+        """
+        if changes.timezone is not None and not await is_timezone(changes.timezone):
+            detail = "should be a name of the IANA database, such as Europe/Berlin"
+            raise InvalidInput([{"pointer": "/body/timezone", "detail": detail}])
+        if changes.sets:
+            async with self.db.begin() as tx:
+                if not await self.accounts.change_profile(tx, caller.user_id, changes):
+                    raise Unauthenticated
+            # Whoever asks this worker next sees it, before the feed has told.
+            self.profiles.forget(str(caller.user_id))
+        return await self.profiles.read(caller)

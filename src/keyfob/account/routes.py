@@ -1,0 +1,186 @@
+"""One's own account: profile, password, address, everything that is kept, and leaving."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from keyfob.account.email import OwnEmail
+from keyfob.account.erasure import OwnErasure
+from keyfob.account.errors import NoPassword
+from keyfob.account.export import OwnExport
+from keyfob.account.models import (
+    EmailChangeIn,
+    EmailConfirmIn,
+    ErasurePlannedOut,
+    ExportOut,
+    PasswordChangeIn,
+    ProfileIn,
+)
+from keyfob.account.password import OwnPassword
+from keyfob.account.profile import OwnProfile
+from keyfob.core.http import (
+    CurrentCaller,
+    Provided,
+    RecentCaller,
+    RequestOrigin,
+    may_refuse,
+    router,
+    while_present,
+)
+from keyfob.core.problems import (
+    InsufficientAuthentication,
+    Overloaded,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.routes import limited
+from keyfob.links.errors import InvalidLink
+from keyfob.login.errors import InvalidCredentials
+from keyfob.passwords.errors import WeakPassword
+from keyfob.sessions.models import TokensOut
+from keyfob.users.errors import EmailTaken, LastAdmin
+from keyfob.users.models import OwnUserOut
+from keyfob.users.own import ProfileChanges
+
+routes = router("Account")
+
+_LIMITED = [Depends(limited("me"))]
+_LIMITED_EMAIL = [Depends(limited("me-email"))]
+_OWN = (Unauthenticated, TooManyRequests)
+_RECENT = (*_OWN, InsufficientAuthentication)
+
+EmailService = Annotated[OwnEmail, Provided(OwnEmail)]
+ErasureService = Annotated[OwnErasure, Provided(OwnErasure)]
+
+
+@routes.patch("/me", dependencies=_LIMITED, responses=may_refuse(*_OWN))
+async def change_profile(
+    body: ProfileIn,
+    caller: CurrentCaller,
+    profile: Annotated[OwnProfile, Provided(OwnProfile)],
+) -> OwnUserOut:
+    """Change your name, language or time zone; what is absent stays as it is."""
+    changes = ProfileChanges(
+        body.name, body.locale, body.timezone, frozenset(body.model_fields_set)
+    )
+    return await profile.change(caller, changes)
+
+
+@routes.post(
+    "/me/password",
+    dependencies=[Depends(limited("me-password"))],
+    responses=may_refuse(
+        *_RECENT, InvalidCredentials, NoPassword, WeakPassword, TooManyAttempts, Overloaded
+    ),
+)
+async def change_password(
+    request: Request,
+    body: PasswordChangeIn,
+    caller: RecentCaller,
+    origin: RequestOrigin,
+    password: Annotated[OwnPassword, Provided(OwnPassword)],
+) -> TokensOut:
+    """Change your password: this session gets new tokens, all others are signed out.
+
+    Wrong present passwords count as failed sign-ins. Needs a recent sign-in.
+    """
+    change = password.change(caller, body.current_password, body.password, origin)
+    return TokensOut.of(await while_present(request, change))
+
+
+@routes.post(
+    "/me/email",
+    status_code=202,
+    response_class=Response,
+    dependencies=_LIMITED_EMAIL,
+    responses=may_refuse(*_RECENT),
+)
+async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailService) -> None:
+    """Have a link sent to a new address; until it is confirmed the present one stays yours.
+
+    The answer is the same whether the address has an account. Needs a recent sign-in.
+    """
+    await email.request(caller, body.email)
+
+
+@routes.post(
+    "/me/email/confirm",
+    status_code=204,
+    dependencies=_LIMITED_EMAIL,
+    responses=may_refuse(*_OWN, InvalidLink, EmailTaken),
+)
+async def confirm_email(
+    body: EmailConfirmIn, caller: CurrentCaller, origin: RequestOrigin, email: EmailService
+) -> None:
+    """Take the new address with the token that was sent to it; the old address is told."""
+    await email.confirm(caller, body.token, origin)
+
+
+@routes.get(
+    "/me/export",
+    dependencies=[Depends(limited("me-export"))],
+    response_model=ExportOut,
+    responses={
+        **may_refuse(*_OWN, Unavailable),
+        200: {
+            "headers": {
+                "Content-Disposition": {
+                    "description": "A name to keep it under",
+                    "schema": {"type": "string"},
+                }
+            }
+        },
+    },
+)
+async def export(
+    request: Request,
+    response: Response,
+    caller: CurrentCaller,
+    origin: RequestOrigin,
+    exports: Annotated[OwnExport, Provided(OwnExport)],
+) -> Any:
+    """Get everything that is kept about you, as one JSON document without any secret."""
+    packed = await exports.gather(caller, origin)
+    headers = {
+        **response.headers,  # of the limit
+        "Content-Disposition": f'attachment; filename="keyfob-{caller.user_id}.json"',
+        "Vary": "Accept-Encoding",
+    }
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        return Response(packed.gzip, headers=headers, media_type="application/json")
+    headers["Content-Length"] = str(packed.size)
+    return StreamingResponse(packed.unpacked(), headers=headers, media_type="application/json")
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
+    named = re.search(r"(?:^|[,\s])gzip\s*(?:;\s*q=([\d.]+))?\s*(?:,|$)", accepted.lower())
+    return named is not None and re.fullmatch(r"[0.]+", named[1] or "1") is None
+
+
+@routes.delete(
+    "/me",
+    status_code=202,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_RECENT, LastAdmin),
+)
+async def leave(
+    caller: RecentCaller, origin: RequestOrigin, erasure: ErasureService
+) -> ErasurePlannedOut:
+    """Have your account erased, with everything personal, after a time in which you may keep it.
+
+    Until then all goes on as before. Needs a recent sign-in.
+    """
+    return ErasurePlannedOut(erase_at=await erasure.plan(caller, origin))
+
+
+@routes.post("/me/keep", status_code=204, dependencies=_LIMITED, responses=may_refuse(*_OWN))
+async def keep(caller: CurrentCaller, origin: RequestOrigin, erasure: ErasureService) -> None:
+    """Keep your account after all."""
+    await erasure.cancel(caller, origin)
