@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from asyncpg import Record
 from ua_parser import Parser
 from ua_parser.basic import Resolver
 from ua_parser.loaders import load_builtins
@@ -54,8 +55,20 @@ def describe_device(user_agent: str) -> Device:
 def origin_in_words(origin: Origin) -> dict[str, str | None]:
     """Return `address` and `device` for a mail: from where something was done."""
     device = describe_device(origin.user_agent)
-    named = [part for part in (device.browser, device.os) if part]
-    return {"address": origin.address, "device": ", ".join(named) or None}
+    return {"address": origin.address, "device": _in_words(device.browser, device.os)}
+
+
+def where_in_words(session: Record) -> dict[str, str | None]:
+    """Return `address` and `device` for a mail: where a session was opened."""
+    address = session["ip_address"]
+    return {
+        "address": str(address) if address else None,
+        "device": _in_words(session["browser"], session["os"]),
+    }
+
+
+def _in_words(browser: str | None, system: str | None) -> str | None:
+    return ", ".join(part for part in (browser, system) if part) or None
 
 
 def _versioned(family: str, major: str | None) -> str | None:

@@ -100,16 +100,16 @@ async def find_session(db: Executor, session_id: UUID) -> Record | None:
 
 async def end_reused_session(
     tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
-) -> UUID | None:
-    """End the session if this old generation is past its grace; return the user, else None."""
-    user_id: UUID | None = await tx.fetchval(
+) -> bool:
+    """End the session if this old generation is past its grace; False if it is not, or ended."""
+    ended = await tx.fetchval(
         """
         UPDATE sessions
            SET ended_at = $4, end_reason = 'reuse'
          WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL
            AND (generation > $2 + 1
                 OR (generation = $2 + 1 AND rotated_at <= $4::timestamptz - $5::interval))
-        RETURNING user_id
+        RETURNING true
         """,
         session_id,
         generation,
@@ -117,7 +117,7 @@ async def end_reused_session(
         now,
         grace,
     )
-    return user_id
+    return bool(ended)
 
 
 async def end_session(

@@ -13,7 +13,10 @@ from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
 from keyfob.core.telemetry import REFRESHES, REUSES
 from keyfob.limits.local import LocalRate
+from keyfob.mail.models import Template
+from keyfob.mail.service import Mail
 from keyfob.sessions import queries, revocation_queries
+from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.refresh_tokens import LAST_GENERATION, RefreshToken
@@ -36,6 +39,7 @@ class Refresh:
     clock: Clock
     grace: timedelta
     idle_ttl: timedelta
+    mail: Mail
 
     async def exchange(self, text: str) -> Tokens:
         """Rotate: one round trip to the database.
@@ -80,18 +84,20 @@ class Refresh:
             return self._tokens(token, row)
         if token.generation >= row["generation"]:
             raise self._refusal("ahead")  # of a row that was restored from a dump
-        await self._end_reused(token, now)
+        await self._end_reused(token, row, now)
         raise self._refusal("reused")
 
-    async def _end_reused(self, token: RefreshToken, now: datetime) -> None:
-        """End the session; committed before the refusal, so the event stays."""
+    async def _end_reused(self, token: RefreshToken, row: Record, now: datetime) -> None:
+        """End the session and tell its owner; committed before the refusal, so both stay."""
         revocations = self.sessions.revocations
+        user_id = row["user_id"]
         async with self.db.begin() as tx:
-            user_id = await queries.end_reused_session(
+            # The mail first: it takes the account before the session, as a block does.
+            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where_in_words(row))
+            if not await queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
-            )
-            if user_id is None:
-                return
+            ):
+                raise self._refusal("reused")  # another request has ended it
             await revocation_queries.revoke_sessions(
                 tx, [token.session_id], now, revocations.expiry(now)
             )
