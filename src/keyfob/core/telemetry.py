@@ -67,6 +67,12 @@ _EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
 _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
 
 
+class Shown(str):
+    """A text that is meant to be read in the log as it is, a link in it too."""
+
+    __slots__ = ()
+
+
 def set_request_id(request_id: str) -> None:
     """Name the request under way, for logs and problems."""
     _request_id.set(request_id)
@@ -92,6 +98,8 @@ def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank out what must not rest in a log, wherever it hides; the last net, not the first."""
     for name, value in event.items():
+        if isinstance(value, Shown):
+            continue
         if _SECRET_NAMES.search(name):
             event[name] = "[redacted]"
         elif isinstance(value, str):

@@ -31,3 +31,8 @@ def _refuse_controls(value: object) -> object:
     if isinstance(value, str) and _REFUSED.search(value):
         raise ValueError("should have no control characters")
     return value
+
+
+def drop_controls(text: str) -> str:
+    """Put a space where a control character is: for a text that may not be refused any more."""
+    return _REFUSED.sub(" ", text)

@@ -1,0 +1,76 @@
+"""From a job of the outbox to a mail that is on its way."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from keyfob.core.telemetry import mask_email
+from keyfob.mail.message import Letter, Sender, compose
+from keyfob.mail.models import Template
+from keyfob.mail.writing import Writer, known_locale
+from keyfob.outbox.errors import GiveUp
+from keyfob.outbox.models import Job
+
+log = structlog.get_logger("keyfob.mail")
+
+
+class Carrier(Protocol):
+    """Who takes mails from here: an SMTP server, or a folder."""
+
+    def load(self) -> None:
+        """Load what is needed for the first mail."""
+
+    async def carry(self, letter: Letter) -> None:
+        """Hand a mail over, or raise `TryAgain` or `GiveUp`."""
+
+    async def greet(self) -> None:
+        """Raise `TryAgain` where no mail could be handed over."""
+
+    async def delete_old(self) -> None:
+        """Delete what was kept of mails long ago."""
+
+
+class Delivery:
+    """The handler of the jobs that `Mail` writes."""
+
+    def __init__(self, writer: Writer, carrier: Carrier, sender: Sender) -> None:
+        self.writer = writer
+        self.carrier = carrier
+        self._sender = sender
+        self._ready = False
+
+    async def deliver(self, job: Job) -> None:
+        """Write one mail and hand it over.
+
+        Raises:
+            TryAgain: not now.
+            GiveUp: never.
+        """
+        if not self._ready:
+            # In a thread: what a mail needs takes a while to load, and requests do not wait for it.
+            await asyncio.to_thread(self.load)
+        to, template = job.payload["to"], Template(job.payload["template"])
+        try:
+            letter = self._compose(job, template)
+            await self.carrier.carry(letter)
+        except GiveUp as fault:
+            if template is not Template.ERASED:
+                raise
+            # A dead letter would keep the address of somebody who was erased.
+            log.warning("mail_dropped", template=template, cause=fault.reason)
+        else:
+            log.info("mail_sent", to=mask_email(to["address"]), template=template, job=str(job.id))
+
+    def load(self) -> None:
+        """Load what the first mail needs."""
+        self.writer.load()
+        self.carrier.load()
+        self._ready = True
+
+    def _compose(self, job: Job, template: Template) -> Letter:
+        to, payload = job.payload["to"], job.payload
+        told = {**payload["params"], "name": to["name"], "expires_at": payload["expires_at"]}
+        written = self.writer.write(template, to["locale"], told)
+        locale = known_locale(to["locale"])
+        return compose(job.id, job.created_at, self._sender, to["address"], locale, written)

@@ -1,0 +1,116 @@
+"""One mail as it goes over the wire (RFC 5322, RFC 2045).
+
+It is a pure function of the job: sent again after a crash it is the same message with the same
+Message-ID, so that a receiver can tell.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import idna
+
+from keyfob.mail.writing import Written
+from keyfob.outbox.errors import GiveUp
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+
+# RFC 5321 section 4.5.3.1: of the local part, and of the whole path less its brackets.
+_LONGEST_LOCAL, _LONGEST = 64, 254
+_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u2060-\u206f\ufeff<>]")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail ready to be handed to a carrier."""
+
+    id: UUID
+    sender: str
+    to: str
+    content: bytes
+    written: Written
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether only a server that speaks SMTPUTF8 (RFC 6531) can carry it."""
+        return not self.to.isascii()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes, as in `KEYFOB_MAIL_FROM`: `Keyfob <no-reply@example.com>` or the bare address."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Sender":
+        """Read the setting, whose form was checked already."""
+        name, bracket, address = text.rpartition("<")
+        bare = address.rstrip("> ") if bracket else text.strip()
+        return cls(name.strip().strip('"'), plain_address(bare))
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+def plain_address(typed: str) -> str:
+    """Return an address with its domain in ASCII (RFC 5891), for envelope and headers.
+
+    Raises:
+        GiveUp: no mail can be addressed so. Threat: a line break would begin a header or a command
+            of its own; a mark that turns the direction would disguise who gets the mail.
+    """
+    local, at, domain = typed.strip(" ").rpartition("@")
+    try:
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise GiveUp("the domain of the address is none") from None
+    address = f"{local}@{ascii_domain}"
+    if not at or not local or _REFUSED.search(typed) or local.startswith('"'):
+        raise GiveUp("the address cannot be written into a mail")
+    if len(local.encode()) > _LONGEST_LOCAL or len(address.encode()) > _LONGEST:
+        raise GiveUp("the address is too long")
+    return address
+
+
+def _header(name: str | None, address: str) -> "Address":
+    from email.headerregistry import Address  # noqa: PLC0415 - 1 MB, only where used
+
+    local, _, domain = address.rpartition("@")
+    return Address(name or "", local, domain)
+
+
+def compose(
+    job_id: UUID, written_at: datetime, sender: Sender, to: str, locale: str, written: Written
+) -> Letter:
+    """Build the message.
+
+    Raises:
+        GiveUp: the address cannot be written into a header.
+    """
+    from email import policy  # noqa: PLC0415 - 1 MB, only where used
+    from email.message import EmailMessage  # noqa: PLC0415 - likewise
+    from email.utils import format_datetime  # noqa: PLC0415 - likewise
+
+    address = plain_address(to)
+    rules = policy.SMTP if address.isascii() else policy.SMTPUTF8
+    message = EmailMessage(policy=rules.clone(cte_type="7bit"))
+    try:
+        message["From"] = _header(sender.name, sender.address)
+        message["To"] = _header(None, address)
+    except (ValueError, IndexError):
+        raise GiveUp("the address cannot be written into a mail") from None
+    message["Subject"] = written.subject
+    message["Date"] = format_datetime(written_at)
+    message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers it
+    message["Content-Language"] = locale
+    message.set_content(written.text)
+    message.add_alternative(written.html, subtype="html")
+    message.set_boundary(f"=_{job_id.hex}")
+    return Letter(job_id, sender.address, address, message.as_bytes(), written)

@@ -1,0 +1,183 @@
+"""Handing mails to an SMTP server (RFC 5321)."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from keyfob.core.text import drop_controls
+from keyfob.mail.message import Letter
+from keyfob.outbox.errors import GiveUp, TryAgain
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiosmtplib import SMTP
+
+_QUIT_SECONDS = 2.0
+_CLOSING, _PERMANENT = 421, 500
+_LONGEST_REASON = 300
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A mail server, and how to speak to it."""
+
+    host: str
+    port: int
+    implicit_tls: bool
+    starttls: bool
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def of_url(cls, url: str) -> "Server":
+        """Read `smtp://user:pass@host:587?starttls=1` or `smtps://`, whose form was checked."""
+        parts = urlsplit(url)
+        implicit, starttls = parts.scheme == "smtps", parts.query == "starttls=1"
+        return cls(
+            host=parts.hostname or "",
+            port=parts.port or (465 if implicit else 587 if starttls else 25),
+            implicit_tls=implicit,
+            starttls=starttls and not implicit,
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password or "") if parts.username else None,
+        )
+
+    @property
+    def is_private(self) -> bool:
+        """Whether what is said to it is encrypted, or stays on this machine."""
+        local = self.host in {"localhost", "127.0.0.1", "::1"}
+        return self.implicit_tls or self.starttls or local
+
+
+class SmtpCarrier:
+    """Hands each mail over on a connection of its own.
+
+    Args:
+        server: where to.
+        timeout: seconds from connecting until the server is asked for its last answer.
+        name: what we call ourselves in EHLO.
+        last_answer: seconds for that answer, to the mail that it was given.
+    """
+
+    def __init__(
+        self, server: Server, *, timeout: float, name: str, last_answer: float = 600.0
+    ) -> None:
+        self.server = server
+        self._timeout = timeout
+        self._name = name
+        self._last_answer = last_answer
+        self._trusted: ssl.SSLContext | None = None
+
+    def load(self) -> None:
+        """Load aiosmtplib and the certificates that are trusted; to be done in a thread."""
+        import ssl  # noqa: PLC0415 - only where used
+
+        import aiosmtplib  # noqa: F401, PLC0415 - 3 MB, only where used
+
+        self._trusted = ssl.create_default_context()
+
+    async def carry(self, letter: Letter) -> None:
+        """Hand one mail over; when this returns, the server has taken it.
+
+        Raises:
+            GiveUp: the server refused this mail for good (5xx), or cannot write to such an address.
+            TryAgain: not now. What the server has against us, such as a wrong password, is no
+                mail's fault either: all wait until somebody has mended it.
+        """
+        client = self._client()
+        try:
+            with _named_faults(letter):
+                async with asyncio.timeout(self._timeout):
+                    await client.connect()
+                    await _address(client, letter)
+                # Whoever hangs up while the server works on the mail that it has sends that mail
+                # twice: RFC 5321 section 4.5.3.2.6 gives it ten minutes.
+                await client.data(letter.content, timeout=self._last_answer)
+            # The mail is theirs now, whatever comes of the good-bye.
+            with suppress(Exception):
+                async with asyncio.timeout(_QUIT_SECONDS):
+                    await client.quit()
+        finally:
+            client.close()
+
+    async def greet(self) -> None:
+        """Connect, sign in and say nothing.
+
+        Raises:
+            TryAgain: with what is wrong.
+        """
+        client = self._client()
+        try:
+            with _named_faults(None):
+                async with asyncio.timeout(self._timeout):
+                    await client.connect()
+                    await client.noop()
+        finally:
+            client.close()
+
+    async def delete_old(self) -> None:
+        """Nothing is kept here."""
+
+    def _client(self) -> "SMTP":
+        from aiosmtplib import SMTP  # noqa: PLC0415 - 3 MB, only where used
+
+        if self._trusted is None:
+            self.load()
+        return SMTP(
+            self.server.host,
+            self.server.port,
+            self.server.user,
+            self.server.password,
+            local_hostname=self._name,
+            timeout=self._timeout,
+            use_tls=self.server.implicit_tls,
+            start_tls=self.server.starttls,
+            tls_context=self._trusted,
+        )
+
+
+async def _address(client: "SMTP", letter: Letter) -> None:
+    if client.is_ehlo_or_helo_needed and letter.needs_smtputf8:
+        await client.ehlo()
+    if not letter.needs_smtputf8:
+        await client.mail(letter.sender)
+        await client.rcpt(letter.to)
+    elif client.supports_extension("smtputf8"):
+        await client.mail(letter.sender, options=["SMTPUTF8", "BODY=8BITMIME"], encoding="utf-8")
+        await client.rcpt(letter.to, encoding="utf-8")
+    else:
+        raise GiveUp("the mail server does not speak SMTPUTF8, which this address needs")
+
+
+@contextmanager
+def _named_faults(letter: Letter | None) -> Iterator[None]:
+    """Turn what may go wrong into what the outbox understands."""
+    from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
+
+    try:
+        yield
+    except TimeoutError as fault:
+        raise TryAgain("the mail server took too long", for_all=True) from fault
+    except (errors.SMTPRecipientRefused, errors.SMTPDataError) as refusal:
+        reason = _without_addresses(f"{refusal.code} {refusal.message}", letter)
+        if refusal.code >= _PERMANENT:
+            raise GiveUp(reason) from None
+        raise TryAgain(reason, for_all=refusal.code == _CLOSING) from None
+    except errors.SMTPResponseException as refusal:
+        reason = _without_addresses(f"{refusal.code} {refusal.message}", letter)
+        raise TryAgain(reason, for_all=True) from None
+    except (errors.SMTPException, OSError) as fault:
+        raise TryAgain(_without_addresses(str(fault), letter), for_all=True) from fault
+
+
+def _without_addresses(said: str, letter: Letter | None) -> str:
+    if letter is not None:
+        said = said.replace(letter.to, "(address)")
+    line = " ".join(drop_controls(said).split())
+    return _ADDRESS.sub("(address)", line)[:_LONGEST_REASON]

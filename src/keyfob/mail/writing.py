@@ -1,0 +1,198 @@
+"""Mails as they are read: from a template, a language and what happened to text and HTML.
+
+A template is plain text whose first line is `Subject: ...`; its paragraphs are parted by empty
+lines. The HTML is made of the same paragraphs, escaped by `layout.html`, so both always say the
+same, and what people type is data in either.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from keyfob.core.text import drop_controls
+from keyfob.mail.models import KNOWN, PAGES, Template
+from keyfob.settings import WrongSetting
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+log = structlog.get_logger("keyfob.mail")
+
+LOCALES = ("en", "ru")
+_OURS = Path(__file__).parent / "templates"
+_WIDTH = 76
+_SUBJECT = "Subject: "
+_MOST = 200
+
+# What a mail program would make a link of, or an address: somebody who signs up with a stranger's
+# address would have us send that stranger an advertisement.
+_TEMPTING = re.compile(r"//|@|www\.|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
+
+
+class WrongTemplate(Exception):
+    """A template that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail without its envelope."""
+
+    subject: str
+    text: str
+    html: str
+    link: str | None
+
+
+class Writer:
+    """Renders the templates; jinja2 is loaded with the first mail, and what it compiled is kept.
+
+    Args:
+        base: where links lead, without a slash at the end.
+        service: what the service calls itself.
+        folder: templates that replace ours, file by file.
+
+    Raises:
+        WrongSetting: there is no such folder.
+    """
+
+    def __init__(self, base: str, service: str, folder: Path | None = None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise WrongSetting(f"KEYFOB_MAIL_TEMPLATES: {folder}: should be a folder")
+        self._base = base
+        self._service = service
+        self._folder = folder
+        self._environments: list[SandboxedEnvironment] = []
+
+    def load(self) -> None:
+        """Load jinja2; half a second of work for a busy processor, to be done in a thread."""
+        from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 4 MB, where used
+        from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - likewise
+
+        paths = [[_OURS]] if self._folder is None else [[self._folder, _OURS], [_OURS]]
+        self._environments = [
+            SandboxedEnvironment(
+                loader=FileSystemLoader(path),
+                autoescape=lambda name: name is not None and name.endswith(".html"),
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                auto_reload=False,
+            )
+            for path in paths
+        ]
+
+    def write(self, template: Template, locale: str, told: Mapping[str, Any]) -> Written:
+        """Write a mail; where a template of the folder fails, it is told, and ours is taken."""
+        first, *ours = self._loaded()
+        try:
+            return self._write(first, template, locale, told)
+        except Exception as fault:
+            if not ours:
+                raise
+            cause = _line(fault)  # without the trace, which would show what is told
+            log.warning("mail_template_failed", template=template, locale=locale, cause=cause)
+            return self._write(ours[0], template, locale, told)
+
+    def check(self) -> None:
+        """Write every mail in every language, with all that can be told and with the least.
+
+        Raises:
+            WrongTemplate: one cannot be written.
+        """
+        everything = {name: f"({name})" for name in KNOWN}
+        for locale in LOCALES:
+            for template in Template:
+                least = {"token": "(token)"} if template in PAGES else {}
+                for told in (least, everything):
+                    try:
+                        self._write(self._loaded()[0], template, locale, told)
+                    except Exception as fault:
+                        name = getattr(fault, "filename", None) or f"{locale}/{template}.txt"
+                        raise WrongTemplate(f"{name}: {_line(fault)}") from fault
+
+    def _loaded(self) -> "list[SandboxedEnvironment]":
+        if not self._environments:
+            self.load()
+        return self._environments
+
+    def _write(
+        self,
+        environment: "SandboxedEnvironment",
+        template: Template,
+        locale: str,
+        told: Mapping[str, Any],
+    ) -> Written:
+        locale = known_locale(locale)
+        context = self._context(template, locale, told)
+        whole = environment.get_template(f"{locale}/{template}.txt").render(context)
+        head, _, body = whole.lstrip().partition("\n")
+        if not head.startswith(_SUBJECT) or not body.strip():
+            raise ValueError(
+                f"should begin with a line `{_SUBJECT}...`, and say something after it"
+            )
+        context["subject"] = _one_line(head.removeprefix(_SUBJECT))
+        footer = environment.get_template(f"{locale}/_footer.txt").render(context)
+        context["footer"] = _one_line(footer)
+        context["paragraphs"] = _paragraphs(body)
+        context["body"] = _wrapped(context["paragraphs"], {context["link"], context["token"]})
+        return Written(
+            context["subject"],
+            environment.get_template("layout.txt").render(context) + "\n",
+            environment.get_template("layout.html").render(context) + "\n",
+            context["link"],
+        )
+
+    def _context(self, template: Template, locale: str, told: Mapping[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = dict.fromkeys((*KNOWN, "name", "expires_at"))
+        for name, value in told.items():
+            in_language = value.get(locale) if isinstance(value, Mapping) else value
+            context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
+        for chosen in ("name", "factor"):
+            context[chosen] = _harmless(context[chosen])
+        page, token = PAGES.get(template), context["token"]
+        return {
+            **context,
+            "locale": locale,
+            "service": self._service,
+            "link": f"{self._base}/ui/{page}#token={token}" if page else None,
+            "recover_url": f"{self._base}/ui/recover",
+        }
+
+
+def known_locale(locale: str) -> str:
+    """Return the language of a locale such as "ru-RU" if mails are written in it, else English."""
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    return language if language in LOCALES else LOCALES[0]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(drop_controls(text).split())[:_MOST]
+
+
+def _harmless(text: str | None) -> str | None:
+    """Leave out a name that somebody may have chosen to have us send it."""
+    return None if text is None or len(text) > _WIDTH or _TEMPTING.search(text) else text
+
+
+def _paragraphs(body: str) -> list[list[str]]:
+    parts = re.split(r"\n\s*\n", body.strip())
+    return [[line.strip() for line in part.splitlines()] for part in parts if part.strip()]
+
+
+def _wrapped(paragraphs: list[list[str]], whole: set[str | None]) -> str:
+    return "\n\n".join(
+        "\n".join(line if line in whole else _wrap(line) for line in lines) for lines in paragraphs
+    )
+
+
+def _wrap(line: str) -> str:
+    return "\n".join(wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
+def _line(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {fault}".partition("\n")[0]
