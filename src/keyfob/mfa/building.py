@@ -10,8 +10,12 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import Box
 from keyfob.limits.service import FactorThrottle
 from keyfob.mail.service import Mail
+from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
+from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.relying_party import build_relying_party
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.service import Sessions
@@ -26,6 +30,9 @@ class FactorRoom:
     step_up: FactorStepUp
     changes: FactorChanges
     enrolment: TotpEnrolment
+    passkeys: Passkeys
+    challenges: Challenges
+    passkey_enrolment: PasskeyEnrolment
 
 
 def build_factors(
@@ -38,7 +45,11 @@ def build_factors(
     mail: Mail,
     throttle: FactorThrottle,
 ) -> FactorRoom:
-    """Build the services of second factors."""
+    """Build the services of second factors and passkeys.
+
+    Raises:
+        WrongSetting: passkeys cannot belong to what the settings name.
+    """
     factors = Factors(db, box, clock, mail)
     recent = timedelta(seconds=settings.recent_sign_in)
     step_up = FactorStepUp(db, factors, clock, recent)
@@ -47,4 +58,14 @@ def build_factors(
     )
     issuer = urlsplit(settings.public_base).hostname or "Keyfob"
     enrolment = TotpEnrolment(db, factors, changes, throttle, clock, issuer)
-    return FactorRoom(factors, step_up, changes, enrolment)
+    party = build_relying_party(settings)
+    challenges = Challenges(db, clock)
+    return FactorRoom(
+        factors,
+        step_up,
+        changes,
+        enrolment,
+        Passkeys(db, party, audit, clock),
+        challenges,
+        PasskeyEnrolment(db, party, challenges, changes, clock),
+    )

@@ -1,0 +1,188 @@
+"""Whether what a browser sent is to be believed (WebAuthn Level 3, sections 7.1 and 7.2).
+
+It is hostile: the `webauthn` library parses its CBOR and raises whatever its parts raise, so each
+fault here is one refusal. What the library leaves to its caller is checked here.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from asyncpg import Record
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from pydantic import ValidationError
+
+from keyfob.core.encoding import from_base64url
+from keyfob.mfa.ceremony_options import ALGORITHMS, EDDSA, ES256, RS256
+from keyfob.mfa.credentials import AssertionIn, NewCredentialIn
+from keyfob.mfa.relying_party import RelyingParty
+
+_LONGEST_ID = 1023  # bytes (section 7.1, step 25)
+_LONGEST_KEY = 600  # bytes: an RSA key of 4,096 bits
+_RSA_BITS = range(2048, 4097)
+# We ask for no attestation. That, and a key that vouches for itself, is all that browsers then send
+# (section 5.1.3); formats that carry certificates are not worth their parsers.
+_FORMATS = {"none", "packed"}
+
+
+class Refused(Exception):
+    """A credential is not to be believed; the message says why, for the log."""
+
+
+@dataclass(frozen=True)
+class NewPasskey:
+    """A verified credential, as it is kept."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    transports: list[str]
+    backed_up: bool
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A verified proof that a passkey is at hand."""
+
+    sign_count: int
+    backed_up: bool
+
+
+def verify_registration(
+    party: RelyingParty,
+    credential: dict[str, Any],
+    challenge: bytes,
+    *,
+    verifies_user: bool = True,
+) -> NewPasskey:
+    """Verify what `navigator.credentials.create()` gave (section 7.1).
+
+    Args:
+        party: for whom.
+        credential: `RegistrationResponseJSON`.
+        challenge: what the browser was given.
+        verifies_user: whether it has to have verified that it is the user (PIN, finger, face).
+
+    Raises:
+        Refused: for whatever reason.
+    """
+    from webauthn import verify_registration_response  # noqa: PLC0415 - 16 MB, only where used
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415 - likewise
+
+    try:
+        told = NewCredentialIn.model_validate(credential)
+        _ensure_own_page(told.response.client_data_json)
+        _ensure_format(told.response.attestation_object)
+        verified = verify_registration_response(
+            credential=told.as_json(),
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=list(party.origins),
+            require_user_verification=verifies_user,
+            supported_pub_key_algs=[COSEAlgorithmIdentifier(alg) for alg in ALGORITHMS],
+        )
+        _ensure_id(verified.credential_id, told.raw_id)
+        _ensure_key(verified.credential_public_key)
+    except Exception as fault:
+        raise Refused(_told(fault)) from fault
+    return NewPasskey(
+        verified.credential_id,
+        verified.credential_public_key,
+        verified.sign_count,
+        sorted(set(told.response.transports)),
+        verified.credential_backed_up,
+    )
+
+
+def verify_assertion(
+    party: RelyingParty,
+    credential: dict[str, Any],
+    challenge: bytes,
+    passkey: Record,
+    *,
+    names_user: bool,
+    verifies_user: bool,
+) -> Assertion:
+    """Verify what `navigator.credentials.get()` gave (section 7.2).
+
+    Whether its counter went on is for the database to decide.
+
+    Args:
+        party: for whom.
+        credential: `AuthenticationResponseJSON`.
+        challenge: what was to be signed.
+        passkey: `user_id` and `public_key` of the credential's id.
+        names_user: whether it has to tell whose it is, and not only to tell nobody else's.
+        verifies_user: whether it has to have verified that it is the user (PIN, finger, face).
+
+    Raises:
+        Refused: for whatever reason.
+    """
+    from webauthn import verify_authentication_response  # noqa: PLC0415 - 16 MB, only where used
+
+    try:
+        told = AssertionIn.model_validate(credential)
+        _ensure_own_page(told.response.client_data_json)
+        handle = told.response.user_handle or ""
+        if from_base64url(handle) not in {passkey["user_id"].bytes, None if names_user else b""}:
+            raise Refused("the user handle is not the owner's")  # noqa: TRY301 - told as the others
+        verified = verify_authentication_response(
+            credential=told.as_json(),
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=list(party.origins),
+            credential_public_key=passkey["public_key"],
+            credential_current_sign_count=0,
+            require_user_verification=verifies_user,
+        )
+    except Exception as fault:
+        raise Refused(_told(fault)) from fault
+    return Assertion(verified.new_sign_count, verified.credential_backed_up)
+
+
+def _ensure_own_page(client_data: str) -> None:
+    """See that the page was no frame in another's (section 13.4.9): nobody frames ours."""
+    told = json.loads(from_base64url(client_data))
+    if told.get("crossOrigin") or "topOrigin" in told:
+        raise Refused("it was made in a frame of another page")
+
+
+def _ensure_format(attestation_object: str) -> None:
+    from webauthn.helpers import parse_cbor  # noqa: PLC0415 - 16 MB, only where used
+
+    if parse_cbor(from_base64url(attestation_object))["fmt"] not in _FORMATS:
+        raise Refused("the format of the attestation was not asked for")
+
+
+def _ensure_id(credential_id: bytes, named: str) -> None:
+    if credential_id != from_base64url(named) or len(credential_id) > _LONGEST_ID:
+        raise Refused("the id is too long, or not that of the credential")
+
+
+def _ensure_key(public_key: bytes) -> None:
+    """See that the key will verify signatures: of one without attestation, the library does not."""
+    from webauthn.helpers import (  # noqa: PLC0415 - 16 MB, only where used
+        decode_credential_public_key,
+        decoded_public_key_to_cryptography,
+    )
+
+    decoded = decode_credential_public_key(public_key)
+    match decoded_public_key_to_cryptography(decoded):
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
+            algorithm = ES256
+        case ed25519.Ed25519PublicKey():
+            algorithm = EDDSA
+        case rsa.RSAPublicKey(key_size=bits) if bits in _RSA_BITS:
+            algorithm = RS256
+        case _:
+            algorithm = 0
+    if decoded.alg != algorithm or len(public_key) > _LONGEST_KEY:
+        raise Refused("the key is not of an algorithm that was offered, or of an odd size")
+
+
+def _told(fault: Exception) -> str:
+    """Say what was wrong in one short line; it may repeat a little of what a stranger sent."""
+    if isinstance(fault, ValidationError):
+        first = fault.errors(include_input=False, include_url=False)[0]
+        return ascii(f"{first['loc']}: {first['msg']}")[:200]
+    return ascii(f"{type(fault).__name__}: {fault}")[:200]

@@ -1,0 +1,54 @@
+"""Challenges: random bytes for a passkey to sign, good for one answer within five minutes."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.secrets import new_id, random_bytes
+from keyfob.mfa import passkey_queries
+from keyfob.mfa.ceremony_options import CHALLENGE_SECONDS
+
+_BYTES = 32  # WebAuthn Level 3 section 13.4.3: at least 16
+
+
+def new_challenge() -> bytes:
+    """Return fresh random bytes."""
+    return random_bytes(_BYTES)
+
+
+@dataclass(frozen=True)
+class Challenges:
+    """Keeps challenges in the database, so that any worker may take the answer."""
+
+    db: Database
+    clock: Clock
+
+    async def issue(self, user_id: UUID | None) -> tuple[UUID, bytes]:
+        """Return a challenge and its id.
+
+        With a user it is for something that this user does signed in, and without one for a
+        sign-in by passkey alone; one is no good for the other.
+        """
+        now = self.clock.now()
+        challenge_id, challenge = new_id(now), new_challenge()
+        expires_at = now + timedelta(seconds=CHALLENGE_SECONDS)
+        await passkey_queries.insert_challenge(
+            self.db, challenge_id, user_id, challenge, expires_at
+        )
+        return challenge_id, challenge
+
+    async def spend(self, challenge_id: UUID, user_id: UUID | None) -> bytes | None:
+        """Return a challenge and let it be no more, before the answer is looked at.
+
+        In a statement of its own: whoever answers wrongly has no second try. None if it is
+        unknown, spent, expired, or for another user or purpose.
+        """
+        return await passkey_queries.spend_challenge(
+            self.db, challenge_id, user_id, self.clock.now()
+        )
+
+    async def clean_up(self) -> None:
+        """Delete what nobody answered in time."""
+        await passkey_queries.delete_expired_challenges(self.db, self.clock.now())

@@ -1,0 +1,59 @@
+"""What a browser sends of a passkey: `PublicKeyCredential.toJSON()` (WebAuthn Level 3 section 5.1).
+
+Every part is bounded, so that nothing of it is worth much to parse. What browsers add beside is not
+read.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.alias_generators import to_camel
+
+_BYTES = "^[A-Za-z0-9_-]*$"  # base64url without padding
+
+CredentialId = Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=1364)]  # 1,023 bytes
+Transport = Annotated[str, Field(pattern="^[a-z-]*$", max_length=32)]
+ClientData = Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=8192)]
+
+
+class _Part(BaseModel):
+    model_config = {"alias_generator": to_camel}
+
+
+class AttestationIn(_Part):
+    """What `navigator.credentials.create()` gave."""
+
+    client_data_json: Annotated[ClientData, Field(alias="clientDataJSON")]
+    attestation_object: Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=16384)]
+    transports: list[Transport] = Field(default_factory=list, max_length=16)
+
+
+class AssertionResponseIn(_Part):
+    """What `navigator.credentials.get()` gave."""
+
+    client_data_json: Annotated[ClientData, Field(alias="clientDataJSON")]
+    authenticator_data: Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=4096)]
+    signature: Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=2048)]
+    user_handle: Annotated[str | None, Field(pattern=_BYTES, max_length=86)] = None  # 64 bytes
+
+
+class _CredentialIn(_Part):
+    id: CredentialId
+    raw_id: CredentialId
+    type: Literal["public-key"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what was sent, less what was not read."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class NewCredentialIn(_CredentialIn):
+    """A passkey that was just made."""
+
+    response: AttestationIn
+
+
+class AssertionIn(_CredentialIn):
+    """The proof that a passkey is at hand."""
+
+    response: AssertionResponseIn

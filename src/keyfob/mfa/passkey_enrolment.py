@@ -1,0 +1,105 @@
+"""Adding a passkey: the browser is told what to make, and what it made is checked."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from asyncpg import Record
+
+from keyfob.core.authority import Caller
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.core.secrets import new_id
+from keyfob.mfa import ceremony_options, ceremony_verification, passkey_queries
+from keyfob.mfa.ceremony_verification import NewPasskey, Refused
+from keyfob.mfa.challenges import Challenges
+from keyfob.mfa.changes import FactorChanges
+from keyfob.mfa.models import AMR_PASSKEY
+from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
+from keyfob.mfa.relying_party import RelyingParty
+
+log = structlog.get_logger("keyfob.passkeys")
+
+
+@dataclass(frozen=True)
+class PasskeyEnrolment:
+    """Begins and ends the registration of passkeys."""
+
+    db: Database
+    party: RelyingParty
+    challenges: Challenges
+    changes: FactorChanges
+    clock: Clock
+
+    async def begin(self, caller: Caller) -> tuple[UUID, dict[str, Any]]:
+        """Return the id of a challenge, and what the caller's browser is to make."""
+        user = await passkey_queries.find_owner(self.db, caller.user_id)
+        if user is None:
+            raise Unauthenticated
+        registered = await passkey_queries.list_passkeys(self.db, caller.user_id)
+        challenge_id, challenge = await self.challenges.issue(caller.user_id)
+        options = await asyncio.to_thread(
+            ceremony_options.creation_options, self.party, user, challenge, registered
+        )
+        return challenge_id, options
+
+    async def finish(
+        self,
+        caller: Caller,
+        challenge_id: UUID,
+        name: str,
+        credential: dict[str, Any],
+        origin: Origin,
+    ) -> tuple[Record, list[str]]:
+        """Add what the caller's browser made; return the factor, and codes with the first one.
+
+        Raises:
+            InvalidPasskey: the challenge is not one of the caller's, spent or expired, or the
+                credential is not to be believed, or not usable.
+            PasskeyTaken: the credential is registered already.
+            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+        """
+        made = await self._verified(caller, challenge_id, credential)
+        now = self.clock.now()
+        async with self.db.begin() as tx:
+            is_first = await self.changes.make_room(tx, caller)
+            factor = await passkey_queries.insert_passkey(
+                tx,
+                factor_id=new_id(now),
+                user_id=caller.user_id,
+                name=name,
+                credential_id=made.credential_id,
+                public_key=made.public_key,
+                sign_count=made.sign_count,
+                transports=made.transports,
+                backed_up=made.backed_up,
+                now=now,
+            )
+            if factor is None:
+                raise PasskeyTaken
+            codes = await self.changes.admit(
+                tx, caller, factor, AMR_PASSKEY, origin, is_first=is_first
+            )
+        return factor, codes
+
+    async def _verified(
+        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
+    ) -> NewPasskey:
+        challenge = await self.challenges.spend(challenge_id, caller.user_id)
+        if challenge is None:
+            raise _invalid("no such challenge", caller)
+        try:
+            return await asyncio.to_thread(
+                ceremony_verification.verify_registration, self.party, credential, challenge
+            )
+        except Refused as refused:
+            raise _invalid(str(refused), caller) from None
+
+
+def _invalid(why: str, caller: Caller) -> InvalidPasskey:
+    log.info("passkey_not_added", why=why, user_id=str(caller.user_id))
+    return InvalidPasskey()

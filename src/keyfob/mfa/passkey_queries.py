@@ -1,0 +1,141 @@
+"""SQL of passkeys and of what they are asked to sign."""
+
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+
+async def insert_challenge(
+    db: Executor, challenge_id: UUID, user_id: UUID | None, challenge: bytes, expires_at: datetime
+) -> None:
+    """Keep a challenge; without a user it is for a sign-in by passkey alone."""
+    await db.execute(
+        """
+        INSERT INTO webauthn_challenges (id, user_id, challenge, expires_at)
+        VALUES ($1, $2, $3, $4)
+        """,
+        challenge_id,
+        user_id,
+        challenge,
+        expires_at,
+    )
+
+
+async def spend_challenge(
+    db: Executor, challenge_id: UUID, user_id: UUID | None, now: datetime
+) -> bytes | None:
+    """Delete a live challenge of that user, or of nobody, and return its bytes; else None.
+
+    One DELETE: of two requests racing with one challenge, only one can win.
+    """
+    challenge: bytes | None = await db.fetchval(
+        """
+        DELETE FROM webauthn_challenges
+         WHERE id = $1 AND user_id IS NOT DISTINCT FROM $2 AND expires_at > $3
+        RETURNING challenge
+        """,
+        challenge_id,
+        user_id,
+        now,
+    )
+    return challenge
+
+
+async def delete_expired_challenges(db: Executor, now: datetime) -> None:
+    """Delete the challenges that nobody answered in time."""
+    await db.execute("DELETE FROM webauthn_challenges WHERE expires_at <= $1", now)
+
+
+async def find_owner(db: Executor, user_id: UUID) -> Record | None:
+    """Return id, address and name of a user, as the browser shows whose passkey it makes."""
+    return await db.fetchrow("SELECT id, email, name FROM users WHERE id = $1", user_id)
+
+
+async def list_passkeys(db: Executor, user_id: UUID) -> list[Record]:
+    """Return credential id and transports of each of a user's passkeys, oldest first."""
+    return await db.fetch(
+        """
+        SELECT credential_id, transports FROM factors
+         WHERE user_id = $1 AND type = 'passkey'
+         ORDER BY created_at, id
+        """,
+        user_id,
+    )
+
+
+async def find_passkey(db: Executor, credential_id: bytes) -> Record | None:
+    """Return the passkey of a credential id, whoever's it is."""
+    return await db.fetchrow(
+        """
+        SELECT id, user_id, public_key FROM factors
+         WHERE credential_id = $1 AND type = 'passkey'
+        """,
+        credential_id,
+    )
+
+
+async def insert_passkey(
+    tx: Tx,
+    *,
+    factor_id: UUID,
+    user_id: UUID,
+    name: str,
+    credential_id: bytes,
+    public_key: bytes,
+    sign_count: int,
+    transports: list[str],
+    backed_up: bool,
+    now: datetime,
+) -> Record | None:
+    """Add a passkey and return it as a factor; None if the credential is registered already."""
+    return await tx.fetchrow(
+        """
+        INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, credential_id,
+                             public_key, sign_count, transports, backed_up)
+        VALUES ($1, $2, 'passkey', $3, $9, $9, $4, $5, $6, $7, $8)
+        ON CONFLICT (credential_id) DO NOTHING
+        RETURNING id, type, name, created_at, last_used_at
+        """,
+        factor_id,
+        user_id,
+        name,
+        credential_id,
+        public_key,
+        sign_count,
+        transports,
+        backed_up,
+        now,
+    )
+
+
+async def use_passkey(
+    db: Executor, passkey_id: UUID, sign_count: int, backed_up: bool, now: datetime
+) -> bool:
+    """Note that a passkey was used; False if its counter did not go on, or it is gone.
+
+    One UPDATE (WebAuthn Level 3 section 7.2, step 22): of a key and its copy that tell the same
+    count at once, only one can win. A key that counts nothing tells 0 each time.
+    """
+    used = await db.fetchval(
+        """
+        UPDATE factors SET sign_count = $2, backed_up = $3, last_used_at = $4
+         WHERE id = $1 AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0))
+        RETURNING true
+        """,
+        passkey_id,
+        sign_count,
+        backed_up,
+        now,
+    )
+    return bool(used)
+
+
+async def find_sign_count(db: Executor, passkey_id: UUID) -> int | None:
+    """Return the highest count that a passkey told; None if it is gone."""
+    count: int | None = await db.fetchval(
+        "SELECT sign_count FROM factors WHERE id = $1", passkey_id
+    )
+    return count

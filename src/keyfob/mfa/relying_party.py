@@ -1,0 +1,112 @@
+"""Whom passkeys belong to, and from which pages they may be used: both from the settings only."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+
+from keyfob.settings import Settings, WrongSetting
+
+log = structlog.get_logger("keyfob.passkeys")
+
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
+# Of an app for Android, which has no origin of the web.
+_APP = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class RelyingParty:
+    """The RP ID and the origins of WebAuthn (Level 3, sections 4 and 13.4.9).
+
+    Threat: taken from a request's Host, either would let a phishing page's passkey be used here.
+    """
+
+    id: str
+    origins: tuple[str, ...]
+
+
+def build_relying_party(settings: Settings) -> RelyingParty:
+    """Read both from the settings; what is not set comes from where links in mails lead.
+
+    Raises:
+        WrongSetting: no browser would let a passkey be used so.
+    """
+    try:
+        origins = tuple(_origin(text) for text in settings.webauthn_origins)
+    except ValueError as fault:
+        raise WrongSetting(f"KEYFOB_WEBAUTHN_ORIGINS: {fault}") from None
+    public = urlsplit(settings.public_base)
+    is_told = settings.webauthn_rp_id is not None or bool(origins)
+    party = RelyingParty(
+        id=settings.webauthn_rp_id or (public.hostname or ""),
+        origins=origins or (_of_page(settings.public_base),),
+    )
+    if is_told:
+        _ensure_usable(party)
+    elif _is_address(party.id):
+        # No reason not to start: passwords and codes work there.
+        log.warning("passkeys_need_a_domain", advice="set KEYFOB_PUBLIC_URL to one")
+    return party
+
+
+def _ensure_usable(party: RelyingParty) -> None:
+    if not _is_domain(party.id):
+        raise WrongSetting(
+            'KEYFOB_WEBAUTHN_RP_ID: should be a domain like "example.com", in lower case and with '
+            "no scheme or port; an IP address cannot have passkeys"
+        )
+    for origin in party.origins:
+        host = urlsplit(origin).hostname
+        if host and host != party.id and not host.endswith(f".{party.id}"):
+            raise WrongSetting(
+                "KEYFOB_WEBAUTHN_RP_ID: should be the host of every origin in "
+                "KEYFOB_WEBAUTHN_ORIGINS, or a domain above it"
+            )
+
+
+def _is_domain(host: str) -> bool:
+    return _DOMAIN.fullmatch(host) is not None and not _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _origin(text: str) -> str:
+    """Read an origin as it is configured.
+
+    Raises:
+        ValueError: it is none from which a browser or an app would use a passkey.
+    """
+    if _APP.fullmatch(text):
+        return text
+    refusal = ValueError('should be origins like "https://example.com", with commas between')
+    try:
+        parts = urlsplit(text)
+        written = _of_page(text)
+    except ValueError:
+        raise refusal from None
+    host = parts.hostname or ""
+    spellings = {written, f"{written}:{_USUAL_PORTS.get(parts.scheme)}"}
+    if parts.scheme not in _USUAL_PORTS or text.lower().rstrip("/") not in spellings:
+        raise refusal
+    if not _is_domain(host):
+        raise refusal
+    if parts.scheme == "http" and host != "localhost" and not host.endswith(".localhost"):
+        raise ValueError("should be https://, or http:// of localhost: browsers allow no other")
+    return written
+
+
+def _of_page(url: str) -> str:
+    """Write the origin of a URL as browsers do (RFC 6454 section 6.2)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in {None, _USUAL_PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
