@@ -1,7 +1,8 @@
 """`python -m drills.soak`: mixed load for half an hour, and nothing that grows, leaks or fails.
 
-Exit code 1 when something does. A run of less than half an hour tells how memory grew, and does not
-judge it: until then a worker fills what it may remember.
+Exit code 1 when something does. The half hour begins after some twelve minutes in which a worker
+fills what it may remember. A shorter run does not wait for that: it tells how memory grew, and does
+not judge it.
 """
 
 import argparse

@@ -1,6 +1,8 @@
 """A crowd in a closed loop: everybody's next request comes after the last one's answer."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,12 +49,30 @@ FULL = Size(16, 1000, 9.0, 6.0, 2.0, 5.0)
 QUICK = Size(8, 120, 1.0, 0.0, 2.0, 2.0)
 
 
+class Pace:
+    """How many requests a second all clients make together; at first, as many as they can."""
+
+    def __init__(self) -> None:
+        self.rate = math.inf
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait for one's turn. Turns that nobody could take are not made up for."""
+        now = time.monotonic()
+        self._next = max(self._next + 1 / self.rate, now)
+        if self._next > now:
+            await asyncio.sleep(self._next - now)
+
+
 class Crowd:
     """Clients at work on one port or several; a client goes to the next when one refuses it."""
 
-    def __init__(self, ledger: Ledger, ports: Sequence[int], clients: int) -> None:
+    def __init__(
+        self, ledger: Ledger, ports: Sequence[int], clients: int, pace: Pace | None = None
+    ) -> None:
         self.ledger = ledger
         self._ports = ports
+        self._pace = pace or Pace()
         self._stopping = False
         self._tasks = [asyncio.create_task(self._loop(number)) for number in range(clients)]
 
@@ -84,6 +104,7 @@ class Crowd:
         turn = number
         visitor = self._visitor(number, wires[turn % len(wires)])
         while not self._stopping:
+            await self._pace.turn()
             if not await visitor.step():
                 turn += 1
                 visitor.wire = wires[turn % len(wires)]
@@ -100,9 +121,11 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(ledger: Ledger, ports: Sequence[int], clients: int) -> AsyncIterator[Crowd]:
+async def crowd(
+    ledger: Ledger, ports: Sequence[int], clients: int, pace: Pace | None = None
+) -> AsyncIterator[Crowd]:
     """Let a crowd loose, and stop it at the end."""
-    at_work = Crowd(ledger, ports, clients)
+    at_work = Crowd(ledger, ports, clients, pace)
     try:
         yield at_work
     finally:

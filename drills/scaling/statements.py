@@ -72,6 +72,7 @@ def _insert_session(db: Any, s: Sample) -> Awaitable[object]:
         expires_at=s.now + _HOUR,
         address="192.0.2.1",
         device=_DEVICE,
+        requires_verified=False,
     )
 
 

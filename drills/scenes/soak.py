@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from statistics import fmean
 import asyncpg
 from bench.harness.cluster import temporary
 
-from drills.harness.crowd import crowd
+from drills.harness.crowd import Pace, crowd
 from drills.harness.instances import running, workers_of
 from drills.harness.ledger import Ledger
 from drills.harness.outcome import Outcome
@@ -25,6 +25,15 @@ _WORKERS = 2
 _POOL = 10
 _CLIENTS = 8
 _EVERY = 2.0
+
+# Of what the machine can do: it has room for other work, and the rate stays what it is.
+_PACE = 0.4
+_CALIBRATION_SECONDS = 20.0
+
+# Until every worker remembers as much as it may: ended sessions for ten minutes (the life of an
+# access token and the skew of clocks), and the newest 10,000 verified tokens.
+_WARM_UP_MINUTES = 12.0
+_WARM_UP_REQUESTS = 80_000
 
 # The last third of the run may be so much above the middle one.
 _GROWTH = 1.05
@@ -45,6 +54,8 @@ class Course:
 
     workers: dict[int, list[Sample]] = field(default_factory=dict)
     connections: list[int] = field(default_factory=list)
+    revocations: list[int] = field(default_factory=list)  # that a worker has to remember
+    answered: list[int] = field(default_factory=list)  # requests, since the look before
     requests: int = 0
     acknowledged: int = 0
     refused: int = 0
@@ -54,7 +65,10 @@ class Course:
         """Take a sample of everything."""
         for pid in pids:
             self.workers.setdefault(pid, []).append(_sample(pid))
-        self.connections.append(await _connections(dsn))
+        connections, revocations = await _counted(dsn)
+        self.connections.append(connections)
+        self.revocations.append(revocations)
+        self.answered.append(self.requests - sum(self.answered))
 
     def fold(self, ledger: Ledger) -> None:
         """Add up what was answered, and forget it: a run has millions of requests."""
@@ -71,17 +85,25 @@ class Course:
 async def soak(minutes: float) -> Outcome:
     """Half an hour of mixed load on two workers: memory stays flat, nothing leaks, nothing fails.
 
-    Beside the crowd there are clients that leave too early, guess and send nonsense. Each worker's
-    resident memory and open files, and the database's connections, are looked at every two seconds.
-    The mean memory of the last third is at most 5 % above that of the middle one.
+    Beside the crowd there are clients that leave too early, guess and send nonsense. The crowd asks
+    at a steady pace, two fifths of what the machine did when asked for all: what a worker remembers
+    by design depends on the rate. The half hour begins when that is full: ended sessions for ten
+    minutes, the newest 10,000 verified tokens. From then on each worker's resident memory and open
+    files, and the database's connections, are looked at every two seconds. The mean memory of the
+    last third is at most 5 % above that of the middle one.
     """
-    course, ledger = Course(), Ledger()
+    whole = minutes >= WHOLE_MINUTES
+    course, ledger, pace = Course(), Ledger(), Pace()
     with temporary() as cluster:
         dsn = cluster.dsn()
         async with running(dsn, WORKERS=_WORKERS, DATABASE_POOL_SIZE=_POOL) as server:
             pids = workers_of(server)
             at_rest = {pid: _sample(pid) for pid in pids}
-            async with crowd(ledger, [server.port], _CLIENTS), rude(server.port) as rudeness:
+            async with (
+                crowd(ledger, [server.port], _CLIENTS, pace),
+                rude(server.port) as rudeness,
+            ):
+                before = await _warm_up(ledger, pace, minutes)
                 until = time.monotonic() + 60 * minutes
                 while time.monotonic() < until:
                     await asyncio.sleep(_EVERY)
@@ -93,41 +115,72 @@ async def soak(minutes: float) -> Outcome:
             same = workers_of(server) == pids
             lost = await lost_promises(ledger, dsn, server.port)
     compared = growth(course)
-    whole = minutes >= WHOLE_MINUTES
+    refused = before.refused + course.refused
     return Outcome(
         did=f"{minutes:g} minutes of mixed load",
-        acknowledged=course.acknowledged,
-        refused=course.refused,
+        acknowledged=before.acknowledged + course.acknowledged,
+        refused=refused,
         lost=lost,
         unexpected=[
+            *before.wrong,
             *course.wrong,
             *leaks(course),
             *open_still,
             *([] if same else ["a worker was replaced"]),
-            *([f"{course.refused} x 503"] if course.refused else []),
+            *([f"{refused} x 503"] if refused else []),
             *([told for share, told in compared if whole and share > _GROWTH]),
         ],
         notes=[
-            f"{course.requests} requests, and {rudeness.count} rude ones",
+            f"{before.requests} requests to warm up, {course.requests} in the {minutes:g} minutes, "
+            f"and {rudeness.count} rude ones",
+            f"paced at {pace.rate:.0f} requests a second; "
+            f"in the thirds: {_in_thirds([count / _EVERY for count in course.answered])}",
             *(told for _, told in compared),
+            f"revocations to remember in the thirds: {_in_thirds(course.revocations)}",
             f"at most {max(course.connections)} connections to the database",
         ],
     )
+
+
+async def _warm_up(ledger: Ledger, pace: Pace, minutes: float) -> Course:
+    """Find the pace; keep it until the workers remember all they may. A short run does not wait."""
+    share = min(1.0, minutes / WHOLE_MINUTES)
+    seen, began = Course(), time.monotonic()
+    await asyncio.sleep(_CALIBRATION_SECONDS * share)
+    seen.fold(ledger)
+    pace.rate = _PACE * seen.requests / (time.monotonic() - began)
+    until = began + 60 * _WARM_UP_MINUTES * share
+    while time.monotonic() < until or seen.requests < _WARM_UP_REQUESTS * share:
+        await asyncio.sleep(_EVERY)
+        seen.fold(ledger)
+    return seen
 
 
 def growth(course: Course) -> list[tuple[float, str]]:
     """Compare the last third of the run with the middle one, for each worker."""
     told = []
     for number, samples in enumerate(course.workers.values(), 1):
-        third = len(samples) // 3
-        middle, last = (
-            fmean(sample.memory for sample in part)
-            for part in (samples[third : 2 * third], samples[2 * third :])
-        )
+        memory = [sample.memory for sample in samples]
+        _, middle, last = _thirds(memory)
         share = last / middle
-        text = f"worker {number}: {middle:.1f} MB in the middle third, {last:.1f} in the last"
-        told.append((share, f"{text} ({share - 1:+.1%})"))
+        text = f"worker {number}: {_in_thirds(memory)} MB in the thirds"
+        told.append((share, f"{text} ({share - 1:+.1%} in the last)"))
     return told
+
+
+def _thirds(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean of each third."""
+    third = len(values) // 3
+    parts = values[:third], values[third : 2 * third], values[2 * third :]
+    first, middle, last = (fmean(part) for part in parts)
+    return first, middle, last
+
+
+def _in_thirds(values: Sequence[float]) -> str:
+    first, middle, last = (
+        f"{mean:,.1f}" if mean < 1000 else f"{mean:,.0f}" for mean in _thirds(values)
+    )
+    return f"{first}, {middle} and {last}"
 
 
 def leaks(course: Course) -> list[str]:
@@ -161,13 +214,14 @@ def _sample(pid: int) -> Sample:
     return Sample(int(resident.split()[1]) / 1024, files)
 
 
-async def _connections(dsn: str) -> int:
+async def _counted(dsn: str) -> tuple[int, int]:
+    """Connections of the workers, and revocations that could still meet a token."""
     async with _connected(dsn) as connection:
-        return int(
-            await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'keyfob%'"
-            )
+        (counted,) = await connection.fetch(
+            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'keyfob%'), "
+            "(SELECT count(*) FROM revocations WHERE expires_at > now())"
         )
+        return counted[0], counted[1]
 
 
 @asynccontextmanager
