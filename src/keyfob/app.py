@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
+from keyfob.account import routes as account_routes
 from keyfob.admin import record_routes
 from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
@@ -114,6 +115,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         login_routes.routes,
         session_routes.routes,
         user_routes.routes,
+        account_routes.routes,
         admin_routes.routes,
         record_routes.routes,
         token_routes.routes,

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from keyfob.account.email import OwnEmail
+from keyfob.account.erasure import Erasure, OwnErasure
+from keyfob.account.export import OwnExport
+from keyfob.account.password import OwnPassword
+from keyfob.account.profile import OwnProfile
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Authenticator, StepUp
@@ -47,6 +52,7 @@ from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
 from keyfob.users.credentials import Credentials
+from keyfob.users.own import OwnAccounts
 from keyfob.users.profiles import Profiles
 from keyfob.users.service import Users
 from keyfob.worker import Chore, Worker
@@ -217,8 +223,17 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     refusals = Refusals(db, credentials, links, log)
     login = Login(db, users, passwords.service, sessions, guard, log, notices, refusals)
     registration = Registration(db, users, passwords.service, sessions, log, audit)
+    accounts = OwnAccounts(clock)
+    own_profile = OwnProfile(db, accounts, profiles)
+    own_password = OwnPassword(db, accounts, passwords.service, guard, sessions, links, mail, audit)
+    own_email = OwnEmail(db, users, accounts, profiles, links, outbox, mail, mail_cap, audit)
+    erasure = Erasure(users, accounts, sessions, log, mail, audit)
+    grace = timedelta(days=settings.erasure_grace_days)
+    own_erasure = OwnErasure(
+        db, users, accounts, profiles, erasure, sessions, mail, audit, clock, grace
+    )
     admin = Administration(
-        db, users, passwords.service, sessions, log, audit, clock, online_within=idle_gap
+        db, users, passwords.service, sessions, erasure, audit, clock, online_within=idle_gap
     )
 
     feed.hear_time(clock.follow)
@@ -232,6 +247,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     keyring.on_change.append(authenticator.forget)
 
     outbox.handle(Notices.KIND, notices.send)
+    outbox.handle(own_email.KIND, own_email.send_link)
     runner = OutboxRunner(outbox, poll_seconds=1.0 if settings.polls else 5.0)
     feed.hear("outbox", runner.wake)
 
@@ -251,6 +267,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             Chore("old mails", 3600, delivery.carrier.delete_old),
             Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
             Chore("old links", 3600, links.clean_up),
+            Chore("erasures", 60, own_erasure.erase_due),
         ],
         last=activity.flush,
     )
@@ -275,6 +292,11 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             mail_cap,
             delivery,
             outbox,
+            own_profile,
+            own_password,
+            own_email,
+            own_erasure,
+            OwnExport(db, audit, clock),
         )
     }
     return Wiring(

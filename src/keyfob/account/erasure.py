@@ -15,6 +15,7 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.login.log import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.errors import LastAdmin, UserNotFound
@@ -94,7 +95,8 @@ class OwnErasure:
             plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
             erase_at: datetime = plan["erase_at"]
             if plan["planned"]:
-                await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, {"erase_at": erase_at})
+                told = {**origin_in_words(origin), "erase_at": erase_at}
+                await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
                 await self._record(
                     tx, "user.erasure_planned", user_id, origin, {"erase_at": erase_at.isoformat()}
                 )
@@ -111,7 +113,9 @@ class OwnErasure:
         async with self.db.begin() as tx:
             await self._hold(tx, user_id)
             if await self.accounts.cancel_erasure(tx, user_id):
-                await self.mail.tell(tx, user_id, Template.ERASURE_CANCELLED)
+                await self.mail.tell(
+                    tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)
+                )
                 await self._record(tx, "user.erasure_cancelled", user_id, origin, {})
         self.profiles.forget(str(user_id))
 

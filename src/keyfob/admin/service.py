@@ -8,6 +8,7 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import SecretStr
 
+from keyfob.account.erasure import Erasure
 from keyfob.admin import queries
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.audit.service import Audit
@@ -17,7 +18,6 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.pagination import Place
 from keyfob.core.telemetry import mask_email
-from keyfob.login.log import LoginLog
 from keyfob.passwords.service import Passwords
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
@@ -42,7 +42,7 @@ class Administration:
     users: Users
     passwords: Passwords
     sessions: Sessions
-    log: LoginLog
+    erasure: Erasure
     audit: Audit
     clock: Clock
     online_within: timedelta
@@ -125,12 +125,7 @@ class Administration:
             UserNotFound, LastAdmin: as they say.
         """
         async with self.db.begin() as tx:
-            # Held first: a sign-in that commits meanwhile would outlive its account.
-            await self.users.hold(tx, user_id)
-            revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
-            change = await self.users.delete(tx, user_id)
-            await self.log.erase_person(tx, user_id)
-            await self.audit.erase_person(tx, user_id)
+            change, revoked = await self.erasure.erase(tx, user_id)
             await self._record(tx, actor, "user.deleted", user_id, change.old, {})
         self.sessions.apply(revoked)
 
