@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bench.harness.figures import Line
 from bench.harness.results import Document
-from bench.report import sections
+from bench.report import field, sections
 from bench.report.series import Documents, Plot, all_plots
 from bench.report.tables import cell, number, table, text_table
 from bench.scenes.catalogue import BEYOND, LINES
@@ -53,13 +53,15 @@ def write(documents: Documents) -> str:
 
 Section = Callable[[Document, dict[str, Plot]], list[str]]
 _SECTIONS: dict[str, Section] = {
-    "field_login": sections.login,
-    "field_register": sections.register,
-    "field_refresh": sections.refresh,
-    "field_me": sections.me,
-    "field_size": sections.size,
+    "field_login": field.login,
+    "field_register": field.register,
+    "field_refresh": field.refresh,
+    "field_me": field.me,
+    "field_size": field.size,
     "storm_in_full": sections.storm,
+    "field_storm": field.storm,
     "million": sections.lists,
+    "field_lists": field.lists,
     "growth_in_full": sections.growth,
     "workers": sections.workers,
     "ceiling": sections.ceiling,

@@ -57,6 +57,7 @@ def all_plots(documents: Documents) -> list[Plot]:
         _throughput(documents, "refresh", "Refreshes"),
         _throughput(documents, "me", "Who am I: GET /me, or a session check"),
         _storm(documents),
+        _field_storm(documents),
         _lists(documents),
         _growth_size(documents),
         _growth_latency(documents),
@@ -102,6 +103,28 @@ def _storm(documents: Documents) -> Plot:
         "log",
         tuple(Series(names[one.label], one.role, one.x, one.y) for one in series),
         (25, "bound of p99: 25 ms"),
+    )
+
+
+def _field_storm(documents: Documents) -> Plot:
+    return Plot(
+        "storm-in-the-field",
+        "A refresh, or a session check, while twice as many sign in as each can",
+        "Latency of refreshes or session checks in the storm by percentile, Keyfob and the field",
+        "percentile",
+        "ms",
+        "nines",
+        "log",
+        tuple(
+            _series(
+                _figures(
+                    documents,
+                    "field_storm",
+                    lambda f: f.table == "field, storm" and f.measure == "latency",
+                ),
+                role_of,
+            )
+        ),
     )
 
 

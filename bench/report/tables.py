@@ -4,6 +4,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from bench.harness.figures import Figure
+from bench.report.series import Plot
+
+Plots = dict[str, Plot]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -15,6 +18,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def text_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Write a table in Markdown whose columns are text."""
     return [f"| {' | '.join(row)} |" for row in (head, ["---" for _ in head], *rows)]
+
+
+def picture(plots: Plots, name: str) -> list[str]:
+    """Write a plot of that name, if there is one, in its two themes."""
+    if name not in plots:
+        return []
+    source = f"benchmarks/{name}"
+    return [
+        "<picture>",
+        f'  <source media="(prefers-color-scheme: dark)" srcset="{source}-dark.svg">',
+        f'  <img src="{source}-light.svg" alt="{plots[name].alt}">',
+        "</picture>",
+        "",
+    ]
 
 
 def cell(text: str) -> str:

@@ -199,6 +199,6 @@ CONTESTANT = Contestant(
         "me": "whoami: reads the session and the identity",
         "list": "on its admin port, which asks for no credentials",
         "page": "by key, on the same port",
-        "search": "the beginning of an address only, by reading all identifiers",
+        "search": "the beginning of an address only, which an index has",
     },
 )
