@@ -23,8 +23,11 @@ from keyfob.core.http.problems import (
 )
 from keyfob.core.problems import Problem
 from keyfob.health import routes as health_routes
+from keyfob.login import factor_routes as login_factor_routes
 from keyfob.login import routes as login_routes
+from keyfob.mfa import routes as factor_routes
 from keyfob.openapi import describe_api
+from keyfob.recovery import routes as recovery_routes
 from keyfob.registration import routes as registration_routes
 from keyfob.sessions import routes as session_routes
 from keyfob.settings import Settings
@@ -112,10 +115,13 @@ def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     rooms: list[APIRouter] = [
         registration_routes.routes,
+        recovery_routes.routes,
         login_routes.routes,
+        login_factor_routes.routes,
         session_routes.routes,
         user_routes.routes,
         account_routes.routes,
+        factor_routes.routes,
         admin_routes.routes,
         record_routes.routes,
         token_routes.routes,

@@ -46,6 +46,35 @@ _PROBLEM_SCHEMA = {
             "description": "For `password_change_required`: what /recover/confirm takes",
             "type": "string",
         },
+        "mfa_token": {
+            "description": "For `mfa_required`: what /login/mfa takes",
+            "type": "string",
+        },
+        "expires_in": {
+            "description": "For `mfa_required`: seconds that the token is good for",
+            "type": "integer",
+        },
+        "factors": {
+            "description": "For `mfa_required`: what may be shown",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "type", "name"],
+                "properties": {
+                    "id": {"type": "string", "format": "uuid"},
+                    "type": {"enum": ["totp", "passkey"]},
+                    "name": {"type": "string"},
+                },
+            },
+        },
+        "max_age": {
+            "description": "For `insufficient_user_authentication`: seconds (RFC 9470)",
+            "type": "integer",
+        },
+        "acr_values": {
+            "description": "For `insufficient_user_authentication`: what is asked for",
+            "type": "string",
+        },
         "errors": {
             "description": "For 422: what does not fit, without repeating it",
             "type": "array",

@@ -28,7 +28,10 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
+from keyfob.login.pending import PendingLogins
+from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.refusing import Refusals
+from keyfob.login.second_factor import SecondFactor
 from keyfob.login.service import Login
 from keyfob.mail.building import build_delivery
 from keyfob.mail.caps import Cap
@@ -40,7 +43,10 @@ from keyfob.outbox.running import OutboxRunner
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.passwords.service import Passwords
+from keyfob.recovery.service import Recovery
 from keyfob.registration.service import Registration
+from keyfob.registration.sign_ups import SignUps
+from keyfob.registration.verification import EmailVerification
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
 from keyfob.sessions.cleanup import SessionCleanup
@@ -109,6 +115,8 @@ def _measuring(passwords: PasswordRoom, db: Database) -> Callable[[], Awaitable[
     return measure
 
 
+# One for each kind of mail: whoever has sign-ups mailed to somebody could else use up the mails by
+# which that somebody recovers a password.
 def _mail_cap(settings: Settings, limits: Limits, name: str) -> Cap:
     rule = Rule.parse(name, settings.limit_mail) if settings.limits == "on" else Rule(name)
     return Cap(rule, limits.store)
@@ -221,9 +229,76 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     notices = Notices(db, log, outbox, mail, notice_cap, places)
     guard = GuardedPasswords(db, passwords.service, limits.sign_in, log, throttled_log)
     refusals = Refusals(db, credentials, links, log)
-    login = Login(db, users, passwords.service, sessions, guard, log, notices, refusals)
-    registration = Registration(db, users, passwords.service, sessions, log, audit)
+    pending = PendingLogins(db, clock)
+    sessions.on_end_all.append(pending.kill)
+    second_factor = SecondFactor(
+        db,
+        users,
+        mfa.factors,
+        mfa.passkeys,
+        pending,
+        sessions,
+        limits.factor,
+        log,
+        throttled_log,
+        notices,
+        refusals,
+    )
+    login = Login(
+        db, users, passwords.service, sessions, guard, log, notices, refusals, second_factor
+    )
+    verification = EmailVerification(
+        db, credentials, links, outbox, mail, _mail_cap(settings, limits, "mail-verify"), audit
+    )
+    sign_ups = SignUps(
+        db,
+        users,
+        credentials,
+        passwords.service,
+        verification,
+        outbox,
+        mail,
+        _mail_cap(settings, limits, "mail-register"),
+        audit,
+    )
+    registration = Registration(
+        db,
+        users,
+        passwords.service,
+        sessions,
+        log,
+        audit,
+        sign_ups=sign_ups if requires_verified else None,
+        verification=verification if settings.verify_email == "optional" else None,
+    )
+    recovery = Recovery(
+        db,
+        users,
+        credentials,
+        passwords.service,
+        sessions,
+        links,
+        outbox,
+        mail,
+        _mail_cap(settings, limits, "mail-recover"),
+        limits.sign_in,
+        log,
+        audit,
+    )
     accounts = OwnAccounts(clock)
+    reauthentication = Reauthentication(
+        db,
+        accounts,
+        guard,
+        mfa.factors,
+        mfa.passkeys,
+        mfa.challenges,
+        mfa.step_up,
+        sessions,
+        limits.factor,
+        log,
+        notices,
+    )
     own_profile = OwnProfile(db, accounts, profiles)
     own_password = OwnPassword(db, accounts, passwords.service, guard, sessions, links, mail, audit)
     own_email = OwnEmail(db, users, accounts, profiles, links, outbox, mail, mail_cap, audit)
@@ -247,6 +322,9 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     keyring.on_change.append(authenticator.forget)
 
     outbox.handle(Notices.KIND, notices.send)
+    outbox.handle(SignUps.KIND, sign_ups.admit)
+    outbox.handle(EmailVerification.KIND, verification.send_requested)
+    outbox.handle(Recovery.KIND, recovery.send_requested)
     outbox.handle(own_email.KIND, own_email.send_link)
     runner = OutboxRunner(outbox, poll_seconds=1.0 if settings.polls else 5.0)
     feed.hear("outbox", runner.wake)
@@ -265,6 +343,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             Chore("outbox gauges", 15, outbox.measure),
             Chore("old dead letters", 3600, outbox.delete_old),
             Chore("old mails", 3600, delivery.carrier.delete_old),
+            Chore("pending logins", 600, pending.clean_up),
             Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
             Chore("old links", 3600, links.clean_up),
             Chore("erasures", 60, own_erasure.erase_due),
@@ -282,11 +361,15 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             log,
             login,
             registration,
+            verification,
+            recovery,
             admin,
             users,
             mfa.factors,
             mfa.changes,
             mfa.enrolment,
+            second_factor,
+            reauthentication,
             links,
             mail,
             mail_cap,

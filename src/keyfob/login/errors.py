@@ -1,5 +1,9 @@
 """Refusals of signing in."""
 
+from collections.abc import Sequence
+
+from asyncpg import Record
+
 from keyfob.core.problems import Problem
 
 
@@ -32,4 +36,27 @@ class PasswordChangeRequired(Problem):
     def __init__(self, token: str) -> None:
         super().__init__(
             "Send this token with the new password to /recover/confirm.", extra={"token": token}
+        )
+
+
+class MfaRequired(Problem):
+    """The password was right, and the account has a second factor: show it at `/login/mfa`.
+
+    `expires_in` is in seconds. Said only after the right password, for it tells what factors there
+    are.
+    """
+
+    status = 401
+    code = "mfa_required"
+    title = "Show a second factor to sign in"
+
+    def __init__(
+        self, mfa_token: str = "", expires_in: int = 0, factors: Sequence[Record] = ()
+    ) -> None:
+        shown = [
+            {"id": str(one["id"]), "type": one["type"], "name": one["name"]} for one in factors
+        ]
+        super().__init__(
+            headers={"WWW-Authenticate": "Bearer"},
+            extra={"mfa_token": mfa_token, "expires_in": expires_in, "factors": shown},
         )

@@ -20,7 +20,12 @@ from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_p
 from keyfob.core.problems import InvalidCursor, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
-from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
+from keyfob.login.errors import (
+    AccountBlocked,
+    InvalidCredentials,
+    MfaRequired,
+    PasswordChangeRequired,
+)
 from keyfob.login.log import LoginLog
 from keyfob.login.models import LoginEventOut
 from keyfob.login.service import Login
@@ -46,6 +51,7 @@ class PasswordLogin(BaseModel):
     dependencies=[Depends(limited("login"))],
     responses=may_refuse(
         InvalidCredentials,
+        MfaRequired,
         AccountBlocked,
         PasswordChangeRequired,
         TooManyAttempts,

@@ -13,6 +13,7 @@ from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason, Seen
 from keyfob.login.notices import Notices
 from keyfob.login.refusing import Refusals
+from keyfob.login.second_factor import SecondFactor
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
@@ -35,12 +36,14 @@ class Login:
     log: LoginLog
     notices: Notices
     refusals: Refusals
+    second_factor: SecondFactor
 
     async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
         """Sign in.
 
         Raises:
             InvalidCredentials: unknown address or wrong password, alike in body and in time.
+            MfaRequired: the password was right, and a second factor is to be shown.
             AccountBlocked: the password was right, the account is blocked.
             PasswordChangeRequired: the password was right, and is to be changed first.
             TooManyAttempts: too many failures for this account or this pair of address and account.
@@ -54,6 +57,9 @@ class Login:
             email, user, password, origin, known=seen.network
         )
         assert user is not None  # noqa: S101 - nobody's password matches
+        if user["has_factor"]:
+            await self.guard.forgive(reservation)
+            await self.second_factor.ask(user, match)
         tokens = await self._open_session(user, match, origin, seen)
         await self.guard.forgive(reservation)
         if tokens is None:

@@ -19,6 +19,7 @@ from keyfob.mfa import code_queries, queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
 from keyfob.mfa.models import FactorType
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.service import Sessions
 
 _MOST_FACTORS = 10
@@ -80,7 +81,7 @@ class FactorChanges:
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
         await self.sessions.strengthen(tx, caller, amr)
-        told = {"factor": factor["name"], **_from(origin)}
+        told = {"factor": factor["name"], **origin_in_words(origin)}
         await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
         new = {"id": str(factor["id"]), "type": factor["type"]}
         await self._record(tx, "factor.added", caller, origin, new=new)
@@ -117,7 +118,7 @@ class FactorChanges:
                 if caller.role in self.roles:
                     raise LastFactor
                 await code_queries.delete_codes(tx, caller.user_id)
-            told = {"factor": removed["name"], **_from(origin)}
+            told = {"factor": removed["name"], **origin_in_words(origin)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
             old = {"id": str(factor_id), "type": FactorType(removed["type"])}
             await self._record(tx, "factor.removed", caller, origin, old=old)
@@ -133,7 +134,9 @@ class FactorChanges:
             if await queries.count_factors(tx, caller.user_id) == 0:
                 raise NoFactor
             codes = await self._replace_codes(tx, caller.user_id)
-            await self.mail.tell(tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, _from(origin))
+            await self.mail.tell(
+                tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, origin_in_words(origin)
+            )
             await self._record(tx, "recovery_codes.renewed", caller, origin)
         return codes
 
@@ -162,8 +165,3 @@ class FactorChanges:
             new=new,
             origin=origin,
         )
-
-
-def _from(origin: Origin) -> dict[str, Any]:
-    """Return what a mail tells about where a change came from."""
-    return {"address": origin.address}

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from asyncpg import Record
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from keyfob.core.text import NoControlCharacters
 
@@ -21,6 +21,7 @@ class FactorType(StrEnum):
 # What proved who it was, in the words of RFC 8176, beside what the sign-in began with.
 AMR_CODE = ("otp", "mfa")
 AMR_PASSKEY = ("pop", "mfa")
+AMR_PASSKEY_ALONE = ("pop", "user", "mfa")  # the authenticator has verified its user
 
 
 FactorName = Annotated[
@@ -30,7 +31,11 @@ FactorName = Annotated[
     NoControlCharacters(),
 ]
 # As apps show it: six digits, perhaps with a space in the middle.
-TotpCode = Annotated[str, Field(pattern=r"^[0-9]{3} ?[0-9]{3}$", examples=["123456"])]
+TotpCode = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{3} ?[0-9]{3}$", examples=["123456"]),
+    AfterValidator(lambda code: code.replace(" ", "")),
+]
 RecoveryCode = Annotated[
     str,
     Field(min_length=1, max_length=64, examples=["k3m9-x0ra-7t2e-w8vd"]),

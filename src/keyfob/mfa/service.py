@@ -13,6 +13,7 @@ from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import code_queries, queries, recovery_codes, totp
+from keyfob.sessions.devices import origin_in_words
 
 log = structlog.get_logger("keyfob.mfa")
 
@@ -72,7 +73,7 @@ class Factors:
         if not await code_queries.spend_code(tx, user_id, recovery_codes.digest(code)):
             return None
         left = await code_queries.count_codes(tx, user_id)
-        told = {"codes_left": left, "address": origin.address}
+        told = {"codes_left": left, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.RECOVERY_CODE_USED, told)
         return left
 

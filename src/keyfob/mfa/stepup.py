@@ -31,7 +31,7 @@ class FactorStepUp:
         """
         await self.ensure_factor(self.db, caller)
         if self.clock.now() - caller.auth_time > self.recent:
-            raise self._refusal()
+            raise self.refusal()
 
     async def ensure_factor(self, db: Executor, caller: Caller) -> None:
         """Let a caller pass whose sign-in had a factor, or who has none.
@@ -40,7 +40,9 @@ class FactorStepUp:
             InsufficientAuthentication: the user has a factor that this sign-in did not show.
         """
         if not has_second_factor(caller.amr) and await self.factors.has_any(db, caller.user_id):
-            raise self._refusal(acr_of(AMR_CODE))
+            raise self.refusal(lacks_factor=True)
 
-    def _refusal(self, acr: str | None = None) -> InsufficientAuthentication:
+    def refusal(self, *, lacks_factor: bool = False) -> InsufficientAuthentication:
+        """Return the refusal that asks for a new sign-in, with a factor if that is what lacks."""
+        acr = acr_of(AMR_CODE) if lacks_factor else None
         return InsufficientAuthentication(int(self.recent.total_seconds()), acr=acr)

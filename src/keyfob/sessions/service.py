@@ -1,7 +1,7 @@
 """Opening and ending sessions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,6 +42,8 @@ class Sessions:
     idle_ttl: timedelta
     max_ttl: timedelta
     requires_verified: bool = False
+    # What ends with a user's sessions: sign-ins that still wait for a second factor.
+    on_end_all: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
     async def open(
         self, tx: Tx, user_id: UUID, origin: Origin, amr: Sequence[str] = ("pwd",)
@@ -167,6 +169,8 @@ class Sessions:
         """
         now = self.clock.now()
         ids = await queries.end_sessions_of_user(tx, user_id, now, reason, but)
+        for end_more in self.on_end_all:
+            await end_more(tx, user_id)
         await revocation_queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
         return [(session_id, LAST_GENERATION) for session_id in ids]
 

@@ -75,11 +75,17 @@ async def find_user(db: Executor, user_id: UUID) -> Record | None:
 async def find_credentials(
     db: Executor, email_normal: str, requires_verified: bool
 ) -> Record | None:
-    """Return id, status and password hash; no hash for an address that is to be proven first."""
+    """Return id, status, password hash, and whether there is a second factor.
+
+    No hash for an address that is to be proven first.
+    """
     return await db.fetchrow(
         """
         SELECT id, status, waits_for_email, CASE WHEN NOT waits_for_email THEN password_hash END
-               AS password_hash
+               AS password_hash,
+               EXISTS (
+                   SELECT FROM factors WHERE user_id = users.id AND confirmed_at IS NOT NULL
+               ) AS has_factor
           FROM users, LATERAL (SELECT $2 AND email_verified_at IS NULL AS waits_for_email) AS state
          WHERE email_normal = $1
         """,

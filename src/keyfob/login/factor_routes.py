@@ -1,0 +1,173 @@
+"""The second step of a sign-in, and proving oneself once more."""
+
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.requests import Request
+
+from keyfob.core.http import (
+    AnyCaller,
+    Provided,
+    RequestOrigin,
+    may_refuse,
+    router,
+    while_present,
+)
+from keyfob.core.problems import (
+    InsufficientAuthentication,
+    Overloaded,
+    TooManyRequests,
+    Unauthenticated,
+)
+from keyfob.core.text import NoControlCharacters
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.routes import limited
+from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
+from keyfob.login.reauthentication import Reauthentication
+from keyfob.login.second_factor import SecondFactor, Shown
+from keyfob.mfa.credentials import AssertionIn
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.models import RecoveryCode, TotpCode
+from keyfob.sessions.models import TokensOut
+from keyfob.users.models import PasswordIn
+
+routes = router()
+
+MfaToken = Annotated[
+    str, Field(min_length=1, max_length=256, examples=["kfm_…"]), NoControlCharacters()
+]
+
+
+def _say_so(schema: dict[str, Any], model: type["_OneOf"]) -> None:
+    for part in schema["properties"].values():
+        if "anyOf" in part:
+            part.update(part.pop("anyOf")[0])
+            part.pop("default", None)
+    schema["oneOf"] = [{"required": [way]} for way in model.ways]
+
+
+class _OneOf(BaseModel):
+    """A body that proves something in exactly one of several `ways`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_say_so)
+    ways: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _refuse_none_and_many(self) -> Self:
+        if sum(getattr(self, way) is not None for way in self.ways) != 1:
+            raise ValueError(f"should have exactly one of {', '.join(self.ways)}")
+        return self
+
+
+class FactorShow(_OneOf):
+    """The token of a sign-in that waits, and one factor."""
+
+    ways = ("code", "recovery_code", "credential")
+
+    mfa_token: MfaToken
+    code: TotpCode | None = None
+    recovery_code: RecoveryCode | None = None
+    credential: AssertionIn | None = None
+
+
+class PendingLogin(BaseModel):
+    """The token of a sign-in that waits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mfa_token: MfaToken
+
+
+class ProofOnceMore(_OneOf):
+    """The password, or where a factor is set the factor; `challenge_id` goes with `credential`."""
+
+    ways = ("password", "code", "credential")
+
+    password: PasswordIn | None = None
+    code: TotpCode | None = None
+    credential: AssertionIn | None = None
+    challenge_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _refuse_halves(self) -> Self:
+        if (self.credential is None) != (self.challenge_id is None):
+            raise ValueError("should have challenge_id with credential, and only then")
+        return self
+
+
+@routes.post(
+    "/login/mfa",
+    tags=["Sign-in"],
+    dependencies=[Depends(limited("login"))],
+    responses=may_refuse(
+        InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyAttempts, TooManyRequests
+    ),
+)
+async def show_factor(
+    body: FactorShow,
+    origin: RequestOrigin,
+    second_factor: Annotated[SecondFactor, Provided(SecondFactor)],
+) -> TokensOut:
+    """End a sign-in that waits for a second factor, and get a session's first tokens.
+
+    The token of `/login` works once, for five minutes and five attempts; a code works once.
+    """
+    shown = Shown(
+        body.code, body.recovery_code, body.credential.as_json() if body.credential else None
+    )
+    return TokensOut.of(await second_factor.show(body.mfa_token, shown, origin))
+
+
+@routes.post(
+    "/login/mfa/options",
+    tags=["Sign-in"],
+    dependencies=[Depends(limited("login"))],
+    responses=may_refuse(InvalidFactor, TooManyRequests),
+)
+async def ask_for_passkey(
+    body: PendingLogin, second_factor: Annotated[SecondFactor, Provided(SecondFactor)]
+) -> dict[str, Any]:
+    """Get what to hand to `navigator.credentials.get()`, to show a passkey as the second factor.
+
+    Its challenge is good for one answer, and each call gives another.
+    """
+    return await second_factor.request_options(body.mfa_token)
+
+
+@routes.post(
+    "/me/reauthenticate",
+    tags=["Account"],
+    dependencies=[Depends(limited("me-password"))],
+    responses=may_refuse(
+        Unauthenticated,
+        InvalidCredentials,
+        InvalidFactor,
+        InsufficientAuthentication,
+        TooManyAttempts,
+        TooManyRequests,
+        Overloaded,
+    ),
+)
+async def reauthenticate(
+    request: Request,
+    body: ProofOnceMore,
+    caller: AnyCaller,
+    origin: RequestOrigin,
+    service: Annotated[Reauthentication, Provided(Reauthentication)],
+) -> TokensOut:
+    """Prove once more who you are, and get new tokens of this session; its old ones are dead.
+
+    Where a factor is set, show the factor; the password is refused then.
+    """
+    if body.code is not None:
+        return TokensOut.of(await service.with_code(caller, body.code, origin))
+    if body.credential is not None and body.challenge_id is not None:
+        credential = body.credential.as_json()
+        return TokensOut.of(
+            await service.with_passkey(caller, body.challenge_id, credential, origin)
+        )
+    assert body.password is not None  # noqa: S101 - one of the three is there
+    attempt = service.with_password(caller, body.password, origin)
+    return TokensOut.of(await while_present(request, attempt))

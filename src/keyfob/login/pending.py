@@ -1,0 +1,83 @@
+"""The state between two factors: the password was right, and the factor is still to be shown.
+
+It is a row, so that any worker may end it. Its token is good for `/login/mfa` and nothing else, for
+five minutes, five attempts and one session.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.secrets import random_text
+from keyfob.login import pending_queries as queries
+
+PENDING_SECONDS = 300
+_ATTEMPTS = 5
+_PREFIX = "kfm_"
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True)
+class PendingLogins:
+    """Begins, counts down and ends the waits for a second factor."""
+
+    db: Database
+    clock: Clock
+
+    async def begin(
+        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str]
+    ) -> str | None:
+        """Begin a wait and return its token; None if the user's password is another by now."""
+        token = _PREFIX + random_text(_TOKEN_BYTES)
+        now = self.clock.now()
+        begun = await queries.insert_pending(
+            tx,
+            token_hash=_digest(token),
+            user_id=user_id,
+            password_hash=password_hash,
+            amr=amr,
+            attempts=_ATTEMPTS,
+            now=now,
+            expires_at=now + timedelta(seconds=PENDING_SECONDS),
+        )
+        return token if begun else None
+
+    async def find(self, token: str) -> Record | None:
+        """Return `user_id` and `amr` of a wait, or None; nothing is spent."""
+        return await queries.find_pending(self.db, _digest(token), self.clock.now())
+
+    async def take_attempt(self, token: str) -> Record | None:
+        """Take an attempt, before it is looked at; return the `challenge` that was asked, if any.
+
+        None if the wait is over, or no attempt is left.
+        """
+        return await queries.take_attempt(self.db, _digest(token), self.clock.now())
+
+    async def set_challenge(self, token: str, challenge: bytes) -> bool:
+        """Keep what a passkey is to sign; False if the wait is over."""
+        return await queries.set_challenge(self.db, _digest(token), challenge, self.clock.now())
+
+    async def spend(self, tx: Tx, token: str) -> bool:
+        """End the wait, in the transaction that opens the session; False if it is over already."""
+        return await queries.spend_pending(tx, _digest(token), self.clock.now())
+
+    async def kill(self, tx: Tx, user_id: UUID) -> None:
+        """End every wait of a user: the password or the factors are others, or the user is blocked.
+
+        Change the user's row before, so that a wait that is beginning is seen.
+        """
+        await queries.delete_pending_of(tx, user_id)
+
+    async def clean_up(self) -> None:
+        """Drop the waits that are over."""
+        await queries.delete_expired(self.db, self.clock.now())
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,118 @@
+"""SQL of the state between two factors."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+
+
+async def insert_pending(
+    tx: Tx,
+    *,
+    token_hash: bytes,
+    user_id: UUID,
+    password_hash: str,
+    amr: Sequence[str],
+    attempts: int,
+    now: datetime,
+    expires_at: datetime,
+) -> bool:
+    """Begin the wait for a second factor; False if the password is another by now.
+
+    The user's row is locked FOR SHARE: a new password that commits first is seen here, and one
+    that comes later finds this row and deletes it.
+    """
+    begun = await tx.fetchval(
+        """
+        WITH owner AS (
+            SELECT id FROM users WHERE id = $2 AND password_hash = $3 FOR SHARE
+        )
+        INSERT INTO pending_logins (token_hash, user_id, amr, attempts_left, created_at, expires_at)
+        SELECT $1, id, $4, $5, $6, $7 FROM owner
+        RETURNING true
+        """,
+        token_hash,
+        user_id,
+        password_hash,
+        list(amr),
+        attempts,
+        now,
+        expires_at,
+    )
+    return bool(begun)
+
+
+async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> Record | None:
+    """Return whose sign-in waits; None if it is unknown, spent, expired or out of attempts."""
+    return await db.fetchrow(
+        """
+        SELECT user_id, amr FROM pending_logins
+         WHERE token_hash = $1 AND expires_at > $2 AND attempts_left > 0
+        """,
+        token_hash,
+        now,
+    )
+
+
+async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> Record | None:
+    """Take one of the attempts, and the challenge with it; None if there is none left.
+
+    Before the factor is looked at: of guesses that run at once, each counts, and a challenge is
+    answered once.
+    """
+    return await db.fetchrow(
+        """
+        WITH held AS (
+            SELECT token_hash, challenge FROM pending_logins
+             WHERE token_hash = $1 AND expires_at > $2 AND attempts_left > 0
+               FOR UPDATE
+        )
+        UPDATE pending_logins AS p
+           SET attempts_left = p.attempts_left - 1, challenge = NULL
+          FROM held WHERE p.token_hash = held.token_hash
+        RETURNING held.challenge
+        """,
+        token_hash,
+        now,
+    )
+
+
+async def set_challenge(db: Executor, token_hash: bytes, challenge: bytes, now: datetime) -> bool:
+    """Keep what a passkey is to sign, in the place of what it was asked before."""
+    kept = await db.fetchval(
+        """
+        UPDATE pending_logins SET challenge = $2
+         WHERE token_hash = $1 AND expires_at > $3 AND attempts_left > 0
+        RETURNING true
+        """,
+        token_hash,
+        challenge,
+        now,
+    )
+    return bool(kept)
+
+
+async def spend_pending(tx: Tx, token_hash: bytes, now: datetime) -> bool:
+    """End the wait with a session; False if another request did, or it is expired by now.
+
+    One DELETE: of two requests racing with one token, only one can win.
+    """
+    spent = await tx.fetchval(
+        "DELETE FROM pending_logins WHERE token_hash = $1 AND expires_at > $2 RETURNING true",
+        token_hash,
+        now,
+    )
+    return bool(spent)
+
+
+async def delete_pending_of(tx: Tx, user_id: UUID) -> None:
+    """End every wait of a user."""
+    await tx.execute("DELETE FROM pending_logins WHERE user_id = $1", user_id)
+
+
+async def delete_expired(db: Executor, now: datetime) -> None:
+    """Drop what nobody ended in time."""
+    await db.execute("DELETE FROM pending_logins WHERE expires_at <= $1", now)

@@ -1,0 +1,158 @@
+"""Proving once more who one is, for what asks for a recent sign-in (RFC 9470)."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from keyfob.core.authority import Caller
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
+from keyfob.limits.service import FactorThrottle
+from keyfob.login.errors import InvalidCredentials
+from keyfob.login.guarding import GuardedPasswords
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.login.notices import Notices
+from keyfob.mfa.challenges import Challenges
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY_ALONE
+from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.service import Factors
+from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.service import Sessions
+from keyfob.users.email import Email
+from keyfob.users.own import OwnAccounts
+
+
+@dataclass(frozen=True)
+class Reauthentication:
+    """Gives a session new tokens with a new `auth_time`.
+
+    Who has a factor shows the factor, and it alone: the session began with the rest, and `amr` goes
+    on telling so. The same throttles as at the sign-in count: a stolen access token is worth no
+    guess more.
+    """
+
+    db: Database
+    accounts: OwnAccounts
+    guard: GuardedPasswords
+    factors: Factors
+    passkeys: Passkeys
+    challenges: Challenges
+    step_up: FactorStepUp
+    sessions: Sessions
+    throttle: FactorThrottle
+    log: LoginLog
+    notices: Notices
+
+    async def with_password(self, caller: Caller, password: SecretStr, origin: Origin) -> Tokens:
+        """Prove it by the password, where no factor is set.
+
+        Raises:
+            InsufficientAuthentication: there is a factor, and that is to be shown.
+            InvalidCredentials: the password is another.
+            TooManyAttempts: too many failures for this account, sign-ins among them.
+            Overloaded: more password checks wait than can be done in time.
+            Unauthenticated: the account or the session is gone.
+        """
+        if await self.factors.has_any(self.db, caller.user_id):
+            raise self.step_up.refusal(lacks_factor=True)
+        account = await self.accounts.find(self.db, caller.user_id)
+        if account is None:
+            raise Unauthenticated
+        seen = await self.log.recall(self.db, caller.user_id, origin)
+        email = Email(account["email"], account["email_normal"])
+        _, reservation = await self.guard.check(
+            email, account, password, origin, known=seen.network
+        )
+        async with self.db.begin() as tx:
+            await self.factors.hold_account(tx, caller.user_id)
+            known = await self.accounts.find(tx, caller.user_id)
+            if known is None or known["password_hash"] != account["password_hash"]:
+                raise InvalidCredentials  # it was changed while it was being checked
+            tokens, revoked = await self._renew(tx, caller, ("pwd",), origin)
+        self.sessions.apply(revoked)
+        await self.guard.forgive(reservation)
+        return tokens
+
+    async def with_code(self, caller: Caller, code: str, origin: Origin) -> Tokens:
+        """Prove it by a code of an authenticator.
+
+        Raises:
+            InvalidFactor: it is none of now, or was used.
+            TooManyAttempts: too many wrong codes, at sign-ins or here.
+            Unauthenticated: the session is gone.
+        """
+        reservation = await self.throttle.reserve(str(caller.user_id))
+        try:
+            async with self.db.begin() as tx:
+                await self._spend_code(tx, caller, code)
+                amr = _joined(caller.amr, AMR_CODE)
+                tokens, revoked = await self._renew(tx, caller, amr, origin)
+        except InvalidFactor:
+            await self._refuse_factor(caller, origin)
+            raise
+        self.sessions.apply(revoked)
+        await self.throttle.forgive(reservation)
+        return tokens
+
+    async def with_passkey(
+        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any], origin: Origin
+    ) -> Tokens:
+        """Prove it by a passkey, which answers the challenge of `/login/passkey/options`.
+
+        Raises:
+            InvalidFactor: for whatever reason; the log tells.
+            Unauthenticated: the session is gone.
+        """
+        try:
+            await self._check_passkey(caller, challenge_id, credential)
+        except InvalidFactor:
+            await self._refuse_factor(caller, origin)
+            raise
+        async with self.db.begin() as tx:
+            amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
+            tokens, revoked = await self._renew(tx, caller, amr, origin)
+        self.sessions.apply(revoked)
+        return tokens
+
+    async def _spend_code(self, tx: Tx, caller: Caller, code: str) -> None:
+        await self.factors.hold_account(tx, caller.user_id)
+        if not await self.factors.check_code(tx, caller.user_id, code):
+            raise InvalidFactor
+
+    async def _check_passkey(
+        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
+    ) -> None:
+        challenge = await self.challenges.spend(challenge_id, None)
+        if challenge is None:
+            raise InvalidFactor
+        await self.passkeys.verify_assertion(
+            self.db,
+            credential,
+            challenge,
+            user_id=caller.user_id,
+            require_user_verification=True,
+        )
+
+    async def _renew(
+        self, tx: Tx, caller: Caller, amr: tuple[str, ...], origin: Origin
+    ) -> tuple[Tokens, list[tuple[UUID, int]]]:
+        tokens, revoked = await self.sessions.renew(tx, caller, amr)
+        await self.notices.of_sign_in(
+            tx, caller.user_id, Reason.REAUTHENTICATED, origin, caller.session_id
+        )
+        return tokens, revoked
+
+    async def _refuse_factor(self, caller: Caller, origin: Origin) -> None:
+        await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, origin)
+
+
+def _joined(before: tuple[str, ...], shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Add what was shown to what the session had: `mfa` at the end, each once."""
+    methods = [method for method in (*before, *shown) if method != "mfa"]
+    return (*dict.fromkeys(methods), "mfa")

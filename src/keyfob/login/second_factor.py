@@ -1,0 +1,181 @@
+"""The second step of a sign-in: a factor, after the password."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
+from keyfob.core.problems import TooManyRequests
+from keyfob.limits.errors import TooManyAttempts
+from keyfob.limits.local import LocalRate
+from keyfob.limits.service import FactorThrottle, Reservation
+from keyfob.login.errors import InvalidCredentials, MfaRequired
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.login.notices import Notices
+from keyfob.login.pending import PENDING_SECONDS, PendingLogins
+from keyfob.login.refusing import Refusals
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
+from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.service import Factors
+from keyfob.passwords.service import PasswordMatch
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.service import Sessions
+from keyfob.users.service import Users
+
+_AMR = ("pwd",)
+
+
+class Shown(NamedTuple):
+    """What is shown as a second factor: one of the three."""
+
+    code: str | None = None
+    recovery_code: str | None = None
+    credential: dict[str, Any] | None = None
+
+
+class Proof(NamedTuple):
+    """A factor that was right: what it adds to `amr`, and how the login log names the sign-in."""
+
+    amr: Sequence[str]
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """Asks for a factor once the password was right, and opens the session once it is shown."""
+
+    db: Database
+    users: Users
+    factors: Factors
+    passkeys: Passkeys
+    pending: PendingLogins
+    sessions: Sessions
+    throttle: FactorThrottle
+    log: LoginLog
+    throttled_log: LocalRate
+    notices: Notices
+    refusals: Refusals
+
+    async def ask(self, user: Record, match: PasswordMatch) -> NoReturn:
+        """Begin the wait for a factor of a user whose password was right.
+
+        Raises:
+            MfaRequired: with the token that ends the wait, and the factors to choose from.
+            InvalidCredentials: the password was changed while it was being checked.
+        """
+        stored = user["password_hash"]
+        async with self.db.begin() as tx:
+            if match.new_hash:
+                await self.users.improve_hash(tx, user["id"], stored, match.new_hash)
+            token = await self.pending.begin(tx, user["id"], match.new_hash or stored, _AMR)
+            factors = await self.factors.list(tx, user["id"])
+        if token is None:
+            raise InvalidCredentials
+        raise MfaRequired(token, PENDING_SECONDS, factors)
+
+    async def request_options(self, token: str) -> dict[str, Any]:
+        """Return what to ask the user's passkeys, and keep the challenge for one answer.
+
+        Raises:
+            InvalidFactor: the token is no good, for whatever reason, or there is no passkey.
+        """
+        waiting = await self.pending.find(token)
+        if waiting is None:
+            raise InvalidFactor
+        options, challenge = await self.passkeys.request_options(self.db, waiting["user_id"])
+        if not options["allowCredentials"] or not await self.pending.set_challenge(
+            token, challenge
+        ):
+            raise InvalidFactor
+        return options
+
+    async def show(self, token: str, shown: Shown, origin: Origin) -> Tokens:
+        """End the wait with a session.
+
+        Raises:
+            InvalidFactor: the factor is wrong, or the token spent, expired or unknown.
+            TooManyAttempts: too many wrong codes for this account, whatever the token.
+            AccountBlocked, PasswordChangeRequired: said only now, after both factors.
+        """
+        waiting = await self.pending.find(token)
+        if waiting is None:
+            raise InvalidFactor
+        user_id = waiting["user_id"]
+        reservation = await self._reserve(user_id, shown, origin)
+        taken = await self.pending.take_attempt(token)
+        if taken is None:
+            raise InvalidFactor
+        try:
+            proof = await self._check_passkey(user_id, shown, taken["challenge"])
+            tokens = await self._open(token, waiting, shown, proof, origin)
+        except InvalidFactor:
+            await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, origin)
+            raise
+        await self.throttle.forgive(reservation)
+        if tokens is None:
+            await self.refusals.refuse(user_id, origin)
+        return tokens
+
+    async def _reserve(self, user_id: UUID, shown: Shown, origin: Origin) -> Reservation:
+        """Count a code before it is looked at; what nobody can guess is not counted."""
+        if shown.code is None:
+            return Reservation()
+        try:
+            return await self.throttle.reserve(str(user_id))
+        except TooManyAttempts:
+            # The first in a minute: whoever is throttled could else fill the disk for free.
+            with suppress(TooManyRequests):
+                self.throttled_log.hit((user_id, origin.address))
+                await self.log.refused(self.db, None, user_id, Reason.THROTTLED, origin)
+            raise
+
+    async def _check_passkey(
+        self, user_id: UUID, shown: Shown, challenge: bytes | None
+    ) -> Proof | None:
+        """Check a passkey, outside of any transaction: it takes a thread its time."""
+        if shown.credential is None:
+            return None
+        if challenge is None:
+            raise InvalidFactor
+        await self.passkeys.verify_assertion(
+            self.db, shown.credential, challenge, user_id=user_id, require_user_verification=False
+        )
+        return Proof(AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY)
+
+    async def _open(
+        self, token: str, waiting: Record, shown: Shown, proof: Proof | None, origin: Origin
+    ) -> Tokens | None:
+        """Spend the code, the wait and open the session, all or nothing; None if refused.
+
+        Raises:
+            InvalidFactor: the code is wrong, or another request has ended the wait.
+        """
+        user_id = waiting["user_id"]
+        async with self.db.begin() as tx:
+            await self.factors.hold_account(tx, user_id)
+            proof = proof or await self._spend_code(tx, user_id, shown, origin)
+            if proof is None or not await self.pending.spend(tx, token):
+                raise InvalidFactor
+            amr = (*waiting["amr"], *proof.amr)
+            tokens = await self.sessions.open(tx, user_id, origin, amr)
+            if tokens is not None:
+                await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens.session_id)
+        return tokens
+
+    async def _spend_code(
+        self, tx: Tx, user_id: UUID, shown: Shown, origin: Origin
+    ) -> Proof | None:
+        if shown.code is not None and await self.factors.check_code(tx, user_id, shown.code):
+            return Proof(AMR_CODE, Reason.PASSWORD_AND_CODE)
+        if shown.recovery_code is not None:
+            left = await self.factors.spend_recovery_code(tx, user_id, shown.recovery_code, origin)
+            if left is not None:
+                return Proof(AMR_CODE, Reason.PASSWORD_AND_RECOVERY_CODE)
+        return None
