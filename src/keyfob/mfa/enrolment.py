@@ -71,8 +71,8 @@ class TotpEnrolment:
             raise FactorNotFound
         # Counted apart from those at the sign-in, so that nobody is kept out by a clumsy start.
         attempt = await self.throttle.reserve("enrolment", str(caller.user_id))
-        secret = self.factors.box.open(begun["secret"], factor_id.bytes)
-        step = totp.find_step(secret, code, int(now.timestamp()))
+        secret = self.factors.open(begun["secret"], factor_id)
+        step = totp.find_step(secret, code, int(now.timestamp())) if secret else None
         if step is None:
             raise InvalidFactor
         async with self.db.begin() as tx:

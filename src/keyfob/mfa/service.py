@@ -56,7 +56,7 @@ class Factors:
         now = self.clock.now()
         spent = None
         for factor in await queries.list_totp_secrets(tx, user_id):
-            secret = self._open(factor["secret"], factor["id"])
+            secret = self.open(factor["secret"], factor["id"])
             step = secret and totp.find_step(secret, code, int(now.timestamp()))
             if secret and step and spent is None:
                 sealed = self._sealed_by_first(factor, secret)
@@ -85,6 +85,17 @@ class Factors:
         """Return an authenticator's secret as it may rest in its row, and in no other."""
         return self.box.seal(secret, factor_id.bytes)
 
+    def open(self, sealed: bytes, factor_id: UUID) -> bytes | None:
+        """Return what `seal` hid; None where the key was dropped or the bytes are of another row.
+
+        The user's other factors still work then.
+        """
+        try:
+            return self.box.open(sealed, factor_id.bytes)
+        except CannotDecrypt as fault:
+            log.warning("factor_cannot_be_opened", factor_id=str(factor_id), why=str(fault))
+            return None
+
     async def reseal(self) -> int:
         """Seal every secret with the first secret key; return how many were not."""
         renewed = 0
@@ -95,14 +106,6 @@ class Factors:
                     await queries.update_secret(tx, factor["id"], self.seal(secret, factor["id"]))
                     renewed += 1
         return renewed
-
-    def _open(self, sealed: bytes, factor_id: UUID) -> bytes | None:
-        """Open a secret; where its key was dropped, the others of the user still work."""
-        try:
-            return self.box.open(sealed, factor_id.bytes)
-        except CannotDecrypt as fault:
-            log.warning("factor_cannot_be_opened", factor_id=str(factor_id), why=str(fault))
-            return None
 
     def _sealed_by_first(self, factor: Record, secret: bytes) -> bytes:
         sealed: bytes = factor["secret"]
