@@ -24,7 +24,9 @@ from keyfob.core.http.problems import (
 from keyfob.core.problems import Problem
 from keyfob.health import routes as health_routes
 from keyfob.login import factor_routes as login_factor_routes
+from keyfob.login import passkey_routes as login_passkey_routes
 from keyfob.login import routes as login_routes
+from keyfob.mfa import passkey_routes
 from keyfob.mfa import routes as factor_routes
 from keyfob.openapi import describe_api
 from keyfob.recovery import routes as recovery_routes
@@ -118,10 +120,12 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         recovery_routes.routes,
         login_routes.routes,
         login_factor_routes.routes,
+        login_passkey_routes.routes,
         session_routes.routes,
         user_routes.routes,
         account_routes.routes,
         factor_routes.routes,
+        passkey_routes.routes,
         admin_routes.routes,
         record_routes.routes,
         token_routes.routes,

@@ -10,6 +10,7 @@ from keyfob.account.erasure import Erasure, OwnErasure
 from keyfob.account.export import OwnExport
 from keyfob.account.password import OwnPassword
 from keyfob.account.profile import OwnProfile
+from keyfob.admin.factors import FactorReset
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Authenticator, StepUp
@@ -28,6 +29,7 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
+from keyfob.login.passkey import PasskeyLogin
 from keyfob.login.pending import PendingLogins
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.refusing import Refusals
@@ -247,6 +249,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     login = Login(
         db, users, passwords.service, sessions, guard, log, notices, refusals, second_factor
     )
+    passkey_login = PasskeyLogin(db, mfa.challenges, mfa.passkeys, sessions, log, notices, refusals)
     verification = EmailVerification(
         db, credentials, links, outbox, mail, _mail_cap(settings, limits, "mail-verify"), audit
     )
@@ -310,6 +313,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     admin = Administration(
         db, users, passwords.service, sessions, erasure, audit, clock, online_within=idle_gap
     )
+    factor_reset = FactorReset(db, users, mfa.factors, pending, mail, audit)
 
     feed.hear_time(clock.follow)
     feed.hear("revoked", revocations.hear)
@@ -345,6 +349,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             Chore("old mails", 3600, delivery.carrier.delete_old),
             Chore("pending logins", 600, pending.clean_up),
             Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
+            Chore("old challenges", 600, mfa.challenges.clean_up),
             Chore("old links", 3600, links.clean_up),
             Chore("erasures", 60, own_erasure.erase_due),
         ],
@@ -368,6 +373,9 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             mfa.factors,
             mfa.changes,
             mfa.enrolment,
+            mfa.passkey_enrolment,
+            passkey_login,
+            factor_reset,
             second_factor,
             reauthentication,
             links,

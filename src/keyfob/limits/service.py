@@ -15,7 +15,7 @@ from keyfob.settings import LimitSettings, WrongSetting
 
 _BATCH = 5000
 
-ROUTES = ("register", "login", "logout", "me", "me-password", "me-email", "me-export", "admin")
+ROUTES = ("register", "login", "passkey", "logout", "me", "me-password", "me-email", "me-export", "admin")
 
 
 @dataclass(frozen=True)

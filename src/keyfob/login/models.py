@@ -25,11 +25,13 @@ class Reason(StrEnum):
     PASSWORD_AND_CODE = "password_and_code"  # noqa: S105 - a reason, no secret
     PASSWORD_AND_RECOVERY_CODE = "password_and_recovery_code"  # noqa: S105 - likewise
     PASSWORD_AND_PASSKEY = "password_and_passkey"  # noqa: S105 - likewise
+    PASSKEY = "passkey"
     REAUTHENTICATED = "reauthenticated"
     REGISTERED = "registered"
     UNKNOWN_EMAIL = "unknown_email"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
     WRONG_FACTOR = "wrong_factor"
+    WRONG_PASSKEY = "wrong_passkey"
     BLOCKED = "account_blocked"
     THROTTLED = "too_many_attempts"
     UNVERIFIED = "email_not_verified"

@@ -1,10 +1,11 @@
-"""What a browser sends of a passkey: `PublicKeyCredential.toJSON()` (WebAuthn Level 3 section 5.1).
+"""What browsers are given and send of passkeys: the JSON of WebAuthn Level 3, section 5.1.
 
-Every part is bounded, so that nothing of it is worth much to parse. What browsers add beside is not
-read.
+Every part of what they send is bounded, so that nothing of it is worth much to parse. What they add
+beside is not read.
 """
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 from pydantic.alias_generators import to_camel
@@ -57,3 +58,21 @@ class AssertionIn(_CredentialIn):
     """The proof that a passkey is at hand."""
 
     response: AssertionResponseIn
+
+
+class CeremonyOut(BaseModel):
+    """What to hand to the browser, and the challenge to name when it has answered."""
+
+    challenge_id: UUID
+    options: Annotated[
+        dict[str, Any],
+        Field(
+            description="For `PublicKeyCredential.parseCreationOptionsFromJSON()` or "
+            "`parseRequestOptionsFromJSON()`"
+        ),
+    ]
+
+    @classmethod
+    def of(cls, begun: tuple[UUID, dict[str, Any]]) -> "CeremonyOut":
+        challenge_id, options = begun
+        return cls(challenge_id=challenge_id, options=options)

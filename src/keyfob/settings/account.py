@@ -102,4 +102,3 @@ class FactorSettings(BaseModel):
         default_factory=list,
         description="Origins that may use passkeys, with commas; absent: that of KEYFOB_PUBLIC_URL",
     )
-    limit_passkey: Limit = Field("60/minute", description="Sign-ins by passkey, per client address")

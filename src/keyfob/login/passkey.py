@@ -1,0 +1,73 @@
+"""Signing in with a passkey alone: it is what one has, and verifies who has it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.login.log import LoginLog
+from keyfob.login.models import Reason
+from keyfob.login.notices import Notices
+from keyfob.login.refusing import Refusals
+from keyfob.mfa.challenges import Challenges
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.models import AMR_PASSKEY_ALONE
+from keyfob.mfa.passkeys import Passkeys
+from keyfob.sessions.models import Tokens
+from keyfob.sessions.service import Sessions
+
+
+@dataclass(frozen=True)
+class PasskeyLogin:
+    """Turns the answer of a passkey into a session."""
+
+    db: Database
+    challenges: Challenges
+    passkeys: Passkeys
+    sessions: Sessions
+    log: LoginLog
+    notices: Notices
+    refusals: Refusals
+
+    async def options(self) -> tuple[UUID, dict[str, Any]]:
+        """Return the id of a challenge, and what to ask the passkey that the user chooses.
+
+        The same for everyone: nobody learns who has a passkey.
+        """
+        challenge_id, challenge = await self.challenges.issue(None)
+        return challenge_id, await self.passkeys.options_alone(challenge)
+
+    async def sign_in(
+        self, challenge_id: UUID, credential: dict[str, Any], origin: Origin
+    ) -> Tokens:
+        """Sign in.
+
+        Raises:
+            InvalidFactor: the challenge is unknown, spent or expired, or the passkey is not to be
+                believed; the log tells which.
+            AccountBlocked, PasswordChangeRequired: said only after a right answer.
+        """
+        try:
+            user_id = await self._verified(challenge_id, credential)
+        except InvalidFactor:
+            claimed = await self.passkeys.find_owner(credential)
+            await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, origin)
+            raise
+        async with self.db.begin() as tx:
+            tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
+            if tokens is not None:
+                await self.notices.of_sign_in(
+                    tx, user_id, Reason.PASSKEY, origin, tokens.session_id
+                )
+        if tokens is None:
+            await self.refusals.refuse(user_id, origin)
+        return tokens
+
+    async def _verified(self, challenge_id: UUID, credential: dict[str, Any]) -> UUID:
+        challenge = await self.challenges.spend(challenge_id, None)
+        if challenge is None:
+            raise InvalidFactor
+        return await self.passkeys.verify_assertion(
+            self.db, credential, challenge, user_id=None, require_user_verification=True
+        )

@@ -1,0 +1,52 @@
+"""Sign in with a passkey alone."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict
+
+from keyfob.core.http import Provided, RequestOrigin, may_refuse, router
+from keyfob.core.problems import TooManyRequests
+from keyfob.limits.routes import limited
+from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
+from keyfob.login.passkey import PasskeyLogin
+from keyfob.mfa.credentials import AssertionIn, CeremonyOut
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.sessions.models import TokensOut
+
+routes = router("Sign-in")
+
+Service = Annotated[PasskeyLogin, Provided(PasskeyLogin)]
+_LIMITED = [Depends(limited("passkey"))]
+
+
+class PasskeyProof(BaseModel):
+    """What `navigator.credentials.get()` gave, and for which challenge."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    challenge_id: UUID
+    credential: AssertionIn
+
+
+@routes.post("/login/passkey/options", dependencies=_LIMITED, responses=may_refuse(TooManyRequests))
+async def begin_passkey_login(service: Service) -> CeremonyOut:
+    """Get what to hand to `navigator.credentials.get()`, to sign in without a password.
+
+    The challenge is good for one answer, within five minutes.
+    """
+    return CeremonyOut.of(await service.options())
+
+
+@routes.post(
+    "/login/passkey/verify",
+    dependencies=_LIMITED,
+    responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyRequests),
+)
+async def finish_passkey_login(
+    body: PasskeyProof, origin: RequestOrigin, service: Service
+) -> TokensOut:
+    """Exchange the answer of a passkey for a session's first tokens."""
+    tokens = await service.sign_in(body.challenge_id, body.credential.as_json(), origin)
+    return TokensOut.of(tokens)

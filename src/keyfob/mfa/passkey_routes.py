@@ -1,0 +1,69 @@
+"""Add a passkey of one's own."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from keyfob.core.http import Provided, RecentAnyCaller, RequestOrigin, may_refuse, router
+from keyfob.core.problems import InsufficientAuthentication, TooManyRequests, Unauthenticated
+from keyfob.limits.routes import limited
+from keyfob.mfa.credentials import CeremonyOut, NewCredentialIn
+from keyfob.mfa.errors import TooManyFactors
+from keyfob.mfa.models import FactorName, FactorOut
+from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
+from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
+
+routes = router("Factors")
+
+Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
+_LIMITED = [Depends(limited("me"))]
+_ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication)
+
+
+class NewPasskeyIn(BaseModel):
+    """What `navigator.credentials.create()` gave, for which challenge, and what to call it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    challenge_id: UUID
+    name: FactorName
+    credential: NewCredentialIn
+
+
+class NewPasskeyOut(FactorOut):
+    """The passkey as a factor, with recovery codes if it is the first."""
+
+    recovery_codes: Annotated[
+        list[str], Field(description="Shown this once; empty where the account has some already")
+    ]
+
+
+@routes.post("/me/factors/passkeys/options", dependencies=_LIMITED, responses=may_refuse(*_ADDING))
+async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> CeremonyOut:
+    """Get what to hand to `navigator.credentials.create()`, to add a passkey.
+
+    The challenge is good for one answer, within five minutes.
+    """
+    return CeremonyOut.of(await enrolment.begin(caller))
+
+
+@routes.post(
+    "/me/factors/passkeys",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ADDING, InvalidPasskey, PasskeyTaken, TooManyFactors),
+)
+async def add_passkey(
+    body: NewPasskeyIn, caller: RecentAnyCaller, origin: RequestOrigin, enrolment: Enrolment
+) -> NewPasskeyOut:
+    """Add the passkey that your browser made.
+
+    The first factor brings ten recovery codes. Your session has just proven the factor: its next
+    refresh says so in `acr` and `amr`.
+    """
+    factor, codes = await enrolment.finish(
+        caller, body.challenge_id, body.name, body.credential.as_json(), origin
+    )
+    return NewPasskeyOut(**FactorOut.of(factor).model_dump(), recovery_codes=codes)
