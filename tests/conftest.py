@@ -1,11 +1,13 @@
 """What every test may ask for: a real PostgreSQL, a clock to move, and the service over HTTP."""
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.mailbox import Mailbox, bound_socket, serving
 from tests.fixtures.postgres import create_database, create_empty_database, empty_tables
 from tests.fixtures.world import World
 
@@ -60,7 +62,30 @@ async def db(empty_dsn: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def settings(empty_dsn: str, tmp_path: Path) -> Settings:
+def smtp_socket() -> Iterator[socket.socket]:
+    """The port of the mail server, known before it listens."""
+    with bound_socket() as bound:
+        yield bound
+
+
+@pytest.fixture
+async def mailbox(smtp_socket: socket.socket) -> AsyncIterator[Mailbox]:
+    """A mail server, at which the settings of this test point (tests/fixtures/mailbox.py)."""
+    box = Mailbox()
+    async with serving(box, smtp_socket) as box.port:
+        yield box
+
+
+@pytest.fixture
+def smtp_url(request: pytest.FixtureRequest) -> str | None:
+    """Where a test that names `mailbox` has its mails sent."""
+    if "mailbox" not in request.fixturenames:
+        return None
+    return f"smtp://127.0.0.1:{request.getfixturevalue('smtp_socket').getsockname()[1]}"
+
+
+@pytest.fixture
+def settings(empty_dsn: str, tmp_path: Path, smtp_url: str | None) -> Settings:
     """Complete settings for a test: cheap hashes, no limits."""
     return Settings(
         _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
@@ -70,6 +95,7 @@ def settings(empty_dsn: str, tmp_path: Path) -> Settings:
         bcrypt_cost=4,
         limits="off",
         metrics=False,
+        smtp_url=smtp_url,
     )
 
 

@@ -130,10 +130,10 @@ class SmtpCarrier:
         if self._trusted is None:
             self.load()
         return SMTP(
-            self.server.host,
-            self.server.port,
-            self.server.user,
-            self.server.password,
+            hostname=self.server.host,
+            port=self.server.port,
+            username=self.server.user,
+            password=self.server.password,
             local_hostname=self._name,
             timeout=self._timeout,
             use_tls=self.server.implicit_tls,

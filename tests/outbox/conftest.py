@@ -1,0 +1,46 @@
+"""An outbox on its own, with a runner that a test starts."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from tests.fixtures.clock import MovableClock
+
+from keyfob.core.database import Database
+from keyfob.core.encryption import Box, SecretKeyring
+from keyfob.outbox.running import OutboxRunner
+from keyfob.outbox.service import Outbox
+
+KEY = "the secret key of the outbox's tests"
+
+MakeOutbox = Callable[..., Outbox]
+
+
+@pytest.fixture
+def make_outbox(db: Database, clock: MovableClock) -> MakeOutbox:
+    """Return an outbox as another process would have it, with its own keyring."""
+
+    def make(*keys: str) -> Outbox:
+        return Outbox(db, Box(SecretKeyring(keys or [KEY]).derive("outbox")), clock)
+
+    return make
+
+
+@pytest.fixture
+def outbox(make_outbox: MakeOutbox) -> Outbox:
+    return make_outbox()
+
+
+@pytest.fixture
+async def run(outbox: Outbox) -> AsyncIterator[Callable[..., OutboxRunner]]:
+    """Start a runner of an outbox; all are stopped at the end."""
+    runners: list[OutboxRunner] = []
+
+    async def start(of: Outbox = outbox) -> OutboxRunner:
+        runner = OutboxRunner(of, poll_seconds=0.05)
+        await runner.start()
+        runners.append(runner)
+        return runner
+
+    yield start
+    for runner in runners:
+        await runner.stop()
