@@ -4,13 +4,18 @@ import json
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
+from keyfob.core.http.callers import current_caller
+from keyfob.core.http.hot import HotRoute
 from keyfob.core.http.problems import PROBLEM_JSON, describe
 from keyfob.core.problems import (
     BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
+    FactorRequired,
     InvalidInput,
     Problem,
     Unavailable,
@@ -125,8 +130,11 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
         servers=[{"url": settings.root_path or "/"}],
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    for operations in schema["paths"].values():
-        for operation in operations.values():
+    closed = _closed_to_restricted(app)
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            if (method.upper(), path) in closed:
+                _add_refusals(operation, FactorRequired)
             _add_shared_refusals(operation)
             _add_headers(operation)
     components = schema["components"]
@@ -139,6 +147,24 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     return schema
 
 
+def _closed_to_restricted(app: FastAPI) -> set[tuple[str, str]]:
+    """Return the calls that ask for a second factor of whose role must have one."""
+    return {
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, APIRoute) and (_asks(route.dependant) or _is_secured_hot(route))
+        for method in route.methods or ()
+    }
+
+
+def _asks(dependant: Dependant) -> bool:
+    return dependant.call is current_caller or any(map(_asks, dependant.dependencies))
+
+
+def _is_secured_hot(route: APIRoute) -> bool:
+    return isinstance(route, HotRoute) and "security" in (route.openapi_extra or {})
+
+
 def _add_shared_refusals(operation: dict[str, Any]) -> None:
     """Add the refusals that the edge may give to any request, merged with the route's own."""
     responses = operation["responses"]
@@ -149,7 +175,13 @@ def _add_shared_refusals(operation: dict[str, Any]) -> None:
         shared += [BodyTooLarge, UnsupportedMediaType]
     if has_body or operation.get("parameters"):
         shared.append(InvalidInput)
-    for problem in shared:
+    _add_refusals(operation, *shared)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_refusals(operation: dict[str, Any], *problems: type[Problem]) -> None:
+    responses = operation["responses"]
+    for problem in problems:
         status = str(problem.status)
         ours = describe([problem])
         given = responses.get(status)
@@ -161,7 +193,6 @@ def _add_shared_refusals(operation: dict[str, Any]) -> None:
         if problem.code not in examples:
             examples.update(ours["content"][PROBLEM_JSON]["examples"])
             given["description"] += "; " + ours["description"]
-    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

@@ -7,12 +7,22 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.admin.factors import FactorReset
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
 from keyfob.admin.service import Actor, Administration
-from keyfob.core.http import AdminCaller, Provided, RequestOrigin, may_refuse, public_path, router
+from keyfob.core.http import (
+    AdminCaller,
+    Provided,
+    RecentAdminCaller,
+    RequestOrigin,
+    may_refuse,
+    public_path,
+    router,
+)
 from keyfob.core.pagination import Cursors, next_link
 from keyfob.core.problems import (
     Forbidden,
+    InsufficientAuthentication,
     InvalidCursor,
     Overloaded,
     TooManyRequests,
@@ -171,3 +181,22 @@ async def log_user_out(
 ) -> None:
     """End all of a user's sessions."""
     await admin.log_out_everywhere(Actor(caller.user_id, origin), user_id)
+
+
+@routes.post(
+    "/users/{id}/factors/reset",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ANY, InsufficientAuthentication, UserNotFound),
+)
+async def reset_factors(
+    user_id: UserId,
+    caller: RecentAdminCaller,
+    origin: RequestOrigin,
+    factors: Annotated[FactorReset, Provided(FactorReset)],
+) -> None:
+    """Remove all second factors and recovery codes of a user, who is told by mail.
+
+    Needs a recent sign-in of yours.
+    """
+    await factors.reset(Actor(caller.user_id, origin), user_id)

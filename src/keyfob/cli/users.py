@@ -6,6 +6,7 @@ from uuid import UUID
 import typer
 from pydantic import SecretStr
 
+from keyfob.admin.factors import FactorReset
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.admin.service import Actor, Administration
 from keyfob.cli.context import run_with_services
@@ -183,3 +184,27 @@ def log_out(email: Address, as_json: AsJson = False) -> None:
 
     run_with_services(work)
     show_one({"email": email}, as_json=as_json, sentence=f"{email} is signed out everywhere.")
+
+
+@app.command("reset-factors")
+def reset_factors(email: Address, as_json: AsJson = False) -> None:
+    """Remove a user's second factors and recovery codes: the way out when the last admin lost them.
+
+    The user is told by mail. Where the role asks for a factor, the next sign-in has to add one.
+
+    Example:
+
+        keyfob users reset-factors ada@example.com
+    """
+
+    async def work(wiring: Wiring) -> int:
+        user_id = await _find(_administration(wiring), email)
+        reset: FactorReset = wiring.services[FactorReset]
+        return await reset.reset(Actor(None), user_id)
+
+    removed = run_with_services(work)
+    show_one(
+        {"email": email, "removed": removed},
+        as_json=as_json,
+        sentence=f"Removed {removed} factors of {email}.",
+    )

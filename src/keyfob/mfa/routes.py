@@ -15,7 +15,6 @@ from keyfob.core.http import (
     router,
 )
 from keyfob.core.problems import (
-    FactorRequired,
     InsufficientAuthentication,
     TooManyRequests,
     Unauthenticated,
@@ -48,8 +47,7 @@ Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
 _LIMITED = [Depends(limited("me"))]
 _ANY = (Unauthenticated, TooManyRequests)
-_ADDING = (*_ANY, InsufficientAuthentication)
-_CHANGING = (*_ADDING, FactorRequired)
+_RECENT = (*_ANY, InsufficientAuthentication)
 
 
 @routes.get("/me/factors", dependencies=_LIMITED, responses=may_refuse(*_ANY))
@@ -66,7 +64,7 @@ async def list_own_factors(
     "/me/factors/totp",
     status_code=201,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, TooManyFactors),
+    responses=may_refuse(*_RECENT, TooManyFactors),
 )
 async def begin_totp(
     body: FactorNameIn, caller: RecentAnyCaller, enrolment: Enrolment
@@ -81,7 +79,7 @@ async def begin_totp(
 @routes.post(
     "/me/factors/totp/{id}/confirm",
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
+    responses=may_refuse(*_RECENT, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
 )
 async def confirm_totp(
     factor_id: FactorId,
@@ -100,7 +98,7 @@ async def confirm_totp(
 
 
 @routes.patch(
-    "/me/factors/{id}", dependencies=_LIMITED, responses=may_refuse(*_CHANGING, FactorNotFound)
+    "/me/factors/{id}", dependencies=_LIMITED, responses=may_refuse(*_RECENT, FactorNotFound)
 )
 async def rename_factor(
     factor_id: FactorId,
@@ -117,7 +115,7 @@ async def rename_factor(
     "/me/factors/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_CHANGING, FactorNotFound, LastFactor),
+    responses=may_refuse(*_RECENT, FactorNotFound, LastFactor),
 )
 async def remove_factor(
     factor_id: FactorId, caller: RecentCaller, origin: RequestOrigin, changes: Changes
@@ -129,7 +127,7 @@ async def remove_factor(
 @routes.post(
     "/me/factors/recovery-codes",
     dependencies=_LIMITED,
-    responses=may_refuse(*_CHANGING, NoFactor),
+    responses=may_refuse(*_RECENT, NoFactor),
 )
 async def renew_recovery_codes(
     caller: RecentCaller, origin: RequestOrigin, changes: Changes

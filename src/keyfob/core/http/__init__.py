@@ -4,6 +4,7 @@ from keyfob.core.http.callers import (
     AdminCaller,
     AnyCaller,
     CurrentCaller,
+    RecentAdminCaller,
     RecentAnyCaller,
     RecentCaller,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "CurrentCaller",
     "Edge",
     "Provided",
+    "RecentAdminCaller",
     "RecentAnyCaller",
     "RecentCaller",
     "RequestOrigin",

@@ -74,11 +74,12 @@ async def _any_caller(request: Request, _: Annotated[object, Security(_scheme)])
 AnyCaller = Annotated[Caller, Depends(_any_caller)]
 
 
-async def _current_caller(caller: AnyCaller) -> Caller:
+async def current_caller(caller: AnyCaller) -> Caller:
+    """Return the caller, unless the role asks for a second factor that the sign-in lacked."""
     return unrestricted(caller)
 
 
-CurrentCaller = Annotated[Caller, Depends(_current_caller)]
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
 async def _recent_caller(request: Request, caller: CurrentCaller) -> Caller:
@@ -109,3 +110,11 @@ async def _admin_caller(caller: CurrentCaller) -> Caller:
 
 
 AdminCaller = Annotated[Caller, Depends(_admin_caller)]
+
+
+async def _recent_admin_caller(caller: AdminCaller, _: RecentCaller) -> Caller:
+    return caller
+
+
+# For what an administrator may do to anybody, and so to himself: past `RecentCaller` elsewhere.
+RecentAdminCaller = Annotated[Caller, Depends(_recent_admin_caller)]
