@@ -50,7 +50,6 @@ from keyfob.users.own import ProfileChanges
 routes = router("Account")
 
 _LIMITED = [Depends(limited("me"))]
-_LIMITED_EMAIL = [Depends(limited("me-email"))]
 _OWN = (Unauthenticated, TooManyRequests)
 _RECENT = (*_OWN, InsufficientAuthentication)
 
@@ -97,7 +96,7 @@ async def change_password(
     "/me/email",
     status_code=202,
     response_class=Response,
-    dependencies=_LIMITED_EMAIL,
+    dependencies=[Depends(limited("me-email"))],
     responses=may_refuse(*_RECENT),
 )
 async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailService) -> None:
@@ -111,7 +110,7 @@ async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailSe
 @routes.post(
     "/me/email/confirm",
     status_code=204,
-    dependencies=_LIMITED_EMAIL,
+    dependencies=_LIMITED,
     responses=may_refuse(*_OWN, InvalidLink, EmailTaken),
 )
 async def confirm_email(

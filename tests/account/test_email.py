@@ -1,0 +1,346 @@
+"""Moving to another address: proven there, told at the old one, and never two accounts' at once."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.statements import recorded_statements
+from tests.fixtures.waiting import until_somebody_waits
+from tests.fixtures.world import PASSWORD, SignedIn, World
+
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.settings import Settings
+from keyfob.users.email import Email
+
+NEW = "Countess@Example.org"
+DELIVERED = "Countess@example.org"
+
+
+async def request(world: World, caller: SignedIn, email: object = NEW) -> httpx.Response:
+    return await world.api.post("/me/email", json={"email": email}, headers=caller.headers)
+
+
+async def confirm(world: World, caller: SignedIn, token: str) -> httpx.Response:
+    return await world.api.post("/me/email/confirm", json={"token": token}, headers=caller.headers)
+
+
+async def issue(world: World, user_id: UUID, email: str = NEW) -> str:
+    """Return a token as the link of the mail would carry it."""
+    async with world.db.begin() as tx:
+        return await world.service(OneTimeTokens).issue(
+            tx, user_id, Kind.CHANGE_EMAIL, email=Email.parse(email)
+        )
+
+
+async def email_of(world: World, caller: SignedIn) -> Any:
+    return (await world.me(caller)).json()["email"]
+
+
+async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
+    user_id = await world.make_user("Ada@Example.com", name="Ada")
+    ada = await world.log_in("ada@example.com")
+
+    asked = await request(world, ada)
+
+    assert (asked.status_code, asked.content) == (202, b"")
+    assert await email_of(world, ada) == "Ada@Example.com"
+    mail = await mailbox.next(to=DELIVERED, subject="Confirm your new e-mail address")
+    (token,) = mail.tokens()
+    assert mail.links()[0].endswith(f"/ui/email#token={token}")
+
+    confirmed = await confirm(world, ada, token)
+
+    assert (confirmed.status_code, confirmed.content) == (204, b"")
+    me = (await world.me(ada)).json()
+    assert (me["email"], me["email_verified"], me["id"]) == (NEW, True, str(user_id))
+    told = await mailbox.next(to="Ada@example.com", subject="address was changed")
+    assert "C***@example.org" in told.text or "c***@example.org" in told.text
+    assert NEW not in told.text
+    await mailbox.none(world)
+    assert (await world.log_in("countess@example.org")).session_id
+    refused = await world.api.post(
+        "/login", json={"email": "ada@example.com", "password": PASSWORD}
+    )
+    assert refused.status_code == 401
+    event = next(e for e in await world.audit_log() if e["action"] == "user.email_changed")
+    assert (event["actor_id"], event["old_values"], event["new_values"]) == (
+        user_id,
+        {"email": "a***@example.com"},
+        {"email": "c***@example.org"},
+    )
+
+
+async def test_the_mail_to_a_stranger_s_address_carries_no_words_of_the_user(
+    mailbox: Mailbox, world: World
+) -> None:
+    await world.make_user(name="Cheap pills at example.net")
+    ada = await world.log_in()
+
+    await request(world, ada)
+
+    mail = await mailbox.next(to=DELIVERED)
+    assert "pills" not in mail.content.decode()
+
+
+async def test_a_known_address_is_answered_alike_and_told_there(
+    mailbox: Mailbox, world: World
+) -> None:
+    await world.make_user("bob@example.org", name="Bob")
+    await world.make_user()
+    ada = await world.log_in()
+
+    with recorded_statements() as for_free:
+        free = await request(world, ada)
+    with recorded_statements() as for_taken:
+        taken = await request(world, ada, "Bob@example.org")
+
+    assert for_free == for_taken
+    assert (free.status_code, free.content) == (taken.status_code, taken.content)
+    mail = await mailbox.next(to="bob@example.org", subject="has an account already")
+    assert mail.tokens() == []
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") <= 1
+
+
+async def test_the_present_address_is_no_change(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    ada = await world.log_in()
+
+    answers = [await request(world, ada, email) for email in ("ada@example.com", "ADA@example.com")]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    await mailbox.none(world)
+
+
+async def test_an_address_gets_so_many_mails_and_no_more(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    capped = settings.model_copy(update={"limits": "on", "limit_mail": "2/hour"})
+    async with World(capped, clock) as world:
+        await world.make_user()
+        ada = await world.log_in()
+
+        answers = [await request(world, ada) for _ in range(4)]
+
+        assert {answer.status_code for answer in answers} == {202}
+        await mailbox.settled(world)
+        assert [mail.to for mail in mailbox.mails] == [DELIVERED] * 2
+        # The newest link that was sent is the one that works.
+        statuses = [
+            (await confirm(world, ada, mail.tokens()[0])).status_code
+            for mail in sorted(mailbox.mails, key=lambda one: one.to)
+        ]
+        assert sorted(statuses) == [204, 400]
+
+
+async def test_so_many_changes_may_be_asked_for_and_no_more(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_me_email": "3/hour"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        ada = await world.log_in()
+
+        answers = [await request(world, ada, f"x{n}@example.org") for n in range(4)]
+
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": None},
+        {"email": "nowhere"},
+        {"email": ["a@example.org"]},
+        {"email": "a@example.org\r\nBcc: eve@example.com"},
+        {"email": "\u0430da@example.org"},
+        {"email": "a@example.org", "email_verified": True},
+        {"email": "a" * 300 + "@example.org"},
+    ],
+)
+async def test_what_is_no_address_is_refused(
+    world: World, ada: SignedIn, body: dict[str, Any]
+) -> None:
+    answer = await world.api.post("/me/email", json=body, headers=ada.headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert await world.db.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_stale_sign_in_asks_for_nothing(
+    world: World, ada: SignedIn, clock: MovableClock, settings: Settings
+) -> None:
+    clock.advance(settings.recent_sign_in + 1)
+    later = SignedIn.of(await world.refresh(ada.refresh))
+
+    answer = await request(world, later)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "insufficient_user_authentication")
+    assert f'max_age="{settings.recent_sign_in}"' in answer.headers["www-authenticate"]
+    assert await world.db.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+@pytest.mark.parametrize("token", ["kfl_", "x", "kfl_" + "A" * 43, "kfr_AAAA", "x" * 10_000])
+async def test_what_is_no_token_of_ours_is_refused(
+    world: World, ada: SignedIn, ada_id: UUID, token: str
+) -> None:
+    await issue(world, ada_id)
+
+    answer = await confirm(world, ada, token)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_link")
+    assert await email_of(world, ada) == "Ada@Example.com"
+
+
+async def test_a_token_works_once_and_until_it_expires(
+    world: World, ada: SignedIn, ada_id: UUID, clock: MovableClock, settings: Settings
+) -> None:
+    older = await issue(world, ada_id, "first@example.org")
+    token = await issue(world, ada_id)
+    assert (await confirm(world, ada, older)).status_code == 400
+    assert (await confirm(world, ada, token)).status_code == 204
+    assert (await confirm(world, ada, token)).json()["code"] == "invalid_link"
+
+    late = await issue(world, ada_id, "late@example.org")
+    clock.advance(settings.link_ttl)
+    later = SignedIn.of(await world.refresh(ada.refresh))
+
+    assert (await confirm(world, later, late)).json()["code"] == "invalid_link"
+    assert await email_of(world, later) == NEW
+
+
+@pytest.mark.parametrize("kind", [Kind.RECOVER, Kind.VERIFY_EMAIL])
+async def test_a_token_of_another_kind_is_none(
+    world: World, ada: SignedIn, ada_id: UUID, kind: Kind
+) -> None:
+    links = world.service(OneTimeTokens)
+    async with world.db.begin() as tx:
+        token = await links.issue(tx, ada_id, kind, email=Email.parse(NEW))
+
+    assert (await confirm(world, ada, token)).json()["code"] == "invalid_link"
+    assert await email_of(world, ada) == "Ada@Example.com"
+    assert await links.find(world.db, kind, token) is not None
+
+
+async def test_another_s_token_is_refused_and_stays_good_for_its_owner(
+    world: World, ada: SignedIn, ada_id: UUID
+) -> None:
+    token = await issue(world, ada_id)
+    await world.make_user("eve@example.com")
+    eve = await world.log_in("eve@example.com")
+
+    assert (await confirm(world, eve, token)).json()["code"] == "invalid_link"
+    assert await email_of(world, eve) == "eve@example.com"
+    assert (await confirm(world, ada, token)).status_code == 204
+
+
+async def test_all_other_links_are_dead_then(world: World, ada: SignedIn, ada_id: UUID) -> None:
+    links = world.service(OneTimeTokens)
+    async with world.db.begin() as tx:
+        for kind in (Kind.RECOVER, Kind.VERIFY_EMAIL):
+            await links.issue(tx, ada_id, kind)
+    token = await issue(world, ada_id)
+
+    await confirm(world, ada, token)
+
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
+
+
+async def test_an_address_that_was_taken_meanwhile_is_refused(
+    world: World, ada: SignedIn, ada_id: UUID
+) -> None:
+    token = await issue(world, ada_id)
+    await world.make_user("countess@example.org")
+
+    answer = await confirm(world, ada, token)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+    assert await email_of(world, ada) == "Ada@Example.com"
+    assert (await world.audit_log())[-1]["action"] != "user.email_changed"
+
+
+async def test_of_a_registration_and_a_confirmation_at_once_one_wins(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        for number in range(10):
+            user_id = await one.make_user(f"ada{number}@example.com")
+            ada = await one.log_in(f"ada{number}@example.com")
+            email = f"new{number}@example.org"
+            token = await issue(one, user_id, email)
+
+            confirmed, registered = await asyncio.gather(
+                confirm(one, ada, token),
+                two.api.post("/register", json={"email": email, "password": PASSWORD}),
+            )
+
+            outcomes = (confirmed.status_code, registered.status_code)
+            assert outcomes in {(204, 409), (409, 201)}
+            owners = await one.db.fetch("SELECT id FROM users WHERE email_normal = $1", email)
+            assert len(owners) == 1
+
+
+async def test_of_two_confirmations_at_once_one_wins(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        user_id = await one.make_user()
+        ada = await one.log_in()
+        token = await issue(one, user_id)
+
+        answers = await asyncio.gather(
+            *(confirm(world, ada, token) for world in (one, two) for _ in range(5))
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [204] + [400] * 9
+        changes = [e for e in await one.audit_log() if e["action"] == "user.email_changed"]
+        assert len(changes) == 1
+
+
+async def test_two_accounts_that_want_one_address_do_not_both_get_it(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        ids = [await one.make_user(f"{who}@example.com") for who in ("ada", "eve")]
+        callers = [await one.log_in(f"{who}@example.com") for who in ("ada", "eve")]
+        tokens = [await issue(one, user_id) for user_id in ids]
+
+        answers = await asyncio.gather(
+            confirm(one, callers[0], tokens[0]), confirm(two, callers[1], tokens[1])
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [204, 409]
+
+
+async def test_an_account_deleted_meanwhile_is_moved_nowhere(
+    world: World, ada: SignedIn, ada_id: UUID
+) -> None:
+    token = await issue(world, ada_id)
+
+    async with world.db.begin() as tx:
+        await tx.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", ada_id)
+        confirming = asyncio.create_task(confirm(world, ada, token))
+        requesting = asyncio.create_task(request(world, ada))
+        await until_somebody_waits(world.db)
+        await tx.execute("DELETE FROM users WHERE id = $1", ada_id)
+
+    assert [(await one).status_code for one in (confirming, requesting)] == [401, 401]
+    assert await world.db.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_link_asked_for_before_a_restart_works_after_it(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as before:
+        await before.make_user()
+        ada = await before.log_in()
+        await request(before, ada)
+
+    async with World(settings, clock) as after:
+        (token,) = (await mailbox.next(to=DELIVERED)).tokens()
+        assert (await confirm(after, ada, token)).status_code == 204
