@@ -84,6 +84,19 @@ async def give_back(
     )
 
 
+async def forget(db: Executor, keys: Sequence[str]) -> None:
+    """Empty windows; rows are locked in the order of their keys."""
+    await db.execute(
+        """
+        WITH held AS MATERIALIZED (
+            SELECT key FROM attempts WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE
+        )
+        UPDATE attempts SET count = 0 WHERE key = ANY (ARRAY (SELECT key FROM held))
+        """,
+        keys,
+    )
+
+
 async def delete_expired(db: Executor, now: datetime, batch: int) -> int:
     """Delete up to `batch` rows whose window has ended, and return how many.
 

@@ -102,6 +102,10 @@ class RedisStore:
         with _translated_faults():
             await self._give_back([_name(t.window) for t in (*taken, *emptied)], arguments)
 
+    async def forget(self, windows: Sequence[Window]) -> None:
+        with _translated_faults():
+            await self._client.delete(*(_name(window) for window in windows))
+
     async def delete_expired(self, batch: int) -> int:
         """Nothing to do: the server forgets by itself."""
         return 0

@@ -15,7 +15,19 @@ from keyfob.settings import LimitSettings, WrongSetting
 
 _BATCH = 5000
 
-ROUTES = ("register", "login", "passkey", "logout", "me", "me-password", "me-email", "me-export", "admin")
+ROUTES = (
+    "register",
+    "login",
+    "passkey",
+    "verify-email",
+    "recover",
+    "logout",
+    "me",
+    "me-password",
+    "me-email",
+    "me-export",
+    "admin",
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,12 @@ class SignInThrottle:
         """
         if reservation.pair or reservation.account:
             await self.store.give_back(reservation.account, emptied=reservation.pair)
+
+    async def pardon(self, account: str, client: str) -> None:
+        """Empty the windows of a client and an account whose owner has proven to be there."""
+        pair = self.pair.windows(client_bucket(client), account)
+        if pair:
+            await self.store.forget(pair)
 
     async def withdraw(self, reservation: Reservation) -> None:
         """Take back an attempt whose password was not checked: we were full, or failed."""

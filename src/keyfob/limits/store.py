@@ -33,6 +33,9 @@ class Store(Protocol):
     async def give_back(self, taken: Sequence[Tally], emptied: Sequence[Tally] = ()) -> None:
         """Take one from each of `taken`, and empty `emptied`, where the window still runs."""
 
+    async def forget(self, windows: Sequence[Window]) -> None:
+        """Empty windows, whatever was counted in them."""
+
     async def delete_expired(self, batch: int) -> int:
         """Delete up to `batch` counts of windows that have ended; return how many."""
 
@@ -78,6 +81,9 @@ class PostgresStore:
             [tally.expires_at for tally in tallies],
             [tally.window.key for tally in emptied],
         )
+
+    async def forget(self, windows: Sequence[Window]) -> None:
+        await queries.forget(self.db, [window.key for window in windows])
 
     async def delete_expired(self, batch: int) -> int:
         return await queries.delete_expired(self.db, self.clock.now(), batch)

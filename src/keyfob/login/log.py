@@ -35,6 +35,10 @@ class LoginLog:
         """Write a sign-in, in the transaction that opens its session."""
         await self._write(tx, Outcome.SUCCEEDED, reason, origin, user_id, None, session_id)
 
+    async def recovered(self, tx: Executor, user_id: UUID, origin: Origin) -> None:
+        """Write that a password was chosen by a link: its network and device are known then."""
+        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, origin, user_id, None, None)
+
     async def refused(
         self,
         tx: Executor,

@@ -9,17 +9,26 @@ from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
+from keyfob.mail.models import Recipient
 from keyfob.passwords.service import Passwords
+from keyfob.registration.sign_ups import SignUps
+from keyfob.registration.verification import EmailVerification
+from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
+from keyfob.users.models import Locale
 from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Makes an account and signs it in."""
+    """Makes an account and signs it in.
+
+    Where an address must be proven first there are `sign_ups`, which do neither at once; where it
+    may be, `verification` sends a link.
+    """
 
     db: Database
     users: Users
@@ -27,26 +36,35 @@ class Registration:
     sessions: Sessions
     log: LoginLog
     audit: Audit
+    sign_ups: SignUps | None = None
+    verification: EmailVerification | None = None
 
     async def with_password(
-        self, email: Email, password: SecretStr, name: str | None, origin: Origin
-    ) -> Tokens:
-        """Register.
+        self, email: Email, password: SecretStr, name: str | None, locale: Locale, origin: Origin
+    ) -> Tokens | None:
+        """Register; None where the address is to be proven first.
 
         Raises:
             WeakPassword: with the reason.
-            EmailTaken: the address has an account; of a hundred at once, one is made.
+            EmailTaken: the address has an account; of a hundred at once, one is made. Not said
+                where addresses are to be proven.
             Overloaded: too many passwords wait to be hashed.
         """
+        if self.sign_ups:
+            await self.sign_ups.request(email, password, name, locale, origin)
+            return None
         await self.passwords.ensure_acceptable(password, email.normal, name)
         # Hashed before the address is looked up, so that a taken one costs the same.
         password_hash = await self.passwords.hash(password)
         async with self.db.begin() as tx:
-            user_id = await self.users.add(tx, email, password_hash, name=name)
+            user_id = await self.users.add(tx, email, password_hash, name=name, locale=locale)
             tokens = await self.sessions.open(tx, user_id, origin)
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
             await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens.session_id)
+            if self.verification:
+                to = Recipient(email.typed, locale, user_id)
+                await self.verification.send(tx, to, origin_in_words(origin))
             await self.audit.record(
                 tx, action="user.registered", actor_id=user_id, target_id=user_id, origin=origin
             )

@@ -82,8 +82,6 @@ class AccountSettings(BaseModel):
     erasure_grace_days: int = Field(
         14, ge=0, le=365, description="Days between the wish to be erased and the erasure"
     )
-    limit_verify_email: Limit = Field("10/minute;60/hour", description="Per client address")
-    limit_recover: Limit = Field("10/minute;60/hour", description="Per client address")
 
 
 class FactorSettings(BaseModel):

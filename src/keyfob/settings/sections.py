@@ -177,6 +177,8 @@ class LimitSettings(BaseModel):
     limit_factor: Limit = Field(
         "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
     )
+    limit_verify_email: Limit = Field("10/minute;60/hour", description="Per client address")
+    limit_recover: Limit = Field("10/minute;60/hour", description="Per client address")
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
     limit_logout: Limit = Field("120/minute", description="Per caller, else per address")
     limit_me: Limit = Field(

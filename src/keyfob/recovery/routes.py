@@ -1,0 +1,70 @@
+"""A forgotten password."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
+from keyfob.core.problems import Overloaded, TooManyRequests
+from keyfob.limits.routes import limited
+from keyfob.links.errors import InvalidLink
+from keyfob.links.models import LinkTokenIn
+from keyfob.passwords.errors import WeakPassword
+from keyfob.recovery.service import Recovery
+from keyfob.users.email import EmailIn
+from keyfob.users.models import PasswordIn
+
+routes = router("Account")
+
+_LIMITED = [Depends(limited("recover"))]
+RecoveryService = Annotated[Recovery, Provided(Recovery)]
+
+
+class RecoverRequestIn(BaseModel):
+    """Whose password was forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailIn
+
+
+class RecoverConfirmIn(BaseModel):
+    """What the link carries, and the new password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: LinkTokenIn
+    password: PasswordIn
+
+
+@routes.post(
+    "/recover/request",
+    status_code=202,
+    response_class=Response,
+    dependencies=_LIMITED,
+    responses=may_refuse(TooManyRequests),
+)
+async def request_recovery(
+    body: RecoverRequestIn, origin: RequestOrigin, recovery: RecoveryService
+) -> None:
+    """Have a link sent that sets a new password. The answer is the same for any address."""
+    await recovery.request_link(body.email, origin)
+
+
+@routes.post(
+    "/recover/confirm",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(InvalidLink, WeakPassword, TooManyRequests, Overloaded),
+)
+async def set_recovered_password(
+    request: Request, body: RecoverConfirmIn, origin: RequestOrigin, recovery: RecoveryService
+) -> None:
+    """Set a new password with the token of a link, and sign out everywhere.
+
+    Also with the token of an invitation, or of a sign-in that asks for another password.
+    """
+    await while_present(request, recovery.set_password(body.token, body.password, origin))
