@@ -24,26 +24,26 @@ _HEADERS = {
 _HERE = Path(__file__).parent
 _ASSETS = ("page.js", "page-texts.js", "page.css", "favicon.svg")
 
-# Per page: its form, its title, and what stands in a form that two pages share.
-_PAGES: dict[str, tuple[str, str, dict[str, str]]] = {
-    "verify": ("verify.html", "Confirm your address", {}),
+# Per page: its title, its forms, and what stands in a form that two pages share.
+_PAGES: dict[str, tuple[str, list[str], dict[str, str]]] = {
+    "verify": ("Confirm your address", ["verify.html", "ask.html"], {}),
     "recover": (
-        "password.html",
         "A new password",
+        ["password.html", "ask.html"],
         {
             "lead": "Choose a new password. You will be signed out everywhere else.",
             "submit": "Set the password",
         },
     ),
     "invite": (
-        "password.html",
         "Welcome",
+        ["password.html"],
         {
             "lead": "An account was made for you. Choose its password.",
             "submit": "Set the password",
         },
     ),
-    "email": ("email.html", "Your new address", {}),
+    "email": ("Your new address", ["email.html"], {}),
 }
 
 
@@ -62,8 +62,8 @@ def page_routes(root_path: str) -> APIRouter:
 
 
 def _html(page: str, root: str) -> str:
-    form, title, words = _PAGES[page]
-    body = _template(form).substitute(page=page, **words)
+    title, forms, words = _PAGES[page]
+    body = "".join(_template(form).substitute(page=page, **words) for form in forms)
     return _template("page.html").substitute(page=page, title=title, body=body, root=root)
 
 

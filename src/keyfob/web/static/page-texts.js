@@ -7,10 +7,11 @@ const en = {
     "Your new password is set, and you are signed out everywhere else. You can close this page and sign in.",
   "invite.done": "Your password is set. You can close this page and sign in.",
   "email.done": "The new address is confirmed. From now on you sign in with it.",
+  asked: "If this address has an account, a mail with a link is on its way to it.",
   missing: "This page is opened by a link in a mail. Open the link again, whole, from its beginning to its end.",
   invalid_link: "This link does not work: it was used, it is too old, or a newer one was sent. Ask for another one.",
   "verify.invalid_link":
-    "This link does not work: it was used, it is too old, or a newer one was sent. If you have confirmed the address already, simply sign in; else ask for another link.",
+    "This link does not work: it was used, it is too old, or a newer one was sent. If you have confirmed the address already, simply sign in; else ask for another link here.",
   "invite.invalid_link":
     "This invitation does not work: it was used, it is too old, or a newer one was sent. Ask whoever invited you for another one.",
   empty: "Something is missing here.",
@@ -59,10 +60,14 @@ const ru = {
   address: "Нынешний адрес почты",
   current: "Пароль",
   code: "Код из приложения или код восстановления",
+  "ask.lead": "Укажите адрес вашей учётной записи, и на него придёт ссылка.",
+  "ask.address": "Адрес почты",
+  "ask.submit": "Отправить ссылку",
+  asked: "Если у этого адреса есть учётная запись, письмо со ссылкой уже в пути.",
   missing: "Эта страница открывается по ссылке из письма. Откройте ссылку ещё раз, целиком, от начала до конца.",
   invalid_link: "Ссылка не действует: она уже использована, устарела или позже была отправлена другая. Запросите новую.",
   "verify.invalid_link":
-    "Ссылка не действует: она уже использована, устарела или позже была отправлена другая. Если адрес уже подтверждён, просто войдите; иначе запросите новую ссылку.",
+    "Ссылка не действует: она уже использована, устарела или позже была отправлена другая. Если адрес уже подтверждён, просто войдите; иначе запросите новую ссылку здесь.",
   "invite.invalid_link":
     "Приглашение не действует: оно уже использовано, устарело или позже было отправлено другое. Попросите новое у того, кто вас пригласил.",
   empty: "Здесь чего-то не хватает.",

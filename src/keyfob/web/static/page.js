@@ -5,6 +5,7 @@ import { textsOf } from "./page-texts.js";
 const page = document.getElementById("page");
 const form = document.getElementById("form");
 const factor = document.getElementById("factor");
+const ask = document.getElementById("ask");
 const message = document.getElementById("message");
 const password = document.getElementById("password");
 
@@ -43,22 +44,24 @@ async function call(method, path, body, access) {
     credentials: "omit",
     cache: "no-store",
   });
-  if (answer.ok) return answer.status === 204 ? {} : answer.json();
-  const problem = await answer.json().catch(() => ({}));
-  throw new Refused(answer.status, problem, Number(answer.headers.get("Retry-After")));
+  const told = await answer.json().catch(() => ({})); // a 204 tells nothing
+  if (answer.ok) return told;
+  throw new Refused(answer.status, told, Number(answer.headers.get("Retry-After")));
 }
 
 function say(text, isGood) {
   message.textContent = text;
   message.className = isGood ? "good" : "bad";
-  message.hidden = false;
+}
+
+function show(inside) {
+  for (const one of [form, factor, ask]) if (one) one.hidden = one !== inside;
+  (inside?.querySelector("input, button") ?? document.querySelector("h1")).focus();
 }
 
 function finish(text, isGood) {
-  form.hidden = true;
-  if (factor) factor.hidden = true;
   say(text, isGood);
-  document.querySelector("h1").focus();
+  show(null);
 }
 
 function reasonOf(fault) {
@@ -72,7 +75,8 @@ function reasonOf(fault) {
 
 function refuse(fault, fields) {
   if (fault.message === "invalid_link") {
-    finish(texts[`${page.dataset.page}.invalid_link`] ?? texts.invalid_link, false);
+    say(texts[`${page.dataset.page}.invalid_link`] ?? texts.invalid_link, false);
+    show(ask);
     return;
   }
   say(reasonOf(fault), false);
@@ -93,7 +97,7 @@ async function attempt(inside, work) {
     return;
   }
   for (const button of buttons) button.disabled = true;
-  message.hidden = true;
+  message.textContent = "";
   try {
     await work();
   } catch (fault) {
@@ -112,6 +116,13 @@ async function setPassword() {
   await call("POST", "/recover/confirm", { token, password: password.value });
   password.value = "";
   finish(texts[`${page.dataset.page}.done`], true);
+}
+
+// The answer is the same whether there is such an account.
+async function askForLink() {
+  const path = page.dataset.page === "verify" ? "/verify-email/request" : "/recover/request";
+  await call("POST", path, { email: document.getElementById("asking").value.trim() });
+  finish(texts.asked, true);
 }
 
 // A new address is confirmed by its owner: the API wants an access token beside the link's.
@@ -142,9 +153,7 @@ function askForFactor(problem) {
   pending = problem.mfa_token;
   const types = new Set((problem.factors ?? []).map((one) => one.type));
   document.getElementById("by-passkey").hidden = !types.has("passkey") || !window.PublicKeyCredential;
-  form.hidden = true;
-  factor.hidden = false;
-  document.getElementById("code").focus();
+  show(factor);
 }
 
 async function withCode() {
@@ -177,17 +186,15 @@ function listen(inside, work) {
 }
 
 translate();
-if (token) {
-  form.hidden = false;
-  listen(form, works[page.dataset.page]);
-  if (factor) {
-    listen(factor, withCode);
-    document.getElementById("by-passkey").addEventListener("click", () => attempt(factor, withPasskey));
-  }
-  document.getElementById("show")?.addEventListener("change", (event) => {
-    password.type = event.target.checked ? "text" : "password";
-  });
-  form.querySelector("input, button").focus();
-} else {
-  finish(texts.missing, false);
+listen(form, works[page.dataset.page]);
+if (ask) listen(ask, askForLink);
+if (factor) {
+  listen(factor, withCode);
+  document.getElementById("by-passkey").addEventListener("click", () => attempt(factor, withPasskey));
 }
+document.getElementById("show")?.addEventListener("change", (event) => {
+  password.type = event.target.checked ? "text" : "password";
+});
+if (token) show(form);
+else if (ask) show(ask);
+else finish(texts.missing, false);
