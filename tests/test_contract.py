@@ -83,6 +83,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         200,
         "Tokens",
         "invalid_credentials",
+        "mfa_required",
         "account_blocked",
         "password_change_required",
         "too_many_attempts",
@@ -213,6 +214,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="Proof",
     ),
     ("POST", "/admin/users/{id}/factors/reset"): admin(204, None, NO_USER, *RECENT, *PARAMETERS),
+    ("POST", "/admin/users/{id}/invite"): admin(202, None, NO_USER, "user_blocked", *PARAMETERS),
+    ("POST", "/admin/users/{id}/recover"): admin(202, None, NO_USER, "user_blocked", *PARAMETERS),
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
@@ -236,7 +239,7 @@ BODIES = {
     "Proof": (set(), {"password", "code", "credential", "challenge_id"}),  # one of the first three
     "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both, see below
     "Logout": ({"token"}, set()),
-    "UserCreate": ({"email", "password"}, {"role", "status", "name"}),
+    "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
     "UserChange": (set(), {"role", "status", "name", "email"}),
 }
 USER_FIELDS = {
@@ -461,7 +464,8 @@ def test_defaults_of_a_new_account_are_the_contract_s(schema: Schema) -> None:
 def test_a_problem_has_the_members_of_the_contract(schema: Schema) -> None:
     problem = schema["components"]["schemas"]["Problem"]
 
-    assert set(problem["properties"]) - {"reason", "token"} == {
+    told = {"reason", "token", "mfa_token", "expires_in", "factors", "max_age", "acr_values"}
+    assert set(problem["properties"]) - told == {
         "type",
         "title",
         "status",
