@@ -11,6 +11,8 @@ from keyfob.account.export import OwnExport
 from keyfob.account.password import OwnPassword
 from keyfob.account.profile import OwnProfile
 from keyfob.admin.factors import FactorReset
+from keyfob.admin.invitations import Invitations
+from keyfob.admin.letters import Letters
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Authenticator, StepUp
@@ -310,9 +312,20 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
     own_erasure = OwnErasure(
         db, users, accounts, profiles, erasure, sessions, mail, audit, clock, grace
     )
+    asks_for_proof = settings.verify_email != "off"
+    letters = Letters(credentials, recovery, verification if asks_for_proof else None, links, mail)
     admin = Administration(
-        db, users, passwords.service, sessions, erasure, audit, clock, online_within=idle_gap
+        db,
+        users,
+        passwords.service,
+        sessions,
+        erasure,
+        letters,
+        audit,
+        clock,
+        online_within=idle_gap,
     )
+    invitations = Invitations(db, letters, audit)
     factor_reset = FactorReset(db, users, mfa.factors, pending, mail, audit)
 
     feed.hear_time(clock.follow)
@@ -369,6 +382,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             verification,
             recovery,
             admin,
+            invitations,
             users,
             mfa.factors,
             mfa.changes,
@@ -376,6 +390,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:  # noqa: PLR0915 - the gr
             mfa.passkey_enrolment,
             passkey_login,
             factor_reset,
+            pending,
             second_factor,
             reauthentication,
             links,

@@ -35,18 +35,6 @@ class UserFilter(BaseModel):
     online: bool | None = None
 
 
-class UserCreate(BaseModel):
-    """A new account."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    email: EmailIn
-    password: PasswordIn
-    role: Role = Role.USER
-    status: Status = Status.ACTIVE
-    name: Name | None = None
-
-
 def _drop_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
@@ -58,6 +46,28 @@ def _drop_null(schema: dict[str, Any]) -> None:
 
 _ABSENT = Field(default=None, json_schema_extra=_drop_default)
 _ABSENT_NOT_NULL = Field(default=None, json_schema_extra=_drop_null)
+
+
+class UserCreate(BaseModel):
+    """A new account; without a password its user is invited by mail to choose one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: EmailIn
+    password: PasswordIn | None = _ABSENT_NOT_NULL
+    role: Role = Role.USER
+    status: Status = Status.ACTIVE
+    name: Name | None = None
+    must_change_password: Annotated[
+        bool, Field(description="The first sign-in has to choose another password")
+    ] = False
+
+    @field_validator("password", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("should not be null; leave it out to invite")
+        return value
 
 
 class UserChange(BaseModel):

@@ -7,7 +7,9 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.admin.errors import UserBlocked
 from keyfob.admin.factors import FactorReset
+from keyfob.admin.invitations import Invitations
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
 from keyfob.admin.service import Actor, Administration
 from keyfob.core.http import (
@@ -41,6 +43,7 @@ _LIMITED = [Depends(limited("admin"))]
 _ANY = (Unauthenticated, Forbidden, TooManyRequests)
 
 AdminService = Annotated[Administration, Provided(Administration)]
+InvitationService = Annotated[Invitations, Provided(Invitations)]
 UserId = Annotated[UUID, Path(alias="id")]
 
 
@@ -103,7 +106,7 @@ async def create_user(
     origin: RequestOrigin,
     admin: AdminService,
 ) -> UserOut:
-    """Add an account."""
+    """Add an account; without a password its user is invited by mail."""
     user_id = await admin.create(
         Actor(caller.user_id, origin),
         body.email,
@@ -111,6 +114,7 @@ async def create_user(
         role=body.role,
         status=body.status,
         name=body.name,
+        must_change_password=body.must_change_password,
     )
     response.headers["Location"] = f"{public_path(request)}/{user_id}"
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
@@ -200,3 +204,31 @@ async def reset_factors(
     Needs a recent sign-in of yours.
     """
     await factors.reset(Actor(caller.user_id, origin), user_id)
+
+
+@routes.post(
+    "/users/{id}/invite",
+    status_code=202,
+    response_class=Response,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ANY, UserNotFound, UserBlocked),
+)
+async def invite_user(
+    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
+) -> None:
+    """Send the link by which a user chooses the first password. You never see it."""
+    await invitations.invite(Actor(caller.user_id, origin), user_id)
+
+
+@routes.post(
+    "/users/{id}/recover",
+    status_code=202,
+    response_class=Response,
+    dependencies=_LIMITED,
+    responses=may_refuse(*_ANY, UserNotFound, UserBlocked),
+)
+async def start_recovery(
+    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
+) -> None:
+    """Send a link by which a user chooses a new password. You never see it."""
+    await invitations.start_recovery(Actor(caller.user_id, origin), user_id)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from keyfob.account.erasure import Erasure
 from keyfob.admin import queries
+from keyfob.admin.letters import Letters
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
@@ -43,6 +44,7 @@ class Administration:
     passwords: Passwords
     sessions: Sessions
     erasure: Erasure
+    letters: Letters
     audit: Audit
     clock: Clock
     online_within: timedelta
@@ -70,21 +72,26 @@ class Administration:
         self,
         actor: Actor,
         email: Email,
-        password: SecretStr,
+        password: SecretStr | None,
         *,
         role: Role = Role.USER,
         status: Status = Status.ACTIVE,
         name: str | None = None,
+        must_change_password: bool = False,
     ) -> UUID:
-        """Add an account and return its id.
+        """Add an account and return its id; without a password its user is invited to choose one.
+
+        `must_change_password`: the first sign-in has to choose another.
 
         Raises:
             WeakPassword: with the reason.
             EmailTaken: the address has an account.
             Overloaded: too many passwords wait to be hashed.
         """
-        await self.passwords.ensure_acceptable(password, email.normal, name)
-        password_hash = await self.passwords.hash(password)
+        password_hash = None
+        if password is not None:
+            await self.passwords.ensure_acceptable(password, email.normal, name)
+            password_hash = await self.passwords.hash(password)
         async with self.db.begin() as tx:
             user_id = await self.users.add(
                 tx,
@@ -95,11 +102,22 @@ class Administration:
                 status=status,
                 # Whoever has the machine vouches for the address: the first administrator must get
                 # in, though nobody can have a mail yet.
-                is_verified=actor.user_id is None,
+                is_verified=actor.user_id is None and password_hash is not None,
+                must_change_password=must_change_password or password_hash is None,
             )
+            await self._write_to_new(tx, actor, user_id, invites=password_hash is None)
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
             await self._record(tx, actor, "user.created", user_id, {}, new)
         return user_id
+
+    async def _write_to_new(self, tx: Tx, actor: Actor, user_id: UUID, *, invites: bool) -> None:
+        account = await self.letters.hold(tx, user_id)
+        if account["status"] == Status.BLOCKED:
+            return
+        if invites:
+            await self.letters.invite(tx, account)
+        elif actor.user_id is not None:
+            await self.letters.ask_for_proof(tx, user_id)
 
     async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
         """Change an account; a new role reaches its tokens at once, a block ends its sessions.
@@ -112,6 +130,9 @@ class Administration:
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
                 revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
+                await self.letters.forget_sign_up(tx, user_id)
+            if change.moved_from:
+                await self.letters.follow_move(tx, user_id, change.moved_from)
             if change.new.get("status") == Status.BLOCKED:
                 revoked += await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
             if change.new:

@@ -52,30 +52,46 @@ def create_user(
     password_stdin: Annotated[
         bool, typer.Option(help="Read the password from standard input; else one is made.")
     ] = False,
+    invite: Annotated[
+        bool, typer.Option(help="Make no password: a mail invites the user to choose one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add a user, and print the password if it was made.
+
+    The mail of an invitation leaves as soon as the service runs.
 
     Examples:
 
         keyfob users create ada@example.com --role admin
 
         printf %s "$PASSWORD" | keyfob users create bob@example.com --password-stdin
+
+        keyfob users create carol@example.com --invite
     """
+    if invite and password_stdin:
+        raise typer.BadParameter("choose one of --invite and --password-stdin")
     given = typer.get_text_stream("stdin").read().rstrip("\n") if password_stdin else None
-    password = given if given is not None else random_text(15)
+    made = random_text(15) if given is None and not invite else None
+    password = given if given is not None else made
 
     async def work(wiring: Wiring) -> UUID:
         return await _administration(wiring).create(
-            Actor(None), _parse(email), SecretStr(password), role=role, name=name
+            Actor(None),
+            _parse(email),
+            SecretStr(password) if password is not None else None,
+            role=role,
+            name=name,
         )
 
     user_id = run_with_services(work)
     row: dict[str, Any] = {"id": str(user_id), "email": email, "role": role.value}
     sentence = f"Created {email} ({role.value})."
-    if given is None:
-        row["password"] = password
-        sentence += f" Password, shown this once: {password}"
+    if made is not None:
+        row["password"] = made
+        sentence += f" Password, shown this once: {made}"
+    elif invite:
+        sentence += " An invitation is on its way."
     show_one(row, as_json=as_json, sentence=sentence)
 
 

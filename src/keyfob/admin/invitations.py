@@ -1,0 +1,63 @@
+"""Links that an administrator has sent to a user."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.admin.errors import UserBlocked
+from keyfob.admin.letters import Letters
+from keyfob.admin.service import Actor
+from keyfob.audit.service import Audit
+from keyfob.core.database import Database, Tx
+from keyfob.core.telemetry import mask_email
+from keyfob.users.models import Status
+
+
+@dataclass(frozen=True)
+class Invitations:
+    """Sends the links by which users choose passwords; each is an audit event."""
+
+    db: Database
+    letters: Letters
+    audit: Audit
+
+    async def invite(self, actor: Actor, user_id: UUID) -> None:
+        """Invite a user, perhaps once more; the link of before is dead.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            UserBlocked: the link would open nothing.
+        """
+        await self._send(actor, user_id, self.letters.invite, "user.invited")
+
+    async def start_recovery(self, actor: Actor, user_id: UUID) -> None:
+        """Have a user choose a new password; until then the present one stays.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            UserBlocked: the link would open nothing.
+        """
+        await self._send(actor, user_id, self.letters.start_recovery, "user.recovery_started")
+
+    async def _send(
+        self,
+        actor: Actor,
+        user_id: UUID,
+        write: Callable[[Tx, Record], Awaitable[None]],
+        action: str,
+    ) -> None:
+        async with self.db.begin() as tx:
+            account = await self.letters.hold(tx, user_id)
+            if account["status"] == Status.BLOCKED:
+                raise UserBlocked
+            await write(tx, account)
+            await self.audit.record(
+                tx,
+                action=action,
+                actor_id=actor.user_id,
+                target_id=user_id,
+                new={"email": mask_email(account["email_normal"])},
+                origin=actor.origin,
+            )

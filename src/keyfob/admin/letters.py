@@ -1,0 +1,78 @@
+"""The mails that go out because of what an administrator does. No administrator sees a token."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Tx
+from keyfob.core.telemetry import mask_email
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.mail.models import Recipient, Template
+from keyfob.mail.service import Mail
+from keyfob.recovery.service import Recovery
+from keyfob.registration.verification import EmailVerification
+from keyfob.users.credentials import Credentials
+from keyfob.users.email import Email
+from keyfob.users.errors import UserNotFound
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Writes to the users whose accounts are administered; joins the transaction of the change.
+
+    `verification` is None where addresses need no proof.
+    """
+
+    credentials: Credentials
+    recovery: Recovery
+    verification: EmailVerification | None
+    links: OneTimeTokens
+    mail: Mail
+
+    async def hold(self, tx: Tx, user_id: UUID) -> Record:
+        """Return the account to write to, and hold it until the commit.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        account = await self.credentials.hold(tx, user_id)
+        if account is None:
+            raise UserNotFound
+        return account
+
+    async def invite(self, tx: Tx, account: Record) -> None:
+        """Send a link by which somebody chooses the first password, and takes the account."""
+        await self.recovery.send(tx, account, Template.INVITE)
+
+    async def start_recovery(self, tx: Tx, account: Record) -> None:
+        """Send a link by which a new password is chosen, as if its user had asked."""
+        await self.recovery.send(tx, account, Template.RECOVER)
+
+    async def ask_for_proof(self, tx: Tx, user_id: UUID) -> None:
+        """Send a link that proves the address, where that is asked for."""
+        if self.verification:
+            account = await self.hold(tx, user_id)
+            to = Recipient(account["email"], account["locale"], user_id)
+            await self.verification.send(tx, to)
+
+    async def forget_sign_up(self, tx: Tx, user_id: UUID) -> None:
+        """Let no link of a sign-up set a password any more.
+
+        Threat: a stranger signed up with somebody's address, and the account that waits for its
+        proof was given a role; with the click on that link the stranger would have it.
+        """
+        await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
+
+    async def follow_move(self, tx: Tx, user_id: UUID, moved_from: Email) -> None:
+        """Do what another address asks for: links to the old one die, and its reader is told."""
+        await self.links.kill(tx, user_id)
+        account = await self.hold(tx, user_id)
+        await self.mail.send(
+            tx,
+            Recipient(moved_from.typed, account["locale"], user_id, account["name"]),
+            Template.EMAIL_CHANGED,
+            {"new_email": mask_email(account["email_normal"])},
+        )
+        await self.ask_for_proof(tx, user_id)
