@@ -9,6 +9,7 @@ import pytest
 from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
+from keyfob.boot import migrate, schema_is_current
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.hosts import connect, one_host_each
@@ -22,8 +23,13 @@ COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'one of 
 @asynccontextmanager
 async def silent_host() -> AsyncIterator[str]:
     """A machine that takes connections and says nothing, as one that froze does."""
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+    taken: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(
+        lambda _, its: taken.append(its), "127.0.0.1", 0
+    ) as server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for connection in taken:
+            connection.close()
 
 
 @pytest.fixture
@@ -68,6 +74,17 @@ async def test_a_host_that_says_nothing_does_not_hold_up_the_next(proxy: Proxy) 
         await feed.start()
         assert feed.is_live
         await feed.stop()
+
+
+@pytest.mark.slow
+async def test_a_migration_is_not_held_up_either(unmigrated_dsn: str) -> None:
+    proxy = Proxy(unmigrated_dsn)
+    async with proxy.running(), silent_host() as silent:
+        url = of_hosts(proxy.dsn, silent, "*")
+        settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg] # pydantic-settings' own parameter
+        async with asyncio.timeout(50):  # asyncpg's own patience with one host is a minute
+            await asyncio.to_thread(migrate, settings)
+        assert await schema_is_current(settings)
 
 
 async def test_a_standby_is_passed_over(proxy: Proxy, dsn: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from keyfob.core import hosts
 from keyfob.migrations.head import HEAD
 from keyfob.migrations.running import BRIEF_WAITS
 
@@ -48,7 +49,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
-    return await asyncpg.connect(dsn, statement_cache_size=0)
+    return await hosts.connect(dsn, statement_cache_size=0)
 
 
 @asynccontextmanager
