@@ -148,6 +148,29 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("POST", "/recover/confirm"): link(
         204, "invalid_link", "weak_password", "overloaded", body="LinkAndPassword"
     ),
+    # 6. Account life-cycle: one's own account
+    ("PATCH", "/me"): user(200, "OwnUser", *BODY, body="Profile"),
+    ("POST", "/me/password"): user(
+        200,
+        "Tokens",
+        *RECENT,
+        "invalid_credentials",
+        "no_password",
+        "weak_password",
+        "too_many_attempts",
+        "overloaded",
+        *BODY,
+        body="PasswordChange",
+    ),
+    ("POST", "/me/email"): user(202, None, *RECENT, *BODY, body="Address"),
+    ("POST", "/me/email/confirm"): user(
+        204, None, "invalid_link", "email_taken", *BODY, body="Link"
+    ),
+    ("GET", "/me/export"): user(
+        200, "Export", "unavailable", headers=frozenset({"Content-Disposition"})
+    ),
+    ("DELETE", "/me"): user(202, "ErasurePlanned", *RECENT, "last_admin"),
+    ("POST", "/me/keep"): user(204, None),
     # 7. Factors: passkeys
     ("POST", "/login/passkey/options"): Call(200, "Ceremony", frozenset({*ANY, *AWAY, *LIMITED})),
     ("POST", "/login/passkey/verify"): public(
@@ -237,6 +260,8 @@ BODIES = {
     "FactorName": ({"name"}, set()),
     "Code": ({"code"}, set()),
     "Proof": (set(), {"password", "code", "credential", "challenge_id"}),  # one of the first three
+    "Profile": (set(), {"name", "locale", "timezone"}),
+    "PasswordChange": ({"current_password", "password"}, set()),
     "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both, see below
     "Logout": ({"token"}, set()),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
@@ -258,6 +283,19 @@ USER_FIELDS = {
 }
 DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
 ANSWERS = {
+    "Export": {
+        "exported_at",
+        "account",
+        "factors",
+        "recovery_codes_left",
+        "links",
+        "pending_sign_ins",
+        "queued",
+        "sessions",
+        "logins",
+        "audit",
+    },
+    "ErasurePlanned": {"erase_at"},
     "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
     "User": USER_FIELDS,
     "OwnUser": USER_FIELDS | {"erase_at"},
