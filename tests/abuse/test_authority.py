@@ -54,15 +54,15 @@ OF_EVERY_USER: set[Operation] = {
     ("DELETE", "/logout-all"),
     ("GET", "/me"),
     ("GET", "/me/sessions"),
-    ("DELETE", "/me/sessions/{id    ("PATCH", "/me"),
+    ("DELETE", "/me/sessions/{id}"),
+    ("GET", "/me/logins"),
+    ("PATCH", "/me"),
     ("POST", "/me/password"),
     ("POST", "/me/email"),
     ("POST", "/me/email/confirm"),
     ("GET", "/me/export"),
     ("DELETE", "/me"),
     ("POST", "/me/keep"),
-}"),
-    ("GET", "/me/logins"),
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 SOMEBODY = str(UUID("01890000-0000-7000-8000-000000000000"))
