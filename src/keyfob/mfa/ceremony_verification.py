@@ -182,7 +182,8 @@ def _ensure_key(public_key: bytes) -> None:
 
 def _told(fault: Exception) -> str:
     """Say what was wrong in one short line; it may repeat a little of what a stranger sent."""
+    why = f"{type(fault).__name__}: {fault}"
     if isinstance(fault, ValidationError):
         first = fault.errors(include_input=False, include_url=False)[0]
-        return ascii(f"{first['loc']}: {first['msg']}")[:200]
-    return ascii(f"{type(fault).__name__}: {fault}")[:200]
+        why = f"{first['loc']}: {first['msg']}"
+    return ascii(why)[1:-1][:200]
