@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Outcome, Run
 from tests.fixtures.postgres import migrate
+
+from keyfob.core.feed import Feed
 
 Sql = Callable[..., list[Any]]
 
@@ -46,8 +49,10 @@ def test_all_is_well(doctor: Run) -> None:
         "settings",
         "limits",
         "bcrypt cost",
+        "issuer",
         "database",
         "schema",
+        "workers",
         "signing keys",
         "audit chain",
     ]
@@ -127,6 +132,46 @@ def test_settings_that_are_for_tests_only(doctor: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("KEYFOB_BCRYPT_COST", "4")
 
     assert unwell(doctor("--json")) == {"limits": "KEYFOB_LIMITS is off", "bcrypt cost": "is 4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KEYFOB_HOST", "0.0.0.0"), ("KEYFOB_HOST", "::"), ("KEYFOB_TRUSTED_PROXIES", "10.0.0.0/8")],
+)
+def test_an_issuer_that_only_this_machine_knows(
+    doctor: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("KEYFOB_HOST", "::1")
+    assert unwell(doctor("--json")) == {}
+
+    monkeypatch.setenv(name, value)
+    assert unwell(doctor("--json")) == {
+        "issuer": "is http://localhost:8000/auth; set KEYFOB_ISSUER, others call it"
+    }
+
+    monkeypatch.setenv("KEYFOB_ISSUER", "https://login.example.com/auth")
+    assert unwell(doctor("--json")) == {}
+
+
+def test_an_issuer_that_several_instances_make_up(
+    doctor: Run, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_WORKERS", "2")
+
+    async def beside(listeners: int) -> dict[str, str]:
+        async with AsyncExitStack() as running:
+            for _ in range(listeners):
+                feed = Feed(dsn, timeout=5)
+                await feed.start()
+                running.push_async_callback(feed.stop)
+            return unwell(await asyncio.to_thread(doctor, "--json"))
+
+    assert asyncio.run(beside(2)) == {}
+    assert asyncio.run(beside(3)) == {
+        "workers": "3 listen to this database; set KEYFOB_ISSUER, the same for all instances"
+    }
+    monkeypatch.setenv("KEYFOB_ISSUER", "https://login.example.com/auth")
+    assert asyncio.run(beside(3)) == {}
 
 
 def test_a_secret_key_that_others_can_read(

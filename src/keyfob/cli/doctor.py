@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import typer
@@ -12,6 +13,7 @@ from keyfob.audit.service import Audit
 from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
 from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.feed import count_listeners
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import configure_logging
 from keyfob.migrations.head import HEAD
@@ -49,10 +51,28 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
     yield _finding("settings", True, "readable")
     yield _finding("limits", settings.limits == "on", f"KEYFOB_LIMITS is {settings.limits}")
     yield _finding("bcrypt cost", settings.bcrypt_cost >= 10, f"is {settings.bcrypt_cost}")
+    yield _check_issuer(settings)
     key = settings.data_dir / "secret-key"
     if settings.secret_key is None and key.exists():
         private = not key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
         yield _finding("secret key", private, f"in {key}; back it up" if private else "is readable")
+
+
+def _check_issuer(settings: Settings) -> Finding:
+    """Whoever verifies tokens elsewhere holds `iss` against the address that they know."""
+    unset = settings.issuer is None
+    well = not (unset and _is_for_others(settings))
+    says = f"is {settings.issuer_url}"
+    return _finding("issuer", well, says if well else f"{says}; set KEYFOB_ISSUER, others call it")
+
+
+def _is_for_others(settings: Settings) -> bool:
+    """Tell whether it is served beyond this machine: by its address, or behind a proxy."""
+    try:
+        is_loopback = ip_address(settings.host).is_loopback
+    except ValueError:
+        is_loopback = settings.host == "localhost"
+    return not is_loopback or bool(settings.trusted_proxies)
 
 
 async def _check_running(settings: Settings) -> list[Finding]:
@@ -67,7 +87,21 @@ async def _check_running(settings: Settings) -> list[Finding]:
     if not current:
         return findings
     async with boot.services_of(settings) as wiring:
-        return [*findings, await _check_keys(wiring), await _check_audit(wiring)]
+        return [
+            *findings,
+            await _check_workers(wiring, settings),
+            await _check_keys(wiring),
+            await _check_audit(wiring),
+        ]
+
+
+async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:
+    """Each instance makes up an issuer of its own port, and refuses the tokens of another."""
+    count = await count_listeners(wiring.db)
+    well = settings.issuer is not None or count <= settings.workers
+    says = f"{count} listen to this database"
+    advice = "; set KEYFOB_ISSUER, the same for all instances"
+    return _finding("workers", well, says if well else says + advice)
 
 
 async def _check_keys(wiring: Wiring) -> Finding:

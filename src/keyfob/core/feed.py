@@ -25,9 +25,15 @@ from keyfob.core.telemetry import FEED_LIVE
 log = structlog.get_logger("keyfob.feed")
 
 CHANNEL = "keyfob"
+_NAME = "keyfob feed"
 _HEARTBEAT_SECONDS = 1.0
 _RELOAD_EVERY_BEATS = 30
 _LONGEST_PAUSE = 2.0
+
+
+async def count_listeners(db: Executor) -> int:
+    """Count the workers of all instances that listen to this database."""
+    return await queries.count_connections(db, _NAME)
 
 
 class Feed:
@@ -114,7 +120,7 @@ class Feed:
                 self._dsn,
                 timeout=self._timeout,
                 command_timeout=self._timeout,
-                server_settings={"application_name": "keyfob feed"},
+                server_settings={"application_name": _NAME},
             )
             try:
                 connection.add_termination_listener(lambda _: self._wanted.set())
