@@ -39,6 +39,7 @@ class Delivery:
         self.carrier = carrier
         self._sender = sender
         self._ready = False
+        self._loading = asyncio.Lock()
 
     async def deliver(self, job: Job) -> None:
         """Write one mail and hand it over.
@@ -47,9 +48,10 @@ class Delivery:
             TryAgain: not now.
             GiveUp: never.
         """
-        if not self._ready:
-            # In a thread: what a mail needs takes a while to load, and requests do not wait for it.
-            await asyncio.to_thread(self.load)
+        async with self._loading:
+            if not self._ready:
+                # In a thread: it takes a while, and requests do not wait for it.
+                await asyncio.to_thread(self.load)
         to, template = job.payload["to"], Template(job.payload["template"])
         try:
             letter = self._compose(job, template)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # RFC 5321 section 4.5.3.1: of the local part, and of the whole path less its brackets.
 _LONGEST_LOCAL, _LONGEST = 64, 254
-_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u2060-\u206f\ufeff<>]")
+_REFUSED = re.compile(
+    r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ud800-\udfff<>,]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,15 @@ def plain_address(typed: str) -> str:
         GiveUp: no mail can be addressed so. Threat: a line break would begin a header or a command
             of its own; a mark that turns the direction would disguise who gets the mail.
     """
-    local, at, domain = typed.strip(" ").rpartition("@")
+    typed = typed.strip(" ")
+    local, _, domain = typed.rpartition("@")
+    if not local or "@" in local or local.startswith('"') or _REFUSED.search(typed):
+        raise GiveUp("the address cannot be written into a mail")
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         raise GiveUp("the domain of the address is none") from None
     address = f"{local}@{ascii_domain}"
-    if not at or not local or _REFUSED.search(typed) or local.startswith('"'):
-        raise GiveUp("the address cannot be written into a mail")
     if len(local.encode()) > _LONGEST_LOCAL or len(address.encode()) > _LONGEST:
         raise GiveUp("the address is too long")
     return address
@@ -109,8 +112,8 @@ def compose(
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers it
-    message["Content-Language"] = locale
     message.set_content(written.text)
     message.add_alternative(written.html, subtype="html")
+    message["Content-Language"] = locale
     message.set_boundary(f"=_{job_id.hex}")
     return Letter(job_id, sender.address, address, message.as_bytes(), written)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from keyfob.core.text import drop_controls
-from keyfob.mail.models import KNOWN, PAGES, Template
+from keyfob.mail.models import KNOWN, NEEDED, PAGES, Template
 from keyfob.settings import WrongSetting
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Writer:
         everything = {name: f"({name})" for name in KNOWN}
         for locale in LOCALES:
             for template in Template:
-                least = {"token": "(token)"} if template in PAGES else {}
+                least = dict.fromkeys(NEEDED.get(template, ()), "(needed)")
                 for told in (least, everything):
                     try:
                         self._write(self._loaded()[0], template, locale, told)
@@ -136,13 +136,14 @@ class Writer:
                 f"should begin with a line `{_SUBJECT}...`, and say something after it"
             )
         context["subject"] = _one_line(head.removeprefix(_SUBJECT))
-        footer = environment.get_template(f"{locale}/_footer.txt").render(context)
-        context["footer"] = _one_line(footer)
+        footer = _one_line(environment.get_template(f"{locale}/_footer.txt").render(context))
+        context["footer"] = footer
         context["paragraphs"] = _paragraphs(body)
-        context["body"] = _wrapped(context["paragraphs"], {context["link"], context["token"]})
+        whole_lines = {context["link"], context["token"]}
+        wrapped = {"body": _wrapped(context["paragraphs"], whole_lines), "footer": _wrap(footer)}
         return Written(
             context["subject"],
-            environment.get_template("layout.txt").render(context) + "\n",
+            environment.get_template("layout.txt").render(context | wrapped) + "\n",
             environment.get_template("layout.html").render(context) + "\n",
             context["link"],
         )

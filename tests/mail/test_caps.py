@@ -1,0 +1,48 @@
+"""How many mails strangers can have sent to one address."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.logs import captured_log
+from tests.fixtures.world import World
+
+from keyfob.mail.caps import Cap
+from keyfob.settings import Settings
+
+
+@pytest.fixture
+async def capped(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
+    limited = settings.model_copy(update={"limits": "on", "limit_mail": "3/hour"})
+    async with World(limited, clock) as world:
+        yield world
+
+
+async def test_an_address_gets_so_many_and_no_more(capped: World, clock: MovableClock) -> None:
+    cap = capped.service(Cap)
+    with captured_log() as log:
+        allowed = [await cap.allows("ada@example.com") for _ in range(5)]
+
+    assert allowed == [True] * 3 + [False] * 2
+    assert await cap.allows("bob@example.com")
+    assert [one["to"] for one in log.named("mail_capped")] == ["a***@example.com"] * 2
+
+    clock.advance(hours=1)
+    assert await cap.allows("ada@example.com")
+
+
+async def test_workers_count_together(
+    capped: World, settings: Settings, clock: MovableClock
+) -> None:
+    async with World(capped.app.state.settings, clock) as other:
+        caps = [capped.service(Cap), other.service(Cap)] * 10
+        allowed = await asyncio.gather(*(cap.allows("ada@example.com") for cap in caps))
+
+    assert sum(allowed) == 3
+
+
+async def test_nothing_is_capped_where_limits_are_off(world: World) -> None:
+    cap = world.service(Cap)
+
+    assert all([await cap.allows("ada@example.com") for _ in range(50)])

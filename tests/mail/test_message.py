@@ -1,0 +1,158 @@
+"""A mail on the wire: no name and no address can break a header."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import cast
+
+import pytest
+from tests.fixtures.clock import START
+
+from keyfob.core.secrets import new_id
+from keyfob.mail.message import Letter, Sender, compose
+from keyfob.mail.writing import Written
+from keyfob.outbox.errors import GiveUp
+
+SENDER = Sender.parse("Keyfob <no-reply@example.org>")
+ID = new_id(START)
+
+
+def letter(to: str = "ada@example.com", sender: Sender = SENDER, subject: str = "Hello") -> Letter:
+    written = Written(subject, "Привет, Ada\n", "<p>Привет, Ada</p>\n", None)
+    return compose(ID, START, sender, to, "ru", written)
+
+
+def parsed(sent: Letter) -> EmailMessage:
+    return cast("EmailMessage", message_from_bytes(sent.content, policy=policy.SMTP))
+
+
+def headers(sent: Letter) -> list[str]:
+    head, _, _ = sent.content.partition(b"\r\n\r\n")
+    return [line.decode("ascii") for line in head.split(b"\r\n")]
+
+
+def test_the_headers() -> None:
+    assert headers(letter()) == [
+        "From: Keyfob <no-reply@example.org>",
+        "To: ada@example.com",
+        "Subject: Hello",
+        "Date: Sun, 22 Nov 2026 12:00:00 +0000",
+        f"Message-ID: <{ID.hex}@example.org>",
+        "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/alternative;",
+        f' boundary="=_{ID.hex}"',
+        "Content-Language: ru",
+    ]
+
+
+def test_both_forms_arrive_over_seven_bits() -> None:
+    sent = letter()
+    mail = parsed(sent)
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().replace("\r\n", "\n") == "Привет, Ada\n"
+    assert html.get_content().replace("\r\n", "\n") == "<p>Привет, Ada</p>\n"
+    assert sent.content.isascii()
+    assert max(len(line) for line in sent.content.split(b"\r\n")) <= 100
+
+
+def test_the_same_job_is_the_same_message() -> None:
+    assert letter().content == letter().content
+
+
+def test_a_subject_in_another_script() -> None:
+    subject = "Подтвердите адрес почты, пожалуйста, и ещё раз: подтвердите адрес почты"
+
+    assert parsed(letter(subject=subject))["Subject"] == subject
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "ada@example.com\r\nBcc: eve@example.org",
+        "ada@example.com\nBcc: eve@example.org",
+        "ada\r\nBcc: eve@example.org\r\n@example.com",
+        "ada@example.com, eve@example.org",
+        "ada@example.com> SIZE=1",
+        "<ada@example.com>",
+        "Ada <ada@example.com>",
+        '"ada\r\n"@example.com',
+        '"quoted"@example.com',
+        "ada@exa mple.com",
+        "ada @example.com",
+        "ada\x00@example.com",
+        "ada\x7f@example.com",
+        "ada\u202e@example.com",
+        "ada\u200f@example.com",
+        "ada\u2028@example.com",
+        "ada\ufeff@example.com",
+        "ada\udc80@example.com",
+        "ada@",
+        "@example.com",
+        "ada",
+        "",
+        "ada@.com",
+        "ada@-example.com",
+        "ada@exa_mple.com\r\n",
+        f"{'a' * 65}@example.com",
+        f"ada@{'a' * 64}.com",
+        f"ada@{'a.' * 130}com",
+    ],
+)
+def test_an_address_that_could_be_more_than_one_is_refused(hostile: str) -> None:
+    with pytest.raises(GiveUp) as refused:
+        letter(hostile)
+
+    assert "eve" not in refused.value.reason
+    assert "ada" not in refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("typed", "wire"),
+    [
+        ("Ada.Lovelace+keyfob@Example.COM", "Ada.Lovelace+keyfob@example.com"),
+        ("o'brien@example.com", "o'brien@example.com"),
+        (" ada@example.com ", "ada@example.com"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@почта.рф", "ada@xn--80a1acny.xn--p1ai"),
+        ("!#$%&'*+-/=?^_`{|}~@example.com", "!#$%&'*+-/=?^_`{|}~@example.com"),
+    ],
+)
+def test_an_address_as_typed_and_as_sent(typed: str, wire: str) -> None:
+    sent = letter(typed)
+
+    assert sent.to == wire
+    assert f"To: {wire}" in headers(sent)
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "address"),
+    [
+        ("Keyfob <no-reply@example.org>", "Keyfob", "no-reply@example.org"),
+        ("no-reply@example.org", "", "no-reply@example.org"),
+        ('"Ada, Bob & Co." <no-reply@example.org>', "Ada, Bob & Co.", "no-reply@example.org"),
+        ("Почта <no-reply@почта.рф>", "Почта", "no-reply@xn--80a1acny.xn--p1ai"),
+        ("Keyfob <keyfob@localhost>", "Keyfob", "keyfob@localhost"),
+    ],
+)
+def test_the_forms_of_a_sender(setting: str, name: str, address: str) -> None:
+    sender = Sender.parse(setting)
+    written = parsed(letter(sender=sender))["From"].addresses[0]
+
+    assert (sender.name, sender.address) == (name, address)
+    assert (written.display_name, written.addr_spec) == (name, address)
+
+
+@pytest.mark.parametrize("name", ['Eve" <eve@example.org>, "', "a\\", "Ünï <x>", "a" * 300])
+def test_a_sender_s_name_is_quoted(name: str) -> None:
+    (found,) = parsed(letter(sender=Sender(name, "no-reply@example.org")))["From"].addresses
+
+    assert found.addr_spec == "no-reply@example.org"
+    assert found.display_name == name
+
+
+def test_a_local_part_beyond_ascii_says_what_it_needs() -> None:
+    assert letter("ада@example.com").needs_smtputf8
+    assert not letter("ada@bücher.example").needs_smtputf8
