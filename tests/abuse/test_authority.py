@@ -23,6 +23,8 @@ PUBLIC: set[Operation] = {
     ("POST", "/register"),
     ("POST", "/login"),
     ("POST", "/refresh"),
+    ("POST", "/login/passkey/options"),  # nobody is known yet
+    ("POST", "/login/passkey/verify"),
     ("GET", "/"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/health/live"),
@@ -56,6 +58,8 @@ OF_EVERY_USER: set[Operation] = {
     ("GET", "/me/sessions"),
     ("DELETE", "/me/sessions/{id}"),
     ("GET", "/me/logins"),
+    ("POST", "/me/factors/passkeys/options"),
+    ("POST", "/me/factors/passkeys"),
     ("PATCH", "/me"),
     ("POST", "/me/password"),
     ("POST", "/me/email"),
