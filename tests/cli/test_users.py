@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Run
+from tests.fixtures.factors import add_totp
 from tests.fixtures.world import PASSWORD, SignedIn, World
+
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
 
 Sql = Callable[..., list[Any]]
 InWorld = Callable[..., Any]
@@ -189,7 +193,26 @@ def test_logout_ends_every_session(keyfob: Run, in_world: InWorld) -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["set-role", "block", "unblock", "logout"])
+def test_reset_factors_lets_an_admin_in_who_lost_them(keyfob: Run, in_world: InWorld) -> None:
+    session = sign_up(in_world, "root@example.com", role=Role.ADMIN)
+
+    async def lose(world: World) -> None:
+        await add_totp(world, session, Clock())
+
+    in_world(lose)
+    assert not can_log_in(in_world, "root@example.com", PASSWORD)
+
+    said = keyfob("users", "reset-factors", "root@example.com")
+
+    assert (said.code, said.out) == (0, "Removed 1 factors of root@example.com.\n")
+    assert can_log_in(in_world, "root@example.com", PASSWORD)
+    assert keyfob("users", "reset-factors", "root@example.com", "--json").json == {
+        "email": "root@example.com",
+        "removed": 0,
+    }
+
+
+@pytest.mark.parametrize("command", ["set-role", "block", "unblock", "logout", "reset-factors"])
 def test_an_unknown_user_is_refused(keyfob: Run, command: str) -> None:
     more = ("admin",) if command == "set-role" else ()
 
