@@ -1,0 +1,33 @@
+"""The language of a newcomer, from Accept-Language (RFC 9110 section 12.5.4)."""
+
+import pytest
+
+from keyfob.users.locales import preferred_locale
+
+
+@pytest.mark.parametrize(
+    ("header", "locale"),
+    [
+        ("", "en"),
+        ("ru", "ru"),
+        ("RU-ru", "ru"),
+        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+        ("de, ru;q=0.5", "ru"),
+        ("ru;q=0.4, en;q=0.6", "en"),
+        ("ru;q=0.4,en-GB ; q=1.0", "en"),
+        ("ru, en", "ru"),
+        ("en, ru", "en"),
+        ("ru;q=0", "en"),
+        ("de-AT, *", "en"),
+        ("russian", "en"),
+        ("ru;q=2", "en"),
+        ("ru;q=nan", "en"),
+        ("ru;level=1", "en"),
+        (";;,,q=1,ru", "ru"),
+        ("ru" + "-x" * 100, "en"),
+        ("x," * 1000 + "ru", "en"),
+        ("\u0440\u0443", "en"),
+    ],
+)
+def test_the_language_liked_best_of_those_we_write(header: str, locale: str) -> None:
+    assert preferred_locale(header) == locale
