@@ -33,6 +33,8 @@ def test_these_are_the_commands() -> None:
         "doctor",
         "keys list",
         "keys rotate",
+        "mail list",
+        "mail retry",
         "migrate",
         "openapi",
         "serve",
@@ -58,7 +60,7 @@ def test_help_says_what_a_command_does_with_an_example(
     assert ("--json" in said.out) == (path not in {("serve",), ("migrate",), ("openapi",)})
 
 
-@pytest.mark.parametrize("path", [(), ("users",), ("keys",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("users",), ("keys",), ("mail",)], ids=" ".join)
 def test_a_group_alone_shows_its_commands_as_wrong_usage(
     keyfob_alone: Run, path: tuple[str, ...]
 ) -> None:
@@ -86,6 +88,7 @@ def test_the_version(keyfob_alone: Run) -> None:
         ("users", "list", "--limit", "0"),
         ("users", "list", "--status", "asleep"),
         ("keys", "rotate", "--publish-ahead", "-1"),
+        ("mail", "retry"),
         ("serve", "--port", "eighty"),
         ("serve", "--port", "65536"),
         ("serve", "--workers", "0"),

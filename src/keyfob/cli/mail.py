@@ -1,0 +1,87 @@
+"""`keyfob mail`: what waits to be sent, and what could not be."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from keyfob.cli.context import run_with_services
+from keyfob.cli.output import AsJson, show_one, show_rows
+from keyfob.cli.refusal import Refused
+from keyfob.core.telemetry import mask_email
+from keyfob.outbox.service import Outbox
+from keyfob.wiring import Wiring
+
+app = typer.Typer(help="List what waits to be sent, and retry dead letters.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_mails(
+    failed: Annotated[bool, typer.Option("--failed", help="Dead letters only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the mails that wait and those given up, oldest first, and why.
+
+    What was sent is not kept. A dead letter is kept for 30 days. Besides mails there are requests
+    that may become one, such as `recover.request`.
+
+    Examples:
+
+        keyfob mail list
+
+        keyfob mail list --failed --json
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        outbox: Outbox = wiring.services[Outbox]
+        return [_shown(row) for row in await outbox.list_rows(failed_only=failed)]
+
+    show_rows(run_with_services(work, open_keys=False), as_json=as_json)
+
+
+@app.command("retry")
+def retry(
+    ids: Annotated[list[UUID] | None, typer.Argument(help="Which dead letters.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters after all, such as when the mail server refused them by mistake.
+
+    Those whose links have died meanwhile stay: whoever asked can ask again.
+
+    Examples:
+
+        keyfob mail retry 01a20320-a200-72b8-a8ee-5ea20fd1f951
+
+        keyfob mail retry --all
+    """
+    if bool(ids) == everything:
+        raise typer.BadParameter("Give ids of dead letters, or --all.")
+
+    async def work(wiring: Wiring) -> list[UUID]:
+        outbox: Outbox = wiring.services[Outbox]
+        return await outbox.retry(ids or None)
+
+    retried = run_with_services(work)
+    if left := [str(one) for one in dict.fromkeys(ids or []) if one not in retried]:
+        raise Refused(
+            f"retried {len(retried)}; no dead letters, or with dead links: {', '.join(left)}"
+        )
+    sentence = f"Retried {len(retried)}; a running service sends them at once."
+    show_one({"retried": [str(one) for one in retried]}, as_json=as_json, sentence=sentence)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    payload = row["payload"] or {}
+    to = payload.get("to") or {}
+    return {
+        "id": row["id"],
+        "what": payload.get("template", row["kind"]),
+        "to": mask_email(to["address"]) if "address" in to else None,
+        "state": "waiting" if row["failed_at"] is None else "failed",
+        "attempts": row["attempts"],
+        "created_at": row["created_at"],
+        "due_at": row["due_at"] if row["failed_at"] is None else None,
+        "failed_at": row["failed_at"],
+        "last_error": row["last_error"],
+    }
