@@ -105,6 +105,51 @@ def test_the_page_says_when_a_run_was_only_a_trial(report: Report) -> None:
     assert "`field_refresh` (1 x 0.5 s)" in written
 
 
+def test_the_page_tells_of_a_storm_in_the_field(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report()
+    sides = {"slow": ("me", 9000.0, 40.0), "slower": ("refresh", 9900.0, 20.0)}
+    for side, (works, worst, accepted) in {"Keyfob": ("refresh", 20.0, 50.0), **sides}.items():
+        report.sides[side] = {"works in the storm": works}
+        for table, p99 in (("field, calm", 5.0), ("field, storm", worst)):
+            report.figure(table, side, "rate", "/s", [1000 / p99])
+            report.figure(table, side, "latency", "ms", [p99 / 2], at=50)
+            report.figure(table, side, "latency", "ms", [p99], at=99)
+        report.figure("field, logins", side, "accepted", "%", [accepted])
+    stormed = document(report, scene="field_storm")
+
+    written = page.write({"field_storm": stormed})
+    (plot,) = all_plots({"field_storm": stormed})
+
+    assert "| **Keyfob** | 200 | 50.0 | 2.50 | 10.0 | 5.00 | 20.0 |" in written
+    assert "|  | accepted, % |" in written
+    assert "(slow: session checks, for want of refreshes)" in written
+    assert written.index("| slow |") < written.index("| slower |"), "by their worst"
+    assert [(series.label, series.role, series.y) for series in plot.series] == [
+        ("Keyfob", "ours", (10.0, 20.0)),
+        ("slow", "peer", (4500.0, 9000.0)),
+        ("slower", "peer", (4950.0, 9900.0)),
+    ]
+
+
+def test_the_page_tells_of_lists_in_the_field_at_each_size(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = Report()
+    report.sides["other"] = {"note on search": "reads them all"}
+    for size, seen in (("10,000", 1.0), ("100,000", 2.0)):
+        for side, times in (("Keyfob", 1), ("other", 30)):
+            for measure in ("p50", "p99", "database CPU"):
+                report.figure(f"search, {size} users", side, measure, "ms", [seen * times], at=1)
+
+    written = page.write({"field_lists": document(report, scene="field_lists")})
+
+    assert "### Search" in written
+    assert "### First page" not in written
+    assert "| **Keyfob** | 1.00 | 1.00 | 1.00 | 2.00 | 2.00 | 2.00 |" in written
+    assert "| other | 30.0 | 30.0 | 30.0 | 60.0 | 60.0 | 60.0 |" in written
+    assert "- other: reads them all" in written
+
+
 def test_who_is_absent_names_no_folder_of_the_machine() -> None:
     report = Report()
 

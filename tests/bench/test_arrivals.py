@@ -1,0 +1,92 @@
+"""A crowd that does not wait for answers to others: each is counted, by what they were told."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from bench.harness import arrivals
+from bench.harness.arrivals import Anybody, Told, arrive
+from bench.harness.load import Connection, Refused, Step, request
+
+HOST = "127.0.0.1"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"
+CUT, SILENCE = b"", None
+Say = Callable[[], bytes | None]
+
+
+@asynccontextmanager
+async def server(say: Say) -> AsyncIterator[int]:
+    """A server whose answers are these; gives its port."""
+    writers = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            answer = say()
+            if answer == CUT:
+                break
+            if answer is not SILENCE:
+                writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
+        for writer in writers:
+            writer.close()
+
+
+async def asks(connection: Connection) -> Step:
+    """A step like those of the contestants' clients, which take only a success."""
+
+    async def step() -> int:
+        answer = await connection.send(request("GET", "/"))
+        if answer.status != 200:
+            raise Refused(answer)
+        return answer.status
+
+    return step
+
+
+async def told_by(say: Say, *, rate: float = 200, seconds: float = 0.1) -> Told:
+    async with server(say) as port:
+        step = await asks(Anybody(HOST, port))
+        return await arrive(HOST, port, [step], rate, seconds)
+
+
+async def test_each_is_told_something_or_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
+    answers = itertools.cycle([OK, BUSY, CUT, SILENCE])
+
+    told = await told_by(lambda: next(answers))
+
+    assert (told.count, told.failed, told.unanswered) == (20, 5, 5)
+    assert {status: len(seen) for status, seen in told.latencies.items()} == {200: 5, 503: 5}
+    assert told.retry_after == [7] * 5
+    assert (told.share(200), told.share(503)) == (0.25, 0.25)
+
+
+async def test_they_come_whether_or_not_others_were_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
+    asked: list[None] = []
+
+    told = await told_by(lambda: asked.append(SILENCE))
+
+    assert len(asked) == 20, "though nobody was answered"
+    assert told.unanswered == 20
+
+
+async def test_who_finds_no_place_is_not_answered_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
+    monkeypatch.setattr(arrivals, "_MOST_OPEN", 5)
+    asked: list[None] = []
+
+    told = await told_by(lambda: asked.append(SILENCE))
+
+    assert len(asked) == 5
+    assert told.unanswered == 20
