@@ -1,7 +1,10 @@
 """Two drills at their smallest size, and what the soak calls growth and leaks."""
 
+import asyncio
+import time
+
 import pytest
-from drills.harness.crowd import QUICK
+from drills.harness.crowd import QUICK, Pace
 from drills.harness.outcome import render
 from drills.scenes import restore, together
 from drills.scenes.soak import Course, Sample, growth, leaks
@@ -36,6 +39,24 @@ def test_a_worker_that_grows_is_seen() -> None:
     assert [share for share, _ in growth(course_of(*level, *level, *higher))] == [
         pytest.approx(1.1)
     ]
+
+
+async def test_a_pace_is_kept_by_all_together_and_not_made_up_for() -> None:
+    pace = Pace()
+    for _ in range(100):
+        await pace.turn()  # at first, as many as can be
+    pace.rate = 100
+
+    began = time.monotonic()
+    await asyncio.gather(*(pace.turn() for _ in range(10)))
+    together = time.monotonic() - began
+    time.sleep(0.1)  # noqa: ASYNC251 - a machine that stood still
+    resumed = time.monotonic()
+    for _ in range(5):
+        await pace.turn()
+
+    assert together >= 0.09
+    assert time.monotonic() - resumed >= 0.04
 
 
 def test_files_and_connections_that_stay_open_are_seen() -> None:
