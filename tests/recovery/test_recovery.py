@@ -1,0 +1,350 @@
+"""A forgotten password: a link to the address, and a new password."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.hashes import recorded_hashes
+from tests.fixtures.links import (
+    ADA,
+    OTHER,
+    ask,
+    recover,
+    recovery_token,
+    token_from,
+    told,
+    try_to_sign_in,
+)
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.statements import recorded_statements
+from tests.fixtures.waiting import until, until_somebody_waits
+from tests.fixtures.world import CLIENT, PASSWORD, World
+
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.settings import Settings
+from keyfob.users.models import Status
+
+REQUEST = "/recover/request"
+RECOVER = "Choose a new password"
+RECOVERED = "Your password was set anew"
+
+
+async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
+    user_id = await world.make_user("Ada@Example.com", name="Ada")
+    await world.db.execute("UPDATE users SET email_verified_at = NULL")
+    sessions = [await world.log_in(), await world.log_in()]
+
+    asked = await ask(world, REQUEST)
+
+    assert (asked.status_code, asked.content) == (202, b"")
+    mail = await mailbox.next(to="Ada@example.com", subject=RECOVER)
+    (token,) = mail.tokens()
+    assert mail.links()[0] == f"http://localhost:8000/auth/ui/recover#token={token}"
+    assert (await world.me(sessions[0])).status_code == 200
+
+    done = await recover(world, token)
+
+    assert (done.status_code, done.content) == (204, b"")
+    for session in sessions:
+        assert (await world.me(session)).status_code == 401
+        assert (await world.refresh(session.refresh)).json()["code"] == "invalid_refresh_token"
+    assert (await try_to_sign_in(world)).status_code == 401
+    me = (await world.me(await world.log_in(password=OTHER))).json()
+    assert (me["id"], me["email_verified"]) == (str(user_id), True)
+    told_so = await mailbox.next(to="Ada@example.com", subject=RECOVERED)
+    assert (told_so.tokens(), CLIENT in told_so.text) == ([], True)
+    await mailbox.none(world)
+    assert (await recover(world, token)).json()["code"] == "invalid_link"
+
+
+async def test_it_stands_in_both_logs_and_in_the_sessions(mailbox: Mailbox, world: World) -> None:
+    user_id = await world.make_user()
+    await world.log_in()
+
+    await recover(world, await recovery_token(world, mailbox))
+
+    event = (await world.audit_log())[-1]
+    assert (event["action"], event["actor_id"], event["target_id"], event["new_values"]) == (
+        "user.password_recovered",
+        user_id,
+        user_id,
+        {"sessions_ended": 1},
+    )
+    last = (await world.login_log())[-1]
+    assert (last["outcome"], last["reason"], last["user_id"], last["session_id"]) == (
+        "succeeded",
+        "recovered",
+        user_id,
+        None,
+    )
+    reasons = await world.db.fetch("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL")
+    assert [row["end_reason"] for row in reasons] == ["password_recovered"]
+
+
+async def test_another_worker_refuses_the_old_sessions_too(
+    mailbox: Mailbox, world: World, settings: Settings, clock: MovableClock
+) -> None:
+    await world.make_user()
+    async with World(settings, clock) as other:
+        ada = await other.log_in()
+        await recover(world, await recovery_token(world, mailbox))
+
+        async def is_refused() -> bool:
+            return (await other.me(ada)).status_code == 401
+
+        await until(is_refused)
+
+
+async def test_every_older_link_is_dead_of_every_kind_and_those_of_others_live(
+    mailbox: Mailbox, world: World
+) -> None:
+    ada, bob = await world.make_user(), await world.make_user("bob@example.com")
+    links = world.service(OneTimeTokens)
+    async with world.db.begin() as tx:
+        issued = [
+            (user_id, kind, await links.issue(tx, user_id, kind))
+            for user_id in (ada, bob)
+            for kind in (Kind.VERIFY_EMAIL, Kind.CHANGE_EMAIL)
+        ]
+    older = await recovery_token(world, mailbox)
+    newer = await recovery_token(world, mailbox)
+
+    assert (await recover(world, older)).json()["code"] == "invalid_link"
+    assert (await recover(world, newer)).status_code == 204
+
+    for user_id, kind, token in issued:
+        assert bool(await links.find(world.db, kind, token)) == (user_id == bob)
+
+
+async def test_who_gets_a_link_is_told_by_no_answer(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    await world.make_user("blocked@example.com", status=Status.BLOCKED)
+
+    seen = []
+    for email in (ADA, "ADA@Example.com", "blocked@example.com", "nobody@example.com"):
+        with recorded_statements() as statements:
+            answer = await ask(world, REQUEST, email)
+        seen.append((told(answer), list(statements)))
+    await mailbox.settled(world)
+
+    assert seen[0][0][:2] == (202, None)
+    assert len(seen[0][1]) == 1
+    assert seen == [seen[0]] * 4
+    assert [mail.to for mail in mailbox.mails] == [ADA, ADA]
+
+
+async def test_a_weak_password_spends_no_link(mailbox: Mailbox, world: World) -> None:
+    await world.make_user(name="Countess Lovelace")
+    token = await recovery_token(world, mailbox)
+
+    for password, reason in [
+        ("short", "too_short"),
+        ("password1", "common"),
+        ("ada@example.com", "like_email"),
+        ("countess lovelace", "like_email"),
+    ]:
+        refused = await recover(world, token, password)
+        assert (refused.status_code, refused.json()["code"]) == (422, "weak_password")
+        assert refused.json()["reason"] == reason
+
+    assert (await recover(world, token)).status_code == 204
+
+
+async def test_a_link_that_is_bad_costs_no_hash(world: World) -> None:
+    with recorded_hashes() as hashes:
+        assert (await recover(world, "kfl_" + "A" * 43)).json()["code"] == "invalid_link"
+
+    assert hashes == []
+
+
+async def test_no_connection_is_held_while_the_password_is_hashed(
+    mailbox: Mailbox, world: World
+) -> None:
+    await world.make_user()
+    token = await recovery_token(world, mailbox)
+    asked_before: list[list[str]] = []
+    scheme = world.wiring.passwords.service.scheme
+
+    class Watching:
+        is_current = scheme.is_current
+
+        def hash(self, password: str) -> str:
+            asked_before.append(list(statements))
+            return scheme.hash(password)
+
+    object.__setattr__(world.wiring.passwords.service, "scheme", Watching())
+    with recorded_statements() as statements:
+        assert (await recover(world, token)).status_code == 204
+
+    (before,) = asked_before
+    assert before
+    assert not any(statement.startswith("BEGIN") for statement in before)
+    assert statements[len(before)].startswith("BEGIN")
+
+
+async def test_a_blocked_user_s_link_gives_no_sign_in(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    token = await recovery_token(world, mailbox)
+    await world.db.execute("UPDATE users SET status = 'blocked'")
+
+    assert (await recover(world, token)).status_code == 204
+
+    refused = await try_to_sign_in(world, password=OTHER)
+    assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
+
+
+async def test_an_account_without_a_password_gets_one(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    await world.db.execute("UPDATE users SET password_hash = NULL")
+
+    await recover(world, await recovery_token(world, mailbox))
+
+    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+
+
+async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
+    mailbox: Mailbox, world: World, settings: Settings, clock: MovableClock
+) -> None:
+    await world.make_user()
+    token = await recovery_token(world, mailbox)
+
+    async def both_wait() -> bool:
+        return bool(await world.db.fetchval(_WAITING) == 2)
+
+    async with World(settings, clock) as other:
+        async with world.db.begin() as tx:  # both have found it good, hashed, and wait
+            await tx.fetch("SELECT FROM users FOR UPDATE")
+            both = asyncio.gather(
+                recover(world, token, "the first horse"), recover(other, token, "the second horse")
+            )
+            await until(both_wait, 30)
+        answers = await both
+
+    assert sorted(answer.status_code for answer in answers) == [204, 400]
+    won = "the first horse" if answers[0].status_code == 204 else "the second horse"
+    assert (await try_to_sign_in(world, password=won)).status_code == 200
+    await mailbox.next(to=ADA, subject=RECOVERED)
+    await mailbox.none(world)
+
+
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+async def test_a_sign_in_under_way_with_the_old_password_is_ended_with_the_others(
+    mailbox: Mailbox, world: World
+) -> None:
+    """Threat: the thief's sign-in commits while the owner recovers."""
+    user_id = await world.make_user()
+    token = await recovery_token(world, mailbox)
+
+    async with world.db.begin() as tx:
+        await tx.execute("SELECT FROM users WHERE id = $1 FOR SHARE", user_id)
+        signing_in = asyncio.create_task(try_to_sign_in(world))
+        answer = await signing_in  # shares the account with us
+        recovering = asyncio.create_task(recover(world, token))
+        await until_somebody_waits(world.db)
+
+    assert (await recovering).status_code == 204
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    assert (await world.api.get("/me", headers=headers)).status_code == 401
+
+
+async def test_it_goes_on_after_a_restart(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as first:
+        await first.make_user()
+        token = await recovery_token(first, mailbox)
+    async with World(settings, clock) as second:
+        assert (await recover(second, token)).status_code == 204
+        assert (await try_to_sign_in(second, password=OTHER)).status_code == 200
+
+
+async def test_a_request_made_while_nobody_sends_is_done_by_who_comes_next(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as first:
+        await first.make_user()
+        await first.wiring.runner.stop()
+        await ask(first, REQUEST)
+    assert mailbox.mails == []
+    async with World(settings, clock) as second:
+        assert (await recover(second, await token_from(mailbox))).status_code == 204
+
+
+async def test_an_expired_link_is_dead(mailbox: Mailbox, world: World, clock: MovableClock) -> None:
+    await world.make_user()
+    token = await recovery_token(world, mailbox)
+
+    clock.advance(1800)
+
+    assert (await recover(world, token)).json()["code"] == "invalid_link"
+    assert (await try_to_sign_in(world)).status_code == 200
+
+
+async def test_a_link_outlives_no_account(mailbox: Mailbox, world: World) -> None:
+    user_id = await world.make_user()
+    admin = await world.make_admin()
+    token = await recovery_token(world, mailbox)
+    await world.api.delete(f"/admin/users/{user_id}", headers=admin.headers)
+
+    assert (await recover(world, token)).json()["code"] == "invalid_link"
+
+
+async def test_the_mail_is_in_the_user_s_language(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    await world.db.execute("UPDATE users SET locale = 'ru'")
+
+    await ask(world, REQUEST, ADA, **{"Accept-Language": "en"})
+
+    assert (await mailbox.next(to=ADA)).subject != RECOVER
+
+
+async def test_an_address_gets_so_many_links_an_hour(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_recover": "100/minute"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        answers: list[Any] = [told(await ask(world, REQUEST))[:2] for _ in range(8)]
+        await mailbox.settled(world)
+
+        assert answers == [(202, None)] * 8
+        assert len(mailbox.mails) == 5
+        good = [await recover(world, *mail.tokens()) for mail in list(mailbox.mails)]
+        assert sorted(answer.status_code for answer in good) == [204, 400, 400, 400, 400]
+
+
+async def test_it_is_limited_by_client(settings: Settings, clock: MovableClock) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_recover": "2/minute"})
+    async with World(limited, clock) as world:
+        answers = [await ask(world, REQUEST), await recover(world, "x"), await ask(world, REQUEST)]
+
+    assert [answer.status_code for answer in answers] == [202, 400, 429]
+
+
+@pytest.mark.parametrize("known_network", [False, True])
+async def test_an_owner_who_is_throttled_gets_in_from_where_the_password_was_recovered(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock, known_network: bool
+) -> None:
+    async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
+        await world.make_user()
+        if known_network:
+            await world.log_in()
+        for _ in range(5):  # the owner mistypes
+            await try_to_sign_in(world, password="forgotten, alas")
+        for host in range(10):  # while somebody guesses elsewhere
+            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+        assert (await try_to_sign_in(world)).status_code == 429
+
+        await recover(world, await recovery_token(world, mailbox))
+
+        assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+        elsewhere = await try_to_sign_in(world, password=OTHER, address="192.0.2.9")
+        assert elsewhere.status_code == 429
+        assert await try_to_sign_in(world, password=PASSWORD)
