@@ -8,6 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from bench.harness.servers import free_port
 from tests.cli.conftest import Outcome, Run
 from tests.fixtures.postgres import migrate
 
@@ -55,8 +58,14 @@ def test_all_is_well(doctor: Run) -> None:
         "workers",
         "signing keys",
         "audit chain",
+        "mail templates",
+        "mail server",
     ]
-    assert said.json[-1]["says"] == "1 events hold"
+    assert [finding["says"] for finding in said.json[-3:]] == [
+        "1 events hold",
+        "in en, ru",
+        "KEYFOB_SMTP_URL is not set: mails are only kept",
+    ]
 
 
 def test_people_get_a_table(doctor: Run) -> None:
@@ -209,3 +218,40 @@ def test_a_wrong_password_for_the_database_is_told_as_such(
     monkeypatch.setattr("asyncpg.connection.connect_utils._connect", refuse)
 
     assert "password authentication failed" in unwell(doctor("--json"))["database"]
+
+
+def test_a_template_that_cannot_be_used(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mails of ours" / "ru").mkdir(parents=True)
+    template = tmp_path / "mails of ours" / "ru" / "recover.txt"
+    monkeypatch.setenv("KEYFOB_MAIL_TEMPLATES", str(tmp_path / "mails of ours"))
+    template.write_text("Subject: Hello\n\n{{ nobody }}\n")
+
+    assert unwell(doctor("--json")) == {
+        "mail templates": "ru/recover.txt: UndefinedError: 'nobody' is undefined;"
+        " ours is used instead"
+    }
+
+    template.write_text("Subject: Hello\n\n{{ link }}\n\n{{ token }}\n")
+    assert unwell(doctor("--json")) == {}
+
+
+def test_a_mail_server_that_does_not_answer(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_SMTP_URL", "smtp://mailer:hunter2@127.0.0.1:1")
+
+    said = doctor("--json")
+
+    found = unwell(said)
+    assert found["mail server"].startswith("no mail leaves: Error connecting to 127.0.0.1")
+    assert "hunter2" not in said.out + said.err
+
+
+def test_a_mail_server_that_answers(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Controller(Sink(), hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        monkeypatch.setenv("KEYFOB_SMTP_URL", f"smtp://127.0.0.1:{server.port}")
+        assert doctor("--json").json[-1]["says"] == "answers"
+    finally:
+        server.stop()

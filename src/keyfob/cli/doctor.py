@@ -16,7 +16,11 @@ from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.feed import count_listeners
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import configure_logging
+from keyfob.mail.delivery import Delivery
+from keyfob.mail.smtp import SmtpCarrier
+from keyfob.mail.writing import LOCALES, WrongTemplate
 from keyfob.migrations.head import HEAD
+from keyfob.outbox.errors import TryAgain
 from keyfob.settings import Settings
 from keyfob.tokens.errors import NoSigningKey
 from keyfob.wiring import Wiring
@@ -25,7 +29,7 @@ Finding = dict[str, Any]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, database, schema, keys and the audit chain; exit 1 if one is not well.
+    """Check settings, database, schema, keys, the audit chain and mail; exit 1 if one is not well.
 
     Examples:
 
@@ -87,11 +91,14 @@ async def _check_running(settings: Settings) -> list[Finding]:
     if not current:
         return findings
     async with boot.services_of(settings) as wiring:
+        delivery: Delivery = wiring.services[Delivery]
         return [
             *findings,
             await _check_workers(wiring, settings),
             await _check_keys(wiring),
             await _check_audit(wiring),
+            _check_templates(delivery),
+            await _check_mail_server(delivery),
         ]
 
 
@@ -120,3 +127,24 @@ async def _check_audit(wiring: Wiring) -> Finding:
     if verdict.broken_at is None:
         return _finding("audit chain", True, f"{verdict.checked} events hold")
     return _finding("audit chain", False, f"broken at position {verdict.broken_at}")
+
+
+def _check_templates(delivery: Delivery) -> Finding:
+    try:
+        delivery.writer.check()
+    except WrongTemplate as fault:
+        return _finding("mail templates", False, f"{fault}; ours is used instead")
+    return _finding("mail templates", True, f"in {', '.join(LOCALES)}")
+
+
+async def _check_mail_server(delivery: Delivery) -> Finding:
+    carrier = delivery.carrier
+    try:
+        await carrier.greet()
+    except TryAgain as fault:
+        return _finding("mail server", False, f"no mail leaves: {fault.reason}")
+    if not isinstance(carrier, SmtpCarrier):
+        return _finding("mail server", True, "KEYFOB_SMTP_URL is not set: mails are only kept")
+    # A relay in a private network may do without, so this is said and not held against it.
+    private = carrier.server.is_private
+    return _finding("mail server", True, "answers" + ("" if private else ", without encryption"))
