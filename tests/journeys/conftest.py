@@ -35,6 +35,7 @@ class Instance:
 
     def __init__(self, folder: Path, name: str, **settings: object) -> None:
         self._said, self._out = folder / f"{name}.err", folder / f"{name}.out"
+        port = str(settings.pop("PORT", 0))
         bare = {key: value for key, value in os.environ.items() if not key.startswith("KEYFOB_")}
         given = {
             "ISSUER": "http://keyfob.test/auth",  # else the port would be in it
@@ -45,7 +46,7 @@ class Instance:
         }
         with self._said.open("w") as err, self._out.open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "keyfob.cli", "serve", "--port", "0"],
+                [sys.executable, "-m", "keyfob.cli", "serve", "--port", port],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
