@@ -12,14 +12,16 @@ from typing import Any
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.hashes import recorded_hashes
+from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import CLIENT, PASSWORD, World
+from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.settings import Settings
 from keyfob.users.models import Status
 
-ADA = "ada@example.com"
+ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 WRONG = "a wrong horse, and no battery"
 
 
@@ -721,18 +723,34 @@ async def test_13_a_breached_password_is_refused_where_a_range_service_is_config
 
 
 async def test_14_a_blocked_account_is_refused_on_every_path_that_gives_tokens(
-    world: World,
+    world: World, clock: MovableClock
 ) -> None:
     admin = await world.make_admin()
-    user_id = await world.make_user(ADA)
-    signed_in = await world.log_in(ADA)
-    replaced = await world.log_in(ADA)
+    signed_in, replaced = await signed_up(world, ADA), await world.log_in(ADA)
     successor = (await world.refresh(replaced.refresh)).json()["refresh_token"]
-    await world.api.patch(
-        f"/admin/users/{user_id}", json={"status": "blocked"}, headers=admin.headers
-    )
+    app = await add_totp(world, await signed_up(world, BOB), clock)
+    passkey = await own_passkey(world, await signed_up(world, EVE))
+    clock.advance(30)
+    waiting = await ask_for_factor(world, BOB)
+    for row in await world.db.fetch("SELECT id FROM users WHERE role <> 'admin'"):
+        await world.api.patch(
+            f"/admin/users/{row['id']}", json={"status": "blocked"}, headers=admin.headers
+        )
 
     refusals = {
+        "POST /login/mfa, begun before": await show_factor(world, waiting, code=app.code()),
+        "POST /login/mfa": await show_factor(
+            world, await ask_for_factor(world, BOB), code=app.code()
+        ),
+        "POST /login/passkey/verify": await sign_in(world, passkey),
+        "POST /me/reauthenticate": await world.api.post(
+            "/me/reauthenticate", json={"password": PASSWORD}, headers=signed_in.headers
+        ),
+        "POST /me/password": await world.api.post(
+            "/me/password",
+            json={"current_password": PASSWORD, "password": "quite another horse"},
+            headers=signed_in.headers,
+        ),
         "POST /login": await log_in(world, ADA, PASSWORD),
         "POST /register": await world.api.post(
             "/register", json={"email": ADA, "password": PASSWORD}
@@ -743,6 +761,11 @@ async def test_14_a_blocked_account_is_refused_on_every_path_that_gives_tokens(
     }
 
     assert {name: (a.status_code, a.json()["code"]) for name, a in refusals.items()} == {
+        "POST /login/mfa, begun before": (401, "invalid_factor"),
+        "POST /login/mfa": (403, "account_blocked"),
+        "POST /login/passkey/verify": (403, "account_blocked"),
+        "POST /me/reauthenticate": (401, "invalid_token"),
+        "POST /me/password": (401, "invalid_token"),
         "POST /login": (403, "account_blocked"),
         "POST /register": (409, "email_taken"),
         "POST /refresh": (401, "invalid_refresh_token"),
@@ -750,6 +773,11 @@ async def test_14_a_blocked_account_is_refused_on_every_path_that_gives_tokens(
         "POST /refresh, within the grace time": (401, "invalid_refresh_token"),
     }
     assert {name.partition(",")[0] for name in refusals} == set(paths_that_give_tokens(world))
+
+
+async def signed_up(world: World, email: str) -> SignedIn:
+    await world.make_user(email)
+    return await world.log_in(email)
 
 
 def paths_that_give_tokens(world: World) -> list[str]:
