@@ -41,12 +41,10 @@ class Refusals:
         raise refusal
 
     async def _reason(self, tx: Tx, account: Record | None) -> tuple[Reason, Problem]:
-        if (
-            account is None
-            or account["status"] != Status.ACTIVE
-            or not account["must_change_password"]
-        ):
+        if account is None or account["status"] != Status.ACTIVE:
             return Reason.BLOCKED, AccountBlocked()
+        if not account["must_change_password"]:
+            return Reason.UNVERIFIED, AccountBlocked()
         # No address with it: who knows the password that an administrator gave has proven none.
         token = await self.links.issue(tx, account["id"], Kind.RECOVER)
         return Reason.PASSWORD_CHANGE_REQUIRED, PasswordChangeRequired(token)
