@@ -610,9 +610,17 @@ OF_STRANGERS = {
     "GET /health/ready",
     "POST /register",
     "POST /login",
+    "POST /login/passkey/options",
 }
-# What only chance would find: a token of ours, or a password that it did not set itself.
-BEYOND_CHANCE = {"POST /refresh", "POST /register", "POST /login", "DELETE /me/sessions/{id}"}
+# What only chance would find: a token or a passkey of ours, or a password that it did not set.
+BEYOND_CHANCE = {
+    "POST /refresh",
+    "POST /register",
+    "POST /login",
+    "POST /login/passkey/verify",
+    "POST /me/factors/passkeys",
+    "DELETE /me/sessions/{id}",
+}
 
 
 @pytest.mark.parametrize("caller", ["stranger", "admin"])
