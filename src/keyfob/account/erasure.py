@@ -145,6 +145,7 @@ class OwnErasure:
             log.warning("last_admin_not_erased", user_id=str(user_id))
             return False
         self.sessions.apply(revoked)
+        log.info("account_erased", user_id=str(user_id))
         return True
 
     async def _hold(self, tx: Tx, user_id: UUID) -> None:
