@@ -326,6 +326,17 @@ async def test_a_newcomer_s_mails_are_kept_and_shown(
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+async def test_on_a_terminal_a_newcomer_reads_the_mail_line_by_line(
+    world: World, send: Send, tmp_path: Path
+) -> None:
+    with captured_log(style="console") as log:
+        await send()
+        await until(lambda: _holds("mail_sent" in log.getvalue()))
+
+    assert f"http://localhost:8000/auth/ui/recover#token={TOKEN}" in log.lines
+    assert TOKEN in log.lines
+
+
 async def _is_kept(folder: Path) -> bool:
     await asyncio.sleep(0)
     return bool(list((folder / "mails").glob("*.eml")))

@@ -68,7 +68,10 @@ _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re
 
 
 class Shown(str):
-    """A text that is meant to be read in the log as it is, a link in it too."""
+    """A text that is meant to be read in the log as it is, a link in it too.
+
+    It has no control characters but the ends of its own lines.
+    """
 
     __slots__ = ()
 
@@ -108,9 +111,14 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def show_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Write control characters as escapes: none may end a line or steer the terminal."""
-    for name, value in event.items():
-        if isinstance(value, str) and name != "exception" and not value.isprintable():
+    """Write control characters as escapes: none may end a line or steer the terminal.
+
+    A `Shown` text of several lines stands below its event, as it is.
+    """
+    for name, value in list(event.items()):
+        if isinstance(value, Shown) and "\n" in value:
+            event["stack"] = event.pop(name)  # which the renderer puts there
+        elif isinstance(value, str) and name != "exception" and not value.isprintable():
             event[name] = value.encode("unicode_escape").decode("ascii")
     return event
 
