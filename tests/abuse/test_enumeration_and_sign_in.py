@@ -14,8 +14,10 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.hashes import recorded_hashes
+from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.statements import recorded_statements
+from tests.fixtures.timing import how_alike
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.settings import Settings
@@ -53,6 +55,34 @@ async def told_and_done(
     with recorded_statements() as statements, recorded_hashes() as hashes:
         answer = await log_in(world, email, password)
     return told(answer), statements, hashes
+
+
+async def test_01_recovery_for_an_unknown_address_is_answered_alike_after_the_same_time(
+    mailbox: Mailbox, limited: Settings, clock: MovableClock
+) -> None:
+    settings = limited.model_copy(update={"limit_recover": "1000/minute"})
+    async with World(settings, clock) as world:
+        await world.make_user(ADA)
+        await world.make_user("blocked@example.com", status=Status.BLOCKED)
+        seen = []
+        for email in ("first@example.com", ADA, "blocked@example.com", "nobody@example.com"):
+            clock.advance(60)
+            with recorded_statements() as statements:
+                answer = await world.api.post("/recover/request", json={"email": email})
+            seen.append(((answer.status_code, answer.content), list(statements)))
+        await mailbox.settled(world)
+        await world.wiring.runner.stop()  # what comes after the answer is not to be timed
+
+        async def ask(email: str) -> None:
+            await world.api.post("/recover/request", json={"email": email})
+
+        overlap = await how_alike(lambda: ask(ADA), lambda: ask("nobody@example.com"))
+
+    assert seen[1][0] == (202, b"")
+    assert len(seen[1][1]) == 2  # the rate of the client, and the row of the outbox
+    assert seen[1] == seen[2] == seen[3]
+    assert [mail.to for mail in mailbox.mails] == [ADA]
+    assert 0.25 < overlap < 0.75
 
 
 @pytest.mark.parametrize(
@@ -132,6 +162,28 @@ async def test_03_the_101st_failure_is_throttled_and_its_owner_still_gets_in(
         assert hashes == []
         assert [row["reason"] for row in await world.login_log()][-1] == "too_many_attempts"
         assert (await log_in(world, ADA, PASSWORD, "203.0.113.7")).status_code == 200
+
+
+async def test_03_an_owner_without_a_known_device_gets_in_by_recovery(
+    mailbox: Mailbox, limited: Settings, clock: MovableClock
+) -> None:
+    async with World(limited, clock) as world:
+        await world.make_user(ADA)
+        for number in range(100):
+            clock.advance(100)
+            await log_in(world, ADA, WRONG, f"198.51.100.{number}")
+        clock.advance(100)
+        assert (await log_in(world, ADA, PASSWORD, "192.0.2.1")).status_code == 429
+
+        owner = world.client("192.0.2.1")
+        await owner.post("/recover/request", json={"email": ADA})
+        (token,) = (await mailbox.next(to=ADA)).tokens()
+        new = "a quite different horse"
+        done = await owner.post("/recover/confirm", json={"token": token, "password": new})
+        assert done.status_code == 204
+
+        assert (await log_in(world, ADA, new, "192.0.2.1")).status_code == 200
+        assert (await log_in(world, ADA, new, "198.51.100.201")).status_code == 429
 
 
 async def test_03_an_owner_who_mistypes_at_home_waits_a_minute_and_no_longer(

@@ -83,6 +83,37 @@ def test_create_refuses_what_the_api_refuses(keyfob: Run, sql: Sql) -> None:
     assert twice.refusal == "There is an account with this e-mail already"
 
 
+def test_create_can_invite_instead(keyfob: Run, sql: Sql, in_world: InWorld) -> None:
+    said = keyfob("users", "create", "ada@example.com", "--invite")
+
+    assert (said.code, said.out) == (
+        0,
+        "Created ada@example.com (user). An invitation is on its way.\n",
+    )
+    assert sql("SELECT password_hash, email_verified_at, must_change_password FROM users") == [
+        (None, None, True)
+    ]
+    assert sql("SELECT kind FROM one_time_tokens") == [("recover",)]
+    (waiting,) = keyfob("mail", "list", "--json").json
+    assert waiting["what"] == "invite"
+    assert not can_log_in(in_world, "ada@example.com", "x")
+
+
+def test_an_address_that_the_operator_gave_a_password_is_vouched_for(keyfob: Run, sql: Sql) -> None:
+    """Or an operator could lock everybody out by asking for proof."""
+    keyfob("users", "create", "ada@example.com")
+
+    assert sql("SELECT email_verified_at IS NOT NULL FROM users") == [(True,)]
+
+
+def test_create_cannot_invite_and_read_a_password(keyfob: Run, sql: Sql) -> None:
+    said = keyfob("users", "create", "a@example.com", "--invite", "--password-stdin", stdin="x")
+
+    assert said.code == 2
+    assert "choose one of --invite and --password-stdin" in said.err
+    assert sql("SELECT count(*) FROM users") == [(0,)]
+
+
 def test_what_the_command_line_did_is_in_the_audit_log(keyfob: Run, sql: Sql) -> None:
     made = keyfob("users", "create", "ada@example.com", "--json").json
     keyfob("users", "set-role", "ada@example.com", "moderator")
