@@ -1,6 +1,7 @@
 """Lines 25 to 28 of the abuse list: nobody does more than their role allows."""
 
 import asyncio
+import re
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,13 @@ Operation = tuple[str, str]
 PUBLIC: set[Operation] = {
     ("POST", "/register"),
     ("POST", "/login"),
+    ("POST", "/login/mfa"),  # the token of the first step says who it is
+    ("POST", "/login/mfa/options"),
     ("POST", "/refresh"),
+    ("POST", "/verify-email/request"),
+    ("POST", "/verify-email/confirm"),  # the link says who it is
+    ("POST", "/recover/request"),
+    ("POST", "/recover/confirm"),
     ("POST", "/login/passkey/options"),  # nobody is known yet
     ("POST", "/login/passkey/verify"),
     ("GET", "/"),
@@ -58,6 +65,13 @@ OF_EVERY_USER: set[Operation] = {
     ("GET", "/me/sessions"),
     ("DELETE", "/me/sessions/{id}"),
     ("GET", "/me/logins"),
+    ("POST", "/me/reauthenticate"),
+    ("GET", "/me/factors"),
+    ("POST", "/me/factors/totp"),
+    ("POST", "/me/factors/totp/{id}/confirm"),
+    ("POST", "/me/factors/recovery-codes"),
+    ("PATCH", "/me/factors/{id}"),
+    ("DELETE", "/me/factors/{id}"),
     ("POST", "/me/factors/passkeys/options"),
     ("POST", "/me/factors/passkeys"),
     ("PATCH", "/me"),
@@ -245,7 +259,16 @@ async def test_27_every_operation_is_for_the_roles_that_it_says(world: World) ->
             assert operation[1].startswith("/admin/"), operation
             assert allowed == {Role.ADMIN}, operation
             assert answers[Role.USER].json()["code"] == "forbidden"
-        assert {answers[role].status_code for role in allowed} <= {200, 202, 204, 404, 422}, operation
+        statuses = {answers[role].status_code for role in allowed}
+        assert statuses <= {200, 202, 204, 404, 409, 422}, operation
+
+
+def is_served(declared: set[Operation], method: str, path: str) -> bool:
+    """Tell whether a path has a method, its own or, as "/me/factors/totp", that of an {id}."""
+    return any(
+        method == known and re.fullmatch(pattern.replace("{id}", "[^/]+"), path)
+        for known, pattern in declared
+    )
 
 
 async def test_27_a_method_that_is_not_declared_does_nothing_for_anyone(world: World) -> None:
@@ -253,7 +276,7 @@ async def test_27_a_method_that_is_not_declared_does_nothing_for_anyone(world: W
     declared = operations_of(world.app)
     for path in sorted({path for _, path in declared}):
         for method in METHODS:
-            if (method, path) in declared:
+            if is_served(declared, method, path):
                 continue
             for caller in callers:
                 answer = await ask(world, (method, path), caller)
