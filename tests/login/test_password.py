@@ -1,6 +1,9 @@
 """Signing in with a password."""
 
+import asyncio
+
 from tests.fixtures.statements import recorded_statements
+from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 
 
@@ -54,3 +57,20 @@ async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) ->
     assert answer.json()["code"] == "overloaded"
     assert int(answer.headers["retry-after"]) > 0
     assert statements == []
+
+
+async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(
+    world: World,
+) -> None:
+    await world.make_user()
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    async with world.db.begin() as tx:
+        await tx.execute("UPDATE users SET password_hash = 'another'")
+        signing_in = asyncio.create_task(world.api.post("/login", json=body))
+        await until_somebody_waits(world.db)
+
+    answer = await signing_in
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    assert await world.db.fetchval("SELECT count(*) FROM sessions") == 0
+    assert [row["reason"] for row in await world.login_log()] == ["wrong_password"]

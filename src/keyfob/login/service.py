@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
+from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason, Seen
@@ -63,8 +64,17 @@ class Login:
         tokens = await self._open_session(user, match, origin, seen)
         await self.guard.forgive(reservation)
         if tokens is None:
+            if not match.new_hash:
+                await self._ensure_unchanged(email, user, origin)
             await self.refusals.refuse(user["id"], origin)
         return tokens
+
+    async def _ensure_unchanged(self, email: Email, user: Record, origin: Origin) -> None:
+        """Refuse a password that was changed while it was being checked, as any wrong one."""
+        current = await self.users.find_credentials(email)
+        if current is not None and current["password_hash"] != user["password_hash"]:
+            await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
+            raise InvalidCredentials
 
     async def _open_session(
         self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen
@@ -73,9 +83,13 @@ class Login:
         if user["status"] != Status.ACTIVE:
             return None
         async with self.db.begin() as tx:
+            checked: str | None = user["password_hash"]
             if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                await self.users.improve_hash(tx, user["id"], user["password_hash"], match.new_hash)
-            tokens = await self.sessions.open(tx, user["id"], origin)
+                improved = await self.users.improve_hash(
+                    tx, user["id"], user["password_hash"], match.new_hash
+                )
+                checked = match.new_hash if improved else None  # the other may have been quicker
+            tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
             if tokens is not None:
                 await self.notices.of_sign_in(
                     tx, user["id"], Reason.PASSWORD, origin, tokens.session_id, seen

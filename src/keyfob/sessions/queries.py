@@ -28,11 +28,13 @@ async def insert_session(
     address: str | None,
     device: Device,
     requires_verified: bool,
+    password_hash: str | None = None,
 ) -> Record | None:
     """Open a session with the user's present role; None if the user may have none.
 
     That is who is gone or blocked, has to choose a password first, or has an address that is to be
-    proven first: whatever way somebody signs in, it ends here. The user's row is locked FOR SHARE:
+    proven first, or another password by now than the one that was checked (`password_hash`, if it
+    was one): whatever way somebody signs in, it ends here. The user's row is locked FOR SHARE:
     a change that commits first is seen here, and one that comes later finds this session.
     """
     return await tx.fetchrow(
@@ -41,6 +43,7 @@ async def insert_session(
             SELECT id, role FROM users
              WHERE id = $2 AND status = 'active' AND NOT must_change_password
                AND (email_verified_at IS NOT NULL OR NOT $12)
+               AND ($13::text IS NULL OR password_hash = $13)
                FOR SHARE
         )
         INSERT INTO sessions
@@ -61,6 +64,7 @@ async def insert_session(
         device.os,
         device.platform,
         requires_verified,
+        password_hash,
     )
 
 

@@ -46,13 +46,20 @@ class Sessions:
     on_end_all: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
     async def open(
-        self, tx: Tx, user_id: UUID, origin: Origin, amr: Sequence[str] = ("pwd",)
+        self,
+        tx: Tx,
+        user_id: UUID,
+        origin: Origin,
+        amr: Sequence[str] = ("pwd",),
+        *,
+        password_hash: str | None = None,
     ) -> Tokens | None:
         """Open a session and return its first tokens; None if the user may have none by now.
 
         That is who is gone or blocked, must choose a password or, with `requires_verified`, prove
-        the address first; `login.refusing` tells them. Joins `tx`: the tokens are good once the
-        caller has committed.
+        the address first; `login.refusing` tells them. With `password_hash` also whose password is
+        another by now: a sign-in with the old one does not outlive its change. Joins `tx`: the
+        tokens are good once the caller has committed.
         """
         now = self.clock.now()
         ends_at = now + self.max_ttl
@@ -68,6 +75,7 @@ class Sessions:
             address=origin.address,
             device=describe_device(origin.user_agent),
             requires_verified=self.requires_verified,
+            password_hash=password_hash,
         )
         if opened is None:
             return None

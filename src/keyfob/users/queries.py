@@ -94,14 +94,15 @@ async def find_credentials(
     )
 
 
-async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> None:
-    """Replace a hash by a better one of the same password, unless it changed meanwhile."""
-    await tx.execute(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> bool:
+    """Replace a hash by a better one of the same password; False if it changed meanwhile."""
+    updated = await tx.fetchval(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true",
         user_id,
         old,
         new,
     )
+    return bool(updated)
 
 
 async def lock_user(tx: Tx, user_id: UUID) -> Record | None:

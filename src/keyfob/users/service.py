@@ -65,9 +65,9 @@ class Users:
         """
         return await queries.find_credentials(self.db, email.normal, self.requires_verified)
 
-    async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> None:
-        """Keep a better hash of the same password, unless the password changed meanwhile."""
-        await queries.update_password_hash(tx, user_id, old, new)
+    async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> bool:
+        """Keep a better hash of the same password; False if the hash is another by now."""
+        return await queries.update_password_hash(tx, user_id, old, new)
 
     async def has_admin(self) -> bool:
         """Tell whether any administrator exists."""
