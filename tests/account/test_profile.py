@@ -1,6 +1,7 @@
 """Changing one's own profile: name, language and time zone, and nothing else."""
 
 import asyncio
+import zoneinfo
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.account import timezones
 from keyfob.account.timezones import is_timezone
 from keyfob.settings import Settings
 
@@ -164,3 +166,14 @@ async def test_zones_are_those_of_the_iana_database() -> None:
 
     assert [await is_timezone(name) for name in zones] == [True] * 5
     assert [await is_timezone(name) for name in others] == [False] * 5
+
+
+async def test_zones_are_known_where_the_machine_has_no_list() -> None:
+    timezones._names.cache_clear()
+    zoneinfo.reset_tzpath(to=[])
+    try:
+        assert await is_timezone("Europe/Moscow")
+        assert not await is_timezone("Europe/Nowhere")
+    finally:
+        zoneinfo.reset_tzpath()
+        timezones._names.cache_clear()
