@@ -127,7 +127,7 @@ def test_every_limited_route_tells_429_and_no_other_does(schema: Schema, world: 
     told = {name for name, operation in operations(schema) if "429" in operation["responses"]}
 
     assert told == limited | {"POST /refresh"}  # which counts by session, in memory
-    assert len(limited) == 17
+    assert len(limited) > 40
 
 
 async def test_every_limited_route_gives_429_with_its_headers(
@@ -155,8 +155,8 @@ async def test_every_limited_route_gives_429_with_its_headers(
             assert answer.status_code == 429, name
             assert answer.json()["code"] == "too_many_requests", name
             assert 1 <= int(answer.headers["retry-after"]) <= 3600, name
-            assert re.fullmatch(r'"[a-z]+";q=\d+;w=3600', answer.headers["ratelimit-policy"]), name
-            assert re.fullmatch(r'"[a-z]+";r=0;t=\d+', answer.headers["ratelimit"]), name
+            assert re.fullmatch(r'"[a-z-]+";q=\d+;w=3600', answer.headers["ratelimit-policy"]), name
+            assert re.fullmatch(r'"[a-z-]+";r=0;t=\d+', answer.headers["ratelimit"]), name
             refused.add(name)
         assert len(refused) == 18
 
