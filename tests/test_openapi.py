@@ -158,7 +158,7 @@ async def test_every_limited_route_gives_429_with_its_headers(
             assert re.fullmatch(r'"[a-z-]+";q=\d+;w=3600', answer.headers["ratelimit-policy"]), name
             assert re.fullmatch(r'"[a-z-]+";r=0;t=\d+', answer.headers["ratelimit"]), name
             refused.add(name)
-        assert len(refused) == 18
+        assert len(refused) > 40
 
 
 def test_examples_fit_their_own_schemas(schema: Schema) -> None:
