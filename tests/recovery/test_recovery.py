@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.hashes import recorded_hashes
 from tests.fixtures.links import (
     ADA,
@@ -193,6 +194,22 @@ async def test_a_blocked_user_s_link_gives_no_sign_in(mailbox: Mailbox, world: W
 
     refused = await try_to_sign_in(world, password=OTHER)
     assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
+
+
+async def test_second_factors_stay_and_a_sign_in_between_two_factors_ends(
+    mailbox: Mailbox, world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    app = await add_totp(world, await world.log_in(), clock)
+    clock.advance(60)
+    of_thief = await ask_for_factor(world)
+
+    assert (await recover(world, await recovery_token(world, mailbox))).status_code == 204
+
+    assert (await show_factor(world, of_thief, code=app.code())).status_code == 401
+    clock.advance(60)
+    mfa_token = await ask_for_factor(world, password=OTHER)
+    assert (await show_factor(world, mfa_token, code=app.code())).status_code == 200
 
 
 async def test_an_account_without_a_password_gets_one(mailbox: Mailbox, world: World) -> None:

@@ -5,8 +5,9 @@ whose handler looks, and what it finds goes to the address alone.
 
 Threat: somebody signs up with an address that is not theirs, and waits for its owner to do the
 same. So the account has no password until its address is proven. Each link carries the password of
-its own sign-up, and a newer link kills the older: the owner, who clicks the newest, activates the
-password that the owner chose.
+its own sign-up, and a newer link kills the older: an owner who signs up later activates the
+password that the owner chose. What is left is an owner who follows a link that they did not ask
+for, against its mail; they find that their password is another, and recovery ends what began so.
 """
 
 from dataclasses import dataclass
