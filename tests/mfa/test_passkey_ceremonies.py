@@ -103,6 +103,13 @@ def test_a_key_that_vouches_for_itself_works_and_a_false_voucher_does_not() -> N
         register(passkey.attest_itself(CREATE, Mistake(signer=es256())))
 
 
+def test_a_key_that_comes_with_certificates_is_refused_before_they_are_read() -> None:
+    statement = {"alg": -7, "sig": b"\x30", "x5c": [b"\x30\x82" + bytes(200)]}
+
+    with pytest.raises(Refused, match="was not asked for"):
+        register(made_by(Mistake(attestation={"fmt": "packed", "attStmt": statement})))
+
+
 def test_whether_it_is_backed_up_is_told() -> None:
     synced = device(flags=UP | UV | BE | BS, sign_count=None)
 

@@ -150,7 +150,8 @@ def _ensure_own_page(client_data: str) -> None:
 def _ensure_format(attestation_object: str) -> None:
     from webauthn.helpers import parse_cbor  # noqa: PLC0415 - 16 MB, only where used
 
-    if parse_cbor(from_base64url(attestation_object))["fmt"] not in _FORMATS:
+    attested = parse_cbor(from_base64url(attestation_object))
+    if attested["fmt"] not in _FORMATS or "x5c" in attested["attStmt"]:
         raise Refused("the format of the attestation was not asked for")
 
 
