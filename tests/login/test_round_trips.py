@@ -11,7 +11,22 @@ from tests.fixtures.world import World
 from keyfob.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split()
+WORDS = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+]
 
 
 def told(pattern: str) -> int:
