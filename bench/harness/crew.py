@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import math
 import multiprocessing
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
@@ -20,7 +21,9 @@ from bench.harness.arrivals import PATIENCE, Anybody, Told, arrive
 from bench.harness.load import Client, Connection, Result, Step, loop
 
 _PREPARE_SECONDS = 180.0
-_PREPARED_AT_ONCE = 8
+_LAST_STEP_SECONDS = 120.0  # a server that queues without bound may answer as late
+# Each may cost a password hash: more at once would be no faster, and be turned away.
+_PREPARED_AT_ONCE = len(os.sched_getaffinity(0))
 
 
 class Failed(Exception):
@@ -48,7 +51,7 @@ class Crew:
         Raises:
             Failed: one of them met an error, or an answer never came.
         """
-        result: Result = self._ask(("run", count, seconds, total), seconds + 60)
+        result: Result = self._ask(("run", count, seconds, total), seconds + _LAST_STEP_SECONDS)
         return result
 
     def gather(self, count: int) -> None:
@@ -65,7 +68,7 @@ class Crew:
         Raises:
             Failed: one of them met an error that is no answer.
         """
-        told: Told = self._ask(("arrive", rate, seconds), seconds + PATIENCE + 60)
+        told: Told = self._ask(("arrive", rate, seconds), seconds + PATIENCE + _LAST_STEP_SECONDS)
         return told
 
     @property
@@ -130,7 +133,7 @@ async def _follow(pipe: Pipe, host: str, port: int, client: Client) -> None:
 
 
 async def _prepare(client: Client, connections: list[Connection]) -> list[Step]:
-    """Prepare a few at a time: each may cost a password hash."""
+    """Prepare a few at a time."""
     places = asyncio.Semaphore(_PREPARED_AT_ONCE)
 
     async def ready(number: int, connection: Connection) -> Step:
