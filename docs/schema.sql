@@ -304,6 +304,8 @@ CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, 
 
 CREATE INDEX factors_of_user ON public.factors USING btree (user_id, created_at);
 
+CREATE INDEX factors_unconfirmed ON public.factors USING btree (created_at) WHERE (confirmed_at IS NULL);
+
 CREATE INDEX login_events_address ON ONLY public.login_events USING btree (ip_address, at DESC, id DESC);
 
 CREATE INDEX login_events_default_ip_address_at_id_idx ON public.login_events_default USING btree (ip_address, at DESC, id DESC);

@@ -467,6 +467,9 @@ class TestThrottle:
             answer = await show_factor(worker, token, code=app.code())
             assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
             assert int(answer.headers["retry-after"]) > 0
+            await show_factor(worker, token, code=app.code())
+        reasons = [row["reason"] for row in await world.login_log()]
+        assert reasons.count("too_many_attempts") == 2  # once a minute and worker
 
     async def test_it_holds_across_a_restart(
         self, world: World, settings: Settings, clock: MovableClock, app: Authenticator

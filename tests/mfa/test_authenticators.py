@@ -5,11 +5,19 @@ import base64
 import json
 
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.factors import add_totp, begin_totp, confirm_totp, wrong_code
+from tests.fixtures.factors import (
+    add_totp,
+    ask_for_factor,
+    begin_totp,
+    confirm_totp,
+    show_factor,
+    wrong_code,
+)
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.encoding import from_base64url
 from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.settings import Settings
 
 
 def claims(token: str) -> dict[str, object]:
@@ -119,6 +127,27 @@ async def test_a_wrong_code_confirms_nothing(world: World, clock: MovableClock) 
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_factor")
     assert (await factors_of(world, ada))["factors"] == []
     assert (await confirm_totp(world, ada, app)).status_code == 200
+
+
+async def test_guesses_at_the_first_code_are_bounded_and_keep_nobody_out(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_factor": "3/hour"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        ada = await world.log_in()
+        app = await add_totp(world, ada, clock)
+        ada = SignedIn.of(await world.refresh(ada.refresh))
+        second = await begin_totp(world, ada, clock)
+        for _ in range(3):
+            await confirm_totp(world, ada, second, wrong_code(second))
+
+        answer = await confirm_totp(world, ada, second)
+        clock.advance(30)
+        signed_in = await show_factor(world, await ask_for_factor(world), code=app.code())
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+    assert signed_in.status_code == 200
 
 
 async def test_a_code_is_read_with_a_space_and_nothing_else(

@@ -142,10 +142,15 @@ async def spend_step(
     )
 
 
-async def lock_totp_secrets(tx: Tx) -> list[Record]:
-    """Return id and sealed secret of every authenticator, held until the commit."""
+async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[Record]:
+    """Return id and sealed secret of authenticators in the order of ids, held until the commit."""
     return await tx.fetch(
-        "SELECT id, secret FROM factors WHERE secret IS NOT NULL ORDER BY id FOR UPDATE"
+        """
+        SELECT id, secret FROM factors WHERE secret IS NOT NULL AND id > $1
+         ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+        """,
+        after,
+        limit,
     )
 
 

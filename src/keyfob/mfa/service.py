@@ -17,6 +17,9 @@ from keyfob.sessions.devices import origin_in_words
 
 log = structlog.get_logger("keyfob.mfa")
 
+_BEFORE_ALL = UUID(int=0)
+_BATCH = 500
+
 
 @dataclass(frozen=True)
 class Factors:
@@ -98,14 +101,19 @@ class Factors:
 
     async def reseal(self) -> int:
         """Seal every secret with the first secret key; return how many were not."""
-        renewed = 0
-        async with self.db.begin() as tx:
-            for factor in await queries.lock_totp_secrets(tx):
-                if not self.box.is_current(factor["secret"]):
-                    secret = self.box.open(factor["secret"], factor["id"].bytes)
-                    await queries.update_secret(tx, factor["id"], self.seal(secret, factor["id"]))
-                    renewed += 1
-        return renewed
+        renewed, last = 0, _BEFORE_ALL
+        while True:
+            async with self.db.begin() as tx:
+                batch = await queries.lock_totp_secrets(tx, last, _BATCH)
+                for factor in batch:
+                    if not self.box.is_current(factor["secret"]):
+                        secret = self.box.open(factor["secret"], factor["id"].bytes)
+                        sealed = self.seal(secret, factor["id"])
+                        await queries.update_secret(tx, factor["id"], sealed)
+                        renewed += 1
+            if len(batch) < _BATCH:
+                return renewed
+            last = batch[-1]["id"]
 
     def _sealed_by_first(self, factor: Record, secret: bytes) -> bytes:
         sealed: bytes = factor["secret"]

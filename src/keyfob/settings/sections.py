@@ -185,7 +185,8 @@ class LimitSettings(BaseModel):
         "300/minute", description="Per caller, else address: /me/... and changes of /me"
     )
     limit_me_password: Limit = Field(
-        "20/minute;60/hour", description="Per caller, else address: changes of one's own password"
+        "20/minute;60/hour",
+        description="Per caller, else address: changes of one's password, and proving oneself anew",
     )
     limit_me_email: Limit = Field(
         "5/minute;10/hour;20/day", description="Per caller, else address: changes of one's e-mail"

@@ -73,6 +73,7 @@ CREATE TABLE factors (
     CHECK ((type = 'passkey') = (credential_id IS NOT NULL AND public_key IS NOT NULL))
 );
 CREATE INDEX factors_of_user ON factors (user_id, created_at);
+CREATE INDEX factors_unconfirmed ON factors (created_at) WHERE confirmed_at IS NULL;
 
 CREATE TABLE recovery_codes (
     user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
