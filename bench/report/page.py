@@ -31,7 +31,7 @@ _AGAIN = """\
 
 ```sh
 make bench        # the lines below, beside the committed ratios: about ten minutes on two cores
-make bench-full   # everything on this page, contestants too: about an hour; then writes it anew
+make bench-full   # everything on this page, contestants too: nearly two hours; then writes it anew
 ```
 
 `make bench-full ARGS="storm_in_full million"` measures some scenes again and keeps the others.
