@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -413,6 +416,28 @@ def test_padding_and_other_spellings_of_base64_are_refused() -> None:
         response = {**honest["response"], "clientDataJSON": spelled}
         with pytest.raises(Refused):
             register({**honest, "response": response})
+
+
+NOT_YET = """
+import sys
+import keyfob.login.passkey_routes, keyfob.mfa.passkey_routes
+from keyfob.mfa.ceremony_options import request_options
+from keyfob.mfa.relying_party import RelyingParty
+request_options(RelyingParty("localhost", ()), b"x", [], must_verify_user=True)
+print([name for name in ("webauthn", "cbor2", "OpenSSL") if name in sys.modules])
+"""
+
+
+def test_the_library_is_loaded_by_the_first_passkey_and_not_by_asking_for_one() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", NOT_YET],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+    assert said.stdout == "[]\n"
 
 
 def test_a_cloned_key_signs_as_well_as_the_first() -> None:

@@ -77,7 +77,11 @@ async def test_a_second_device_brings_no_more_codes_and_is_told_of_the_first(
     answer = await finish_adding(world, ada, begun, made, "Laptop")
 
     assert begun["options"]["excludeCredentials"] == [
-        {"id": encode(first.credential_id), "type": "public-key", "transports": ["usb"]}
+        {
+            "id": encode(first.credential_id),
+            "type": "public-key",
+            "transports": ["never-heard-of", "usb"],
+        }
     ]
     assert (answer.status_code, answer.json()["recovery_codes"]) == (201, [])
     assert (await sign_in(world, first)).status_code == 200

@@ -36,7 +36,7 @@ class PasskeyLogin:
         The same for everyone: nobody learns who has a passkey.
         """
         challenge_id, challenge = await self.challenges.issue(None)
-        return challenge_id, await self.passkeys.options_alone(challenge)
+        return challenge_id, self.passkeys.options_alone(challenge)
 
     async def sign_in(
         self, challenge_id: UUID, credential: dict[str, Any], origin: Origin

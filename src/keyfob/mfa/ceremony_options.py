@@ -1,7 +1,7 @@
-"""What a browser is asked for: a new passkey, or the proof that one is at hand (WebAuthn Level 3).
+"""What a browser is asked for: a new passkey, or the proof that one is at hand.
 
-The `webauthn` library and its parts take 16 MB, and a while to load: whoever needs them loads them,
-in a thread.
+The JSON of WebAuthn Level 3, section 5.1, written here and not by the library: a sign-in page asks
+for it at each view, and nothing has to be loaded for that.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,14 @@ from typing import Any
 
 from asyncpg import Record
 
+from keyfob.core.encoding import to_base64url
 from keyfob.mfa.relying_party import RelyingParty
 
 CHALLENGE_SECONDS = 300
 
 EDDSA, ES256, RS256 = ALGORITHMS = (-8, -7, -257)  # of COSE (RFC 9053, RFC 8812)
+
+_KIND = "public-key"
 
 
 def creation_options(
@@ -31,60 +34,50 @@ def creation_options(
         challenge: fresh random bytes.
         registered: `credential_id` and `transports` of the passkeys that the user has.
     """
-    import webauthn  # noqa: PLC0415 - 16 MB, only where used
-    from webauthn.helpers import cose, options_to_json_dict, structs  # noqa: PLC0415 - likewise
-
-    options = webauthn.generate_registration_options(
-        rp_id=party.id,
-        rp_name=party.id,  # the safe default of section 5.4.1; browsers show the id anyway
-        user_id=user["id"].bytes,
-        user_name=user["email"],
-        user_display_name=user["name"] or user["email"],
-        challenge=challenge,
-        timeout=CHALLENGE_SECONDS * 1000,
-        attestation=structs.AttestationConveyancePreference.NONE,
-        authenticator_selection=structs.AuthenticatorSelectionCriteria(
-            resident_key=structs.ResidentKeyRequirement.REQUIRED,
-            user_verification=structs.UserVerificationRequirement.REQUIRED,
-        ),
-        exclude_credentials=_descriptors(registered),
-        supported_pub_key_algs=[cose.COSEAlgorithmIdentifier(alg) for alg in ALGORITHMS],
-    )
-    return options_to_json_dict(options)
+    return {
+        "rp": {"id": party.id, "name": party.id},  # the safe default of section 5.4.1
+        "user": {
+            "id": _text(user["id"].bytes),
+            "name": user["email"],
+            "displayName": user["name"] or user["email"],
+        },
+        "challenge": _text(challenge),
+        "pubKeyCredParams": [{"type": _KIND, "alg": algorithm} for algorithm in ALGORITHMS],
+        "timeout": CHALLENGE_SECONDS * 1000,
+        "excludeCredentials": _descriptors(registered),
+        "authenticatorSelection": {
+            "residentKey": "required",
+            "requireResidentKey": True,  # the same, for browsers of Level 1
+            "userVerification": "required",
+        },
+        "attestation": "none",
+    }
 
 
 def request_options(
     party: RelyingParty, challenge: bytes, allowed: Sequence[Record], *, must_verify_user: bool
 ) -> dict[str, Any]:
     """Return `PublicKeyCredentialRequestOptionsJSON`; with nothing allowed, any found by itself."""
-    from webauthn import generate_authentication_options  # noqa: PLC0415 - 16 MB, only where used
-    from webauthn.helpers import options_to_json_dict  # noqa: PLC0415 - likewise
-    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415 - likewise
-
-    wish = UserVerificationRequirement.REQUIRED if must_verify_user else None
-    options = generate_authentication_options(
-        rp_id=party.id,
-        challenge=challenge,
-        timeout=CHALLENGE_SECONDS * 1000,
-        allow_credentials=_descriptors(allowed),
-        user_verification=wish or UserVerificationRequirement.PREFERRED,
-    )
-    return options_to_json_dict(options)
+    return {
+        "challenge": _text(challenge),
+        "timeout": CHALLENGE_SECONDS * 1000,
+        "rpId": party.id,
+        "allowCredentials": _descriptors(allowed),
+        "userVerification": "required" if must_verify_user else "preferred",
+    }
 
 
-def _descriptors(passkeys: Sequence[Record]) -> list[Any]:
-    from webauthn.helpers import structs  # noqa: PLC0415 - 16 MB, only where used
-
-    known = {transport.value for transport in structs.AuthenticatorTransport}
+def _descriptors(passkeys: Sequence[Record]) -> list[dict[str, Any]]:
+    """Name passkeys, with the ways to reach each as the browser told them (section 5.8.3)."""
     return [
-        structs.PublicKeyCredentialDescriptor(
-            id=passkey["credential_id"],
-            transports=[
-                structs.AuthenticatorTransport(name)
-                for name in passkey["transports"]
-                if name in known
-            ]
-            or None,
-        )
+        {
+            "id": _text(passkey["credential_id"]),
+            "type": _KIND,
+            **({"transports": passkey["transports"]} if passkey["transports"] else {}),
+        }
         for passkey in passkeys
     ]
+
+
+def _text(data: bytes) -> str:
+    return to_base64url(data).decode("ascii")

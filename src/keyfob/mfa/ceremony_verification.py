@@ -1,7 +1,8 @@
 """Whether what a browser sent is to be believed (WebAuthn Level 3, sections 7.1 and 7.2).
 
 It is hostile: the `webauthn` library parses its CBOR and raises whatever its parts raise, so each
-fault here is one refusal. What the library leaves to its caller is checked here.
+fault here is one refusal. What the library leaves to its caller is checked here. It takes 16 MB and
+a while to load, so it is loaded by the first passkey, in the thread that verifies.
 """
 
 import json

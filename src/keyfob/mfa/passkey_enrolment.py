@@ -14,7 +14,8 @@ from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id
-from keyfob.mfa import ceremony_options, ceremony_verification, passkey_queries
+from keyfob.mfa import ceremony_verification, passkey_queries
+from keyfob.mfa.ceremony_options import creation_options
 from keyfob.mfa.ceremony_verification import NewPasskey, Refused
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.changes import FactorChanges
@@ -42,10 +43,7 @@ class PasskeyEnrolment:
             raise Unauthenticated
         registered = await passkey_queries.list_passkeys(self.db, caller.user_id)
         challenge_id, challenge = await self.challenges.issue(caller.user_id)
-        options = await asyncio.to_thread(
-            ceremony_options.creation_options, self.party, user, challenge, registered
-        )
-        return challenge_id, options
+        return challenge_id, creation_options(self.party, user, challenge, registered)
 
     async def finish(
         self,

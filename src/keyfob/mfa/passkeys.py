@@ -13,7 +13,8 @@ from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor
 from keyfob.core.encoding import from_base64url
-from keyfob.mfa import ceremony_options, ceremony_verification, passkey_queries
+from keyfob.mfa import ceremony_verification, passkey_queries
+from keyfob.mfa.ceremony_options import request_options
 from keyfob.mfa.ceremony_verification import Assertion, Refused
 from keyfob.mfa.challenges import new_challenge
 from keyfob.mfa.credentials import AssertionIn
@@ -36,11 +37,12 @@ class Passkeys:
         """Return what to ask a user's passkeys as a second factor, and the challenge to keep."""
         challenge = new_challenge()
         allowed = await passkey_queries.list_passkeys(db, user_id)
-        return await self._ask(challenge, allowed, must_verify_user=False), challenge
+        options = request_options(self.party, challenge, allowed, must_verify_user=False)
+        return options, challenge
 
-    async def options_alone(self, challenge: bytes) -> dict[str, Any]:
+    def options_alone(self, challenge: bytes) -> dict[str, Any]:
         """Return what to ask whichever passkey the user chooses, to sign in with nothing else."""
-        return await self._ask(challenge, [], must_verify_user=True)
+        return request_options(self.party, challenge, [], must_verify_user=True)
 
     async def verify_assertion(
         self,
@@ -87,17 +89,6 @@ class Passkeys:
         """Return whose passkey a credential claims to be, for the log; it proves nothing."""
         passkey = await self._find(self.db, credential)
         return passkey["user_id"] if passkey else None
-
-    async def _ask(
-        self, challenge: bytes, allowed: list[Record], *, must_verify_user: bool
-    ) -> dict[str, Any]:
-        return await asyncio.to_thread(
-            ceremony_options.request_options,
-            self.party,
-            challenge,
-            allowed,
-            must_verify_user=must_verify_user,
-        )
 
     async def _find(self, db: Executor, credential: dict[str, Any]) -> Record | None:
         try:
