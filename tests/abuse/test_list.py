@@ -59,3 +59,17 @@ def test_every_line_is_held_by_a_test_of_its_number_or_says_what_it_waits_for(nu
 
 def test_no_test_claims_a_line_that_there_is_not() -> None:
     assert set(numbered_tests()) <= set(LINES)
+
+
+def test_every_test_that_is_named_exists_and_every_one_of_the_account_s_life_is_named() -> None:
+    page = (ROOT / "docs" / "abuse.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page))
+
+    assert len(named) > len(LINES)
+    assert [
+        f"{path}::{name}"
+        for path, name in sorted(named)
+        if not (ROOT / path).exists() or name not in functions_of(ROOT / path)
+    ] == []
+    lives = functions_of(Path(__file__).parent / "test_account_life.py")
+    assert lives <= {name for _, name in named}
