@@ -623,6 +623,25 @@ BEYOND_CHANCE = {
     "POST /me/password",
     "POST /me/email/confirm",
 }
+
+
+@pytest.mark.parametrize("caller", ["stranger", "admin"])
+async def test_38_the_whole_schema_holds_against_generated_requests(
+    world: World, caller: str
+) -> None:
+    await world.make_user()
+
+    outcome = await fuzz(world, as_admin=caller == "admin", examples=10)
+
+    assert outcome.failures == []
+    assert max(status for _, status in outcome.answers) < 500
+    assert min(outcome.checks.values()) > 500
+    assert len(outcome.checks) == 14
+    operations = {
+        f"{method.upper()} {path}"
+        for path, methods in world.app.openapi()["paths"].items()
+        for method in methods
+    }
     if caller == "stranger":
         assert outcome.succeeded() <= OF_STRANGERS
     else:
