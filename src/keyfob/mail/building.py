@@ -23,7 +23,7 @@ def build_delivery(settings: Settings, clock: Clock) -> Delivery:
     try:
         sender = Sender.parse(settings.mail_from)
     except GiveUp as fault:
-        raise WrongSetting(f"KEYFOB_MAIL_FROM: {fault}") from None
+        raise WrongSetting(f"KEYFOB_MAIL_FROM: cannot be used: {fault}") from None
     writer = Writer(settings.public_base, sender.name or _OURS, settings.mail_templates)
     return Delivery(writer, _carrier(settings, clock), sender)
 

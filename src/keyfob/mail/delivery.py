@@ -1,7 +1,9 @@
 """From a job of the outbox to a mail that is on its way."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -13,6 +15,8 @@ from keyfob.outbox.errors import GiveUp
 from keyfob.outbox.models import Job
 
 log = structlog.get_logger("keyfob.mail")
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Carrier(Protocol):
@@ -65,9 +69,11 @@ class Delivery:
             log.info("mail_sent", to=mask_email(to["address"]), template=template, job=str(job.id))
 
     def load(self) -> None:
-        """Load what the first mail needs."""
+        """Load what the first mail needs, and write one that nobody gets: that takes 50 ms."""
         self.writer.load()
         self.carrier.load()
+        written = self.writer.write(Template.NEW_SIGN_IN, "en", {})
+        compose(UUID(int=0), _LONG_AGO, self._sender, "nobody@example.com", "en", written)
         self._ready = True
 
     def _compose(self, job: Job, template: Template) -> Letter:

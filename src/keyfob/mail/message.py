@@ -50,10 +50,16 @@ class Sender:
 
     @classmethod
     def parse(cls, text: str) -> "Sender":
-        """Read the setting, whose form was checked already."""
+        """Read the setting, whose form was checked already.
+
+        Raises:
+            GiveUp: no mail can come from there, or only through servers that speak SMTPUTF8.
+        """
         name, bracket, address = text.rpartition("<")
-        bare = address.rstrip("> ") if bracket else text.strip()
-        return cls(name.strip().strip('"'), plain_address(bare))
+        plain = plain_address(address.rstrip("> ") if bracket else text)
+        if not plain.isascii():
+            raise GiveUp("the address of the sender should be in ASCII before its @")
+        return cls(name.strip().strip('"'), plain)
 
     @property
     def domain(self) -> str:

@@ -25,7 +25,7 @@ log = structlog.get_logger("keyfob.outbox")
 
 LEASE = timedelta(seconds=60)
 _EXTEND_SECONDS = 15.0
-_STOP_SECONDS = 3.0
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class OutboxRunner:
         self._lanes = {kind: Lane() for kind in self._outbox.handlers}
         self._loops = [
             asyncio.create_task(self._take_again_and_again(), name="outbox"),
-            asyncio.create_task(self._extend_leases(), name="outbox leases"),
+            asyncio.create_task(self._hold_leases(), name="outbox leases"),
         ]
 
     async def stop(self) -> None:
@@ -113,16 +113,22 @@ class OutboxRunner:
             lane.leave()
             self._woken.set()
 
-    async def _extend_leases(self) -> None:
+    async def _hold_leases(self) -> None:
         while True:
             await asyncio.sleep(_EXTEND_SECONDS)
-            held = dict(self._held)
-            if not held:
-                continue
+            try:
+                await self._extend_leases()
+            except Problem as away:
+                log.warning("outbox_waits", cause=away.code)
+            except Exception:
+                log.exception("outbox_failed")
+
+    async def _extend_leases(self) -> None:
+        held = dict(self._held)
+        if held:
             until = self._outbox.clock.now() + LEASE
             attempts = [one.attempts for one in held.values()]
-            with suppress(Problem):  # the next time, perhaps
-                await queries.extend_leases(self._outbox.db, list(held), attempts, until)
+            await queries.extend_leases(self._outbox.db, list(held), attempts, until)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

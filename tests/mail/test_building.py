@@ -1,0 +1,49 @@
+"""Mail as the settings ask for it."""
+
+import pytest
+from pydantic import SecretStr
+from tests.fixtures.clock import MovableClock
+
+from keyfob.mail.building import _own_name, build_delivery
+from keyfob.mail.folder import MailFolder
+from keyfob.mail.smtp import SmtpCarrier
+from keyfob.settings import Settings, WrongSetting
+
+
+def with_settings(settings: Settings, clock: MovableClock, **changes: object) -> object:
+    return build_delivery(settings.model_copy(update=changes), clock).carrier
+
+
+def test_without_a_server_mails_are_kept(settings: Settings, clock: MovableClock) -> None:
+    assert isinstance(with_settings(settings, clock), MailFolder)
+
+
+def test_with_a_server_they_are_sent(settings: Settings, clock: MovableClock) -> None:
+    carrier = with_settings(settings, clock, smtp_url=SecretStr("smtp://u:hunter2@mail.test"))
+
+    assert isinstance(carrier, SmtpCarrier)
+    assert (carrier.server.host, carrier.server.password) == ("mail.test", "hunter2")
+    assert "hunter2" not in repr(vars(carrier))
+
+
+@pytest.mark.parametrize(
+    "sender", ["почта@example.org", "Keyfob <почта@example.org>", "a,b@example.org", "a@exa_mple"]
+)
+def test_a_sender_that_cannot_be_written_stops_the_start(
+    settings: Settings, clock: MovableClock, sender: str
+) -> None:
+    with pytest.raises(WrongSetting, match="KEYFOB_MAIL_FROM: cannot be used"):
+        with_settings(settings, clock, mail_from=sender)
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("https://login.example.com/auth", "login.example.com"),
+        ("http://localhost:8000/auth", "localhost"),
+        ("http://192.0.2.7:8000", "[192.0.2.7]"),
+        ("https://[2001:db8::7]/auth", "[IPv6:2001:db8::7]"),
+    ],
+)
+def test_what_we_call_ourselves(base: str, name: str) -> None:
+    assert _own_name(base) == name
