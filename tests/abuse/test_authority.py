@@ -115,6 +115,20 @@ async def test_25_no_body_of_a_user_has_such_a_field_or_room_for_one(world: Worl
         assert not set(body["properties"]) & set(FOREIGN_FIELDS), operation
 
 
+async def test_25_nobody_chooses_them_in_the_profile_either(world: World) -> None:
+    await world.make_user()
+    ada = await world.log_in()
+    before = (await world.me(ada)).json()
+    for field in [*FOREIGN_FIELDS, "email", "email_verified_at", "erase_at"]:
+        refused = await world.api.patch(
+            "/me", json={"name": "Eve", field: "admin"}, headers=ada.headers
+        )
+
+        assert refused.status_code == 422, field
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["/body"]
+    assert (await world.me(ada)).json() == before
+
+
 async def test_25_an_administrator_changes_no_id_and_nobody_s_history(world: World) -> None:
     admin = await world.make_admin()
     user_id = await world.make_user()

@@ -27,8 +27,9 @@ from tests.fixtures.hostile import (
 )
 from tests.fixtures.revoked import refuses_within_a_second, reuses_of
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import SignedIn, World, eventually
+from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
 
+from keyfob.account.erasure import OwnErasure
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.pagination import Cursors
 from keyfob.settings import Settings
@@ -317,9 +318,28 @@ async def end_by_role_change(world: World, ada: SignedIn, admin: SignedIn, user:
     await world.api.patch(user, json={"role": "moderator"}, headers=admin.headers)
 
 
+async def end_by_password_change(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    body = {"current_password": PASSWORD, "password": "quite another phrase"}
+    (await world.api.post("/me/password", json=body, headers=ada.headers)).raise_for_status()
+
+
+async def end_by_erasure(world: World, ada: SignedIn, admin: SignedIn, user: str) -> None:
+    await world.api.delete("/me", headers=ada.headers)
+    await world.db.execute("UPDATE users SET erase_at = created_at WHERE erase_at IS NOT NULL")
+    await world.service(OwnErasure).erase_due()
+
+
 @pytest.mark.parametrize(
     "end",
-    [end_by_logout, end_by_logout_everywhere, end_by_block, end_by_delete, end_by_role_change],
+    [
+        end_by_logout,
+        end_by_logout_everywhere,
+        end_by_block,
+        end_by_delete,
+        end_by_role_change,
+        end_by_password_change,
+        end_by_erasure,
+    ],
     ids=lambda end: end.__name__.removeprefix("end_by_"),
 )
 async def test_21_old_access_tokens_are_refused_everywhere_within_a_second(
