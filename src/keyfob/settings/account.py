@@ -57,7 +57,9 @@ class MailSettings(BaseModel):
         description="smtp://user:pass@host:587?starttls=1 or smtps://; absent: mails are printed"
         " and kept in the data folder",
     )
-    smtp_timeout: float = Field(20.0, gt=0, le=60, description="Seconds a mail server may take")
+    smtp_timeout: float = Field(
+        20.0, gt=0, le=60, description="Seconds until a mail server has the mail"
+    )
     mail_from: Annotated[str, AfterValidator(_one_line)] = Field(
         "Keyfob <keyfob@localhost>", description="Sender of the mails"
     )
