@@ -119,7 +119,7 @@ def test_only_known_codes_are_told(schema: Schema) -> None:
 
 def test_every_limited_route_tells_429_and_no_other_does(schema: Schema, world: World) -> None:
     limited = {
-        f"{method} {route.path}"
+        f"{method} {route.path_format}"
         for route in world.app.router.routes
         if isinstance(route, APIRoute) and is_limited(route)
         for method in route.methods

@@ -150,7 +150,7 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
 def _closed_to_restricted(app: FastAPI) -> set[tuple[str, str]]:
     """Return the calls that ask for a second factor of whose role must have one."""
     return {
-        (method, route.path)
+        (method, route.path_format)
         for route in app.routes
         if isinstance(route, APIRoute) and (_asks(route.dependant) or _is_secured_hot(route))
         for method in route.methods or ()

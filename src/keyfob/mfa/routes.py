@@ -42,6 +42,7 @@ from keyfob.mfa.service import Factors
 
 routes = router("Factors")
 
+# The paths say :uuid, so that "/me/factors/totp" is no factor.
 FactorId = Annotated[UUID, Path(alias="id")]
 Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
@@ -98,7 +99,7 @@ async def confirm_totp(
 
 
 @routes.patch(
-    "/me/factors/{id}", dependencies=_LIMITED, responses=may_refuse(*_RECENT, FactorNotFound)
+    "/me/factors/{id:uuid}", dependencies=_LIMITED, responses=may_refuse(*_RECENT, FactorNotFound)
 )
 async def rename_factor(
     factor_id: FactorId,
@@ -112,7 +113,7 @@ async def rename_factor(
 
 
 @routes.delete(
-    "/me/factors/{id}",
+    "/me/factors/{id:uuid}",
     status_code=204,
     dependencies=_LIMITED,
     responses=may_refuse(*_RECENT, FactorNotFound, LastFactor),
