@@ -38,7 +38,7 @@ TotpCode = Annotated[
 ]
 RecoveryCode = Annotated[
     str,
-    Field(min_length=1, max_length=64, examples=["k3m9-x0ra-7t2e-w8vd"]),
+    Field(min_length=1, max_length=64, examples=["k3m9-x0ra-7t2e-w8vd-5hqc-2nbf"]),
     NoControlCharacters(),
 ]
 

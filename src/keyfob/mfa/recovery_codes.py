@@ -1,7 +1,7 @@
 """Recovery codes: what stands in for a factor that was lost, once each.
 
-80 random bits as four groups of Crockford's base32. Nobody guesses that, so a plain SHA-256 is
-kept; who reads the table finds no code.
+120 random bits as six groups of Crockford's base32. Nobody guesses that, so a plain SHA-256 is
+kept (OWASP ASVS 6.5.2: from 112 bits on); who reads the table finds no code.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import hashlib
 from keyfob.core.secrets import random_bytes
 
 COUNT = 10
-_BYTES = 10
+_BYTES = 15
 _GROUP = 4
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})

@@ -77,7 +77,7 @@ CREATE INDEX factors_unconfirmed ON factors (created_at) WHERE confirmed_at IS N
 
 CREATE TABLE recovery_codes (
     user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    code_hash bytea NOT NULL,            -- SHA-256: the code has 80 random bits
+    code_hash bytea NOT NULL,            -- SHA-256: the code has 120 random bits
     created_at timestamptz NOT NULL,
     PRIMARY KEY (user_id, code_hash)     -- spent is deleted
 );
