@@ -94,3 +94,20 @@ async def test_both_languages_say_everything(world: World) -> None:
     assert words["ru"] == words["en"] | in_html
     assert in_html & words["en"] == set()
     assert {name or key for name, key in used} <= words["en"]
+
+
+async def test_passwords_are_hidden_and_may_be_pasted_and_kept(api: httpx.AsyncClient) -> None:
+    fields = []
+    for page in ("recover", "invite", "email"):
+        html = (await api.get(f"/ui/{page}")).text
+        fields += re.findall(r'<input id="password"[^>]*>', html)
+    script = (STATIC / "page.js").read_text(encoding="utf-8")
+
+    assert len(fields) == 3
+    assert all('type="password"' in field for field in fields)
+    assert [re.findall(r'autocomplete="([\w-]+)"', field) for field in fields] == [
+        ["new-password"],
+        ["new-password"],
+        ["current-password"],
+    ]
+    assert "paste" not in script
