@@ -611,6 +611,8 @@ OF_STRANGERS = {
     "POST /register",
     "POST /login",
     "POST /login/passkey/options",
+    "POST /verify-email/request",
+    "POST /recover/request",
 }
 # What only chance would find: a token or a passkey of ours, or a password that it did not set.
 BEYOND_CHANCE = {
@@ -622,6 +624,8 @@ BEYOND_CHANCE = {
     "DELETE /me/sessions/{id}",
     "POST /me/password",
     "POST /me/email/confirm",
+    "POST /verify-email/confirm",
+    "POST /recover/confirm",
 }
 
 
