@@ -138,6 +138,7 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
             _add_shared_refusals(operation)
             _add_headers(operation)
     components = schema["components"]
+    components["schemas"] = {**_export_schemas(), **components["schemas"]}
     components["schemas"]["Problem"] = _PROBLEM_SCHEMA
     components["headers"] = {
         name: {"description": description, "schema": {"type": "string"}}
@@ -163,6 +164,16 @@ def _asks(dependant: Dependant) -> bool:
 
 def _is_secured_hot(route: APIRoute) -> bool:
     return isinstance(route, HotRoute) and "security" in (route.openapi_extra or {})
+
+
+def _export_schemas() -> dict[str, Any]:
+    """Describe the answer of /me/export, of which the app knows no model."""
+    from keyfob.account.export_models import ExportOut  # noqa: PLC0415 - 0.3 MB, only where used
+
+    schema = ExportOut.model_json_schema(
+        mode="serialization", ref_template="#/components/schemas/{model}"
+    )
+    return {**schema.pop("$defs"), "ExportOut": schema}
 
 
 def _add_shared_refusals(operation: dict[str, Any]) -> None:

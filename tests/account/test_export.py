@@ -16,6 +16,7 @@ from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.account import export as exporting
+from keyfob.account.export_models import ExportOut
 from keyfob.core.authority import Authenticator, Role
 from keyfob.core.origin import Origin
 from keyfob.links.models import Kind
@@ -73,6 +74,8 @@ async def test_it_is_everything_that_is_kept(world: World, clock: MovableClock) 
 
     got = await document(world, ada)
 
+    # Field by field what OpenAPI says it is.
+    assert ExportOut.model_validate(got).model_dump(mode="json") == got
     assert got["exported_at"] == "2026-11-22T12:00:00Z"
     account = got["account"]
     assert (account["id"], account["email"], account["email_normal"], account["name"]) == (

@@ -1,18 +1,13 @@
 """What users send about their own accounts, and what they get."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from keyfob.core.authority import Role
 from keyfob.links.models import LinkTokenIn
-from keyfob.login.models import Outcome, Reason
-from keyfob.mfa.models import FactorType
-from keyfob.sessions.models import DeviceType
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Locale, Name, PasswordIn, Status
+from keyfob.users.models import Locale, Name, PasswordIn
 
 Timezone = Annotated[
     str,
@@ -69,124 +64,3 @@ class ErasurePlannedOut(BaseModel):
     """When the account will be erased."""
 
     erase_at: datetime
-
-
-class ExportedAccount(BaseModel):
-    """The account as it is kept."""
-
-    id: UUID
-    email: Annotated[str, Field(description="As it was typed")]
-    email_normal: Annotated[str, Field(description="As it is compared")]
-    email_verified_at: datetime | None
-    name: str | None
-    role: Role
-    status: Status
-    locale: Locale
-    timezone: str | None
-    has_password: bool
-    must_change_password: bool
-    created_at: datetime
-    updated_at: datetime
-    last_active_at: datetime | None
-    total_active_time: Annotated[int, Field(description="Seconds")]
-    erase_at: Annotated[datetime | None, Field(description="When it is to be erased")]
-
-
-class ExportedFactor(BaseModel):
-    """A factor, without what it is made of."""
-
-    id: UUID
-    type: FactorType
-    name: str
-    created_at: datetime
-    confirmed_at: Annotated[datetime | None, Field(description="null: begun, and no factor yet")]
-    last_used_at: datetime | None
-    backed_up: bool | None
-
-
-class ExportedLink(BaseModel):
-    """A link that was sent and not used, without its token."""
-
-    kind: str
-    email: Annotated[str | None, Field(description="The address that it is to prove")]
-    created_at: datetime
-    expires_at: datetime
-
-
-class ExportedSignIn(BaseModel):
-    """A sign-in that waits for its second factor."""
-
-    amr: list[str]
-    created_at: datetime
-    expires_at: datetime
-
-
-class ExportedJob(BaseModel):
-    """A mail, or another thing to do, that is not done."""
-
-    kind: str
-    created_at: datetime
-    due_at: datetime
-    expires_at: datetime | None
-    attempts: int
-    failed_at: datetime | None
-
-
-class _ExportedDevice(BaseModel):
-    ip_address: str | None
-    device_type: DeviceType
-    browser: str | None
-    os: str | None
-    platform: str | None
-
-
-class ExportedSession(_ExportedDevice):
-    """A session, live or ended."""
-
-    id: UUID
-    amr: Annotated[list[str], Field(description="How it was signed in (RFC 8176)")]
-    login_at: datetime
-    auth_time: datetime
-    last_activity_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None
-    end_reason: str | None
-
-
-class ExportedLogin(_ExportedDevice):
-    """An attempt to sign in."""
-
-    id: UUID
-    at: datetime
-    outcome: Outcome
-    reason: Reason
-    session_id: UUID | None
-
-
-class ExportedEvent(BaseModel):
-    """What the person did, or what was done to them."""
-
-    position: int
-    id: UUID
-    at: datetime
-    action: str
-    by: Literal["you", "an administrator", "the service"]
-    about: Literal["you", "somebody else", "the service"]
-    old_values: dict[str, Any] | None
-    new_values: dict[str, Any] | None
-    ip_address: Annotated[str | None, Field(description="Of the person, where they acted")]
-
-
-class ExportOut(BaseModel):
-    """Everything that is kept about a person, and nothing that is secret."""
-
-    exported_at: datetime
-    account: ExportedAccount
-    factors: list[ExportedFactor]
-    recovery_codes_left: int
-    links: list[ExportedLink]
-    pending_sign_ins: list[ExportedSignIn]
-    queued: Annotated[list[ExportedJob], Field(description="Mails and other things to do")]
-    sessions: Annotated[list[ExportedSession], Field(description="The oldest first")]
-    logins: Annotated[list[ExportedLogin], Field(description="The newest first")]
-    audit: Annotated[list[ExportedEvent], Field(description="The newest first")]
