@@ -7,9 +7,9 @@ import pytest
 from tests.fixtures.authenticator import UV, Json, Mistake, Passkey
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
+from tests.fixtures.hostile import claims_of
 from tests.fixtures.passkeys import begin_sign_in, own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
-from tests.mfa.test_authenticators import claims
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ async def test_it_is_asked_after_the_password(world: World, passkey: Passkey) ->
     ada = SignedIn.of(await show_factor(world, token, credential=passkey.answer(options)))
 
     assert len(options["allowCredentials"]) == 1
-    assert claims(ada.access)["amr"] == ["pwd", "pop", "mfa"]
-    assert claims(ada.access)["acr"] == "aal2"
+    assert claims_of(ada.access)["amr"] == ["pwd", "pop", "mfa"]
+    assert claims_of(ada.access)["acr"] == "aal2"
     assert "password_and_passkey" in {row["reason"] for row in await world.login_log()}
 
 
@@ -158,7 +158,7 @@ class TestOnceMore:
 
         answer = await self.prove(world, ada, passkey, await begin_sign_in(world))
 
-        told = claims(SignedIn.of(answer).access)
+        told = claims_of(SignedIn.of(answer).access)
         assert told["auth_time"] == clock.timestamp()
         assert told["amr"] == ["pop", "user", "mfa"]
 
@@ -169,7 +169,7 @@ class TestOnceMore:
 
         answer = await self.prove(world, laptop, passkey, await begin_sign_in(world))
 
-        assert claims(SignedIn.of(answer).access)["amr"] == ["pwd", "pop", "user", "mfa"]
+        assert claims_of(SignedIn.of(answer).access)["amr"] == ["pwd", "pop", "user", "mfa"]
 
     async def test_another_s_passkey_proves_nothing(self, world: World, passkey: Passkey) -> None:
         await world.make_user("eve@example.com")

@@ -11,8 +11,8 @@ from tests.fixtures.factors import (
     show_factor,
     wrong_code,
 )
+from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import PASSWORD, SignedIn, World
-from tests.mfa.test_authenticators import claims
 
 from keyfob.settings import Settings
 
@@ -57,7 +57,7 @@ async def test_the_password_makes_it_recent(world: World, clock: MovableClock) -
 
     new = SignedIn.of(await reauthenticate(world, old, password=PASSWORD))
 
-    told = claims(new.access)
+    told = claims_of(new.access)
     assert new.session_id == old.session_id
     assert (told["auth_time"], told["amr"]) == (clock.timestamp(), ["pwd"])
     assert (await begin(world, new)).status_code == 201
@@ -92,7 +92,7 @@ async def test_where_a_factor_is_set_the_factor_is_asked(world: World, clock: Mo
 
     assert refused.json()["code"] == "insufficient_user_authentication"
     assert refused.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2"'
-    told = claims(proven.access)
+    told = claims_of(proven.access)
     assert (told["auth_time"], told["acr"]) == (clock.timestamp(), "aal2")
     assert told["amr"] == ["pwd", "otp", "mfa"]
     assert (await begin(world, proven)).status_code == 201
@@ -184,7 +184,7 @@ async def test_a_thief_who_began_first_is_not_let_in_beside_the_owner(
 
     assert answer.status_code in {401, 404}
     assert await world.db.fetchval("SELECT count(confirmed_at) FROM factors") == 1
-    assert claims(SignedIn.of(await world.refresh(thief.refresh)).access)["acr"] == "aal1"
+    assert claims_of(SignedIn.of(await world.refresh(thief.refresh)).access)["acr"] == "aal1"
 
 
 CHANGES = [

@@ -13,8 +13,8 @@ from tests.fixtures.factors import (
     show_factor,
     wrong_code,
 )
+from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import PASSWORD, SignedIn, World
-from tests.mfa.test_authenticators import claims
 
 from keyfob.login.pending import PendingLogins
 from keyfob.mfa.service import Factors
@@ -65,7 +65,7 @@ async def test_a_code_signs_in(world: World, app: Authenticator) -> None:
 
     ada = SignedIn.of(await show_factor(world, token, code=app.code()))
 
-    told = claims(ada.access)
+    told = claims_of(ada.access)
     assert (told["acr"], told["amr"]) == ("aal2", ["pwd", "otp", "mfa"])
     assert (await world.me(ada)).status_code == 200
     factors = await world.api.get("/me/factors", headers=ada.headers)
@@ -134,7 +134,7 @@ async def test_a_recovery_code_signs_in_once_however_it_is_typed(
     code = typed.format(app.recovery_codes[3].replace("-", " ").upper())
     ada = SignedIn.of(await show_factor(world, await ask_for_factor(world), recovery_code=code))
 
-    assert claims(ada.access)["acr"] == "aal2"
+    assert claims_of(ada.access)["acr"] == "aal2"
     factors = await world.api.get("/me/factors", headers=ada.headers)
     assert factors.json()["recovery_codes_left"] == 9
     await refused(world, await ask_for_factor(world), recovery_code=app.recovery_codes[3])

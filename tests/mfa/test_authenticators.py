@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import (
@@ -13,16 +12,11 @@ from tests.fixtures.factors import (
     show_factor,
     wrong_code,
 )
+from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.encoding import from_base64url
 from keyfob.mfa.enrolment import TotpEnrolment
 from keyfob.settings import Settings
-
-
-def claims(token: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(from_base64url(token.split(".")[1]))
-    return found
 
 
 async def factors_of(world: World, signed_in: SignedIn) -> dict[str, object]:
@@ -96,10 +90,10 @@ async def test_the_session_that_added_the_first_has_proven_it(
 ) -> None:
     await world.make_user()
     ada = await world.log_in()
-    before = claims(ada.access)
+    before = claims_of(ada.access)
 
     await add_totp(world, ada, clock)
-    after = claims(SignedIn.of(await world.refresh(ada.refresh)).access)
+    after = claims_of(SignedIn.of(await world.refresh(ada.refresh)).access)
 
     assert (before["acr"], before["amr"]) == ("aal1", ["pwd"])
     assert (after["acr"], after["amr"]) == ("aal2", ["pwd", "otp", "mfa"])

@@ -46,6 +46,9 @@ def _say_so(schema: dict[str, Any], model: type["_OneOf"]) -> None:
             part.update(part.pop("anyOf")[0])
             part.pop("default", None)
     schema["oneOf"] = [{"required": [way]} for way in model.ways]
+    if model.pair:
+        one, other = model.pair
+        schema["dependentRequired"] = {one: [other], other: [one]}
 
 
 class _OneOf(BaseModel):
@@ -53,11 +56,14 @@ class _OneOf(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_say_so)
     ways: ClassVar[tuple[str, ...]]
+    pair: ClassVar[tuple[str, str] | None] = None  # fields that come together or not at all
 
     @model_validator(mode="after")
-    def _refuse_none_and_many(self) -> Self:
+    def _refuse_none_many_and_halves(self) -> Self:
         if sum(getattr(self, way) is not None for way in self.ways) != 1:
             raise ValueError(f"should have exactly one of {', '.join(self.ways)}")
+        if self.pair and len({getattr(self, one) is None for one in self.pair}) == 2:
+            raise ValueError(f"should have {' and '.join(self.pair)}, or neither")
         return self
 
 
@@ -84,17 +90,12 @@ class ProofOnceMore(_OneOf):
     """The password, or where a factor is set the factor; `challenge_id` goes with `credential`."""
 
     ways = ("password", "code", "credential")
+    pair = ("credential", "challenge_id")
 
     password: PasswordIn | None = None
     code: TotpCode | None = None
     credential: AssertionIn | None = None
     challenge_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _refuse_halves(self) -> Self:
-        if (self.credential is None) != (self.challenge_id is None):
-            raise ValueError("should have challenge_id with credential, and only then")
-        return self
 
 
 @routes.post(
