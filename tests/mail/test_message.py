@@ -5,6 +5,8 @@ from email.message import EmailMessage
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.fixtures.clock import START
 
 from keyfob.core.secrets import new_id
@@ -80,6 +82,13 @@ def test_a_subject_in_another_script() -> None:
         "Ada <ada@example.com>",
         '"ada\r\n"@example.com',
         '"quoted"@example.com',
+        "a[b]@example.com",
+        "a(b)@example.com",
+        "a:b@example.com",
+        "ada..bob@example.com",
+        ".ada@example.com",
+        "ada.@example.com",
+        "ada\u3000bob@example.com",
         "ada@exa mple.com",
         "ada @example.com",
         "ada\x00@example.com",
@@ -151,6 +160,37 @@ def test_a_sender_s_name_is_quoted(name: str) -> None:
 
     assert found.addr_spec == "no-reply@example.org"
     assert found.display_name == name
+
+
+@given(
+    to=st.one_of(
+        st.text(max_size=60),
+        st.builds("{}@{}".format, st.text(min_size=1, max_size=30), st.text(max_size=30)),
+        st.builds("{}@example.com".format, st.text(min_size=1, max_size=30)),
+    ),
+    name=st.text(max_size=60),
+)
+@settings(max_examples=600, deadline=None)
+def test_whatever_is_typed_there_is_one_recipient_and_no_header_more(to: str, name: str) -> None:
+    names = [line.partition(":")[0] for line in headers(letter()) if not line.startswith(" ")]
+    try:
+        sent = letter(to, Sender(_one_line(name), "no-reply@example.org"))
+    except GiveUp:
+        return
+    head = sent.content.partition(b"\r\n\r\n")[0].decode()
+    lines = [line for line in head.split("\r\n") if not line.startswith((" ", "\t"))]
+
+    assert [line.partition(":")[0] for line in lines] == names
+    (recipient,) = parsed(sent)["To"].addresses
+    as_bytes = recipient.addr_spec.encode("ascii", "surrogateescape")  # RFC 6532: headers in UTF-8
+    assert as_bytes.decode() == sent.to
+    (sender,) = parsed(sent)["From"].addresses
+    assert sender.addr_spec == "no-reply@example.org"
+
+
+def _one_line(name: str) -> str:
+    """Leave out what the setting of the sender refuses."""
+    return "".join(char for char in name if char.isprintable())
 
 
 def test_a_local_part_beyond_ascii_says_what_it_needs() -> None:

@@ -13,6 +13,7 @@ from tests.outbox.conftest import KEY, MakeOutbox
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
 from keyfob.outbox import queries
 from keyfob.outbox.errors import GiveUp, TryAgain
 from keyfob.outbox.models import PAUSES, Job
@@ -553,3 +554,72 @@ async def test_jobs_of_a_person_go_with_the_person(outbox: Outbox, db: Database)
 
     await db.execute("DELETE FROM users WHERE id = $1", user_id)
     assert await left(db) == 0
+
+
+async def test_a_database_that_is_away_and_a_fault_of_ours_stop_no_runner(
+    outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.outbox.running._EXTEND_SECONDS", 0.01)
+    faults = {"take_due": [DatabaseUnavailable(), LookupError()]}
+    faults["extend_leases"] = [DatabaseUnavailable(), LookupError()]
+    go_on = asyncio.Event()
+    for name, endings in faults.items():
+        monkeypatch.setattr(
+            f"keyfob.outbox.running.queries.{name}",
+            _failing_at_first(getattr(queries, name), endings),
+        )
+
+    async def slow(_: Job) -> None:
+        await go_on.wait()
+
+    outbox.handle("talk", slow)
+    await add(outbox)
+    with captured_log() as log:
+        await run()
+        await until(lambda: _true(not any(faults.values())))
+        go_on.set()
+        await gone(db)
+
+    assert len(log.named("outbox_waits")) == 2
+    assert len(log.named("outbox_failed")) == 2
+
+
+def _failing_at_first(statement: Any, endings: list[Exception]) -> Any:
+    async def ask(*values: Any) -> Any:
+        if endings:
+            raise endings.pop(0)
+        return await statement(*values)
+
+    return ask
+
+
+async def test_a_handler_that_finds_the_database_away_is_called_again(
+    outbox: Outbox, db: Database, clock: MovableClock, run: Run
+) -> None:
+    hand = Hand(DatabaseUnavailable())
+    outbox.handle("talk", hand)
+    await add(outbox)
+    with captured_log() as log:
+        runner = await run()
+        await failed(db, runner, 1)
+
+    assert (await row(db))["last_error"] == "database_unavailable"
+    assert log.named("outbox_job_failed") == []
+    clock.advance(5)
+    await gone(db)
+
+
+async def test_the_gauges_tell_what_waits_and_what_is_dead(
+    outbox: Outbox, db: Database, run: Run
+) -> None:
+    outbox.handle("talk", Hand(GiveUp("no")))
+    await add(outbox)
+    runner = await run()
+    await failed(db, runner, 1)
+    await runner.stop()
+    await add(outbox)
+    await add(outbox)
+
+    await outbox.measure()
+
+    assert (OUTBOX_WAITING._value.get(), OUTBOX_DEAD._value.get()) == (2, 1)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 # RFC 5321 section 4.5.3.1: of the local part, and of the whole path less its brackets.
 _LONGEST_LOCAL, _LONGEST = 64, 254
-_REFUSED = re.compile(
-    r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ud800-\udfff<>,]"
+# A dot-atom (RFC 5321 section 4.1.2), or what RFC 6531 adds to it; and what hides in a text.
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~\-\u00a1-\U0010ffff]+"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_HIDDEN = re.compile(
+    r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]"
 )
 
 
@@ -75,7 +78,7 @@ def plain_address(typed: str) -> str:
     """
     typed = typed.strip(" ")
     local, _, domain = typed.rpartition("@")
-    if not local or "@" in local or local.startswith('"') or _REFUSED.search(typed):
+    if not _LOCAL.fullmatch(local) or _HIDDEN.search(typed):
         raise GiveUp("the address cannot be written into a mail")
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
@@ -87,11 +90,11 @@ def plain_address(typed: str) -> str:
     return address
 
 
-def _header(name: str | None, address: str) -> "Address":
+def _header(name: str, address: str) -> "Address":
     from email.headerregistry import Address  # noqa: PLC0415 - 1 MB, only where used
 
     local, _, domain = address.rpartition("@")
-    return Address(name or "", local, domain)
+    return Address(name, local, domain)
 
 
 def compose(
@@ -109,11 +112,8 @@ def compose(
     address = plain_address(to)
     rules = policy.SMTP if address.isascii() else policy.SMTPUTF8
     message = EmailMessage(policy=rules.clone(cte_type="7bit"))
-    try:
-        message["From"] = _header(sender.name, sender.address)
-        message["To"] = _header(None, address)
-    except (ValueError, IndexError):
-        raise GiveUp("the address cannot be written into a mail") from None
+    message["From"] = _header(sender.name, sender.address)
+    message["To"] = _header("", address)
     message["Subject"] = written.subject
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
