@@ -5,6 +5,7 @@ Message-ID, so that a receiver can tell.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def plain_address(typed: str) -> str:
         GiveUp: no mail can be addressed so. Threat: a line break would begin a header or a command
             of its own; a mark that turns the direction would disguise who gets the mail.
     """
-    typed = typed.strip(" ")
+    typed = unicodedata.normalize("NFKC", typed.strip(" "))  # as `users.email` judged it
     local, _, domain = typed.rpartition("@")
     if not _LOCAL.fullmatch(local) or _HIDDEN.search(typed):
         raise GiveUp("the address cannot be written into a mail")
