@@ -18,7 +18,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated, Unavailable
 
-_PAGE = 500
+_PAGE = 200  # some milliseconds of the event loop
 _AT_ONCE = 2
 _LONGEST_WAIT_SECONDS = 10.0
 _PIECE = 1 << 16
