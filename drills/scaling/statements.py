@@ -116,6 +116,11 @@ def _end_reused(db: Any, s: Sample) -> Awaitable[object]:
     return sessions.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
 
 
+def _renew(db: Any, s: Sample) -> Awaitable[object]:
+    row = s.session
+    return sessions.renew_session(db, row["id"], row["user_id"], bytes(32), ["pwd"], s.now)
+
+
 def _touch(db: Any, s: Sample) -> Awaitable[object]:
     touched = [(session_id, s.now) for session_id in s.other_sessions]
     person = (s.session["user_id"], s.now, s.now, timedelta(0))
@@ -171,6 +176,14 @@ STATEMENTS: Mapping[str, Asked] = {
         False,
         lambda db, s: sessions.end_sessions_of_user(
             db, s.session["user_id"], s.now, EndReason.LOGOUT
+        ),
+    ),
+    "renew_session": Asked("a new password, or a proof once more", False, _renew),
+    "strengthen_session": Asked(
+        "a first factor",
+        False,
+        lambda db, s: sessions.strengthen_session(
+            db, s.session["id"], s.session["user_id"], ["pwd", "otp", "mfa"], s.now
         ),
     ),
     "update_role_of_user": Asked(

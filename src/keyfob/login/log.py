@@ -61,7 +61,7 @@ class LoginLog:
             device=describe_device(origin.user_agent),
             since=self.clock.now() - _KNOWN_FOR,
         )
-        return Seen(**seen)
+        return Seen(**dict(seen or {}))
 
     async def list_events(
         self,

@@ -42,9 +42,9 @@ class Reason(StrEnum):
 class Seen(NamedTuple):
     """Whether an account signed in before: from this network, from such a device, ever."""
 
-    network: bool
-    device: bool
-    ever: bool
+    network: bool = False
+    device: bool = False
+    ever: bool = False
 
 
 class LoginEventOut(BaseModel):
