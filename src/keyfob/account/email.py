@@ -76,12 +76,14 @@ class OwnEmail:
         if not await self.cap.allows(email.normal):
             return
         async with self.db.begin() as tx:
+            if owner is not None:
+                await job.finish(tx)
+                await self.mail.tell(tx, owner["id"], Template.CHANGE_EMAIL_TAKEN)
+                return
             # The account first: whoever erases it takes it before the jobs that go with it.
             asking = await self.accounts.hold(tx, account["id"])
             await job.finish(tx)
-            if owner is not None:
-                await self.mail.tell(tx, owner["id"], Template.CHANGE_EMAIL_TAKEN)
-            elif asking is not None:
+            if asking is not None:
                 await self._send_to_free(tx, asking, email)
 
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
