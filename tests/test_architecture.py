@@ -24,7 +24,9 @@ MOST_LINES = 250
 MOST_LINES_OF_A_FUNCTION = 30
 
 # Each exception with its reason; whoever adds one says it in the review.
-LONGER_FILES: dict[str, str] = {}
+LONGER_FILES = {
+    "wiring.py": "every service and what it is built from, in one place",
+}
 LONGER_FUNCTIONS = {
     "wiring.py: build": "the dependency graph on one page",
 }
