@@ -226,16 +226,13 @@ async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
     await world.make_user()
     token = await recovery_token(world, mailbox)
 
-    async def both_wait() -> bool:
-        return bool(await world.db.fetchval(_WAITING) == 2)
-
     async with World(settings, clock) as other:
-        async with world.db.begin() as tx:  # both have found it good, hashed, and wait
+        async with world.db.begin() as tx:  # found good, hashed, and waiting for the account
             await tx.fetch("SELECT FROM users FOR UPDATE")
             both = asyncio.gather(
                 recover(world, token, "the first horse"), recover(other, token, "the second horse")
             )
-            await until(both_wait, 30)
+            await until_somebody_waits(world.db)
         answers = await both
 
     assert sorted(answer.status_code for answer in answers) == [204, 400]
@@ -243,12 +240,6 @@ async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
     assert (await try_to_sign_in(world, password=won)).status_code == 200
     await mailbox.next(to=ADA, subject=RECOVERED)
     await mailbox.none(world)
-
-
-_WAITING = """
-    SELECT count(*) FROM pg_stat_activity
-     WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 async def test_a_sign_in_under_way_with_the_old_password_is_ended_with_the_others(
