@@ -31,7 +31,7 @@ _PAGES: dict[str, tuple[str, list[str], dict[str, str]]] = {
         "A new password",
         ["password.html", "ask.html"],
         {
-            "lead": "Choose a new password. You will be signed out everywhere else.",
+            "lead": "Choose a new password. You will be signed out everywhere.",
             "submit": "Set the password",
         },
     ),

@@ -152,7 +152,8 @@ let pending = null;
 function askForFactor(problem) {
   pending = problem.mfa_token;
   const types = new Set((problem.factors ?? []).map((one) => one.type));
-  document.getElementById("by-passkey").hidden = !types.has("passkey") || !window.PublicKeyCredential;
+  document.getElementById("by-passkey").hidden =
+    !types.has("passkey") || !window.PublicKeyCredential?.parseRequestOptionsFromJSON;
   show(factor);
 }
 
