@@ -24,11 +24,11 @@ MOST_LINES = 250
 MOST_LINES_OF_A_FUNCTION = 30
 
 # Each exception with its reason; whoever adds one says it in the review.
-LONGER_FILES = {
-    "wiring.py": "every service and what it is built from, in one place",
-}
+LONGER_FILES: dict[str, str] = {}
 LONGER_FUNCTIONS = {
-    "wiring.py: build": "the dependency graph on one page",
+    "wiring/foundations.py: lay_foundations": "a floor of the dependency graph on one page",
+    "wiring/entering.py: build_entering": "likewise",
+    "wiring/living.py: build_living": "likewise",
 }
 STATEMENTS_ELSEWHERE = {
     "cli/schema.py": "it leaves lines of a dump out",

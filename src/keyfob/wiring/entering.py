@@ -1,0 +1,99 @@
+"""The flows of signing in."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyfob.core.encryption import Box
+from keyfob.limits.local import LocalRate
+from keyfob.limits.models import Rule
+from keyfob.login.guarding import GuardedPasswords
+from keyfob.login.log import LoginLog
+from keyfob.login.notices import Notices
+from keyfob.login.passkey import PasskeyLogin
+from keyfob.login.pending import PendingLogins
+from keyfob.login.reauthentication import Reauthentication
+from keyfob.login.refusing import Refusals
+from keyfob.login.second_factor import SecondFactor
+from keyfob.login.service import Login
+from keyfob.mail.places import Places
+from keyfob.mfa.building import FactorRoom, build_factors
+from keyfob.wiring.foundations import Foundations
+
+
+@dataclass(frozen=True)
+class Entering:
+    """How users come in: sign-in, its second step, passkeys, proving it once more."""
+
+    log: LoginLog
+    notices: Notices
+    guard: GuardedPasswords
+    pending: PendingLogins
+    mfa: FactorRoom
+    login: Login
+    second_factor: SecondFactor
+    passkey_login: PasskeyLogin
+    reauthentication: Reauthentication
+
+
+def build_entering(base: Foundations) -> Entering:
+    """Build the flows of signing in.
+
+    Raises:
+        WrongSetting: a value cannot be used.
+    """
+    settings, db, clock, mail = base.settings, base.db, base.clock, base.mail
+    sessions, throttle = base.sessions, base.limits.factor
+    log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
+    throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
+    # Apart from what strangers ask for: they cannot use up what the owner has to be told.
+    notice_cap = base.mail_cap("notice")
+    places = Places.of_file(settings.geoip_database)
+    notices = Notices(db, log, base.outbox, mail, notice_cap, places)
+    passwords = base.passwords.service
+    guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
+    refusals = Refusals(db, base.credentials, base.links, log)
+    pending = PendingLogins(db, clock)
+    sessions.on_end_all.append(pending.kill)
+
+    box = Box(base.secrets.derive("factors"))
+    mfa = build_factors(settings, db, box, clock, sessions, base.audit, mail, throttle)
+    second_factor = SecondFactor(
+        db,
+        base.users,
+        mfa.factors,
+        mfa.passkeys,
+        pending,
+        sessions,
+        throttle,
+        log,
+        throttled_log,
+        notices,
+        refusals,
+    )
+    return Entering(
+        log=log,
+        notices=notices,
+        guard=guard,
+        pending=pending,
+        mfa=mfa,
+        login=Login(
+            db, base.users, passwords, sessions, guard, log, notices, refusals, second_factor
+        ),
+        second_factor=second_factor,
+        passkey_login=PasskeyLogin(
+            db, mfa.challenges, mfa.passkeys, sessions, log, notices, refusals
+        ),
+        reauthentication=Reauthentication(
+            db,
+            base.accounts,
+            guard,
+            mfa.factors,
+            mfa.passkeys,
+            mfa.challenges,
+            mfa.step_up,
+            sessions,
+            throttle,
+            log,
+            notices,
+        ),
+    )

@@ -1,0 +1,184 @@
+"""What the flows stand on: the ground, and the foundations."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyfob.audit.service import Audit
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import Box, SecretKeyring
+from keyfob.core.feed import Feed
+from keyfob.core.polling import PolledFeed
+from keyfob.limits.models import Rule
+from keyfob.limits.service import Limits, build_limits
+from keyfob.links.service import OneTimeTokens
+from keyfob.mail.building import build_delivery
+from keyfob.mail.caps import Cap
+from keyfob.mail.delivery import Delivery
+from keyfob.mail.service import Mail
+from keyfob.outbox.service import Outbox
+from keyfob.passwords.building import PasswordRoom, build_passwords
+from keyfob.sessions.activity import Activity
+from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.refresh import Refresh
+from keyfob.sessions.refresh_tokens import RefreshTokenCodec
+from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.signing import AccessTokens
+from keyfob.users.credentials import Credentials
+from keyfob.users.own import OwnAccounts
+from keyfob.users.profiles import Profiles
+from keyfob.users.service import Users
+
+# How long an account may be answered from memory: where its changes are heard, and where not.
+_HEARD, _UNHEARD = timedelta(seconds=3), timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Foundations:
+    """What the flows stand on."""
+
+    settings: Settings
+    clock: Clock
+    secrets: SecretKeyring
+    db: Database
+    feed: Feed
+    audit: Audit
+    limits: Limits
+    passwords: PasswordRoom
+    users: Users
+    credentials: Credentials
+    accounts: OwnAccounts
+    profiles: Profiles
+    links: OneTimeTokens
+    outbox: Outbox
+    mail: Mail
+    delivery: Delivery
+    keyring: Keyring
+    revocations: Revocations
+    activity: Activity
+    sessions: Sessions
+    refresh: Refresh
+    authenticator: SessionAuthenticator
+
+    def mail_cap(self, name: str) -> Cap:
+        """Return the bound of one kind of mail, per address.
+
+        One for each: whoever has sign-ups mailed to somebody could else use up the mails by which
+        that somebody recovers a password.
+        """
+        limited = self.settings.limits == "on"
+        rule = Rule.parse(name, self.settings.limit_mail) if limited else Rule(name)
+        return Cap(rule, self.limits.store)
+
+
+def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
+    """Build what knows nothing of the flows.
+
+    Raises:
+        WrongSetting: a value cannot be used.
+    """
+    secrets = SecretKeyring(settings.secret_keys)
+    db = _database(settings)
+    feed = _feed(settings)
+    audit = Audit(db, secrets.derive("audit"), clock)
+    limits = build_limits(settings, db, clock)
+    outbox = Outbox(db, Box(secrets.derive("outbox")), clock)
+    mail = Mail(outbox, clock)
+    requires_verified = settings.verify_email == "required"
+
+    keyring = _keyring(settings, db, secrets, clock, audit)
+    tokens = AccessTokens(
+        keyring,
+        clock,
+        issuer=settings.issuer_url,
+        audience=settings.audience,
+        ttl=settings.access_token_ttl,
+    )
+    revocations = Revocations(db, clock, token_ttl=timedelta(seconds=settings.access_token_ttl))
+    idle_gap = timedelta(seconds=settings.activity_idle_gap)
+    activity = Activity(db, clock, idle_gap=idle_gap)
+    idle_ttl = timedelta(seconds=settings.session_idle_ttl)
+    sessions = Sessions(
+        db,
+        tokens,
+        RefreshTokenCodec(secrets.derive("refresh tokens")),
+        revocations,
+        activity,
+        clock,
+        idle_ttl,
+        timedelta(seconds=settings.session_max_ttl),
+        requires_verified,
+    )
+    grace = timedelta(seconds=settings.refresh_grace)
+    return Foundations(
+        settings=settings,
+        clock=clock,
+        secrets=secrets,
+        db=db,
+        feed=feed,
+        audit=audit,
+        limits=limits,
+        passwords=build_passwords(settings),
+        users=Users(db, clock, requires_verified),
+        credentials=Credentials(clock),
+        accounts=OwnAccounts(clock),
+        profiles=Profiles(
+            db,
+            clock,
+            online_within=idle_gap,
+            remembered=_UNHEARD if settings.polls else _HEARD,
+            hears_changes=lambda: feed.is_live,
+        ),
+        links=OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl)),
+        outbox=outbox,
+        mail=mail,
+        delivery=build_delivery(settings, clock),
+        keyring=keyring,
+        revocations=revocations,
+        activity=activity,
+        sessions=sessions,
+        refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
+        authenticator=SessionAuthenticator(
+            tokens,
+            revocations,
+            activity,
+            clock,
+            cache_size=settings.token_cache_size,
+            factor_roles=settings.require_mfa_for,
+        ),
+    )
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.dsn,
+        pool_size=settings.database_pool_size,
+        acquire_timeout=settings.database_acquire_timeout,
+        command_timeout=settings.database_command_timeout,
+        pooler=settings.database_pooler,
+    )
+
+
+def _feed(settings: Settings) -> Feed:
+    timeout = settings.database_acquire_timeout
+    if settings.polls:
+        return PolledFeed(settings.dsn, timeout=timeout, pooler=settings.database_pooler)
+    return Feed(settings.direct_dsn, timeout=timeout)
+
+
+def _keyring(
+    settings: Settings, db: Database, secrets: SecretKeyring, clock: Clock, audit: Audit
+) -> Keyring:
+    return Keyring(
+        db,
+        Box(secrets.derive("signing keys")),
+        clock,
+        algorithm=settings.signing_algorithm,
+        token_ttl=timedelta(seconds=settings.access_token_ttl),
+        rotate_after=timedelta(days=settings.key_rotation_days),
+        publish_ahead=timedelta(seconds=settings.key_publish_ahead),
+        record=audit.record_own,
+    )

@@ -1,0 +1,108 @@
+"""The flows of an account's life."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyfob.account.email import OwnEmail
+from keyfob.account.erasure import Erasure, OwnErasure
+from keyfob.account.export import OwnExport
+from keyfob.account.password import OwnPassword
+from keyfob.account.profile import OwnProfile
+from keyfob.admin.factors import FactorReset
+from keyfob.admin.invitations import Invitations
+from keyfob.admin.letters import Letters
+from keyfob.admin.service import Administration
+from keyfob.recovery.service import Recovery
+from keyfob.registration.service import Registration
+from keyfob.registration.sign_ups import SignUps
+from keyfob.registration.verification import EmailVerification
+from keyfob.wiring.entering import Entering
+from keyfob.wiring.foundations import Foundations
+
+
+@dataclass(frozen=True)
+class Living:
+    """The account's life: signing up, proving an address, recovering, changing, leaving."""
+
+    verification: EmailVerification
+    sign_ups: SignUps
+    registration: Registration
+    recovery: Recovery
+    own_profile: OwnProfile
+    own_password: OwnPassword
+    own_email: OwnEmail
+    own_export: OwnExport
+    own_erasure: OwnErasure
+    admin: Administration
+    invitations: Invitations
+    factor_reset: FactorReset
+
+
+def build_living(base: Foundations, entering: Entering) -> Living:
+    """Build the flows of an account's life, and what administrators do to it."""
+    settings, db, clock, mail = base.settings, base.db, base.clock, base.mail
+    users, credentials, accounts, links = base.users, base.credentials, base.accounts, base.links
+    sessions, outbox, audit, profiles = base.sessions, base.outbox, base.audit, base.profiles
+    passwords, log = base.passwords.service, entering.log
+
+    cap = base.mail_cap("mail-verify")
+    verification = EmailVerification(db, credentials, links, outbox, mail, cap, audit)
+    cap = base.mail_cap("mail-register")
+    sign_ups = SignUps(db, users, credentials, passwords, verification, outbox, mail, cap, audit)
+    recovery = Recovery(
+        db,
+        users,
+        credentials,
+        passwords,
+        sessions,
+        links,
+        outbox,
+        mail,
+        base.mail_cap("mail-recover"),
+        base.limits.sign_in,
+        log,
+        audit,
+    )
+    erasure = Erasure(users, accounts, sessions, log, mail, audit)
+    grace = timedelta(days=settings.erasure_grace_days)
+    asks_for_proof = settings.verify_email != "off"
+    letters = Letters(credentials, recovery, verification if asks_for_proof else None, links, mail)
+    return Living(
+        verification=verification,
+        sign_ups=sign_ups,
+        registration=Registration(
+            db,
+            users,
+            passwords,
+            sessions,
+            log,
+            audit,
+            sign_ups=sign_ups if settings.verify_email == "required" else None,
+            verification=verification if settings.verify_email == "optional" else None,
+        ),
+        recovery=recovery,
+        own_profile=OwnProfile(db, accounts, profiles),
+        own_password=OwnPassword(
+            db, accounts, passwords, entering.guard, sessions, links, mail, audit
+        ),
+        own_email=OwnEmail(
+            db, users, accounts, profiles, links, outbox, mail, base.mail_cap("mail"), audit
+        ),
+        own_export=OwnExport(db, audit, clock),
+        own_erasure=OwnErasure(
+            db, users, accounts, profiles, erasure, sessions, mail, audit, clock, grace
+        ),
+        admin=Administration(
+            db,
+            users,
+            passwords,
+            sessions,
+            erasure,
+            letters,
+            audit,
+            clock,
+            online_within=timedelta(seconds=settings.activity_idle_gap),
+        ),
+        invitations=Invitations(db, letters, audit),
+        factor_reset=FactorReset(db, users, entering.mfa.factors, entering.pending, mail, audit),
+    )
