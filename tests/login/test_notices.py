@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.places import write_places
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import CLIENT, PASSWORD, World
+from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.boot import services_of
 from keyfob.settings import Settings, WrongSetting
@@ -110,6 +112,27 @@ async def test_without_an_address_the_device_alone_counts(mailbox: Mailbox, used
     await log_in(used, None, PHONE)
 
     assert "From:" not in (await mailbox.next(ADA, subject=SUBJECT)).text
+
+
+async def test_whatever_proved_it_is_told(
+    mailbox: Mailbox, world: World, clock: MovableClock
+) -> None:
+    await world.make_user(ADA)
+    ada = await world.log_in(ADA)
+    passkey = await own_passkey(world, ada)
+    ada = SignedIn.of(await world.refresh(ada.refresh))
+    app = await add_totp(world, ada, clock)
+    clock.advance(60)
+
+    world.api = world.client("198.51.100.1")
+    (await sign_in(world, passkey)).raise_for_status()
+    assert "198.51.100.1" in (await mailbox.next(ADA, subject=SUBJECT)).text
+    world.api = world.client("198.51.100.2")
+    token = await ask_for_factor(world)
+    await mailbox.settled(world)
+    assert [mail.subject for mail in mailbox.mails if mail.subject == SUBJECT] == []
+    (await show_factor(world, token, code=app.code())).raise_for_status()
+    assert "198.51.100.2" in (await mailbox.next(ADA, subject=SUBJECT)).text
 
 
 async def test_places_are_told_in_the_language_of_the_account(
