@@ -136,7 +136,12 @@ CREATE TABLE public.pending_logins (
     attempts_left smallint NOT NULL,
     challenge bytea,
     created_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    ip_address inet,
+    device_type text NOT NULL,
+    browser text,
+    os text,
+    platform text
 );
 
 CREATE TABLE public.recovery_codes (

@@ -16,6 +16,7 @@ from tests.fixtures.factors import (
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.core.origin import Origin
 from keyfob.login.pending import PendingLogins
 from keyfob.mfa.service import Factors
 from keyfob.settings import Settings
@@ -383,7 +384,9 @@ async def test_a_password_changed_while_it_was_checked_begins_no_wait(
     user_id = await world.db.fetchval("SELECT id FROM users")
 
     async with world.db.begin() as tx:
-        token = await pending.begin(tx, user_id, "the hash of the password before", ("pwd",))
+        token = await pending.begin(
+            tx, user_id, "the hash of the password before", ("pwd",), Origin("203.0.113.7", "")
+        )
 
     assert token is None
 

@@ -58,14 +58,6 @@ class ExportedLink(BaseModel):
     expires_at: datetime
 
 
-class ExportedSignIn(BaseModel):
-    """A sign-in that waits for its second factor."""
-
-    amr: list[str]
-    created_at: datetime
-    expires_at: datetime
-
-
 class ExportedJob(BaseModel):
     """A mail, or another thing to do, that is not done."""
 
@@ -83,6 +75,14 @@ class _ExportedDevice(BaseModel):
     browser: str | None
     os: str | None
     platform: str | None
+
+
+class ExportedSignIn(_ExportedDevice):
+    """A sign-in that waits for its second factor."""
+
+    amr: list[str]
+    created_at: datetime
+    expires_at: datetime
 
 
 class ExportedSession(_ExportedDevice):

@@ -55,7 +55,8 @@ async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Record]:
     """Return the sign-ins that wait for their second factor."""
     return await tx.fetch(
         """
-        SELECT amr, created_at, expires_at
+        SELECT amr, created_at, expires_at, host(ip_address) AS ip_address, device_type, browser,
+               os, platform
           FROM pending_logins WHERE user_id = $1 ORDER BY created_at
         """,
         user_id,

@@ -14,7 +14,7 @@ from keyfob.core.telemetry import LOGINS, mask_email
 from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.login import queries
 from keyfob.login.models import Outcome, Reason, Seen
-from keyfob.sessions.devices import describe_device
+from keyfob.sessions.devices import Device, describe_device
 from keyfob.users.email import Email
 
 _KNOWN_FOR = timedelta(days=90)
@@ -50,6 +50,29 @@ class LoginLog:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
         await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
+
+    async def factor_not_shown(self, tx: Tx, wait: Record) -> None:
+        """Write that a right password was followed by no factor, as of when it was given.
+
+        Nothing of what the log keeps no longer: its month is dropped already, should nobody have
+        ended this wait for so long.
+        """
+        at = wait["created_at"]
+        if at < self.clock.now() - self.retention:
+            return
+        await queries.insert_login_event(
+            tx,
+            event_id=new_id(at),
+            at=at,
+            user_id=wait["user_id"],
+            email=None,
+            outcome=Outcome.REFUSED,
+            reason=Reason.FACTOR_NOT_SHOWN,
+            address=wait["address"],
+            device=Device(wait["device_type"], wait["browser"], wait["os"], wait["platform"]),
+            session_id=None,
+        )
+        LOGINS.labels(Outcome.REFUSED, Reason.FACTOR_NOT_SHOWN).inc()
 
     async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
         """Tell whether the account signed in from that network and device in the last 90 days."""

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     UNKNOWN_EMAIL = "unknown_email"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
     WRONG_FACTOR = "wrong_factor"
+    FACTOR_NOT_SHOWN = "factor_not_shown"
     WRONG_PASSKEY = "wrong_passkey"
     BLOCKED = "account_blocked"
     THROTTLED = "too_many_attempts"

@@ -1,7 +1,8 @@
 """The state between two factors: the password was right, and the factor is still to be shown.
 
 It is a row, so that any worker may end it. Its token is good for `/login/mfa` and nothing else, for
-five minutes, five attempts and one session.
+five minutes, five attempts and one session. One that ends without an attempt goes into the login
+log: whoever began it knows the password, and left no other trace.
 """
 
 import hashlib
@@ -14,13 +15,17 @@ from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
 from keyfob.core.secrets import random_text
 from keyfob.login import pending_queries as queries
+from keyfob.login.log import LoginLog
+from keyfob.sessions.devices import describe_device
 
 PENDING_SECONDS = 300
 _ATTEMPTS = 5
 _PREFIX = "kfm_"
 _TOKEN_BYTES = 32
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,10 @@ class PendingLogins:
 
     db: Database
     clock: Clock
+    log: LoginLog
 
     async def begin(
-        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str]
+        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str], origin: Origin
     ) -> str | None:
         """Begin a wait and return its token; None if the user's password is another by now."""
         token = _PREFIX + random_text(_TOKEN_BYTES)
@@ -45,6 +51,8 @@ class PendingLogins:
             attempts=_ATTEMPTS,
             now=now,
             expires_at=now + timedelta(seconds=PENDING_SECONDS),
+            address=origin.address,
+            device=describe_device(origin.user_agent),
         )
         return token if begun else None
 
@@ -72,11 +80,24 @@ class PendingLogins:
 
         Change the user's row before, so that a wait that is beginning is seen.
         """
-        await queries.delete_pending_of(tx, user_id)
+        await self._write(tx, await queries.delete_pending_of(tx, user_id))
 
     async def clean_up(self) -> None:
-        """Drop the waits that are over."""
-        await queries.delete_expired(self.db, self.clock.now())
+        """Drop the waits whose time is over, in small batches; each is written by one worker."""
+        while await self._end_expired() >= _AT_ONCE:
+            pass
+
+    async def _end_expired(self) -> int:
+        async with self.db.begin() as tx:
+            ended = await queries.delete_expired(tx, self.clock.now(), _AT_ONCE)
+            await self._write(tx, ended)
+        return len(ended)
+
+    async def _write(self, tx: Tx, ended: Sequence[Record]) -> None:
+        """Write which waits were shown no factor; a wrong one is in the log already."""
+        for wait in ended:
+            if wait["attempts_left"] == _ATTEMPTS:
+                await self.log.factor_not_shown(tx, wait)
 
 
 def _digest(token: str) -> bytes:

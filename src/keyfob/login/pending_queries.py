@@ -7,6 +7,12 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.sessions.devices import Device
+
+_ENDED = """
+    user_id, attempts_left, created_at, host(ip_address) AS address, device_type, browser, os,
+    platform
+"""
 
 
 async def insert_pending(
@@ -19,6 +25,8 @@ async def insert_pending(
     attempts: int,
     now: datetime,
     expires_at: datetime,
+    address: str | None,
+    device: Device,
 ) -> bool:
     """Begin the wait for a second factor; False if the password is another by now.
 
@@ -30,8 +38,9 @@ async def insert_pending(
         WITH owner AS (
             SELECT id FROM users WHERE id = $2 AND password_hash = $3 FOR SHARE
         )
-        INSERT INTO pending_logins (token_hash, user_id, amr, attempts_left, created_at, expires_at)
-        SELECT $1, id, $4, $5, $6, $7 FROM owner
+        INSERT INTO pending_logins (token_hash, user_id, amr, attempts_left, created_at, expires_at,
+                                    ip_address, device_type, browser, os, platform)
+        SELECT $1, id, $4, $5, $6, $7, $8::text::inet, $9, $10, $11, $12 FROM owner
         RETURNING true
         """,
         token_hash,
@@ -41,6 +50,11 @@ async def insert_pending(
         attempts,
         now,
         expires_at,
+        address,
+        device.device_type,
+        device.browser,
+        device.os,
+        device.platform,
     )
     return bool(begun)
 
@@ -108,11 +122,29 @@ async def spend_pending(tx: Tx, token_hash: bytes, now: datetime) -> bool:
     return bool(spent)
 
 
-async def delete_pending_of(tx: Tx, user_id: UUID) -> None:
-    """End every wait of a user."""
-    await tx.execute("DELETE FROM pending_logins WHERE user_id = $1", user_id)
+async def delete_pending_of(tx: Tx, user_id: UUID) -> list[Record]:
+    """End every wait of a user, and return what they were."""
+    return await tx.fetch(
+        f"DELETE FROM pending_logins WHERE user_id = $1 RETURNING {_ENDED}",  # noqa: S608 - a constant
+        user_id,
+    )
 
 
-async def delete_expired(db: Executor, now: datetime) -> None:
-    """Drop what nobody ended in time."""
-    await db.execute("DELETE FROM pending_logins WHERE expires_at <= $1", now)
+async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[Record]:
+    """Drop what nobody ended in time, and return what it was: each row to one caller.
+
+    What another transaction is ending is left to it. Who erases an account ends its waits first:
+    it waits here for the commit, and so finds what was written of them.
+    """
+    return await tx.fetch(
+        f"""
+        WITH due AS (
+            SELECT token_hash FROM pending_logins WHERE expires_at <= $1
+             LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM pending_logins WHERE token_hash IN (SELECT token_hash FROM due)
+        RETURNING {_ENDED}
+        """,  # noqa: S608 - a constant of this file
+        now,
+        at_most,
+    )

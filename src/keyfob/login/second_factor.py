@@ -63,7 +63,7 @@ class SecondFactor:
     notices: Notices
     refusals: Refusals
 
-    async def ask(self, user: Record, match: PasswordMatch) -> NoReturn:
+    async def ask(self, user: Record, match: PasswordMatch, origin: Origin) -> NoReturn:
         """Begin the wait for a factor of a user whose password was right.
 
         Raises:
@@ -74,7 +74,8 @@ class SecondFactor:
         async with self.db.begin() as tx:
             if match.new_hash:
                 await self.users.improve_hash(tx, user["id"], stored, match.new_hash)
-            token = await self.pending.begin(tx, user["id"], match.new_hash or stored, _AMR)
+            checked = match.new_hash or stored
+            token = await self.pending.begin(tx, user["id"], checked, _AMR, origin)
             factors = await self.factors.list(tx, user["id"])
         if token is None:
             raise InvalidCredentials

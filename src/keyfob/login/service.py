@@ -60,7 +60,7 @@ class Login:
         assert user is not None  # noqa: S101 - nobody's password matches
         if user["has_factor"]:
             await self.guard.forgive(reservation)
-            await self.second_factor.ask(user, match)
+            await self.second_factor.ask(user, match, origin)
         tokens = await self._open_session(user, match, origin, seen)
         await self.guard.forgive(reservation)
         if tokens is None:

@@ -52,7 +52,7 @@ def build_entering(base: Foundations) -> Entering:
     passwords = base.passwords.service
     guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
     refusals = Refusals(db, base.credentials, base.links, log)
-    pending = PendingLogins(db, clock)
+    pending = PendingLogins(db, clock, log)
     sessions.on_end_all.append(pending.kill)
 
     box = Box(base.secrets.derive("factors"))

@@ -90,7 +90,12 @@ CREATE TABLE pending_logins (
     attempts_left smallint NOT NULL,
     challenge bytea,                     -- of the passkey that is asked for
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    ip_address inet,                     -- of who gave the password: for the login log
+    device_type text NOT NULL,
+    browser text,
+    os text,
+    platform text
 );
 CREATE INDEX pending_logins_user ON pending_logins (user_id);
 CREATE INDEX pending_logins_expire ON pending_logins (expires_at);
