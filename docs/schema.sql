@@ -2,6 +2,15 @@
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
+CREATE FUNCTION public.has_factor(of_user uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM factors WHERE user_id = of_user AND confirmed_at IS NOT NULL
+    );
+END $$;
+
 CREATE FUNCTION public.mark_revocation() RETURNS trigger
     LANGUAGE plpgsql
     AS $$

@@ -1,6 +1,7 @@
 """Signing in with a password."""
 
 from dataclasses import dataclass
+from typing import NoReturn
 from uuid import UUID
 
 from asyncpg import Record
@@ -64,17 +65,25 @@ class Login:
         tokens = await self._open_session(user, match, origin, seen)
         await self.guard.forgive(reservation)
         if tokens is None:
-            if not match.new_hash:
-                await self._ensure_unchanged(email, user, origin)
-            await self.refusals.refuse(user["id"], origin)
+            await self._refuse(email, user, match, origin)
         return tokens
 
-    async def _ensure_unchanged(self, email: Email, user: Record, origin: Origin) -> None:
-        """Refuse a password that was changed while it was being checked, as any wrong one."""
+    async def _refuse(
+        self, email: Email, user: Record, match: PasswordMatch, origin: Origin
+    ) -> NoReturn:
+        """Tell why a right password opened no session, by what the account is by now.
+
+        A password that was changed while it was being checked is as any wrong one; a factor that
+        was added meanwhile is asked for.
+        """
         current = await self.users.find_credentials(email)
-        if current is not None and current["password_hash"] != user["password_hash"]:
-            await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
-            raise InvalidCredentials
+        if current is not None:
+            if not match.new_hash and current["password_hash"] != user["password_hash"]:
+                await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
+                raise InvalidCredentials
+            if current["has_factor"]:
+                await self.second_factor.ask(user, match, origin)
+        await self.refusals.refuse(user["id"], origin)
 
     async def _open_session(
         self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen

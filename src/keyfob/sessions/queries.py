@@ -34,8 +34,10 @@ async def insert_session(
 
     That is who is gone or blocked, has to choose a password first, or has an address that is to be
     proven first, or another password by now than the one that was checked (`password_hash`, if it
-    was one): whatever way somebody signs in, it ends here. The user's row is locked FOR SHARE:
-    a change that commits first is seen here, and one that comes later finds this session.
+    was one), or has a second factor that `amr` does not tell of: whatever way somebody signs in, it
+    ends here. The user's row is locked FOR SHARE: a change that commits first is seen here, and one
+    that comes later finds this session. Factors are looked at once the lock is held: whoever adds
+    one holds the row, and changes another table.
     """
     return await tx.fetchrow(
         """
@@ -50,6 +52,7 @@ async def insert_session(
                (id, user_id, role, secret_hash, rotated_at, last_activity_at, expires_at, amr,
                 auth_time, login_at, ip_address, device_type, browser, os, platform)
         SELECT $1, id, role, $3, $5, $5, $6, $4, $5, $5, $7::text::inet, $8, $9, $10, $11 FROM owner
+         WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
         RETURNING role
         """,
         session_id,

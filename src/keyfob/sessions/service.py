@@ -57,9 +57,9 @@ class Sessions:
         """Open a session and return its first tokens; None if the user may have none by now.
 
         That is who is gone or blocked, must choose a password or, with `requires_verified`, prove
-        the address first; `login.refusing` tells them. With `password_hash` also whose password is
-        another by now: a sign-in with the old one does not outlive its change. Joins `tx`: the
-        tokens are good once the caller has committed.
+        the address first, or has a factor that `amr` lacks; `login` tells them. With
+        `password_hash` also whose password is another by now: a sign-in with the old one does not
+        outlive its change. Joins `tx`: the tokens are good once the caller has committed.
         """
         now = self.clock.now()
         ends_at = now + self.max_ttl

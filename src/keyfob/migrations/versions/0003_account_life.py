@@ -75,6 +75,15 @@ CREATE TABLE factors (
 CREATE INDEX factors_of_user ON factors (user_id, created_at);
 CREATE INDEX factors_unconfirmed ON factors (created_at) WHERE confirmed_at IS NULL;
 
+-- For a statement that has waited for the lock of a user: it goes on with what it saw before the
+-- wait, but a volatile function sees what was committed meanwhile.
+CREATE FUNCTION has_factor(of_user uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM factors WHERE user_id = of_user AND confirmed_at IS NOT NULL
+    );
+END $$;
+
 CREATE TABLE recovery_codes (
     user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     code_hash bytea NOT NULL,            -- SHA-256: the code has 120 random bits
@@ -121,6 +130,7 @@ def downgrade() -> None:
         """
         DROP TABLE webauthn_challenges, pending_logins, recovery_codes, factors, outbox,
             one_time_tokens;
+        DROP FUNCTION has_factor;
         ALTER TABLE users
             DROP COLUMN email_verified_at,
             DROP COLUMN locale,
