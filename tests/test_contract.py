@@ -120,12 +120,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),
     ("PUT", "/admin/users/{id}"): admin(
-        200, "User", NO_USER, "email_taken", "last_admin", body="UserChange"
+        200, "User", NO_USER, "email_taken", "last_admin", *RECENT, body="UserChange"
     ),
     ("PATCH", "/admin/users/{id}"): admin(
-        200, "User", NO_USER, "email_taken", "last_admin", body="UserChange"
+        200, "User", NO_USER, "email_taken", "last_admin", *RECENT, body="UserChange"
     ),
-    ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *PARAMETERS),
+    ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *RECENT, *PARAMETERS),
     ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *PARAMETERS),
     ("GET", "/admin/users/{id}/logins"): admin(
         200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK

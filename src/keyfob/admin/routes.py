@@ -12,6 +12,7 @@ from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
 from keyfob.admin.service import Actor, Administration
+from keyfob.core.authority import StepUp
 from keyfob.core.http import (
     AdminCaller,
     Provided,
@@ -41,9 +42,11 @@ routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin"))]
 _ANY = (Unauthenticated, Forbidden, TooManyRequests)
+_OWN_TOO = (*_ANY, InsufficientAuthentication, UserNotFound, LastAdmin)
 
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
+RecentSignIn = Annotated[StepUp, Provided(StepUp)]
 UserId = Annotated[UUID, Path(alias="id")]
 
 
@@ -137,8 +140,14 @@ async def change_user(
     caller: AdminCaller,
     origin: RequestOrigin,
     admin: AdminService,
+    recent: RecentSignIn,
 ) -> UserOut:
-    """Change an account; what is absent stays as it is. A new role or status acts at once."""
+    """Change an account; what is absent stays as it is. A new role or status acts at once.
+
+    An `email` of your own needs a recent sign-in, as at `/me/email`.
+    """
+    if user_id == caller.user_id and body.email is not None:
+        await recent.ensure_recent(caller)
     changes = Changes(
         role=body.role,
         status=body.status,
@@ -157,7 +166,7 @@ for _method in ("PUT", "PATCH"):
         methods=[_method],
         operation_id=f"change_user_{_method.lower()}",
         dependencies=_LIMITED,
-        responses=may_refuse(*_ANY, UserNotFound, EmailTaken, LastAdmin),
+        responses=may_refuse(*_OWN_TOO, EmailTaken),
     )
 
 
@@ -165,12 +174,18 @@ for _method in ("PUT", "PATCH"):
     "/users/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, UserNotFound, LastAdmin),
+    responses=may_refuse(*_OWN_TOO),
 )
 async def delete_user(
-    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
+    user_id: UserId,
+    caller: AdminCaller,
+    origin: RequestOrigin,
+    admin: AdminService,
+    recent: RecentSignIn,
 ) -> None:
-    """Remove an account: its personal data is gone, its sessions are ended."""
+    """Remove an account, its personal data and sessions; your own after a recent sign-in alone."""
+    if user_id == caller.user_id:
+        await recent.ensure_recent(caller)
     await admin.delete(Actor(caller.user_id, origin), user_id)
 
 
