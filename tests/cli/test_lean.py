@@ -7,7 +7,7 @@ LOADED = """
 import sys
 import keyfob.cli.lean, keyfob.app, keyfob.cli.serving.process
 unneeded = "rich pygments yaml typer redis httpx sqlalchemy alembic zxcvbn".split()
-unneeded += "greenlet ua_parser_rs click multiprocessing".split()
+unneeded += "greenlet ua_parser_rs click uvicorn.supervisors".split()
 unneeded += "segno pyotp webauthn jinja2 aiosmtplib".split()
 unneeded += "email.headerregistry email.policy smtplib".split()
 print([name for name in unneeded if sys.modules.get(name)])

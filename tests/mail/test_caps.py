@@ -8,7 +8,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.world import World
 
-from keyfob.mail.caps import Cap
+from keyfob.recovery.service import Recovery
 from keyfob.settings import Settings
 
 
@@ -20,7 +20,7 @@ async def capped(settings: Settings, clock: MovableClock) -> AsyncIterator[World
 
 
 async def test_an_address_gets_so_many_and_no_more(capped: World, clock: MovableClock) -> None:
-    cap = capped.service(Cap)
+    cap = capped.service(Recovery).cap
     with captured_log() as log:
         allowed = [await cap.allows("ada@example.com") for _ in range(5)]
 
@@ -36,13 +36,13 @@ async def test_workers_count_together(
     capped: World, settings: Settings, clock: MovableClock
 ) -> None:
     async with World(capped.app.state.settings, clock) as other:
-        caps = [capped.service(Cap), other.service(Cap)] * 10
+        caps = [capped.service(Recovery).cap, other.service(Recovery).cap] * 10
         allowed = await asyncio.gather(*(cap.allows("ada@example.com") for cap in caps))
 
     assert sum(allowed) == 3
 
 
 async def test_nothing_is_capped_where_limits_are_off(world: World) -> None:
-    cap = world.service(Cap)
+    cap = world.service(Recovery).cap
 
     assert all([await cap.allows("ada@example.com") for _ in range(50)])
