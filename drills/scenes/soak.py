@@ -25,6 +25,7 @@ _WORKERS = 2
 _POOL = 10
 _CLIENTS = 8
 _EVERY = 2.0
+_KNOWN_WITHIN = 10.0  # seconds; as long as a connection may say nothing
 
 # Of what the machine can do: it has room for other work, and the rate stays what it is.
 _PACE = 0.4
@@ -110,8 +111,7 @@ async def soak(minutes: float) -> Outcome:
                     course.fold(ledger)
                     await course.look(dsn, pids)
             course.fold(ledger)
-            await asyncio.sleep(1)
-            open_still = _left_open(at_rest)
+            open_still = await _left_open(at_rest)
             same = workers_of(server) == pids
             lost = await lost_promises(ledger, dsn, server.port)
     compared = growth(course)
@@ -198,13 +198,15 @@ def leaks(course: Course) -> list[str]:
     return found
 
 
-def _left_open(at_rest: dict[int, Sample]) -> list[str]:
-    """Tell of files that are still open when every client has left."""
-    return [
-        f"{files - sample.files} more open files than at rest before"
-        for pid, sample in at_rest.items()
-        if (files := _sample(pid).files) > sample.files + _POOL
-    ]
+async def _left_open(at_rest: dict[int, Sample]) -> list[str]:
+    """Tell of files that are still open when every client has left, and the server knows it."""
+    until = time.monotonic() + _KNOWN_WITHIN
+    while True:
+        await asyncio.sleep(1)
+        more = [_sample(pid).files - sample.files for pid, sample in at_rest.items()]
+        left = [f"{files} more open files than at rest before" for files in more if files > _POOL]
+        if not left or time.monotonic() > until:
+            return left
 
 
 def _sample(pid: int) -> Sample:
