@@ -31,7 +31,7 @@ PLAIN = Use(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["failover", "sharded"])
+@pytest.mark.parametrize("name", ["failover"])
 async def test_nothing_is_lost_and_nothing_unexpected_is_answered(name: str) -> None:
     # With the time-outs of the defaults: no commit may wait in vain because the tests are many.
     outcome = await DRILLS[name](replace(QUICK, acquire_timeout=2.0, command_timeout=5.0))

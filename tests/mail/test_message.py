@@ -173,7 +173,7 @@ def test_a_sender_s_name_is_quoted(name: str) -> None:
     ),
     name=st.text(max_size=60),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_whatever_is_typed_there_is_one_recipient_and_no_header_more(to: str, name: str) -> None:
     names = [line.partition(":")[0] for line in headers(letter()) if not line.startswith(" ")]
     try:

@@ -37,7 +37,7 @@ from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "24"))
 
 T = TypeVar("T")
 
