@@ -51,7 +51,7 @@ class MfaRequired(Problem):
     title = "Show a second factor to sign in"
 
     def __init__(
-        self, mfa_token: str = "", expires_in: int = 0, factors: Sequence[Record] = ()
+        self, mfa_token: str | None = None, expires_in: int = 0, factors: Sequence[Record] = ()
     ) -> None:
         shown = [
             {"id": str(one["id"]), "type": one["type"], "name": one["name"]} for one in factors

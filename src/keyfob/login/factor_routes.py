@@ -1,10 +1,10 @@
 """The second step of a sign-in, and proving oneself once more."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from starlette.requests import Request
 
 from keyfob.core.http import (
@@ -169,6 +169,6 @@ async def reauthenticate(
         return TokensOut.of(
             await service.with_passkey(caller, body.challenge_id, credential, origin)
         )
-    assert body.password is not None  # noqa: S101 - one of the three is there
-    attempt = service.with_password(caller, body.password, origin)
+    password = cast("SecretStr", body.password)  # one of the three is there
+    attempt = service.with_password(caller, password, origin)
     return TokensOut.of(await while_present(request, attempt))

@@ -58,7 +58,8 @@ class Login:
         match, reservation = await self.guard.check(
             email, user, password, origin, known=seen.network
         )
-        assert user is not None  # noqa: S101 - nobody's password matches
+        if user is None:  # pragma: no cover - nobody's password matches
+            raise InvalidCredentials
         if user["has_factor"]:
             await self.guard.forgive(reservation)
             await self.second_factor.ask(user, match, origin)
