@@ -354,6 +354,8 @@ CREATE INDEX sessions_expire ON public.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_live_by_user ON public.sessions USING btree (user_id, login_at) WHERE (ended_at IS NULL);
 
+CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id, id);
+
 CREATE INDEX user_activity_last ON public.user_activity USING btree (last_active_at, user_id);
 
 CREATE INDEX users_blocked ON public.users USING btree (created_at, id) WHERE (status <> 'active'::text);
