@@ -1,6 +1,7 @@
 """What every test may ask for: a real PostgreSQL, a clock to move, and the service over HTTP."""
 
 import socket
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests.fixtures.world import World
 from keyfob.core.database import Database
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.settings import Settings
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: while one waits for a process that it started, another runs."""
+    return min(8, (os.cpu_count() or 1) + 1)
 
 
 @pytest.fixture(scope="session")
