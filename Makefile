@@ -16,7 +16,7 @@ run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARG
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
 
 test: .venv/.dev ## Run every test, with coverage; ARGS="tests/login -x" for some
-	$(PY) -m pytest -n auto $(if $(ARGS),,--cov --cov-report=term) $(ARGS)
+	$(PY) -m pytest -n logical --maxprocesses 8 $(if $(ARGS),,--cov --cov-report=term) $(ARGS)
 
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)

@@ -1,4 +1,4 @@
-"""Two drills at their smallest size, and what the soak calls growth and leaks."""
+"""A drill at its smallest size, and what the soak calls growth and leaks."""
 
 import asyncio
 import time
@@ -6,18 +6,8 @@ import time
 import pytest
 from drills.harness.crowd import QUICK, Pace
 from drills.harness.outcome import render
-from drills.scenes import restore, together
+from drills.scenes import restore
 from drills.scenes.soak import Course, Sample, growth, leaks
-
-
-@pytest.mark.slow
-async def test_two_instances_are_one_though_their_clocks_differ() -> None:
-    outcome = await together.clock_off(QUICK)
-    if outcome.unavailable:  # no libfaketime here: then with one clock
-        outcome = await together.two_instances(QUICK)
-
-    assert outcome.unbroken, render("two instances", outcome)
-    assert outcome.acknowledged > QUICK.requests
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from drills.harness.outcome import render
 
 pytestmark = pytest.mark.slow
 
-SHORT = ["worker-killed", "database-killed", "database-resetting", "pool-exhausted", "disk-full"]
+SHORT = ["database-killed", "database-resetting", "disk-full"]
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -1,13 +1,11 @@
-"""The topologies that are short enough, and the page that tells of all of them."""
+"""The page that tells of all topologies, and what it computes. They run in `make drill-scaling`."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from drills.harness.crowd import QUICK
-from drills.harness.outcome import load, render
+from drills.harness.outcome import load
 from drills.scaling.capacity import USERS, Costs, Use, need_of
-from drills.scaling.catalogue import DRILLS
 from drills.scaling.page import PAGE, RESULTS, written
 from drills.scaling.programs import NotInstalled, adapted, find
 from drills.scaling.statements import unlisted
@@ -28,16 +26,6 @@ PLAIN = Use(
     log_days=10.0,
     load_at_peak=0.5,
 )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["failover"])
-async def test_nothing_is_lost_and_nothing_unexpected_is_answered(name: str) -> None:
-    # With the time-outs of the defaults: no commit may wait in vain because the tests are many.
-    outcome = await DRILLS[name](replace(QUICK, acquire_timeout=2.0, command_timeout=5.0))
-
-    assert outcome.unbroken, render(name, outcome)
-    assert outcome.acknowledged >= QUICK.requests
 
 
 def test_the_committed_page_is_written_from_the_committed_results(
