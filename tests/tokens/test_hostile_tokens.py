@@ -64,7 +64,7 @@ def tokens(keyring: Keyring, make_tokens: MakeTokens) -> AccessTokens:
 
 @pytest.fixture
 def genuine(tokens: AccessTokens) -> str:
-    return tokens.sign(CLAIMS)
+    return tokens.issue(CLAIMS)[0]
 
 
 @pytest.fixture

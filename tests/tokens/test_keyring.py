@@ -58,7 +58,7 @@ def test_without_a_key_nothing_is_signed_and_nothing_judged(
     tokens = make_tokens(make_keyring())
 
     with pytest.raises(NoSigningKey) as refusal:
-        tokens.sign(CLAIMS)
+        tokens.issue(CLAIMS)[0]
     # Not 401: a client would throw a good token away because our database is late.
     with pytest.raises(NoSigningKey):
         tokens.verify("eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6ImEifQ.e30.AAAA")
@@ -104,7 +104,7 @@ async def test_an_old_key_verifies_until_its_last_token_has_expired(
     old = keyring.active().kid
     new = await keyring.rotate()
     clock.advance(3599)
-    last = tokens.sign(CLAIMS)
+    last = tokens.issue(CLAIMS)[0]
 
     clock.advance(299)
     await keyring.load()
@@ -131,7 +131,7 @@ async def test_a_retired_key_is_refused_even_if_it_signs_anew(
     clock.advance(3600 + 300 + 300)
     await keyring.load()
 
-    stolen = make_tokens(thief).sign(CLAIMS)
+    stolen = make_tokens(thief).issue(CLAIMS)[0]
 
     with pytest.raises(TokenRejected, match="unknown_key"):
         make_tokens(keyring).verify(stolen)
@@ -183,7 +183,7 @@ async def test_a_compromised_key_is_refused_at_once_by_every_worker_that_loads(
     other.on_change.append(lambda: told.append("changed"))
     await keyring.load()
     await other.load()
-    stolen = make_tokens(other).sign(CLAIMS)
+    stolen = make_tokens(other).issue(CLAIMS)[0]
     await keyring.rotate()  # the next key is as old as the leak
 
     new = await keyring.rotate(compromised=True)
@@ -244,7 +244,7 @@ async def test_a_worker_whose_clock_is_behind_signs_all_the_same(
 
     clock.advance(-90)
 
-    token = make_tokens(keyring).sign(CLAIMS)
+    token = make_tokens(keyring).issue(CLAIMS)[0]
     assert make_tokens(keyring).verify(token).claims == CLAIMS
 
 
@@ -275,7 +275,7 @@ async def test_a_new_secret_key_opens_what_the_old_one_sealed_and_seals_it_anew(
     before = make_keyring("EdDSA", SECRET)
     await before.load()
     await before.rotate()
-    token = make_tokens(before).sign(CLAIMS)
+    token = make_tokens(before).issue(CLAIMS)[0]
 
     both = make_keyring("EdDSA", ANOTHER_SECRET, SECRET)
     await both.load()
@@ -324,7 +324,7 @@ async def test_the_algorithm_of_new_keys_may_change_while_old_ones_verify(
     after = make_keyring("ES256")
     await after.rotate()
     clock.advance(3600)
-    token = make_tokens(before).sign(CLAIMS)
+    token = make_tokens(before).issue(CLAIMS)[0]
 
     assert after.active().algorithm == "ES256"
     assert make_tokens(after).verify(token).claims == CLAIMS

@@ -37,14 +37,6 @@ class AccessTokens:
         self._audience = audience
         self.ttl = ttl
 
-    def sign(self, claims: AccessClaims) -> str:
-        """Return the claims as a signed token.
-
-        Raises:
-            NoSigningKey: no key was loaded.
-        """
-        return self.issue(claims)[0]
-
     def issue(self, claims: AccessClaims) -> tuple[str, int]:
         """Return the claims as a signed token, and the seconds that it lives.
 
