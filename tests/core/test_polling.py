@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import pytest
@@ -139,4 +139,6 @@ async def test_it_stops_in_the_middle_of_a_poll(dsn: str) -> None:
 
     async with asyncio.timeout(5):
         await feed.stop()
-    await starting
+    starting.cancel()
+    with suppress(asyncio.CancelledError):
+        await starting

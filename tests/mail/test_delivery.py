@@ -211,15 +211,18 @@ async def test_a_crash_between_the_server_s_ok_and_our_record_sends_the_same_mai
     async with World(settings, clock) as crashing, World(settings, clock) as heir:
         await heir.wiring.runner.stop()
         carry = crashing.service(Delivery).carrier.carry
+        carried = asyncio.Event()
 
         async def carry_and_hang(letter: Any) -> None:
             await carry(letter)
+            carried.set()
             await asyncio.Event().wait()
 
         crashing.service(Delivery).carrier.carry = carry_and_hang  # type: ignore[method-assign] # a fault
         async with crashing.db.begin() as tx:
             await crashing.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
         first = await mailbox.next("ada@example.com")
+        await carried.wait()
         runner = crashing.wiring.runner
         for task in (*runner._loops, *(held.task for held in runner._held.values())):
             task.cancel()
