@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import hypothesis
 import pytest
+from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
 from tests.fixtures.postgres import create_database, create_empty_database, empty_tables
@@ -92,19 +93,26 @@ def smtp_url(request: pytest.FixtureRequest) -> str | None:
     return f"smtp://127.0.0.1:{request.getfixturevalue('smtp_socket').getsockname()[1]}"
 
 
-@pytest.fixture
-def settings(empty_dsn: str, tmp_path: Path, smtp_url: str | None) -> Settings:
+@pytest.fixture(scope="session")
+def plain_settings(dsn: str) -> Settings:
     """Complete settings for a test: cheap hashes, no limits."""
     return Settings(
         _env_file=None,  # type: ignore[call-arg] # pydantic-settings' own parameter
-        database_url=empty_dsn,
-        data_dir=tmp_path,
+        database_url=dsn,
         secret_key="a secret key that only the tests know",
         bcrypt_cost=4,
         limits="off",
         metrics=False,
-        smtp_url=smtp_url,
     )
+
+
+@pytest.fixture
+def settings(
+    plain_settings: Settings, empty_dsn: str, tmp_path: Path, smtp_url: str | None
+) -> Settings:
+    """The plain settings, on an empty database, in a folder of the test's own."""
+    given = {"data_dir": tmp_path, "smtp_url": smtp_url and SecretStr(smtp_url)}
+    return plain_settings.model_copy(update=given)
 
 
 @pytest.fixture
