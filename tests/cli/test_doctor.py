@@ -22,8 +22,8 @@ Sql = Callable[..., list[Any]]
 @pytest.fixture
 def doctor(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A place where everything is well."""
-    monkeypatch.setenv("KEYFOB_BCRYPT_COST", "12")
     keyfob("users", "create", "root@example.com", "--role", "admin")
+    monkeypatch.setenv("KEYFOB_BCRYPT_COST", "12")
 
     def run(*options: str) -> Outcome:
         return keyfob("doctor", *options)
