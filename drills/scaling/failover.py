@@ -63,6 +63,8 @@ async def standby_lost(size: Size) -> Outcome:
                 story.faults_at.append(time.monotonic())
                 second.kill()
                 await asyncio.sleep(size.fault_seconds + size.longest_refusal)
+                # It takes what waits for it before its start tells that it is ready.
+                away_until = time.monotonic()
                 await asyncio.to_thread(second.start)
                 story.back_at = time.monotonic()
                 await people.acknowledged(size.requests)
@@ -72,7 +74,7 @@ async def standby_lost(size: Size) -> Outcome:
         f"{ask.kind} acknowledged without the standby"
         for ask in story.ledger.asks
         if ask.acknowledged and ask.kind not in _NO_CHANGE
-        if story.faults_at[0] < ask.began and ask.ended < story.back_at
+        if story.faults_at[0] < ask.began and ask.ended < away_until
     ]
     return story.outcome(lost)
 
