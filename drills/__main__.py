@@ -35,8 +35,9 @@ def main(
     for name in () if given.page else given.names or drills:
         outcomes[name] = asyncio.run(drills[name](QUICK if given.quick else FULL))
         print(render(name, outcomes[name]), flush=True)
-    if outcomes and (given.results or not given.quick):  # the docs tell of whole runs only
-        save(given.results or results, outcomes, quick=given.quick)
+        if given.results or not given.quick:  # the docs tell of whole runs only
+            # Each at once: one that cannot be told to its end takes no other's result with it.
+            save(given.results or results, {name: outcomes[name]}, quick=given.quick)
     return int(any(outcome.verdict == "BREAKS" for outcome in outcomes.values()))
 
 
