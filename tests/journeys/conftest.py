@@ -39,8 +39,8 @@ class Instance:
     def __init__(self, folder: Path, name: str, **settings: object) -> None:
         self._said, self._out = folder / f"{name}.err", folder / f"{name}.out"
         port = str(settings.pop("PORT", 0))
-        # What these services run is measured where its own tests run it (tests/cli, tests/boot): to
-        # trace each start as well takes half as long again as the start.
+        # What these services run is measured where its own tests run it (tests/cli, test_boot.py):
+        # to trace each start as well takes more than half as long again as the start.
         bare = {key: os.environ[key] for key in os.environ if not key.startswith(_NOT_FOR_IT)}
         given = {
             "ISSUER": "http://keyfob.test/auth",  # else the port would be in it

@@ -51,7 +51,8 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
-        self.passwords.ensure_room()  # before any query: in a storm, most of what comes is refused
+        # Before any query, and once more after the door: its body may have taken its time.
+        self.passwords.ensure_room()
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
         seen = await self.log.recall(self.db, user["id"] if user else _NOBODY, origin)
