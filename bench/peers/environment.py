@@ -61,7 +61,7 @@ class Environment:
         uv = [sys.executable, "-m", "uv", "--quiet"]
         run([*uv, "venv", "--python", sys.executable, str(folder)], ROOT)
         # Named outright: `python -m uv` takes the venv it runs in, which is ours, for its target.
-        target = ["--python", self.python, "--require-hashes"]
+        target = ["--python", self.python, "--no-deps", "--require-hashes"]
         run([*uv, "pip", "install", *target, "-r", str(self._requirements)], ROOT)
 
     @property
