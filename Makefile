@@ -62,9 +62,8 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
 
-audit: .venv/.dev ## Ask the package index whether a pin has a known vulnerability; asks the network
-	$(PY) -m uv run --quiet --no-project --isolated --python $(PY) --with-requirements requirements/audit.txt \
-		pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements/runtime.txt
+audit: .venv-audit/.installed ## Ask the package index whether a pin has a known vulnerability; asks the network
+	.venv-audit/bin/python -m pip_audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements/runtime.txt
 
 sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
 	$(PY) scripts/write_sbom.py
@@ -91,6 +90,10 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 
 .bench/report/.installed: bench/report/requirements.txt scripts/install
 	@scripts/install bench/report/requirements.txt .bench/report
+	@touch $@
+
+.venv-audit/.installed: requirements/audit.txt scripts/install
+	@scripts/install requirements/audit.txt .venv-audit
 	@touch $@
 
 # Made by scripts/install; here so that a .venv whose Python went away is made anew.
