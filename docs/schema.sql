@@ -185,7 +185,8 @@ CREATE TABLE public.sessions (
     device_type text NOT NULL,
     browser text,
     os text,
-    platform text
+    platform text,
+    rotated_before timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 )
 WITH (fillfactor='70');
 

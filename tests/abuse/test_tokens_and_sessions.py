@@ -1,4 +1,4 @@
-"""Lines 15 to 24 of the abuse list: hostile tokens, stolen tokens, dead sessions, over HTTP.
+"""Lines 15 to 24, 49 and 50 of the abuse list: hostile tokens, stolen ones, dead sessions.
 
 Each route of attack has its many variants in tests/tokens and tests/sessions.
 """
@@ -6,6 +6,7 @@ Each route of attack has its many variants in tests/tokens and tests/sessions.
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -442,3 +443,20 @@ async def test_24_a_compromised_keys_tokens_are_refused_at_once(
     for worker in (world, other):
         await is_refused(worker, ada.access)
     assert (await world.me(SignedIn.of(await other.refresh(ada.refresh)))).status_code == 200
+
+
+async def test_50_without_a_grace_each_refresh_token_is_for_a_single_use(
+    settings: Settings, clock: MovableClock
+) -> None:
+    strict = settings.model_copy(update={"refresh_grace": 0})
+    # As far apart as two requests of one instant: either may find the other in its future.
+    beside = MovableClock(clock.now() + timedelta(milliseconds=1))
+    async with World(strict, clock) as one, World(strict, beside) as two:
+        await one.make_user()
+        for _ in range(20):
+            token = (await one.log_in()).refresh
+            answers = await asyncio.gather(one.refresh(token), two.refresh(token))
+            again = [(await world.refresh(token)).status_code for world in (one, two)]
+
+            assert sorted(answer.status_code for answer in answers) == [200, 401]
+            assert again == [401, 401]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 GRACE, TOKEN_TTL, IDLE_TTL, MAX_TTL = 10, 300, 12 * 3600, 36 * 3600
+KNOWN_ROTATIONS = 5
 
 
 @dataclass(eq=False)
@@ -23,7 +24,7 @@ class Session:
     id: str
     opened_at: float
     active_at: float
-    rotated_at: float
+    rotations: list[float] = field(default_factory=list)
     generation: int = 0
     revoked_up_to: int = -1
     ended: bool = False
@@ -37,16 +38,22 @@ class Session:
             return False
         if generation == self.generation:
             self.generation += 1
-            self.rotated_at = self.active_at = now
+            self.rotations.append(now)
+            self.active_at = now
             return True
         if self.would_replay(generation, now):
             return True
-        self.ended = True
+        self.ended = not self.was_used_lately(generation, now)
         return False
 
     def would_replay(self, generation: int, now: float) -> bool:
-        fresh = now < self.rotated_at + GRACE
-        return self.lives(now) and generation == self.generation - 1 and fresh
+        latest = generation == self.generation - 1
+        return self.lives(now) and latest and self.was_used_lately(generation, now)
+
+    def was_used_lately(self, generation: int, now: float) -> bool:
+        """Whether the use of that generation is known (of the last five) and no longer ago."""
+        known = generation >= self.generation - KNOWN_ROTATIONS
+        return known and now < self.rotations[generation] + GRACE
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -140,15 +141,81 @@ async def test_with_no_grace_a_used_token_is_reuse_in_the_same_instant(strict: W
     assert (await strict.me(second)).status_code == 401
 
 
-async def test_two_generations_back_is_reuse_even_within_the_grace_time(world: World) -> None:
+@pytest.mark.parametrize("loser_began", [-1, 1], ids=["first", "last"])
+async def test_with_no_grace_of_two_that_refresh_at_once_one_gets_tokens(
+    strict: World, settings: Settings, clock: MovableClock, loser_began: int
+) -> None:
+    # Whoever asked the time first may come to the row last: the winner's rotation is in its future.
+    await strict.make_user()
+    token = (await strict.log_in()).refresh
+    beside = MovableClock(clock.now() + timedelta(milliseconds=loser_began))
+    async with World(settings.model_copy(update={"refresh_grace": 0}), beside) as other:
+        won, lost = await strict.refresh(token), await other.refresh(token)
+
+    assert (won.status_code, lost.status_code) == (200, 401)
+    assert len(await reuses_of(strict)) == 1
+    assert (await strict.refresh(SignedIn.of(won).refresh)).status_code == 401
+
+
+async def rotated(world: World, times: int) -> list[SignedIn]:
+    """Sign in and refresh so often at once; return every pair, the oldest first."""
     await world.make_user()
-    first = await world.log_in()
-    second = SignedIn.of(await world.refresh(first.refresh))
-    third = SignedIn.of(await world.refresh(second.refresh))
+    generations = [await world.log_in()]
+    for _ in range(times):
+        generations.append(SignedIn.of(await world.refresh(generations[-1].refresh)))
+    return generations
 
-    assert (await world.refresh(first.refresh)).status_code == 401
 
-    assert (await world.refresh(third.refresh)).status_code == 401
+@pytest.mark.parametrize("age", [2, 3, 5])
+async def test_an_older_token_within_its_grace_is_refused_and_ends_nothing(
+    world: World, clock: MovableClock, age: int
+) -> None:
+    # A reply that was lost, asked for again when others have gone on meanwhile.
+    generations = await rotated(world, age)
+    clock.advance(GRACE - 1)
+
+    answer = await world.refresh(generations[0].refresh)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_refresh_token")
+    assert await reuses_of(world) == []
+    assert (await world.me(generations[-1])).status_code == 200
+    assert (await world.refresh(generations[-1].refresh)).status_code == 200
+
+
+async def test_an_older_token_past_its_grace_is_reuse(world: World, clock: MovableClock) -> None:
+    generations = await rotated(world, 2)
+    clock.advance(GRACE)
+
+    assert (await world.refresh(generations[0].refresh)).status_code == 401
+
+    assert len(await reuses_of(world)) == 1
+    assert (await world.refresh(generations[-1].refresh)).status_code == 401
+
+
+async def test_a_token_that_many_have_followed_is_reuse_at_once(world: World) -> None:
+    generations = await rotated(world, 6)
+
+    assert (await world.refresh(generations[0].refresh)).status_code == 401
+
+    assert len(await reuses_of(world)) == 1
+
+
+@pytest.mark.parametrize("pause", [GRACE - 1, GRACE // 2])
+async def test_a_thief_who_goes_on_rotating_does_not_keep_the_owner_s_token_in_its_grace(
+    world: World, clock: MovableClock, pause: int
+) -> None:
+    # Each token has the grace of its own use, whatever became of its successors.
+    await world.make_user()
+    owner = await world.log_in()
+    thief = SignedIn.of(await world.refresh(owner.refresh))
+    for _ in range(2):
+        clock.advance(pause)
+        thief = SignedIn.of(await world.refresh(thief.refresh))
+
+    assert (await world.refresh(owner.refresh)).status_code == 401
+
+    assert len(await reuses_of(world)) == 1
+    assert (await world.refresh(thief.refresh)).status_code == 401
 
 
 async def test_a_refresh_brings_the_new_role_and_signs_nobody_out(

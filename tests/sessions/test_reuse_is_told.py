@@ -4,7 +4,7 @@ import asyncio
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.world import World
+from tests.fixtures.world import SignedIn, World
 
 SUBJECT = "A session was ended to protect your account"
 
@@ -51,3 +51,15 @@ async def test_a_replay_within_the_grace_time_is_no_news(mailbox: Mailbox, world
     assert (await world.refresh(first.refresh)).status_code == 200
 
     await mailbox.none(world)
+
+
+async def test_a_lost_reply_while_others_went_on_is_no_news(mailbox: Mailbox, world: World) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    second = SignedIn.of(await world.refresh(first.refresh))
+    third = SignedIn.of(await world.refresh(second.refresh))
+
+    assert (await world.refresh(first.refresh)).status_code == 401
+
+    await mailbox.none(world)
+    assert (await world.refresh(third.refresh)).status_code == 200

@@ -136,7 +136,7 @@ class SessionMachine(RuleBasedStateMachine):
         if owner.blocked:
             assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")
             return
-        session = Session(owner, answer.json()["session_id"], self.now, self.now, self.now)
+        session = Session(owner, answer.json()["session_id"], self.now, self.now)
         owner.sessions.append(session)
         self.hold(session, answer)
 
@@ -152,6 +152,17 @@ class SessionMachine(RuleBasedStateMachine):
         self.present(used, [worker])
         self.service.pass_time(seconds)
         self.present(used, [1 - worker])
+
+    @somebody_lives
+    @rule(number=numbers, worker=which, uses=st.integers(2, 6), seconds=st.sampled_from([0, 4, 9]))
+    def lose_a_reply_while_others_go_on(
+        self, number: int, worker: int, uses: int, seconds: int
+    ) -> None:
+        lost = self.newest_of(self.pick(number).session)
+        for _ in range(uses):
+            self.present(self.newest_of(lost.session), [worker])
+            self.service.pass_time(seconds)
+        self.present(lost, [1 - worker])
 
     @somebody_lives
     @rule(number=numbers, worker=which)

@@ -82,12 +82,13 @@ async def rotate_session(
     """Move the session to its next generation; None if this token is not the one to do it.
 
     One statement on one row by its primary key, no join, no indexed column: of fifty refreshes
-    with one token, one moves the row.
+    with one token, one moves the row. The times of the last five rotations stay in it.
     """
     return await db.fetchrow_hot(
         """
         UPDATE sessions
-           SET generation = generation + 1, rotated_at = $4, last_activity_at = $4
+           SET generation = generation + 1, rotated_at = $4, last_activity_at = $4,
+               rotated_before = (rotated_at || rotated_before)[1:4]
          WHERE id = $1 AND generation = $2 AND secret_hash = $3
            AND ended_at IS NULL AND expires_at > $4 AND last_activity_at > $5
         RETURNING user_id, generation, role, auth_time, amr, expires_at
@@ -108,14 +109,18 @@ async def find_session(db: Executor, session_id: UUID) -> Record | None:
 async def end_reused_session(
     tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
 ) -> bool:
-    """End the session if this old generation is past its grace; False if it is not, or ended."""
+    """End the session if this old generation is past its grace; False if it is not, or ended.
+
+    Each has the grace of its own use: of the rotation that ended it, as far back as those are kept.
+    """
     ended = await tx.fetchval(
         """
         UPDATE sessions
            SET ended_at = $4, end_reason = 'reuse'
-         WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL
-           AND (generation > $2 + 1
-                OR (generation = $2 + 1 AND rotated_at <= $4::timestamptz - $5::interval))
+         WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL AND generation > $2
+           AND ($5::interval = '0' OR coalesce(
+                   (rotated_at || rotated_before)[generation - $2]
+                       <= $4::timestamptz - $5::interval, true))
         RETURNING true
         """,
         session_id,

@@ -45,8 +45,9 @@ class Refresh:
         """Rotate: one round trip to the database.
 
         A token used before gives the same successor again within the grace time: whoever lost the
-        reply, or raced with another tab, goes on. After it the session is ended, for either the
-        client or a thief holds a stolen token, and nobody can tell which (RFC 9700 section 4.14).
+        reply, or raced with another tab, goes on. Where the successor was used by then, too, it is
+        refused and ends nothing. After its grace the session is ended, for either the client or a
+        thief holds a stolen token, and nobody can tell which (RFC 9700 section 4.14).
 
         Raises:
             InvalidRefreshToken: for every cause.
@@ -79,13 +80,26 @@ class Refresh:
             raise self._refusal("ended")
         if row["expires_at"] <= now or row["last_activity_at"] + self.idle_ttl <= now:
             raise self._refusal("expired")
-        if row["generation"] == token.generation + 1 and row["rotated_at"] > now - self.grace:
+        age = row["generation"] - token.generation
+        if age <= 0:
+            raise self._refusal("ahead")  # of a row that was restored from a dump
+        if self._was_used_lately(row, age, now):
+            if age > 1:
+                raise self._refusal("overtaken")
             REFRESHES.labels("replayed").inc()
             return self._tokens(token, row)
-        if token.generation >= row["generation"]:
-            raise self._refusal("ahead")  # of a row that was restored from a dump
         await self._end_reused(token, row, now)
         raise self._refusal("reused")
+
+    def _was_used_lately(self, row: Record, age: int, now: datetime) -> bool:
+        """Tell whether the token of so many generations ago is within the grace of its use.
+
+        Of its own use, not of the newest rotation: whoever holds the newest token could else keep
+        an old one in its grace for ever. Never without a grace: of two that race, the later may
+        find the rotation in its own future.
+        """
+        used_at = (row["rotated_at"], *row["rotated_before"])
+        return bool(self.grace) and age <= len(used_at) and used_at[age - 1] > now - self.grace
 
     async def _end_reused(self, token: RefreshToken, row: Record, now: datetime) -> None:
         """End the session and tell its owner; committed before the refusal, so both stay."""

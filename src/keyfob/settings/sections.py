@@ -125,7 +125,7 @@ class SessionSettings(BaseModel):
         10,
         ge=0,
         le=300,
-        description="Seconds in which a used refresh token gives its successor again",
+        description="Seconds in which a used refresh token gives its successor again; 0: never",
     )
     session_idle_ttl: Seconds = Field(14 * 86400, description="Seconds a session lives unused")
     session_max_ttl: Seconds = Field(90 * 86400, description="Seconds a session lives at most")
