@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 # too large (413), of another type (415) or not fit (422); one with parameters may not fit either.
 ANY = {"bad_request"}
 AWAY = {"database_unavailable"}
-BODY = {"body_too_large", "unsupported_media_type", "invalid_input"}
+BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "invalid_input"}
 PARAMETERS = {"invalid_input"}
 LIMITED = {"too_many_requests"}
 ANYBODY = {"invalid_token"}  # signed in; also whose role asks for a factor that is not there yet

@@ -19,6 +19,7 @@ from keyfob.core.problems import (
     InvalidInput,
     Problem,
     Unavailable,
+    UnsupportedEncoding,
     UnsupportedMediaType,
 )
 from keyfob.settings import Settings
@@ -183,7 +184,7 @@ def _add_shared_refusals(operation: dict[str, Any]) -> None:
     away = Unavailable if "Service" in operation["tags"] else DatabaseUnavailable
     shared: list[type[Problem]] = [BadRequest, away]
     if has_body:
-        shared += [BodyTooLarge, UnsupportedMediaType]
+        shared += [BodyTooLarge, UnsupportedMediaType, UnsupportedEncoding]
     if has_body or operation.get("parameters"):
         shared.append(InvalidInput)
     _add_refusals(operation, *shared)

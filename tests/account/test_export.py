@@ -320,7 +320,7 @@ async def test_a_client_that_does_not_read_holds_no_connection(world: World, ada
         "method": "GET",
         "path": "/me/export",
         "query_string": b"",
-        "headers": [(b"authorization", ada.headers["Authorization"].encode())],
+        "headers": [(b"host", b"a"), (b"authorization", ada.headers["Authorization"].encode())],
         "client": ("203.0.113.7", 50000),
         "state": {},
     }

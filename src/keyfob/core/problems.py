@@ -77,6 +77,22 @@ class UnsupportedMediaType(Problem):
     title = "Send JSON, with Content-Type: application/json"
 
 
+class UnsupportedEncoding(Problem):
+    """A body that is compressed or otherwise coded (RFC 9110 section 8.4); it was not read."""
+
+    status = 415
+    code = "unsupported_encoding"
+    title = "Send the body as it is, without Content-Encoding"
+
+
+class UnsupportedTransferCoding(Problem):
+    """A body that is sent in more than chunks (RFC 9112 section 6.1); it was not read."""
+
+    status = 501
+    code = "unsupported_transfer_coding"
+    title = "The only Transfer-Encoding known here is chunked"
+
+
 class InvalidInput(Problem):
     """The input does not fit; `errors` tells where, without repeating it."""
 

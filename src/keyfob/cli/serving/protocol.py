@@ -15,6 +15,8 @@ MAX_HEADERS = 100
 # Each waiting request holds a few KiB, and one read brings thousands of the smallest.
 MAX_PIPELINED = 32
 
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
 # Named, because `super()` costs as much as what these do, with every request.
 _uvicorn = HttpToolsProtocol
 
@@ -29,6 +31,8 @@ class GuardedProtocol(GuardedLifetime):
     """
 
     _chunk = 0  # bytes of the latest read
+    _framing = b""  # the lines that tell where the body ends, of a request that offers an upgrade
+    _has_head = False  # the parser reports a head that we made for it
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -36,12 +40,7 @@ class GuardedProtocol(GuardedLifetime):
         self._chunk = len(data)
         self._unused += self._chunk
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # An upgrade may be ignored (RFC 9110 section 7.8); what follows is the next request.
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-                return
+            self._feed(data)
         except httptools.HttpParserError as fault:
             cause = fault.__context__
             self._refuse(cause if isinstance(cause, Problem) else BadRequest())
@@ -61,9 +60,36 @@ class GuardedProtocol(GuardedLifetime):
             # Set at the first byte and not moved by the next ones: trickling buys no time.
             self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            # It may be ignored (RFC 9110 section 7.8): what follows is still of this protocol.
+            if self._framing:
+                self._expect_body()
+            if rest := data[offer.args[0] :]:
+                self._feed(rest)
+
+    def _expect_body(self) -> None:
+        """Read on with a parser that has not heard of the offer.
+
+        The one that has takes a body for the next request: a way to smuggle one in.
+        """
+        head = b"POST / HTTP/1.1\r\n%s\r\n" % self._framing
+        self._framing = b""
+        self._unused = 0
+        self._has_head = True
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(head)
+        self._has_head = False
+        self.scope = self.cycle.scope
+        self.headers = []
+
     # What the parser reports
 
     def on_headers_complete(self) -> None:
+        if self._has_head:
+            return
         if self._unused > MAX_HEAD or self._chunk > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._check_size()
         if self.pipeline or self.parser.should_upgrade():
@@ -91,15 +117,16 @@ class GuardedProtocol(GuardedLifetime):
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise MethodNotAllowed
-            # The parser takes such a body for the next request: a way to smuggle one in.
-            if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
-                raise BadRequest("A request that asks for an upgrade must not have a body")
+            told = [header for header in self.headers if header[0] in _FRAMING]
+            self._framing = b"".join(b"%s: %s\r\n" % header for header in told)
 
     def on_body(self, body: bytes) -> None:
         self._unused = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._framing:
+            return
         self._in_body = False
         self._unused = 0
         _uvicorn.on_message_complete(self)

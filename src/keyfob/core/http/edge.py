@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
+from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.origin import Network, is_trusted, parse_address
-from keyfob.core.problems import BadRequest, BodyTooLarge, Problem
+from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import REQUESTS, set_request_id
 
@@ -27,7 +28,6 @@ _JSON = (b"content-type", b"application/json")
 _GATE_SECONDS = 0.04
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
-_TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
 
 # Successes of these are counted but not logged line by line: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
@@ -74,7 +74,7 @@ class Edge:
         answer = _Answer(send, self._name_request(scope), self._always)
         started = time.perf_counter()
         try:
-            receive = self._bounded(scope, receive)
+            receive = bounded(scope, receive, self._max_body)
             place = (scope["method"], self._settle_path(scope))
             hot = self._hot.get(place)
             if hot is None:
@@ -134,30 +134,6 @@ class Edge:
         bare = bare or "/"
         scope["path"] = root + bare
         return bare
-
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Refuse what cannot be meant well before a byte of the body is read."""
-        length: bytes | None = None
-        authorizations = 0
-        chunked = False
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = value
-            elif name == b"authorization":
-                authorizations += 1
-            elif name == b"transfer-encoding":
-                chunked = True
-        if authorizations > 1:
-            raise BadRequest("There are two Authorization headers")
-        if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
-            raise BadRequest("A token does not belong in a query; use the Authorization header")
-        if length is not None and not self._fits(length):
-            raise BodyTooLarge(headers={"Connection": "close"})
-        return _counting(receive, self._max_body) if chunked else receive
-
-    def _fits(self, length: bytes) -> bool:
-        # As many digits as no body has are refused unread: int() refuses thousands by raising.
-        return len(length) < 16 and length.isdigit() and int(length) <= self._max_body
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
@@ -220,18 +196,3 @@ def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
         await send(message)
 
     return {**scope, "method": "GET", "extensions": {}}, send_head
-
-
-def _counting(receive: Receive, most: int) -> Receive:
-    """Bound a body that does not tell its length."""
-    seen = 0
-
-    async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > most:
-            raise BodyTooLarge(headers={"Connection": "close"})
-        return message
-
-    return bounded

@@ -1,0 +1,102 @@
+"""What the head of a request must be, before a byte of its body is read."""
+
+import re
+from collections.abc import Mapping
+
+from starlette.types import Message, Receive, Scope
+
+from keyfob.core.problems import (
+    BadRequest,
+    BodyTooLarge,
+    UnsupportedEncoding,
+    UnsupportedTransferCoding,
+)
+
+_TELLING = frozenset(
+    {b"host", b"content-length", b"authorization", b"transfer-encoding", b"content-encoding"}
+)
+
+# What a URL's host and port are written with (RFC 3986 section 3.2), and no more of its grammar.
+_HOST = re.compile(rb"[\w.:\[\]%~!$&'()*+,;=-]*\Z", re.ASCII)
+_TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
+
+# The connection cannot be trusted any further, or its rest is not worth reading.
+_CLOSE = {"Connection": "close"}
+
+
+def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
+    """Refuse what cannot be meant well; return what receives a body of at most so many bytes.
+
+    Raises:
+        BadRequest: more or fewer of a header than HTTP allows, or a token in the query.
+        BodyTooLarge: the body says that it is, or its length cannot be read.
+        UnsupportedEncoding, UnsupportedTransferCoding: the body is not sent as it is.
+    """
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _TELLING:
+            found[name] = value if name not in found else _join(name, found[name], value)
+    host = found.get(b"host")
+    if scope["http_version"] != "1.1":
+        _check_version(scope["http_version"], found)
+    elif host is None:
+        raise BadRequest("There is no Host header", headers=_CLOSE)
+    if host and not _HOST.match(host):
+        raise BadRequest("The Host header names no host", headers=_CLOSE)
+    if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
+        raise BadRequest("A token does not belong in a query; use the Authorization header")
+    if b"content-length" in found or b"transfer-encoding" in found:
+        return _bound_body(found, receive, most)
+    return receive
+
+
+def _join(name: bytes, first: bytes, second: bytes) -> bytes:
+    """Read a header that stands twice as a list, where it may be one (RFC 9110 section 5.3)."""
+    if name == b"authorization":
+        raise BadRequest("There are two Authorization headers")
+    if name == b"host":
+        raise BadRequest("There are two Host headers", headers=_CLOSE)
+    return first + b", " + second
+
+
+def _check_version(version: str, found: Mapping[bytes, bytes]) -> None:
+    if version != "1.0":
+        raise BadRequest("This is not HTTP/1.1", headers=_CLOSE)
+    # A proxy of that age does not see where such a body ends (RFC 9112 section 6.1).
+    if b"transfer-encoding" in found:
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding", headers=_CLOSE)
+
+
+def _bound_body(found: Mapping[bytes, bytes], receive: Receive, most: int) -> Receive:
+    length = found.get(b"content-length")
+    encoding = found.get(b"content-encoding", b"").strip().lower()
+    coding = found.get(b"transfer-encoding")
+    if encoding not in {b"", b"identity"} and length != b"0":
+        raise UnsupportedEncoding(headers={**_CLOSE, "Accept-Encoding": "identity"})
+    if length is not None and not _fits(length, most):
+        raise BodyTooLarge(headers=_CLOSE)
+    if coding is None:
+        return receive
+    if coding.strip().lower() != b"chunked":
+        raise UnsupportedTransferCoding(headers=_CLOSE)
+    return _counting(receive, most)
+
+
+def _fits(length: bytes, most: int) -> bool:
+    # As many digits as no body has are refused unread: int() refuses thousands by raising.
+    return len(length) < 16 and length.isdigit() and int(length) <= most
+
+
+def _counting(receive: Receive, most: int) -> Receive:
+    """Bound a body that does not tell its length."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise BodyTooLarge(headers=_CLOSE)
+        return message
+
+    return counted
