@@ -136,7 +136,9 @@ class OwnEmail:
         """Tell where the mails went until now; whoever took the account may not be its owner."""
         await self.mail.send(
             tx,
-            Recipient(before["email"], before["locale"], user_id, before["name"]),
+            Recipient(
+                before["email"], before["locale"], user_id, before["name"], before["is_verified"]
+            ),
             Template.EMAIL_CHANGED,
             {**origin_in_words(origin), "new_email": mask_email(email.normal)},
         )

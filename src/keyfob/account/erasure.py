@@ -59,7 +59,7 @@ class Erasure:
         change = await self.users.delete(tx, user_id)
         await self.log.erase_person(tx, user_id)
         await self.audit.erase_person(tx, user_id)
-        to = Recipient(person["email"], person["locale"])
+        to = Recipient(person["email"], person["locale"], proven=person["is_verified"])
         await self.mail.send(tx, to, Template.ERASED)
         return change, revoked
 

@@ -65,13 +65,15 @@ class Letters:
         """
         await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
 
-    async def follow_move(self, tx: Tx, user_id: UUID, moved_from: Email) -> None:
+    async def follow_move(
+        self, tx: Tx, user_id: UUID, moved_from: Email, *, was_proven: bool
+    ) -> None:
         """Do what another address asks for: links to the old one die, and its reader is told."""
         await self.links.kill(tx, user_id)
         account = await self.hold(tx, user_id)
         await self.mail.send(
             tx,
-            Recipient(moved_from.typed, account["locale"], user_id, account["name"]),
+            Recipient(moved_from.typed, account["locale"], user_id, account["name"], was_proven),
             Template.EMAIL_CHANGED,
             {"new_email": mask_email(account["email_normal"])},
         )

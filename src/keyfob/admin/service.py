@@ -132,7 +132,9 @@ class Administration:
                 revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
                 await self.letters.forget_sign_up(tx, user_id)
             if change.moved_from:
-                await self.letters.follow_move(tx, user_id, change.moved_from)
+                await self.letters.follow_move(
+                    tx, user_id, change.moved_from, was_proven=change.was_proven
+                )
             if change.new.get("status") == Status.BLOCKED:
                 revoked += await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
             if change.new:

@@ -10,6 +10,7 @@ import structlog
 from keyfob.core.telemetry import mask_email
 from keyfob.mail.message import Letter, Sender, compose
 from keyfob.mail.models import Template
+from keyfob.mail.words import for_reader
 from keyfob.mail.writing import Writer, known_locale
 from keyfob.outbox.errors import GiveUp
 from keyfob.outbox.models import Job
@@ -79,6 +80,8 @@ class Delivery:
     def _compose(self, job: Job, template: Template) -> Letter:
         to, payload = job.payload["to"], job.payload
         told = {**payload["params"], "name": to["name"], "expires_at": payload["expires_at"]}
+        # A row of a release that did not say so counts as not proven.
+        told = for_reader(told, proven=to.get("proven", False))
         written = self.writer.write(template, to["locale"], told)
         locale = known_locale(to["locale"])
         return compose(job.id, job.created_at, self._sender, to["address"], locale, written)

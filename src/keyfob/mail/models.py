@@ -10,13 +10,17 @@ from uuid import UUID
 class Recipient:
     """Who gets a mail: the address as typed, the language, and the account, if it has one.
 
-    The name is for a greeting, and shown only in mails about an account that exists.
+    Args:
+        name: for a greeting; left out where the address is not proven.
+        proven: somebody has shown that they read mails there. Else nothing that anybody typed
+            stands in the mail (`mail.words`).
     """
 
     address: str
     locale: str = "en"
     user_id: UUID | None = None
     name: str | None = None
+    proven: bool = False
 
 
 class Template(StrEnum):

@@ -60,7 +60,12 @@ class Mail:
         if template is Template.ERASED and expires_at is None:
             expires_at = self.clock.now() + _FAREWELL
         payload = {
-            "to": {"address": to.address, "locale": to.locale, "name": to.name},
+            "to": {
+                "address": to.address,
+                "locale": to.locale,
+                "name": to.name,
+                "proven": to.proven,
+            },
             "template": template,
             "params": {name: _plain(value) for name, value in told.items()},
             "expires_at": None if expires_at is None else _plain(expires_at),
@@ -77,7 +82,8 @@ class Mail:
         """Write a mail to an account, in its language; nothing if the account is gone."""
         found = await queries.find_recipient(tx, user_id)
         if found is not None:
-            to = Recipient(found["email"], found["locale"], user_id, found["name"])
+            proven: bool = found["is_verified"]
+            to = Recipient(found["email"], found["locale"], user_id, found["name"], proven)
             await self.send(tx, to, template, params)
 
 

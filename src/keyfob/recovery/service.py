@@ -84,7 +84,13 @@ class Recovery:
         token = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
         await self.mail.send(
             tx,
-            Recipient(email.typed, account["locale"], account["id"], account["name"]),
+            Recipient(
+                email.typed,
+                account["locale"],
+                account["id"],
+                account["name"],
+                account["is_verified"],
+            ),
             template,
             {"token": token, **(where or {})},
             expires_at=self.links.expiry(),

@@ -104,8 +104,7 @@ class SignUps:
         if account is None:  # gone in this moment
             return
         if not is_waiting_sign_up(account):
-            to = Recipient(account["email"], account["locale"], account["id"], account["name"])
-            await self.mail.send(tx, to, Template.EMAIL_TAKEN, sign_up["where"])
+            await self.mail.tell(tx, account["id"], Template.EMAIL_TAKEN, sign_up["where"])
             return
         locale = Locale(sign_up["locale"])
         await self.credentials.rewrite_sign_up(tx, account["id"], email, sign_up["name"], locale)

@@ -29,6 +29,9 @@ class Device:
 
 # What is said beyond this tells nothing more, and costs the patterns time.
 _READ = 256
+# Of each part, as it is kept and shown: a family can be whatever the client writes there.
+_LONGEST = 64
+_LONGEST_VERSION = 8
 
 
 @cache
@@ -48,12 +51,12 @@ def describe_device(user_agent: str) -> Device:
         device_type=_kind(user_agent.lower(), system.family.lower() if system else ""),
         browser=_versioned(browser.family, browser.major) if browser else None,
         os=_versioned(system.family, system.major) if system else None,
-        platform=device.family if device and device.family != "Other" else None,
+        platform=_versioned(device.family, None) if device else None,
     )
 
 
 def origin_in_words(origin: Origin) -> dict[str, str | None]:
-    """Return `address` and `device` for a mail: from where something was done."""
+    """Return `address` and `device` for a mail, which says of them what it may (`mail.words`)."""
     device = describe_device(origin.user_agent)
     return {"address": origin.address, "device": _in_words(device.browser, device.os)}
 
@@ -74,7 +77,8 @@ def _in_words(browser: str | None, system: str | None) -> str | None:
 def _versioned(family: str, major: str | None) -> str | None:
     if family == "Other":
         return None
-    return f"{family} {major}" if major else family
+    family = family[: _LONGEST - _LONGEST_VERSION - 1].rstrip()
+    return f"{family} {major[:_LONGEST_VERSION]}" if major else family
 
 
 def _kind(user_agent: str, system: str) -> DeviceType:

@@ -36,7 +36,7 @@ class OwnAccounts:
         return await own_queries.find_own(db, user_id)
 
     async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
-        """Return `id`, `email`, `email_normal`, `name` and `locale`, and hold the account.
+        """Return `id`, `email`, `email_normal`, `name`, `locale`, `is_verified`; hold the account.
 
         Take no other account after it. None if it is gone.
         """

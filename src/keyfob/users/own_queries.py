@@ -21,7 +21,11 @@ async def lock_own(tx: Tx, user_id: UUID) -> Record | None:
     Whoever holds one takes no other after it, so nobody can deadlock with `Users.hold`.
     """
     return await tx.fetchrow(
-        "SELECT id, email, email_normal, name, locale FROM users WHERE id = $1 FOR UPDATE", user_id
+        """
+        SELECT id, email, email_normal, name, locale, email_verified_at IS NOT NULL AS is_verified
+          FROM users WHERE id = $1 FOR UPDATE
+        """,
+        user_id,
     )
 
 

@@ -108,7 +108,11 @@ async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> boo
 async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
     """Return the account and hold it until the commit."""
     return await tx.fetchrow(
-        "SELECT id, email, email_normal, name, role, status FROM users WHERE id = $1 FOR UPDATE",
+        """
+        SELECT id, email, email_normal, name, role, status,
+               email_verified_at IS NOT NULL AS is_verified
+          FROM users WHERE id = $1 FOR UPDATE
+        """,
         user_id,
     )
 

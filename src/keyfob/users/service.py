@@ -36,6 +36,7 @@ class Change:
     old: dict[str, Any]
     new: dict[str, Any]
     moved_from: Email | None = None  # the address before, where the account has another now
+    was_proven: bool = False  # that address
 
 
 @dataclass(frozen=True)
@@ -181,5 +182,7 @@ def _difference(before: Record, after: dict[str, Any]) -> Change:
         old["email"], new["email"] = mask_email(before["email"]), mask_email(after["email"])
     if before["name"] != after["name"]:
         old["name"], new["name"] = "(not kept)", "(not kept)"
-    moved = before["email_normal"] != after["email_normal"]
-    return Change(old, new, Email(before["email"], before["email_normal"]) if moved else None)
+    if before["email_normal"] == after["email_normal"]:
+        return Change(old, new)
+    moved_from = Email(before["email"], before["email_normal"])
+    return Change(old, new, moved_from, before["is_verified"])
