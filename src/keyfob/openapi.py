@@ -22,7 +22,9 @@ from keyfob.core.problems import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
-from keyfob.settings import Settings
+from keyfob.limits.routes import Limited
+from keyfob.limits.service import SHARED
+from keyfob.settings import Settings, variable_of
 
 _DESCRIPTION = """
 Authentication and user management for teams that run several services.
@@ -131,11 +133,13 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
         servers=[{"url": settings.root_path or "/"}],
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    closed = _closed_to_restricted(app)
+    closed, counted = _closed_to_restricted(app), _limits_of(app)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             if (method.upper(), path) in closed:
                 _add_refusals(operation, FactorRequired)
+            if (method.upper(), path) in counted:
+                _add_limit(operation, counted[method.upper(), path])
             _add_shared_refusals(operation)
             _add_headers(operation)
     components = schema["components"]
@@ -165,6 +169,31 @@ def _asks(dependant: Dependant) -> bool:
 
 def _is_secured_hot(route: APIRoute) -> bool:
     return isinstance(route, HotRoute) and "security" in (route.openapi_extra or {})
+
+
+def _limits_of(app: FastAPI) -> dict[tuple[str, str], Limited]:
+    """Return what each limited call is counted by, as its route declares it."""
+    return {
+        (method, route.path_format): declared
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for declared in (one.dependency for one in route.dependencies)
+        if isinstance(declared, Limited)
+        for method in route.methods or ()
+    }
+
+
+def _add_limit(operation: dict[str, Any], declared: Limited) -> None:
+    """Say at the 429 which setting holds, and what it counts."""
+    own, shared = (
+        f"`{variable_of(f'limit_{name}'.replace('-', '_'))}`" for name in (declared.route, SHARED)
+    )
+    told = {
+        "address": f"Counted per client address ({own})",
+        "caller": f"Counted per caller ({own})",
+        "both": f"Counted per caller ({own}), and per client address ({shared})",
+    }
+    operation["responses"]["429"]["description"] += f". {told[declared.by]}"
 
 
 def _export_schemas() -> dict[str, Any]:

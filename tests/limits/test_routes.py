@@ -16,7 +16,7 @@ async def api(db, clock):
     app.state.services = {RateLimits: limits.rates}
     app.state.trusted_proxies = []
 
-    @app.post("/login", dependencies=[Depends(limited("login"))])
+    @app.post("/login", dependencies=[Depends(limited("login", by="address"))])
     async def log_in() -> dict[str, str]:
         return {}
 

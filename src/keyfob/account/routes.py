@@ -48,7 +48,7 @@ from keyfob.users.own import ProfileChanges
 
 routes = router("Account")
 
-_LIMITED = [Depends(limited("me"))]
+_LIMITED = [Depends(limited("me", by="both"))]
 _OWN = (Unauthenticated, TooManyRequests)
 _RECENT = (*_OWN, InsufficientAuthentication)
 
@@ -71,7 +71,7 @@ async def change_profile(
 
 @routes.post(
     "/me/password",
-    dependencies=[Depends(limited("me-password"))],
+    dependencies=[Depends(limited("me-password", by="both"))],
     responses=may_refuse(
         *_RECENT, InvalidCredentials, NoPassword, WeakPassword, TooManyAttempts, Overloaded
     ),
@@ -95,7 +95,7 @@ async def change_password(
     "/me/email",
     status_code=202,
     response_class=Response,
-    dependencies=[Depends(limited("me-email"))],
+    dependencies=[Depends(limited("me-email", by="both"))],
     responses=may_refuse(*_RECENT),
 )
 async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailService) -> None:
@@ -121,7 +121,7 @@ async def confirm_email(
 
 @routes.get(
     "/me/export",
-    dependencies=[Depends(limited("me-export"))],
+    dependencies=[Depends(limited("me-export", by="both"))],
     responses={
         **may_refuse(*_OWN, Unavailable),
         200: {

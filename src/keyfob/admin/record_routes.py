@@ -24,7 +24,7 @@ from keyfob.users.errors import UserNotFound
 
 routes = router("Administration", prefix="/admin")
 
-_LIMITED = [Depends(limited("admin"))]
+_LIMITED = [Depends(limited("admin", by="caller"))]
 _ANY = (Unauthenticated, Forbidden, TooManyRequests)
 
 

@@ -40,7 +40,7 @@ from keyfob.users.service import Changes
 
 routes = router("Administration", prefix="/admin")
 
-_LIMITED = [Depends(limited("admin"))]
+_LIMITED = [Depends(limited("admin", by="caller"))]
 _ANY = (Unauthenticated, Forbidden, TooManyRequests)
 _OWN_TOO = (*_ANY, InsufficientAuthentication, UserNotFound, LastAdmin)
 

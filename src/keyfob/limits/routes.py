@@ -1,8 +1,8 @@
 """The limit of a route, as a dependency."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Request, Response
 
@@ -11,31 +11,56 @@ from keyfob.core.http.callers import authenticated
 from keyfob.core.problems import Unauthenticated
 from keyfob.limits.service import RateLimits
 
-
-def _known_caller(request: Request) -> str | None:
-    if "authorization" in request.headers:
-        with suppress(Unauthenticated):
-            return str(authenticated(request).user_id)
-    return None
+By: TypeAlias = Literal["address", "caller", "both"]
 
 
-def limited(route: str) -> Callable[..., Awaitable[None]]:
-    """Return a dependency that counts a request: `dependencies=[Depends(limited("login"))]`.
+@dataclass(frozen=True)
+class Limited:
+    """Counts the requests of a route, as a dependency of FastAPI; what it says is in OpenAPI."""
 
-    Who calls with a valid access token is counted as that user, from wherever; everybody else by
-    address, so that strangers behind one address cannot use up what its users have.
+    route: str
+    by: By
+
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        rates: Annotated[RateLimits, Provided(RateLimits)],
+    ) -> None:
+        """Count a request, or refuse it with `TooManyRequests`."""
+        caller = None if self.by == "address" else _known_caller(request)
+        client = None if caller and self.by == "caller" else client_address(request)
+        state = await rates.hit(self.route, client, caller)
+        response.headers.update(state.headers)
+
+
+def limited(route: str, *, by: By) -> Limited:
+    """Return the dependency that counts: `dependencies=[Depends(limited("login", by="address"))]`.
 
     It refuses with `TooManyRequests`, and adds the RateLimit fields to the answer of a route that
     returns a model (one that returns its own `Response` drops them).
 
     Args:
         route: the name in `KEYFOB_LIMIT_<ROUTE>`, in lower case.
+        by: what is counted. There is no default: whoever adds a route says whom it is counted by.
+
+            "address": the client's address, whatever token is sent. For what strangers may call:
+            tokens of one's own are easily had, and must lift nothing.
+
+            "caller": the user of the access token, from wherever. For what only reads, or takes
+            away what the caller has: strangers behind an address use up nothing of its users.
+
+            "both": the caller, and the address in the count that all signed-in changes share
+            (`KEYFOB_LIMIT_ME_ADDRESS`). For what hashes, mails or writes: with many accounts, one
+            client could else do many times as much.
+
+            A request without a valid token is counted by its address, apart from those with one.
     """
+    return Limited(route, by)
 
-    async def count_request(
-        request: Request, response: Response, rates: Annotated[RateLimits, Provided(RateLimits)]
-    ) -> None:
-        state = await rates.hit(route, client_address(request), _known_caller(request))
-        response.headers.update(state.headers)
 
-    return count_request
+def _known_caller(request: Request) -> str | None:
+    if "authorization" in request.headers:
+        with suppress(Unauthenticated):
+            return str(authenticated(request).user_id)
+    return None

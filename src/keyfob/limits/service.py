@@ -9,7 +9,7 @@ from keyfob.core.problems import TooManyRequests
 from keyfob.limits.clients import client_bucket
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
-from keyfob.limits.models import RateState, Rule, Tally
+from keyfob.limits.models import RateState, Rule, Tally, Window
 from keyfob.limits.store import PostgresStore, Store
 from keyfob.settings import LimitSettings, WrongSetting
 
@@ -28,6 +28,8 @@ ROUTES = (
     "me-export",
     "admin",
 )
+# What all signed-in changes from one address share.
+SHARED = "me-address"
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,18 @@ class RateLimits:
     store: Store
     clock: Clock
 
-    async def hit(self, route: str, client: str, caller: str | None = None) -> RateState:
-        """Count one request to a route, of a known caller or from a client's address.
+    async def hit(self, route: str, client: str | None, caller: str | None = None) -> RateState:
+        """Count one request to a route: of an address, of a caller, or of both.
+
+        A caller's requests are counted under the route; those of an address likewise where there is
+        no caller, else among all that signed-in callers change from there.
 
         Raises:
-            TooManyRequests: the client has to wait.
+            TooManyRequests: one of them has to wait; then nothing was counted.
             KeyError: the route has no limit in the settings.
             Unavailable: the store is away; limits fail closed.
         """
-        who = ("caller", caller) if caller else (client_bucket(client),)
-        windows = self.rules[route].windows(*who)
+        windows = self._windows(route, client, caller)
         if not windows:
             return RateState((), self.clock.now())
         outcome = await self.store.count_attempt(windows)
@@ -55,6 +59,15 @@ class RateLimits:
         if not outcome.counted:
             raise TooManyRequests(state.retry_after, state.headers)
         return state
+
+    def _windows(self, route: str, client: str | None, caller: str | None) -> list[Window]:
+        counted = []
+        if caller is not None:
+            counted += self.rules[route].windows("caller", caller)
+        if client is not None:
+            rule = self.rules[route if caller is None else SHARED]
+            counted += rule.windows(client_bucket(client))
+        return counted
 
 
 @dataclass(frozen=True)
@@ -205,7 +218,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
         return Rule.parse(name, getattr(settings, f"limit_{name.replace('-', '_')}"))
 
     return Limits(
-        rates=RateLimits({route: rule(route) for route in ROUTES}, store, clock),
+        rates=RateLimits({name: rule(name) for name in (*ROUTES, SHARED)}, store, clock),
         sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
         factor=FactorThrottle(rule("factor"), store, clock),
         refresh=LocalRate(rule("refresh"), clock),

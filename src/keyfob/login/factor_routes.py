@@ -101,7 +101,7 @@ class ProofOnceMore(_OneOf):
 @routes.post(
     "/login/mfa",
     tags=["Sign-in"],
-    dependencies=[Depends(limited("login"))],
+    dependencies=[Depends(limited("login", by="address"))],
     responses=may_refuse(
         InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyAttempts, TooManyRequests
     ),
@@ -124,7 +124,7 @@ async def show_factor(
 @routes.post(
     "/login/mfa/options",
     tags=["Sign-in"],
-    dependencies=[Depends(limited("login"))],
+    dependencies=[Depends(limited("login", by="address"))],
     responses=may_refuse(InvalidFactor, TooManyRequests),
 )
 async def ask_for_passkey(
@@ -140,7 +140,7 @@ async def ask_for_passkey(
 @routes.post(
     "/me/reauthenticate",
     tags=["Account"],
-    dependencies=[Depends(limited("me-password"))],
+    dependencies=[Depends(limited("me-password", by="both"))],
     responses=may_refuse(
         Unauthenticated,
         InvalidCredentials,

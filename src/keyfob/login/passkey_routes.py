@@ -18,7 +18,7 @@ from keyfob.sessions.models import TokensOut
 routes = router("Sign-in")
 
 Service = Annotated[PasskeyLogin, Provided(PasskeyLogin)]
-_LIMITED = [Depends(limited("passkey"))]
+_LIMITED = [Depends(limited("passkey", by="address"))]
 
 
 class PasskeyProof(BaseModel):

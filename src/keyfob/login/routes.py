@@ -48,7 +48,7 @@ class PasswordLogin(BaseModel):
 @routes.post(
     "/login",
     tags=["Sign-in"],
-    dependencies=[Depends(limited("login"))],
+    dependencies=[Depends(limited("login", by="address"))],
     responses=may_refuse(
         InvalidCredentials,
         MfaRequired,
@@ -73,7 +73,7 @@ async def log_in(
 @routes.get(
     "/me/logins",
     tags=["Account"],
-    dependencies=[Depends(limited("me"))],
+    dependencies=[Depends(limited("me", by="caller"))],
     responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
 )
 async def list_own_logins(

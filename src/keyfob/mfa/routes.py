@@ -46,12 +46,14 @@ routes = router("Factors")
 FactorId = Annotated[UUID, Path(alias="id")]
 Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
-_LIMITED = [Depends(limited("me"))]
+_LIMITED = [Depends(limited("me", by="both"))]
 _ANY = (Unauthenticated, TooManyRequests)
 _RECENT = (*_ANY, InsufficientAuthentication)
 
 
-@routes.get("/me/factors", dependencies=_LIMITED, responses=may_refuse(*_ANY))
+@routes.get(
+    "/me/factors", dependencies=[Depends(limited("me", by="caller"))], responses=may_refuse(*_ANY)
+)
 async def list_own_factors(
     caller: AnyCaller, factors: Annotated[Factors, Provided(Factors)]
 ) -> FactorsOut:

@@ -19,7 +19,7 @@ from keyfob.users.models import PasswordIn
 
 routes = router("Account")
 
-_LIMITED = [Depends(limited("recover"))]
+_LIMITED = [Depends(limited("recover", by="address"))]
 RecoveryService = Annotated[Recovery, Provided(Recovery)]
 
 

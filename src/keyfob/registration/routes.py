@@ -23,7 +23,7 @@ from keyfob.users.models import Name, PasswordIn
 
 routes = router()
 
-_LIMITED = [Depends(limited("verify-email"))]
+_LIMITED = [Depends(limited("verify-email", by="address"))]
 Verification = Annotated[EmailVerification, Provided(EmailVerification)]
 
 
@@ -58,7 +58,7 @@ class VerifyEmailConfirmIn(BaseModel):
     tags=["Sign-in"],
     status_code=201,
     response_model=TokensOut,
-    dependencies=[Depends(limited("register"))],
+    dependencies=[Depends(limited("register", by="address"))],
     responses={
         **may_refuse(EmailTaken, WeakPassword, InvalidInput, TooManyRequests, Overloaded),
         202: {

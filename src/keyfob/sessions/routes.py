@@ -85,7 +85,7 @@ async def refresh(call: HotCall) -> bytes:
 @routes.delete(
     "/logout",
     status_code=204,
-    dependencies=[Depends(limited("logout"))],
+    dependencies=[Depends(limited("logout", by="caller"))],
     responses=may_refuse(Unauthenticated, TooManyRequests, NotYourSession),
 )
 async def log_out(
@@ -100,7 +100,7 @@ async def log_out(
 @routes.delete(
     "/logout-all",
     status_code=204,
-    dependencies=[Depends(limited("logout"))],
+    dependencies=[Depends(limited("logout", by="caller"))],
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
@@ -112,7 +112,7 @@ async def log_out_everywhere(
 
 @routes.get(
     "/me/sessions",
-    dependencies=[Depends(limited("me"))],
+    dependencies=[Depends(limited("me", by="caller"))],
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def list_own_sessions(
@@ -128,7 +128,7 @@ async def list_own_sessions(
 @routes.delete(
     "/me/sessions/{id}",
     status_code=204,
-    dependencies=[Depends(limited("me"))],
+    dependencies=[Depends(limited("me", by="caller"))],
     responses=may_refuse(Unauthenticated, TooManyRequests, SessionNotFound),
 )
 async def end_own_session(

@@ -164,8 +164,10 @@ class LimitSettings(BaseModel):
     limit_store: SecretStr | None = Field(
         None, description="redis:// or valkey:// URL; absent: PostgreSQL"
     )
-    limit_register: Limit = Field("20/minute;200/hour", description="Per client address")
-    limit_login: Limit = Field("60/minute", description="Per client address")
+    limit_register: Limit = Field(
+        "20/minute;200/hour", description="Sign-ups, per client address, whatever token is sent"
+    )
+    limit_login: Limit = Field("60/minute", description="Sign-ins, per client address")
     limit_passkey: Limit = Field("60/minute", description="Sign-ins by passkey, per client address")
     limit_login_pair: Limit = Field(
         "5/minute;20/hour;60/day", description="Failures per client address and account"
@@ -177,24 +179,28 @@ class LimitSettings(BaseModel):
     limit_factor: Limit = Field(
         "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
     )
-    limit_verify_email: Limit = Field("10/minute;60/hour", description="Per client address")
-    limit_recover: Limit = Field("10/minute;60/hour", description="Per client address")
+    limit_verify_email: Limit = Field(
+        "10/minute;60/hour", description="Proofs of an address, per client address"
+    )
+    limit_recover: Limit = Field("10/minute;60/hour", description="Recoveries, per client address")
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
-    limit_logout: Limit = Field("120/minute", description="Per caller, else per address")
+    limit_logout: Limit = Field("120/minute", description="Per caller: signing out")
     limit_me: Limit = Field(
-        "300/minute", description="Per caller, else address: /me/... and changes of /me"
+        "300/minute", description="Per caller: /me/..., and changes of the profile"
     )
     limit_me_password: Limit = Field(
         "20/minute;60/hour",
-        description="Per caller, else address: changes of one's password, and proving oneself anew",
+        description="Per caller: changes of one's password, and proving oneself anew",
     )
     limit_me_email: Limit = Field(
-        "5/minute;10/hour;20/day", description="Per caller, else address: changes of one's e-mail"
+        "5/minute;10/hour;20/day", description="Per caller: changes of one's e-mail"
     )
-    limit_me_export: Limit = Field(
-        "3/minute;10/hour", description="Per caller, else address: /me/export"
+    limit_me_export: Limit = Field("3/minute;10/hour", description="Per caller: /me/export")
+    limit_me_address: Limit = Field(
+        "60/minute;600/hour",
+        description="Per client address: all changes of their own accounts by who is signed in",
     )
-    limit_admin: Limit = Field("1200/minute", description="Per caller, else address: /admin/...")
+    limit_admin: Limit = Field("1200/minute", description="Per caller: /admin/...")
 
 
 class RecordSettings(BaseModel):
