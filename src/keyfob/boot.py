@@ -17,7 +17,10 @@ from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.hosts import CannotConnect
+from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.secrets import random_text
+from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.migrations.head import HEAD
 from keyfob.passwords.errors import WeakPassword
@@ -32,6 +35,15 @@ log = structlog.get_logger("keyfob.boot")
 
 class CannotMigrate(Exception):
     """The migration failed; the message is what Alembic said last."""
+
+
+@contextmanager
+def told_as(kind: type[Exception]) -> Iterator[None]:
+    """Raise what stops a start as an exception of `kind`, with one line for the operator."""
+    try:
+        yield
+    except (WrongSetting, DevDbError, CannotMigrate) as fault:
+        raise kind(str(fault)) from None
 
 
 @contextmanager
@@ -112,12 +124,17 @@ async def schema_is_current(settings: Settings) -> bool:
     """Tell whether the schema is at head, or newer.
 
     Raises:
+        WrongSetting: the database's URL asks for what cannot be had.
         DatabaseUnavailable: the database does not answer.
     """
     db = Database(settings.dsn, pool_size=2, pooler=settings.database_pooler)
     await db.open()
     try:
         version = await queries.find_schema_version(db)
+    except DatabaseUnavailable as away:
+        if isinstance(away.__cause__, CannotConnect):
+            raise WrongSetting(f"KEYFOB_DATABASE_URL: {away.__cause__}") from None
+        raise
     finally:
         await db.close()
     return version is not None and version >= HEAD

@@ -1,12 +1,15 @@
 """A URL of several hosts: the one that takes writes is found, whatever the others do."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import asyncpg
 import pytest
 from drills.harness.proxy import Fault, Proxy
+from tests.fixtures.certificates import Certificate, make_certificate
 from tests.fixtures.world import eventually
 
 from keyfob.boot import migrate, schema_is_current
@@ -134,3 +137,42 @@ def test_the_setting_takes_several_hosts() -> None:
     url = "postgresql://keyfob@one:5432,two:5433/keyfob?target_session_attrs=read-write"
 
     assert Settings(_env_file=None, database_url=url).dsn == url  # type: ignore[call-arg] # pydantic-settings' own parameter
+
+
+async def test_the_roots_of_the_system_can_be_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    for folder in (ours, other):
+        folder.mkdir()
+        make_certificate(folder)
+    certificate = Certificate(ours / "certificate.pem", ours / "key.pem")
+    async with database_with_tls(certificate) as port:
+        url = f"postgresql://keyfob@localhost:{port}/keyfob?sslmode=verify-full&sslrootcert=system"
+        monkeypatch.setenv("SSL_CERT_FILE", str(ours / "certificate.pem"))
+        with pytest.raises(asyncpg.InvalidCatalogNameError, match="as the test wants"):
+            await connect(url, timeout=5)
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(other / "certificate.pem"))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect(url, timeout=5)
+
+
+@asynccontextmanager
+async def database_with_tls(certificate: Certificate) -> AsyncIterator[int]:
+    """What begins TLS as PostgreSQL does, and then knows no database; gives the port."""
+    said = b"SFATAL\0VFATAL\0C3D000\0Mas the test wants\0\0"
+    error = b"E" + (len(said) + 4).to_bytes(4, "big") + said
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readexactly(8)  # SSLRequest
+            writer.write(b"S")
+            await writer.start_tls(certificate.server_side)
+            await reader.readexactly(4)
+            writer.write(error)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]

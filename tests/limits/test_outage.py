@@ -66,7 +66,10 @@ async def test_redis_and_valkey_are_named_by_url_and_forget_by_themselves(redis_
     await limits.close()
 
 
-@pytest.mark.parametrize("url", ["http://:secret@host", "redis://:secret@host:port", "secret"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://:secret@host", "redis://:secret@host:port", "secret", "redis://host?secret=secret"],
+)
 def test_a_wrong_url_is_refused_by_name_and_not_repeated(clock, url):
     with pytest.raises(WrongSetting, match="KEYFOB_LIMIT_STORE") as refusal:
         build_limits(with_store(url), None, clock)

@@ -86,21 +86,28 @@ def alembic(checkout: Path) -> Alembic:
     """Run Alembic from the project's root, as a person would."""
 
     def run(*arguments: str, **variables: str) -> str:
-        # Without coverage: the copy's files would count beside the originals.
-        bare = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PYTHONPATH", "COV"))
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "alembic", *arguments],
-            env=bare | variables,
-            cwd=checkout,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_alembic(checkout, *arguments, **variables)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     return run
+
+
+def run_alembic(
+    checkout: Path, *arguments: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run Alembic in a copy of the project, with these variables besides the shell's."""
+    # Without coverage: the copy's files would count beside the originals.
+    bare = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHONPATH", "COV"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        env=bare | variables,
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

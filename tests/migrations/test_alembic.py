@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.migrations.conftest import Alembic
+from tests.migrations.conftest import Alembic, run_alembic
 
 from keyfob.boot import complete, schema_is_current
 from keyfob.core.database import Database
@@ -67,3 +67,22 @@ def test_the_embedded_database_where_none_is_named(alembic: Alembic, tmp_path: P
     settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg] # pydantic's own
     with complete(settings) as running:
         assert asyncio.run(schema_is_current(running))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://kf:98?TopSecretTail@h/kf", "KEYFOB_DATABASE_URL: should have / ? # @ and"),
+        ("postgresql://kf:TopSecretTail@127.0.0.1:1/kf", "The database does not answer"),
+    ],
+)
+def test_what_alembic_cannot_use_is_one_line_without_a_password(
+    checkout: Path, url: str, says: str
+) -> None:
+    said = run_alembic(checkout, "upgrade", "head", KEYFOB_DATABASE_URL=url)
+
+    assert said.returncode != 0
+    assert says in said.stdout + said.stderr
+    assert "Traceback" not in said.stdout + said.stderr
+    assert "TopSecretTail" not in said.stdout + said.stderr

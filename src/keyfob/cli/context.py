@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from keyfob import boot
 from keyfob.cli.refusal import Refused
 from keyfob.core.telemetry import configure_logging
-from keyfob.devdb.errors import DevDbError
-from keyfob.settings import Settings, WrongSetting, load_settings
+from keyfob.settings import Settings, load_settings
 from keyfob.wiring import Wiring
 
 T = TypeVar("T")
@@ -20,10 +19,8 @@ NOT_MIGRATED = "the database is not migrated; run `keyfob migrate`"
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn what stops a start into one line for the shell."""
-    try:
+    with boot.told_as(Refused):
         yield
-    except (WrongSetting, DevDbError, boot.CannotMigrate) as fault:
-        raise Refused(str(fault)) from None
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -52,7 +52,7 @@ def _finding(part: str, well: bool, says: str) -> Finding:
 
 
 def _check_settings(settings: Settings) -> Iterator[Finding]:
-    yield _finding("settings", True, "readable")
+    yield _finding("settings", True, "; ".join(["readable", *settings.remarks]))
     yield _finding("limits", settings.limits == "on", f"KEYFOB_LIMITS is {settings.limits}")
     yield _finding("bcrypt cost", settings.bcrypt_cost >= 10, f"is {settings.bcrypt_cost}")
     yield _check_issuer(settings)

@@ -2,7 +2,7 @@
 
 import sys
 
-from keyfob.core.problems import Problem
+from keyfob.core.problems import Problem, in_one_line
 
 
 class Refused(Exception):
@@ -11,10 +11,6 @@ class Refused(Exception):
 
 def exit_refused(fault: Refused | Problem) -> None:
     """Say why on standard error, without a traceback, and exit with 1."""
-    why = str(fault)
-    if isinstance(fault, Problem):
-        # What PostgreSQL said is for the operator; it never has a password in it.
-        cause = " ".join((fault.detail or str(fault.__cause__ or "")).split())
-        why = fault.title + (f" ({cause})" if cause else "")
+    why = in_one_line(fault) if isinstance(fault, Problem) else str(fault)
     print(f"keyfob: {why}", file=sys.stderr)  # noqa: T201 - a command speaks to the shell
     sys.exit(1)

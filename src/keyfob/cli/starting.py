@@ -5,6 +5,8 @@ import re
 import signal
 import sys
 
+import structlog
+
 from keyfob import boot
 from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.refusal import Refused
@@ -12,6 +14,8 @@ from keyfob.cli.serving.listeners import CannotListen, open_listeners
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.telemetry import configure_logging
 from keyfob.settings import Settings
+
+log = structlog.get_logger("keyfob.start")
 
 # What a browser on this machine, or on the host of this container, reaches by that name.
 _HERE = re.compile(r"//(127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):")
@@ -27,6 +31,8 @@ def start_service(
     """
     settings = read_settings(host=host, port=port, workers=workers)
     configure_logging(settings.log_level, settings.log_format)
+    for remark in settings.remarks:
+        log.warning("setting_ignored", why=remark)
     # Until the server handles it: a stop during the start leaves no database running, and process 1
     # of a container would not hear the signal at all.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -13,13 +13,14 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
-from keyfob.core.hosts import connect
+from keyfob.core.hosts import CannotConnect, connect
 from keyfob.core.problems import DatabaseUnavailable
 
 Tx: TypeAlias = "PoolConnectionProxy[Record]"
 
 # What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
 _AWAY = (
+    CannotConnect,
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,

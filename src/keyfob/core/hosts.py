@@ -6,21 +6,36 @@ turn soon, and the first that will do (`target_session_attrs`) is taken.
 """
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
 # Seconds that a host has to itself before the next one is asked too (RFC 8305 section 5).
 _HEAD_START = 0.25
 
+# What asyncpg or PostgreSQL says to something that the URL asks for, and would say each time.
+_REFUSED = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.DataError,
+    asyncpg.CantChangeRuntimeParamError,
+)
+
 Attempt = asyncio.Task["asyncpg.Connection[Any]"]
+
+
+class CannotConnect(Exception):
+    """The URL asks for what cannot be had; the message says what, and holds no password."""
 
 
 async def connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
     """Connect as `asyncpg.connect` does, to the first of the URL's hosts that will do.
 
     Raises:
+        CannotConnect: the URL asks for what cannot be had.
         Exception: what `asyncpg.connect` raised at the host that failed last.
     """
     waiting = one_host_each(dsn)
@@ -58,8 +73,30 @@ def one_host_each(dsn: str) -> list[str]:
 
 
 async def _connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn, **options)
+    connection: asyncpg.Connection[Any]
+    try:
+        connection = await asyncpg.connect(dsn, **_tls_of(dsn), **options)
+    except _REFUSED as fault:
+        raise CannotConnect(" ".join(str(fault).split())) from fault
     return connection
+
+
+def _tls_of(dsn: str) -> dict[str, Any]:
+    """Return what asyncpg cannot read from a URL, after a look at the files that it names.
+
+    It takes `sslrootcert=system`, libpq's word for the roots that the system trusts, for a file,
+    and does not say which of the files it did not find.
+    """
+    given = parse_qs(urlsplit(dsn).query)
+    if given.get("sslrootcert") == ["system"]:
+        return {"ssl": ssl.create_default_context()}
+    for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
+        for path in given.get(name, ()):
+            try:
+                Path(path).open("rb").close()
+            except OSError as fault:
+                raise CannotConnect(f"{name} cannot be read: {fault.strerror}") from None
+    return {}
 
 
 def _let_go(attempt: Attempt) -> None:

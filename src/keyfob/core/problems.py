@@ -29,6 +29,15 @@ class Problem(Exception):
         self.extra = dict(extra or {})
 
 
+def in_one_line(problem: Problem) -> str:
+    """Say for the operator what was refused and why, which a client is not told.
+
+    What PostgreSQL said is in it; that never has a password in it.
+    """
+    cause = " ".join((problem.detail or str(problem.__cause__ or "")).split())
+    return problem.title + (f" ({cause})" if cause else "")
+
+
 class NotFound(Problem):
     """No such route, or nothing with that id that the caller may see."""
 

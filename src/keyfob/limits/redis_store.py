@@ -61,7 +61,8 @@ class RedisStore:
     `timeout` seconds.
 
     Raises:
-        ValueError: the URL is not one of redis://, rediss://, unix://, valkey:// or valkeys://.
+        ValueError: the URL is not one of redis://, rediss://, unix://, valkey:// or valkeys://, or
+            has a parameter that a connection does not know.
     """
 
     def __init__(self, url: str, clock: Clock, timeout: float = _REDIS_TIMEOUT) -> None:
@@ -77,6 +78,10 @@ class RedisStore:
             # Once, at once: a kept connection may have died. An attempt counted twice is harmless.
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
         )
+        try:  # else it would fail at the first request
+            pool.connection_class(**pool.connection_kwargs)
+        except TypeError:
+            raise ValueError("there is a parameter that is not known") from None
         self._client = Redis.from_pool(pool)
         self._count = self._client.register_script(_COUNT)
         self._give_back = self._client.register_script(_GIVE_BACK)

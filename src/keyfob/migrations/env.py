@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -124,13 +125,23 @@ def main() -> None:
     if handed:
         asyncio.run(_migrate(handed))
         return
+    _migrate_by_hand()
+
+
+def _migrate_by_hand() -> None:
     # Only `alembic` by hand needs these.
-    from keyfob.boot import database_of  # noqa: PLC0415 - see above
+    from keyfob import boot  # noqa: PLC0415 - see above
+    from keyfob.core.database import translated_faults  # noqa: PLC0415 - see above
+    from keyfob.core.problems import DatabaseUnavailable, in_one_line  # noqa: PLC0415 - see above
     from keyfob.settings import load_settings  # noqa: PLC0415 - see above
 
-    settings = load_settings()
-    with database_of(settings) as embedded:
-        asyncio.run(_migrate(settings.direct_dsn if settings.database_url else embedded))
+    try:
+        with boot.told_as(CommandError), translated_faults():
+            settings = load_settings()
+            with boot.database_of(settings) as embedded:
+                asyncio.run(_migrate(settings.direct_dsn if settings.database_url else embedded))
+    except DatabaseUnavailable as away:
+        raise CommandError(in_one_line(away)) from None
 
 
 main()

@@ -3,15 +3,9 @@
 A wrong or unknown variable stops the start with its name and what it should be.
 """
 
-from keyfob.settings.loading import (
-    PREFIX,
-    Settings,
-    WrongSetting,
-    load_settings,
-    secret_fields,
-    variable_of,
-)
+from keyfob.settings.loading import Settings, load_settings, secret_fields, variable_of
 from keyfob.settings.sections import MIN_KEY_LENGTH, LimitSettings, PasswordSettings
+from keyfob.settings.variables import PREFIX, WrongSetting
 
 __all__ = [
     "MIN_KEY_LENGTH",

@@ -3,25 +3,28 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from keyfob.settings.sections import Limit, Seconds, WebAddress
+from keyfob.settings.urls import split_url
 
 Roles = Literal["user", "moderator", "admin"]
 
 
+_SMTP = "smtp://user:password@host:587?starttls=1"
+
+
 def _smtp(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _is_smtp(value.get_secret_value()):
-        raise ValueError("should be like smtp://user:password@host:587?starttls=1")
+    if value is not None and not _is_smtp(split_url(value.get_secret_value(), _SMTP)):
+        raise ValueError(f"should be like {_SMTP}")
     return value
 
 
-def _is_smtp(url: str) -> bool:
+def _is_smtp(parts: SplitResult) -> bool:
     try:
-        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return False

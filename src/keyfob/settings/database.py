@@ -1,30 +1,17 @@
 """The settings of the database and of the way to it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
-_HOST = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(\d{1,5}))?")
+from keyfob.settings.database_url import read_database_url
 
 
 def _postgresql(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _is_postgresql(value.get_secret_value()):
-        raise ValueError("should be like postgresql://user:password@host:5432/name")
+    if value is not None:
+        read_database_url(value.get_secret_value())
     return value
-
-
-def _is_postgresql(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets without an address in them
-        return False
-    hosts = [_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")]
-    return parts.scheme in {"postgresql", "postgres"} and all(
-        host is not None and int(host[1] or 0) <= 65535 for host in hosts
-    )
 
 
 class DatabaseSettings(BaseModel):

@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
 from keyfob.settings.database import DatabaseSettings
+from keyfob.settings.database_url import read_database_url
 from keyfob.settings.sections import (
     FirstAdminSettings,
     LimitSettings,
@@ -27,12 +28,13 @@ from keyfob.settings.sections import (
     SessionSettings,
     TokenSettings,
 )
-
-PREFIX = "KEYFOB_"
-
-
-class WrongSetting(Exception):
-    """A setting that cannot be used; the message names the variable and what it should be."""
+from keyfob.settings.variables import (
+    DOTENV,
+    PREFIX,
+    Environment,
+    WrongSetting,
+    refuse_what_does_not_count,
+)
 
 
 class Settings(
@@ -54,7 +56,7 @@ class Settings(
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     @property
@@ -76,13 +78,24 @@ class Settings(
         """
         if self.database_url is None:
             raise WrongSetting(f"{PREFIX}DATABASE_URL: should be set")
-        return self.database_url.get_secret_value()
+        return read_database_url(self.database_url.get_secret_value()).dsn
 
     @property
     def direct_dsn(self) -> str:
         """The URL of the database past its pooler, if there is one."""
         direct = self.database_direct_url
-        return self.dsn if direct is None else direct.get_secret_value()
+        return self.dsn if direct is None else read_database_url(direct.get_secret_value()).dsn
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was given and is not heeded, a line each, with the variable and why."""
+        urls = {"database_url": self.database_url, "database_direct_url": self.database_direct_url}
+        return [
+            f"{variable_of(field)}: {remark}"
+            for field, url in urls.items()
+            if url is not None
+            for remark in read_database_url(url.get_secret_value()).remarks
+        ]
 
     @property
     def polls(self) -> bool:
@@ -123,7 +136,7 @@ class Settings(
         return (
             init_settings,
             _SecretFiles(settings_cls, os.environ),
-            env_settings,
+            Environment(settings_cls),
             _SecretFiles(settings_cls, _variables_of(dotenv_settings)),
             dotenv_settings,
         )
@@ -179,29 +192,21 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment and `.env`; overrides win.
 
     Raises:
-        WrongSetting: a value does not fit, or a `KEYFOB_` variable is unknown.
+        WrongSetting: a value does not fit, a `KEYFOB_` variable is unknown, or a line of `.env`
+            cannot be read.
     """
     try:
-        _refuse_unknown_variables()
+        refuse_what_does_not_count(_known_variables())
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except (OSError, UnicodeDecodeError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else "it is no text in UTF-8"
-        raise WrongSetting(f".env: cannot be read: {why}") from None
+        raise WrongSetting(f"{DOTENV}: cannot be read: {why}") from None
     except ValidationError as fault:
         first = fault.errors(include_input=False, include_url=False)[0]
         message = first["msg"].removeprefix("Value error, ")
         raise WrongSetting(f"{variable_of(str(first['loc'][0]))}: {message}") from None
 
 
-def _refuse_unknown_variables() -> None:
-    known = {variable_of(name) for name in Settings.model_fields}
-    known |= {f"{variable_of(name)}_FILE" for name in secret_fields()}
-    dotenv = _variables_of(DotEnvSettingsSource(Settings))
-    given = {name for name in (*os.environ, *dotenv) if name.startswith(PREFIX)}
-    for name in sorted(given - known):
-        import difflib  # noqa: PLC0415 - no worker that serves needs it
-
-        bare = {variable.removeprefix(PREFIX) for variable in known}  # the prefix is like any other
-        close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
-        hint = f"; did you mean {PREFIX}{close[0]}?" if close else ""
-        raise WrongSetting(f"{name}: there is no such setting{hint}")
+def _known_variables() -> set[str]:
+    files = {f"{variable_of(name)}_FILE" for name in secret_fields()}
+    return {variable_of(name) for name in Settings.model_fields} | files

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic_settings import NoDecode
 
 import limits
+from keyfob.settings.urls import split_url
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,6 +30,14 @@ def _networks(value: Any) -> Any:
 def _web_address(value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"https?://[^\s/]+\S*", value):
         raise ValueError('should start with "https://" or "http://"')
+    if value is not None and "@" in value:  # it is shown to everybody, or stands in the log
+        raise ValueError("should have no user and no password in it")
+    return value
+
+
+def _limit_store(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        split_url(value.get_secret_value(), "redis://:password@host:6379/0")
     return value
 
 
@@ -161,7 +170,7 @@ class LimitSettings(BaseModel):
     """Request rates and attempt throttles, in the notation of the `limits` library."""
 
     limits: Literal["on", "off"] = Field("on", description="off: for load tests only")
-    limit_store: SecretStr | None = Field(
+    limit_store: Annotated[SecretStr | None, AfterValidator(_limit_store)] = Field(
         None, description="redis:// or valkey:// URL; absent: PostgreSQL"
     )
     limit_register: Limit = Field(

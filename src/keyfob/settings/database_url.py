@@ -1,0 +1,126 @@
+"""A database's URL as providers and other clients write it, and what asyncpg makes of it.
+
+What asyncpg does not know it would hand to the server, which refuses the connection.
+"""
+
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+from keyfob.settings.urls import split_url
+
+LIKE = "postgresql://user:password@host:5432/name"
+
+_HOST = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(\d{1,5}))?")
+_KINDS_OF_HOST = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# As libpq reads JDBC's `ssl=true`, and what Node's driver calls a connection that trusts anybody.
+_MODES_ELSEWHERE = {
+    "true": "require",
+    "1": "require",
+    "on": "require",
+    "no-verify": "require",
+    "false": "disable",
+    "0": "disable",
+    "off": "disable",
+}
+
+_TIME_OUT = "KEYFOB_DATABASE_ACQUIRE_TIMEOUT and KEYFOB_DATABASE_COMMAND_TIMEOUT bound every wait"
+_POOL = "KEYFOB_DATABASE_POOL_SIZE and KEYFOB_DATABASE_ACQUIRE_TIMEOUT say it"
+_POOLER = "KEYFOB_DATABASE_POOLER says what stands between"
+_OWN = "Keyfob chooses it"
+_NOT_HELD = "it cannot be had; sslmode=verify-full sees that this is the server"
+_IGNORED = {
+    **dict.fromkeys(("channel_binding", "require_auth", "requirepeer"), _NOT_HELD),
+    **dict.fromkeys(("connect_timeout", "connectTimeout", "tcp_user_timeout"), _TIME_OUT),
+    **dict.fromkeys(("keepalives", "keepalives_idle", "keepalives_interval"), _TIME_OUT),
+    **dict.fromkeys(("keepalives_count", "loginTimeout", "socketTimeout"), _TIME_OUT),
+    **dict.fromkeys(("tcpKeepAlive", "socket_timeout"), _TIME_OUT),
+    **dict.fromkeys(("connection_limit", "pool_timeout", "pool_size", "max_overflow"), _POOL),
+    **dict.fromkeys(("pgbouncer", "statement_cache_size", "prepareThreshold"), _POOLER),
+    **dict.fromkeys(("prepared_statement_cache_size",), _POOLER),
+    **dict.fromkeys(("application_name", "ApplicationName", "fallback_application_name"), _OWN),
+    **dict.fromkeys(("client_encoding", "replication", "schema", "currentSchema"), _OWN),
+    **dict.fromkeys(("load_balance_hosts", "sslcompression", "sslsni", "sslcertmode"), _OWN),
+    **dict.fromkeys(("sslkeylogfile", "gssdelegation", "uselibpqcompat"), _OWN),
+    **dict.fromkeys(("min_protocol_version", "max_protocol_version", "servicefile"), _OWN),
+}
+
+
+class DatabaseUrl(NamedTuple):
+    """What asyncpg is given, and a line for each parameter that was left out."""
+
+    dsn: str
+    remarks: list[str]
+
+
+def read_database_url(url: str) -> DatabaseUrl:
+    """Read the URL of a database.
+
+    Raises:
+        ValueError: it is none, or asks for what cannot be had; no value of it is repeated.
+    """
+    parts = split_url(url, LIKE)
+    hosts = [_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")]
+    if parts.scheme not in {"postgresql", "postgres"} or not all(
+        host is not None and int(host[1] or 0) <= 65535 for host in hosts
+    ):
+        raise ValueError(f"should be like {LIKE}")
+    given = _parameters(parts.query)
+    ignored = {name: _IGNORED[name] for name in given if name in _IGNORED}
+    kept = {name: value for name, value in given.items() if name not in ignored}
+    for translate in (_translate_gss, _translate_tls, _check_places):
+        translate(kept)
+    remarks = [f"{name} is ignored: {why}" for name, why in ignored.items()]
+    if kept == given and _is_tidy(parts.query):
+        return DatabaseUrl(url, remarks)
+    query = urlencode(kept, quote_via=quote, safe="/:,")
+    return DatabaseUrl(url.partition("?")[0] + (f"?{query}" if query else ""), remarks)
+
+
+def _is_tidy(query: str) -> bool:
+    return all("=" in part and not part.endswith("=") for part in query.split("&") if query)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Return the parameters with a value; of one that is there twice the last, as libpq does."""
+    pieces = [piece.partition("=") for piece in query.split("&") if piece]
+    if not all(name and equals for name, equals, _ in pieces):
+        raise ValueError("should have its parameters as name=value")
+    return dict(parse_qsl(query))
+
+
+def _translate_gss(parameters: dict[str, str]) -> None:
+    if parameters.pop("gssencmode", "disable") not in {"disable", "prefer"}:
+        raise ValueError("gssencmode=require cannot be had; use sslmode=verify-full")
+
+
+def _translate_tls(parameters: dict[str, str]) -> None:
+    ssl = parameters.pop("ssl", None)
+    if ssl is not None and "sslmode" not in parameters:
+        parameters["sslmode"] = _mode_of(ssl, "ssl should be true or false")
+    system = parameters.get("sslrootcert") == "system"
+    if system:
+        parameters.setdefault("sslmode", "verify-full")
+    if "sslmode" in parameters:
+        wrong = f"sslmode should be {', '.join(_MODES[:-1])} or {_MODES[-1]}"
+        parameters["sslmode"] = _mode_of(parameters["sslmode"], wrong)
+    if system and parameters["sslmode"] != "verify-full":
+        raise ValueError("sslrootcert=system needs sslmode=verify-full")
+
+
+def _mode_of(word: str, wrong: str) -> str:
+    mode = _MODES_ELSEWHERE.get(word, word)
+    if mode not in _MODES:
+        raise ValueError(wrong)
+    return mode
+
+
+def _check_places(parameters: dict[str, str]) -> None:
+    if "hostaddr" in parameters:
+        raise ValueError("hostaddr should be host")
+    if parameters.get("target_session_attrs", "any") not in _KINDS_OF_HOST:
+        raise ValueError(f"target_session_attrs should be one of {', '.join(_KINDS_OF_HOST)}")
+    ports = parameters.get("port", "0").split(",")
+    if not all(port.isdecimal() and len(port) < 6 and int(port) <= 65535 for port in ports):
+        raise ValueError("port should be a number up to 65535, or one for each host")
