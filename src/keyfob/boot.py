@@ -11,7 +11,8 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
-from keyfob.admin.service import Actor, Administration
+from keyfob.admin.authority import Actor
+from keyfob.admin.service import Administration
 from keyfob.core import queries
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock

@@ -9,7 +9,8 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.admin.service import Actor, Administration
+from keyfob.admin.authority import Actor
+from keyfob.admin.service import Administration
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
 from keyfob.users.errors import LastAdmin

@@ -10,7 +10,6 @@ from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind
@@ -18,9 +17,11 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.mfa.stepup import FactorStepUp
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.sessions.devices import origin_in_words
+from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
 from keyfob.users.own import OwnAccounts
 from keyfob.users.profiles import Profiles
@@ -40,6 +41,8 @@ class OwnEmail:
     db: Database
     users: Users
     accounts: OwnAccounts
+    standing: Standing
+    step_up: FactorStepUp
     profiles: Profiles
     links: OneTimeTokens
     outbox: Outbox
@@ -51,12 +54,10 @@ class OwnEmail:
         """Have a link sent to the new address; for the present one there is nothing to do.
 
         Raises:
-            Unauthenticated: the account is gone.
+            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
         async with self.db.begin() as tx:
-            account = await self.accounts.hold(tx, caller.user_id)
-            if account is None:
-                raise Unauthenticated
+            account = await self.step_up.ensure_standing(tx, caller)
             if account["email_normal"] != email.normal:
                 await self.outbox.add(
                     tx,
@@ -94,13 +95,11 @@ class OwnEmail:
         Raises:
             InvalidLink: the token is not good, or was sent for another account.
             EmailTaken: meanwhile somebody else has registered with the address.
-            Unauthenticated: the account is gone.
+            Unauthenticated: as `Standing.ensure` says.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
-            before = await self.accounts.hold(tx, user_id)
-            if before is None:
-                raise Unauthenticated
+            before = await self.standing.ensure(tx, caller)
             link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
             if link is None or link["user_id"] != user_id:
                 raise InvalidLink  # another's is rolled back: it was not theirs to spend

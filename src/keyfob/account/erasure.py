@@ -11,13 +11,14 @@ from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Unauthenticated
 from keyfob.login.log import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.users.errors import LastAdmin, UserNotFound
 from keyfob.users.own import OwnAccounts
 from keyfob.users.profiles import Profiles
@@ -74,6 +75,8 @@ class OwnErasure:
     db: Database
     users: Users
     accounts: OwnAccounts
+    standing: Standing
+    step_up: FactorStepUp
     profiles: Profiles
     erasure: Erasure
     sessions: Sessions
@@ -87,11 +90,12 @@ class OwnErasure:
 
         Raises:
             LastAdmin: nobody would be left to administer.
-            Unauthenticated: the account is gone.
+            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
-            await self._hold(tx, user_id)
+            await self.users.hold_admins(tx)
+            await self.step_up.ensure_standing(tx, caller)
             plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
             erase_at: datetime = plan["erase_at"]
             if plan["planned"]:
@@ -107,11 +111,11 @@ class OwnErasure:
         """Let the caller's account stay; nothing where it was not to be erased.
 
         Raises:
-            Unauthenticated: the account is gone, perhaps erased this moment.
+            Unauthenticated: as `Standing.ensure` says; perhaps it is erased this moment.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
-            await self._hold(tx, user_id)
+            await self.standing.ensure(tx, caller)
             if await self.accounts.cancel_erasure(tx, user_id):
                 await self.mail.tell(
                     tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)
@@ -147,12 +151,6 @@ class OwnErasure:
         self.sessions.apply(revoked)
         log.info("account_erased", user_id=str(user_id))
         return True
-
-    async def _hold(self, tx: Tx, user_id: UUID) -> None:
-        try:
-            await self.users.hold(tx, user_id)
-        except UserNotFound:
-            raise Unauthenticated from None
 
     async def _record(
         self, tx: Tx, action: str, user_id: UUID, origin: Origin, new: dict[str, str]

@@ -17,6 +17,7 @@ from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
+from keyfob.mfa.stepup import FactorStepUp
 from keyfob.passwords.service import Passwords
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason, Tokens
@@ -31,6 +32,7 @@ class OwnPassword:
 
     db: Database
     accounts: OwnAccounts
+    step_up: FactorStepUp
     passwords: Passwords
     guard: GuardedPasswords
     sessions: Sessions
@@ -49,7 +51,7 @@ class OwnPassword:
             TooManyAttempts: too many failures for this account, sign-ins among them.
             WeakPassword: the new one is; with the reason.
             Overloaded: more password checks wait than can be done in time.
-            Unauthenticated: the account or the session is gone.
+            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
         self.passwords.ensure_room()
         account = await self.accounts.find(self.db, caller.user_id)
@@ -78,6 +80,7 @@ class OwnPassword:
         user_id = caller.user_id
         async with self.db.begin() as tx:
             # First, so that a sign-in under way comes before, and its session is ended with others.
+            await self.step_up.ensure_standing(tx, caller)
             if not await self.accounts.replace_password(tx, user_id, old_hash, new_hash):
                 raise InvalidCredentials
             revoked = await self.sessions.end_all(

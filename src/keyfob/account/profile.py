@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from keyfob.account.timezones import is_timezone
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database
-from keyfob.core.problems import InvalidInput, Unauthenticated
+from keyfob.core.problems import InvalidInput
+from keyfob.sessions.standing import Standing
 from keyfob.users.models import OwnUserOut
 from keyfob.users.own import OwnAccounts, ProfileChanges
 from keyfob.users.profiles import Profiles
@@ -19,6 +20,7 @@ class OwnProfile:
     """
 
     db: Database
+    standing: Standing
     accounts: OwnAccounts
     profiles: Profiles
 
@@ -27,15 +29,15 @@ class OwnProfile:
 
         Raises:
             InvalidInput: there is no such time zone.
-            Unauthenticated: the account is gone.
+            Unauthenticated: as `Standing.ensure` says.
         """
         if changes.timezone is not None and not await is_timezone(changes.timezone):
             detail = "should be a name of the IANA database, such as Europe/Berlin"
             raise InvalidInput([{"pointer": "/body/timezone", "detail": detail}])
         if changes.sets:
             async with self.db.begin() as tx:
-                if not await self.accounts.change_profile(tx, caller.user_id, changes):
-                    raise Unauthenticated
+                await self.standing.ensure(tx, caller)
+                await self.accounts.change_profile(tx, caller.user_id, changes)
             # Whoever asks this worker next sees it, before the feed has told.
             self.profiles.forget(str(caller.user_id))
         return await self.profiles.read(caller)

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.admin.service import Actor
+from keyfob.admin.authority import Actor, Authority
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.login.pending import PendingLogins
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.service import Factors
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class FactorReset:
     """
 
     db: Database
-    users: Users
+    authority: Authority
     factors: Factors
     pending: PendingLogins
     mail: Mail
@@ -32,10 +31,11 @@ class FactorReset:
 
         Raises:
             UserNotFound: there is none with that id.
+            Unauthenticated, Forbidden: as `Authority.hold` says.
         """
         async with self.db.begin() as tx:
             # Held first: a sign-in that shows a factor now comes before, or finds none.
-            await self.users.hold(tx, user_id)
+            await self.authority.hold(tx, actor, user_id)
             removed = await self.factors.remove_all(tx, user_id)
             await self.pending.kill(tx, user_id)
             if removed:

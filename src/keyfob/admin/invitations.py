@@ -6,9 +6,9 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.letters import Letters
-from keyfob.admin.service import Actor
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
@@ -20,6 +20,7 @@ class Invitations:
     """Sends the links by which users choose passwords; each is an audit event."""
 
     db: Database
+    authority: Authority
     letters: Letters
     audit: Audit
 
@@ -29,6 +30,7 @@ class Invitations:
         Raises:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
+            Unauthenticated, Forbidden: as `Authority.hold` says.
         """
         await self._send(actor, user_id, self.letters.invite, "user.invited")
 
@@ -38,6 +40,7 @@ class Invitations:
         Raises:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
+            Unauthenticated, Forbidden: as `Authority.hold` says.
         """
         await self._send(actor, user_id, self.letters.start_recovery, "user.recovery_started")
 
@@ -49,6 +52,7 @@ class Invitations:
         action: str,
     ) -> None:
         async with self.db.begin() as tx:
+            await self.authority.hold(tx, actor, user_id)
             account = await self.letters.hold(tx, user_id)
             if account["status"] == Status.BLOCKED:
                 raise UserBlocked

@@ -7,11 +7,12 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.admin.authority import Actor
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
-from keyfob.admin.service import Actor, Administration
+from keyfob.admin.service import Administration
 from keyfob.core.authority import StepUp
 from keyfob.core.http import (
     AdminCaller,
@@ -111,7 +112,7 @@ async def create_user(
 ) -> UserOut:
     """Add an account; without a password its user is invited by mail."""
     user_id = await admin.create(
-        Actor(caller.user_id, origin),
+        Actor(caller, origin),
         body.email,
         body.password,
         role=body.role,
@@ -155,7 +156,7 @@ async def change_user(
         email=body.email,
         clears_name="name" in body.model_fields_set and body.name is None,
     )
-    await admin.change(Actor(caller.user_id, origin), user_id, changes)
+    await admin.change(Actor(caller, origin), user_id, changes)
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
 
 
@@ -186,7 +187,7 @@ async def delete_user(
     """Remove an account, its personal data and sessions; your own after a recent sign-in alone."""
     if user_id == caller.user_id:
         await recent.ensure_recent(caller)
-    await admin.delete(Actor(caller.user_id, origin), user_id)
+    await admin.delete(Actor(caller, origin), user_id)
 
 
 @routes.delete(
@@ -199,7 +200,7 @@ async def log_user_out(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
 ) -> None:
     """End all of a user's sessions."""
-    await admin.log_out_everywhere(Actor(caller.user_id, origin), user_id)
+    await admin.log_out_everywhere(Actor(caller, origin), user_id)
 
 
 @routes.post(
@@ -218,7 +219,7 @@ async def reset_factors(
 
     Needs a recent sign-in of yours.
     """
-    await factors.reset(Actor(caller.user_id, origin), user_id)
+    await factors.reset(Actor(caller, origin), user_id)
 
 
 @routes.post(
@@ -232,7 +233,7 @@ async def invite_user(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
 ) -> None:
     """Send the link by which a user chooses the first password. You never see it."""
-    await invitations.invite(Actor(caller.user_id, origin), user_id)
+    await invitations.invite(Actor(caller, origin), user_id)
 
 
 @routes.post(
@@ -246,4 +247,4 @@ async def start_recovery(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
 ) -> None:
     """Send a link by which a user chooses a new password. You never see it."""
-    await invitations.start_recovery(Actor(caller.user_id, origin), user_id)
+    await invitations.start_recovery(Actor(caller, origin), user_id)

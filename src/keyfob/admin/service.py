@@ -10,13 +10,13 @@ from pydantic import SecretStr
 
 from keyfob.account.erasure import Erasure
 from keyfob.admin import queries
+from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.letters import Letters
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.pagination import Place
 from keyfob.core.telemetry import mask_email
 from keyfob.passwords.service import Passwords
@@ -28,19 +28,12 @@ from keyfob.users.service import Changes, Users
 
 
 @dataclass(frozen=True)
-class Actor:
-    """Who administers: a user from somewhere, or the service itself (no id)."""
-
-    user_id: UUID | None
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True)
 class Administration:
     """Lists and changes accounts. A change of role or status acts at once, everywhere."""
 
     db: Database
     users: Users
+    authority: Authority
     passwords: Passwords
     sessions: Sessions
     erasure: Erasure
@@ -87,12 +80,14 @@ class Administration:
             WeakPassword: with the reason.
             EmailTaken: the address has an account.
             Overloaded: too many passwords wait to be hashed.
+            Unauthenticated, Forbidden: as `Authority.ensure` says, here and below.
         """
         password_hash = None
         if password is not None:
             await self.passwords.ensure_acceptable(password, email.normal, name)
             password_hash = await self.passwords.hash(password)
         async with self.db.begin() as tx:
+            await self.authority.ensure(tx, actor)
             user_id = await self.users.add(
                 tx,
                 email,
@@ -127,6 +122,7 @@ class Administration:
         """
         revoked: list[tuple[UUID, int]] = []
         async with self.db.begin() as tx:
+            await self.authority.hold(tx, actor, user_id)
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
                 revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
@@ -148,6 +144,7 @@ class Administration:
             UserNotFound, LastAdmin: as they say.
         """
         async with self.db.begin() as tx:
+            await self.authority.hold(tx, actor, user_id)
             change, revoked = await self.erasure.erase(tx, user_id)
             await self._record(tx, actor, "user.deleted", user_id, change.old, {})
         self.sessions.apply(revoked)
@@ -158,8 +155,8 @@ class Administration:
         Raises:
             UserNotFound: there is none with that id.
         """
-        await self.users.get(user_id)
         async with self.db.begin() as tx:
+            await self.authority.hold(tx, actor, user_id)
             revoked = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
             await self._record(
                 tx, actor, "user.logged_out", user_id, {}, {"sessions": len(revoked)}

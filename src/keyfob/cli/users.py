@@ -6,9 +6,10 @@ from uuid import UUID
 import typer
 from pydantic import SecretStr
 
+from keyfob.admin.authority import Actor
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.models import Sort, UserFilter
-from keyfob.admin.service import Actor, Administration
+from keyfob.admin.service import Administration
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from keyfob.core.database import Executor
+
 
 class Role(StrEnum):
     """What a user may do; each role may also do what the ones before it may."""
@@ -60,4 +62,4 @@ class Authenticator(Protocol):
 class StepUp(Protocol):
     """Asks for a sign-in that is recent, and with a factor where one is set (RFC 9470)."""
 
-    async def ensure_recent(self, caller: Caller) -> None: ...
+    async def ensure_recent(self, caller: Caller, db: "Executor | None" = None) -> None: ...

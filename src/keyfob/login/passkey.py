@@ -35,7 +35,7 @@ class PasskeyLogin:
 
         The same for everyone: nobody learns who has a passkey.
         """
-        challenge_id, challenge = await self.challenges.issue(None)
+        challenge_id, challenge = await self.challenges.issue(self.db, None)
         return challenge_id, self.passkeys.options_alone(challenge)
 
     async def sign_in(

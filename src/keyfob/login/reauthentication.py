@@ -24,6 +24,7 @@ from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
 from keyfob.users.own import OwnAccounts
 
@@ -39,6 +40,7 @@ class Reauthentication:
 
     db: Database
     accounts: OwnAccounts
+    standing: Standing
     guard: GuardedPasswords
     factors: Factors
     passkeys: Passkeys
@@ -57,7 +59,7 @@ class Reauthentication:
             InvalidCredentials: the password is another.
             TooManyAttempts: too many failures for this account, sign-ins among them.
             Overloaded: more password checks wait than can be done in time.
-            Unauthenticated: the account or the session is gone.
+            Unauthenticated: as `Standing.ensure` says.
         """
         if await self.factors.has_any(self.db, caller.user_id):
             raise self.step_up.refusal(lacks_factor=True)
@@ -70,7 +72,7 @@ class Reauthentication:
             email, account, password, origin, known=seen.network
         )
         async with self.db.begin() as tx:
-            await self.factors.hold_account(tx, caller.user_id)
+            await self.standing.ensure(tx, caller)
             known = await self.accounts.find(tx, caller.user_id)
             if known is None or known["password_hash"] != account["password_hash"]:
                 raise InvalidCredentials  # it was changed while it was being checked
@@ -85,7 +87,7 @@ class Reauthentication:
         Raises:
             InvalidFactor: it is none of now, or was used.
             TooManyAttempts: too many wrong codes, at sign-ins or here.
-            Unauthenticated: the session is gone.
+            Unauthenticated: as `Standing.ensure` says.
         """
         reservation = await self.throttle.reserve(str(caller.user_id))
         try:
@@ -107,7 +109,7 @@ class Reauthentication:
 
         Raises:
             InvalidFactor: for whatever reason; the log tells.
-            Unauthenticated: the session is gone.
+            Unauthenticated: as `Standing.ensure` says.
         """
         try:
             await self._check_passkey(caller, challenge_id, credential)
@@ -115,13 +117,14 @@ class Reauthentication:
             await self._refuse_factor(caller, origin)
             raise
         async with self.db.begin() as tx:
+            await self.standing.ensure(tx, caller)
             amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
             tokens, revoked = await self._renew(tx, caller, amr, origin)
         self.sessions.apply(revoked)
         return tokens
 
     async def _spend_code(self, tx: Tx, caller: Caller, code: str) -> None:
-        await self.factors.hold_account(tx, caller.user_id)
+        await self.standing.ensure(tx, caller)
         if not await self.factors.check_code(tx, caller.user_id, code):
             raise InvalidFactor
 

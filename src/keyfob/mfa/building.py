@@ -52,7 +52,7 @@ def build_factors(
     """
     factors = Factors(db, box, clock, mail)
     recent = timedelta(seconds=settings.recent_sign_in)
-    step_up = FactorStepUp(db, factors, clock, recent)
+    step_up = FactorStepUp(db, factors, sessions.standing, clock, recent)
     changes = FactorChanges(
         db, sessions, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )

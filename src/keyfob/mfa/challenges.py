@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Executor
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.mfa import passkey_queries
 from keyfob.mfa.ceremony_options import CHALLENGE_SECONDS
@@ -25,7 +25,7 @@ class Challenges:
     db: Database
     clock: Clock
 
-    async def issue(self, user_id: UUID | None) -> tuple[UUID, bytes]:
+    async def issue(self, db: Executor, user_id: UUID | None) -> tuple[UUID, bytes]:
         """Return a challenge and its id.
 
         With a user it is for something that this user does signed in, and without one for a
@@ -34,9 +34,7 @@ class Challenges:
         now = self.clock.now()
         challenge_id, challenge = new_id(now), new_challenge()
         expires_at = now + timedelta(seconds=CHALLENGE_SECONDS)
-        await passkey_queries.insert_challenge(
-            self.db, challenge_id, user_id, challenge, expires_at
-        )
+        await passkey_queries.insert_challenge(db, challenge_id, user_id, challenge, expires_at)
         return challenge_id, challenge
 
     async def spend(self, challenge_id: UUID, user_id: UUID | None) -> bytes | None:

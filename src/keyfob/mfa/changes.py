@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -12,7 +12,6 @@ from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Unauthenticated
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import code_queries, queries, recovery_codes
@@ -23,6 +22,13 @@ from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.service import Sessions
 
 _MOST_FACTORS = 10
+
+
+class Room(NamedTuple):
+    """Room for one more factor: at which address it is shown, and whether it is the first."""
+
+    email: str
+    is_first: bool
 
 
 @dataclass(frozen=True)
@@ -37,24 +43,21 @@ class FactorChanges:
     step_up: FactorStepUp
     roles: Collection[str]
 
-    async def make_room(self, tx: Tx, caller: Caller) -> bool:
-        """Hold the caller's factors until the commit, and tell whether the next is the first.
+    async def make_room(self, tx: Tx, caller: Caller) -> Room:
+        """Hold the caller's factors until the commit, and return the room for the next.
 
         Call it first in the transaction that adds a factor.
 
         Raises:
-            InsufficientAuthentication: meanwhile a factor was added elsewhere that this sign-in
-                did not show. Threat: who holds a stolen token begins to add a factor, the owner
-                adds one, and the thief's would be confirmed beside it.
+            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says,
+                here and below.
             TooManyFactors: there are ten.
         """
-        if await queries.lock_user(tx, caller.user_id) is None:
-            raise Unauthenticated
-        await self.step_up.ensure_factor(tx, caller)
+        account = await self.step_up.ensure_standing(tx, caller)
         count = await queries.count_factors(tx, caller.user_id)
         if count >= _MOST_FACTORS:
             raise TooManyFactors
-        return count == 0
+        return Room(account["email"], is_first=count == 0)
 
     async def admit(
         self,
@@ -94,6 +97,7 @@ class FactorChanges:
             FactorNotFound: the caller has no such factor.
         """
         async with self.db.begin() as tx:
+            await self.step_up.ensure_standing(tx, caller)
             renamed = await queries.rename_factor(tx, factor_id, caller.user_id, name)
             if renamed is None:
                 raise FactorNotFound
@@ -110,12 +114,12 @@ class FactorChanges:
         """
         async with self.db.begin() as tx:
             # Held first: of two that remove the last two at once, the second sees the first.
-            await queries.lock_user(tx, caller.user_id)
+            account = await self.step_up.ensure_standing(tx, caller)
             removed = await queries.delete_factor(tx, factor_id, caller.user_id)
             if removed is None:
                 raise FactorNotFound
             if await queries.count_factors(tx, caller.user_id) == 0:
-                if caller.role in self.roles:
+                if account["role"] in self.roles:
                     raise LastFactor
                 await code_queries.delete_codes(tx, caller.user_id)
             told = {"factor": removed["name"], **origin_in_words(origin)}
@@ -130,7 +134,7 @@ class FactorChanges:
             NoFactor: there is no factor that they could stand in for.
         """
         async with self.db.begin() as tx:
-            await queries.lock_user(tx, caller.user_id)
+            await self.step_up.ensure_standing(tx, caller)
             if await queries.count_factors(tx, caller.user_id) == 0:
                 raise NoFactor
             codes = await self._replace_codes(tx, caller.user_id)

@@ -9,7 +9,6 @@ from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id
 from keyfob.limits.service import FactorThrottle
 from keyfob.mfa import queries, totp
@@ -41,13 +40,10 @@ class TotpEnrolment:
         now = self.clock.now()
         factor_id, secret = new_id(now), totp.new_secret()
         async with self.db.begin() as tx:
-            await self.changes.make_room(tx, caller)
-            account = await queries.lock_user(tx, caller.user_id)
-            if account is None:
-                raise Unauthenticated
+            room = await self.changes.make_room(tx, caller)
             sealed = self.factors.seal(secret, factor_id)
             await queries.begin_totp(tx, factor_id, caller.user_id, name, sealed, now)
-        uri = totp.provisioning_uri(secret, self.issuer, account["email"])
+        uri = totp.provisioning_uri(secret, self.issuer, room.email)
         return BegunTotp(
             id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
         )
@@ -76,10 +72,12 @@ class TotpEnrolment:
         if step is None:
             raise InvalidFactor
         async with self.db.begin() as tx:
-            is_first = await self.changes.make_room(tx, caller)
+            room = await self.changes.make_room(tx, caller)
             if not await queries.confirm_totp(tx, factor_id, step, now):
                 raise FactorNotFound
-            codes = await self.changes.admit(tx, caller, begun, AMR_CODE, origin, is_first=is_first)
+            codes = await self.changes.admit(
+                tx, caller, begun, AMR_CODE, origin, is_first=room.is_first
+            )
         await self.throttle.forgive(attempt)
         return codes
 

@@ -12,7 +12,6 @@ from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id
 from keyfob.mfa import ceremony_verification, passkey_queries
 from keyfob.mfa.ceremony_options import creation_options
@@ -37,12 +36,15 @@ class PasskeyEnrolment:
     clock: Clock
 
     async def begin(self, caller: Caller) -> tuple[UUID, dict[str, Any]]:
-        """Return the id of a challenge, and what the caller's browser is to make."""
-        user = await passkey_queries.find_owner(self.db, caller.user_id)
-        if user is None:
-            raise Unauthenticated
-        registered = await passkey_queries.list_passkeys(self.db, caller.user_id)
-        challenge_id, challenge = await self.challenges.issue(caller.user_id)
+        """Return the id of a challenge, and what the caller's browser is to make.
+
+        Raises:
+            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
+        """
+        async with self.db.begin() as tx:
+            user = await self.changes.step_up.ensure_standing(tx, caller)
+            registered = await passkey_queries.list_passkeys(tx, caller.user_id)
+            challenge_id, challenge = await self.challenges.issue(tx, caller.user_id)
         return challenge_id, creation_options(self.party, user, challenge, registered)
 
     async def finish(
@@ -64,7 +66,7 @@ class PasskeyEnrolment:
         made = await self._verified(caller, challenge_id, credential)
         now = self.clock.now()
         async with self.db.begin() as tx:
-            is_first = await self.changes.make_room(tx, caller)
+            room = await self.changes.make_room(tx, caller)
             factor = await passkey_queries.insert_passkey(
                 tx,
                 factor_id=new_id(now),
@@ -80,7 +82,7 @@ class PasskeyEnrolment:
             if factor is None:
                 raise PasskeyTaken
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_PASSKEY, origin, is_first=is_first
+                tx, caller, factor, AMR_PASSKEY, origin, is_first=room.is_first
             )
         return factor, codes
 

@@ -49,11 +49,6 @@ async def delete_expired_challenges(db: Executor, now: datetime) -> None:
     await db.execute("DELETE FROM webauthn_challenges WHERE expires_at <= $1", now)
 
 
-async def find_owner(db: Executor, user_id: UUID) -> Record | None:
-    """Return id, address and name of a user, as the browser shows whose passkey it makes."""
-    return await db.fetchrow("SELECT id, email, name FROM users WHERE id = $1", user_id)
-
-
 async def list_passkeys(db: Executor, user_id: UUID) -> list[Record]:
     """Return credential id and transports of each of a user's passkeys, oldest first."""
     return await db.fetch(

@@ -34,14 +34,6 @@ async def has_factor(db: Executor, user_id: UUID) -> bool:
     )
 
 
-async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
-    """Return the address of a user whose factors change, and hold the user until the commit.
-
-    Of two changes of one user's factors at once, the second sees the first.
-    """
-    return await tx.fetchrow("SELECT email FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
-
-
 async def share_user(tx: Tx, user_id: UUID) -> Record | None:
     """Return the status of a user who shows a factor; nobody changes the account meanwhile.
 

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from asyncpg import Record
+
 from keyfob.core.authority import Caller, acr_of, has_second_factor
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Executor
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import InsufficientAuthentication
 from keyfob.mfa.models import AMR_CODE
 from keyfob.mfa.service import Factors
+from keyfob.sessions.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -20,16 +23,31 @@ class FactorStepUp:
 
     db: Database
     factors: Factors
+    standing: Standing
     clock: Clock
     recent: timedelta
 
-    async def ensure_recent(self, caller: Caller) -> None:
+    async def ensure_standing(self, tx: Tx, caller: Caller) -> Record:
+        """Do as `Standing.ensure`, and ask once more for the recent sign-in, under the lock.
+
+        Threat: who holds a stolen token begins a change, the owner adds a factor, and the change is
+        made without it.
+
+        Raises:
+            InsufficientAuthentication: meanwhile a factor was added that this sign-in did not show.
+            Unauthenticated: as `Standing.ensure` says.
+        """
+        account = await self.standing.ensure(tx, caller)
+        await self.ensure_recent(caller, tx)
+        return account
+
+    async def ensure_recent(self, caller: Caller, db: "Executor | None" = None) -> None:
         """Let a caller pass whose sign-in is recent, and had a factor where the user has one.
 
         Raises:
             InsufficientAuthentication: it is not; `POST /me/reauthenticate` helps with both.
         """
-        await self.ensure_factor(self.db, caller)
+        await self.ensure_factor(db or self.db, caller)
         if self.clock.now() - caller.auth_time > self.recent:
             raise self.refusal()
 

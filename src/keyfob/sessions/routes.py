@@ -107,7 +107,7 @@ async def log_out_everywhere(
     caller: AnyCaller, sessions: Annotated[Sessions, Provided(Sessions)]
 ) -> None:
     """Sign out on every device."""
-    await sessions.log_out_everywhere(caller.user_id)
+    await sessions.log_out_everywhere(caller)
 
 
 @routes.get(

@@ -25,6 +25,7 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.standing import Standing
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -38,6 +39,7 @@ class Sessions:
     codec: RefreshTokenCodec
     revocations: Revocations
     activity: Activity
+    standing: Standing
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
@@ -147,25 +149,32 @@ class Sessions:
 
         Raises:
             NotYourSession: the refresh token is somebody else's, or none of ours.
+            Unauthenticated: as `Standing.ensure` says.
         """
         session_id = caller.session_id
         if refresh_token is not None:
             session_id = await self._own_session_of(caller, refresh_token)
-        await self._end_one(session_id, caller.user_id)
+        await self._end_one(caller, session_id)
 
     async def end_own(self, caller: Caller, session_id: UUID) -> None:
         """End one of the caller's sessions.
 
         Raises:
             SessionNotFound: the caller has no such live session; another's is not told apart.
+            Unauthenticated: as `Standing.ensure` says.
         """
-        if not await self._end_one(session_id, caller.user_id):
+        if not await self._end_one(caller, session_id):
             raise SessionNotFound
 
-    async def log_out_everywhere(self, user_id: UUID) -> None:
-        """End all of a user's sessions."""
+    async def log_out_everywhere(self, caller: Caller) -> None:
+        """End all of the caller's sessions.
+
+        Raises:
+            Unauthenticated: as `Standing.ensure` says.
+        """
         async with self.db.begin() as tx:
-            ended = await self.end_all(tx, user_id, EndReason.LOGOUT)
+            await self.standing.ensure(tx, caller)
+            ended = await self.end_all(tx, caller.user_id, EndReason.LOGOUT)
         self.apply(ended)
 
     async def end_all(
@@ -198,9 +207,10 @@ class Sessions:
         for session_id, generation in revoked:
             self.revocations.add(session_id, generation, expires_at)
 
-    async def _end_one(self, session_id: UUID, user_id: UUID) -> bool:
-        now = self.clock.now()
+    async def _end_one(self, caller: Caller, session_id: UUID) -> bool:
+        now, user_id = self.clock.now(), caller.user_id
         async with self.db.begin() as tx:
+            await self.standing.ensure(tx, caller)
             ended = await queries.end_session(tx, session_id, user_id, now, EndReason.LOGOUT)
             if ended:
                 await self._revoke_ended(tx, session_id, now)

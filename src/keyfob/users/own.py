@@ -36,15 +36,16 @@ class OwnAccounts:
         return await own_queries.find_own(db, user_id)
 
     async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
-        """Return `id`, `email`, `email_normal`, `name`, `locale`, `is_verified`; hold the account.
+        """Return an account and hold it until the commit.
 
+        With `id`, `email`, `email_normal`, `name`, `locale`, `role`, `status` and `is_verified`.
         Take no other account after it. None if it is gone.
         """
         return await own_queries.lock_own(tx, user_id)
 
-    async def change_profile(self, tx: Tx, user_id: UUID, changes: ProfileChanges) -> bool:
-        """Change a profile; False if the account is gone."""
-        return await own_queries.update_profile(
+    async def change_profile(self, tx: Tx, user_id: UUID, changes: ProfileChanges) -> None:
+        """Change the profile of an account that is held."""
+        await own_queries.update_profile(
             tx,
             user_id,
             name=changes.name,

@@ -22,7 +22,8 @@ async def lock_own(tx: Tx, user_id: UUID) -> Record | None:
     """
     return await tx.fetchrow(
         """
-        SELECT id, email, email_normal, name, locale, email_verified_at IS NOT NULL AS is_verified
+        SELECT id, email, email_normal, name, locale, role, status,
+               email_verified_at IS NOT NULL AS is_verified
           FROM users WHERE id = $1 FOR UPDATE
         """,
         user_id,
@@ -39,9 +40,9 @@ async def update_profile(
     timezone: str | None,
     sets_timezone: bool,
     now: datetime,
-) -> bool:
-    """Change what is set, and tell every worker at the commit; False if the account is gone."""
-    changed = await tx.fetchval(
+) -> None:
+    """Change what is set, and tell every worker at the commit."""
+    await tx.execute(
         """
         WITH changed AS (
             UPDATE users
@@ -52,7 +53,7 @@ async def update_profile(
              WHERE id = $1
             RETURNING id
         )
-        SELECT true FROM (SELECT pg_notify('keyfob', 'user ' || id) FROM changed) AS told
+        SELECT pg_notify('keyfob', 'user ' || id) FROM changed
         """,
         user_id,
         name,
@@ -62,7 +63,6 @@ async def update_profile(
         sets_timezone,
         now,
     )
-    return bool(changed)
 
 
 async def replace_password(tx: Tx, user_id: UUID, old: str, new: str, now: datetime) -> bool:

@@ -115,6 +115,10 @@ class Users:
             raise EmailTaken
         return user_id
 
+    async def hold_admins(self, tx: Tx) -> None:
+        """Hold the active administrators until the commit, before any other account."""
+        await queries.lock_admins(tx)
+
     async def hold(self, tx: Tx, user_id: UUID) -> Record:
         """Return an account and keep everyone else's hands off it until the commit.
 
@@ -124,7 +128,7 @@ class Users:
         Raises:
             UserNotFound: there is none with that id.
         """
-        await queries.lock_admins(tx)
+        await self.hold_admins(tx)
         account = await queries.lock_user(tx, user_id)
         if account is None:
             raise UserNotFound

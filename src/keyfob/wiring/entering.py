@@ -86,6 +86,7 @@ def build_entering(base: Foundations) -> Entering:
         reauthentication=Reauthentication(
             db,
             base.accounts,
+            base.standing,
             guard,
             mfa.factors,
             mfa.passkeys,

@@ -24,6 +24,7 @@ from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
@@ -59,6 +60,7 @@ class Foundations:
     keyring: Keyring
     revocations: Revocations
     activity: Activity
+    standing: Standing
     sessions: Sessions
     refresh: Refresh
     authenticator: SessionAuthenticator
@@ -101,12 +103,15 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_gap = timedelta(seconds=settings.activity_idle_gap)
     activity = Activity(db, clock, idle_gap=idle_gap)
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
+    users, accounts = Users(db, clock, requires_verified), OwnAccounts(clock)
+    standing = Standing(users, accounts, clock)
     sessions = Sessions(
         db,
         tokens,
         RefreshTokenCodec(secrets.derive("refresh tokens")),
         revocations,
         activity,
+        standing,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
@@ -122,9 +127,9 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         audit=audit,
         limits=limits,
         passwords=build_passwords(settings),
-        users=Users(db, clock, requires_verified),
+        users=users,
         credentials=Credentials(clock),
-        accounts=OwnAccounts(clock),
+        accounts=accounts,
         profiles=Profiles(
             db,
             clock,
@@ -139,6 +144,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         keyring=keyring,
         revocations=revocations,
         activity=activity,
+        standing=standing,
         sessions=sessions,
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(

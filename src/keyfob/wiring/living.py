@@ -8,6 +8,7 @@ from keyfob.account.erasure import Erasure, OwnErasure
 from keyfob.account.export import OwnExport
 from keyfob.account.password import OwnPassword
 from keyfob.account.profile import OwnProfile
+from keyfob.admin.authority import Authority
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.letters import Letters
@@ -44,6 +45,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     users, credentials, accounts, links = base.users, base.credentials, base.accounts, base.links
     sessions, outbox, audit, profiles = base.sessions, base.outbox, base.audit, base.profiles
     passwords, log = base.passwords.service, entering.log
+    standing, step_up = base.standing, entering.mfa.step_up
 
     cap = base.mail_cap("mail-verify")
     verification = EmailVerification(db, credentials, links, outbox, mail, cap, audit)
@@ -66,6 +68,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     erasure = Erasure(users, accounts, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
+    authority = Authority(users, standing)
     letters = Letters(credentials, recovery, verification if asks_for_proof else None, links, mail)
     return Living(
         verification=verification,
@@ -81,20 +84,42 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             verification=verification if settings.verify_email == "optional" else None,
         ),
         recovery=recovery,
-        own_profile=OwnProfile(db, accounts, profiles),
+        own_profile=OwnProfile(db, standing, accounts, profiles),
         own_password=OwnPassword(
-            db, accounts, passwords, entering.guard, sessions, links, mail, audit
+            db, accounts, step_up, passwords, entering.guard, sessions, links, mail, audit
         ),
         own_email=OwnEmail(
-            db, users, accounts, profiles, links, outbox, mail, base.mail_cap("mail"), audit
+            db,
+            users,
+            accounts,
+            standing,
+            step_up,
+            profiles,
+            links,
+            outbox,
+            mail,
+            base.mail_cap("mail"),
+            audit,
         ),
         own_export=OwnExport(db, audit, clock),
         own_erasure=OwnErasure(
-            db, users, accounts, profiles, erasure, sessions, mail, audit, clock, grace
+            db,
+            users,
+            accounts,
+            standing,
+            step_up,
+            profiles,
+            erasure,
+            sessions,
+            mail,
+            audit,
+            clock,
+            grace,
         ),
         admin=Administration(
             db,
             users,
+            authority,
             passwords,
             sessions,
             erasure,
@@ -103,6 +128,8 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             clock,
             online_within=timedelta(seconds=settings.activity_idle_gap),
         ),
-        invitations=Invitations(db, letters, audit),
-        factor_reset=FactorReset(db, users, entering.mfa.factors, entering.pending, mail, audit),
+        invitations=Invitations(db, authority, letters, audit),
+        factor_reset=FactorReset(
+            db, authority, entering.mfa.factors, entering.pending, mail, audit
+        ),
     )

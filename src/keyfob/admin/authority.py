@@ -1,0 +1,52 @@
+"""Who administers, and whether they may: asked in the transaction that does it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.authority import Caller, Role
+from keyfob.core.database import Tx
+from keyfob.core.origin import Origin
+from keyfob.sessions.standing import Standing
+from keyfob.users.service import Users
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who administers: a caller from somewhere, or the service itself (None)."""
+
+    caller: Caller | None
+    origin: Origin | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose deed it is in the audit log."""
+        return self.caller.user_id if self.caller else None
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Asks of whoever administers; of the command line, whose user has the machine, nothing."""
+
+    users: Users
+    standing: Standing
+
+    async def ensure(self, tx: Tx, actor: Actor) -> None:
+        """Let pass who is an administrator still, first in the transaction.
+
+        Raises:
+            Unauthenticated, Forbidden: as `Standing.ensure` says.
+        """
+        if actor.caller:
+            await self.standing.ensure(tx, actor.caller, role=Role.ADMIN)
+
+    async def hold(self, tx: Tx, actor: Actor, user_id: UUID) -> Record:
+        """Do as `ensure`, then hold the account that is administered, and return it.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            Unauthenticated, Forbidden: as `Standing.ensure` says.
+        """
+        await self.ensure(tx, actor)
+        return await self.users.hold(tx, user_id)

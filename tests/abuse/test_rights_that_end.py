@@ -1,0 +1,302 @@
+"""Lines 45, 46, 48 and 52 of the abuse list: nothing is done by a right that is gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tests.fixtures.authenticator import Passkey
+from tests.fixtures.changing_calls import ADMINISTRATIVE, OWN, Prepare, Prepared, Scene
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.links import recover
+from tests.fixtures.passkeys import begin_adding, finish_adding
+from tests.fixtures.waiting import somebody_waits, until
+from tests.fixtures.world import PASSWORD, World
+
+from keyfob.core.authority import Role
+from keyfob.core.database import Tx
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
+from keyfob.users.email import Email
+from keyfob.users.models import Status
+from keyfob.users.service import Changes, Users
+
+TABLES = (
+    *("users", "sessions", "factors", "recovery_codes", "one_time_tokens", "outbox"),
+    *("webauthn_challenges", "pending_logins", "revocations", "audit_events", "login_events"),
+)
+# What a call may spend before it is refused: good for nothing any more, which is right.
+SPENT = {
+    ("POST", "/me/factors/passkeys", ""): {"webauthn_challenges"},
+    ("POST", "/me/reauthenticate", "passkey"): {"webauthn_challenges", "factors"},
+}
+
+Take = Callable[[World, Tx, UUID], Awaitable[None]]
+
+
+async def end_sessions(world: World, tx: Tx, user_id: UUID) -> None:
+    await world.service(Users).hold(tx, user_id)
+    await world.service(Sessions).end_all(tx, user_id, EndReason.ADMIN)
+
+
+async def block(world: World, tx: Tx, user_id: UUID) -> None:
+    await world.service(Users).change(tx, user_id, Changes(status=Status.BLOCKED))
+    await world.service(Sessions).end_all(tx, user_id, EndReason.BLOCKED)
+
+
+async def demote(world: World, tx: Tx, user_id: UUID) -> None:
+    await world.service(Users).change(tx, user_id, Changes(role=Role.USER))
+    await world.service(Sessions).change_role(tx, user_id, Role.USER)
+
+
+async def promote(world: World, tx: Tx, user_id: UUID) -> None:
+    await world.service(Users).change(tx, user_id, Changes(role=Role.MODERATOR))
+    await world.service(Sessions).change_role(tx, user_id, Role.MODERATOR)
+
+
+async def add_factor(world: World, tx: Tx, user_id: UUID) -> None:
+    await world.service(Users).hold(tx, user_id)
+    await tx.execute(
+        """
+        INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, secret)
+        VALUES ($1, $1, 'totp', 'Phone', now(), now(), '')
+        """,
+        user_id,
+    )
+
+
+async def dump(tx: Any, leaving_out: set[str]) -> dict[str, list[str]]:
+    """Return what is in the tables, less what a flush of activity may write at any time."""
+    return {
+        table: [
+            row["row"]
+            for row in await tx.fetch(
+                f"SELECT (to_jsonb(t) - 'last_activity_at')::text AS row FROM {table} AS t"
+                " ORDER BY 1"
+            )
+        ]
+        for table in TABLES
+        if table not in leaving_out
+    }
+
+
+async def nothing_is_to_be_sent(world: World) -> bool:
+    """Tell whether the mails of the preparation are gone: they would change the outbox later."""
+    return not await world.db.fetchval("SELECT count(*) FROM outbox")
+
+
+async def overtaken(world: World, call: Prepared, take: Take, spent: set[str]) -> tuple[int, bool]:
+    """Send a call that is believed at the door, and take the right before its transaction.
+
+    Returns its status, and whether anything changed but by the taking. The taking holds the account
+    until the call waits for it, or has gone past it.
+    """
+    async with world.db.begin() as tx:
+        await take(world, tx, call.caller_id)
+        before = await dump(tx, spent)
+        asking = asyncio.create_task(call.send(world))
+
+        async def waits_or_is_done() -> bool:
+            return asking.done() or await somebody_waits(world.db)
+
+        await until(waits_or_is_done)
+    answer = await asking
+    return answer.status_code, await dump(world.db, spent) != before
+
+
+async def scene_of(world: World, clock: MovableClock, number: int, role: Role) -> Scene:
+    email = f"eve{number}@example.com"
+    caller_id = await world.make_user(email, role=role)
+    return Scene(world, clock, await world.log_in(email), caller_id)
+
+
+async def sweep(
+    world: World,
+    clock: MovableClock,
+    calls: dict[tuple[str, str, str], Prepare],
+    role: Role,
+    take: Take,
+) -> dict[tuple[str, str, str], tuple[int, bool]]:
+    """Return the calls that were not refused, or changed something."""
+    await world.make_user("keeper@example.com", role=Role.ADMIN)
+    passed = {}
+    for number, (name, prepare) in enumerate(calls.items()):
+        call = await prepare(await scene_of(world, clock, number, role))
+        await until(lambda: nothing_is_to_be_sent(world))
+        outcome = await overtaken(world, call, take, SPENT.get(name, set()))
+        if outcome not in {(401, False), (403, False)}:
+            passed[name] = outcome
+    return passed
+
+
+def changing_calls(world: World) -> set[tuple[str, str]]:
+    """Return every call for who is signed in that is not a mere look."""
+    return {
+        (method.upper(), path)
+        for path, operations in world.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+        if operation.get("security") and method != "get"
+    }
+
+
+async def test_45_every_changing_call_is_in_the_sweep_and_would_succeed(
+    world: World, clock: MovableClock
+) -> None:
+    """A new route fails here until it is added; the sweep below then sees whether it asks."""
+    await world.make_user("keeper@example.com", role=Role.ADMIN)
+    answers: dict[tuple[str, str, str], int] = {}
+    calls = [(OWN, Role.USER), (ADMINISTRATIVE, Role.ADMIN)]
+    for offset, (prepared, role) in zip((0, 100), calls, strict=True):
+        for number, (name, prepare) in enumerate(prepared.items(), offset):
+            call = await prepare(await scene_of(world, clock, number, role))
+            answers[name] = (await call.send(world)).status_code
+
+    assert {(method, path) for method, path, _ in answers} == changing_calls(world)
+    assert {name: status for name, status in answers.items() if status >= 300} == {}
+
+
+@pytest.mark.parametrize("take", [end_sessions, block, promote])
+async def test_45_no_own_change_is_made_by_a_session_that_lost_the_right_meanwhile(
+    world: World, clock: MovableClock, take: Take
+) -> None:
+    assert await sweep(world, clock, OWN, Role.USER, take) == {}
+
+
+@pytest.mark.parametrize("take", [end_sessions, block, demote])
+async def test_45_nothing_is_administered_by_who_lost_the_right_meanwhile(
+    world: World, clock: MovableClock, take: Take
+) -> None:
+    assert await sweep(world, clock, ADMINISTRATIVE, Role.ADMIN, take) == {}
+
+
+# Of who has no factor yet; the others of these show the one that they have.
+BEFORE_A_FACTOR = [
+    ("POST", "/me/factors/totp", ""),
+    ("POST", "/me/factors/totp/{id}/confirm", ""),
+    ("POST", "/me/factors/passkeys/options", ""),
+    ("POST", "/me/factors/passkeys", ""),
+    ("POST", "/me/password", ""),
+    ("POST", "/me/email", ""),
+    ("DELETE", "/me", ""),
+]
+
+
+async def test_45_a_factor_that_was_added_meanwhile_is_asked_for(
+    world: World, clock: MovableClock
+) -> None:
+    calls = {name: OWN[name] for name in BEFORE_A_FACTOR}
+
+    assert await sweep(world, clock, calls, Role.USER, add_factor) == {}
+
+
+ROUNDS = 100
+
+Body = dict[str, Any]
+
+
+async def deeds_after(world: World, actor_id: UUID, taking: str) -> list[str]:
+    """Return what an actor did after what took the right; the audit log tells which came first."""
+    return [
+        event["action"]
+        for event in await world.db.fetch(
+            """
+            SELECT action FROM audit_events
+             WHERE actor_id = $1 AND action <> $2
+               AND position > (SELECT max(position) FROM audit_events
+                                WHERE target_id = $1 AND action = $2)
+            """,
+            actor_id,
+            taking,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("taken", "wanted"),
+    [
+        ({"role": "user"}, {"role": "admin"}),
+        ({"status": "blocked"}, {"status": "active"}),
+    ],
+    ids=["demoted", "blocked"],
+)
+async def test_45_an_administrator_who_is_taken_down_undoes_it_in_none_of_a_hundred_races(
+    settings: Settings, clock: MovableClock, taken: Body, wanted: Body
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        root = await one.make_admin()
+        undone = 0
+        for number in range(ROUNDS):
+            email = f"eve{number}@example.com"
+            eve_id = await one.make_user(email, role=Role.ADMIN)
+            eve = await two.log_in(email)
+            path = f"/admin/users/{eve_id}"
+
+            down, _ = await asyncio.gather(
+                one.api.patch(path, json=taken, headers=root.headers),
+                two.api.patch(path, json=wanted, headers=eve.headers),
+            )
+
+            assert down.status_code == 200
+            row = await one.db.fetchrow("SELECT role, status FROM users WHERE id = $1", eve_id)
+            undone += any(row[field] != value for field, value in taken.items())
+            await one.db.execute("DELETE FROM users WHERE id = $1", eve_id)
+
+    assert undone == 0
+
+
+async def test_45_who_waits_for_a_hash_makes_no_administrator_after_the_block(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """A hash of cost 8 takes longer than the block."""
+    slow = settings.model_copy(update={"bcrypt_cost": 8})
+    async with World(settings, clock) as one, World(slow, clock) as two:
+        root = await one.make_admin()
+        made = 0
+        for number in range(ROUNDS):
+            email = f"eve{number}@example.com"
+            eve_id = await one.make_user(email, role=Role.ADMIN)
+            eve = await one.log_in(email)
+            other = {"email": f"mallory{number}@example.com", "password": PASSWORD, "role": "admin"}
+
+            blocked, _ = await asyncio.gather(
+                one.api.patch(
+                    f"/admin/users/{eve_id}", json={"status": "blocked"}, headers=root.headers
+                ),
+                two.api.post("/admin/users", json=other, headers=eve.headers),
+            )
+
+            assert blocked.status_code == 200
+            made += bool(await deeds_after(one, eve_id, "user.changed"))
+            await one.db.execute("DELETE FROM users WHERE email LIKE 'eve%' OR email LIKE 'mal%'")
+
+    assert made == 0
+
+
+async def test_45_a_recovered_account_gets_no_passkey_from_an_ended_session(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings, clock) as one, World(settings, clock) as two:
+        added = 0
+        for number in range(ROUNDS):
+            email = f"ada{number}@example.com"
+            user_id = await one.make_user(email)
+            thief = await two.log_in(email)
+            begun = await begin_adding(two, thief)
+            made = Passkey().make(begun["options"])
+            async with one.db.begin() as tx:
+                token = await one.service(OneTimeTokens).issue(
+                    tx, user_id, Kind.RECOVER, email=Email.parse(email)
+                )
+
+            recovered, _ = await asyncio.gather(
+                recover(one, token), finish_adding(two, thief, begun, made)
+            )
+
+            assert recovered.status_code == 204
+            added += bool(await deeds_after(one, user_id, "user.password_recovered"))
+
+    assert added == 0
