@@ -49,6 +49,7 @@ from keyfob.users.own import ProfileChanges
 routes = router("Account")
 
 _LIMITED = [Depends(limited("me", by="both"))]
+_LIMITED_MORE = [Depends(limited("me-factors", by="both"))]  # each one is a mail, as with factors
 _OWN = (Unauthenticated, TooManyRequests)
 _RECENT = (*_OWN, InsufficientAuthentication)
 
@@ -166,7 +167,7 @@ def _takes_gzip(accepted: str) -> bool:
 @routes.delete(
     "/me",
     status_code=202,
-    dependencies=_LIMITED,
+    dependencies=_LIMITED_MORE,
     responses=may_refuse(*_RECENT, LastAdmin),
 )
 async def leave(
@@ -179,7 +180,7 @@ async def leave(
     return ErasurePlannedOut(erase_at=await erasure.plan(caller, origin))
 
 
-@routes.post("/me/keep", status_code=204, dependencies=_LIMITED, responses=may_refuse(*_OWN))
+@routes.post("/me/keep", status_code=204, dependencies=_LIMITED_MORE, responses=may_refuse(*_OWN))
 async def keep(caller: CurrentCaller, origin: RequestOrigin, erasure: ErasureService) -> None:
     """Keep your account after all."""
     await erasure.cancel(caller, origin)

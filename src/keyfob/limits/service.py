@@ -25,6 +25,7 @@ ROUTES = (
     "me",
     "me-password",
     "me-email",
+    "me-factors",
     "me-export",
     "admin",
 )

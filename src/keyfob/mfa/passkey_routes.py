@@ -18,7 +18,7 @@ from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
 routes = router("Factors")
 
 Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
-_LIMITED = [Depends(limited("me", by="both"))]
+_LIMITED = [Depends(limited("me-factors", by="both"))]
 _ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication)
 
 

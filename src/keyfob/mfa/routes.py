@@ -46,7 +46,7 @@ routes = router("Factors")
 FactorId = Annotated[UUID, Path(alias="id")]
 Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
-_LIMITED = [Depends(limited("me", by="both"))]
+_LIMITED = [Depends(limited("me-factors", by="both"))]
 _ANY = (Unauthenticated, TooManyRequests)
 _RECENT = (*_ANY, InsufficientAuthentication)
 

@@ -204,6 +204,10 @@ class LimitSettings(BaseModel):
     limit_me_email: Limit = Field(
         "5/minute;10/hour;20/day", description="Per caller: changes of one's e-mail"
     )
+    limit_me_factors: Limit = Field(
+        "10/minute;40/hour",
+        description="Per caller: changes of factors; to be erased, or kept after all",
+    )
     limit_me_export: Limit = Field("3/minute;10/hour", description="Per caller: /me/export")
     limit_me_address: Limit = Field(
         "60/minute;600/hour",
