@@ -213,8 +213,8 @@ async def test_a_crash_between_the_server_s_ok_and_our_record_sends_the_same_mai
         carry = crashing.service(Delivery).carrier.carry
         carried = asyncio.Event()
 
-        async def carry_and_hang(letter: Any) -> None:
-            await carry(letter)
+        async def carry_and_hang(letter: Any, **how: bool) -> None:
+            await carry(letter, **how)
             carried.set()
             await asyncio.Event().wait()
 

@@ -14,7 +14,7 @@ from tests.fixtures.mailbox import Mailbox, bound_socket, serving
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import Letter, Sender, compose
-from keyfob.mail.smtp import Server, SmtpCarrier
+from keyfob.mail.smtp import Answering, Server, SmtpCarrier
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp, TryAgain
 
@@ -221,6 +221,71 @@ async def test_what_is_held_against_the_sender_stops_all(said: str) -> None:
     assert (refused.reason, refused.for_all) == (said, True)
 
 
+@pytest.mark.parametrize("at", ["rcpt", "data"])
+async def test_a_recipient_s_server_that_is_closing_stops_no_other_mail(at: str) -> None:
+    """Threat: a relay that hands on what it is told would else be taken for down itself."""
+    async with serving(Refusing(**{at: "421 4.7.0 too many errors"})) as port:
+        refused = await refusal(f"smtp://127.0.0.1:{port}")
+
+    assert (refused.reason, refused.for_all) == ("421 4.7.0 too many errors", False)
+
+
+@pytest.mark.parametrize("said", ["451 4.3.0 later", "555 5.5.4 SMTPUTF8 not here"])
+async def test_a_form_that_one_address_needs_stops_no_other_mail(said: str) -> None:
+    async with serving(Refusing(mail=said)) as port:
+        refused = await refusal(f"smtp://127.0.0.1:{port}", to="ада@example.com")
+
+    assert (refused.reason, refused.for_all) == (said, False)
+
+
+def dropping_at(command: bytes, said: bytes = b"") -> Any:
+    """Speak as a server that says something at a command, or nothing, and hangs up."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while line := await reader.readline():
+            if line.upper().startswith(command):
+                writer.write(said)
+                await writer.drain()
+                return
+            writer.write(b"250 well\r\n")
+
+    return speak
+
+
+@pytest.mark.parametrize(
+    ("command", "for_all"), [(b"EHLO", True), (b"MAIL", True), (b"RCPT", False), (b"DATA", False)]
+)
+async def test_a_connection_cut_before_the_sender_is_taken_stops_all(
+    command: bytes, for_all: bool
+) -> None:
+    async with rude(dropping_at(command)) as url:
+        assert (await refusal(url)).for_all is for_all
+
+
+def silent_at(command: bytes) -> Any:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while line := await reader.readline():
+            if line.upper().startswith(command):
+                await reader.read()
+            writer.write(b"250 well\r\n")
+
+    return speak
+
+
+@pytest.mark.parametrize(
+    ("command", "for_all"), [(b"EHLO", True), (b"MAIL", True), (b"RCPT", False), (b"DATA", False)]
+)
+async def test_a_silence_after_the_sender_was_taken_is_one_mail_s_matter(
+    command: bytes, for_all: bool
+) -> None:
+    async with rude(silent_at(command)) as url:
+        refused = await refusal(url, timeout=1.0, answering=Answering(1.0, 1.0))
+
+    assert (refused.for_all, refused.slow) == (for_all, not for_all)
+
+
 async def test_a_server_that_says_too_much_is_cut_short() -> None:
     async with serving(Refusing(data=f"550 {'no ' * 150}")) as port:
         with pytest.raises(GiveUp) as raised:
@@ -299,15 +364,21 @@ async def test_the_last_answer_may_take_longer() -> None:
     assert len(box.mails) == 1
 
 
-async def test_the_last_answer_does_not_take_for_ever() -> None:
+@pytest.mark.parametrize("patient", [False, True])
+async def test_the_last_answer_does_not_take_for_ever(patient: bool) -> None:
     class Stuck(Refusing):
         async def handle_DATA(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
             await asyncio.Event().wait()
             return ""
 
+    answering = Answering(0.2, 60.0) if not patient else Answering(60.0, 0.2)
     async with serving(Stuck()) as port:
-        refused = await refusal(f"smtp://127.0.0.1:{port}", last_answer=0.2)
+        url = f"smtp://127.0.0.1:{port}"
+        with pytest.raises(TryAgain) as raised:
+            await carrier(url, answering=answering).carry(letter(), patient=patient)
 
+    refused = raised.value
+    assert (refused.for_all, refused.slow) == (False, True)
     assert refused.reason == "the mail server took too long"
 
 
@@ -327,7 +398,7 @@ async def test_a_connection_cut_after_the_mail_was_given() -> None:
     async with rude(lambda reader, writer: talk(reader, writer, b"")) as url:
         refused = await refusal(url)
 
-    assert refused.for_all
+    assert not refused.for_all  # a server that is gone is found out by the next mail
 
 
 async def test_a_connection_cut_after_the_mail_was_taken() -> None:

@@ -432,6 +432,40 @@ async def test_one_job_at_a_time_finds_out_whether_the_world_is_back(
     await gone(db)
 
 
+async def test_an_answer_to_one_job_says_that_the_world_is_back(
+    outbox: Outbox, db: Database, clock: MovableClock, run: Run
+) -> None:
+    """Threat: after an outage every probe meets a recipient whose server is slow, or refuses."""
+    done: list[str] = []
+    away = True
+
+    async def speak(job: Job) -> None:
+        if away:
+            raise TryAgain("away", for_all=True)
+        if job.payload["say"] == 0:
+            raise TryAgain("not to you", slow=True)
+        done.append(job.payload["say"])
+
+    outbox.handle("talk", speak)
+    await add(outbox, 0)
+    runner = await run()
+    await failed(db, runner, 1)
+    for number in range(1, 11):
+        await add(outbox, number)
+
+    away = False
+    clock.advance(5)
+    runner.wake()
+    await until(lambda: _true(len(done) == 10))
+
+    async def waits_among_its_like() -> bool:
+        return [found["kind"] for found in await db.fetch("SELECT kind FROM outbox")] == [
+            "talk.slow"
+        ]
+
+    await until(waits_among_its_like)
+
+
 async def test_other_kinds_go_on_while_one_pauses(outbox: Outbox, db: Database, run: Run) -> None:
     hand = Hand()
 

@@ -26,8 +26,8 @@ class Carrier(Protocol):
     def load(self) -> None:
         """Load what is needed for the first mail."""
 
-    async def carry(self, letter: Letter) -> None:
-        """Hand a mail over, or raise `TryAgain` or `GiveUp`."""
+    async def carry(self, letter: Letter, *, patient: bool = False) -> None:
+        """Hand a mail over, or raise `TryAgain` or `GiveUp`; `patient`: it may take long."""
 
     async def greet(self) -> None:
         """Raise `TryAgain` where no mail could be handed over."""
@@ -60,7 +60,7 @@ class Delivery:
         to, template = job.payload["to"], Template(job.payload["template"])
         try:
             letter = self._compose(job, template)
-            await self.carrier.carry(letter)
+            await self.carrier.carry(letter, patient=job.is_slow)
         except GiveUp as fault:
             if template is not Template.ERASED:
                 raise

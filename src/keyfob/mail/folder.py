@@ -31,7 +31,7 @@ class MailFolder:
     def load(self) -> None:
         """Nothing is needed."""
 
-    async def carry(self, letter: Letter) -> None:
+    async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Keep and show one mail.
 
         Raises:

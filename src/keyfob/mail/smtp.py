@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _QUIT_SECONDS = 2.0
-_CLOSING, _PERMANENT = 421, 500
+_PATIENT_SECONDS = 60.0  # at least, for a recipient whose server was too slow before
+_PERMANENT = 500
 _LONGEST_REASON = 300
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
@@ -55,23 +56,40 @@ class Server:
         return self.implicit_tls or self.starttls or local
 
 
+@dataclass(frozen=True)
+class Answering:
+    """Seconds that a server has to answer a mail that it was given.
+
+    Whoever hangs up while a server works on a mail sends that mail twice: RFC 5321 section
+    4.5.3.2.6 gives it ten minutes. At first it gets one, for others wait; so whoever takes a
+    minute may get a mail twice, and one who takes ten does not hold up the service.
+    """
+
+    at_first: float = 60.0
+    patient: float = 600.0
+
+
 class SmtpCarrier:
     """Hands each mail over on a connection of its own.
 
+    Until the server has taken our sender, what goes wrong stops all mails; from then on it is
+    this mail's own, for the recipient's server may stand behind whatever is answered, or is not.
+
     Args:
         server: where to.
-        timeout: seconds from connecting until the server is asked for its last answer.
+        timeout: seconds from connecting until it has taken the sender, and as many for the
+            recipient.
         name: what we call ourselves in EHLO.
-        last_answer: seconds for that answer, to the mail that it was given.
+        answering: how long it may take for its answer to the whole mail.
     """
 
     def __init__(
-        self, server: Server, *, timeout: float, name: str, last_answer: float = 600.0
+        self, server: Server, *, timeout: float, name: str, answering: Answering | None = None
     ) -> None:
         self.server = server
         self._timeout = timeout
         self._name = name
-        self._last_answer = last_answer
+        self._answering = answering or Answering()
         self._trusted: ssl.SSLContext | None = None
 
     def load(self) -> None:
@@ -82,29 +100,37 @@ class SmtpCarrier:
 
         self._trusted = ssl.create_default_context()
 
-    async def carry(self, letter: Letter) -> None:
+    async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Hand one mail over; when this returns, the server has taken it.
 
         Raises:
             GiveUp: the server refused this mail for good (5xx), or cannot write to such an address.
             TryAgain: not now. What the server has against us, such as a wrong password, is no
-                mail's fault either: all wait until somebody has mended it.
+                mail's fault: all wait until somebody has mended it.
         """
         client = self._client()
         try:
-            with _named_faults(letter):
+            with _named_faults(letter, for_all=True):
                 async with asyncio.timeout(self._timeout):
                     await client.connect()
-                    await _address(client, letter)
-                # Whoever hangs up while the server works on the mail that it has sends that mail
-                # twice: RFC 5321 section 4.5.3.2.6 gives it ten minutes.
-                await client.data(letter.content, timeout=self._last_answer)
+                    await _announce(client, letter)
+            with _named_faults(letter, for_all=False):
+                await self._hand_over(client, letter, patient=patient)
             # The mail is theirs now, whatever comes of the good-bye.
             with suppress(Exception):
                 async with asyncio.timeout(_QUIT_SECONDS):
                     await client.quit()
         finally:
             client.close()
+
+    async def _hand_over(self, client: "SMTP", letter: Letter, *, patient: bool) -> None:
+        encoding = "utf-8" if letter.needs_smtputf8 else "ascii"
+        wait = max(self._timeout, _PATIENT_SECONDS) if patient else self._timeout
+        async with asyncio.timeout(wait):
+            await client.rcpt(letter.to, encoding=encoding, timeout=wait)
+        answer = self._answering.patient if patient else self._answering.at_first
+        async with asyncio.timeout(answer):  # with what comes before the mail
+            await client.data(letter.content, timeout=answer)
 
     async def greet(self) -> None:
         """Connect, sign in and say nothing.
@@ -114,7 +140,7 @@ class SmtpCarrier:
         """
         client = self._client()
         try:
-            with _named_faults(None):
+            with _named_faults(None, for_all=True):
                 async with asyncio.timeout(self._timeout):
                     await client.connect()
                     await client.noop()
@@ -142,38 +168,43 @@ class SmtpCarrier:
         )
 
 
-async def _address(client: "SMTP", letter: Letter) -> None:
-    if client.is_ehlo_or_helo_needed and letter.needs_smtputf8:
-        await client.ehlo()
+async def _announce(client: "SMTP", letter: Letter) -> None:
+    """Say who writes, in the form that the recipient's address needs."""
+    from aiosmtplib import SMTPSenderRefused  # noqa: PLC0415 - 3 MB, only where used
+
     if not letter.needs_smtputf8:
         await client.mail(letter.sender)
-        await client.rcpt(letter.to)
-    elif client.supports_extension("smtputf8"):
-        await client.mail(letter.sender, options=["SMTPUTF8", "BODY=8BITMIME"], encoding="utf-8")
-        await client.rcpt(letter.to, encoding="utf-8")
-    else:
+        return
+    if client.is_ehlo_or_helo_needed:
+        await client.ehlo()
+    if not client.supports_extension("smtputf8"):
         raise GiveUp("the mail server does not speak SMTPUTF8, which this address needs")
+    try:
+        options = ["SMTPUTF8", "BODY=8BITMIME"]
+        await client.mail(letter.sender, options=options, encoding="utf-8")
+    except SMTPSenderRefused as refusal:
+        # Perhaps for its form, which the recipient's address asks for: no other mail waits for it.
+        said = f"{refusal.code} {refusal.message}"
+        raise TryAgain(_without_addresses(said, letter)) from None
 
 
 @contextmanager
-def _named_faults(letter: Letter | None) -> Iterator[None]:
-    """Turn what may go wrong into what the outbox understands."""
+def _named_faults(letter: Letter | None, *, for_all: bool) -> Iterator[None]:
+    """Turn what may go wrong into what the outbox understands; `for_all`: whom it concerns."""
     from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
 
     try:
         yield
     except TimeoutError as fault:
-        raise TryAgain("the mail server took too long", for_all=True) from fault
-    except (errors.SMTPRecipientRefused, errors.SMTPDataError) as refusal:
-        reason = _without_addresses(f"{refusal.code} {refusal.message}", letter)
-        if refusal.code >= _PERMANENT:
-            raise GiveUp(reason) from None
-        raise TryAgain(reason, for_all=refusal.code == _CLOSING) from None
+        reason = "the mail server took too long"
+        raise TryAgain(reason, for_all=for_all, slow=not for_all) from fault
     except errors.SMTPResponseException as refusal:
         reason = _without_addresses(f"{refusal.code} {refusal.message}", letter)
-        raise TryAgain(reason, for_all=True) from None
+        if refusal.code >= _PERMANENT and not for_all:
+            raise GiveUp(reason) from None
+        raise TryAgain(reason, for_all=for_all) from None
     except (errors.SMTPException, OSError) as fault:
-        raise TryAgain(_without_addresses(str(fault), letter), for_all=True) from fault
+        raise TryAgain(_without_addresses(str(fault), letter), for_all=for_all) from fault
 
 
 def _without_addresses(said: str, letter: Letter | None) -> str:

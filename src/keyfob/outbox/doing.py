@@ -14,7 +14,7 @@ from keyfob.core.problems import Problem
 from keyfob.outbox import queries
 from keyfob.outbox.errors import DoneElsewhere, GiveUp, TryAgain
 from keyfob.outbox.lanes import Lane
-from keyfob.outbox.models import PAUSES, Job
+from keyfob.outbox.models import PAUSES, SLOW, Job
 from keyfob.outbox.service import Outbox
 
 log = structlog.get_logger("keyfob.outbox")
@@ -32,6 +32,12 @@ class Doing:
     row: Record
     lane: Lane
 
+    @property
+    def kind(self) -> str:
+        """Whose handler does it, slow or not."""
+        kind: str = self.row["kind"]
+        return kind.removesuffix(SLOW)
+
     async def run(self) -> str:
         """Do it; return how it ended: done, elsewhere, retried, dead or expired."""
         if self._expires_before(self.outbox.clock.now()):
@@ -40,14 +46,14 @@ class Doing:
             return await self._bury("its worker was killed each time")
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
-                await self.outbox.handlers[self.row["kind"]](self._job())
+                await self.outbox.handlers[self.kind](self._job())
         except DoneElsewhere:
             return "elsewhere"
         except (GiveUp, CannotDecrypt) as fault:
             self.lane.open()
             return await self._bury(str(fault))
         except Exception as fault:  # noqa: BLE001 - whatever it is, the job is not lost
-            return await self._postpone(self._reason(fault))
+            return await self._postpone(self._named(fault))
         self.lane.open()
         await self._settle(queries.delete_job, self.row["id"])
         return "done"
@@ -61,34 +67,38 @@ class Doing:
 
         return Job(
             row["id"],
-            row["kind"],
+            self.kind,
             self.outbox.open(row),
             row["user_id"],
             row["attempts"],
+            row["kind"] != self.kind,
             row["created_at"],
             finish,
         )
 
-    def _reason(self, fault: Exception) -> str:
+    def _named(self, fault: Exception) -> TryAgain:
         """Name a fault without an address or a secret, which the text of others may hold."""
         if isinstance(fault, TryAgain):
             if fault.for_all:
                 self.lane.close(self.outbox.clock.now())
-            return fault.reason
+            else:  # the world is there, whatever it has against this one
+                self.lane.open()
+            return fault
         if isinstance(fault, Problem):
-            return fault.code
+            return TryAgain(fault.code)
         log.error("outbox_job_failed", job=str(self.row["id"]), exc_info=fault)
-        return f"a fault of ours: {type(fault).__name__}"
+        return TryAgain(f"a fault of ours: {type(fault).__name__}")
 
-    async def _postpone(self, reason: str) -> str:
-        attempts = self.row["attempts"]
+    async def _postpone(self, fault: TryAgain) -> str:
+        attempts, reason = self.row["attempts"], fault.reason
         if attempts > len(PAUSES):
             return await self._bury(reason)
         due_at = self.outbox.clock.now() + PAUSES[attempts - 1]
         if self._expires_before(due_at):
             return await self._drop(reason)
         self._tell("outbox_job_postponed", reason=reason, due_at=due_at.isoformat())
-        await self._settle(queries.postpone, self.row["id"], attempts, due_at, reason)
+        kind = self.kind + SLOW if fault.slow else self.row["kind"]
+        await self._settle(queries.postpone, self.row["id"], attempts, due_at, reason, kind)
         return "retried"
 
     async def _bury(self, reason: str) -> str:
@@ -104,7 +114,7 @@ class Doing:
 
     def _tell(self, event: str, **more: Any) -> None:
         row = self.row
-        log.warning(event, kind=row["kind"], job=str(row["id"]), attempts=row["attempts"], **more)
+        log.warning(event, kind=self.kind, job=str(row["id"]), attempts=row["attempts"], **more)
 
     def _expires_before(self, moment: Any) -> bool:
         expires_at = self.row["expires_at"]

@@ -6,12 +6,16 @@ class TryAgain(Exception):
 
     `for_all`: the cause would stop the next job of this kind just as well, such as a server that
     is away. Then one job at a time finds out whether it is back, and the others lose no try.
+
+    `slow`: this job took too long, whatever the others do. From now on it waits among its like,
+    and has more time (`Job.is_slow`).
     """
 
-    def __init__(self, reason: str, *, for_all: bool = False) -> None:
+    def __init__(self, reason: str, *, for_all: bool = False, slow: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.for_all = for_all
+        self.slow = slow
 
 
 class GiveUp(Exception):

@@ -1,10 +1,19 @@
 """How many jobs of a kind are under way, and a pause for all of them where the world is away."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
 
 _WIDTH = 8
 _LONGEST_PAUSE = 30.0
+# What is under way for longer is set aside.
+_PROMPT_SECONDS = 2.0
+
+
+class _Begun(NamedTuple):
+    at: float
+    probes: bool
 
 
 @dataclass
@@ -13,25 +22,39 @@ class Lane:
 
     While the mail server is away, one job at a time tries it, after pauses of 1, 2, 4 ... 30 s;
     the others wait in the database, and do not each wait for a time-out of their own.
+
+    Jobs that take long are set aside: each goes on, and another begins in its place. Threat: a
+    dozen recipients whose server takes its time would else hold up everybody's mails.
+
+    Args:
+        width: how many are under way at once.
+        aside: how many more may be set aside.
     """
 
-    running: int = 0
+    width: int = _WIDTH
+    aside: int = _WIDTH
+    _begun: dict[UUID, _Begun] = field(default_factory=dict)
     _failures: int = 0
     _closed_until: datetime | None = None
 
-    def room(self, now: datetime) -> int:
-        """Return how many more may begin."""
+    def room(self, now: datetime, tick: float) -> int:
+        """Return how many more may begin; `tick` is the time of the event loop."""
         if self._is_closed(now):
             return 0
-        return (1 if self._failures else _WIDTH) - self.running
+        # One that finds out whether the world is back is not set aside: it stands for all.
+        long = sum(
+            tick - one.at >= _PROMPT_SECONDS and not one.probes for one in self._begun.values()
+        )
+        width = 1 if self._failures else self.width
+        return width - (len(self._begun) - min(long, self.aside))
 
-    def enter(self) -> None:
+    def enter(self, job_id: UUID, tick: float) -> None:
         """Count one that begins."""
-        self.running += 1
+        self._begun[job_id] = _Begun(tick, probes=self._failures > 0)
 
-    def leave(self) -> None:
+    def leave(self, job_id: UUID) -> None:
         """Count one that has ended."""
-        self.running -= 1
+        del self._begun[job_id]
 
     def close(self, now: datetime) -> None:
         """Let none begin for a while; those that fail together count once."""

@@ -13,6 +13,9 @@ PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, *[7200] * 23)
 )
 
+# What a kind is called in the outbox where the job took too long: it has a lane of its own.
+SLOW = ".slow"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -23,6 +26,7 @@ class Job:
 
     Args:
         attempts: which try this is, from 1.
+        is_slow: a try before took too long; now there is time, and nobody else waits for it.
         finish: takes the job out of the outbox. Raises `DoneElsewhere` where another worker did.
     """
 
@@ -31,6 +35,7 @@ class Job:
     payload: dict[str, Any]
     user_id: UUID | None
     attempts: int
+    is_slow: bool
     created_at: datetime
     finish: Callable[[Tx], Awaitable[None]] = field(repr=False, compare=False)
 

@@ -90,18 +90,19 @@ async def delete_job(db: Executor, job_id: UUID) -> bool:
 
 
 async def postpone(
-    db: Executor, job_id: UUID, attempts: int, due_at: datetime, reason: str
+    db: Executor, job_id: UUID, attempts: int, due_at: datetime, reason: str, kind: str
 ) -> None:
-    """Put a job back, unless somebody has taken it since."""
+    """Put a job back, perhaps as one of another kind, unless somebody has taken it since."""
     await db.execute(
         """
-        UPDATE outbox SET due_at = $3, last_error = $4
+        UPDATE outbox SET due_at = $3, last_error = $4, kind = $5
          WHERE id = $1 AND attempts = $2 AND failed_at IS NULL
         """,
         job_id,
         attempts,
         due_at,
         reason,
+        kind,
     )
 
 

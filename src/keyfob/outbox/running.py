@@ -19,6 +19,7 @@ from keyfob.core.telemetry import OUTBOX
 from keyfob.outbox import queries
 from keyfob.outbox.doing import Doing
 from keyfob.outbox.lanes import Lane
+from keyfob.outbox.models import SLOW
 from keyfob.outbox.service import Outbox
 
 log = structlog.get_logger("keyfob.outbox")
@@ -26,6 +27,7 @@ log = structlog.get_logger("keyfob.outbox")
 LEASE = timedelta(seconds=60)
 _EXTEND_SECONDS = 15.0
 _STOP_SECONDS = 5.0
+_SLOW_WIDTH = 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class OutboxRunner:
 
     async def start(self) -> None:
         """Begin; returns at once."""
-        self._lanes = {kind: Lane() for kind in self._outbox.handlers}
+        kinds = self._outbox.handlers
+        self._lanes = {kind: Lane() for kind in kinds}
+        self._lanes |= {kind + SLOW: Lane(_SLOW_WIDTH, aside=0) for kind in kinds}
         self._loops = [
             asyncio.create_task(self._take_again_and_again(), name="outbox"),
             asyncio.create_task(self._hold_leases(), name="outbox leases"),
@@ -84,8 +88,8 @@ class OutboxRunner:
 
     async def _take(self) -> bool:
         """Take what is due and has room; tell whether there may be more of that."""
-        now = self._outbox.clock.now()
-        rooms = {kind: lane.room(now) for kind, lane in self._lanes.items()}
+        now, tick = self._outbox.clock.now(), asyncio.get_running_loop().time()
+        rooms = {kind: lane.room(now, tick) for kind, lane in self._lanes.items()}
         kinds = [kind for kind, room in rooms.items() if room > 0]
         if not kinds:
             return False
@@ -100,17 +104,17 @@ class OutboxRunner:
         if row["id"] in self._held:  # the lease had run out while the database was away
             return
         lane = self._lanes[row["kind"]]
-        lane.enter()
+        lane.enter(row["id"], asyncio.get_running_loop().time())
         task = asyncio.create_task(self._do(row, lane), name=f"outbox {row['id']}")
         self._held[row["id"]] = _Held(task, row["attempts"])
 
     async def _do(self, row: Record, lane: Lane) -> None:
         try:
-            outcome = await Doing(self._outbox, row, lane).run()
-            OUTBOX.labels(row["kind"], outcome).inc()
+            doing = Doing(self._outbox, row, lane)
+            OUTBOX.labels(doing.kind, await doing.run()).inc()
         finally:
             del self._held[row["id"]]
-            lane.leave()
+            lane.leave(row["id"])
             self._woken.set()
 
     async def _hold_leases(self) -> None:

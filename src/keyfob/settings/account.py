@@ -61,7 +61,10 @@ class MailSettings(BaseModel):
         " and kept in the data folder",
     )
     smtp_timeout: float = Field(
-        20.0, gt=0, le=60, description="Seconds until a mail server has the mail"
+        20.0,
+        gt=0,
+        le=60,
+        description="Seconds until a mail server has taken the sender; again for the recipient",
     )
     mail_from: Annotated[str, AfterValidator(_one_line)] = Field(
         "Keyfob <keyfob@localhost>", description="Sender of the mails"
