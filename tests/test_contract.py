@@ -115,6 +115,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "email_taken",
         "weak_password",
         "overloaded",
+        *RECENT,
         body="UserCreate",
         headers=frozenset({"Location"}),
     ),
@@ -237,8 +238,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="Proof",
     ),
     ("POST", "/admin/users/{id}/factors/reset"): admin(204, None, NO_USER, *RECENT, *PARAMETERS),
-    ("POST", "/admin/users/{id}/invite"): admin(202, None, NO_USER, "user_blocked", *PARAMETERS),
-    ("POST", "/admin/users/{id}/recover"): admin(202, None, NO_USER, "user_blocked", *PARAMETERS),
+    ("POST", "/admin/users/{id}/invite"): admin(
+        202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
+    ),
+    ("POST", "/admin/users/{id}/recover"): admin(
+        202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
+    ),
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),

@@ -120,16 +120,16 @@ class Administrator(Visitor):
         self._ward: Account | None = None
 
     async def step(self) -> bool:
-        if self._session is None or self._session.ending:
+        session = self._session
+        # Not refreshed: to make somebody more than a user asks for a sign-in of five minutes.
+        if session is None or session.ending or session.stale_at < time.monotonic():
             done = await self.log_in(self._me)
             self._session = self._me.sessions[-1] if done else None
             return done
-        if self._session.stale_at < time.monotonic():
-            return await self.refresh(self._session)
         if self._ward is None or self._ward.deleting or "blocked" in self._ward.statuses:
             self._ward = Account(by_admin=True)
             self.ledger.accounts.append(self._ward)
-        return await self._tend(self._ward, self._session)
+        return await self._tend(self._ward, session)
 
     async def _tend(self, ward: Account, mine: Session) -> bool:
         if not ward.id:

@@ -9,10 +9,11 @@ import pytest
 from tests.fixtures.authenticator import Passkey
 from tests.fixtures.changing_calls import ADMINISTRATIVE, OWN, Prepare, Prepared, Scene
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp
 from tests.fixtures.links import recover
 from tests.fixtures.passkeys import begin_adding, finish_adding
 from tests.fixtures.waiting import somebody_waits, until
-from tests.fixtures.world import PASSWORD, World
+from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.core.database import Tx
@@ -300,3 +301,57 @@ async def test_45_a_recovered_account_gets_no_passkey_from_an_ended_session(
             added += bool(await deeds_after(one, user_id, "user.password_recovered"))
 
     assert added == 0
+
+
+async def test_48_an_old_session_of_an_administrator_makes_no_way_to_stay(
+    world: World, clock: MovableClock
+) -> None:
+    """A stolen token: make an administrator, be one, and put the real one out."""
+    root_id = await world.make_user("root@example.com", role=Role.ADMIN)
+    owner = await world.log_in("root@example.com")
+    await add_totp(world, owner, clock)
+    thief = SignedIn.of(await world.refresh(owner.refresh))
+    clock.advance(301)
+    thief = SignedIn.of(await world.refresh(thief.refresh))
+    mallory = {"email": "mallory@example.com", "password": PASSWORD}
+
+    made = await world.api.post(
+        "/admin/users", json={**mallory, "role": "admin"}, headers=thief.headers
+    )
+    if made.status_code == 401:  # then perhaps in two steps
+        plain = await world.api.post("/admin/users", json=mallory, headers=thief.headers)
+        path = f"/admin/users/{plain.json()['id']}"
+        made = await world.api.patch(path, json={"role": "admin"}, headers=thief.headers)
+
+    assert (made.status_code, made.json().get("code")) == (401, "insufficient_user_authentication")
+    second = await world.log_in("mallory@example.com")
+    for method, path, body in (
+        ("POST", f"/admin/users/{root_id}/factors/reset", None),
+        ("PATCH", f"/admin/users/{root_id}", {"role": "user"}),
+    ):
+        for caller, expected in ((thief, 401), (second, 403)):
+            answer = await world.api.request(method, path, json=body, headers=caller.headers)
+            assert answer.status_code == expected
+    row = await world.db.fetchrow("SELECT role, has_factor(id) FROM users WHERE id = $1", root_id)
+    assert row is not None
+    assert tuple(row) == ("admin", True)
+
+
+async def test_48_the_role_is_read_under_the_lock(world: World, clock: MovableClock) -> None:
+    """The account is promoted while an old session waits to take it over."""
+    await world.make_user("keeper@example.com", role=Role.ADMIN)
+    admin = await world.make_admin()
+    user_id = await world.make_user()
+    clock.advance(301)
+    admin = SignedIn.of(await world.refresh(admin.refresh))
+
+    async with world.db.begin() as tx:
+        await world.service(Users).change(tx, user_id, Changes(role=Role.MODERATOR))
+        changing = asyncio.create_task(
+            world.api.patch(
+                f"/admin/users/{user_id}", json={"email": "m@example.com"}, headers=admin.headers
+            )
+        )
+        await until(lambda: somebody_waits(world.db))
+
+    assert (await changing).status_code == 401

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.authority import Caller, Role
+from keyfob.core.authority import Caller, Role, StepUp
 from keyfob.core.database import Tx
 from keyfob.core.origin import Origin
 from keyfob.sessions.standing import Standing
@@ -31,6 +31,7 @@ class Authority:
 
     users: Users
     standing: Standing
+    step_up: StepUp
 
     async def ensure(self, tx: Tx, actor: Actor) -> None:
         """Let pass who is an administrator still, first in the transaction.
@@ -50,3 +51,24 @@ class Authority:
         """
         await self.ensure(tx, actor)
         return await self.users.hold(tx, user_id)
+
+    async def ensure_recent(self, tx: Tx, actor: Actor) -> None:
+        """Ask for a recent sign-in, with the factor where one is set.
+
+        Threat: whoever stole an old session of an administrator makes another administrator, and
+        with it stays for good.
+
+        Raises:
+            InsufficientAuthentication: the sign-in is older, or had no factor.
+        """
+        if actor.caller:
+            await self.step_up.ensure_recent(actor.caller, tx)
+
+    async def ensure_recent_above_user(self, tx: Tx, actor: Actor, *roles: Role | None) -> None:
+        """Do as `ensure_recent` where one of the roles, before or after, ranks above `user`.
+
+        Raises:
+            InsufficientAuthentication: as `ensure_recent` says.
+        """
+        if any(role and role is not Role.USER for role in roles):
+            await self.ensure_recent(tx, actor)

@@ -32,10 +32,12 @@ class FactorReset:
         Raises:
             UserNotFound: there is none with that id.
             Unauthenticated, Forbidden: as `Authority.hold` says.
+            InsufficientAuthentication: the sign-in is old.
         """
         async with self.db.begin() as tx:
             # Held first: a sign-in that shows a factor now comes before, or finds none.
             await self.authority.hold(tx, actor, user_id)
+            await self.authority.ensure_recent(tx, actor)
             removed = await self.factors.remove_all(tx, user_id)
             await self.pending.kill(tx, user_id)
             if removed:

@@ -10,6 +10,7 @@ from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.letters import Letters
 from keyfob.audit.service import Audit
+from keyfob.core.authority import Role
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
 from keyfob.users.models import Status
@@ -31,6 +32,7 @@ class Invitations:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
             Unauthenticated, Forbidden: as `Authority.hold` says.
+            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         await self._send(actor, user_id, self.letters.invite, "user.invited")
 
@@ -41,6 +43,7 @@ class Invitations:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
             Unauthenticated, Forbidden: as `Authority.hold` says.
+            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         await self._send(actor, user_id, self.letters.start_recovery, "user.recovery_started")
 
@@ -52,7 +55,8 @@ class Invitations:
         action: str,
     ) -> None:
         async with self.db.begin() as tx:
-            await self.authority.hold(tx, actor, user_id)
+            held = await self.authority.hold(tx, actor, user_id)
+            await self.authority.ensure_recent_above_user(tx, actor, Role(held["role"]))
             account = await self.letters.hold(tx, user_id)
             if account["status"] == Status.BLOCKED:
                 raise UserBlocked

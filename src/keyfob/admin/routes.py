@@ -13,7 +13,6 @@ from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
 from keyfob.admin.service import Administration
-from keyfob.core.authority import StepUp
 from keyfob.core.http import (
     AdminCaller,
     Provided,
@@ -43,11 +42,10 @@ routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin", by="caller"))]
 _ANY = (Unauthenticated, Forbidden, TooManyRequests)
-_OWN_TOO = (*_ANY, InsufficientAuthentication, UserNotFound, LastAdmin)
+_ABOVE_USER = (*_ANY, InsufficientAuthentication)
 
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
-RecentSignIn = Annotated[StepUp, Provided(StepUp)]
 UserId = Annotated[UUID, Path(alias="id")]
 
 
@@ -98,7 +96,7 @@ async def list_users(
     status_code=201,
     dependencies=_LIMITED,
     responses={
-        **may_refuse(*_ANY, EmailTaken, WeakPassword, Overloaded),
+        **may_refuse(*_ABOVE_USER, EmailTaken, WeakPassword, Overloaded),
         201: {"headers": {"Location": {"schema": {"type": "string"}}}},
     },
 )
@@ -110,7 +108,10 @@ async def create_user(
     origin: RequestOrigin,
     admin: AdminService,
 ) -> UserOut:
-    """Add an account; without a password its user is invited by mail."""
+    """Add an account; without a password its user is invited by mail.
+
+    A `role` above `user` needs a recent sign-in of yours.
+    """
     user_id = await admin.create(
         Actor(caller, origin),
         body.email,
@@ -141,14 +142,12 @@ async def change_user(
     caller: AdminCaller,
     origin: RequestOrigin,
     admin: AdminService,
-    recent: RecentSignIn,
 ) -> UserOut:
     """Change an account; what is absent stays as it is. A new role or status acts at once.
 
-    An `email` of your own needs a recent sign-in, as at `/me/email`.
+    A `role`, `status` or `email` of an account that is or becomes more than `user` needs a recent
+    sign-in of yours.
     """
-    if user_id == caller.user_id and body.email is not None:
-        await recent.ensure_recent(caller)
     changes = Changes(
         role=body.role,
         status=body.status,
@@ -167,7 +166,7 @@ for _method in ("PUT", "PATCH"):
         methods=[_method],
         operation_id=f"change_user_{_method.lower()}",
         dependencies=_LIMITED,
-        responses=may_refuse(*_OWN_TOO, EmailTaken),
+        responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin, EmailTaken),
     )
 
 
@@ -175,18 +174,12 @@ for _method in ("PUT", "PATCH"):
     "/users/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_OWN_TOO),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin),
 )
 async def delete_user(
-    user_id: UserId,
-    caller: AdminCaller,
-    origin: RequestOrigin,
-    admin: AdminService,
-    recent: RecentSignIn,
+    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
 ) -> None:
-    """Remove an account, its personal data and sessions; your own after a recent sign-in alone."""
-    if user_id == caller.user_id:
-        await recent.ensure_recent(caller)
+    """Remove an account; one that is more than `user` needs a recent sign-in of yours."""
     await admin.delete(Actor(caller, origin), user_id)
 
 
@@ -207,7 +200,7 @@ async def log_user_out(
     "/users/{id}/factors/reset",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, InsufficientAuthentication, UserNotFound),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound),
 )
 async def reset_factors(
     user_id: UserId,
@@ -227,12 +220,15 @@ async def reset_factors(
     status_code=202,
     response_class=Response,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, UserNotFound, UserBlocked),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
 )
 async def invite_user(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
 ) -> None:
-    """Send the link by which a user chooses the first password. You never see it."""
+    """Send the link by which a user chooses the first password. You never see it.
+
+    To an account that is more than `user` it needs a recent sign-in of yours.
+    """
     await invitations.invite(Actor(caller, origin), user_id)
 
 
@@ -241,10 +237,13 @@ async def invite_user(
     status_code=202,
     response_class=Response,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, UserNotFound, UserBlocked),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
 )
 async def start_recovery(
     user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
 ) -> None:
-    """Send a link by which a user chooses a new password. You never see it."""
+    """Send a link by which a user chooses a new password. You never see it.
+
+    To an account that is more than `user` it needs a recent sign-in of yours.
+    """
     await invitations.start_recovery(Actor(caller, origin), user_id)

@@ -81,6 +81,7 @@ class Administration:
             EmailTaken: the address has an account.
             Overloaded: too many passwords wait to be hashed.
             Unauthenticated, Forbidden: as `Authority.ensure` says, here and below.
+            InsufficientAuthentication: the role is above `user`, and the sign-in is old.
         """
         password_hash = None
         if password is not None:
@@ -88,6 +89,7 @@ class Administration:
             password_hash = await self.passwords.hash(password)
         async with self.db.begin() as tx:
             await self.authority.ensure(tx, actor)
+            await self.authority.ensure_recent_above_user(tx, actor, role)
             user_id = await self.users.add(
                 tx,
                 email,
@@ -119,10 +121,16 @@ class Administration:
 
         Raises:
             UserNotFound, EmailTaken, LastAdmin: as they say.
+            InsufficientAuthentication: more than the name of an account changes that is or becomes
+                more than `user`, and the sign-in is old.
         """
         revoked: list[tuple[UUID, int]] = []
         async with self.db.begin() as tx:
-            await self.authority.hold(tx, actor, user_id)
+            before = await self.authority.hold(tx, actor, user_id)
+            if changes.concern_access(before):
+                await self.authority.ensure_recent_above_user(
+                    tx, actor, Role(before["role"]), changes.role
+                )
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
                 revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
@@ -142,9 +150,11 @@ class Administration:
 
         Raises:
             UserNotFound, LastAdmin: as they say.
+            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         async with self.db.begin() as tx:
-            await self.authority.hold(tx, actor, user_id)
+            account = await self.authority.hold(tx, actor, user_id)
+            await self.authority.ensure_recent_above_user(tx, actor, Role(account["role"]))
             change, revoked = await self.erasure.erase(tx, user_id)
             await self._record(tx, actor, "user.deleted", user_id, change.old, {})
         self.sessions.apply(revoked)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.sessions.devices import Device
 from keyfob.sessions.models import EndReason
@@ -105,29 +104,6 @@ async def rotate_session(
 async def find_session(db: Executor, session_id: UUID) -> Record | None:
     """Return the row, live or ended."""
     return await db.fetchrow("SELECT * FROM sessions WHERE id = $1", session_id)
-
-
-async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:
-    """Tell whether the caller's session lives and this token of it is not revoked.
-
-    Until the commit the session cannot be ended then. That it was idle for too long is not asked:
-    this call is its activity.
-    """
-    lives = await tx.fetchval(
-        """
-        SELECT true FROM sessions AS s
-         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
-           AND NOT EXISTS (
-               SELECT FROM revocations WHERE session_id = s.id AND generation >= $3
-           )
-           FOR SHARE OF s
-        """,
-        caller.session_id,
-        caller.user_id,
-        caller.generation,
-        now,
-    )
-    return bool(lives)
 
 
 async def end_reused_session(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 
@@ -101,3 +102,26 @@ async def list_revocations_since(
     )
     reached = Mark(records[0]["server"], records[0]["oldest_open"])
     return reached, [record for record in records if record["session_id"] is not None]
+
+
+async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:
+    """Tell whether the caller's session lives and this token of it is not revoked.
+
+    Until the commit the session cannot be ended then. That it was idle for too long is not asked:
+    this call is its activity.
+    """
+    lives = await tx.fetchval(
+        """
+        SELECT true FROM sessions AS s
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
+           AND NOT EXISTS (
+               SELECT FROM revocations WHERE session_id = s.id AND generation >= $3
+           )
+           FOR SHARE OF s
+        """,
+        caller.session_id,
+        caller.user_id,
+        caller.generation,
+        now,
+    )
+    return bool(lives)

@@ -13,7 +13,7 @@ from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.core.problems import Forbidden, Unauthenticated
-from keyfob.sessions import queries
+from keyfob.sessions import revocation_queries
 from keyfob.users.models import Status
 from keyfob.users.own import OwnAccounts
 from keyfob.users.service import Users
@@ -46,7 +46,7 @@ class Standing:
         if account is None or account["status"] != Status.ACTIVE:
             raise Unauthenticated
         # Once the account is held, so that what another transaction has just ended is seen.
-        if not await queries.share_live_session(tx, caller, self.clock.now()):
+        if not await revocation_queries.share_live_session(tx, caller, self.clock.now()):
             raise Unauthenticated
         if not Role(account["role"]).includes(role):
             raise Forbidden

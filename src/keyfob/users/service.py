@@ -28,6 +28,14 @@ class Changes:
     email: Email | None = None
     clears_name: bool = False
 
+    def concern_access(self, account: Record) -> bool:
+        """Tell whether they give an account another role, status or address, not a name alone."""
+        return bool(
+            (self.role and self.role != account["role"])
+            or (self.status and self.status != account["status"])
+            or (self.email and self.email.typed != account["email"])
+        )
+
 
 @dataclass(frozen=True)
 class Change:

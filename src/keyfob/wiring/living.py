@@ -68,7 +68,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     erasure = Erasure(users, accounts, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
-    authority = Authority(users, standing)
+    authority = Authority(users, standing, step_up)
     letters = Letters(credentials, recovery, verification if asks_for_proof else None, links, mail)
     return Living(
         verification=verification,
