@@ -93,7 +93,7 @@ CREATE TABLE public.login_events (
     os text,
     platform text,
     session_id uuid,
-    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text])))
+    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text, 'ended'::text])))
 )
 PARTITION BY RANGE (at);
 
@@ -110,7 +110,7 @@ CREATE TABLE public.login_events_default (
     os text,
     platform text,
     session_id uuid,
-    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text])))
+    CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text, 'ended'::text])))
 );
 
 CREATE TABLE public.one_time_tokens (

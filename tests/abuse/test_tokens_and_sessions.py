@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ from tests.fixtures.hostile import (
 )
 from tests.fixtures.revoked import refuses_within_a_second, reuses_of
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
+from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World, eventually
 
 from keyfob.account.erasure import OwnErasure
 from keyfob.core.encryption import SecretKeyring
@@ -443,6 +444,35 @@ async def test_24_a_compromised_keys_tokens_are_refused_at_once(
     for worker in (world, other):
         await is_refused(worker, ada.access)
     assert (await world.me(SignedIn.of(await other.refresh(ada.refresh)))).status_code == 200
+
+
+async def test_49_every_ending_of_a_session_leaves_a_trace(
+    world: World, clock: MovableClock
+) -> None:
+    """Of what its owner does; tests/sessions/test_traces.py tries every reason that there is."""
+    await world.make_user()
+    devices = [await world.log_in() for _ in range(5)]
+    here, body = devices[0], {"token": devices[1].refresh}
+    calls: list[tuple[str, SignedIn, Any]] = [
+        ("/logout", here, body),
+        (f"/me/sessions/{devices[2].session_id}", here, None),
+        ("/logout", devices[3], None),
+        ("/logout-all", here, None),
+    ]
+    for path, caller, sent in calls:
+        clock.advance(1)
+        answer = await world.api.request("DELETE", path, headers=caller.headers, json=sent)
+        assert answer.status_code == 204
+
+    traces = [row for row in await world.login_log() if row["outcome"] == "ended"]
+    assert [(row["reason"], row["session_id"]) for row in traces] == [
+        ("ended_by_owner", UUID(devices[1].session_id)),
+        ("ended_by_owner", UUID(devices[2].session_id)),
+        ("logout", UUID(devices[3].session_id)),
+        ("logout_everywhere", None),
+    ]
+    assert {str(row["ip_address"]) for row in traces} == {CLIENT}
+    assert await world.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
 
 
 async def test_50_without_a_grace_each_refresh_token_is_for_a_single_use(

@@ -99,6 +99,7 @@ async def test_it_is_everything_that_is_kept(world: World, clock: MovableClock) 
     assert {session["ip_address"] for session in got["sessions"]} == {HOME}
     assert {session["browser"] for session in got["sessions"]} == {"Firefox 128"}
     assert sorted((login["outcome"], login["reason"]) for login in got["logins"]) == [
+        ("ended", "logout"),
         ("refused", "wrong_password"),
         ("succeeded", "password"),
         ("succeeded", "password"),

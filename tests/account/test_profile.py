@@ -9,10 +9,11 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until
-from tests.fixtures.world import SignedIn, World
+from tests.fixtures.world import CLIENT, SignedIn, World
 
 from keyfob.account import timezones
 from keyfob.account.timezones import is_timezone
+from keyfob.audit.service import Audit
 from keyfob.settings import Settings
 
 
@@ -112,12 +113,32 @@ async def test_what_is_no_object_is_refused(world: World, ada: SignedIn, body: b
     assert (await world.me(ada)).json()["name"] == "Ada"
 
 
-async def test_it_is_no_event_of_the_audit_log(world: World, ada: SignedIn) -> None:
+async def test_the_audit_log_tells_which_fields_changed_and_not_what_they_say(
+    world: World, ada: SignedIn, ada_id: UUID
+) -> None:
     before = len(await world.audit_log())
 
-    await change(world, ada, {"name": "Ada King"})
+    for body in (
+        {"name": "Ada King", "locale": "en", "timezone": None},  # of which the name alone is new
+        {"locale": "ru", "timezone": "Asia/Tokyo"},
+        {"name": "Ada King", "timezone": "Asia/Tokyo"},
+        {},
+    ):
+        await change(world, ada, body)
 
-    assert len(await world.audit_log()) == before
+    first, second = (await world.audit_log())[before:]
+    assert (first["action"], first["actor_id"], first["target_id"], str(first["ip_address"])) == (
+        "user.profile_changed",
+        ada_id,
+        ada_id,
+        CLIENT,
+    )
+    assert first["old_values"] == first["new_values"] == {"name": "(not kept)"}
+    assert set(second["new_values"].items()) == {
+        ("locale", "(not kept)"),
+        ("timezone", "(not kept)"),
+    }
+    assert (await world.service(Audit).verify()).broken_at is None
 
 
 async def test_another_worker_sees_it(settings: Settings, clock: MovableClock) -> None:

@@ -135,7 +135,7 @@ async def test_signing_out_everywhere_reaches_every_device_and_nobody_else(world
         assert (await world.refresh(signed_in.refresh)).status_code == 401
     assert (await world.me(eve)).status_code == 200
     rows = await world.db.fetch("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL")
-    assert [row["end_reason"] for row in rows] == ["logout"] * 3
+    assert [row["end_reason"] for row in rows] == ["logout_everywhere"] * 3
 
 
 @pytest.mark.parametrize("body", [{"token": ""}, {"token": 1}, {"tokens": "x"}, {"token": None}, 7])

@@ -84,7 +84,11 @@ class OwnPassword:
             if not await self.accounts.replace_password(tx, user_id, old_hash, new_hash):
                 raise InvalidCredentials
             revoked = await self.sessions.end_all(
-                tx, user_id, EndReason.PASSWORD_CHANGED, but=caller.session_id
+                tx,
+                user_id,
+                EndReason.PASSWORD_CHANGED,
+                but=caller.session_id,
+                origin=origin,
             )
             tokens, renewed = await self.sessions.renew(tx, caller, caller.amr)
             await self.links.kill(tx, user_id, Kind.RECOVER)

@@ -1,10 +1,13 @@
 """Changing one's own profile."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from keyfob.account.timezones import is_timezone
+from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Tx
+from keyfob.core.origin import Origin
 from keyfob.core.problems import InvalidInput
 from keyfob.sessions.standing import Standing
 from keyfob.users.models import OwnUserOut
@@ -14,17 +17,15 @@ from keyfob.users.profiles import Profiles
 
 @dataclass(frozen=True)
 class OwnProfile:
-    """Changes name, language and time zone.
-
-    None of these gives anybody anything, so none is an event of the audit log.
-    """
+    """Changes name, language and time zone, and records which of them."""
 
     db: Database
     standing: Standing
     accounts: OwnAccounts
     profiles: Profiles
+    audit: Audit
 
-    async def change(self, caller: Caller, changes: ProfileChanges) -> OwnUserOut:
+    async def change(self, caller: Caller, changes: ProfileChanges, origin: Origin) -> OwnUserOut:
         """Change the caller's profile and return the account.
 
         Raises:
@@ -37,7 +38,20 @@ class OwnProfile:
         if changes.sets:
             async with self.db.begin() as tx:
                 await self.standing.ensure(tx, caller)
-                await self.accounts.change_profile(tx, caller.user_id, changes)
+                differ = await self.accounts.change_profile(tx, caller.user_id, changes)
+                if differ:
+                    await self._record(tx, caller.user_id, differ, origin)
             # Whoever asks this worker next sees it, before the feed has told.
             self.profiles.forget(str(caller.user_id))
         return await self.profiles.read(caller)
+
+    async def _record(self, tx: Tx, user_id: UUID, differ: dict[str, str], origin: Origin) -> None:
+        await self.audit.record(
+            tx,
+            action="user.profile_changed",
+            actor_id=user_id,
+            target_id=user_id,
+            old=differ,
+            new=differ,
+            origin=origin,
+        )

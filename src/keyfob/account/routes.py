@@ -61,13 +61,14 @@ ErasureService = Annotated[OwnErasure, Provided(OwnErasure)]
 async def change_profile(
     body: ProfileIn,
     caller: CurrentCaller,
+    origin: RequestOrigin,
     profile: Annotated[OwnProfile, Provided(OwnProfile)],
 ) -> OwnUserOut:
     """Change your name, language or time zone; what is absent stays as it is."""
     changes = ProfileChanges(
         body.name, body.locale, body.timezone, frozenset(body.model_fields_set)
     )
-    return await profile.change(caller, changes)
+    return await profile.change(caller, changes, origin)
 
 
 @routes.post(

@@ -130,7 +130,7 @@ async def list_logins(
     cursors: CursorService,
     wanted: Filter,
 ) -> list[LoginEventOut]:
-    """List attempts to sign in, the newest first."""
+    """List attempts to sign in and ends of sessions, the newest first."""
     return await _page_of_logins(request, response, log, cursors, wanted, None)
 
 
@@ -149,7 +149,7 @@ async def list_logins_of_user(
     admin: Annotated[Administration, Provided(Administration)],
     wanted: Filter,
 ) -> list[LoginEventOut]:
-    """List the attempts to sign in as one user, the newest first."""
+    """List one user's sign-ins, refused ones too, and ends of sessions, the newest first."""
     await admin.users.get(user_id)
     return await _page_of_logins(request, response, log, cursors, wanted, user_id)
 

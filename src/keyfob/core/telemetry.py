@@ -19,6 +19,9 @@ REQUESTS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 LOGINS = Counter("keyfob_logins_total", "Sign-ins by outcome and reason.", ["outcome", "reason"])
+SESSIONS_ENDED = Counter(
+    "keyfob_sessions_ended_total", "Sessions that somebody ended, by the reason.", ["reason"]
+)
 REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
 REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
 HASHING_QUEUE = Gauge(

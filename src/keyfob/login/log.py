@@ -1,4 +1,4 @@
-"""The login log: who tried to sign in, from where, and how it ended."""
+"""The login log: who tried to sign in, from where, how it ended, and what ended sessions."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,6 +15,7 @@ from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.login import queries
 from keyfob.login.models import Outcome, Reason, Seen
 from keyfob.sessions.devices import Device, describe_device
+from keyfob.sessions.models import Ending
 from keyfob.users.email import Email
 
 _KNOWN_FOR = timedelta(days=90)
@@ -50,6 +51,26 @@ class LoginLog:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
         await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
+
+    async def ended(self, tx: Executor, ending: Ending) -> None:
+        """Write that one session or all were ended, in the transaction that ends them.
+
+        It is no sign-in: no network and no device is a known one for it.
+        """
+        at = self.clock.now()
+        origin = ending.origin or Origin(None, "")
+        await queries.insert_login_event(
+            tx,
+            event_id=new_id(at),
+            at=at,
+            user_id=ending.user_id,
+            email=None,
+            outcome=Outcome.ENDED,
+            reason=Reason(ending.reason),
+            address=origin.address,
+            device=describe_device(origin.user_agent),
+            session_id=ending.session_id,
+        )
 
     async def factor_not_shown(self, tx: Tx, wait: Record) -> None:
         """Write that a right password was followed by no factor, as of when it was given.

@@ -12,14 +12,15 @@ from keyfob.sessions.models import DeviceType
 
 
 class Outcome(StrEnum):
-    """How an attempt ended."""
+    """How an attempt ended; or that sessions, which some attempt had opened, were ended."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
+    ENDED = "ended"
 
 
 class Reason(StrEnum):
-    """Why an attempt ended so."""
+    """Why an attempt ended so, or why sessions were ended: each `EndReason` is one, too."""
 
     PASSWORD = "password"  # noqa: S105 - a reason, no secret
     PASSWORD_AND_CODE = "password_and_code"  # noqa: S105 - a reason, no secret
@@ -38,6 +39,15 @@ class Reason(StrEnum):
     UNVERIFIED = "email_not_verified"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason, no secret
     RECOVERED = "recovered"
+    LOGOUT = "logout"
+    LOGOUT_EVERYWHERE = "logout_everywhere"
+    ENDED_BY_OWNER = "ended_by_owner"
+    ENDED_BY_ADMIN = "ended_by_admin"
+    ACCOUNT_BLOCKED = "blocked"
+    DELETED = "deleted"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
+    PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
+    REUSE = "reuse"
 
 
 class Seen(NamedTuple):
@@ -49,7 +59,7 @@ class Seen(NamedTuple):
 
 
 class LoginEventOut(BaseModel):
-    """One attempt to sign in."""
+    """One attempt to sign in, or an end of sessions."""
 
     id: UUID
     at: datetime
@@ -62,7 +72,9 @@ class LoginEventOut(BaseModel):
     browser: str | None
     os: str | None
     platform: str | None
-    session_id: UUID | None
+    session_id: Annotated[
+        UUID | None, Field(description="Opened or ended; null in an end: all that there were")
+    ]
 
     @classmethod
     def of(cls, record: Record) -> "LoginEventOut":

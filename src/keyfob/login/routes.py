@@ -85,7 +85,7 @@ async def list_own_logins(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> list[LoginEventOut]:
-    """List the attempts to sign in as you, the newest first.
+    """List your sign-ins, refused ones too, and ends of sessions, the newest first.
 
     The `Link` header leads to the next page.
     """

@@ -116,7 +116,7 @@ class Passkeys:
             await self.audit.record(
                 own,
                 action="passkey.cloned_counter",
-                actor_id=passkey["user_id"],
+                actor_id=None,  # who holds the copy may be anybody
                 target_id=passkey["user_id"],
                 old={"id": str(passkey["id"]), "sign_count": known},
                 new={"sign_count": shown.sign_count},

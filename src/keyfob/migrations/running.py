@@ -37,6 +37,16 @@ def drop_index(name: str) -> None:
     run_sql(BRIEF_WAITS)
 
 
+def validate_constraint(table: str, name: str) -> None:
+    """See that the rows of before keep to a constraint that was added NOT VALID.
+
+    Others read and write meanwhile: what was done before is committed, as by `build_index`.
+    """
+    with op.get_context().autocommit_block():
+        _run_raw(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+    run_sql(BRIEF_WAITS)
+
+
 def _run_raw(sql: str) -> None:
     raw: asyncpg.Connection[asyncpg.Record] = op.get_bind().connection.driver_connection  # type: ignore[assignment] # asyncpg's, below SQLAlchemy's wrappers
     await_only(raw.execute(sql))

@@ -132,7 +132,7 @@ class Recovery:
         await self.credentials.set_password(tx, user_id, password_hash)
         if link["email_normal"] == account["email_normal"]:
             await self.credentials.verify_email(tx, user_id)
-        revoked = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED)
+        revoked = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, origin=origin)
         await self.links.kill(tx, user_id)
         await self.log.recovered(tx, user_id, origin)
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, origin_in_words(origin))

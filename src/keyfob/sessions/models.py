@@ -8,17 +8,34 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import BaseModel, Field
 
+from keyfob.core.origin import Origin
+
 
 class EndReason(StrEnum):
-    """Why a session ended."""
+    """Why a session was ended; the login log tells by the same word."""
 
     LOGOUT = "logout"
+    LOGOUT_EVERYWHERE = "logout_everywhere"
+    OWNER = "ended_by_owner"
     REUSE = "reuse"
     BLOCKED = "blocked"
     DELETED = "deleted"
     ADMIN = "ended_by_admin"
     RECOVERED = "password_recovered"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
+
+
+class Ending(NamedTuple):
+    """What ended one session of a user, or all where none is named.
+
+    `origin` is from where its owner did it: None where somebody else did, whose address is not the
+    owner's to know.
+    """
+
+    user_id: UUID
+    reason: EndReason
+    session_id: UUID | None = None
+    origin: Origin | None = None
 
 
 class Tokens(NamedTuple):

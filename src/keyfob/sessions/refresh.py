@@ -18,7 +18,7 @@ from keyfob.mail.service import Mail
 from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import LAST_GENERATION, RefreshToken
 from keyfob.sessions.service import Sessions
 from keyfob.tokens.models import AccessClaims
@@ -115,6 +115,7 @@ class Refresh:
             await revocation_queries.revoke_sessions(
                 tx, [token.session_id], now, revocations.expiry(now)
             )
+            await self.sessions.write_down(tx, Ending(user_id, EndReason.REUSE, token.session_id))
             await self.audit.record(
                 tx,
                 action="session.reuse_detected",

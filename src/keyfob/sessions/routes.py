@@ -7,7 +7,14 @@ from fastapi import Body, Depends, Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from keyfob.core.http import AnyCaller, CurrentCaller, Provided, may_refuse, router
+from keyfob.core.http import (
+    AnyCaller,
+    CurrentCaller,
+    Provided,
+    RequestOrigin,
+    may_refuse,
+    router,
+)
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.http.problems import pointers
 from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
@@ -90,11 +97,12 @@ async def refresh(call: HotCall) -> bytes:
 )
 async def log_out(
     caller: AnyCaller,
+    origin: RequestOrigin,
     sessions: Annotated[Sessions, Provided(Sessions)],
     body: Annotated[LogOutIn | None, Body()] = None,
 ) -> None:
     """Sign out here, or end the session of a refresh token that is your own."""
-    await sessions.log_out(caller, body.token if body else None)
+    await sessions.log_out(caller, origin, body.token if body else None)
 
 
 @routes.delete(
@@ -104,10 +112,10 @@ async def log_out(
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
-    caller: AnyCaller, sessions: Annotated[Sessions, Provided(Sessions)]
+    caller: AnyCaller, origin: RequestOrigin, sessions: Annotated[Sessions, Provided(Sessions)]
 ) -> None:
     """Sign out on every device."""
-    await sessions.log_out_everywhere(caller)
+    await sessions.log_out_everywhere(caller, origin)
 
 
 @routes.get(
@@ -134,7 +142,8 @@ async def list_own_sessions(
 async def end_own_session(
     session_id: Annotated[UUID, Path(alias="id")],
     caller: CurrentCaller,
+    origin: RequestOrigin,
     sessions: Annotated[Sessions, Provided(Sessions)],
 ) -> None:
     """Sign out one device."""
-    await sessions.end_own(caller, session_id)
+    await sessions.end_own(caller, session_id, origin)

@@ -13,11 +13,12 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import compare_digest, new_id, random_bytes
+from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
 from keyfob.sessions.errors import NotYourSession, SessionNotFound
-from keyfob.sessions.models import EndReason, Tokens
+from keyfob.sessions.models import Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -44,6 +45,8 @@ class Sessions:
     idle_ttl: timedelta
     max_ttl: timedelta
     requires_verified: bool = False
+    # What writes down each ending of sessions: the login log. One that ends nothing is none.
+    on_end: list[Callable[[Tx, Ending], Awaitable[None]]] = field(default_factory=list)
     # What ends with a user's sessions: sign-ins that still wait for a second factor.
     on_end_all: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
@@ -144,7 +147,9 @@ class Sessions:
         """Return the user's live sessions, newest first."""
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
-    async def log_out(self, caller: Caller, refresh_token: str | None = None) -> None:
+    async def log_out(
+        self, caller: Caller, origin: Origin, refresh_token: str | None = None
+    ) -> None:
         """End the caller's session, or the one of a refresh token that is the caller's own.
 
         Raises:
@@ -154,19 +159,19 @@ class Sessions:
         session_id = caller.session_id
         if refresh_token is not None:
             session_id = await self._own_session_of(caller, refresh_token)
-        await self._end_one(caller, session_id)
+        await self._end_one(caller, session_id, origin)
 
-    async def end_own(self, caller: Caller, session_id: UUID) -> None:
+    async def end_own(self, caller: Caller, session_id: UUID, origin: Origin) -> None:
         """End one of the caller's sessions.
 
         Raises:
             SessionNotFound: the caller has no such live session; another's is not told apart.
             Unauthenticated: as `Standing.ensure` says.
         """
-        if not await self._end_one(caller, session_id):
+        if not await self._end_one(caller, session_id, origin):
             raise SessionNotFound
 
-    async def log_out_everywhere(self, caller: Caller) -> None:
+    async def log_out_everywhere(self, caller: Caller, origin: Origin) -> None:
         """End all of the caller's sessions.
 
         Raises:
@@ -174,21 +179,31 @@ class Sessions:
         """
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            ended = await self.end_all(tx, caller.user_id, EndReason.LOGOUT)
+            ended = await self.end_all(
+                tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
+            )
         self.apply(ended)
 
     async def end_all(
-        self, tx: Tx, user_id: UUID, reason: EndReason, *, but: UUID | None = None
+        self,
+        tx: Tx,
+        user_id: UUID,
+        reason: EndReason,
+        *,
+        but: UUID | None = None,
+        origin: Origin | None = None,
     ) -> list[tuple[UUID, int]]:
-        """End all of a user's sessions in `tx`, or all but one.
+        """End all of a user's sessions in `tx`, or all but one, and write it down.
 
-        Hand the result to `apply` after the commit.
+        Give `origin` where the owner does it. Hand the result to `apply` after the commit.
         """
         now = self.clock.now()
         ids = await queries.end_sessions_of_user(tx, user_id, now, reason, but)
         for end_more in self.on_end_all:
             await end_more(tx, user_id)
         await revocation_queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
+        if ids:
+            await self.write_down(tx, Ending(user_id, reason, origin=origin), len(ids))
         return [(session_id, LAST_GENERATION) for session_id in ids]
 
     async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> list[tuple[UUID, int]]:
@@ -207,13 +222,21 @@ class Sessions:
         for session_id, generation in revoked:
             self.revocations.add(session_id, generation, expires_at)
 
-    async def _end_one(self, caller: Caller, session_id: UUID) -> bool:
+    async def write_down(self, tx: Tx, ending: Ending, amount: int = 1) -> None:
+        """Write that sessions were ended, so many, in the `tx` that ends them."""
+        for write in self.on_end:
+            await write(tx, ending)
+        SESSIONS_ENDED.labels(ending.reason).inc(amount)
+
+    async def _end_one(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
         now, user_id = self.clock.now(), caller.user_id
+        reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            ended = await queries.end_session(tx, session_id, user_id, now, EndReason.LOGOUT)
+            ended = await queries.end_session(tx, session_id, user_id, now, reason)
             if ended:
                 await self._revoke_ended(tx, session_id, now)
+                await self.write_down(tx, Ending(user_id, reason, session_id, origin))
         if ended:
             self.apply([(session_id, LAST_GENERATION)])
         return ended

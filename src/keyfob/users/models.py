@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from keyfob.core.authority import Role
 from keyfob.core.text import NoControlCharacters
 
+# In the place of what erasure could not take out of the audit log again.
+NOT_KEPT = "(not kept)"
+
 
 class Status(StrEnum):
     """Whether an account may sign in."""

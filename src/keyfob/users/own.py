@@ -13,6 +13,7 @@ from keyfob.core.database import Executor, Tx
 from keyfob.users import own_queries, queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin
+from keyfob.users.models import NOT_KEPT
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,14 @@ class OwnAccounts:
         """
         return await own_queries.lock_own(tx, user_id)
 
-    async def change_profile(self, tx: Tx, user_id: UUID, changes: ProfileChanges) -> None:
-        """Change the profile of an account that is held."""
-        await own_queries.update_profile(
+    async def change_profile(
+        self, tx: Tx, user_id: UUID, changes: ProfileChanges
+    ) -> dict[str, str]:
+        """Change the profile of an account that is held; return what differs, for the audit log.
+
+        The fields are only marked: erasure could not take out of the chain what they say.
+        """
+        differ = await own_queries.update_profile(
             tx,
             user_id,
             name=changes.name,
@@ -55,6 +61,7 @@ class OwnAccounts:
             sets_timezone="timezone" in changes.sets,
             now=self.clock.now(),
         )
+        return dict.fromkeys(differ, NOT_KEPT)
 
     async def replace_password(self, tx: Tx, user_id: UUID, old_hash: str, new_hash: str) -> bool:
         """Set a password in the place of the one that was proven; False if it is another by now."""

@@ -40,20 +40,29 @@ async def update_profile(
     timezone: str | None,
     sets_timezone: bool,
     now: datetime,
-) -> None:
-    """Change what is set, and tell every worker at the commit."""
-    await tx.execute(
+) -> list[str]:
+    """Change what is set of an account that is held, and return the fields that differ.
+
+    Every worker hears of it at the commit.
+    """
+    changed = await tx.fetchval(
         """
-        WITH changed AS (
-            UPDATE users
-               SET name = CASE WHEN $3 THEN $2 ELSE name END,
-                   locale = coalesce($4, locale),
-                   timezone = CASE WHEN $6 THEN $5 ELSE timezone END,
+        WITH before AS (
+            SELECT id, name, locale, timezone FROM users WHERE id = $1
+        ), changed AS (
+            UPDATE users AS u
+               SET name = CASE WHEN $3 THEN $2 ELSE b.name END,
+                   locale = coalesce($4, b.locale),
+                   timezone = CASE WHEN $6 THEN $5 ELSE b.timezone END,
                    updated_at = $7
-             WHERE id = $1
-            RETURNING id
+              FROM before AS b WHERE u.id = b.id
+            RETURNING u.id, array_remove(ARRAY[
+                CASE WHEN u.name IS DISTINCT FROM b.name THEN 'name' END,
+                CASE WHEN u.locale <> b.locale THEN 'locale' END,
+                CASE WHEN u.timezone IS DISTINCT FROM b.timezone THEN 'timezone' END
+            ], NULL) AS fields
         )
-        SELECT pg_notify('keyfob', 'user ' || id) FROM changed
+        SELECT fields FROM changed, LATERAL (SELECT pg_notify('keyfob', 'user ' || id)) AS told
         """,
         user_id,
         name,
@@ -63,6 +72,7 @@ async def update_profile(
         sets_timezone,
         now,
     )
+    return changed or []
 
 
 async def replace_password(tx: Tx, user_id: UUID, old: str, new: str, now: datetime) -> bool:

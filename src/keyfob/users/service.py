@@ -15,7 +15,7 @@ from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
-from keyfob.users.models import Locale, Status
+from keyfob.users.models import NOT_KEPT, Locale, Status
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _difference(before: Record, after: dict[str, Any]) -> Change:
     if before["email"] != after["email"]:
         old["email"], new["email"] = mask_email(before["email"]), mask_email(after["email"])
     if before["name"] != after["name"]:
-        old["name"], new["name"] = "(not kept)", "(not kept)"
+        old["name"], new["name"] = NOT_KEPT, NOT_KEPT
     if before["email_normal"] == after["email_normal"]:
         return Change(old, new)
     moved_from = Email(before["email"], before["email_normal"])

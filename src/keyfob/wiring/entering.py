@@ -53,6 +53,7 @@ def build_entering(base: Foundations) -> Entering:
     guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
     refusals = Refusals(db, base.credentials, base.links, log)
     pending = PendingLogins(db, clock, log)
+    sessions.on_end.append(log.ended)
     sessions.on_end_all.append(pending.kill)
 
     box = Box(base.secrets.derive("factors"))

@@ -84,7 +84,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             verification=verification if settings.verify_email == "optional" else None,
         ),
         recovery=recovery,
-        own_profile=OwnProfile(db, standing, accounts, profiles),
+        own_profile=OwnProfile(db, standing, accounts, profiles, audit),
         own_password=OwnPassword(
             db, accounts, step_up, passwords, entering.guard, sessions, links, mail, audit
         ),
