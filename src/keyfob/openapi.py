@@ -23,8 +23,7 @@ from keyfob.core.problems import (
     UnsupportedMediaType,
 )
 from keyfob.limits.routes import Limited
-from keyfob.limits.service import SHARED
-from keyfob.settings import Settings, variable_of
+from keyfob.settings import Settings
 
 _DESCRIPTION = """
 Authentication and user management for teams that run several services.
@@ -139,7 +138,8 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
             if (method.upper(), path) in closed:
                 _add_refusals(operation, FactorRequired)
             if (method.upper(), path) in counted:
-                _add_limit(operation, counted[method.upper(), path])
+                told = operation["responses"]["429"]
+                told["description"] += f". {counted[method.upper(), path]}"
             _add_shared_refusals(operation)
             _add_headers(operation)
     components = schema["components"]
@@ -171,29 +171,16 @@ def _is_secured_hot(route: APIRoute) -> bool:
     return isinstance(route, HotRoute) and "security" in (route.openapi_extra or {})
 
 
-def _limits_of(app: FastAPI) -> dict[tuple[str, str], Limited]:
-    """Return what each limited call is counted by, as its route declares it."""
+def _limits_of(app: FastAPI) -> dict[tuple[str, str], str]:
+    """Return in words what each limited call is counted by, as its route declares it."""
     return {
-        (method, route.path_format): declared
+        (method, route.path_format): one.dependency.in_words
         for route in app.routes
         if isinstance(route, APIRoute)
-        for declared in (one.dependency for one in route.dependencies)
-        if isinstance(declared, Limited)
+        for one in route.dependencies
+        if isinstance(one.dependency, Limited)
         for method in route.methods or ()
     }
-
-
-def _add_limit(operation: dict[str, Any], declared: Limited) -> None:
-    """Say at the 429 which setting holds, and what it counts."""
-    own, shared = (
-        f"`{variable_of(f'limit_{name}'.replace('-', '_'))}`" for name in (declared.route, SHARED)
-    )
-    told = {
-        "address": f"Counted per client address ({own})",
-        "caller": f"Counted per caller ({own})",
-        "both": f"Counted per caller ({own}), and per client address ({shared})",
-    }
-    operation["responses"]["429"]["description"] += f". {told[declared.by]}"
 
 
 def _export_schemas() -> dict[str, Any]:

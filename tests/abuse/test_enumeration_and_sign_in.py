@@ -153,13 +153,13 @@ async def test_03_the_101st_failure_is_throttled_and_its_owner_still_gets_in(
             refused = await log_in(world, ADA, WRONG, f"198.51.100.{number}")
             assert refused.status_code == 401
         clock.advance(100)
-        with recorded_hashes() as hashes:
+        with recorded_hashes() as hashes:  # as much work as at home, where the owner gets in
             throttled = await log_in(world, ADA, PASSWORD, "198.51.100.200")
 
         assert throttled.status_code == 429
         assert throttled.json()["code"] == "too_many_attempts"
         assert int(throttled.headers["retry-after"]) > 3600
-        assert hashes == []
+        assert len(hashes) == 1
         assert [row["reason"] for row in await world.login_log()][-1] == "too_many_attempts"
         assert (await log_in(world, ADA, PASSWORD, "203.0.113.7")).status_code == 200
 

@@ -22,7 +22,7 @@ async def test_without_postgresql_every_limit_answers_503(clock, closed_port):
     with pytest.raises(DatabaseUnavailable):
         await limits.rates.hit("login", "203.0.113.7")
     with pytest.raises(DatabaseUnavailable):
-        await limits.sign_in.reserve("ada@example.com", "203.0.113.7", known_client=False)
+        await limits.sign_in.reserve("ada@example.com", "203.0.113.7")
     await db.close()
 
 
@@ -32,7 +32,7 @@ async def test_without_redis_every_limit_fails_closed(clock, closed_port):
     with pytest.raises(Unavailable):
         await limits.rates.hit("login", "203.0.113.7")
     with pytest.raises(Unavailable):
-        await limits.sign_in.reserve("ada@example.com", "203.0.113.7", known_client=True)
+        await limits.sign_in.reserve("ada@example.com", "203.0.113.7")
     await limits.close()
 
 

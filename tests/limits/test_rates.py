@@ -120,7 +120,7 @@ async def test_switched_off_nothing_is_counted_and_nothing_is_asked(clock):
 
     for _ in range(3):
         state = await limits.rates.hit("login", CLIENT)
-        reservation = await limits.sign_in.reserve("ada@example.com", CLIENT, known_client=False)
+        reservation = await limits.sign_in.reserve("ada@example.com", CLIENT)
         await limits.sign_in.withdraw(reservation)
         await limits.sign_in.forgive(reservation)
         limits.refresh.hit("session")
@@ -132,7 +132,7 @@ async def test_the_table_holds_no_personal_data_and_is_cleaned_in_batches(db, cl
     limits = build_limits(LimitSettings(limit_login="5/minute"), db, clock)
     for host in range(5):
         await limits.rates.hit("login", f"203.0.113.{host}")
-    await limits.sign_in.reserve("ada@example.com", CLIENT, known_client=False)
+    await limits.sign_in.reserve("ada@example.com", CLIENT)
 
     kept = " ".join(str(dict(row)) for row in await db.fetch("SELECT * FROM attempts"))
     assert "203.0.113" not in kept

@@ -11,11 +11,12 @@ ATTACKER = "198.51.100.1"
 
 
 async def reserve(limits, account=ADA, client=HOME, known_client=False):
-    """Return the reservation, or None where it was refused."""
+    """Return the reservation, or None where a wrong password would be refused by the throttle."""
     try:
-        return await limits.sign_in.reserve(account, client, known_client)
+        reservation = await limits.sign_in.reserve(account, client)
     except TooManyAttempts:
         return None
+    return reservation if known_client or reservation.refusal is None else None
 
 
 async def test_fifty_guesses_at_once_on_two_instances_find_exactly_the_places_there_are(build):
@@ -45,7 +46,7 @@ async def test_delays_grow_from_window_to_window(build, clock):
     waits = []
     while len(waits) < 3:
         try:
-            await limits.sign_in.reserve(ADA, HOME, known_client=False)
+            await limits.sign_in.reserve(ADA, HOME)
         except TooManyAttempts as refusal:
             waits.append(int(refusal.headers["Retry-After"]))
             clock.advance(waits[-1])
@@ -62,13 +63,23 @@ async def test_others_cannot_lock_the_owner_out(build):
     assert await reserve(limits, known_client=True)
 
 
-async def test_a_known_client_has_only_its_pair_s_places_and_takes_none_from_the_account(build):
+async def test_a_known_client_is_held_by_its_pair_s_places_alone(build):
     limits, _ = build(limit_login_pair="3/minute", limit_login_account="1/minute")
 
     found = [await reserve(limits, known_client=True) for _ in range(4)]
 
     assert [place is not None for place in found] == [True, True, True, False]
-    assert await reserve(limits, client=ATTACKER)
+
+
+async def test_the_account_s_places_are_taken_alike_from_wherever_and_filled_once(build):
+    limits, _ = build(limit_login_pair="9/minute", limit_login_account="2/minute")
+
+    at_home = [await limits.sign_in.reserve(ADA, HOME) for _ in range(4)]
+
+    assert [one.refusal is not None for one in at_home] == [False, False, True, True]
+    assert [len(one.account) for one in at_home] == [1, 1, 0, 0]
+    assert [one.pair[0].count for one in at_home] == [1, 2, 3, 4]
+    assert await reserve(limits, client=ATTACKER) is None
 
 
 async def test_a_refusal_by_the_pair_takes_nothing_from_the_account(build):
@@ -81,18 +92,38 @@ async def test_a_refusal_by_the_pair_takes_nothing_from_the_account(build):
     assert await reserve(limits, client="192.0.2.1") is None
 
 
-async def test_a_refusal_by_the_account_takes_nothing_from_the_pair(build):
+async def test_a_refusal_by_the_account_counts_in_the_pair_and_no_more_in_the_account(build, clock):
+    limits, _ = build(limit_login_pair="2/minute;3/hour", limit_login_account="1/minute;3/hour")
+    await reserve(limits, client=ATTACKER)
+
+    refusals = [(await limits.sign_in.reserve(ADA, HOME)).refusal for _ in range(2)]
+    with pytest.raises(TooManyAttempts) as by_pair:
+        await limits.sign_in.reserve(ADA, HOME)
+    clock.advance(60)
+    late = await limits.sign_in.reserve(ADA, HOME)
+
+    assert [one.headers["Retry-After"] for one in (*refusals, by_pair.value)] == ["60"] * 3
+    assert [one.headers["RateLimit"] for one in refusals] == [
+        '"login-pair-60";r=1;t=60, "login-pair-3600";r=2;t=3600',
+        '"login-pair-60";r=0;t=60, "login-pair-3600";r=1;t=3600',
+    ]
+    assert [tally.count for tally in late.pair] == [1, 3]
+    assert [tally.count for tally in late.account] == [1, 2]
+
+
+async def test_a_refused_attempt_that_was_right_after_all_empties_the_pair_alone(build):
     limits, _ = build(limit_login_pair="2/minute", limit_login_account="1/minute")
     await reserve(limits, client=ATTACKER)
-    for _ in range(10):
-        assert await reserve(limits) is None
+
+    for _ in range(5):
+        await limits.sign_in.forgive(await limits.sign_in.reserve(ADA, HOME))
 
     assert await reserve(limits, known_client=True)
-    assert await reserve(limits, known_client=True)
+    assert await reserve(limits, client="192.0.2.1") is None
 
 
 async def test_the_right_password_gives_the_attempt_back_and_empties_the_pair(build):
-    limits, _ = build(limit_login_pair="3/minute;3/hour", limit_login_account="4/minute")
+    limits, _ = build(limit_login_pair="4/minute;4/hour", limit_login_account="4/minute")
     await reserve(limits)
     await reserve(limits)
 
@@ -169,10 +200,10 @@ async def test_accounts_and_clients_are_not_confused(build):
 
 async def test_the_refusal_has_its_own_code_and_the_fields_of_the_pair_alone(build):
     limits, _ = build(limit_login_pair="1/minute", limit_login_account="5/minute")
-    await limits.sign_in.reserve(ADA, HOME, known_client=False)
+    await limits.sign_in.reserve(ADA, HOME)
 
     with pytest.raises(TooManyAttempts) as refusal:
-        await limits.sign_in.reserve(ADA, HOME, known_client=False)
+        await limits.sign_in.reserve(ADA, HOME)
 
     assert refusal.value.code == "too_many_attempts"
     assert refusal.value.headers == {

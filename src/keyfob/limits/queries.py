@@ -13,13 +13,16 @@ async def count_attempt(
     keys: Sequence[str],
     amounts: Sequence[int],
     seconds: Sequence[int],
+    needed: Sequence[bool],
     now: datetime,
 ) -> list[Record]:
-    """Add one to every window, or to none if one of them is full: one statement.
+    """Add one to the windows that have room: one statement.
 
-    A full window is only read, so a flood of refusals writes nothing. Two callers that race for
-    the last place are both counted; the one that finds its `count` above the amount has lost and
-    must give back. Rows are written in the order of their keys, so that no two can deadlock.
+    Those that are `needed`, of which there is one at least, are counted all or none; the others
+    with them where all of these have room, too. A full window is only read, so a flood of refusals
+    writes nothing. Two callers that race for the last place are both counted; the one that finds
+    its `count` above the amount has lost and must give back. Rows are written in the order of their
+    keys, so that no two can deadlock.
 
     Returns:
         One row per window: key, count, expires_at, counted.
@@ -27,19 +30,24 @@ async def count_attempt(
     return await db.fetch(
         """
         WITH wanted AS (
-            SELECT w.key, w.amount, coalesce(a.count, 0) AS count,
-                   coalesce(a.expires_at, $4 + make_interval(secs => w.seconds)) AS expires_at
-              FROM unnest($1::text[], $2::bigint[], $3::float8[]) AS w (key, amount, seconds)
-              LEFT JOIN attempts AS a ON a.key = w.key AND a.expires_at > $4
+            SELECT w.key, w.amount, w.needed, coalesce(a.count, 0) AS count,
+                   coalesce(a.expires_at, $5 + make_interval(secs => w.seconds)) AS expires_at
+              FROM unnest($1::text[], $2::bigint[], $3::float8[], $4::bool[])
+                       AS w (key, amount, seconds, needed)
+              LEFT JOIN attempts AS a ON a.key = w.key AND a.expires_at > $5
+        ), room AS (
+            SELECT bool_and(count < amount) FILTER (WHERE needed) AS for_needed,
+                   bool_and(count < amount) AS for_all
+              FROM wanted
         ), counted AS (
             INSERT INTO attempts AS a (key, count, expires_at)
             SELECT key, 1, expires_at
-              FROM wanted
-             WHERE (SELECT bool_and(count < amount) FROM wanted)
+              FROM wanted, room
+             WHERE for_all OR (for_needed AND needed)
              ORDER BY key
             ON CONFLICT (key) DO UPDATE
-               SET count = CASE WHEN a.expires_at > $4 THEN a.count + 1 ELSE 1 END,
-                   expires_at = CASE WHEN a.expires_at > $4 THEN a.expires_at
+               SET count = CASE WHEN a.expires_at > $5 THEN a.count + 1 ELSE 1 END,
+                   expires_at = CASE WHEN a.expires_at > $5 THEN a.expires_at
                                      ELSE excluded.expires_at END
             RETURNING key, count, expires_at
         )
@@ -53,6 +61,7 @@ async def count_attempt(
         keys,
         amounts,
         seconds,
+        needed,
         now,
     )
 

@@ -19,24 +19,26 @@ from keyfob.limits.store import Outcome
 _REDIS_TIMEOUT = 1.0
 _REDIS_CONNECTIONS = 32
 
-# ARGV: now in ms, then amount and window in ms for each key. Answer: counted, then count and end
-# in ms for each key.
+# ARGV: now in ms, how many of the keys are needed (the others are beside them), then amount and
+# window in ms for each key. Answer: how many keys were counted, then count and end in ms for each.
 _COUNT = """
-local now, free, answer = tonumber(ARGV[1]), 1, {0}
+local now, counted, answer = tonumber(ARGV[1]), #KEYS, {0}
+local needed = tonumber(ARGV[2])
 for i, key in ipairs(KEYS) do
   local row = redis.call('HMGET', key, 'count', 'ends')
   local count, ends = tonumber(row[1]) or 0, tonumber(row[2]) or 0
-  if ends <= now then count, ends = 0, now + tonumber(ARGV[2 * i + 1]) end
-  if count >= tonumber(ARGV[2 * i]) then free = 0 end
+  if ends <= now then count, ends = 0, now + tonumber(ARGV[2 * i + 2]) end
+  if count >= tonumber(ARGV[2 * i + 1]) then
+    counted = math.min(counted, i <= needed and 0 or needed)
+  end
   answer[2 * i], answer[2 * i + 1] = count, ends
 end
-answer[1] = free
-if free == 1 then
-  for i, key in ipairs(KEYS) do
-    answer[2 * i] = answer[2 * i] + 1
-    redis.call('HSET', key, 'count', answer[2 * i], 'ends', string.format('%d', answer[2 * i + 1]))
-    redis.call('PEXPIRE', key, string.format('%d', answer[2 * i + 1] - now))
-  end
+answer[1] = counted
+for i = 1, counted do
+  local key, count, ends = KEYS[i], answer[2 * i] + 1, answer[2 * i + 1]
+  answer[2 * i] = count
+  redis.call('HSET', key, 'count', count, 'ends', string.format('%d', ends))
+  redis.call('PEXPIRE', key, string.format('%d', ends - now))
 end
 return answer
 """
@@ -86,17 +88,20 @@ class RedisStore:
         self._count = self._client.register_script(_COUNT)
         self._give_back = self._client.register_script(_GIVE_BACK)
 
-    async def count_attempt(self, windows: Sequence[Window]) -> Outcome:
-        arguments: list[Any] = [_milliseconds(self._clock.now())]
-        for window in windows:
+    async def count_attempt(
+        self, windows: Sequence[Window], beside: Sequence[Window] = ()
+    ) -> Outcome:
+        wanted = [*windows, *beside]
+        arguments: list[Any] = [_milliseconds(self._clock.now()), len(windows)]
+        for window in wanted:
             arguments += [window.amount, window.seconds * 1000]
         with _translated_faults():
-            counted, *numbers = await self._count([_name(window) for window in windows], arguments)
+            counted, *numbers = await self._count([_name(window) for window in wanted], arguments)
         tallies = tuple(
             Tally(window, count, datetime.fromtimestamp(ends / 1000, UTC))
-            for window, count, ends in zip(windows, numbers[::2], numbers[1::2], strict=True)
+            for window, count, ends in zip(wanted, numbers[::2], numbers[1::2], strict=True)
         )
-        return Outcome(bool(counted), tallies)
+        return Outcome(counted > 0, tallies, beside=counted > len(windows))
 
     async def give_back(self, taken: Sequence[Tally], emptied: Sequence[Tally] = ()) -> None:
         arguments: list[Any] = []

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from keyfob.core.http import Provided, client_address
 from keyfob.core.http.callers import authenticated
 from keyfob.core.problems import Unauthenticated
-from keyfob.limits.service import RateLimits
+from keyfob.limits.service import SHARED, RateLimits
+from keyfob.settings import variable_of
 
 By: TypeAlias = Literal["address", "caller", "both"]
 
@@ -20,6 +21,19 @@ class Limited:
 
     route: str
     by: By
+
+    @property
+    def in_words(self) -> str:
+        """Say what is counted, and by which settings."""
+        own, shared = (
+            variable_of(f"limit_{name}".replace("-", "_")) for name in (self.route, SHARED)
+        )
+        by = {
+            "address": f"per client address (`{own}`)",
+            "caller": f"per caller (`{own}`)",
+            "both": f"per caller (`{own}`), and per client address (`{shared}`)",
+        }
+        return f"Counted {by[self.by]}"
 
     async def __call__(
         self,

@@ -73,10 +73,15 @@ class RateLimits:
 
 @dataclass(frozen=True)
 class Reservation:
-    """An attempt that was counted before its password was checked."""
+    """An attempt that was counted before its password was checked.
+
+    `refusal`: the account's own windows were full. Then whoever comes from where the account was
+    never used is refused with it whatever the password, and everybody else if it is wrong.
+    """
 
     pair: tuple[Tally, ...] = ()
     account: tuple[Tally, ...] = ()
+    refusal: TooManyAttempts | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class SignInThrottle:
     at once would find room. A client from which the account signed in before is held by its own
     pair alone, so that whoever guesses elsewhere can slow down the account, but never lock its
     owner out.
+
+    Threat: whoever fills the account's windows, and then tries from a network that its owner uses,
+    must not see that there is an account, and that it was used from there. So the same is counted
+    for every attempt, wherever it comes from and whether there is an account or not, and what
+    `refusal` is for tells apart only who knows the password.
     """
 
     pair: Rule
@@ -95,31 +105,30 @@ class SignInThrottle:
     store: Store
     clock: Clock
 
-    async def reserve(self, account: str, client: str, known_client: bool) -> Reservation:
-        """Count an attempt in every window that holds for it, or in none.
+    async def reserve(self, account: str, client: str) -> Reservation:
+        """Count an attempt in the windows of the pair, and in the account's if these have room.
 
         Args:
             account: the normalised e-mail, also where there is no such account, so that answers
                 are alike.
             client: the client's address.
-            known_client: the account has signed in from this address before.
 
         Raises:
-            TooManyAttempts: there is no room; nothing was counted.
+            TooManyAttempts: the pair's windows have no room; nothing was counted.
             Unavailable: the store is away; the throttle fails closed.
         """
         pair = self.pair.windows(client_bucket(client), account)
-        windows = pair if known_client else pair + self.account.windows(account)
-        if not windows:
+        if not pair:
             return Reservation()
-        outcome = await self.store.count_attempt(windows)
+        outcome = await self.store.count_attempt(pair, beside=self.account.windows(account))
+        now = self.clock.now()
+        own, others = outcome.tallies[: len(pair)], outcome.tallies[len(pair) :]
+        # The fields are the pair's alone: how often others failed is nobody's business.
+        wait = RateState(outcome.tallies, now).retry_after
+        refusal = TooManyAttempts(wait, RateState(own, now).headers)
         if not outcome.counted:
-            now = self.clock.now()
-            # Only the pair's fields: that the account's windows hold, or do not, would tell whether
-            # there is an account that has signed in from here.
-            told = RateState(outcome.tallies[: len(pair)], now)
-            raise TooManyAttempts(RateState(outcome.tallies, now).retry_after, told.headers)
-        return Reservation(outcome.tallies[: len(pair)], outcome.tallies[len(pair) :])
+            raise refusal
+        return Reservation(own, others) if outcome.beside else Reservation(own, refusal=refusal)
 
     async def forgive(self, reservation: Reservation) -> None:
         """Take back an attempt whose password was right, and empty the pair's windows.

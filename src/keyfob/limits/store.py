@@ -8,7 +8,7 @@ library's, and the counting is ours.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -18,17 +18,26 @@ from keyfob.limits.models import Tally, Window
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an attempt: counted in every window, or refused and counted in none."""
+    """What became of an attempt: counted in its windows, or refused and counted in none.
+
+    `beside`: counted in those beside them, too.
+    """
 
     counted: bool
     tallies: tuple[Tally, ...]
+    beside: bool = False
 
 
 class Store(Protocol):
     """Counts that every worker and instance shares."""
 
-    async def count_attempt(self, windows: Sequence[Window]) -> Outcome:
-        """Add one to every window, or to none if one of them is full."""
+    async def count_attempt(
+        self, windows: Sequence[Window], beside: Sequence[Window] = ()
+    ) -> Outcome:
+        """Add one to every window, or to none if one of them is full.
+
+        What is `beside` is counted with them where all of it has room, too, and else only read.
+        """
 
     async def give_back(self, taken: Sequence[Tally], emptied: Sequence[Tally] = ()) -> None:
         """Take one from each of `taken`, and empty `emptied`, where the window still runs."""
@@ -53,25 +62,42 @@ class PostgresStore:
     db: Database
     clock: Clock
 
-    async def count_attempt(self, windows: Sequence[Window]) -> Outcome:
+    async def count_attempt(
+        self, windows: Sequence[Window], beside: Sequence[Window] = ()
+    ) -> Outcome:
+        wanted = [*windows, *beside]
         rows = await queries.count_attempt(
             self.db,
-            [window.key for window in windows],
-            [window.amount for window in windows],
-            [window.seconds for window in windows],
+            [window.key for window in wanted],
+            [window.amount for window in wanted],
+            [window.seconds for window in wanted],
+            [number < len(windows) for number in range(len(wanted))],
             self.clock.now(),
         )
         found = {row["key"]: row for row in rows}
-        counted = all(row["counted"] for row in rows)
-        tallies = tuple(
-            Tally(window, found[window.key]["count"], found[window.key]["expires_at"])
-            for window in windows
+        counts = [
+            _Count(
+                Tally(window, found[window.key]["count"], found[window.key]["expires_at"]),
+                found[window.key]["counted"],
+            )
+            for window in wanted
+        ]
+        return await self._settled(counts[: len(windows)], counts[len(windows) :])
+
+    async def _settled(self, needed: list["_Count"], beside: list["_Count"]) -> Outcome:
+        """Give back what was counted past the last place: another was quicker."""
+        counted = all(one.counted for one in needed)
+        counted_beside = bool(beside) and all(one.counted for one in beside)
+        lost = [*needed, *beside] if _overfull(needed) else beside if _overfull(beside) else []
+        if lost:
+            await self.give_back([one.tally for one in lost if one.counted])
+            counted = counted and lost is beside
+            counted_beside = False
+        told = tuple(
+            _without_one(one.tally) if one.counted and one in lost else one.tally
+            for one in (*needed, *beside)
         )
-        if counted and any(tally.count > tally.window.amount for tally in tallies):
-            # Another took the last place after our statement had looked.
-            await self.give_back(tallies)
-            return Outcome(False, tuple(_without_one(tally) for tally in tallies))
-        return Outcome(counted, tallies)
+        return Outcome(counted, told, counted_beside)
 
     async def give_back(self, taken: Sequence[Tally], emptied: Sequence[Tally] = ()) -> None:
         tallies = [*taken, *emptied]
@@ -90,6 +116,15 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Nothing to do: the database belongs to whoever handed it in."""
+
+
+class _Count(NamedTuple):
+    tally: Tally
+    counted: bool
+
+
+def _overfull(counts: Sequence[_Count]) -> bool:
+    return any(one.counted and one.tally.count > one.tally.window.amount for one in counts)
 
 
 def _without_one(tally: Tally) -> Tally:

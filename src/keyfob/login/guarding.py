@@ -40,6 +40,10 @@ class GuardedPasswords:
     ) -> tuple[PasswordMatch, Reservation]:
         """Check the password of an account, or of none; hand the reservation to `forgive` then.
 
+        Where too many have failed at the account, a network that it never signed in from is refused
+        whatever the password, and one that it did if the password is wrong: alike in answer and
+        time, so that nobody sees which of the two it is, or whether there is an account.
+
         Args:
             email: the address that the attempt is counted under.
             user: `id` and `password_hash` of its account; None costs and answers the same.
@@ -53,23 +57,23 @@ class GuardedPasswords:
             Overloaded: more password checks wait than can be done in time.
         """
         user_id: UUID | None = user["id"] if user else None
-        reservation = await self._reserve(email, user_id, origin, known=known)
-        match = await self._match(user, password, reservation)
+        reservation = await self._reserve(email, user_id, origin)
+        looks = known or reservation.refusal is None
+        match = await self._match(user, password, reservation, looks=looks)
         if user is None or not match:
-            await self.log.refused(self.db, email, user_id, _reason(user), origin)
-            raise InvalidCredentials
+            reason = _reason(user) if looks else Reason.THROTTLED
+            await self.log.refused(self.db, email, user_id, reason, origin)
+            raise reservation.refusal or InvalidCredentials()
         return match, reservation
 
     async def forgive(self, reservation: Reservation) -> None:
         """Take back the attempt, whose password was right."""
         await self.throttle.forgive(reservation)
 
-    async def _reserve(
-        self, email: Email, user_id: UUID | None, origin: Origin, *, known: bool
-    ) -> Reservation:
+    async def _reserve(self, email: Email, user_id: UUID | None, origin: Origin) -> Reservation:
         """Count the attempt before the password is looked at: guesses at once count each."""
         try:
-            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN, known)
+            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN)
         except TooManyAttempts:
             # The first in a minute: whoever is throttled could else fill the disk for free.
             with suppress(TooManyRequests):
@@ -78,14 +82,17 @@ class GuardedPasswords:
             raise
 
     async def _match(
-        self, user: Record | None, password: SecretStr, reservation: Reservation
+        self, user: Record | None, password: SecretStr, reservation: Reservation, *, looks: bool
     ) -> PasswordMatch:
-        """Check the password: slow by design, so no connection is held.
+        """Check the password, or spend as much where it is not looked at, whatever it is.
 
-        An unknown e-mail costs the same. An attempt that we could not check is not counted.
+        Slow by design, so no connection is held. An unknown e-mail costs the same. An attempt that
+        we could not check is not counted.
         """
+        stored = user["password_hash"] if user else None
+        check = self.passwords.matches if looks else self.passwords.pretend
         try:
-            return await self.passwords.matches(password, user["password_hash"] if user else None)
+            return await check(password, stored)
         except Problem:
             await self.throttle.withdraw(reservation)
             raise

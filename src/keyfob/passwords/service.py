@@ -73,10 +73,18 @@ class Passwords:
         """
         return await self.pool.run(lambda: self._match(password.get_secret_value(), stored))
 
+    async def pretend(self, password: SecretStr, stored: str | None) -> PasswordMatch:
+        """Take as long as a wrong password would, whatever it is; it is never right.
+
+        Raises:
+            Overloaded: too many hashes wait.
+        """
+        return await self.pool.run(lambda: self._pretend(password.get_secret_value(), stored))
+
     def _match(self, password: str, stored: str | None) -> PasswordMatch:
         check = forms.check_of(stored) if stored else None
         if stored is None or check is None or len(password) > MAX_CHARACTERS_AS_TYPED:
-            return self._spend_as_much(password[:MAX_CHARACTERS_AS_TYPED])
+            return self._pretend(password, stored)
 
         spelling = normalised(password)
         if check(spelling):
@@ -87,7 +95,9 @@ class Passwords:
             return PasswordMatch(True, self.scheme.hash(spelling))
         return PasswordMatch(False)
 
-    def _spend_as_much(self, password: str) -> PasswordMatch:
+    def _pretend(self, password: str, stored: str | None) -> PasswordMatch:
+        spend = (forms.check_of(stored) if stored else None) or self.scheme.hash
+        password = password[:MAX_CHARACTERS_AS_TYPED]
         for spelling in {normalised(password), password}:
-            self.scheme.hash(spelling)
+            spend(spelling)
         return PasswordMatch(False)

@@ -183,7 +183,7 @@ class LimitSettings(BaseModel):
     )
     limit_login_account: Limit = Field(
         "10/minute;40/hour;100/day",
-        description="Failures per account from addresses it never signed in from",
+        description="Failures per account; holds addresses that it never signed in from",
     )
     limit_factor: Limit = Field(
         "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
