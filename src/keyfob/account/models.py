@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from keyfob.links.models import LinkTokenIn
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Locale, Name, PasswordIn
+from keyfob.users.models import Locale, Name, PasswordIn, drop_null
 
 Timezone = Annotated[
     str,
-    StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$"),
+    StringConstraints(max_length=64, pattern="^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"),
     Field(examples=["Europe/Berlin"]),
 ]
 
@@ -22,7 +22,9 @@ class ProfileIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[Name | None, Field(description="null takes it away")] = None
-    locale: Annotated[Locale | None, Field(description="The language of mails")] = None
+    locale: Annotated[
+        Locale | None, Field(description="The language of mails", json_schema_extra=drop_null)
+    ] = None
     timezone: Annotated[
         Timezone | None, Field(description="As the IANA database names it; null takes it away")
     ] = None

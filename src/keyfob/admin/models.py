@@ -12,7 +12,7 @@ from keyfob.core.authority import Role
 from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Name, PasswordIn, Status, UserOut
+from keyfob.users.models import Name, PasswordIn, Status, UserOut, drop_null
 
 
 class Sort(StrEnum):
@@ -39,13 +39,8 @@ def _drop_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-def _drop_null(schema: dict[str, Any]) -> None:
-    _drop_default(schema)
-    schema.update(schema.pop("anyOf")[0])
-
-
 _ABSENT = Field(default=None, json_schema_extra=_drop_default)
-_ABSENT_NOT_NULL = Field(default=None, json_schema_extra=_drop_null)
+_ABSENT_NOT_NULL = Field(default=None, json_schema_extra=drop_null)
 
 
 class UserCreate(BaseModel):

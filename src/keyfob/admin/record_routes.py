@@ -59,7 +59,7 @@ Network = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "anyOf": [{"format": kind} for kind in ("ipv4", "ipv6", "ipv4network", "ipv6network")],
+            "pattern": "^[0-9A-Fa-f:.]+(/[0-9.]+)?$",
             "examples": ["203.0.113.7", "2001:db8::/32"],
         }
     ),

@@ -45,10 +45,7 @@ def _say_so(schema: dict[str, Any], model: type["_OneOf"]) -> None:
         if "anyOf" in part:
             part.update(part.pop("anyOf")[0])
             part.pop("default", None)
-    schema["oneOf"] = [{"required": [way]} for way in model.ways]
-    if model.pair:
-        one, other = model.pair
-        schema["dependentRequired"] = {one: [other], other: [one]}
+    schema["description"] += f" Exactly one of {', '.join(f'`{way}`' for way in model.ways)}."
 
 
 class _OneOf(BaseModel):

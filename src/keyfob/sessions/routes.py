@@ -35,25 +35,29 @@ RefreshText = Annotated[
 def _under_either_name(schema: dict[str, Any]) -> None:
     properties = schema["properties"]
     properties["refresh_token"] = {**properties["token"], "title": "Refresh Token"}
-    schema["oneOf"] = [{"required": [name]} for name in properties]
     schema["examples"] = [{"token": properties["token"]["examples"][0]}]
     del schema["required"]
 
 
 class RefreshIn(BaseModel):
-    """A refresh token, under either name."""
+    """A refresh token, under exactly one of two names."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_under_either_name)
 
     token: Annotated[RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))]
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
 class LogOutIn(BaseModel):
     """The refresh token of the session to end, if it is not the one that calls."""
 
-    model_config = ConfigDict(extra="forbid")
+    # The ready example of Swagger UI ends the session that calls: a made-up token would be refused.
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    token: RefreshText
+    token: Annotated[RefreshText, Field(json_schema_extra=_without_default)] = ""
 
 
 _refresh_in = TypeAdapter(RefreshIn)
@@ -102,7 +106,7 @@ async def log_out(
     body: Annotated[LogOutIn | None, Body()] = None,
 ) -> None:
     """Sign out here, or end the session of a refresh token that is your own."""
-    await sessions.log_out(caller, origin, body.token if body else None)
+    await sessions.log_out(caller, origin, (body.token or None) if body else None)
 
 
 @routes.delete(

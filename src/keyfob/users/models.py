@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from asyncpg import Record
@@ -35,6 +35,14 @@ Name = Annotated[
     Field(examples=["Ada Lovelace"]),
     NoControlCharacters(),
 ]
+
+
+def drop_null(schema: dict[str, Any]) -> None:
+    """Describe a field that may be absent, but not null."""
+    schema.pop("default", None)
+    schema.update(schema.pop("anyOf")[0])
+
+
 # Length in code points is the password policy's business; this bounds what is read at all.
 PasswordIn = Annotated[
     SecretStr,

@@ -23,6 +23,7 @@ from keyfob.core.problems import (
     UnsupportedMediaType,
 )
 from keyfob.limits.routes import Limited
+from keyfob.openapi.portable import make_portable
 from keyfob.settings import Settings
 
 _DESCRIPTION = """
@@ -149,6 +150,7 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in _HEADERS.items()
     }
+    make_portable(schema)
     _drop_unused(schema)
     return schema
 

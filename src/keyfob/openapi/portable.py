@@ -1,0 +1,102 @@
+"""The forms of JSON Schema that generators of clients read well (contract section 1).
+
+What Pydantic writes is right, and too rich: choices with a null make classes without fields, and a
+list of values in an answer breaks the strict clients on the day on which there is one more.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Schema = dict[str, Any]
+
+_COMPONENT = "#/components/schemas/"
+_NULL = {"type": "null"}
+
+
+def make_portable(document: Schema) -> None:
+    """Rewrite the schemas of a document in place; what may be sent and answered stays the same."""
+    schemas = document["components"]["schemas"]
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    for operation in operations:
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _if_given(parameter["schema"])
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            content["schema"] = _if_given(content["schema"])
+    answered = _reached_from([operation["responses"] for operation in operations], schemas)
+    for operation in operations:
+        operation["responses"] = _rewrite(operation["responses"], _opened(schemas))
+    for name in answered:
+        if not _lists_values(schemas[name]):
+            schemas[name] = _rewrite(schemas[name], _opened(schemas))
+    for name, schema in schemas.items():
+        schemas[name] = _rewrite(schema, _plain)
+
+
+def _rewrite(part: Any, rule: Callable[[Schema], Schema]) -> Any:
+    """Apply a rule to every schema in a part, the innermost first; examples are left alone."""
+    if isinstance(part, list):
+        return [_rewrite(one, rule) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return rule(
+        {
+            name: inner if name in {"example", "examples"} else _rewrite(inner, rule)
+            for name, inner in part.items()
+        }
+    )
+
+
+def _if_given(schema: Schema) -> Schema:
+    """Describe what may be left out, but not null: an absent parameter is absent."""
+    options = [one for one in schema.get("anyOf", ()) if one != _NULL]
+    if len(options) != 1:
+        return schema
+    rest = {name: inner for name, inner in schema.items() if name not in {"anyOf", "title"}}
+    return options[0] if "$ref" in options[0] else {**rest, **options[0]}
+
+
+def _plain(schema: Schema) -> Schema:
+    """Write a choice between a type and null as a type that may be null."""
+    options = schema.get("anyOf", [])
+    if len(options) != 2 or options[1] != _NULL or "type" not in options[0]:
+        return schema
+    rest = {name: inner for name, inner in schema.items() if name != "anyOf"}
+    return {**options[0], **rest, "type": [options[0]["type"], "null"]}
+
+
+def _opened(schemas: Schema) -> Callable[[Schema], Schema]:
+    """Return the rule that tells known values instead of closing a list of them."""
+
+    def rule(schema: Schema) -> Schema:
+        named = schemas.get(str(schema.get("$ref", "")).removeprefix(_COMPONENT), {})
+        if _lists_values(named):
+            rest = {name: inner for name, inner in schema.items() if name != "$ref"}
+            schema = {**named, **rest}
+        if not _lists_values(schema):
+            return schema
+        known = schema["enum"] if "enum" in schema else [schema["const"]]
+        told = f"Known: {', '.join(f'`{value}`' for value in known)}; others may be added."
+        rest = {name: inner for name, inner in schema.items() if name not in {"enum", "const"}}
+        description = " ".join(filter(None, (schema.get("description"), told)))
+        return {**rest, "type": "string", "description": description, "x-extensible-enum": known}
+
+    return rule
+
+
+def _lists_values(schema: Schema) -> bool:
+    return "enum" in schema or "const" in schema
+
+
+def _reached_from(roots: list[Any], schemas: Schema) -> set[str]:
+    """Name the components that some parts show, directly or not."""
+    found: set[str] = set()
+
+    def note(schema: Schema) -> Schema:
+        name = str(schema.get("$ref", "")).removeprefix(_COMPONENT)
+        if name in schemas and name not in found:
+            found.add(name)
+            _rewrite(schemas[name], note)
+        return schema
+
+    _rewrite(roots, note)
+    return found
