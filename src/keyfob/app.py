@@ -95,7 +95,7 @@ def _edge(app: Service, settings: Settings) -> Edge:
         root_path=settings.root_path,
         max_body_bytes=settings.max_body_bytes,
         trusted_proxies=settings.trusted_proxies,
-        hsts=settings.hsts,
+        hsts=settings.strict_transport,
         hot={
             (method, route.path): route
             for route in app.router.routes

@@ -65,6 +65,13 @@ class Settings(
         return self.issuer or f"http://localhost:{self.port}{self.root_path}"
 
     @property
+    def strict_transport(self) -> str | None:
+        """The value of Strict-Transport-Security (RFC 6797); None where it is not to be sent."""
+        if not self.hsts:
+            return None
+        return "max-age=31536000" + ("; includeSubDomains" if self.hsts_subdomains else "")
+
+    @property
     def public_base(self) -> str:
         """Where links in mails lead, without a slash at the end; never taken from a request."""
         return (self.public_url or self.issuer_url).rstrip("/")

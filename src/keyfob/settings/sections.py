@@ -89,7 +89,10 @@ class ServerSettings(BaseModel):
     docs: bool = Field(True, description="Serve Swagger UI at /docs")
     redoc: bool = Field(True, description="Serve ReDoc at /redoc")
     openapi: bool = Field(True, description="Serve the schema at /openapi.json")
-    hsts: bool = Field(True, description="Send Strict-Transport-Security")
+    hsts: bool = Field(True, description="Send Strict-Transport-Security, for this host alone")
+    hsts_subdomains: bool = Field(
+        False, description="And for every host below it (includeSubDomains); they may not be yours"
+    )
 
 
 class SecretSettings(BaseModel):

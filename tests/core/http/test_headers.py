@@ -15,7 +15,7 @@ ALWAYS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "strict-transport-security": "max-age=31536000",
 }
 
 
@@ -108,6 +108,18 @@ async def test_hsts_can_be_left_to_the_proxy(settings: Settings, clock: MovableC
 
     assert "strict-transport-security" not in answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_hsts_binds_no_other_host_unless_told_to(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """Whoever owns auth.example.com may not own what is below it."""
+    for wide, value in ((False, "max-age=31536000"), (True, "max-age=31536000; includeSubDomains")):
+        told = settings.model_copy(update={"hsts_subdomains": wide})
+        async with World(told, clock) as world:
+            for path in ("/health/live", "/me", "/nothing"):
+                answer = await world.api.get(path)
+                assert answer.headers.get_list("strict-transport-security") == [value]
 
 
 async def test_only_public_keys_and_assets_may_be_cached(world: World) -> None:

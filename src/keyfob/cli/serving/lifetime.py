@@ -24,7 +24,7 @@ class GuardedConfig(uvicorn.Config):
     """uvicorn's configuration, and the book that its connections are kept in."""
 
     guard: Connections
-    hsts: bool
+    hsts: str | None
 
 
 class _Exit:

@@ -74,7 +74,7 @@ def _configure(settings: Settings, app: str) -> GuardedConfig:
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    config.hsts = settings.hsts
+    config.hsts = settings.strict_transport
     config.guard = Connections(
         Bounds(
             max_connections=_allow_connections(settings.max_connections),

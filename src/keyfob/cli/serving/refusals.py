@@ -29,7 +29,7 @@ class HeadTooLarge(Problem):
     title = "The request's headers are too large, or too many"
 
 
-def render_refusal(problem: Problem, default_headers: Headers, *, hsts: bool) -> bytes:
+def render_refusal(problem: Problem, default_headers: Headers, *, hsts: str | None) -> bytes:
     """Render a whole answer that ends the connection. `default_headers` are the server's (Date)."""
     request_id = random_text(12)
     set_request_id(request_id)

@@ -51,7 +51,7 @@ class Edge:
         root_path: str,
         max_body_bytes: int,
         trusted_proxies: Sequence[Network],
-        hsts: bool,
+        hsts: str | None,
         hot: Mapping[tuple[str, str], HotRoute],
         gates: Mapping[tuple[str, str], Gate],
     ) -> None:

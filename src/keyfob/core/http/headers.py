@@ -11,9 +11,12 @@ _ALWAYS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-def always_sent(*, hsts: bool) -> list[tuple[bytes, bytes]]:
-    """Return what no answer may choose for itself; beside it go `CSP` and `NO_STORE` or its own."""
-    return [*_ALWAYS, _HSTS] if hsts else list(_ALWAYS)
+def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
+    """Return what no answer may choose for itself; beside it go `CSP` and `NO_STORE` or its own.
+
+    `hsts` is the value of Strict-Transport-Security, if it is to be sent.
+    """
+    strict = [(b"strict-transport-security", hsts.encode())] if hsts else []
+    return [*_ALWAYS, *strict]
