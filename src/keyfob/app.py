@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +14,6 @@ from keyfob.admin import record_routes
 from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge
-from keyfob.core.http.edge import Gate
 from keyfob.core.http.hot import HotRoute
 from keyfob.core.http.problems import (
     on_fault,
@@ -31,7 +29,6 @@ from keyfob.login import routes as login_routes
 from keyfob.mfa import passkey_routes
 from keyfob.mfa import routes as factor_routes
 from keyfob.openapi import describe_api
-from keyfob.passwords.service import Passwords
 from keyfob.recovery import routes as recovery_routes
 from keyfob.registration import routes as registration_routes
 from keyfob.sessions import routes as session_routes
@@ -101,13 +98,6 @@ def _edge(app: Service, settings: Settings) -> Edge:
             for route in app.router.routes
             if isinstance(route, HotRoute)
             for method in route.methods or ()
-        },
-        gates={
-            # In a storm most of what comes is refused: at the door that costs the others, whose
-            # refreshes wait behind it, a fraction of what it does after routing and validation.
-            ("POST", route.path): Gate(route, app.state.services[Passwords].ensure_room)
-            for route in app.router.routes
-            if isinstance(route, APIRoute) and route.path == "/login"
         },
     )
 

@@ -1,8 +1,18 @@
-"""Lines 43 and 51 of the abuse list: what one client may do, and what it may learn."""
+"""Lines 43, 44 and 51 of the abuse list: what one client may do, and what it may learn."""
 
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import httpx
+import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.world import World
+from tests.fixtures.world import PASSWORD, World, eventually
 
+from keyfob.passwords import hashing
+from keyfob.passwords.hashing import HashingPool
 from keyfob.settings import Settings
 
 PER_ADDRESS = {
@@ -64,3 +74,48 @@ async def test_43_many_accounts_of_ones_own_hash_and_mail_no_more_than_an_addres
 
             assert passed <= 60, path
             clock.advance(60)
+
+
+async def log_in(client: httpx.AsyncClient, email: str) -> httpx.Response:
+    return await client.post("/login", json={"email": email, "password": PASSWORD})
+
+
+@contextmanager
+def held_hashes(pool: HashingPool) -> Iterator[Callable[[], None]]:
+    """Keep every thread of the pool busy until the function that is given is called."""
+    released = threading.Event()
+    held = [
+        asyncio.create_task(pool.run(partial(released.wait, 30), (f"held {thread}", "")))
+        for thread in range(pool.threads)
+    ]
+    try:
+        yield released.set
+    finally:
+        released.set()
+        del held
+
+
+async def test_44_one_client_cannot_take_all_password_checks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "MAX_QUEUED", 12)
+    pool = world.app.state.wiring.passwords.pool
+    users = [f"{number}@example.com" for number in range(18)]
+    for email in [*users, "ada@example.com"]:
+        await world.make_user(email)
+    networks = [world.client(f"2001:db8:0:{number}::1") for number in range(6)]  # of one /48
+
+    with held_hashes(pool) as release:
+        asked = [
+            asyncio.create_task(log_in(networks[number % 6], email))
+            for number, email in enumerate(users)
+        ]
+        await eventually(lambda: sum(task.done() for task in asked) == 6)  # what did not fit
+        somebody = asyncio.create_task(log_in(world.client("192.0.2.7"), "ada@example.com"))
+        await eventually(lambda: sum(task.done() for task in asked) == 7)
+        release()
+        answer = await somebody
+        statuses = [(await task).status_code for task in asked]
+
+    assert answer.status_code == 200
+    assert sorted(statuses) == [200] * 11 + [503] * 7

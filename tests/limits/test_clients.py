@@ -1,6 +1,8 @@
+from uuid import UUID
+
 import pytest
 
-from keyfob.limits.clients import client_bucket
+from keyfob.limits.clients import client_bucket, share_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,17 @@ def test_variants_of_an_address_share_a_bucket(address, bucket):
 
 def test_neighbouring_networks_are_two_clients():
     assert client_bucket("2001:db8:1:2::1") != client_bucket("2001:db8:1:3::1")
+
+
+def test_shares_nest_from_the_site_to_the_client_and_its_user():
+    user = UUID(int=7)
+
+    assert share_of("203.0.113.7") == ("203.0.113.7", "")
+    assert share_of("::ffff:203.0.113.7", user) == ("203.0.113.7", str(user))
+    assert share_of("2001:db8:1:203:4:5:6:7") == (
+        "2001:db8:1::/48",
+        "2001:db8:1:200::/56",
+        "2001:db8:1:203::/64",
+        "",
+    )
+    assert share_of(None) == share_of("no address") == ("unknown", "")

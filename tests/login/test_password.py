@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-from prometheus_client import REGISTRY
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
@@ -64,34 +62,6 @@ async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) ->
     assert answer.json()["code"] == "overloaded"
     assert int(answer.headers["retry-after"]) > 0
     assert statements == []
-
-
-async def test_a_sign_in_that_is_shed_is_not_read_and_is_counted_as_one(world: World) -> None:
-    overload(world)
-    labels = {"route": "/login", "method": "POST", "status": "503"}
-    before = REGISTRY.get_sample_value("keyfob_request_seconds_count", labels) or 0
-
-    for path in ("/login", "/auth/login/"):
-        answer = await world.api.post(path, content=b"{", headers={"Content-Type": "text/plain"})
-        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-
-    assert REGISTRY.get_sample_value("keyfob_request_seconds_count", labels) == before + 2
-    assert (await world.api.get("/login")).status_code == 405
-
-
-async def test_a_client_that_is_shed_waits_and_others_do_not(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.core.http.edge._GATE_SECONDS", 60)
-    overload(world)
-
-    shed = asyncio.create_task(world.api.post("/login", json={}))
-    assert (await world.api.get("/health/live")).status_code == 200
-
-    assert not shed.done()
-    shed.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await shed
 
 
 async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(

@@ -3,12 +3,15 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from keyfob.core.problems import Overloaded
 from keyfob.passwords import hashing
 from keyfob.passwords.hashing import HashingPool, usable_cores
+
+ONE, OTHER = ("192.0.2.1", ""), ("192.0.2.2", "")
 
 
 class Gate:
@@ -48,7 +51,7 @@ def make_pool() -> Iterator[Callable[..., HashingPool]]:
 
 
 async def test_work_runs_in_a_thread_of_the_pool_and_gives_its_result(make_pool):
-    name = await make_pool().run(lambda: threading.current_thread().name)
+    name = await make_pool().run(lambda: threading.current_thread().name, ONE)
 
     assert name.startswith("hashing-")
 
@@ -57,9 +60,9 @@ async def test_what_the_work_raises_reaches_the_caller_and_the_thread_lives_on(m
     pool = make_pool()
 
     with pytest.raises(ZeroDivisionError):
-        await pool.run(lambda: 1 // 0)
+        await pool.run(lambda: 1 // 0, ONE)
 
-    assert await pool.run(lambda: "alive") == "alive"
+    assert await pool.run(lambda: "alive", ONE) == "alive"
 
 
 async def test_no_thread_is_started_before_the_first_use(make_pool):
@@ -67,7 +70,7 @@ async def test_no_thread_is_started_before_the_first_use(make_pool):
     pool = make_pool(threads=3)
     assert set(threading.enumerate()) <= before
 
-    await pool.run(lambda: None)
+    await pool.run(lambda: None, ONE)
 
     assert len(set(threading.enumerate()) - before) == 3
 
@@ -87,7 +90,7 @@ async def test_only_the_threads_of_the_pool_have_a_lower_priority(make_pool):
     before = os.getpriority(os.PRIO_PROCESS, 0)
 
     theirs = await make_pool().run(
-        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), ONE
     )
 
     assert theirs == 19
@@ -100,16 +103,16 @@ async def test_a_system_that_refuses_a_lower_priority_still_hashes(make_pool, mo
 
     monkeypatch.setattr(hashing.os, "setpriority", refuse)
 
-    assert await make_pool().run(lambda: "hashed") == "hashed"
+    assert await make_pool().run(lambda: "hashed", ONE) == "hashed"
 
 
 async def test_beyond_the_budget_it_refuses_at_once_with_the_time_to_come_back(make_pool, gate):
     pool = make_pool(budget=1.0, first_estimate=2.5)
-    running = asyncio.create_task(pool.run(gate))
+    running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
     assert (pool.running, pool.queued, pool.expected_wait) == (1, 0, 2.5)
 
-    refused = pool.run(lambda: "never")
+    refused = pool.run(lambda: "never", ONE)
     with pytest.raises(Overloaded) as refusal:
         refused.send(None)  # one step: it was refused without waiting for anything
 
@@ -117,15 +120,15 @@ async def test_beyond_the_budget_it_refuses_at_once_with_the_time_to_come_back(m
     assert pool.queued == 0
     gate.opened.set()
     assert await running == "through"
-    assert await pool.run(lambda: "free again") == "free again"
+    assert await pool.run(lambda: "free again", ONE) == "free again"
 
 
 async def test_a_free_thread_is_used_however_long_a_hash_takes(make_pool, gate):
     pool = make_pool(threads=2, budget=1.0, first_estimate=60.0)
-    running = asyncio.create_task(pool.run(gate))
+    running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
 
-    assert await pool.run(lambda: "done") == "done"
+    assert await pool.run(lambda: "done", ONE) == "done"
 
     gate.opened.set()
     await running
@@ -136,12 +139,12 @@ async def test_the_expected_wait_follows_what_was_measured(make_pool, monkeypatc
     monkeypatch.setattr(hashing.time, "perf_counter", lambda: next(times))
     pool = make_pool(budget=30.0, first_estimate=9.0)
 
-    await pool.run(lambda: None)  # takes 1 s: replaces the estimate
-    await pool.run(lambda: None)  # takes 2 s: moves the mean by a fifth
+    await pool.run(lambda: None, ONE)  # takes 1 s: replaces the estimate
+    await pool.run(lambda: None, ONE)  # takes 2 s: moves the mean by a fifth
     monkeypatch.undo()
 
     gate = Gate()
-    running = asyncio.create_task(pool.run(gate))
+    running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
     assert pool.expected_wait == pytest.approx(1.2)
     gate.opened.set()
@@ -151,13 +154,13 @@ async def test_the_expected_wait_follows_what_was_measured(make_pool, monkeypatc
 async def test_the_queue_has_an_end_even_where_hashes_cost_nothing(make_pool, gate, monkeypatch):
     monkeypatch.setattr(hashing, "MAX_QUEUED", 2)
     pool = make_pool(first_estimate=0.0)
-    tasks = [asyncio.create_task(pool.run(gate))]
+    tasks = [asyncio.create_task(pool.run(gate, ONE))]
     await gate.entered()
-    tasks += [asyncio.create_task(pool.run(lambda: "queued")) for _ in range(2)]
+    tasks += [asyncio.create_task(pool.run(lambda: "queued", ONE)) for _ in range(2)]
     await asyncio.sleep(0)
 
     with pytest.raises(Overloaded):
-        await pool.run(lambda: "too many")
+        await pool.run(lambda: "too many", ONE)
 
     gate.opened.set()
     assert await asyncio.gather(*tasks) == ["through", "queued", "queued"]
@@ -166,10 +169,10 @@ async def test_the_queue_has_an_end_even_where_hashes_cost_nothing(make_pool, ga
 async def test_work_of_clients_that_left_is_not_done(make_pool, gate):
     pool = make_pool()
     done: list[str] = []
-    running = asyncio.create_task(pool.run(gate))
+    running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
-    left = [asyncio.create_task(pool.run(lambda: done.append("left"))) for _ in range(5)]
-    stayed = asyncio.create_task(pool.run(lambda: done.append("stayed")))
+    left = [asyncio.create_task(pool.run(lambda: done.append("left"), ONE)) for _ in range(5)]
+    stayed = asyncio.create_task(pool.run(lambda: done.append("stayed"), ONE))
     await asyncio.sleep(0)
     assert pool.queued == 6
 
@@ -197,18 +200,18 @@ async def test_work_cancelled_between_queue_and_thread_is_not_done(make_pool, mo
 
     monkeypatch.setattr(pool, "_next", cancelled_on_the_way)
     with pytest.raises(asyncio.CancelledError):
-        await pool.run(lambda: done.append("hashed"))
+        await pool.run(lambda: done.append("hashed"), ONE)
 
-    await pool.run(lambda: done.append("the next"))
+    await pool.run(lambda: done.append("the next"), ONE)
     assert done == ["cancelled", "the next"]
     assert pool.queued == 0
 
 
 async def test_closing_refuses_what_waits_and_what_comes(make_pool, gate):
     pool = make_pool()
-    running = asyncio.create_task(pool.run(gate))
+    running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
-    waiting = asyncio.create_task(pool.run(lambda: "never"))
+    waiting = asyncio.create_task(pool.run(lambda: "never", ONE))
     await asyncio.sleep(0)
 
     pool.close()
@@ -216,16 +219,61 @@ async def test_closing_refuses_what_waits_and_what_comes(make_pool, gate):
     with pytest.raises(Overloaded):
         await waiting
     with pytest.raises(Overloaded):
-        await pool.run(lambda: "never")
+        await pool.run(lambda: "never", ONE)
     gate.opened.set()
     assert await running == "through"
 
 
 async def test_closing_ends_the_threads(make_pool):
     pool = make_pool()
-    thread = await pool.run(threading.current_thread)
+    thread = await pool.run(threading.current_thread, ONE)
 
     pool.close()
 
     await asyncio.to_thread(thread.join, 30)
     assert not thread.is_alive()
+
+
+async def fill(pool: HashingPool, done: list[str], *names: str) -> list["asyncio.Task[None]"]:
+    """Let work wait, in this order; the letter that its name begins with is whose it is."""
+    tasks = []
+    for name in names:
+        work = partial(done.append, name)
+        tasks.append(asyncio.create_task(pool.run(work, ONE if name[0] == "a" else OTHER)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_whoever_comes_waits_for_a_turn_and_not_behind_all_of_another(make_pool, gate):
+    pool = make_pool()
+    done: list[str] = []
+    running = asyncio.create_task(pool.run(gate, ONE))
+    await gate.entered()
+    waiting = await fill(pool, done, "a1", "a2", "a3", "b1", "b2")
+
+    gate.opened.set()
+    await asyncio.gather(running, *waiting)
+
+    assert done == ["a1", "b1", "a2", "b2", "a3"]
+
+
+async def test_where_no_more_fits_the_newest_of_the_largest_share_gives_way(
+    make_pool, gate, monkeypatch
+):
+    monkeypatch.setattr(hashing, "MAX_QUEUED", 3)
+    pool = make_pool(first_estimate=0.0)
+    done: list[str] = []
+    running = asyncio.create_task(pool.run(gate, ONE))
+    await gate.entered()
+    waiting = await fill(pool, done, "a1", "a2", "a3")  # alone, one may use everything
+
+    waiting += await fill(pool, done, "b1")
+    with pytest.raises(Overloaded):
+        pool.ensure_room(ONE)
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: done.append("a4"), ONE)
+
+    gate.opened.set()
+    ended = await asyncio.gather(running, *waiting, return_exceptions=True)
+    assert [type(one) for one in ended] == [str, type(None), type(None), Overloaded, type(None)]
+    assert done == ["a1", "b1", "a2"]

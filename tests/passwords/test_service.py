@@ -10,16 +10,17 @@ from keyfob.settings import PasswordSettings, WrongSetting
 
 PASSWORD = SecretStr("Correct hörse 42")
 DJANGO = "pbkdf2_sha256$1000$Kan5Nrh2ozuXVNtTqoHvfH$WioRMrDmDd7DRwJMH7hrKUMIGseOltQqTkKYdnUF7Kc="
+ONE = ("192.0.2.1", "")
 ARGON2 = Argon2id(memory_kib=64, passes=1)
 
 
 async def test_a_password_matches_its_hash_and_no_other_does(passwords):
-    stored = await passwords.hash(PASSWORD)
+    stored = await passwords.hash(PASSWORD, ONE)
 
     assert stored.startswith("$bcrypt-sha256$v=2,t=2b,r=4$")
-    assert await passwords.matches(PASSWORD, stored) == PasswordMatch(True, new_hash=None)
-    assert not await passwords.matches(SecretStr("Correct hörse 43"), stored)
-    assert stored != await passwords.hash(PASSWORD)
+    assert await passwords.matches(PASSWORD, stored, ONE) == PasswordMatch(True, new_hash=None)
+    assert not await passwords.matches(SecretStr("Correct hörse 43"), stored, ONE)
+    assert stored != await passwords.hash(PASSWORD, ONE)
 
 
 @pytest.mark.parametrize("scheme", [Bcrypt(4), ARGON2])
@@ -34,29 +35,29 @@ async def test_a_password_matches_its_hash_and_no_other_does(passwords):
 )
 async def test_passwords_that_begin_alike_differ(pool, passwords, scheme, one, other):
     passwords = Passwords(pool, scheme, passwords.policy)
-    stored = await passwords.hash(SecretStr(one))
+    stored = await passwords.hash(SecretStr(one), ONE)
 
-    assert await passwords.matches(SecretStr(one), stored)
-    assert not await passwords.matches(SecretStr(other), stored)
+    assert await passwords.matches(SecretStr(one), stored, ONE)
+    assert not await passwords.matches(SecretStr(other), stored, ONE)
 
 
 async def test_nfc_and_nfd_of_a_password_are_one(passwords):
     nfc, nfd = (SecretStr(unicodedata.normalize(form, "pässwörtér")) for form in ("NFC", "NFD"))
     assert nfc != nfd
 
-    for stored in (await passwords.hash(nfc), await passwords.hash(nfd)):
+    for stored in (await passwords.hash(nfc, ONE), await passwords.hash(nfd, ONE)):
         for typed in (nfc, nfd):
-            assert await passwords.matches(typed, stored) == PasswordMatch(True, new_hash=None)
+            assert await passwords.matches(typed, stored, ONE) == PasswordMatch(True, new_hash=None)
 
 
 async def test_what_was_hashed_elsewhere_as_typed_matches_and_is_kept_in_nfc(passwords):
     nfc, nfd = (SecretStr(unicodedata.normalize(form, "pässwörtér")) for form in ("NFC", "NFD"))
     made_elsewhere = ARGON2.hash(nfd.get_secret_value())
 
-    match = await passwords.matches(nfd, made_elsewhere)
+    match = await passwords.matches(nfd, made_elsewhere, ONE)
 
     assert match.matches
-    assert await passwords.matches(nfc, match.new_hash) == PasswordMatch(True, new_hash=None)
+    assert await passwords.matches(nfc, match.new_hash, ONE) == PasswordMatch(True, new_hash=None)
 
 
 @pytest.mark.parametrize(
@@ -65,26 +66,30 @@ async def test_what_was_hashed_elsewhere_as_typed_matches_and_is_kept_in_nfc(pas
     ids=["made elsewhere", "another cost", "another scheme"],
 )
 async def test_a_hash_of_another_kind_is_made_anew_at_the_first_login(passwords, stored):
-    match = await passwords.matches(PASSWORD, stored)
+    match = await passwords.matches(PASSWORD, stored, ONE)
 
     assert match.new_hash.startswith("$bcrypt-sha256$v=2,t=2b,r=4$")
-    assert await passwords.matches(PASSWORD, match.new_hash) == PasswordMatch(True, new_hash=None)
+    assert await passwords.matches(PASSWORD, match.new_hash, ONE) == PasswordMatch(
+        True, new_hash=None
+    )
 
 
 async def test_a_wrong_password_makes_no_new_hash(passwords, scheme):
-    assert await passwords.matches(SecretStr("wrong"), DJANGO) == PasswordMatch(False)
+    assert await passwords.matches(SecretStr("wrong"), DJANGO, ONE) == PasswordMatch(False)
     assert scheme.hashed == []
 
 
 async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(pool, passwords):
     by_argon2 = Passwords(pool, ARGON2, passwords.policy)
 
-    match = await by_argon2.matches(PASSWORD, await passwords.hash(PASSWORD))
+    match = await by_argon2.matches(PASSWORD, await passwords.hash(PASSWORD, ONE), ONE)
 
     assert match.new_hash.startswith("$argon2id$v=19$m=64,t=1,p=1$")
-    assert await by_argon2.matches(PASSWORD, match.new_hash) == PasswordMatch(True, new_hash=None)
+    assert await by_argon2.matches(PASSWORD, match.new_hash, ONE) == PasswordMatch(
+        True, new_hash=None
+    )
     stronger = Passwords(pool, Argon2id(memory_kib=128, passes=1), passwords.policy)
-    assert (await stronger.matches(PASSWORD, match.new_hash)).new_hash.startswith(
+    assert (await stronger.matches(PASSWORD, match.new_hash, ONE)).new_hash.startswith(
         "$argon2id$v=19$m=128,"
     )
 
@@ -93,7 +98,7 @@ async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(pool, pas
 async def test_where_nothing_can_be_checked_a_hash_of_the_same_cost_is_made(
     passwords, scheme, stored
 ):
-    assert await passwords.matches(PASSWORD, stored) == PasswordMatch(False)
+    assert await passwords.matches(PASSWORD, stored, ONE) == PasswordMatch(False)
 
     assert scheme.hashed == [PASSWORD.get_secret_value()]
 
@@ -102,15 +107,15 @@ async def test_an_endless_password_matches_nothing_and_costs_as_much(passwords, 
     stored = Bcrypt(4).hash("x" * 5000)
 
     with recorded_hashes() as hashes:
-        assert not await passwords.matches(SecretStr("x" * 5000), stored)
+        assert not await passwords.matches(SecretStr("x" * 5000), stored, ONE)
     assert hashes == [4]
 
 
 async def test_a_lone_surrogate_is_no_failure(passwords):
-    stored = await passwords.hash(PASSWORD)
+    stored = await passwords.hash(PASSWORD, ONE)
 
-    assert not await passwords.matches(SecretStr("\ud800 surrogate"), stored)
-    assert not await passwords.matches(SecretStr("\ud800 surrogate"), None)
+    assert not await passwords.matches(SecretStr("\ud800 surrogate"), stored, ONE)
+    assert not await passwords.matches(SecretStr("\ud800 surrogate"), None, ONE)
 
 
 def test_a_match_shows_no_hash():

@@ -11,6 +11,7 @@ from keyfob.core.authority import Caller
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
+from keyfob.limits.clients import share_of
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import InvalidCredentials
@@ -53,7 +54,8 @@ class OwnPassword:
             Overloaded: more password checks wait than can be done in time.
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
-        self.passwords.ensure_room()
+        share = share_of(origin.address, caller.user_id)
+        self.passwords.ensure_room(share)
         account = await self.accounts.find(self.db, caller.user_id)
         if account is None:
             raise Unauthenticated
@@ -61,7 +63,7 @@ class OwnPassword:
             raise NoPassword
         await self._prove(account, current, origin)
         await self.passwords.ensure_acceptable(password, account["email_normal"], account["name"])
-        new_hash = await self.passwords.hash(password)
+        new_hash = await self.passwords.hash(password, share)
         return await self._replace(caller, account["password_hash"], new_hash, origin)
 
     async def _prove(self, account: Record, current: SecretStr, origin: Origin) -> None:
@@ -71,7 +73,9 @@ class OwnPassword:
         """
         email = Email(account["email"], account["email_normal"])
         seen = await self.guard.log.recall(self.db, account["id"], origin)
-        _, reservation = await self.guard.check(email, account, current, origin, known=seen.network)
+        _, reservation = await self.guard.check(
+            email, account, current, origin, known=seen.network, signed_in=account["id"]
+        )
         await self.guard.forgive(reservation)
 
     async def _replace(

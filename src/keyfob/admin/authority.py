@@ -8,6 +8,7 @@ from asyncpg import Record
 from keyfob.core.authority import Caller, Role, StepUp
 from keyfob.core.database import Tx
 from keyfob.core.origin import Origin
+from keyfob.limits.clients import share_of
 from keyfob.sessions.standing import Standing
 from keyfob.users.service import Users
 
@@ -23,6 +24,11 @@ class Actor:
     def user_id(self) -> UUID | None:
         """Whose deed it is in the audit log."""
         return self.caller.user_id if self.caller else None
+
+    @property
+    def share(self) -> tuple[str, ...]:
+        """Whose share of the hashing it takes (`limits.clients.share_of`)."""
+        return share_of(self.origin.address if self.origin else None, self.user_id)
 
 
 @dataclass(frozen=True)

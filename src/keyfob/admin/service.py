@@ -86,7 +86,7 @@ class Administration:
         password_hash = None
         if password is not None:
             await self.passwords.ensure_acceptable(password, email.normal, name)
-            password_hash = await self.passwords.hash(password)
+            password_hash = await self.passwords.hash(password, actor.share)
         async with self.db.begin() as tx:
             await self.authority.ensure(tx, actor)
             await self.authority.ensure_recent_above_user(tx, actor, role)

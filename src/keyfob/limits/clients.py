@@ -1,10 +1,14 @@
-"""Which addresses count as one client."""
+"""Which addresses count as one client, and which networks a client is part of."""
 
 import ipaddress
+from uuid import UUID
 
 UNKNOWN = "unknown"
 
 _NETWORK_BITS = 64
+
+# What a site is given, what a home is given, and one network (RFC 6177).
+_NESTED_BITS = (48, 56, _NETWORK_BITS)
 
 
 def client_bucket(address: str) -> str:
@@ -15,13 +19,28 @@ def client_bucket(address: str) -> str:
     2.5.5.2) counts as its IPv4 form, textual variants count as one, and whatever is no address
     shares the bucket "unknown".
     """
+    return _buckets(address)[-1]
+
+
+def share_of(address: str | None, user_id: UUID | None = None) -> tuple[str, ...]:
+    """Return the nested shares that a client's work belongs to, the largest first.
+
+    The /48, /56 and /64 of an IPv6 address, or the IPv4 address; in it the user, where the work is
+    for somebody who is signed in. Threat: whoever has a /48 has 65,536 networks of 64 bits.
+    """
+    return (*_buckets(address or UNKNOWN), str(user_id or ""))
+
+
+def _buckets(address: str) -> list[str]:
     try:
         parsed = ipaddress.ip_address(address.strip())
     except ValueError:
-        return UNKNOWN
+        return [UNKNOWN]
     if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
+        return [str(parsed)]
     if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    network = int(parsed) >> _NETWORK_BITS << _NETWORK_BITS
-    return f"{ipaddress.IPv6Address(network)}/{_NETWORK_BITS}"
+        return [str(parsed.ipv4_mapped)]
+    return [
+        f"{ipaddress.IPv6Address(int(parsed) >> (128 - bits) << (128 - bits))}/{bits}"
+        for bits in _NESTED_BITS
+    ]

@@ -10,13 +10,14 @@ from pydantic import SecretStr
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
-from keyfob.limits.clients import UNKNOWN
+from keyfob.limits.clients import UNKNOWN, share_of
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import Reservation, SignInThrottle
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
+from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.users.email import Email
 
@@ -36,7 +37,14 @@ class GuardedPasswords:
     throttled_log: LocalRate
 
     async def check(
-        self, email: Email, user: Record | None, password: SecretStr, origin: Origin, *, known: bool
+        self,
+        email: Email,
+        user: Record | None,
+        password: SecretStr,
+        origin: Origin,
+        *,
+        known: bool,
+        signed_in: UUID | None = None,
     ) -> tuple[PasswordMatch, Reservation]:
         """Check the password of an account, or of none; hand the reservation to `forgive` then.
 
@@ -50,6 +58,7 @@ class GuardedPasswords:
             password: the guess.
             origin: where it comes from.
             known: the account has signed in from that network before.
+            signed_in: who asks, where it is somebody who holds a session.
 
         Raises:
             InvalidCredentials: unknown address or wrong password, alike in body and in time.
@@ -59,7 +68,8 @@ class GuardedPasswords:
         user_id: UUID | None = user["id"] if user else None
         reservation = await self._reserve(email, user_id, origin)
         looks = known or reservation.refusal is None
-        match = await self._match(user, password, reservation, looks=looks)
+        share = share_of(origin.address, signed_in)
+        match = await self._match(user, password, reservation, share, looks=looks)
         if user is None or not match:
             reason = _reason(user) if looks else Reason.THROTTLED
             await self.log.refused(self.db, email, user_id, reason, origin)
@@ -82,7 +92,13 @@ class GuardedPasswords:
             raise
 
     async def _match(
-        self, user: Record | None, password: SecretStr, reservation: Reservation, *, looks: bool
+        self,
+        user: Record | None,
+        password: SecretStr,
+        reservation: Reservation,
+        share: Share,
+        *,
+        looks: bool,
     ) -> PasswordMatch:
         """Check the password, or spend as much where it is not looked at, whatever it is.
 
@@ -92,7 +108,7 @@ class GuardedPasswords:
         stored = user["password_hash"] if user else None
         check = self.passwords.matches if looks else self.passwords.pretend
         try:
-            return await check(password, stored)
+            return await check(password, stored, share)
         except Problem:
             await self.throttle.withdraw(reservation)
             raise

@@ -69,7 +69,7 @@ class Reauthentication:
         seen = await self.log.recall(self.db, caller.user_id, origin)
         email = Email(account["email"], account["email_normal"])
         _, reservation = await self.guard.check(
-            email, account, password, origin, known=seen.network
+            email, account, password, origin, known=seen.network, signed_in=caller.user_id
         )
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)

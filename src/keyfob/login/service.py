@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
+from keyfob.limits.clients import share_of
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
@@ -51,8 +52,8 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
-        # Before any query, and once more after the door: its body may have taken its time.
-        self.passwords.ensure_room()
+        # Before any query: a refusal costs as little as it can.
+        self.passwords.ensure_room(share_of(origin.address))
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
         seen = await self.log.recall(self.db, user["id"] if user else _NOBODY, origin)

@@ -1,7 +1,7 @@
 """The pool in which passwords are hashed: bounded in threads, in queue and in priority.
 
 A hash costs a fifth of a second of a core, on purpose. Here that cost is kept away from the event
-loop, and from everyone who does not sign in.
+loop, from everyone who does not sign in, and one client's hashes from everybody else's.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from keyfob.core.problems import Overloaded
+from keyfob.passwords.fair_queue import FairQueue, Share
 
 T = TypeVar("T")
 
@@ -36,11 +36,21 @@ def usable_cores() -> int:
 
 class _Job(NamedTuple):
     work: Callable[[], Any]
+    share: Share
     future: Future[Any]
+
+    def refuse(self, refusal: Overloaded) -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(refusal)
 
 
 class HashingPool:
     """Runs hashes in its own daemon threads, started at the first use.
+
+    Each hash belongs to a share, such as a client's. The shares take turns, so that whoever comes
+    waits for the hashes that are being made, and not behind all that another has asked for; alone,
+    one may use everything. Where more wait than can be done within the budget, the newest hash of
+    the largest share is refused.
 
     Args:
         threads: how many hash at once; 0: one for each usable core.
@@ -55,7 +65,7 @@ class HashingPool:
         self._budget = budget
         self._mean = first_estimate
         self._measured = False
-        self._jobs: deque[_Job] = deque()
+        self._jobs: FairQueue[_Job] = FairQueue()
         self._running = 0
         self._started = False
         self._closed = False
@@ -73,30 +83,32 @@ class HashingPool:
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until a hash asked for now would begin; 0 where a thread is free."""
+        """Seconds until all that is asked for has begun; 0 where a thread is free."""
         ahead = self.queued + self._running
         return 0.0 if ahead < self.threads else self._mean * ahead / self.threads
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], share: Share) -> T:
         """Do the work in a thread of the pool and return its result, or raise what it raised.
 
         When the awaiting task is cancelled (its client left), work that still waits is dropped.
 
         Raises:
-            Overloaded: the expected wait is over the budget, or the pool is closed. At once.
+            Overloaded: more waits than the budget allows, and most of it in this share; or the
+                pool is closed. At once, or when others come while this waits.
         """
-        job = _Job(work, Future())
+        job = _Job(work, share, Future())
         with self._changed:
-            self.ensure_room()
-            self._start()
-            self._jobs.append(job)
-            self._changed.notify()
+            gives_way = self._admit(job)
+        if gives_way is job:
+            raise self._refusal()
+        if gives_way:
+            gives_way.refuse(self._refusal())
         try:
             # Cancelling the wrapper cancels the future, so a thread that took it will not begin.
             result: T = await asyncio.wrap_future(job.future)
         except asyncio.CancelledError:
             with self._changed, contextlib.suppress(ValueError):
-                self._jobs.remove(job)
+                self._jobs.remove(job, share)
             raise
         return result
 
@@ -104,22 +116,43 @@ class HashingPool:
         """Stop the threads; what waits is refused with Overloaded, what runs ends unheard."""
         with self._changed:
             self._closed = True
-            refused = list(self._jobs)
-            self._jobs.clear()
+            refused = [self._jobs.take() for _ in range(self.queued)]
             self._changed.notify_all()
         for job in refused:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(Overloaded())
+            job.refuse(Overloaded())
 
-    def ensure_room(self) -> None:
+    def ensure_room(self, share: Share) -> None:
         """Refuse what `run` would refuse now.
 
         Raises:
             Overloaded: as there.
         """
-        wait = self.expected_wait
-        if self._closed or wait > self._budget or self.queued >= MAX_QUEUED:
-            raise Overloaded(retry_after=math.ceil(wait - self._budget))
+        job = _Job(lambda: None, share, Future())
+        with self._changed:
+            is_full = self._is_full()
+            self._jobs.put(job, share)
+            gives_way = self._jobs.newest_of_largest()
+            self._jobs.remove(job, share)
+        if is_full and gives_way is job:
+            raise self._refusal()
+
+    def _admit(self, job: _Job) -> _Job | None:
+        """Let a job wait, and return the one that has to give way to it; it may be that job."""
+        is_full = self._is_full()
+        self._jobs.put(job, job.share)
+        if is_full:
+            gives_way = self._jobs.newest_of_largest()
+            self._jobs.remove(gives_way, gives_way.share)
+            return gives_way
+        self._start()
+        self._changed.notify()
+        return None
+
+    def _is_full(self) -> bool:
+        return self._closed or self.expected_wait > self._budget or self.queued >= MAX_QUEUED
+
+    def _refusal(self) -> Overloaded:
+        return Overloaded(retry_after=math.ceil(self.expected_wait - self._budget))
 
     def _start(self) -> None:
         if not self._started:
@@ -142,7 +175,7 @@ class HashingPool:
             if self._closed:
                 return None
             self._running += 1
-            return self._jobs.popleft()
+            return self._jobs.take()
 
     def _do(self, job: _Job) -> None:
         begun = time.perf_counter()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from keyfob.passwords import forms
+from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
 from keyfob.passwords.schemes import Scheme
@@ -43,25 +44,25 @@ class Passwords:
         """
         await self.policy.ensure_acceptable(password.get_secret_value(), email, name)
 
-    async def hash(self, password: SecretStr) -> str:
-        """Return a hash to store.
+    async def hash(self, password: SecretStr, share: Share) -> str:
+        """Return a hash to store; `share` is whose it is (`limits.clients.share_of`).
 
         Raises:
-            Overloaded: too many hashes wait.
+            Overloaded: too many hashes wait, most of them of this share.
         """
         return await self.pool.run(
-            lambda: self.scheme.hash(normalised(password.get_secret_value()))
+            lambda: self.scheme.hash(normalised(password.get_secret_value())), share
         )
 
-    def ensure_room(self) -> None:
+    def ensure_room(self, share: Share) -> None:
         """Refuse where a check asked for now would be refused.
 
         Raises:
-            Overloaded: too many hashes wait.
+            Overloaded: too many hashes wait, most of them of this share.
         """
-        self.pool.ensure_room()
+        self.pool.ensure_room(share)
 
-    async def matches(self, password: SecretStr, stored: str | None) -> PasswordMatch:
+    async def matches(self, password: SecretStr, stored: str | None, share: Share) -> PasswordMatch:
         """Tell whether this is the password behind the stored hash.
 
         Where nothing is stored (an unknown e-mail, an account without a password) or nothing that
@@ -69,17 +70,19 @@ class Passwords:
         takes as long.
 
         Raises:
-            Overloaded: too many hashes wait.
+            Overloaded: too many hashes wait, most of them of this share.
         """
-        return await self.pool.run(lambda: self._match(password.get_secret_value(), stored))
+        return await self.pool.run(lambda: self._match(password.get_secret_value(), stored), share)
 
-    async def pretend(self, password: SecretStr, stored: str | None) -> PasswordMatch:
+    async def pretend(self, password: SecretStr, stored: str | None, share: Share) -> PasswordMatch:
         """Take as long as a wrong password would, whatever it is; it is never right.
 
         Raises:
-            Overloaded: too many hashes wait.
+            Overloaded: too many hashes wait, most of them of this share.
         """
-        return await self.pool.run(lambda: self._pretend(password.get_secret_value(), stored))
+        return await self.pool.run(
+            lambda: self._pretend(password.get_secret_value(), stored), share
+        )
 
     def _match(self, password: str, stored: str | None) -> PasswordMatch:
         check = forms.check_of(stored) if stored else None

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import UNKNOWN
+from keyfob.limits.clients import UNKNOWN, share_of
 from keyfob.limits.service import SignInThrottle
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind
@@ -112,7 +112,7 @@ class Recovery:
             raise InvalidLink
         user = await self.users.get(link["user_id"])
         await self.passwords.ensure_acceptable(password, user["email_normal"], user["name"])
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, share_of(origin.address))
 
         async with self.db.begin() as tx:
             account = await self.credentials.hold(tx, link["user_id"])

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
+from keyfob.limits.clients import share_of
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.mail.models import Recipient
@@ -55,7 +56,7 @@ class Registration:
             return None
         await self.passwords.ensure_acceptable(password, email.normal, name)
         # Hashed before the address is looked up, so that a taken one costs the same.
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, share_of(origin.address))
         async with self.db.begin() as tx:
             user_id = await self.users.add(tx, email, password_hash, name=name, locale=locale)
             tokens = await self.sessions.open(tx, user_id, origin)

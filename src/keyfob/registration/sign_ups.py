@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
+from keyfob.limits.clients import share_of
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -60,7 +61,7 @@ class SignUps:
             Overloaded: too many passwords wait to be hashed.
         """
         await self.passwords.ensure_acceptable(password, email.normal, name)
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, share_of(origin.address))
         payload = {
             "email": email.typed,
             "password_hash": password_hash,

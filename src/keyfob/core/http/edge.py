@@ -1,13 +1,11 @@
 """The outermost layer, in plain ASGI: what every request passes before a route and after it."""
 
-import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
@@ -24,21 +22,10 @@ log = structlog.get_logger("keyfob.http")
 
 _JSON = (b"content-type", b"application/json")
 
-# Threat: a client that asks again at once, whatever Retry-After says, takes the others' time.
-_GATE_SECONDS = 0.04
-
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 
 # Successes of these are counted but not logged line by line: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
-
-
-class Gate(NamedTuple):
-    """What a route would refuse in any case, and that costs nothing to know."""
-
-    route: BaseRoute
-    check: Callable[[], None]
-    """Raises a Problem where nobody is let in now."""
 
 
 class Edge:
@@ -53,7 +40,6 @@ class Edge:
         trusted_proxies: Sequence[Network],
         hsts: str | None,
         hot: Mapping[tuple[str, str], HotRoute],
-        gates: Mapping[tuple[str, str], Gate],
     ) -> None:
         self._app = app
         self._root_path = root_path
@@ -62,7 +48,6 @@ class Edge:
         self._always = always_sent(hsts=hsts)
         self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
         self._hot = hot
-        self._gates = gates
         self._observers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +63,6 @@ class Edge:
             place = (scope["method"], self._settle_path(scope))
             hot = self._hot.get(place)
             if hot is None:
-                await self._pass_gate(place, scope)
                 await self._app(scope, receive, answer.send)
             else:
                 scope["route"] = hot
@@ -95,17 +79,6 @@ class Edge:
             await answer.refuse(Problem(), scope, receive)
         finally:
             self._observe(scope, answer.status, time.perf_counter() - started)
-
-    async def _pass_gate(self, place: tuple[str, str], scope: Scope) -> None:
-        gate = self._gates.get(place)
-        if gate is None:
-            return
-        scope["route"] = gate.route  # what is refused here is counted as that route's
-        try:
-            gate.check()
-        except Problem:
-            await asyncio.sleep(_GATE_SECONDS)
-            raise
 
     def _name_request(self, scope: Scope) -> str:
         """Take the X-Request-ID of a trusted proxy, or make one."""

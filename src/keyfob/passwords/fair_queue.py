@@ -1,0 +1,82 @@
+"""A queue in which nobody's wait depends on how much somebody else has put into it.
+
+What waits is kept by shares that nest: a network, the smaller networks in it, their clients. Who is
+next goes round among the shares, in each of them round among those within it; who has to give way
+is the newest of the largest.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# From the largest share to the smallest that a piece of work belongs to, such as a network, a
+# smaller one and an address. No one of them begins another.
+Share = tuple[str, ...]
+
+
+class FairQueue(Generic[T]):
+    """The work that waits in one share: its own in order, or that of the shares within it."""
+
+    def __init__(self) -> None:
+        self._own: deque[T] = deque()
+        self._within: dict[str, FairQueue[T]] = {}  # whose turn it is comes first
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def put(self, work: T, share: Sequence[str]) -> None:
+        """Add work at the end of its share."""
+        self._size += 1
+        if not share:
+            self._own.append(work)
+            return
+        self._within.setdefault(share[0], FairQueue()).put(work, share[1:])
+
+    def take(self) -> T:
+        """Remove and return what is next; its share is the last to have a turn again.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        if not self._within:
+            work = self._own.popleft()
+        else:
+            name, part = next(iter(self._within.items()))
+            work = part.take()
+            del self._within[name]
+            if part:
+                self._within[name] = part
+        self._size -= 1
+        return work
+
+    def newest_of_largest(self) -> T:
+        """Return the newest work of the largest share, which still waits; of two alike, the later.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        if not self._within:
+            return self._own[-1]
+        return max(reversed(self._within.values()), key=len).newest_of_largest()
+
+    def remove(self, work: T, share: Sequence[str]) -> None:
+        """Remove work that waits in a share.
+
+        Raises:
+            ValueError: it does not wait there any more.
+        """
+        if not share:
+            self._own.remove(work)
+        elif share[0] not in self._within:
+            raise ValueError("nothing waits in that share")
+        else:
+            self._within[share[0]].remove(work, share[1:])
+            self._drop_if_empty(share[0])
+        self._size -= 1
+
+    def _drop_if_empty(self, name: str) -> None:
+        if not self._within[name]:
+            del self._within[name]
