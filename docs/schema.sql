@@ -121,7 +121,11 @@ CREATE TABLE public.one_time_tokens (
     email_normal text,
     password_hash text,
     created_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    name text,
+    locale text,
+    attempts_left smallint DEFAULT 5 NOT NULL,
+    is_spare boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.outbox (
@@ -232,6 +236,8 @@ CREATE TABLE public.users (
     timezone text,
     must_change_password boolean DEFAULT false NOT NULL,
     erase_at timestamp with time zone,
+    first_proven_at timestamp with time zone,
+    registered_itself boolean DEFAULT true NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );
@@ -270,10 +276,7 @@ ALTER TABLE ONLY public.login_events_default
     ADD CONSTRAINT login_events_default_pkey PRIMARY KEY (at, id);
 
 ALTER TABLE ONLY public.one_time_tokens
-    ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (user_id, kind);
-
-ALTER TABLE ONLY public.one_time_tokens
-    ADD CONSTRAINT one_time_tokens_token_hash_key UNIQUE (token_hash);
+    ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (token_hash);
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
@@ -335,6 +338,8 @@ CREATE INDEX login_events_default_user_id_at_idx ON public.login_events_default 
 
 CREATE INDEX one_time_tokens_expire ON public.one_time_tokens USING btree (expires_at);
 
+CREATE INDEX one_time_tokens_user ON public.one_time_tokens USING btree (user_id, kind);
+
 CREATE INDEX outbox_due ON public.outbox USING btree (due_at) WHERE (failed_at IS NULL);
 
 CREATE INDEX outbox_failed ON public.outbox USING btree (failed_at) WHERE (failed_at IS NOT NULL);
@@ -368,6 +373,8 @@ CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHE
 CREATE INDEX users_search ON public.users USING gin (search_text public.gin_trgm_ops);
 
 CREATE INDEX users_to_erase ON public.users USING btree (erase_at) WHERE (erase_at IS NOT NULL);
+
+CREATE INDEX users_waiting ON public.users USING btree (created_at) WHERE ((first_proven_at IS NULL) AND (password_hash IS NULL) AND registered_itself);
 
 CREATE INDEX webauthn_challenges_expire ON public.webauthn_challenges USING btree (expires_at);
 

@@ -14,6 +14,7 @@ import pytest
 from keyfob.core.problems import Problem
 from keyfob.settings import Settings
 from keyfob.settings.loading import secret_fields, variable_of
+from keyfob.users.errors import UnprovenRole
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "keyfob"
@@ -237,8 +238,9 @@ def kinds_of_problem() -> list[type[Problem]]:
 
 
 def test_every_problem_has_a_code_of_its_own() -> None:
+    """But for one that an owner and an administrator meet: each is told it by another status."""
     kinds = kinds_of_problem()
-    codes = Counter(kind.code for kind in kinds)
+    codes = Counter(kind.code for kind in kinds if kind is not UnprovenRole)
 
     assert len(kinds) > 20
     assert [code for code, count in codes.items() if count > 1] == []

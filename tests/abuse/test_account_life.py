@@ -244,17 +244,19 @@ async def test_a_link_of_any_kind_is_no_token_of_any_other(world: World) -> None
     user_id = await world.make_user()
     ada = await world.log_in()
     tokens = {kind: await link_of(world, user_id, kind, "ada@example.com") for kind in Kind}
-    takers: dict[Kind, tuple[str, dict[str, str]]] = {
-        Kind.VERIFY_EMAIL: ("/verify-email/confirm", {}),
-        Kind.RECOVER: ("/recover/confirm", {"password": NEW_PASSWORD}),
-        Kind.CHANGE_EMAIL: ("/me/email/confirm", {}),
-    }
+    choosing = {Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD}
+    takers: list[tuple[str, dict[str, str], set[Kind]]] = [
+        ("/verify-email/confirm", {}, {Kind.VERIFY_EMAIL}),
+        ("/verify-email/confirm", {"password": PASSWORD}, {Kind.VERIFY_EMAIL}),
+        ("/recover/confirm", {"password": NEW_PASSWORD}, choosing),
+        ("/me/email/confirm", {}, {Kind.CHANGE_EMAIL}),
+    ]
 
-    for taker, (path, more) in takers.items():
-        wrong = [token for kind, token in tokens.items() if kind is not taker]
+    for path, more, own in takers:
+        wrong = [token for kind, token in tokens.items() if kind not in own]
         for token in [*wrong, ada.access, ada.refresh]:
             answer = await world.api.post(path, json={"token": token, **more}, headers=ada.headers)
-            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_link"), taker
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_link"), path
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == len(Kind)
     assert (await world.me(ada)).status_code == 200
 

@@ -200,9 +200,7 @@ async def test_what_is_no_token_of_ours_is_refused(
 async def test_a_token_works_once_and_until_it_expires(
     world: World, ada: SignedIn, ada_id: UUID, clock: MovableClock, settings: Settings
 ) -> None:
-    older = await issue(world, ada_id, "first@example.org")
     token = await issue(world, ada_id)
-    assert (await confirm(world, ada, older)).status_code == 400
     assert (await confirm(world, ada, token)).status_code == 204
     assert (await confirm(world, ada, token)).json()["code"] == "invalid_link"
 
@@ -214,7 +212,7 @@ async def test_a_token_works_once_and_until_it_expires(
     assert await email_of(world, later) == NEW
 
 
-@pytest.mark.parametrize("kind", [Kind.RECOVER, Kind.VERIFY_EMAIL])
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.CHANGE_EMAIL}))
 async def test_a_token_of_another_kind_is_none(
     world: World, ada: SignedIn, ada_id: UUID, kind: Kind
 ) -> None:

@@ -1,5 +1,6 @@
 """Accounts made for somebody else: invitations, recoveries, and passwords to be changed."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +52,7 @@ async def test_an_account_without_a_password_is_an_invitation(
 async def test_who_was_invited_can_also_ask_for_a_link(
     mailbox: Mailbox, world: World, admin: SignedIn
 ) -> None:
-    """The invitation lives as long as any link, and its reader may come late."""
+    """Whose mail went astray, or came too late."""
     await create(world, admin)
     await mailbox.next(subject=INVITED)
 
@@ -110,12 +111,12 @@ async def test_a_link_is_sent_and_written_down(
         {"email": "a***@example.com"},
     )
     assert str(event["actor_id"]) == (await world.me(admin)).json()["id"]
-    # Nothing has changed until the link is used; the older one is dead.
+    # Nothing has changed until the link is used; then the older one is dead, too.
     assert (await world.me(ada)).status_code == 200
     assert (await try_to_sign_in(world)).status_code == 200
-    assert (await recover(world, older)).json()["code"] == "invalid_link"
     assert (await recover(world, token)).status_code == 204
     assert (await world.me(ada)).status_code == 401
+    assert (await recover(world, older)).json()["code"] == "invalid_link"
 
 
 @pytest.mark.parametrize("what", ["invite", "recover"])
@@ -177,14 +178,58 @@ async def test_the_first_sign_in_with_a_given_password_asks_for_another(
     assert (await recover(world, body["token"])).json()["code"] == "invalid_link"
 
 
-async def test_each_sign_in_gives_another_token_and_only_the_newest_is_good(
+async def test_each_sign_in_gives_another_token_beside_those_of_others_and_one_is_used(
     world: World, admin: SignedIn
 ) -> None:
+    """Threat: whoever knows the password that was given would kill the token of its user."""
     await create(world, admin, password=PASSWORD, must_change_password=True)
     older, newer = [(await try_to_sign_in(world)).json()["token"] for _ in range(2)]
 
-    assert (await recover(world, older)).json()["code"] == "invalid_link"
-    assert (await recover(world, newer)).status_code == 204
+    assert (await recover(world, older)).status_code == 204
+    assert (await recover(world, newer, "a third horse")).json()["code"] == "invalid_link"
+
+
+async def test_sign_ins_that_ask_for_another_password_do_not_fill_the_table(
+    world: World, admin: SignedIn
+) -> None:
+    await create(world, admin, password=PASSWORD, must_change_password=True)
+
+    tokens = [(await try_to_sign_in(world)).json()["token"] for _ in range(12)]
+
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 10
+    assert (await recover(world, tokens[-1])).status_code == 204
+
+
+async def test_the_token_of_a_given_password_kills_no_invitation(
+    mailbox: Mailbox, world: World, admin: SignedIn
+) -> None:
+    """Threat: somebody else was given the password on paper, and takes the account for good."""
+    made = await create(world, admin, password=PASSWORD, must_change_password=True)
+    await send(world, admin, made.json()["id"], "invite")
+    invited = await token_from(mailbox, "Ada@example.com", INVITED)
+
+    token = (await try_to_sign_in(world)).json()["token"]
+    assert (await recover(world, token, "the thief's own")).status_code == 204
+
+    assert (await recover(world, invited)).status_code == 204
+    assert (await try_to_sign_in(world, password="the thief's own")).status_code == 401
+    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+
+
+async def test_an_invitation_lives_a_week(
+    mailbox: Mailbox, world: World, admin: SignedIn, clock: MovableClock
+) -> None:
+    await create(world, admin)
+    await create(world, admin, email="bob@example.com")
+    mail = await mailbox.next(to="Ada@example.com", subject=INVITED)
+    late = await token_from(mailbox, "bob@example.com", INVITED)
+    assert f"until {clock.now() + timedelta(days=7):%Y-%m-%d %H:%M} UTC" in mail.text
+
+    clock.advance(7 * 86400 - 1)
+    assert (await recover(world, *mail.tokens())).status_code == 204
+    clock.advance(1)
+
+    assert (await recover(world, late)).json()["code"] == "invalid_link"
 
 
 async def test_a_wrong_password_tells_nothing_of_it(world: World, admin: SignedIn) -> None:
@@ -263,10 +308,9 @@ async def test_no_administrator_sees_a_token_or_a_password(
     assert not any("password_hash" in text or "$2b$" in text for text in said)
 
 
-async def test_an_invitation_and_a_recovery_are_of_one_kind(
+async def test_an_invitation_and_a_recovery_are_two_and_the_use_of_one_ends_both(
     mailbox: Mailbox, world: World, admin: SignedIn
 ) -> None:
-    """So that whichever came last is the only one that is good."""
     made = await create(world, admin)
     user_id = made.json()["id"]
     invited = await token_from(mailbox, "Ada@example.com", INVITED)
@@ -274,5 +318,9 @@ async def test_an_invitation_and_a_recovery_are_of_one_kind(
     recovering = await token_from(mailbox, "Ada@example.com", RECOVER)
 
     links = world.service(OneTimeTokens)
-    assert await links.find(world.db, Kind.RECOVER, invited) is None
+    assert await links.find(world.db, Kind.INVITE, invited) is not None
     assert await links.find(world.db, Kind.RECOVER, recovering) is not None
+
+    assert (await recover(world, invited)).status_code == 204
+
+    assert (await recover(world, recovering)).json()["code"] == "invalid_link"

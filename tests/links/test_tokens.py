@@ -1,4 +1,4 @@
-"""One-time tokens: one live a user and kind, spent once, kept as a digest."""
+"""One-time tokens: side by side, spent once, kept as a digest."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import World
 
-from keyfob.links.models import Kind
+from keyfob.links.models import Kind, SignUp
 from keyfob.links.service import OneTimeTokens
 from keyfob.users.email import Email
 
@@ -54,14 +54,16 @@ async def test_a_token_has_256_random_bits_and_only_its_digest_is_kept(
 async def test_it_is_found_until_it_is_spent_and_spent_once(
     world: World, tokens: OneTimeTokens, ada: UUID
 ) -> None:
-    token = await issue(world, ada, email=Email.parse("Ada@Example.org"), password_hash="a hash")
+    token = await issue(
+        world, ada, email=Email.parse("Ada@Example.org"), sign_up=SignUp("a hash", "Ada", "ru")
+    )
 
     for _ in range(2):
         found = await tokens.find(world.db, Kind.RECOVER, token)
         assert found is not None
         assert (found["user_id"], found["kind"]) == (ada, "recover")
         assert (found["email"], found["email_normal"]) == ("Ada@Example.org", "ada@example.org")
-        assert found["password_hash"] == "a hash"
+        assert (found["password_hash"], found["name"], found["locale"]) == ("a hash", "Ada", "ru")
     assert await spend(world, token) == ada
     assert await spend(world, token) is None
     assert await tokens.find(world.db, Kind.RECOVER, token) is None
@@ -78,19 +80,50 @@ async def test_one_of_another_kind_is_none(world: World, tokens: OneTimeTokens, 
         assert await spend(world, token, kind) == ada
 
 
-async def test_a_newer_one_kills_the_older_of_its_kind_and_user_alone(
-    world: World, ada: UUID
+async def test_those_of_one_user_and_kind_live_side_by_side(world: World, ada: UUID) -> None:
+    issued = [await issue(world, ada) for _ in range(3)]
+
+    assert [await spend(world, token) for token in reversed(issued)] == [ada] * 3
+
+
+async def test_none_of_a_blocked_user_is_good(
+    world: World, tokens: OneTimeTokens, ada: UUID
 ) -> None:
-    bob = await world.make_user("bob@example.com")
-    older, of_bob = await issue(world, ada), await issue(world, bob)
-    verifying = await issue(world, ada, Kind.VERIFY_EMAIL)
+    issued = {kind: await issue(world, ada, kind) for kind in Kind}
+    await world.db.execute("UPDATE users SET status = 'blocked'")
 
-    newer = await issue(world, ada)
+    for kind, token in issued.items():
+        assert await tokens.find(world.db, kind, token) is None
+        assert await spend(world, token, kind) is None
+        assert not await tokens.take_attempt(kind, token)
 
-    assert await spend(world, older) is None
-    assert await spend(world, newer) == ada
-    assert await spend(world, of_bob) == bob
-    assert await spend(world, verifying, Kind.VERIFY_EMAIL) == ada
+
+async def test_a_link_takes_five_guesses_however_many_come_at_once(
+    world: World, tokens: OneTimeTokens, ada: UUID
+) -> None:
+    token = await issue(world, ada, Kind.VERIFY_EMAIL)
+
+    taken = await asyncio.gather(*(tokens.take_attempt(Kind.VERIFY_EMAIL, token) for _ in range(9)))
+    assert sorted(taken) == [False] * 4 + [True] * 5
+
+    await tokens.give_attempt_back(token)
+    assert await tokens.take_attempt(Kind.VERIFY_EMAIL, token)
+    assert not await tokens.take_attempt(Kind.VERIFY_EMAIL, token)
+    assert await spend(world, token, Kind.VERIFY_EMAIL) == ada
+
+
+async def test_of_many_the_newest_can_be_kept(
+    world: World, tokens: OneTimeTokens, clock: MovableClock, ada: UUID
+) -> None:
+    issued = []
+    for _ in range(4):
+        clock.advance(1)
+        issued.append(await issue(world, ada))
+
+    async with world.db.begin() as tx:
+        await tokens.kill_older(tx, ada, Kind.RECOVER, kept=2)
+
+    assert [await spend(world, token) for token in issued] == [None, None, ada, ada]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +148,7 @@ async def test_killing_takes_the_kinds_that_are_named_or_all(
     async with world.db.begin() as tx:
         await tokens.kill(tx, ada, Kind.RECOVER)
     alive = [kind for kind, token in issued.items() if await tokens.find(world.db, kind, token)]
-    assert alive == [Kind.VERIFY_EMAIL, Kind.CHANGE_EMAIL]
+    assert alive == [kind for kind in Kind if kind is not Kind.RECOVER]
 
     async with world.db.begin() as tx:
         await tokens.kill(tx, ada)
@@ -128,12 +161,12 @@ async def test_what_expired_is_kept_a_week(
     await issue(world, ada)
     clock.advance(MINUTES_30 + 7 * 86400)
     await tokens.clean_up()
-    assert await tokens.find_of_user(world.db, ada, Kind.RECOVER) is not None
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 1
 
     clock.advance(1)
     await tokens.clean_up()
 
-    assert await tokens.find_of_user(world.db, ada, Kind.RECOVER) is None
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
 
 
 async def test_a_worker_sweeps_them_now_and_then(world: World) -> None:

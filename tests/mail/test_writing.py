@@ -24,6 +24,8 @@ TOLD: dict[str, Any] = {
     "new_email": "b***@example.com",
     "codes_left": 9,
     "erase_at": "2026-12-06 12:00 UTC",
+    "is_first_proof": True,
+    "is_kept": True,
     "expires_at": "2026-11-22 12:30 UTC",
     "name": "Ada Lovelace",
 }

@@ -1,6 +1,7 @@
 """A forgotten password: a link to the address, and a new password."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +14,15 @@ from tests.fixtures.links import (
     ask,
     recover,
     recovery_token,
+    sign_up,
     token_from,
     told,
     try_to_sign_in,
 )
-from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.mailbox import Mailbox, Received
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until, until_somebody_waits
-from tests.fixtures.world import CLIENT, PASSWORD, World
+from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
@@ -97,7 +99,7 @@ async def test_another_worker_refuses_the_old_sessions_too(
         await until(is_refused)
 
 
-async def test_every_older_link_is_dead_of_every_kind_and_those_of_others_live(
+async def test_every_other_link_is_dead_then_of_every_kind_and_those_of_others_live(
     mailbox: Mailbox, world: World
 ) -> None:
     ada, bob = await world.make_user(), await world.make_user("bob@example.com")
@@ -106,13 +108,13 @@ async def test_every_older_link_is_dead_of_every_kind_and_those_of_others_live(
         issued = [
             (user_id, kind, await links.issue(tx, user_id, kind))
             for user_id in (ada, bob)
-            for kind in (Kind.VERIFY_EMAIL, Kind.CHANGE_EMAIL)
+            for kind in Kind
         ]
     older = await recovery_token(world, mailbox)
     newer = await recovery_token(world, mailbox)
 
-    assert (await recover(world, older)).json()["code"] == "invalid_link"
-    assert (await recover(world, newer)).status_code == 204
+    assert (await recover(world, older)).status_code == 204
+    assert (await recover(world, newer)).json()["code"] == "invalid_link"
 
     for user_id, kind, token in issued:
         assert bool(await links.find(world.db, kind, token)) == (user_id == bob)
@@ -184,15 +186,98 @@ async def test_no_connection_is_held_while_the_password_is_hashed(
     assert statements[len(before)].startswith("BEGIN")
 
 
-async def test_a_blocked_user_s_link_gives_no_sign_in(mailbox: Mailbox, world: World) -> None:
+async def test_a_link_of_who_is_blocked_sets_no_password(mailbox: Mailbox, world: World) -> None:
     await world.make_user()
     token = await recovery_token(world, mailbox)
     await world.db.execute("UPDATE users SET status = 'blocked'")
 
-    assert (await recover(world, token)).status_code == 204
+    assert (await recover(world, token)).json()["code"] == "invalid_link"
 
-    refused = await try_to_sign_in(world, password=OTHER)
+    refused = await try_to_sign_in(world)
     assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
+
+
+async def test_a_block_in_the_moment_of_the_recovery_comes_first_or_ends_what_it_gave(
+    mailbox: Mailbox, world: World
+) -> None:
+    user_id = await world.make_user()
+    root = await world.make_admin()
+    token = await recovery_token(world, mailbox)
+
+    async with world.db.begin() as tx:  # the link was found good, and waits for the account
+        await tx.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
+        recovering = asyncio.create_task(recover(world, token))
+        await until_somebody_waits(world.db)
+        await tx.execute("UPDATE users SET status = 'blocked' WHERE id = $1", user_id)
+
+    assert (await recovering).json()["code"] == "invalid_link"
+    path = f"/admin/users/{user_id}"
+    await world.api.patch(path, json={"status": "active"}, headers=root.headers)
+    assert (await try_to_sign_in(world, password=OTHER)).status_code == 401
+
+
+async def test_a_planned_erasure_is_taken_back_and_the_mail_says_so(
+    mailbox: Mailbox, world: World, clock: MovableClock
+) -> None:
+    """Of a proven account: somebody else was in it, and wanted it gone."""
+    await world.make_user()
+    thief = await world.log_in()
+    await world.api.delete("/me", headers=thief.headers)
+
+    await recover(world, await recovery_token(world, mailbox))
+
+    mail = await mailbox.next(to=ADA, subject=RECOVERED)
+    assert "will not be erased" in mail.text
+    assert await world.db.fetchval("SELECT erase_at FROM users") is None
+    event = (await world.audit_log())[-1]
+    assert event["new_values"] == {"sessions_ended": 1, "kept": True}
+
+
+async def test_the_first_recovery_of_all_says_what_ended(mailbox: Mailbox, world: World) -> None:
+    SignedIn.of(await sign_up(world, name="Eve"))
+    await recover(world, await recovery_token(world, mailbox))
+
+    mail = await mailbox.next(to=ADA, subject=RECOVERED)
+    assert "proven for the first time" in mail.text
+    assert "second factors stay" not in mail.text
+    event = (await world.audit_log())[-1]
+    assert (event["action"], event["old_values"], event["new_values"]) == (
+        "user.password_recovered",
+        {"ended": {"sessions": 1, "password": 1, "name": 1}},
+        {"sessions_ended": 1, "first_proof": True},
+    )
+
+
+async def test_a_stranger_s_name_refuses_no_password(mailbox: Mailbox, world: World) -> None:
+    await sign_up(world, password="the stranger's own", name="correct horse battery")
+
+    token = await recovery_token(world, mailbox)
+
+    assert (await recover(world, token, "correct horse battery")).status_code == 204
+
+
+async def test_beyond_the_cap_one_link_more_lives_six_hours(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_recover": "100/minute"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+
+        async def ask_often() -> list[Received]:
+            mailbox.mails.clear()
+            for _ in range(8):
+                await ask(world, REQUEST)
+            await mailbox.settled(world)
+            return list(mailbox.mails)
+
+        assert len(await ask_often()) == 6
+        spare = mailbox.mails[-1]
+        assert f"until {clock.now() + timedelta(hours=6):%Y-%m-%d %H:%M} UTC" in spare.text
+        assert await ask_often() == []
+        clock.advance(hours=3)
+        assert len(await ask_often()) == 5  # the cap has room again, and the spare one lives
+        clock.advance(hours=3, seconds=-1)
+        assert (await recover(world, *spare.tokens())).status_code == 204
 
 
 async def test_second_factors_stay_and_a_sign_in_between_two_factors_ends(
@@ -322,9 +407,9 @@ async def test_an_address_gets_so_many_links_an_hour(
         await mailbox.settled(world)
 
         assert answers == [(202, None)] * 8
-        assert len(mailbox.mails) == 5
+        assert len(mailbox.mails) == 6  # with the one beyond the cap
         good = [await recover(world, *mail.tokens()) for mail in list(mailbox.mails)]
-        assert sorted(answer.status_code for answer in good) == [204, 400, 400, 400, 400]
+        assert sorted(answer.status_code for answer in good) == [204, *[400] * 5]
 
 
 async def test_it_is_limited_by_client(settings: Settings, clock: MovableClock) -> None:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp, show_factor
 from tests.fixtures.hashes import recorded_hashes
 from tests.fixtures.links import (
     ADA,
     OTHER,
     ask,
     confirm_email,
+    forget_proof,
     recover,
     recovery_token,
     sign_up,
@@ -20,12 +22,17 @@ from tests.fixtures.links import (
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import CLIENT, PASSWORD, World
+from tests.fixtures.waiting import until_somebody_waits
+from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.core.origin import Origin
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
+from keyfob.users.email import Email
 
 CONFIRM = "Confirm your e-mail address"
 TAKEN = "You have an account already"
@@ -34,13 +41,6 @@ TAKEN = "You have an account already"
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"verify_email": "required"})
-
-
-async def forget_proof(world: World, email: str = ADA) -> None:
-    """Make an account as it was before addresses had to be proven."""
-    await world.db.execute(
-        "UPDATE users SET email_verified_at = NULL WHERE email_normal = $1", email
-    )
 
 
 async def test_a_newcomer_signs_in_once_the_address_is_proven(
@@ -55,10 +55,15 @@ async def test_a_newcomer_signs_in_once_the_address_is_proven(
     assert mail.links()[0] == f"http://localhost:8000/auth/ui/verify#token={token}"
     assert (await try_to_sign_in(world)).status_code == 401
 
-    proven = await confirm_email(world, token)
+    proven = await confirm_email(world, token, PASSWORD)
 
-    assert (proven.status_code, proven.content) == (204, b"")
-    me = (await world.me(await world.log_in())).json()
+    assert proven.status_code == 200
+    assert set(proven.json()) == {
+        *("access_token", "refresh_token", "token_type", "expires_in", "session_id")
+    }
+    assert proven.headers["cache-control"] == "no-store"
+    me = (await world.me(SignedIn.of(proven))).json()
+    assert (await try_to_sign_in(world)).status_code == 200
     assert (me["email"], me["email_verified"], me["name"]) == (
         "Ada@Example.com",
         True,
@@ -82,8 +87,8 @@ async def test_the_newcomer_s_language_is_that_of_the_browser(
 
     mail = await mailbox.next(to=ADA)
     assert (mail.subject == CONFIRM) == (locale == "en")
-    await confirm_email(world, *mail.tokens())
-    assert (await world.me(await world.log_in())).json()["locale"] == locale
+    ada = SignedIn.of(await confirm_email(world, *mail.tokens(), PASSWORD))
+    assert (await world.me(ada)).json()["locale"] == locale
 
 
 async def test_a_known_address_is_told_by_mail_and_nothing_changes(
@@ -176,27 +181,28 @@ async def test_whoever_signs_up_first_with_another_s_address_gains_nothing(
 ) -> None:
     await sign_up(world, password="the attacker's own", name="Eve")
     of_attacker = await token_from(mailbox, subject=CONFIRM)
-    await sign_up(world, password=PASSWORD, name="Ada", headers={"Accept-Language": "ru"})
-    of_owner = await token_from(mailbox)
+    await sign_up(world, "ADA@Example.com", name="Ada", headers={"Accept-Language": "ru"})
+    of_owner = await token_from(mailbox, "ADA@example.com")
 
-    assert (await confirm_email(world, of_attacker)).json()["code"] == "invalid_link"
-    assert (await confirm_email(world, of_owner)).status_code == 204
+    ada = SignedIn.of(await confirm_email(world, of_attacker, PASSWORD))  # whichever is opened
 
+    assert (await confirm_email(world, of_owner, PASSWORD)).json()["code"] == "invalid_link"
     assert (await try_to_sign_in(world, password="the attacker's own")).status_code == 401
-    me = (await world.me(await world.log_in())).json()
-    assert (me["name"], me["locale"]) == ("Ada", "ru")
+    me = (await world.me(ada)).json()
+    assert (me["email"], me["name"], me["locale"]) == ("ADA@Example.com", "Ada", "ru")
     assert await world.db.fetchval("SELECT count(*) FROM users") == 1
 
 
-async def test_no_password_is_kept_with_the_account_before_its_proof(
+async def test_no_password_and_no_name_is_kept_with_the_account_before_its_proof(
     mailbox: Mailbox, world: World
 ) -> None:
-    await sign_up(world)
+    await sign_up(world, name="Ada")
     await mailbox.settled(world)
 
     assert await world.db.fetchval("SELECT password_hash FROM users") is None
+    assert await world.db.fetchval("SELECT name FROM users") is None
     assert await world.db.fetchval("SELECT password_hash FROM one_time_tokens") is not None
-    await confirm_email(world, await token_from(mailbox))
+    await confirm_email(world, await token_from(mailbox), PASSWORD)
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
 
 
@@ -229,33 +235,28 @@ async def test_a_stranger_s_sign_up_gets_near_no_account_but_an_older_sign_up(
         )
     await mailbox.settled(world)
     mailbox.mails.clear()
-    before = await world.db.fetch("SELECT * FROM one_time_tokens")
+    before = await world.db.fetch("SELECT * FROM one_time_tokens ORDER BY 1")
     account = await world.db.fetchrow("SELECT * FROM users WHERE email_normal = $1", ADA)
 
     await sign_up(world, password="the attacker's own", name="Eve")
 
     assert (await mailbox.next(to=ADA, subject=TAKEN)).tokens() == []
     await mailbox.none(world)
-    assert await world.db.fetch("SELECT * FROM one_time_tokens") == before
+    assert await world.db.fetch("SELECT * FROM one_time_tokens ORDER BY 1") == before
     assert await world.db.fetchrow("SELECT * FROM users WHERE email_normal = $1", ADA) == account
 
 
-async def test_a_role_that_is_given_to_a_waiting_sign_up_is_not_for_its_password(
-    mailbox: Mailbox, world: World
-) -> None:
+async def test_a_waiting_sign_up_gets_no_role(mailbox: Mailbox, world: World) -> None:
     await sign_up(world, password="the attacker's own")
-    token = await token_from(mailbox, subject=CONFIRM)
+    await mailbox.settled(world)
     admin = await world.make_admin()
     user_id = await world.db.fetchval("SELECT id FROM users WHERE email_normal = $1", ADA)
-    await world.api.patch(
+
+    refused = await world.api.patch(
         f"/admin/users/{user_id}", json={"role": "moderator"}, headers=admin.headers
     )
 
-    assert (await confirm_email(world, token)).json()["code"] == "invalid_link"
-    await ask(world, "/verify-email/request")
-    assert (await confirm_email(world, await token_from(mailbox))).status_code == 204
-
-    assert (await try_to_sign_in(world, password="the attacker's own")).status_code == 401
+    assert (refused.status_code, refused.json()["code"]) == (409, "email_unverified")
 
 
 async def test_a_weak_password_is_refused_at_once_and_leaves_nothing(world: World) -> None:
@@ -275,11 +276,10 @@ async def test_a_hundred_sign_ups_of_one_address_at_once_make_one_account(
 
     assert {answer.status_code for answer in answers} == {202}
     assert await world.db.fetchval("SELECT count(*) FROM users") == 1
-    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 1
     tokens = [token for mail in mailbox.mails for token in mail.tokens()]
     proven = [(await confirm_email(world, token)).status_code for token in tokens]
     assert len(tokens) == 100
-    assert sorted(proven) == [204] + [400] * 99
+    assert sorted(proven) == [200] + [400] * 99
 
 
 async def test_an_expired_link_can_be_sent_again_with_the_password_of_the_sign_up(
@@ -288,29 +288,149 @@ async def test_an_expired_link_can_be_sent_again_with_the_password_of_the_sign_u
     await sign_up(world)
     late = await token_from(mailbox, subject=CONFIRM)
     clock.advance(1800)
-    assert (await confirm_email(world, late)).json()["code"] == "invalid_link"
+    assert (await confirm_email(world, late, PASSWORD)).json()["code"] == "invalid_link"
 
     await ask(world, "/verify-email/request")
 
-    assert (await confirm_email(world, await token_from(mailbox))).status_code == 204
+    assert (await confirm_email(world, await token_from(mailbox), PASSWORD)).status_code == 200
     assert (await try_to_sign_in(world)).status_code == 200
 
 
-async def test_after_a_week_its_user_chooses_a_password_by_recovery(
+async def test_who_forgot_the_password_of_the_sign_up_chooses_another(
+    mailbox: Mailbox, world: World
+) -> None:
+    await sign_up(world, name="Ada")
+
+    proven = await confirm_email(world, await token_from(mailbox))
+
+    assert (proven.status_code, set(proven.json())) == (200, {"token"})
+    assert proven.headers["cache-control"] == "no-store"
+    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await recover(world, proven.json()["token"])).status_code == 204
+    me = (await world.me(await world.log_in(password=OTHER))).json()
+    assert (me["email_verified"], me["name"]) == (True, None)
+
+
+async def test_after_a_week_nothing_is_left_of_a_sign_up_that_nobody_proved(
+    mailbox: Mailbox, world: World, clock: MovableClock
+) -> None:
+    await sign_up(world)
+    late = await token_from(mailbox)
+    assert (await try_to_sign_in(world)).status_code == 401  # in the login log, of this account
+    proven = await world.make_user("proven@example.com")
+    clock.advance(days=7, seconds=1801)
+
+    chores = {chore.name: chore.run for chore in world.wiring.worker.chores}
+    await chores["old sign-ups"]()
+
+    assert [row["id"] for row in await world.db.fetch("SELECT id FROM users")] == [proven]
+    assert (await confirm_email(world, late)).json()["code"] == "invalid_link"
+    (event,) = [one for one in await world.audit_log() if one["action"] == "user.sign_up_removed"]
+    registered = [one for one in await world.audit_log() if one["action"] == "user.registered"]
+    assert [one["target_id"] for one in registered] == [event["target_id"]]
+    assert [one["ip_address"] for one in registered] == [None]
+    log = await world.login_log()
+    assert [(one["user_id"], one["ip_address"]) for one in log] == [(None, None)]
+    await sign_up(world)
+    assert await token_from(mailbox, subject=CONFIRM)
+
+
+async def test_a_sign_up_that_is_proven_in_the_moment_of_its_removal_stays(
     mailbox: Mailbox, world: World, clock: MovableClock
 ) -> None:
     await sign_up(world)
     await mailbox.next(to=ADA)
-    clock.advance(days=8)
-    chores = {chore.name: chore.run for chore in world.wiring.worker.chores}
-    await chores["old links"]()
+    clock.advance(days=7, seconds=1801)
+    removing = world.service(WaitingSignUps).remove_abandoned
 
-    await ask(world, "/verify-email/request")
-    assert (await confirm_email(world, await token_from(mailbox))).status_code == 204
-    assert (await try_to_sign_in(world)).status_code == 401
+    async with world.db.begin() as tx:
+        await tx.execute("SELECT FROM users FOR NO KEY UPDATE")
+        going = asyncio.create_task(removing())
+        await until_somebody_waits(world.db)
+        user_id = await tx.fetchval("SELECT id FROM users")
+        links = world.service(OneTimeTokens)
+        await links.issue(tx, user_id, Kind.VERIFY_EMAIL, email=Email.parse(ADA))
+    await going
 
-    await recover(world, await recovery_token(world, mailbox))
+    assert await world.db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_a_guess_counts_against_the_link_and_as_a_failed_sign_in(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    """Threat: whoever has a link in hand would try passwords past the throttle."""
+    limited = settings.model_copy(update={"limits": "on", "limit_login_pair": "6/minute"})
+    async with World(limited, clock) as world:
+        await sign_up(world)
+        first = await token_from(mailbox)
+        await ask(world, "/verify-email/request")
+        second = await token_from(mailbox)
+
+        wrong = [await confirm_email(world, first, f"guess {number}") for number in range(6)]
+        assert [answer.json()["code"] for answer in wrong] == [
+            *["invalid_credentials"] * 5,
+            "invalid_link",
+        ]
+        assert (await confirm_email(world, second, "guess 6")).status_code == 401
+        throttled = await confirm_email(world, second, PASSWORD)
+        assert (throttled.status_code, throttled.json()["code"]) == (429, "too_many_attempts")
+        assert "retry-after" in throttled.headers
+        assert (await try_to_sign_in(world)).status_code == 429
+
+        clock.advance(60)
+        assert (await confirm_email(world, second, PASSWORD)).status_code == 200
+        logged = [(row["outcome"], row["reason"]) for row in await world.login_log()]
+        assert logged.count(("refused", "wrong_password")) == 6
+        assert logged[-1] == ("succeeded", "password")
+
+
+async def test_whose_link_takes_no_more_guesses_says_that_the_password_is_forgotten(
+    mailbox: Mailbox, world: World
+) -> None:
+    await sign_up(world)
+    token = await token_from(mailbox)
+    for number in range(6):
+        await confirm_email(world, token, f"guess {number}")
+
+    chosen = (await confirm_email(world, token)).json()["token"]
+
+    assert (await recover(world, chosen)).status_code == 204
     assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+
+
+async def test_however_many_sign_up_a_guess_costs_five_hashes_at_most(
+    mailbox: Mailbox, world: World
+) -> None:
+    for number in range(8):
+        await sign_up(world, password=f"a horse of number {number}")
+    token = await token_from(mailbox)
+    await mailbox.settled(world)
+
+    with recorded_hashes() as hashes:
+        assert (await confirm_email(world, token, "a guess")).status_code == 401
+
+    assert len(hashes) <= 5
+
+
+async def test_an_account_from_before_the_switch_is_proven_by_its_password(
+    mailbox: Mailbox, world: World, clock: MovableClock
+) -> None:
+    """With its session, its name, and the factor that it has, which is asked for."""
+    await world.make_user(name="Ada")
+    ada = await world.log_in()
+    app = await add_totp(world, ada, clock)
+    await forget_proof(world)
+    clock.advance(60)
+    assert (await try_to_sign_in(world)).status_code == 401
+    await ask(world, "/verify-email/request")
+
+    asked = await confirm_email(world, await token_from(mailbox, subject=CONFIRM), PASSWORD)
+
+    assert (asked.status_code, asked.json()["code"]) == (401, "mfa_required")
+    shown = await show_factor(world, asked.json()["mfa_token"], code=app.code())
+    me = (await world.me(SignedIn.of(shown))).json()
+    assert (me["name"], me["email_verified"]) == ("Ada", True)
+    assert (await world.me(ada)).status_code == 200
 
 
 async def test_the_operator_s_accounts_are_vouched_for_and_an_administrator_s_are_not(
@@ -324,8 +444,8 @@ async def test_the_operator_s_accounts_are_vouched_for_and_an_administrator_s_ar
 
     assert made.json()["email_verified"] is False
     assert (await try_to_sign_in(world)).status_code == 401
-    await confirm_email(world, await token_from(mailbox, subject=CONFIRM))
-    assert (await world.me(await world.log_in())).json()["role"] == Role.USER
+    ada = await confirm_email(world, await token_from(mailbox, subject=CONFIRM), PASSWORD)
+    assert (await world.me(SignedIn.of(ada))).json()["role"] == Role.USER
 
 
 async def test_it_tells_where_one_stands_with_the_limit(

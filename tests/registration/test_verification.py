@@ -7,6 +7,7 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.links import (
     ADA,
+    OTHER,
     ask,
     confirm_email,
     recover,
@@ -19,7 +20,7 @@ from tests.fixtures.links import (
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until, until_somebody_waits
-from tests.fixtures.world import SignedIn, World
+from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
@@ -48,7 +49,8 @@ async def test_where_it_is_optional_a_newcomer_is_signed_in_and_gets_a_link(
     assert not await is_verified(world, ada)
     mail = await mailbox.next(to=ADA, subject=CONFIRM)
     assert "pills" not in mail.text
-    assert (await confirm_email(world, *mail.tokens())).status_code == 204
+    proven = await confirm_email(world, *mail.tokens(), by=ada)
+    assert (proven.status_code, proven.content) == (204, b"")
     await until(lambda: is_verified(world, ada))  # `GET /me` forgets what it knew
     assert (await try_to_sign_in(world)).status_code == 200
     assert (await sign_up(world)).json()["code"] == "email_taken"
@@ -64,7 +66,7 @@ async def test_where_it_is_off_no_mail_is_sent_and_a_link_can_be_asked_for(
         assert (await world.me(ada)).json()["locale"] == "ru"
 
         await ask(world, REQUEST)
-        await confirm_email(world, await token_from(mailbox))
+        await confirm_email(world, await token_from(mailbox), PASSWORD)
 
         await until(lambda: is_verified(world, ada))
 
@@ -131,8 +133,9 @@ async def test_no_bad_link_says_why_it_is_bad(
     newer = await token_from(mailbox)
     other_kind = await recovery_token(world, mailbox)
 
-    answers = [await confirm_email(world, older), await confirm_email(world, other_kind)]
-    assert (await confirm_email(world, newer)).status_code == 204
+    answers = [await confirm_email(world, other_kind)]
+    assert (await confirm_email(world, newer)).status_code == 200
+    answers.append(await confirm_email(world, older))
     answers.append(await confirm_email(world, newer))
     await sign_up(world, "late@example.com")
     late = await token_from(mailbox, "late@example.com")
@@ -163,7 +166,96 @@ async def test_a_link_is_no_token_of_anything_else(world: World, mailbox: Mailbo
         assert (await world.refresh(token)).json()["code"] == "invalid_refresh_token"
     assert (await recover(world, tokens[0])).json()["code"] == "invalid_link"
     assert (await confirm_email(world, tokens[1])).json()["code"] == "invalid_link"
-    assert (await confirm_email(world, tokens[0])).status_code == 204
+    assert (await confirm_email(world, tokens[0], PASSWORD)).status_code == 200
+
+
+async def test_by_another_s_session_or_one_that_has_ended_nothing_is_proven(
+    mailbox: Mailbox, world: World
+) -> None:
+    """Nor is somebody who says who it is, and cannot be believed, taken for a stranger."""
+    ada = SignedIn.of(await sign_up(world))
+    token = await token_from(mailbox)
+    await world.make_user("eve@example.com")
+    eve = await world.log_in("eve@example.com")
+    ended = SignedIn.of(await try_to_sign_in(world))
+    await world.api.delete("/logout", headers=ended.headers)
+    forged = SignedIn(ada.access[:-4] + "AAAA", ada.refresh, ada.session_id)
+
+    assert (await confirm_email(world, token, by=eve)).json()["code"] == "invalid_link"
+    for caller in (ended, forged):
+        refused = await confirm_email(world, token, by=caller)
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+
+    assert not await is_verified(world, ada)
+    assert (await world.me(ada)).status_code == 200
+    assert (await confirm_email(world, token, by=ada)).status_code == 204
+
+
+async def test_a_session_that_ends_in_the_moment_of_the_proof_proves_nothing(
+    mailbox: Mailbox, world: World
+) -> None:
+    ada = SignedIn.of(await sign_up(world))
+    token = await token_from(mailbox)
+
+    async with world.db.begin() as tx:
+        await tx.execute("SELECT FROM users FOR UPDATE")
+        proving = asyncio.create_task(confirm_email(world, token, by=ada))
+        await until_somebody_waits(world.db)
+        await tx.execute("UPDATE sessions SET ended_at = now()")
+
+    assert (await proving).json()["code"] == "invalid_token"
+    assert await world.db.fetchval("SELECT first_proven_at FROM users") is None
+
+
+@pytest.mark.parametrize("by", ["password", "session", "link"])
+async def test_each_proof_is_written_down_with_what_ended(
+    mailbox: Mailbox, world: World, by: str
+) -> None:
+    ada = SignedIn.of(await sign_up(world, name="Ada"))
+    token = await token_from(mailbox)
+
+    password, caller = PASSWORD if by == "password" else None, ada if by == "session" else None
+    await confirm_email(world, token, password, caller)
+
+    event = (await world.audit_log())[-1]
+    ended = {"sessions": 1, "password": 1, "name": 1} if by == "link" else None
+    assert event["action"] == "user.email_verified"
+    assert event["new_values"] == {"by": by, "first": True}
+    assert event["old_values"] == ({"ended": ended} if ended else {})
+    assert (await world.me(ada)).status_code == (401 if by == "link" else 200)
+
+
+async def test_a_link_alone_ends_nothing_of_an_account_that_has_an_owner(
+    mailbox: Mailbox, world: World
+) -> None:
+    """An administrator gave it another address; its reader may choose a password, as ever."""
+    root = await world.make_admin()
+    user_id = await world.make_user("old@example.com", name="Ada")
+    ada = await world.log_in("old@example.com")
+    body = {"email": ADA}
+    await world.api.patch(f"/admin/users/{user_id}", json=body, headers=root.headers)
+
+    proven = await confirm_email(world, await token_from(mailbox, subject=CONFIRM))
+
+    me = (await world.me(ada)).json()
+    assert (me["name"], me["email_verified"]) == ("Ada", True)
+    assert (await recover(world, proven.json()["token"])).status_code == 204
+    assert (await world.me(ada)).status_code == 401
+
+
+async def test_a_link_of_an_account_with_a_given_password_asks_for_another(
+    mailbox: Mailbox, world: World
+) -> None:
+    root = await world.make_admin()
+    body = {"email": ADA, "password": PASSWORD, "must_change_password": True}
+    await world.api.post("/admin/users", json=body, headers=root.headers)
+
+    asked = await confirm_email(world, await token_from(mailbox, subject=CONFIRM), PASSWORD)
+
+    assert (asked.status_code, asked.json()["code"]) == (403, "password_change_required")
+    assert (await recover(world, asked.json()["token"])).status_code == 204
+    me = (await world.me(await world.log_in(password=OTHER))).json()
+    assert me["email_verified"] is True
 
 
 async def test_of_two_that_bring_one_link_at_once_to_two_workers_one_wins(
@@ -179,7 +271,7 @@ async def test_of_two_that_bring_one_link_at_once_to_two_workers_one_wins(
             await until_somebody_waits(world.db)
         answers = await both
 
-    assert sorted(answer.status_code for answer in answers) == [204, 400]
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
     verified = [e for e in await world.audit_log() if e["action"] == "user.email_verified"]
     assert len(verified) == 1
 
@@ -192,8 +284,8 @@ async def test_it_goes_on_after_a_restart_and_in_another_worker(
         await sign_up(first)
         token = await token_from(mailbox)
     async with World(required, clock) as second, World(required, clock) as third:
-        assert (await confirm_email(second, token)).status_code == 204
-        assert (await confirm_email(third, token)).json()["code"] == "invalid_link"
+        assert (await confirm_email(second, token, PASSWORD)).status_code == 200
+        assert (await confirm_email(third, token, PASSWORD)).json()["code"] == "invalid_link"
         assert (await try_to_sign_in(third)).status_code == 200
 
 
@@ -242,7 +334,7 @@ async def test_an_administrator_s_change_of_address_makes_it_unproven_and_kills_
         assert signs_in.status_code == (401 if mode == "required" else 200)
         if mode != "off":
             token = await token_from(mailbox, "new@example.com", CONFIRM)
-            assert (await confirm_email(world, token)).status_code == 204
+            assert (await confirm_email(world, token, PASSWORD)).status_code == 200
             assert (await try_to_sign_in(world, "new@example.com")).status_code == 200
         await mailbox.none(world)
 
@@ -256,6 +348,9 @@ async def test_what_does_not_fit_is_refused(world: World) -> None:
         ("/verify-email/confirm", {"token": "a\u0000b"}, "/body/token"),
         ("/verify-email/confirm", {"token": 1}, "/body/token"),
         ("/verify-email/confirm", {"token": "x", "email": ADA}, "/body"),
+        ("/verify-email/confirm", {"token": "x", "password": ""}, "/body/password"),
+        ("/verify-email/confirm", {"token": "x", "password": "a\u0000b"}, "/body/password"),
+        ("/verify-email/confirm", {"token": "x", "password": None}, "/body/password"),
     ]:
         answer = await world.api.post(path, json=body)
 

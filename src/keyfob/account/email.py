@@ -20,12 +20,13 @@ from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
+from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
+from keyfob.users.models import Status
 from keyfob.users.own import OwnAccounts
 from keyfob.users.profiles import Profiles
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class OwnEmail:
     KIND: ClassVar[str] = "email.change"
 
     db: Database
-    users: Users
     accounts: OwnAccounts
     standing: Standing
     step_up: FactorStepUp
     profiles: Profiles
+    sign_ups: WaitingSignUps
     links: OneTimeTokens
     outbox: Outbox
     mail: Mail
@@ -73,18 +74,18 @@ class OwnEmail:
         account = job.user_id and await self.accounts.find(self.db, job.user_id)
         if not account or account["email_normal"] == email.normal:
             return
-        owner = await self.users.find_credentials(email)
+        owner = await self.sign_ups.find_owner(email)
         if not await self.cap.allows(email.normal):
             return
         async with self.db.begin() as tx:
             if owner is not None:
                 await job.finish(tx)
-                await self.mail.tell(tx, owner["id"], Template.CHANGE_EMAIL_TAKEN)
+                await self.mail.tell(tx, owner, Template.CHANGE_EMAIL_TAKEN)
                 return
             # The account first: whoever erases it takes it before the jobs that go with it.
             asking = await self.accounts.hold(tx, account["id"])
             await job.finish(tx)
-            if asking is not None:
+            if asking is not None and asking["status"] == Status.ACTIVE:
                 await self._send_to_free(tx, asking, email)
 
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
@@ -104,6 +105,7 @@ class OwnEmail:
             if link is None or link["user_id"] != user_id:
                 raise InvalidLink  # another's is rolled back: it was not theirs to spend
             email = Email(link["email"], link["email_normal"])
+            replaced = await self.sign_ups.give_way(tx, email)
             await self.accounts.change_email(tx, user_id, email)
             await self.links.kill(tx, user_id)
             await self._tell_old_address(tx, user_id, before, email, origin)
@@ -113,12 +115,14 @@ class OwnEmail:
                 actor_id=user_id,
                 target_id=user_id,
                 old={"email": mask_email(before["email_normal"])},
-                new={"email": mask_email(email.normal)},
+                new={"email": mask_email(email.normal), **replaced_sign_up(replaced)},
                 origin=origin,
             )
         self.profiles.forget(str(user_id))
 
     async def _send_to_free(self, tx: Tx, account: Record, email: Email) -> None:
+        # Its user asked for this one instead, perhaps because the address before was mistyped.
+        await self.links.kill(tx, account["id"], Kind.CHANGE_EMAIL)
         token = await self.links.issue(tx, account["id"], Kind.CHANGE_EMAIL, email=email)
         # Without the name. Threat: it would carry any words of a stranger to any address.
         await self.mail.send(

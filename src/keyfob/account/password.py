@@ -12,8 +12,6 @@ from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.limits.clients import share_of
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.mail.models import Template
@@ -37,7 +35,6 @@ class OwnPassword:
     passwords: Passwords
     guard: GuardedPasswords
     sessions: Sessions
-    links: OneTimeTokens
     mail: Mail
     audit: Audit
 
@@ -45,6 +42,9 @@ class OwnPassword:
         self, caller: Caller, current: SecretStr, password: SecretStr, origin: Origin
     ) -> Tokens:
         """Change the caller's password; this session gets new tokens, all others are ended.
+
+        Links live on. Threat: whoever knows the password, and perhaps nobody has proven the address
+        yet, could else kill each before its reader opens it.
 
         Raises:
             InvalidCredentials: the present password is another.
@@ -95,7 +95,6 @@ class OwnPassword:
                 origin=origin,
             )
             tokens, renewed = await self.sessions.renew(tx, caller, caller.amr)
-            await self.links.kill(tx, user_id, Kind.RECOVER)
             await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
             await self.audit.record(
                 tx,

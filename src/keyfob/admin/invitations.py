@@ -26,7 +26,7 @@ class Invitations:
     audit: Audit
 
     async def invite(self, actor: Actor, user_id: UUID) -> None:
-        """Invite a user, perhaps once more; the link of before is dead.
+        """Invite a user, perhaps once more; the use of one link kills the others.
 
         Raises:
             UserNotFound: there is none with that id.

@@ -7,15 +7,15 @@ from asyncpg import Record
 
 from keyfob.core.database import Tx
 from keyfob.core.telemetry import mask_email
-from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.recovery.service import Recovery
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.verification import VerificationLinks
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
 from keyfob.users.errors import UserNotFound
+from keyfob.users.models import Status
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Letters:
 
     credentials: Credentials
     recovery: Recovery
-    verification: EmailVerification | None
+    verification: VerificationLinks | None
     links: OneTimeTokens
     mail: Mail
 
@@ -54,16 +54,13 @@ class Letters:
         """Send a link that proves the address, where that is asked for."""
         if self.verification:
             account = await self.hold(tx, user_id)
-            to = Recipient(account["email"], account["locale"], user_id)
-            await self.verification.send(tx, to)
+            if account["status"] == Status.ACTIVE:  # else no link is good
+                to = Recipient(account["email"], account["locale"], user_id)
+                await self.verification.send(tx, to)
 
-    async def forget_sign_up(self, tx: Tx, user_id: UUID) -> None:
-        """Let no link of a sign-up set a password any more.
-
-        Threat: a stranger signed up with somebody's address, and the account that waits for its
-        proof was given a role; with the click on that link the stranger would have it.
-        """
-        await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
+    async def kill_links(self, tx: Tx, user_id: UUID) -> None:
+        """Make every link of an account worthless: none from before a block is good after it."""
+        await self.links.kill(tx, user_id)
 
     async def follow_move(
         self, tx: Tx, user_id: UUID, moved_from: Email, *, was_proven: bool

@@ -34,7 +34,7 @@ from keyfob.core.problems import (
 from keyfob.limits.routes import limited
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut
-from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
+from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.users.models import UserOut
 from keyfob.users.service import Changes
 
@@ -166,7 +166,7 @@ for _method in ("PUT", "PATCH"):
         methods=[_method],
         operation_id=f"change_user_{_method.lower()}",
         dependencies=_LIMITED,
-        responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin, EmailTaken),
+        responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin, EmailTaken, UnprovenRole),
     )
 
 

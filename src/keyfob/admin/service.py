@@ -20,6 +20,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.pagination import Place
 from keyfob.core.telemetry import mask_email
 from keyfob.passwords.service import Passwords
+from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
@@ -38,6 +39,7 @@ class Administration:
     sessions: Sessions
     erasure: Erasure
     letters: Letters
+    sign_ups: WaitingSignUps
     audit: Audit
     clock: Clock
     online_within: timedelta
@@ -90,6 +92,7 @@ class Administration:
         async with self.db.begin() as tx:
             await self.authority.ensure(tx, actor)
             await self.authority.ensure_recent_above_user(tx, actor, role)
+            replaced = await self.sign_ups.give_way(tx, email)
             user_id = await self.users.add(
                 tx,
                 email,
@@ -104,6 +107,7 @@ class Administration:
             )
             await self._write_to_new(tx, actor, user_id, invites=password_hash is None)
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
+            new |= replaced_sign_up(replaced)
             await self._record(tx, actor, "user.created", user_id, {}, new)
         return user_id
 
@@ -120,7 +124,7 @@ class Administration:
         """Change an account; a new role reaches its tokens at once, a block ends its sessions.
 
         Raises:
-            UserNotFound, EmailTaken, LastAdmin: as they say.
+            UserNotFound, EmailTaken, LastAdmin, UnprovenRole: as they say.
             InsufficientAuthentication: more than the name of an account changes that is or becomes
                 more than `user`, and the sign-in is old.
         """
@@ -131,18 +135,22 @@ class Administration:
                 await self.authority.ensure_recent_above_user(
                     tx, actor, Role(before["role"]), changes.role
                 )
+            replaced = None
+            if changes.email:
+                replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
                 revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
-                await self.letters.forget_sign_up(tx, user_id)
             if change.moved_from:
                 await self.letters.follow_move(
                     tx, user_id, change.moved_from, was_proven=change.was_proven
                 )
             if change.new.get("status") == Status.BLOCKED:
                 revoked += await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
+                await self.letters.kill_links(tx, user_id)
             if change.new:
-                await self._record(tx, actor, "user.changed", user_id, change.old, change.new)
+                new = change.new | replaced_sign_up(replaced)
+                await self._record(tx, actor, "user.changed", user_id, change.old, new)
         self.sessions.apply(revoked)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:

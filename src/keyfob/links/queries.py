@@ -1,4 +1,4 @@
-"""SQL of one-time tokens."""
+"""SQL of one-time tokens. None of a blocked account is found or spent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,10 +8,16 @@ from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
 
-_COLUMNS = "user_id, kind, email, email_normal, password_hash, created_at, expires_at"
+_COLUMNS = """
+    user_id, kind, email, email_normal, password_hash, name, locale, created_at, expires_at
+"""
+_LIVE = """
+    token_hash = $2 AND kind = ANY($1::text[]) AND expires_at > $3
+    AND EXISTS (SELECT FROM users AS u WHERE u.id = user_id AND u.status = 'active')
+"""
 
 
-async def upsert_token(
+async def insert_token(
     tx: Tx,
     *,
     user_id: UUID,
@@ -20,20 +26,19 @@ async def upsert_token(
     email: str | None,
     email_normal: str | None,
     password_hash: str | None,
+    name: str | None,
+    locale: str | None,
+    is_spare: bool,
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Write a token in the place of the user's older one of that kind, which is dead from then."""
+    """Write a token beside the user's others."""
     await tx.execute(
         """
         INSERT INTO one_time_tokens
-               (user_id, kind, token_hash, email, email_normal, password_hash, created_at,
-                expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (user_id, kind) DO UPDATE
-           SET token_hash = excluded.token_hash, email = excluded.email,
-               email_normal = excluded.email_normal, password_hash = excluded.password_hash,
-               created_at = excluded.created_at, expires_at = excluded.expires_at
+               (user_id, kind, token_hash, email, email_normal, password_hash, name, locale,
+                is_spare, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         user_id,
         kind,
@@ -41,56 +46,126 @@ async def upsert_token(
         email,
         email_normal,
         password_hash,
+        name,
+        locale,
+        is_spare,
         now,
         expires_at,
     )
 
 
-async def find_token(db: Executor, kind: str, token_hash: bytes, now: datetime) -> Record | None:
-    """Return the live token of that kind."""
+async def find_token(
+    db: Executor, kinds: Sequence[str], token_hash: bytes, now: datetime
+) -> Record | None:
+    """Return the live token, if it is of one of those kinds."""
     return await db.fetchrow(
-        f"""
-        SELECT {_COLUMNS} FROM one_time_tokens
-         WHERE token_hash = $2 AND kind = $1 AND expires_at > $3
-        """,  # noqa: S608 - a constant of this file
-        kind,
+        f"SELECT {_COLUMNS} FROM one_time_tokens WHERE {_LIVE}",  # noqa: S608 - constants of this file
+        list(kinds),
         token_hash,
         now,
     )
 
 
-async def find_token_of_user(db: Executor, user_id: UUID, kind: str) -> Record | None:
-    """Return the user's token of that kind, live or expired."""
-    return await db.fetchrow(
-        f"SELECT {_COLUMNS} FROM one_time_tokens WHERE user_id = $1 AND kind = $2",  # noqa: S608 - a constant of this file
-        user_id,
-        kind,
-    )
-
-
-async def spend_token(tx: Tx, kind: str, token_hash: bytes, now: datetime) -> Record | None:
+async def spend_token(
+    tx: Tx, kinds: Sequence[str], token_hash: bytes, now: datetime
+) -> Record | None:
     """Remove a live token and return it; None if unknown, used, expired or of another kind.
 
     One DELETE: of two requests racing with the same link, only one gets the row.
     """
     return await tx.fetchrow(
-        f"""
-        DELETE FROM one_time_tokens
-         WHERE token_hash = $2 AND kind = $1 AND expires_at > $3
-        RETURNING {_COLUMNS}
-        """,  # noqa: S608 - a constant of this file
-        kind,
+        f"DELETE FROM one_time_tokens WHERE {_LIVE} RETURNING {_COLUMNS}",  # noqa: S608 - constants of this file
+        list(kinds),
         token_hash,
         now,
     )
 
 
-async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> None:
-    """Remove the user's tokens of those kinds."""
-    await tx.execute(
-        "DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = ANY($2::text[])",
+async def take_attempt(db: Executor, kind: str, token_hash: bytes, now: datetime) -> bool:
+    """Take one of the guesses that a live link allows, before it is looked at; False if none is.
+
+    One UPDATE: of guesses that run at once, each counts.
+    """
+    taken = await db.fetchval(
+        f"""
+        UPDATE one_time_tokens SET attempts_left = attempts_left - 1
+         WHERE {_LIVE} AND attempts_left > 0
+        RETURNING true
+        """,  # noqa: S608 - a constant of this file
+        [kind],
+        token_hash,
+        now,
+    )
+    return bool(taken)
+
+
+async def give_attempt_back(db: Executor, token_hash: bytes) -> None:
+    """Take back a guess that was not looked at."""
+    await db.execute(
+        "UPDATE one_time_tokens SET attempts_left = attempts_left + 1 WHERE token_hash = $1",
+        token_hash,
+    )
+
+
+async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: int) -> list[Record]:
+    """Return the newest sign-ups of an account's address, those whose links have expired too."""
+    return await db.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM one_time_tokens
+         WHERE user_id = $1 AND kind = 'verify_email' AND email_normal = $2
+           AND password_hash IS NOT NULL
+         ORDER BY created_at DESC, token_hash LIMIT $3
+        """,  # noqa: S608 - a constant of this file
+        user_id,
+        email_normal,
+        limit,
+    )
+
+
+async def has_spare(tx: Tx, user_id: UUID, kind: str, now: datetime) -> bool:
+    """Tell whether a live token of that kind is the one that goes out beyond the cap of mails."""
+    return bool(
+        await tx.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM one_time_tokens
+                 WHERE user_id = $1 AND kind = $2 AND is_spare AND expires_at > $3
+            )
+            """,
+            user_id,
+            kind,
+            now,
+        )
+    )
+
+
+async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> int:
+    """Remove the user's tokens of those kinds; return how many it were."""
+    removed: int = await tx.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = ANY($2::text[]) RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
         user_id,
         list(kinds),
+    )
+    return removed
+
+
+async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:
+    """Remove the user's tokens of a kind but for the newest."""
+    await tx.execute(
+        """
+        DELETE FROM one_time_tokens
+         WHERE token_hash IN (
+               SELECT token_hash FROM one_time_tokens WHERE user_id = $1 AND kind = $2
+                ORDER BY created_at DESC, token_hash OFFSET $3)
+        """,
+        user_id,
+        kind,
+        kept,
     )
 
 

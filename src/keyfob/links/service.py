@@ -1,10 +1,12 @@
 """One-time tokens: what a link in a mail carries.
 
 A token is `kfl_` and 256 random bits, so its plain SHA-256 is all that is kept: a leaked database
-gives no link. It says nothing about its kind or its user; the row does.
+gives no link. It says nothing about its kind or its user; the row does. Those of one user live side
+by side, so that nobody who asks for one kills another's.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,17 +18,20 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import to_base64url
 from keyfob.core.secrets import random_bytes
 from keyfob.links import queries
-from keyfob.links.models import Kind
+from keyfob.links.models import Kind, SignUp
 from keyfob.users.email import Email
 
 PREFIX = "kfl_"
+SPARE_TTL = timedelta(hours=6)
+KEPT_AFTER_EXPIRY = timedelta(days=7)
 _SECRET_BYTES = 32
-_KEPT_AFTER_EXPIRY = timedelta(days=7)
+# How many passwords one guess is held against; each costs a hash.
+_MOST_SIGN_UPS = 5
 
 
 @dataclass(frozen=True)
 class OneTimeTokens:
-    """Issues, finds and spends tokens; each user has at most one of a kind."""
+    """Issues, finds and spends tokens. None of a blocked account is good."""
 
     db: Database
     clock: Clock
@@ -39,23 +44,28 @@ class OneTimeTokens:
         kind: Kind,
         *,
         email: Email | None = None,
-        password_hash: str | None = None,
+        sign_up: SignUp | None = None,
         ttl: timedelta | None = None,
+        is_spare: bool = False,
     ) -> str:
-        """Return a new token; the user's older one of that kind is dead from the commit on.
+        """Return a new token; the user's others live on.
 
-        `email` is the address that is to become the user's, `password_hash` what becomes the
-        password with this very token. It lives for `ttl`, or `KEYFOB_LINK_TTL` where none is said.
+        `email` is the address that it proves, `sign_up` what becomes the account's with its
+        password. It lives for `ttl`, or `KEYFOB_LINK_TTL` where none is said; `is_spare` marks the
+        one that is sent beyond the cap of mails (`has_spare`).
         """
         token = PREFIX + to_base64url(random_bytes(_SECRET_BYTES)).decode("ascii")
-        await queries.upsert_token(
+        await queries.insert_token(
             tx,
             user_id=user_id,
             kind=kind,
             token_hash=_digest(token),
             email=email.typed if email else None,
             email_normal=email.normal if email else None,
-            password_hash=password_hash,
+            password_hash=sign_up.password_hash if sign_up else None,
+            name=sign_up.name if sign_up else None,
+            locale=sign_up.locale if sign_up else None,
+            is_spare=is_spare,
             now=self.clock.now(),
             expires_at=self.expiry(ttl),
         )
@@ -65,29 +75,59 @@ class OneTimeTokens:
         """Return when a token expires that is issued now: what its mail is worth nothing after."""
         return self.clock.now() + (ttl or self.ttl)
 
-    async def find(self, db: Executor, kind: Kind, token: str) -> Record | None:
-        """Return a live token without spending it.
+    async def has_spare(self, tx: Tx, user_id: UUID, kind: Kind) -> bool:
+        """Tell whether the link that is sent beyond the cap of mails is there already, and live.
 
-        The row has `user_id`, `kind`, `email`, `email_normal`, `password_hash`, `created_at` and
-        `expires_at`. None if unknown, used, expired, overtaken by a newer one, or of another kind.
+        Threat: whoever asks for links until the cap is met could else keep an owner from any.
         """
-        return await queries.find_token(db, kind, _digest(token), self.clock.now())
+        return await queries.has_spare(tx, user_id, kind, self.clock.now())
 
-    async def find_of_user(self, db: Executor, user_id: UUID, kind: Kind) -> Record | None:
-        """Return the user's token of a kind, live or expired."""
-        return await queries.find_token_of_user(db, user_id, kind)
+    async def find(self, db: Executor, kind: Kind | Sequence[Kind], token: str) -> Record | None:
+        """Return a live token of that kind, or of one of those, without spending it.
 
-    async def spend(self, tx: Tx, kind: Kind, token: str) -> Record | None:
+        The row has `user_id`, `kind`, `email`, `email_normal`, `created_at`, `expires_at`, and of a
+        sign-up `password_hash`, `name`, `locale`. None if unknown, used, expired, of another kind,
+        or of an account that is blocked.
+        """
+        return await queries.find_token(db, _kinds(kind), _digest(token), self.clock.now())
+
+    async def spend(self, tx: Tx, kind: Kind | Sequence[Kind], token: str) -> Record | None:
         """Use a token up and return it, as `find` does; of two at once, one gets it."""
-        return await queries.spend_token(tx, kind, _digest(token), self.clock.now())
+        return await queries.spend_token(tx, _kinds(kind), _digest(token), self.clock.now())
 
-    async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> None:
-        """Make the user's tokens worthless: of these kinds, or of all where none is named."""
-        await queries.delete_tokens_of_user(tx, user_id, kinds or tuple(Kind))
+    async def take_attempt(self, kind: Kind, token: str) -> bool:
+        """Take one of the five guesses that a link allows; False if there is none left."""
+        return await queries.take_attempt(self.db, kind, _digest(token), self.clock.now())
+
+    async def give_attempt_back(self, token: str) -> None:
+        """Take back a guess that could not be looked at."""
+        await queries.give_attempt_back(self.db, _digest(token))
+
+    async def list_sign_ups(self, db: Executor, user_id: UUID, email: Email) -> list[Record]:
+        """Return the newest five sign-ups that an account waits with, as `find` does.
+
+        A sign-up outlives its link by a week: its user may ask for another link.
+        """
+        return await queries.list_sign_ups(db, user_id, email.normal, _MOST_SIGN_UPS)
+
+    async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
+        """Make the user's tokens worthless: of these kinds, or of all where none is named.
+
+        Returns how many it were.
+        """
+        return await queries.delete_tokens_of_user(tx, user_id, kinds or tuple(Kind))
+
+    async def kill_older(self, tx: Tx, user_id: UUID, kind: Kind, *, kept: int) -> None:
+        """Make the user's tokens of a kind worthless, but for so many, the newest."""
+        await queries.delete_older(tx, user_id, kind, kept)
 
     async def clean_up(self) -> None:
         """Delete what expired a week ago; until then a sign-up may have its link sent again."""
-        await queries.delete_expired(self.db, self.clock.now() - _KEPT_AFTER_EXPIRY)
+        await queries.delete_expired(self.db, self.clock.now() - KEPT_AFTER_EXPIRY)
+
+
+def _kinds(kind: Kind | Sequence[Kind]) -> Sequence[Kind]:
+    return (kind,) if isinstance(kind, Kind) else kind
 
 
 def _digest(token: str) -> bytes:

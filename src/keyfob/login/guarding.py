@@ -1,7 +1,9 @@
 """Checking a password so that guessing it is slow, whatever it is asked for."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -20,6 +22,13 @@ from keyfob.login.models import Reason
 from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.users.email import Email
+
+
+class Owner(NamedTuple):
+    """Whose password is asked for, of an account that there is."""
+
+    user_id: UUID
+    email: Email
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,36 @@ class GuardedPasswords:
         reservation = await self._reserve(email, user_id, origin)
         looks = known or reservation.refusal is None
         share = share_of(origin.address, signed_in)
-        match = await self._match(user, password, reservation, share, looks=looks)
+        stored = user["password_hash"] if user else None
+        match = await self._match(stored, password, reservation, share, looks=looks)
         if user is None or not match:
             reason = _reason(user) if looks else Reason.THROTTLED
             await self.log.refused(self.db, email, user_id, reason, origin)
             raise reservation.refusal or InvalidCredentials()
         return match, reservation
+
+    async def find(
+        self, owner: Owner, stored: Collection[str], password: SecretStr, origin: Origin
+    ) -> tuple[str, PasswordMatch, Reservation]:
+        """Find of which of several hashes a password is, counted as one attempt.
+
+        For somebody who has proven to read the owner's mail: those who fail elsewhere keep nobody
+        out here.
+
+        Raises:
+            InvalidCredentials: of none.
+            TooManyAttempts: too many failures from here.
+            Overloaded: as `check`.
+        """
+        reservation = await self._reserve(owner.email, owner.user_id, origin)
+        share = share_of(origin.address)
+        for one in stored or (None,):
+            match = await self._match(one, password, reservation, share, looks=True)
+            if one is not None and match:
+                return one, match, reservation
+        reason = Reason.WRONG_PASSWORD
+        await self.log.refused(self.db, owner.email, owner.user_id, reason, origin)
+        raise InvalidCredentials
 
     async def forgive(self, reservation: Reservation) -> None:
         """Take back the attempt, whose password was right."""
@@ -93,7 +126,7 @@ class GuardedPasswords:
 
     async def _match(
         self,
-        user: Record | None,
+        stored: str | None,
         password: SecretStr,
         reservation: Reservation,
         share: Share,
@@ -105,7 +138,6 @@ class GuardedPasswords:
         Slow by design, so no connection is held. An unknown e-mail costs the same. An attempt that
         we could not check is not counted.
         """
-        stored = user["password_hash"] if user else None
         check = self.passwords.matches if looks else self.passwords.pretend
         try:
             return await check(password, stored, share)

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     DELETED = "deleted"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
     PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
+    ADDRESS_PROVEN = "address_proven"
     REUSE = "reuse"
 
 

@@ -59,17 +59,23 @@ async def find_seen(
     A network is a host, or an IPv6 /64; a device goes by its kind, browser and system, whatever
     their versions. `ever` also asks the account's activity, which outlives the log. One round trip,
     and the same for an account that there is not.
+
+    What was before the first proof of the address counts no more: it may have been a stranger, who
+    could make any number of networks known.
     """
     return await db.fetchrow(
         """
+        WITH since AS MATERIALIZED (
+            SELECT greatest($3, (SELECT first_proven_at FROM users WHERE id = $1)) AS at
+        )
         SELECT EXISTS (
                    SELECT FROM login_events
-                    WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+                    WHERE user_id = $1 AND at >= (SELECT at FROM since) AND outcome = 'succeeded'
                       AND ip_address <<= $2::text::cidr
                ) AS network,
                EXISTS (
                    SELECT FROM login_events
-                    WHERE user_id = $1 AND at > $3 AND outcome = 'succeeded'
+                    WHERE user_id = $1 AND at >= (SELECT at FROM since) AND outcome = 'succeeded'
                       AND device_type = $4
                       AND rtrim(browser, ' 0123456789') IS NOT DISTINCT FROM $5
                       AND rtrim(os, ' 0123456789') IS NOT DISTINCT FROM $6

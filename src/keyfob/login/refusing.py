@@ -17,6 +17,9 @@ from keyfob.login.models import Reason
 from keyfob.users.credentials import Credentials
 from keyfob.users.models import Status
 
+# Each sign-in makes one; whoever knows the password cannot fill the table.
+_MOST_TOKENS = 10
+
 
 @dataclass(frozen=True)
 class Refusals:
@@ -46,5 +49,6 @@ class Refusals:
         if not account["must_change_password"]:
             return Reason.UNVERIFIED, AccountBlocked()
         # No address with it: who knows the password that an administrator gave has proven none.
-        token = await self.links.issue(tx, account["id"], Kind.RECOVER)
+        token = await self.links.issue(tx, account["id"], Kind.CHANGE_PASSWORD)
+        await self.links.kill_older(tx, account["id"], Kind.CHANGE_PASSWORD, kept=_MOST_TOKENS)
         return Reason.PASSWORD_CHANGE_REQUIRED, PasswordChangeRequired(token)

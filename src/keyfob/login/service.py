@@ -1,7 +1,7 @@
 """Signing in with a password."""
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from uuid import UUID
 
 from asyncpg import Record
@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.limits.clients import share_of
+from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
@@ -25,6 +26,20 @@ from keyfob.users.models import Status
 from keyfob.users.service import Users
 
 _NOBODY = UUID(int=0)
+
+
+class Checked(NamedTuple):
+    """A password that was right.
+
+    `user` as `Users.find_credentials` returned it, with the hash that the password was held
+    against; `reservation` is given back once it is settled what follows.
+    """
+
+    email: Email
+    user: Record
+    match: PasswordMatch
+    reservation: Reservation
+    seen: Seen
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,16 @@ class Login:
         )
         if user is None:  # pragma: no cover - nobody's password matches
             raise InvalidCredentials
+        return await self.enter(Checked(email, user, match, reservation, seen), origin)
+
+    async def enter(self, checked: Checked, origin: Origin) -> Tokens:
+        """Do what follows a right password: the one door, whatever the password was asked for.
+
+        Raises:
+            MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials: as
+                `with_password` says.
+        """
+        email, user, match, reservation, seen = checked
         if user["has_factor"]:
             await self.guard.forgive(reservation)
             await self.second_factor.ask(user, match, origin)

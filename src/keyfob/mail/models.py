@@ -58,7 +58,7 @@ PAGES: dict[Template, Page] = {
 }
 
 # What else the caller may tell; `at` is the moment of the call unless told otherwise.
-_TOLD = "token at address device place factor new_email codes_left erase_at"
+_TOLD = "token at address device place factor new_email codes_left erase_at is_first_proof is_kept"
 KNOWN = frozenset(_TOLD.split())
 NEEDED: dict[Template, frozenset[str]] = {
     **{template: frozenset({"token"}) for template in PAGES},

@@ -48,7 +48,8 @@ class Mail:
             template: what it says.
             params: `token` for a mail with a link, and what is known of `at`, `address` and
                 `device` (what was done from where), `place` (or its name in each language),
-                `factor`, `new_email`, `codes_left`, `erase_at`. Times become text in UTC.
+                `factor`, `new_email`, `codes_left`, `erase_at`, `is_first_proof` and `is_kept`
+                (no erasure is planned any more). Times become text in UTC.
             expires_at: when the link dies; a mail that is not sent by then is dropped.
 
         Raises:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Executor
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.mfa import passkey_queries
 from keyfob.mfa.ceremony_options import CHALLENGE_SECONDS
@@ -46,6 +46,10 @@ class Challenges:
         return await passkey_queries.spend_challenge(
             self.db, challenge_id, user_id, self.clock.now()
         )
+
+    async def kill(self, tx: Tx, user_id: UUID) -> int:
+        """Make a user's open challenges worthless; return how many it were."""
+        return await passkey_queries.delete_challenges_of(tx, user_id)
 
     async def clean_up(self) -> None:
         """Delete what nobody answered in time."""

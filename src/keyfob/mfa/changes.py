@@ -20,6 +20,7 @@ from keyfob.mfa.models import FactorType
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.service import Sessions
+from keyfob.users.errors import EmailUnverified
 
 _MOST_FACTORS = 10
 
@@ -43,6 +44,17 @@ class FactorChanges:
     step_up: FactorStepUp
     roles: Collection[str]
 
+    async def ensure_verified(self, tx: Tx, caller: Caller) -> Record:
+        """Do as `FactorStepUp.ensure_standing`, for what needs a proven address.
+
+        Raises:
+            EmailUnverified: whose a factor would be is not known.
+        """
+        account = await self.step_up.ensure_standing(tx, caller)
+        if not account["is_verified"]:
+            raise EmailUnverified
+        return account
+
     async def make_room(self, tx: Tx, caller: Caller) -> Room:
         """Hold the caller's factors until the commit, and return the room for the next.
 
@@ -52,8 +64,9 @@ class FactorChanges:
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says,
                 here and below.
             TooManyFactors: there are ten.
+            EmailUnverified: as `ensure_verified` says.
         """
-        account = await self.step_up.ensure_standing(tx, caller)
+        account = await self.ensure_verified(tx, caller)
         count = await queries.count_factors(tx, caller.user_id)
         if count >= _MOST_FACTORS:
             raise TooManyFactors
@@ -132,9 +145,10 @@ class FactorChanges:
 
         Raises:
             NoFactor: there is no factor that they could stand in for.
+            EmailUnverified: as `make_room` says.
         """
         async with self.db.begin() as tx:
-            await self.step_up.ensure_standing(tx, caller)
+            await self.ensure_verified(tx, caller)
             if await queries.count_factors(tx, caller.user_id) == 0:
                 raise NoFactor
             codes = await self._replace_codes(tx, caller.user_id)

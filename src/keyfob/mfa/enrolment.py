@@ -35,7 +35,8 @@ class TotpEnrolment:
         """Make a secret for the caller's app; what was begun before and not confirmed is gone.
 
         Raises:
-            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
+                `FactorChanges.make_room` says.
         """
         now = self.clock.now()
         factor_id, secret = new_id(now), totp.new_secret()
@@ -57,7 +58,8 @@ class TotpEnrolment:
             FactorNotFound: the caller began no such one within the last ten minutes.
             InvalidFactor: it is not the code of now.
             TooManyAttempts: too many wrong codes.
-            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
+                `FactorChanges.make_room` says.
         """
         now = self.clock.now()
         begun = await queries.find_begun_totp(

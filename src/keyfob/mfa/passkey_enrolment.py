@@ -40,9 +40,10 @@ class PasskeyEnrolment:
 
         Raises:
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
+            EmailUnverified: as `FactorChanges.make_room` says.
         """
         async with self.db.begin() as tx:
-            user = await self.changes.step_up.ensure_standing(tx, caller)
+            user = await self.changes.ensure_verified(tx, caller)
             registered = await passkey_queries.list_passkeys(tx, caller.user_id)
             challenge_id, challenge = await self.challenges.issue(tx, caller.user_id)
         return challenge_id, creation_options(self.party, user, challenge, registered)
@@ -61,7 +62,8 @@ class PasskeyEnrolment:
             InvalidPasskey: the challenge is not one of the caller's, spent or expired, or the
                 credential is not to be believed, or not usable.
             PasskeyTaken: the credential is registered already.
-            InsufficientAuthentication, TooManyFactors: as `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
+                `FactorChanges.make_room` says.
         """
         made = await self._verified(caller, challenge_id, credential)
         now = self.clock.now()

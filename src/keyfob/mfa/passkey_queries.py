@@ -44,6 +44,18 @@ async def spend_challenge(
     return challenge
 
 
+async def delete_challenges_of(tx: Tx, user_id: UUID) -> int:
+    """Delete a user's challenges; return how many it were."""
+    deleted: int = await tx.fetchval(
+        """
+        WITH gone AS (DELETE FROM webauthn_challenges WHERE user_id = $1 RETURNING 1)
+        SELECT count(*) FROM gone
+        """,
+        user_id,
+    )
+    return deleted
+
+
 async def delete_expired_challenges(db: Executor, now: datetime) -> None:
     """Delete the challenges that nobody answered in time."""
     await db.execute("DELETE FROM webauthn_challenges WHERE expires_at <= $1", now)

@@ -14,12 +14,13 @@ from keyfob.mfa.errors import TooManyFactors
 from keyfob.mfa.models import FactorName, FactorOut
 from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
 from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
+from keyfob.users.errors import EmailUnverified
 
 routes = router("Factors")
 
 Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
-_ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication)
+_ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication, EmailUnverified)
 
 
 class NewPasskeyIn(BaseModel):
@@ -44,7 +45,8 @@ class NewPasskeyOut(FactorOut):
 async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> CeremonyOut:
     """Get what to hand to `navigator.credentials.create()`, to add a passkey.
 
-    The challenge is good for one answer, within five minutes.
+    The challenge is good for one answer, within five minutes. Your e-mail address has to be proven
+    before.
     """
     return CeremonyOut.of(await enrolment.begin(caller))
 

@@ -39,6 +39,7 @@ from keyfob.mfa.models import (
     TotpConfirm,
 )
 from keyfob.mfa.service import Factors
+from keyfob.users.errors import EmailUnverified
 
 routes = router("Factors")
 
@@ -49,6 +50,7 @@ Changes = Annotated[FactorChanges, Provided(FactorChanges)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
 _ANY = (Unauthenticated, TooManyRequests)
 _RECENT = (*_ANY, InsufficientAuthentication)
+_ADDING = (*_RECENT, EmailUnverified)
 
 
 @routes.get(
@@ -67,7 +69,7 @@ async def list_own_factors(
     "/me/factors/totp",
     status_code=201,
     dependencies=_LIMITED,
-    responses=may_refuse(*_RECENT, TooManyFactors),
+    responses=may_refuse(*_ADDING, TooManyFactors),
 )
 async def begin_totp(
     body: FactorNameIn, caller: RecentAnyCaller, enrolment: Enrolment
@@ -75,6 +77,7 @@ async def begin_totp(
     """Begin to add an authenticator app: scan `qr_svg`, or type `secret`.
 
     It counts once it is confirmed by a code, within ten minutes. Beginning another takes its place.
+    Your e-mail address has to be proven before.
     """
     return await enrolment.begin(caller, body.name)
 
@@ -82,7 +85,7 @@ async def begin_totp(
 @routes.post(
     "/me/factors/totp/{id}/confirm",
     dependencies=_LIMITED,
-    responses=may_refuse(*_RECENT, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
+    responses=may_refuse(*_ADDING, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
 )
 async def confirm_totp(
     factor_id: FactorId,
@@ -130,7 +133,7 @@ async def remove_factor(
 @routes.post(
     "/me/factors/recovery-codes",
     dependencies=_LIMITED,
-    responses=may_refuse(*_RECENT, NoFactor),
+    responses=may_refuse(*_ADDING, NoFactor),
 )
 async def renew_recovery_codes(
     caller: RecentCaller, origin: RequestOrigin, changes: Changes

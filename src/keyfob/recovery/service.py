@@ -1,6 +1,8 @@
 """A forgotten password: a link to the address, and a new one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from keyfob.limits.clients import UNKNOWN, share_of
 from keyfob.limits.service import SignInThrottle
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.login.log import LoginLog
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
@@ -22,13 +24,17 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.proof.service import Proofs, Prover
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
 from keyfob.users.models import Status
-from keyfob.users.service import Users
+from keyfob.users.own import OwnAccounts
+
+# What sets a password: sent to an address, or given to who knows an administrator's password.
+_KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,11 @@ class Recovery:
     KIND: ClassVar[str] = "recover.request"
 
     db: Database
-    users: Users
     credentials: Credentials
+    accounts: OwnAccounts
     passwords: Passwords
     sessions: Sessions
+    proofs: Proofs
     links: OneTimeTokens
     outbox: Outbox
     mail: Mail
@@ -53,6 +60,7 @@ class Recovery:
     throttle: SignInThrottle
     log: LoginLog
     audit: Audit
+    invitation_ttl: timedelta
 
     async def request_link(self, email: Email, origin: Origin) -> None:
         """Have a link sent to an address, if it has an account."""
@@ -65,9 +73,10 @@ class Recovery:
         allowed = await self.cap.allows(email.normal)
         async with self.db.begin() as tx:
             await job.finish(tx)
-            account = await self.credentials.hold_by_email(tx, email) if allowed else None
+            account = await self.credentials.hold_by_email(tx, email)
             if account is not None and account["status"] == Status.ACTIVE:
-                await self.send(tx, account, Template.RECOVER, job.payload["where"])
+                where = job.payload["where"]
+                await self.send(tx, account, Template.RECOVER, where, within_cap=allowed)
 
     async def send(
         self,
@@ -75,13 +84,23 @@ class Recovery:
         account: Record,
         template: Template,
         where: dict[str, str | None] | None = None,
+        *,
+        within_cap: bool = True,
     ) -> None:
         """Send a link to a held account (see `Credentials.hold`), to recover or as an invitation.
 
         The token is bound to the address that it is sent to: whoever brings it has proven that.
+        Beyond the cap of mails it is the one that lives six hours, unless there is one: strangers
+        can use up the others, but the owner has always one in the mailbox.
         """
+        kind = Kind.INVITE if template is Template.INVITE else Kind.RECOVER
+        if not within_cap and await self.links.has_spare(tx, account["id"], kind):
+            return
+        ttl = SPARE_TTL if not within_cap else self.invitation_ttl if kind is Kind.INVITE else None
         email = Email(account["email"], account["email_normal"])
-        token = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
+        token = await self.links.issue(
+            tx, account["id"], kind, email=email, ttl=ttl, is_spare=not within_cap
+        )
         await self.mail.send(
             tx,
             Recipient(
@@ -93,33 +112,39 @@ class Recovery:
             ),
             template,
             {"token": token, **(where or {})},
-            expires_at=self.links.expiry(),
+            expires_at=self.links.expiry(ttl),
         )
 
     async def set_password(self, token: str, password: SecretStr, origin: Origin) -> None:
         """Take a link: its user has a new password, and every session is ended.
 
-        Older links of every kind are dead; second factors stay.
+        All other links are dead then. At the first proof of the address, whatever a stranger may
+        have left ends, too (`Proofs`); later second factors stay.
 
         Raises:
-            InvalidLink: unknown, used, expired, overtaken, or of another kind. Of two at once with
-                one link, one gets this.
+            InvalidLink: unknown, used, expired, of another kind, or of a blocked account. Of two at
+                once with one link, one gets this.
             WeakPassword: with the reason; the link can be used again.
             Overloaded: too many passwords wait to be hashed; the link can be used again.
         """
-        link = await self.links.find(self.db, Kind.RECOVER, token)
-        if link is None:
+        link = await self.links.find(self.db, _KINDS, token)
+        user = link and await self.credentials.find(self.db, link["user_id"])
+        if link is None or user is None:
             raise InvalidLink
-        user = await self.users.get(link["user_id"])
-        await self.passwords.ensure_acceptable(password, user["email_normal"], user["name"])
+        # The name of an account that nobody has proven may be a stranger's, and goes.
+        name = user["name"] if user["was_proven"] else None
+        await self.passwords.ensure_acceptable(password, user["email_normal"], name)
         password_hash = await self.passwords.hash(password, share_of(origin.address))
 
         async with self.db.begin() as tx:
             account = await self.credentials.hold(tx, link["user_id"])
-            spent = await self.links.spend(tx, Kind.RECOVER, token)
+            spent = await self.links.spend(tx, _KINDS, token)
             if account is None or spent is None:
                 raise InvalidLink
-            revoked = await self._recover(tx, account, spent, password_hash, origin)
+            if spent["email_normal"] is None:
+                revoked = await self._change(tx, account, password_hash, origin)
+            else:
+                revoked = await self._recover(tx, account, spent, password_hash, origin)
         self.sessions.apply(revoked)
         # What was mistyped before counts no more. From here the owner gets in, whoever guesses
         # elsewhere: the network is known now.
@@ -128,20 +153,58 @@ class Recovery:
     async def _recover(
         self, tx: Tx, account: Record, link: Record, password_hash: str, origin: Origin
     ) -> list[tuple[UUID, int]]:
+        """Set a password for whoever read a mail to the address."""
+        if link["email_normal"] != account["email_normal"]:
+            raise InvalidLink
         user_id: UUID = account["id"]
-        await self.credentials.set_password(tx, user_id, password_hash)
-        if link["email_normal"] == account["email_normal"]:
-            await self.credentials.verify_email(tx, user_id)
-        revoked = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, origin=origin)
+        proof = await self.proofs.prove(tx, account, Prover.READER, origin)
+        kept = bool(proof.ended.get("erasure")) or await self.accounts.cancel_erasure(tx, user_id)
+        revoked = proof.revoked or await self.sessions.end_all(
+            tx, user_id, EndReason.RECOVERED, origin=origin
+        )
         await self.links.kill(tx, user_id)
+        await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, origin)
-        await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, origin_in_words(origin))
+        told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
+        await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
+        new = {"sessions_ended": len(revoked), "first_proof": proof.is_first, "kept": kept}
+        await self._record(tx, account, "user.password_recovered", proof.ended, new, origin)
+        return revoked
+
+    async def _change(
+        self, tx: Tx, account: Record, password_hash: str, origin: Origin
+    ) -> list[tuple[UUID, int]]:
+        """Set a password for whoever knew the one that an administrator gave.
+
+        The links in the mailbox live on: its reader comes before who knows a password.
+        """
+        user_id: UUID = account["id"]
+        revoked = await self.sessions.end_all(
+            tx, user_id, EndReason.PASSWORD_CHANGED, origin=origin
+        )
+        await self.links.kill(tx, user_id, Kind.CHANGE_PASSWORD)
+        await self.credentials.set_password(tx, user_id, password_hash)
+        await self.log.recovered(tx, user_id, origin)
+        await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
+        new = {"sessions_ended": len(revoked)}
+        await self._record(tx, account, "user.password_changed", {}, new, origin)
+        return revoked
+
+    async def _record(
+        self,
+        tx: Tx,
+        account: Record,
+        action: str,
+        ended: dict[str, int],
+        new: Mapping[str, object],
+        origin: Origin,
+    ) -> None:
         await self.audit.record(
             tx,
-            action="user.password_recovered",
-            actor_id=user_id,
-            target_id=user_id,
-            new={"sessions_ended": len(revoked)},
+            action=action,
+            actor_id=account["id"],
+            target_id=account["id"],
+            old={"ended": ended} if ended else None,
+            new={name: value for name, value in new.items() if value is not False},
             origin=origin,
         )
-        return revoked

@@ -1,20 +1,36 @@
 """Sign up, and prove an address."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
-from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests
+from keyfob.core.http import (
+    CallerIfAny,
+    Provided,
+    RequestOrigin,
+    may_refuse,
+    router,
+    while_present,
+)
+from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests, Unauthenticated
+from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import LinkTokenIn
+from keyfob.login.errors import (
+    AccountBlocked,
+    InvalidCredentials,
+    MfaRequired,
+    PasswordChangeRequired,
+)
 from keyfob.passwords.errors import WeakPassword
 from keyfob.registration.service import Registration
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.sign_in import VerifyingSignIn
+from keyfob.registration.verification import EmailVerification, VerificationLinks
 from keyfob.sessions.models import TokensOut
 from keyfob.users.email import EmailIn
 from keyfob.users.errors import EmailTaken
@@ -24,7 +40,12 @@ from keyfob.users.models import Name, PasswordIn
 routes = router()
 
 _LIMITED = [Depends(limited("verify-email", by="address"))]
-Verification = Annotated[EmailVerification, Provided(EmailVerification)]
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Describe a field that may be absent, and is never null."""
+    schema.pop("default", None)
+    schema.update(schema.pop("anyOf")[0])
 
 
 class RegisterIn(BaseModel):
@@ -46,11 +67,37 @@ class VerifyEmailRequestIn(BaseModel):
 
 
 class VerifyEmailConfirmIn(BaseModel):
-    """What the link carries."""
+    """What the link carries, and a password that its reader knows."""
 
     model_config = ConfigDict(extra="forbid")
 
     token: LinkTokenIn
+    password: PasswordIn | None = Field(
+        default=None,
+        description="Of the account, or of any sign-up that waits with its address",
+        json_schema_extra=_drop_null,
+    )
+
+    @field_validator("password", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        """Threat: a client whose field is empty would end what its user has."""
+        if value is None:
+            raise ValueError("should not be null; leave it out to prove the address without it")
+        return value
+
+
+class ProvenOut(BaseModel):
+    """After a password a session's tokens; after a link alone what `/recover/confirm` takes."""
+
+    access_token: Annotated[str | None, Field(description="After a password")] = None
+    refresh_token: Annotated[str | None, Field(description="After a password")] = None
+    token_type: Annotated[str | None, Field(description="After a password: bearer")] = None
+    expires_in: Annotated[int | None, Field(description="After a password: seconds")] = None
+    session_id: Annotated[UUID | None, Field(description="After a password")] = None
+    token: Annotated[
+        str | None, Field(description="After a token alone: send it to /recover/confirm")
+    ] = None
 
 
 @routes.post(
@@ -96,21 +143,58 @@ async def register(
     responses=may_refuse(TooManyRequests),
 )
 async def request_verification(
-    body: VerifyEmailRequestIn, origin: RequestOrigin, verification: Verification
+    body: VerifyEmailRequestIn,
+    origin: RequestOrigin,
+    links: Annotated[VerificationLinks, Provided(VerificationLinks)],
 ) -> None:
     """Have a link sent that proves an address. The answer is the same whether it has an account."""
-    await verification.request(body.email, origin)
+    await links.request(body.email, origin)
 
 
 @routes.post(
     "/verify-email/confirm",
     tags=["Account"],
-    status_code=204,
+    response_model=ProvenOut,
+    response_model_exclude_none=True,
     dependencies=_LIMITED,
-    responses=may_refuse(InvalidLink, TooManyRequests),
+    openapi_extra={"security": [{}, {"bearer": []}]},
+    responses={
+        **may_refuse(
+            InvalidLink,
+            InvalidCredentials,
+            Unauthenticated,
+            MfaRequired,
+            AccountBlocked,
+            PasswordChangeRequired,
+            TooManyAttempts,
+            TooManyRequests,
+            Overloaded,
+        ),
+        204: {"description": "Proven by who is signed in"},
+    },
 )
 async def confirm_verification(
-    body: VerifyEmailConfirmIn, origin: RequestOrigin, verification: Verification
-) -> None:
-    """Prove an address with the token of its link."""
-    await verification.confirm(body.token, origin)
+    request: Request,
+    response: Response,
+    body: VerifyEmailConfirmIn,
+    caller: CallerIfAny,
+    origin: RequestOrigin,
+    verification: Annotated[EmailVerification, Provided(EmailVerification)],
+    sign_in: Annotated[VerifyingSignIn, Provided(VerifyingSignIn)],
+) -> ProvenOut | Response:
+    """Prove an address with the token of its link, and say who you are.
+
+    With `password` you are signed in, as by `/login`; a link takes five guesses. With your own
+    access token in `Authorization` the address is proven, and nothing else happens: 204. With the
+    token alone ("that was not me", "I forgot the password") whatever is in an account that nobody
+    has proven before ends: sessions, factors, name, password. You get a `token` for
+    `/recover/confirm`, to choose a password.
+    """
+    if body.password is not None:
+        attempt = sign_in.confirm(body.token, body.password, origin)
+        tokens = TokensOut.of(await while_present(request, attempt))
+        return ProvenOut(**tokens.model_dump())
+    if caller is not None:
+        await verification.confirm_own(caller, body.token, origin)
+        return Response(status_code=204, headers=dict(response.headers))
+    return ProvenOut(token=await verification.take_over(body.token, origin))

@@ -13,7 +13,7 @@ from keyfob.login.models import Reason
 from keyfob.mail.models import Recipient
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
@@ -38,7 +38,7 @@ class Registration:
     log: LoginLog
     audit: Audit
     sign_ups: SignUps | None = None
-    verification: EmailVerification | None = None
+    verification: VerificationLinks | None = None
 
     async def with_password(
         self, email: Email, password: SecretStr, name: str | None, locale: Locale, origin: Origin
@@ -58,7 +58,9 @@ class Registration:
         # Hashed before the address is looked up, so that a taken one costs the same.
         password_hash = await self.passwords.hash(password, share_of(origin.address))
         async with self.db.begin() as tx:
-            user_id = await self.users.add(tx, email, password_hash, name=name, locale=locale)
+            user_id = await self.users.add(
+                tx, email, password_hash, name=name, locale=locale, registered_itself=True
+            )
             tokens = await self.sessions.open(tx, user_id, origin)
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken

@@ -4,10 +4,9 @@ The answer tells nobody whether an address has an account: the sign-up is one ro
 whose handler looks, and what it finds goes to the address alone.
 
 Threat: somebody signs up with an address that is not theirs, and waits for its owner to do the
-same. So the account has no password until its address is proven. Each link carries the password of
-its own sign-up, and a newer link kills the older: an owner who signs up later activates the
-password that the owner chose. What is left is an owner who follows a link that they did not ask
-for, against its mail; they find that their password is another, and recovery ends what began so.
+same, or does it after the owner. So the account has no password until its address is proven, and
+each sign-up keeps its own, with its name, beside its link. Whoever reads the mails types the
+password, and so decides which of them it was, whatever link is opened.
 """
 
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.limits.clients import share_of
+from keyfob.links.models import SignUp
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.users.credentials import Credentials, is_waiting_sign_up
 from keyfob.users.email import Email
@@ -45,7 +45,7 @@ class SignUps:
     users: Users
     credentials: Credentials
     passwords: Passwords
-    verification: EmailVerification
+    verification: VerificationLinks
     outbox: Outbox
     mail: Mail
     cap: Cap
@@ -78,14 +78,16 @@ class SignUps:
         allowed = await self.cap.allows(email.normal)
         async with self.db.begin() as tx:
             await job.finish(tx)
-            if not allowed:
-                return
             try:
-                user_id = await self._add(tx, email, job.payload)
+                # Without the name, which may be a stranger's: it is the account's with the proof.
+                locale = Locale(job.payload["locale"])
+                user_id = await self.users.add(
+                    tx, email, None, locale=locale, registered_itself=True
+                )
             except EmailTaken:
-                await self._meet(tx, email, job.payload)
+                await self._meet(tx, email, job.payload, within_cap=allowed)
             else:
-                await self._send_link(tx, email, user_id, job.payload["locale"], job.payload)
+                await self._send_link(tx, email, user_id, job.payload, within_cap=allowed)
                 await self.audit.record(
                     tx,
                     action="user.registered",
@@ -94,29 +96,25 @@ class SignUps:
                     origin=Origin(job.payload["address"], ""),
                 )
 
-    async def _add(self, tx: Tx, email: Email, sign_up: dict[str, Any]) -> UUID:
-        return await self.users.add(
-            tx, email, None, name=sign_up["name"], locale=Locale(sign_up["locale"])
-        )
-
-    async def _meet(self, tx: Tx, email: Email, sign_up: dict[str, Any]) -> None:
-        """Meet a known address: an older sign-up gives way, any other account stays as it is."""
+    async def _meet(
+        self, tx: Tx, email: Email, sign_up: dict[str, Any], *, within_cap: bool
+    ) -> None:
+        """Meet a known address: a link beside those of other sign-ups, or a word to an account."""
         account = await self.credentials.hold_by_email(tx, email)
         if account is None:  # gone in this moment
             return
-        if not is_waiting_sign_up(account):
+        if is_waiting_sign_up(account):
+            await self._send_link(tx, email, account["id"], sign_up, within_cap=within_cap)
+        elif within_cap:
             await self.mail.tell(tx, account["id"], Template.EMAIL_TAKEN, sign_up["where"])
-            return
-        locale = Locale(sign_up["locale"])
-        await self.credentials.rewrite_sign_up(tx, account["id"], email, sign_up["name"], locale)
-        await self._send_link(tx, email, account["id"], locale, sign_up)
 
     async def _send_link(
-        self, tx: Tx, email: Email, user_id: UUID, locale: str, sign_up: dict[str, Any]
+        self, tx: Tx, email: Email, user_id: UUID, sign_up: dict[str, Any], *, within_cap: bool
     ) -> None:
         await self.verification.send(
             tx,
-            Recipient(email.typed, locale, user_id),
+            Recipient(email.typed, sign_up["locale"], user_id),
             sign_up["where"],
-            password_hash=sign_up["password_hash"],
+            sign_up=SignUp(sign_up["password_hash"], sign_up["name"], sign_up["locale"]),
+            within_cap=within_cap,
         )

@@ -1,32 +1,40 @@
-"""Proving that an address is one's own."""
+"""Proving that an address is one's own: sending the link, and taking it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from asyncpg import Record
+
 from keyfob.audit.service import Audit
+from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.links.models import Kind, SignUp
+from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
+from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.sessions.devices import origin_in_words
+from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
 from keyfob.users.models import Status
 
+Where = dict[str, str | None]
+
 
 @dataclass(frozen=True)
-class EmailVerification:
-    """Sends links that prove an address, and takes them.
+class VerificationLinks:
+    """Sends links that prove an address.
 
-    Asking for a link answers alike, and takes alike, for known and unknown addresses: one row in
-    the outbox, whose handler looks.
+    Asking for one answers alike, and takes alike, for known and unknown addresses: one row in the
+    outbox, whose handler looks.
     """
 
     KIND: ClassVar[str] = "verify.request"
@@ -37,7 +45,6 @@ class EmailVerification:
     outbox: Outbox
     mail: Mail
     cap: Cap
-    audit: Audit
 
     async def request(self, email: Email, origin: Origin) -> None:
         """Have a link sent to an address, if it has an account that waits for one."""
@@ -45,72 +52,136 @@ class EmailVerification:
         await self.outbox.add(self.db, self.KIND, payload, expires_at=self.links.expiry())
 
     async def send_requested(self, job: Job) -> None:
-        """Do what `request` wrote. A sign-up that waits keeps the password it came with."""
+        """Do what `request` wrote."""
         email = Email.parse(job.payload["email"])
         allowed = await self.cap.allows(email.normal)
         async with self.db.begin() as tx:
             await job.finish(tx)
-            account = await self.credentials.hold_by_email(tx, email) if allowed else None
+            account = await self.credentials.hold_by_email(tx, email)
             if account is None or account["is_verified"] or account["status"] != Status.ACTIVE:
                 return
-            before = await self.links.find_of_user(tx, account["id"], Kind.VERIFY_EMAIL)
-            password_hash = before["password_hash"] if before else None
             to = Recipient(account["email"], account["locale"], account["id"])
-            await self.send(tx, to, job.payload["where"], password_hash=password_hash)
+            await self.send(tx, to, job.payload["where"], within_cap=allowed)
 
     async def send(
         self,
         tx: Tx,
         to: Recipient,
-        where: dict[str, str | None] | None = None,
+        where: Where | None = None,
         *,
-        password_hash: str | None = None,
+        sign_up: SignUp | None = None,
+        within_cap: bool = True,
     ) -> None:
-        """Send a link that proves the address of an account, and perhaps sets its first password.
+        """Send a link that proves the address of a held account, perhaps that of a sign-up.
 
-        The greeting has no name. Threat: a sign-up would carry any words of a stranger to any
-        address.
+        Beyond the cap of mails it is the one that lives six hours, unless there is one. The
+        greeting has no name. Threat: a sign-up would carry any words of a stranger to any address.
         """
         if to.user_id is None or to.name is not None:  # pragma: no cover - a fault of the caller
             raise ValueError("a link goes to an account, and greets nobody by name")
+        if not within_cap and await self.links.has_spare(tx, to.user_id, Kind.VERIFY_EMAIL):
+            return
+        ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
             tx,
             to.user_id,
             Kind.VERIFY_EMAIL,
             email=Email.parse(to.address),
-            password_hash=password_hash,
+            sign_up=sign_up,
+            ttl=ttl,
+            is_spare=not within_cap,
         )
-        await self.mail.send(
-            tx,
-            to,
-            Template.VERIFY_EMAIL,
-            {"token": token, **(where or {})},
-            expires_at=self.links.expiry(),
-        )
+        told = {"token": token, **(where or {})}
+        expires_at = self.links.expiry(ttl)
+        await self.mail.send(tx, to, Template.VERIFY_EMAIL, told, expires_at=expires_at)
 
-    async def confirm(self, token: str, origin: Origin) -> None:
-        """Take a link: its address is proven, and the password of its sign-up is set.
+
+@dataclass(frozen=True)
+class EmailVerification:
+    """Takes the links that prove an address from whoever knows no password, or need not say it."""
+
+    db: Database
+    credentials: Credentials
+    links: OneTimeTokens
+    proofs: Proofs
+    sessions: Sessions
+    standing: Standing
+    audit: Audit
+
+    async def confirm_own(self, caller: Caller, token: str, origin: Origin) -> None:
+        """Take a link from somebody who is signed in: the address is proven, and all stays.
 
         Raises:
-            InvalidLink: unknown, used, expired, overtaken, of another kind, or the account has
-                another address by now.
+            InvalidLink: the link is not good, or of another account.
+            Unauthenticated: as `Standing.ensure` says.
         """
-        found = await self.links.find(self.db, Kind.VERIFY_EMAIL, token)
-        if found is None:
-            raise InvalidLink
-        user_id: UUID = found["user_id"]
         async with self.db.begin() as tx:
-            account = await self.credentials.hold(tx, user_id)
-            link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
-            if link is None or account is None or link["email_normal"] != account["email_normal"]:
+            await self.standing.ensure(tx, caller)
+            account, _ = await self._spend(tx, token, only=caller.user_id)
+            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
+            await self.record(tx, account["id"], proof, "session", origin)
+
+    async def confirm_known(
+        self, token: str, password_hash: str, sign_up: Record | None, origin: Origin
+    ) -> None:
+        """Take a link from somebody whose password was right: the address is proven, all stays.
+
+        Args:
+            token: the link's.
+            password_hash: what the password was held against.
+            sign_up: the sign-up that it came with; it becomes the account's then, with its name.
+            origin: where the request came from.
+
+        Raises:
+            InvalidLink: the link is not good any more, or the account has another password.
+        """
+        async with self.db.begin() as tx:
+            account, _ = await self._spend(tx, token)
+            user_id: UUID = account["id"]
+            if not await self.credentials.take_sign_up(tx, user_id, password_hash, sign_up):
                 raise InvalidLink
-            await self.credentials.verify_email(
-                tx, user_id, first_password_hash=link["password_hash"]
-            )
-            await self.audit.record(
-                tx,
-                action="user.email_verified",
-                actor_id=user_id,
-                target_id=user_id,
-                origin=origin,
-            )
+            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
+            await self.record(tx, user_id, proof, "password", origin)
+
+    async def take_over(self, token: str, origin: Origin) -> str:
+        """Take a link alone, and return a token by which its reader chooses a password.
+
+        Whatever is in the account may be a stranger's, and ends, unless the account had an owner
+        already.
+
+        Raises:
+            InvalidLink: the link is not good.
+        """
+        async with self.db.begin() as tx:
+            account, link = await self._spend(tx, token)
+            proof = await self.proofs.prove(tx, account, Prover.READER, origin)
+            email = Email(account["email"], link["email_normal"])
+            choosing = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
+            await self.record(tx, account["id"], proof, "link", origin)
+        self.sessions.apply(proof.revoked)
+        return choosing
+
+    async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, origin: Origin) -> None:
+        """Write the proof into the audit log, with what ended; last in its transaction."""
+        await self.audit.record(
+            tx,
+            action="user.email_verified",
+            actor_id=user_id,
+            target_id=user_id,
+            old={"ended": proof.ended} if proof.ended else None,
+            new={"by": by, "first": proof.is_first},
+            origin=origin,
+        )
+
+    async def _spend(
+        self, tx: Tx, token: str, *, only: UUID | None = None
+    ) -> tuple[Record, Record]:
+        """Spend a link, and return its account, held, and what it was."""
+        found = await self.links.find(tx, Kind.VERIFY_EMAIL, token)
+        if found is None or only not in {None, found["user_id"]}:
+            raise InvalidLink
+        account = await self.credentials.hold(tx, found["user_id"])
+        link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
+        if link is None or account is None or link["email_normal"] != account["email_normal"]:
+            raise InvalidLink
+        return account, link

@@ -22,6 +22,7 @@ class EndReason(StrEnum):
     DELETED = "deleted"
     ADMIN = "ended_by_admin"
     RECOVERED = "password_recovered"
+    ADDRESS_PROVEN = "address_proven"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 

@@ -87,6 +87,9 @@ class AccountSettings(BaseModel):
         "off", description="Whether a new address is to be proven: off, optional or required"
     )
     link_ttl: Seconds = Field(1800, description="Seconds a link sent by mail is good for")
+    invitation_ttl: Seconds = Field(
+        604_800, description="Seconds an administrator's invitation is good for"
+    )
     erasure_grace_days: int = Field(
         14, ge=0, le=365, description="Days between the wish to be erased and the erasure"
     )

@@ -5,13 +5,23 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.database import Tx
+from keyfob.core.database import Executor, Tx
 
 # NO KEY, so that a row that refers to the user can be written meanwhile.
 _HELD = """
     SELECT id, email, email_normal, name, role, status, locale, must_change_password,
-           password_hash IS NOT NULL AS has_password, email_verified_at IS NOT NULL AS is_verified
+           registered_itself, password_hash IS NOT NULL AS has_password,
+           email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven
       FROM users
+"""
+# As `is_waiting_sign_up` of the service.
+_WAITS = """
+    registered_itself AND password_hash IS NULL AND first_proven_at IS NULL
+    AND NOT must_change_password AND role = 'user' AND status = 'active'
+"""
+_UNLINKED = """
+    NOT EXISTS (SELECT FROM one_time_tokens AS t
+                 WHERE t.user_id = users.id AND t.expires_at >= $2)
 """
 
 
@@ -23,6 +33,17 @@ async def hold_user(tx: Tx, user_id: UUID) -> Record | None:
 async def hold_user_by_email(tx: Tx, email_normal: str) -> Record | None:
     """Return the account with that address and hold it until the commit."""
     return await tx.fetchrow(f"{_HELD} WHERE email_normal = $1 FOR NO KEY UPDATE", email_normal)
+
+
+async def find_user(db: Executor, user_id: UUID) -> Record | None:
+    """Return what signing in asks of an account, the hash also where it is not proven."""
+    return await db.fetchrow(
+        """
+        SELECT id, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
+          FROM users WHERE id = $1
+        """,
+        user_id,
+    )
 
 
 async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: datetime) -> None:
@@ -38,32 +59,122 @@ async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: date
     )
 
 
-async def set_verified(
-    tx: Tx, user_id: UUID, first_password_hash: str | None, now: datetime
-) -> None:
-    """Write that the address is proven; the password is for an account that has none."""
-    await tx.execute(
+async def take_sign_up(
+    tx: Tx,
+    user_id: UUID,
+    password_hash: str,
+    *,
+    is_new: bool,
+    email: str | None,
+    name: str | None,
+    locale: str | None,
+) -> bool:
+    """Give an account without a password that of a sign-up, and what it chose besides.
+
+    True, too, if the hash is the account's own; False if it has another.
+    """
+    taken = await tx.fetchval(
         """
         UPDATE users
-           SET email_verified_at = coalesce(email_verified_at, $3),
-               password_hash = coalesce(password_hash, $2), updated_at = $3
+           SET password_hash = $2, email = coalesce($4, email), name = coalesce($5, name),
+               locale = coalesce($6, locale)
          WHERE id = $1
+           AND ((password_hash = $2 AND NOT $3) OR (password_hash IS NULL AND $3))
+        RETURNING true
         """,
         user_id,
-        first_password_hash,
-        now,
-    )
-
-
-async def rewrite_sign_up(
-    tx: Tx, user_id: UUID, *, email: str, name: str | None, locale: str, now: datetime
-) -> None:
-    """Let a newer sign-up take the place of an older one."""
-    await tx.execute(
-        "UPDATE users SET email = $2, name = $3, locale = $4, updated_at = $5 WHERE id = $1",
-        user_id,
+        password_hash,
+        is_new,
         email,
         name,
         locale,
+    )
+    return bool(taken)
+
+
+async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
+    """Write that the address is proven."""
+    await tx.execute(
+        """
+        UPDATE users
+           SET email_verified_at = coalesce(email_verified_at, $2),
+               first_proven_at = coalesce(first_proven_at, $2), updated_at = $2
+         WHERE id = $1
+        """,
+        user_id,
         now,
     )
+
+
+async def start_afresh(tx: Tx, user_id: UUID, now: datetime) -> Record | None:
+    """Write the first proof and take out what was typed before; None if there was one.
+
+    A name that nobody but an administrator can have typed stays: nobody ever signed in there.
+    """
+    return await tx.fetchrow(
+        """
+        WITH before AS (
+            SELECT id, password_hash, erase_at, name,
+                   registered_itself OR password_hash IS NOT NULL AS may_be_a_stranger_s
+              FROM users WHERE id = $1
+        )
+        UPDATE users AS u
+           SET email_verified_at = $2, first_proven_at = $2, updated_at = $2,
+               password_hash = NULL, erase_at = NULL,
+               name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END
+          FROM before
+         WHERE u.id = before.id AND u.first_proven_at IS NULL
+        RETURNING before.password_hash IS NOT NULL AS password,
+                  before.erase_at IS NOT NULL AS erasure,
+                  before.name IS NOT NULL AND may_be_a_stranger_s AS name
+        """,
+        user_id,
+        now,
+    )
+
+
+async def is_waiting(db: Executor, user_id: UUID) -> bool:
+    """Tell whether an account is a sign-up that waits."""
+    return bool(
+        await db.fetchval(
+            f"SELECT EXISTS (SELECT FROM users WHERE id = $1 AND {_WAITS})",  # noqa: S608 - a constant
+            user_id,
+        )
+    )
+
+
+async def lock_waiting(tx: Tx, email_normal: str) -> Record | None:
+    """Return the sign-up that waits with that address, held so that it can be deleted."""
+    return await tx.fetchrow(
+        f"SELECT id FROM users WHERE email_normal = $1 AND {_WAITS} FOR UPDATE",  # noqa: S608 - a constant
+        email_normal,
+    )
+
+
+async def delete_waiting(tx: Tx, user_id: UUID, before: datetime | None) -> bool:
+    """Remove a held sign-up, if it still waits and perhaps has had no link since a moment."""
+    deleted = await tx.fetchval(
+        f"""
+        DELETE FROM users
+         WHERE id = $1 AND {_WAITS}
+           AND ($2::timestamptz IS NULL OR {_UNLINKED})
+        RETURNING true
+        """,  # noqa: S608 - constants of this file
+        user_id,
+        before,
+    )
+    return bool(deleted)
+
+
+async def list_abandoned(db: Executor, before: datetime, limit: int) -> list[UUID]:
+    """Return sign-ups that wait, were made before a moment, and had no link that lived after it."""
+    rows = await db.fetch(
+        f"""
+        SELECT id FROM users
+         WHERE created_at < $2 AND {_WAITS} AND {_UNLINKED}
+         ORDER BY created_at LIMIT $1
+        """,  # noqa: S608 - constants of this file
+        limit,
+        before,
+    )
+    return [row["id"] for row in rows]

@@ -1,16 +1,17 @@
 """What a link that came by mail does to an account: it proves the address, and sets a password."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from asyncpg import Record
 
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
-from keyfob.core.database import Tx
+from keyfob.core.database import Executor, Tx
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import Locale, Status
+from keyfob.users.models import Status
 from keyfob.users.queries import notify_user_changed
 
 
@@ -28,7 +29,7 @@ class Credentials:
         """Return an account and hold it until the commit; nobody can sign in meanwhile.
 
         With `id`, `email`, `email_normal`, `name`, `role`, `status`, `locale`, `has_password`,
-        `is_verified`, `must_change_password`.
+        `is_verified`, `was_proven`, `registered_itself`, `must_change_password`.
         """
         return await queries.hold_user(tx, user_id)
 
@@ -36,35 +37,94 @@ class Credentials:
         """Return the account with an address, as `hold` does."""
         return await queries.hold_user_by_email(tx, email.normal)
 
+    async def find(self, db: Executor, user_id: UUID) -> Record | None:
+        """Return `id`, `email_normal`, `name`, `password_hash` and `was_proven` of an account.
+
+        The hash also where nobody may sign in before the proof: for whoever has read the mail.
+        """
+        return await queries.find_user(db, user_id)
+
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:
         """Set a password that the user chose: nobody need ask for another."""
         await queries.set_password_hash(tx, user_id, password_hash, self.clock.now())
 
-    async def verify_email(
-        self, tx: Tx, user_id: UUID, *, first_password_hash: str | None = None
-    ) -> None:
-        """Write that the address is proven; a first password is for an account without any."""
-        await queries.set_verified(tx, user_id, first_password_hash, self.clock.now())
+    async def take_sign_up(
+        self, tx: Tx, user_id: UUID, password_hash: str, sign_up: Record | None
+    ) -> bool:
+        """Make a password that was checked the account's, with what its sign-up chose.
+
+        True as well where it is the account's own already; False if that is another by now.
+
+        Args:
+            tx: the transaction that holds the account.
+            user_id: whose it is.
+            password_hash: what the password was checked against.
+            sign_up: the row of `one_time_tokens` that it came from, if it is not the account's own.
+        """
+        return await queries.take_sign_up(
+            tx,
+            user_id,
+            password_hash,
+            is_new=sign_up is not None,
+            email=sign_up["email"] if sign_up else None,
+            name=sign_up["name"] if sign_up else None,
+            locale=sign_up["locale"] if sign_up else None,
+        )
+
+    async def mark_verified(self, tx: Tx, user_id: UUID) -> None:
+        """Write that the address is proven; what is there stays."""
+        await queries.set_verified(tx, user_id, self.clock.now())
         await notify_user_changed(tx, user_id)
 
-    async def rewrite_sign_up(
-        self, tx: Tx, user_id: UUID, email: Email, name: str | None, locale: Locale
-    ) -> None:
-        """Let a newer sign-up, not proven either, take the place of an older one."""
-        await queries.rewrite_sign_up(
-            tx, user_id, email=email.typed, name=name, locale=locale, now=self.clock.now()
-        )
+    async def start_afresh(self, tx: Tx, user_id: UUID) -> Record | None:
+        """Write the first proof of an account, and forget what others may have typed into it.
+
+        The password goes, a planned erasure, and the name unless an administrator alone can have
+        typed it. Returns `password`, `erasure` and `name`: whether there was one to end. None if
+        the account was proven before, which changes nothing.
+        """
+        ended = await queries.start_afresh(tx, user_id, self.clock.now())
+        if ended is not None:
+            await notify_user_changed(tx, user_id)
+        return ended
+
+    async def hold_waiting(self, tx: Tx, email: Email) -> Record | None:
+        """Return the `id` of the sign-up that waits with an address, and hold it; else None."""
+        return await queries.lock_waiting(tx, email.normal)
+
+    async def is_waiting(self, db: Executor, user_id: UUID) -> bool:
+        """Tell whether an account is a sign-up that waits."""
+        return await queries.is_waiting(db, user_id)
+
+    async def remove_waiting(
+        self, tx: Tx, user_id: UUID, *, dead_for: timedelta | None = None
+    ) -> bool:
+        """Remove a held sign-up, with its links; False if it waits no longer.
+
+        With `dead_for` also where a link of it has lived since.
+        """
+        before = self.clock.now() - dead_for if dead_for is not None else None
+        removed = await queries.delete_waiting(tx, user_id, before)
+        if removed:
+            await notify_user_changed(tx, user_id)
+        return removed
+
+    async def list_abandoned(self, db: Executor, dead_for: timedelta, limit: int) -> list[UUID]:
+        """Return sign-ups that wait and whose last link died so long ago, the oldest first."""
+        return await queries.list_abandoned(db, self.clock.now() - dead_for, limit)
 
 
 def is_waiting_sign_up(account: Record) -> bool:
     """Tell whether a held account is a sign-up that nobody has proven the address of yet.
 
-    Threat: one that an administrator made for somebody has no password yet either, and perhaps a
-    role; a stranger's sign-up must never get near it.
+    It has no password, so it never had a session. Threat: one that an administrator made for
+    somebody has no password yet either, and perhaps a role; a stranger's sign-up must never get
+    near it.
     """
     return (
-        not account["has_password"]
-        and not account["is_verified"]
+        account["registered_itself"]
+        and not account["has_password"]
+        and not account["was_proven"]
         and not account["must_change_password"]
         and account["role"] == Role.USER
         and account["status"] == Status.ACTIVE

@@ -11,6 +11,26 @@ class EmailTaken(Problem):
     title = "There is an account with this e-mail already"
 
 
+class EmailUnverified(Problem):
+    """What is asked for waits until the account's address is proven.
+
+    Threat: whoever typed the address first may be a stranger. A factor would stay theirs when the
+    owner comes.
+    """
+
+    status = 403
+    code = "email_unverified"
+    title = "Prove your e-mail address first"
+
+
+class UnprovenRole(Problem):
+    """The account registered itself, and nobody has proven its address yet."""
+
+    status = 409
+    code = "email_unverified"
+    title = "The user's e-mail address is not proven yet: invite the user, or wait for the proof"
+
+
 class UserNotFound(Problem):
     """No user has that id."""
 

@@ -40,7 +40,7 @@ class OwnAccounts:
         """Return an account and hold it until the commit.
 
         With `id`, `email`, `email_normal`, `name`, `locale`, `role`, `status` and `is_verified`.
-        Take no other account after it. None if it is gone.
+        Take no other account after it but a sign-up that waits. None if it is gone.
         """
         return await own_queries.lock_own(tx, user_id)
 

@@ -104,7 +104,8 @@ async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now
         """
         WITH changed AS (
             UPDATE users
-               SET email = $2, email_normal = $3, email_verified_at = $4, updated_at = $4
+               SET email = $2, email_normal = $3, email_verified_at = $4, updated_at = $4,
+                   first_proven_at = coalesce(first_proven_at, $4)
              WHERE id = $1
             RETURNING id
         )

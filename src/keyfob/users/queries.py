@@ -27,6 +27,7 @@ async def insert_user(
     password_hash: str | None,
     locale: str,
     is_verified: bool,
+    registered_itself: bool,
     must_change_password: bool,
     now: datetime,
 ) -> bool:
@@ -36,9 +37,10 @@ async def insert_user(
         WITH added AS (
             INSERT INTO users (id, email, email_normal, name, role, status, password_hash,
                                created_at, updated_at, locale, email_verified_at,
-                               must_change_password)
+                               first_proven_at, must_change_password, registered_itself)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9,
-                    CASE WHEN $10 THEN $8::timestamptz END, $11)
+                    CASE WHEN $10 THEN $8::timestamptz END,
+                    CASE WHEN $10 THEN $8::timestamptz END, $11, $12)
             ON CONFLICT (email_normal) DO NOTHING
             RETURNING id
         ), active AS (
@@ -57,6 +59,7 @@ async def insert_user(
         locale,
         is_verified,
         must_change_password,
+        registered_itself,
     )
     return inserted is not None
 
@@ -110,7 +113,8 @@ async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
     return await tx.fetchrow(
         """
         SELECT id, email, email_normal, name, role, status,
-               email_verified_at IS NOT NULL AS is_verified
+               email_verified_at IS NOT NULL AS is_verified,
+               registered_itself AND first_proven_at IS NULL AS may_be_a_stranger_s
           FROM users WHERE id = $1 FOR UPDATE
         """,
         user_id,

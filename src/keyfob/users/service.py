@@ -14,7 +14,7 @@ from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import Email
-from keyfob.users.errors import EmailTaken, LastAdmin, UserNotFound
+from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.users.models import NOT_KEPT, Locale, Status
 
 
@@ -92,11 +92,13 @@ class Users:
         role: Role = Role.USER,
         status: Status = Status.ACTIVE,
         locale: Locale = Locale.ENGLISH,
+        registered_itself: bool = False,
         is_verified: bool = False,
         must_change_password: bool = False,
     ) -> UUID:
         """Add an account and return its id.
 
+        `registered_itself`: nobody but whoever typed the address says whose it is.
         `must_change_password` also marks an account that was made for somebody who has not chosen
         a password yet.
 
@@ -116,6 +118,7 @@ class Users:
             password_hash=password_hash,
             locale=locale,
             is_verified=is_verified,
+            registered_itself=registered_itself,
             must_change_password=must_change_password,
             now=now,
         )
@@ -149,8 +152,10 @@ class Users:
             UserNotFound: there is none with that id.
             EmailTaken: the new address has an account.
             LastAdmin: nobody would be left to administer.
+            UnprovenRole: the account would get a role, and nobody knows whose it is.
         """
         before = await self.hold(tx, user_id)
+        _ensure_somebody_s(before, changes.role)
         email = changes.email or Email(before["email"], before["email_normal"])
         name = changes.name if changes.clears_name or changes.name else before["name"]
         after: dict[str, Any] = {
@@ -181,6 +186,16 @@ class Users:
             raise LastAdmin
         await queries.notify_user_changed(tx, user_id)
         return Change(old={"role": before["role"], "status": before["status"]}, new={})
+
+
+def _ensure_somebody_s(account: Record, role: Role | None) -> None:
+    """Refuse a higher role for an account that registered itself and has proven no address.
+
+    Threat: a stranger signs up with somebody's address, and the administrator promotes that
+    somebody.
+    """
+    if role and account["may_be_a_stranger_s"] and not Role(account["role"]).includes(role):
+        raise UnprovenRole
 
 
 def _difference(before: Record, after: dict[str, Any]) -> Change:

@@ -21,7 +21,7 @@ from keyfob.passwords.building import PasswordRoom
 from keyfob.passwords.service import Passwords
 from keyfob.recovery.service import Recovery
 from keyfob.registration.sign_ups import SignUps
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.cleanup import SessionCleanup
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
@@ -106,7 +106,7 @@ def _handle(base: Foundations, entering: Entering, living: Living) -> None:
     handle("mail", base.delivery.deliver)
     handle(Notices.KIND, entering.notices.send)
     handle(SignUps.KIND, living.sign_ups.admit)
-    handle(EmailVerification.KIND, living.verification.send_requested)
+    handle(VerificationLinks.KIND, living.verification_links.send_requested)
     handle(Recovery.KIND, living.recovery.send_requested)
     handle(OwnEmail.KIND, living.own_email.send_link)
 
@@ -131,6 +131,7 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
         Chore("unconfirmed factors", 600, mfa.enrolment.clean_up),
         Chore("old challenges", 600, mfa.challenges.clean_up),
         Chore("old links", 3600, base.links.clean_up),
+        Chore("old sign-ups", 3600, living.waiting.remove_abandoned),
         Chore("erasures", 60, living.own_erasure.erase_due),
     ]
 

@@ -13,10 +13,13 @@ from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.letters import Letters
 from keyfob.admin.service import Administration
+from keyfob.proof.service import Proofs
+from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.recovery.service import Recovery
 from keyfob.registration.service import Registration
+from keyfob.registration.sign_in import VerifyingSignIn
 from keyfob.registration.sign_ups import SignUps
-from keyfob.registration.verification import EmailVerification
+from keyfob.registration.verification import EmailVerification, VerificationLinks
 from keyfob.wiring.entering import Entering
 from keyfob.wiring.foundations import Foundations
 
@@ -25,7 +28,11 @@ from keyfob.wiring.foundations import Foundations
 class Living:
     """The account's life: signing up, proving an address, recovering, changing, leaving."""
 
+    proofs: Proofs
+    waiting: WaitingSignUps
+    verification_links: VerificationLinks
     verification: EmailVerification
+    verifying_sign_in: VerifyingSignIn
     sign_ups: SignUps
     registration: Registration
     recovery: Recovery
@@ -47,16 +54,21 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     passwords, log = base.passwords.service, entering.log
     standing, step_up = base.standing, entering.mfa.step_up
 
+    mfa = entering.mfa
+    proofs = Proofs(credentials, sessions, links, mfa.factors, mfa.challenges)
+    waiting = WaitingSignUps(db, users, credentials, log, audit)
     cap = base.mail_cap("mail-verify")
-    verification = EmailVerification(db, credentials, links, outbox, mail, cap, audit)
+    proving = VerificationLinks(db, credentials, links, outbox, mail, cap)
+    verification = EmailVerification(db, credentials, links, proofs, sessions, standing, audit)
     cap = base.mail_cap("mail-register")
-    sign_ups = SignUps(db, users, credentials, passwords, verification, outbox, mail, cap, audit)
+    sign_ups = SignUps(db, users, credentials, passwords, proving, outbox, mail, cap, audit)
     recovery = Recovery(
         db,
-        users,
         credentials,
+        accounts,
         passwords,
         sessions,
+        proofs,
         links,
         outbox,
         mail,
@@ -64,14 +76,21 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         base.limits.sign_in,
         log,
         audit,
+        timedelta(seconds=settings.invitation_ttl),
     )
     erasure = Erasure(users, accounts, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
     authority = Authority(users, standing, step_up)
-    letters = Letters(credentials, recovery, verification if asks_for_proof else None, links, mail)
+    letters = Letters(credentials, recovery, proving if asks_for_proof else None, links, mail)
     return Living(
+        proofs=proofs,
+        waiting=waiting,
+        verification_links=proving,
         verification=verification,
+        verifying_sign_in=VerifyingSignIn(
+            db, users, credentials, links, entering.guard, entering.login, verification
+        ),
         sign_ups=sign_ups,
         registration=Registration(
             db,
@@ -81,20 +100,20 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             log,
             audit,
             sign_ups=sign_ups if settings.verify_email == "required" else None,
-            verification=verification if settings.verify_email == "optional" else None,
+            verification=proving if settings.verify_email == "optional" else None,
         ),
         recovery=recovery,
         own_profile=OwnProfile(db, standing, accounts, profiles, audit),
         own_password=OwnPassword(
-            db, accounts, step_up, passwords, entering.guard, sessions, links, mail, audit
+            db, accounts, step_up, passwords, entering.guard, sessions, mail, audit
         ),
         own_email=OwnEmail(
             db,
-            users,
             accounts,
             standing,
             step_up,
             profiles,
+            waiting,
             links,
             outbox,
             mail,
@@ -124,6 +143,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             sessions,
             erasure,
             letters,
+            waiting,
             audit,
             clock,
             online_within=timedelta(seconds=settings.activity_idle_gap),

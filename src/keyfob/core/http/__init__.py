@@ -3,6 +3,7 @@
 from keyfob.core.http.callers import (
     AdminCaller,
     AnyCaller,
+    CallerIfAny,
     CurrentCaller,
     RecentAdminCaller,
     RecentAnyCaller,
@@ -19,6 +20,7 @@ from keyfob.core.http.strict import StrictRoute, read_json, router
 __all__ = [
     "AdminCaller",
     "AnyCaller",
+    "CallerIfAny",
     "CurrentCaller",
     "Edge",
     "Provided",

@@ -74,6 +74,15 @@ async def _any_caller(request: Request, _: Annotated[object, Security(_scheme)])
 AnyCaller = Annotated[Caller, Depends(_any_caller)]
 
 
+async def _caller_if_any(request: Request) -> Caller | None:
+    return authenticated(request) if "authorization" in request.headers else None
+
+
+# Of a route that strangers may call, too. A header that cannot be believed is refused: it would
+# make a stranger of its sender.
+CallerIfAny = Annotated[Caller | None, Depends(_caller_if_any)]
+
+
 async def current_caller(caller: AnyCaller) -> Caller:
     """Return the caller, unless the role asks for a second factor that the sign-in lacked."""
     return unrestricted(caller)

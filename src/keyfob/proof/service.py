@@ -1,0 +1,87 @@
+"""Proving an address.
+
+Threat: whoever typed an address first may be a stranger who waits for its owner to come and prove
+it. So until then an address belongs to nobody, and a proof is worth what its bringer knows besides.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Tx
+from keyfob.core.origin import Origin
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.mfa.challenges import Challenges
+from keyfob.mfa.service import Factors
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
+from keyfob.users.credentials import Credentials
+
+
+class Prover(Enum):
+    """Who has read the mail."""
+
+    KNOWS_THE_ACCOUNT = auto()
+    """Its password, or holds a session of it: the same person as the account's."""
+    READER = auto()
+    """Nothing else is known. What is in the account may be a stranger's."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof did: `ended` is for the audit event, `revoked` for `Sessions.apply`."""
+
+    is_first: bool = False
+    ended: dict[str, int] = field(default_factory=dict)
+    revoked: list[tuple[UUID, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """Writes that an address is proven; at the first proof ends what a stranger may have left."""
+
+    credentials: Credentials
+    sessions: Sessions
+    links: OneTimeTokens
+    factors: Factors
+    challenges: Challenges
+
+    async def prove(self, tx: Tx, account: Record, prover: Prover, origin: Origin) -> Proof:
+        """Write that the address of a held account is proven, and return what that ended.
+
+        Nothing ends where the prover knows the account, or where it was proven before: then it
+        has an owner. Else everything does that somebody who signed in, or signed up, can have left.
+
+        Args:
+            tx: the transaction that holds the account.
+            account: what `Credentials.hold` returned.
+            prover: who it is.
+            origin: where the request came from.
+        """
+        user_id: UUID = account["id"]
+        if prover is Prover.READER and not account["was_proven"]:
+            return await self._end_all(tx, user_id, origin)
+        await self.credentials.mark_verified(tx, user_id)
+        # They prove nothing any more, and what other sign-ups chose is none of the owner's.
+        await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
+        return Proof(is_first=not account["was_proven"])
+
+    async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
+        typed = await self.credentials.start_afresh(tx, user_id)
+        # With the sessions the sign-ins that wait for a factor.
+        revoked = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
+        ended = {
+            "sessions": len(revoked),
+            "factors": await self.factors.remove_all(tx, user_id),
+            "challenges": await self.challenges.kill(tx, user_id),
+            "links": await self.links.kill(tx, user_id),
+            **{name: int(was_there) for name, was_there in dict(typed or {}).items()},
+        }
+        return Proof(
+            is_first=True,
+            ended={name: number for name, number in ended.items() if number},
+            revoked=revoked,
+        )

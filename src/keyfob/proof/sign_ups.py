@@ -1,0 +1,89 @@
+"""Sign-ups whose address nobody has proven: they give way to an owner, and do not last."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from keyfob.audit.service import Audit
+from keyfob.core.database import Database, Tx
+from keyfob.links.service import KEPT_AFTER_EXPIRY
+from keyfob.login.log import LoginLog
+from keyfob.users.credentials import Credentials
+from keyfob.users.email import Email
+from keyfob.users.service import Users
+
+log = structlog.get_logger("keyfob.sign_ups")
+
+_BATCH = 100
+
+
+def replaced_sign_up(user_id: UUID | None) -> dict[str, str]:
+    """Write for the audit log which sign-up gave way, if one did."""
+    return {} if user_id is None else {"replaced_sign_up": str(user_id)}
+
+
+@dataclass(frozen=True)
+class WaitingSignUps:
+    """Removes sign-ups that wait for the proof of their address.
+
+    None of them ever had a session or a role, and nobody knows whose it is.
+    """
+
+    db: Database
+    users: Users
+    credentials: Credentials
+    log: LoginLog
+    audit: Audit
+
+    async def find_owner(self, email: Email) -> UUID | None:
+        """Return whose an address is; None if it is free, or a sign-up waits that would give way.
+
+        What is asked for the address then has to call `give_way`.
+        """
+        found = await self.users.find_credentials(email)
+        if found is None or await self.credentials.is_waiting(self.db, found["id"]):
+            return None
+        user_id: UUID = found["id"]
+        return user_id
+
+    async def give_way(self, tx: Tx, email: Email, *, but: UUID | None = None) -> UUID | None:
+        """Remove the sign-up that waits with an address, and return its id, if there is one.
+
+        For whoever proves the address otherwise, or whom an administrator names; `but` is the
+        account that is to have the address. Hold every other account before, and say it in the
+        audit event of what follows.
+        """
+        waiting = await self.credentials.hold_waiting(tx, email)
+        if waiting is None or waiting["id"] == but:
+            return None
+        await self.credentials.remove_waiting(tx, waiting["id"])
+        user_id: UUID = waiting["id"]
+        await self._forget(tx, user_id)
+        return user_id
+
+    async def remove_abandoned(self) -> None:
+        """Remove those whose last link died a week ago; several workers may do so."""
+        while True:
+            ids = await self.credentials.list_abandoned(self.db, KEPT_AFTER_EXPIRY, _BATCH)
+            removed = [user_id for user_id in ids if await self._remove(user_id)]
+            if len(removed) < _BATCH:
+                return
+
+    async def _remove(self, user_id: UUID) -> bool:
+        async with self.db.begin() as tx:
+            # Held first: a link that is being issued is seen then.
+            await self.credentials.hold(tx, user_id)
+            if not await self.credentials.remove_waiting(tx, user_id, dead_for=KEPT_AFTER_EXPIRY):
+                return False
+            await self._forget(tx, user_id)
+            await self.audit.record(
+                tx, action="user.sign_up_removed", actor_id=None, target_id=user_id
+            )
+        log.info("sign_up_removed", user_id=str(user_id))
+        return True
+
+    async def _forget(self, tx: Tx, user_id: UUID) -> None:
+        """Leave nothing personal, as the erasure of an account does."""
+        await self.log.erase_person(tx, user_id)
+        await self.audit.erase_person(tx, user_id)

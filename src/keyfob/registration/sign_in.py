@@ -1,0 +1,103 @@
+"""Proving an address with the password beside the link, which signs in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import SecretStr
+
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem
+from keyfob.limits.clients import share_of
+from keyfob.limits.service import Reservation
+from keyfob.links.errors import InvalidLink
+from keyfob.links.models import Kind
+from keyfob.links.service import OneTimeTokens
+from keyfob.login.errors import InvalidCredentials
+from keyfob.login.guarding import GuardedPasswords, Owner
+from keyfob.login.service import Checked, Login
+from keyfob.passwords.service import PasswordMatch
+from keyfob.registration.verification import EmailVerification
+from keyfob.sessions.models import Tokens
+from keyfob.users.credentials import Credentials
+from keyfob.users.email import Email
+from keyfob.users.service import Users
+
+
+class _Asked(NamedTuple):
+    """Whose address it is, and the hashes that a password may fit.
+
+    To each the sign-up that it came with, or None where it is the account's own.
+    """
+
+    user_id: UUID
+    email: Email
+    hashes: Mapping[str, Record | None]
+
+
+@dataclass(frozen=True)
+class VerifyingSignIn:
+    """Lets in who reads the mail of an address and knows a password of its account.
+
+    That is the account's own, or that of any sign-up which waits with the address: strangers may
+    have signed up with it before the owner, and after.
+    """
+
+    db: Database
+    users: Users
+    credentials: Credentials
+    links: OneTimeTokens
+    guard: GuardedPasswords
+    login: Login
+    verification: EmailVerification
+
+    async def confirm(self, token: str, password: SecretStr, origin: Origin) -> Tokens:
+        """Take a link and a password: the address is proven, nothing ends, and a session opens.
+
+        Raises:
+            InvalidLink: the link is not good, or takes no more guesses.
+            InvalidCredentials: the password is another. A link takes five guesses, and each counts
+                as a failed sign-in.
+            MfaRequired, AccountBlocked, PasswordChangeRequired: as at a sign-in; the address is
+                proven then.
+            TooManyAttempts, Overloaded: as at a sign-in; a guess of the link is not lost.
+        """
+        self.login.passwords.ensure_room(share_of(origin.address))
+        asked = await self._look_up(token)
+        seen = await self.login.log.recall(self.db, asked.user_id, origin)
+        owner = Owner(asked.user_id, asked.email)
+        stored, match, reservation = await self._check(token, owner, asked, password, origin)
+        await self.verification.confirm_known(token, stored, asked.hashes[stored], origin)
+        user = await self.users.find_credentials(asked.email)
+        if user is None or user["password_hash"] != stored:  # it was changed in this moment
+            raise InvalidCredentials
+        return await self.login.enter(Checked(asked.email, user, match, reservation, seen), origin)
+
+    async def _check(
+        self, token: str, owner: Owner, asked: _Asked, password: SecretStr, origin: Origin
+    ) -> tuple[str, PasswordMatch, Reservation]:
+        """Take one of the guesses of the link, and give it back if it could not be looked at."""
+        if not await self.links.take_attempt(Kind.VERIFY_EMAIL, token):
+            raise InvalidLink
+        try:
+            return await self.guard.find(owner, asked.hashes, password, origin)
+        except InvalidCredentials:
+            raise
+        except Problem:
+            await self.links.give_attempt_back(token)
+            raise
+
+    async def _look_up(self, token: str) -> _Asked:
+        link = await self.links.find(self.db, Kind.VERIFY_EMAIL, token)
+        account = link and await self.credentials.find(self.db, link["user_id"])
+        if link is None or account is None:
+            raise InvalidLink
+        email = Email(link["email"], link["email_normal"])
+        sign_ups = await self.links.list_sign_ups(self.db, account["id"], email)
+        hashes: dict[str, Record | None] = {row["password_hash"]: row for row in sign_ups}
+        if account["password_hash"] is not None:
+            hashes = {account["password_hash"]: None}
+        return _Asked(account["id"], email, hashes)
