@@ -12,11 +12,16 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from bench.harness.servers import free_port
 from tests.cli.conftest import Outcome, Run
+from tests.fixtures.factors import add_totp
 from tests.fixtures.postgres import migrate
+from tests.fixtures.world import World
 
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
 from keyfob.core.feed import Feed
 
 Sql = Callable[..., list[Any]]
+InWorld = Callable[..., Any]
 
 
 @pytest.fixture
@@ -58,14 +63,44 @@ def test_all_is_well(doctor: Run) -> None:
         "workers",
         "signing keys",
         "audit chain",
+        "unproven roles",
+        "unproven factors",
         "mail templates",
         "mail server",
     ]
-    assert [finding["says"] for finding in said.json[-3:]] == [
+    assert [finding["says"] for finding in said.json[-5:]] == [
         "1 events hold",
+        "none above user",
+        "none with factors",
         "in en, ru",
         "KEYFOB_SMTP_URL is not set: mails are only kept",
     ]
+
+
+def test_whom_the_first_proof_concerns(doctor: Run, in_world: InWorld, sql: Sql) -> None:
+    """As an older release has left them."""
+
+    async def story(world: World) -> None:
+        await world.make_user("ada@example.com")
+        await add_totp(world, await world.log_in(), Clock())
+        await world.make_user("bob@example.com", role=Role.MODERATOR)
+
+    in_world(story)
+    sql(
+        "UPDATE users SET first_proven_at = NULL, registered_itself = true"
+        " WHERE email NOT LIKE 'root%'"
+    )
+
+    said = doctor("--json")
+
+    assert unwell(said) == {
+        "unproven roles": "1 unproven (b***@example.com) above user: have the address proven, or"
+        " vouch with `keyfob users mark-verified`"
+    }
+    report = {finding["part"]: finding["says"] for finding in _report(said)}
+    assert report["unproven factors"] == (
+        "1 unproven (a***@example.com) with factors, which the first proof by recovery ends"
+    )
 
 
 def test_people_get_a_table(doctor: Run) -> None:

@@ -93,7 +93,7 @@ def test_create_can_invite_instead(keyfob: Run, sql: Sql, in_world: InWorld) -> 
     assert sql("SELECT password_hash, email_verified_at, must_change_password FROM users") == [
         (None, None, True)
     ]
-    assert sql("SELECT kind FROM one_time_tokens") == [("recover",)]
+    assert sql("SELECT kind FROM one_time_tokens") == [("invite",)]
     (waiting,) = keyfob("mail", "list", "--json").json
     assert waiting["what"] == "invite"
     assert not can_log_in(in_world, "ada@example.com", "x")
@@ -261,3 +261,31 @@ def test_the_last_admin_stays_one(keyfob: Run, sql: Sql, change: tuple[str, ...]
 
     assert said.refusal == "The last active administrator must stay one"
     assert sql("SELECT role, status FROM users") == [("admin", "active")]
+
+
+def test_a_role_for_an_unproven_account_is_refused_until_somebody_vouches(
+    keyfob: Run, in_world: InWorld, sql: Sql
+) -> None:
+    """Who registered may be a stranger; whoever has the machine says that it is not."""
+
+    async def story(world: World) -> SignedIn:
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        return SignedIn.of(await world.api.post("/register", json=body))
+
+    ada = in_world(story)
+    refused = keyfob("users", "set-role", "ada@example.com", "moderator")
+    assert refused.code == 1
+    assert "not proven yet" in refused.err
+    assert sql("SELECT role FROM users") == [("user",)]
+
+    said = keyfob("users", "mark-verified", "ada@example.com")
+    assert (said.code, said.out) == (0, "ada@example.com is verified.\n")
+    assert keyfob("users", "mark-verified", "ada@example.com", "--json").json == {
+        "email": "ada@example.com",
+        "marked": False,
+    }
+
+    assert keyfob("users", "set-role", "ada@example.com", "moderator").code == 0
+    assert can_refresh(in_world, ada)
+    vouched = sql("SELECT actor_id, new_values FROM audit_events WHERE action = 'user.vouched_for'")
+    assert [actor for actor, _ in vouched] == [None]

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.links import OTHER, recover, recovery_token
+from tests.fixtures.links import (
+    OTHER,
+    ask,
+    forget_proof,
+    recover,
+    recovery_token,
+    token_from,
+)
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
@@ -67,6 +74,17 @@ async def recover_password(
     (await client.post("/recover/confirm", json=body)).raise_for_status()
 
 
+async def prove_address(
+    world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
+) -> None:
+    """By a link alone, as its reader does who knows no password."""
+    await forget_proof(world)
+    await ask(world, "/verify-email/request")
+    body = {"token": await token_from(mailbox)}
+    client = world.client(ELSEWHERE, **{"User-Agent": FIREFOX})
+    (await client.post("/verify-email/confirm", json=body)).raise_for_status()
+
+
 async def be_stolen(
     world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
 ) -> None:
@@ -113,6 +131,7 @@ ACTS: list[tuple[Act, str, bool, tuple[str | None, str | None]]] = [
     (sign_out_everywhere, "logout_everywhere", ALL, BY_OWNER),
     (change_password, "password_changed", ALL, BY_OWNER),
     (recover_password, "password_recovered", ALL, BY_OWNER),
+    (prove_address, "address_proven", ALL, BY_OWNER),
     (be_stolen, "reuse", ONE, BY_OTHERS),
     (be_signed_out, "ended_by_admin", ALL, BY_OTHERS),
     (be_blocked, "blocked", ALL, BY_OTHERS),

@@ -1,4 +1,4 @@
-"""SQL of the list of users. Every page is read by key, never by counting past rows."""
+"""SQL of the list of users, read page by page by key, and of those that nobody has proven."""
 
 from datetime import datetime
 from typing import Any
@@ -102,3 +102,28 @@ async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) 
         *values,
     )
     return int(counted)
+
+
+async def list_unproven_with_factor(db: Executor, limit: int) -> list[Record]:
+    """Return addresses of never proven accounts with a factor, each with the `amount` of all."""
+    return await db.fetch(
+        """
+        SELECT email_normal, count(*) OVER () AS amount FROM users AS u
+         WHERE first_proven_at IS NULL
+           AND id IN (SELECT user_id FROM factors WHERE confirmed_at IS NOT NULL)
+         ORDER BY created_at, id LIMIT $1
+        """,
+        limit,
+    )
+
+
+async def list_unproven_above_user(db: Executor, limit: int) -> list[Record]:
+    """Return, likewise, those of accounts that registered themselves and have a role."""
+    return await db.fetch(
+        """
+        SELECT email_normal, count(*) OVER () AS amount FROM users
+         WHERE first_proven_at IS NULL AND registered_itself AND role <> 'user'
+         ORDER BY created_at, id LIMIT $1
+        """,
+        limit,
+    )

@@ -2,13 +2,14 @@
 
 import asyncio
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Any
 
 import typer
 
 from keyfob import boot
+from keyfob.admin.unproven import Unproven
 from keyfob.audit.service import Audit
 from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
@@ -97,6 +98,7 @@ async def _check_running(settings: Settings) -> list[Finding]:
             await _check_workers(wiring, settings),
             await _check_keys(wiring),
             await _check_audit(wiring),
+            *await _check_unproven(wiring),
             _check_templates(delivery),
             await _check_mail_server(delivery),
         ]
@@ -127,6 +129,27 @@ async def _check_audit(wiring: Wiring) -> Finding:
     if verdict.broken_at is None:
         return _finding("audit chain", True, f"{verdict.checked} events hold")
     return _finding("audit chain", False, f"broken at position {verdict.broken_at}")
+
+
+async def _check_unproven(wiring: Wiring) -> list[Finding]:
+    """Tell of what an older release let accounts have whose address nobody has proven."""
+    unproven: Unproven = wiring.services[Unproven]
+    amount, named = await unproven.above_user()
+    says = "none above user" if amount == 0 else f"{_accounts(amount, named)} above user: "
+    if amount:
+        says += "have the address proven, or vouch with `keyfob users mark-verified`"
+    findings = [_finding("unproven roles", amount == 0, says)]
+    amount, named = await unproven.with_factors()
+    says = "none with factors"
+    if amount:
+        # Well all the same: they work, and there is nothing to do.
+        says = f"{_accounts(amount, named)} with factors, which the first proof by recovery ends"
+    return [*findings, _finding("unproven factors", True, says)]
+
+
+def _accounts(amount: int, named: Sequence[str]) -> str:
+    more = ", ..." if amount > len(named) else ""
+    return f"{amount} unproven ({', '.join(named)}{more})"
 
 
 def _check_templates(delivery: Delivery) -> Finding:

@@ -10,6 +10,7 @@ from keyfob.admin.authority import Actor
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.admin.service import Administration
+from keyfob.admin.unproven import Unproven
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
@@ -183,6 +184,27 @@ def unblock(email: Address, as_json: AsJson = False) -> None:
     """
     _change(email, Changes(status=Status.ACTIVE))
     show_one({"email": email, "status": "active"}, as_json=as_json, sentence=f"{email} is active.")
+
+
+@app.command("mark-verified")
+def mark_verified(email: Address, as_json: AsJson = False) -> None:
+    """Vouch that an address is its user's, where no mail can prove it, or addresses now must be.
+
+    What is in the account stays, whoever put it there: make sure that it is the user's.
+
+    Example:
+
+        keyfob users mark-verified ada@example.com
+    """
+
+    async def work(wiring: Wiring) -> bool:
+        user_id = await _find(_administration(wiring), email)
+        unproven: Unproven = wiring.services[Unproven]
+        return await unproven.vouch(Actor(None), user_id)
+
+    marked = run_with_services(work)
+    sentence = f"{email} is verified." if marked else f"{email} was verified already."
+    show_one({"email": email, "marked": marked}, as_json=as_json, sentence=sentence)
 
 
 @app.command("logout")

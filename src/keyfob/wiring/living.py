@@ -13,6 +13,7 @@ from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.letters import Letters
 from keyfob.admin.service import Administration
+from keyfob.admin.unproven import Unproven
 from keyfob.proof.service import Proofs
 from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.recovery.service import Recovery
@@ -44,6 +45,7 @@ class Living:
     admin: Administration
     invitations: Invitations
     factor_reset: FactorReset
+    unproven: Unproven
 
 
 def build_living(base: Foundations, entering: Entering) -> Living:
@@ -152,4 +154,5 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         factor_reset=FactorReset(
             db, authority, entering.mfa.factors, entering.pending, mail, audit
         ),
+        unproven=Unproven(db, authority, credentials, audit),
     )

@@ -1,0 +1,61 @@
+"""Accounts that nobody has proven to be theirs: who they are, and vouching for one."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.admin import queries
+from keyfob.admin.authority import Actor, Authority
+from keyfob.audit.service import Audit
+from keyfob.core.database import Database
+from keyfob.core.telemetry import mask_email
+from keyfob.users.credentials import Credentials
+
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """Lists what an older release let unproven accounts have, and marks an address as proven."""
+
+    db: Database
+    authority: Authority
+    credentials: Credentials
+    audit: Audit
+
+    async def vouch(self, actor: Actor, user_id: UUID) -> bool:
+        """Write that an address is proven, on the word of whoever asks; False if it was already.
+
+        Whoever is in the account stays, with all that there is.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        async with self.db.begin() as tx:
+            account = await self.authority.hold(tx, actor, user_id)
+            if account["is_verified"]:
+                return False
+            await self.credentials.mark_verified(tx, user_id)
+            await self.audit.record(
+                tx,
+                action="user.vouched_for",
+                actor_id=actor.user_id,
+                target_id=user_id,
+                new={"email": mask_email(account["email_normal"])},
+                origin=actor.origin,
+            )
+        return True
+
+    async def with_factors(self) -> tuple[int, list[str]]:
+        """Count the unproven accounts that have a second factor, and name the first, masked."""
+        return _named(await queries.list_unproven_with_factor(self.db, _MOST_NAMED))
+
+    async def above_user(self) -> tuple[int, list[str]]:
+        """Count the unproven accounts that registered themselves and have a role, as above."""
+        return _named(await queries.list_unproven_above_user(self.db, _MOST_NAMED))
+
+
+def _named(rows: list[Record]) -> tuple[int, list[str]]:
+    count = rows[0]["amount"] if rows else 0
+    return count, [mask_email(row["email_normal"]) for row in rows]
