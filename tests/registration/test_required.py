@@ -476,3 +476,17 @@ async def test_an_address_gets_so_many_mails_of_sign_ups_and_its_owner_can_still
         clock.advance(3600)
         await sign_up(world)
         await mailbox.next(to=ADA, subject=TAKEN)
+
+
+async def test_others_who_fail_keep_out_nobody_who_has_the_link_and_the_password(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
+        await sign_up(world)
+        token = await token_from(mailbox)
+        for host in range(12):
+            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+        assert (await try_to_sign_in(world, password="a guess")).status_code == 429
+
+        assert (await confirm_email(world, token, "a wrong one")).status_code == 401
+        assert (await confirm_email(world, token, PASSWORD)).status_code == 200
