@@ -9,6 +9,7 @@ LINES = (
     "me",
     "storm",
     "overload",
+    "one_client",
     "revocation",
     "lists",
     "growth",
