@@ -169,7 +169,7 @@ async def test_a_places_file_that_is_none_stops_the_start(
 async def test_made_up_devices_do_not_fill_a_mailbox(
     mailbox: Mailbox, settings: Settings, clock: MovableClock
 ) -> None:
-    limited = settings.model_copy(update={"limits": "on", "limit_mail": "2/hour"})
+    limited = settings.model_copy(update={"limits": "on", "limit_notices": "2/hour"})
     async with World(limited, clock) as world:
         await world.make_user(ADA)
         for number in range(5):

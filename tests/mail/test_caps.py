@@ -46,3 +46,33 @@ async def test_nothing_is_capped_where_limits_are_off(world: World) -> None:
     cap = world.service(Recovery).cap
 
     assert all([await cap.allows("ada@example.com") for _ in range(50)])
+
+
+async def test_tags_of_one_mailbox_share_its_cap(capped: World) -> None:
+    cap = capped.service(Recovery).cap
+    spellings = ["box@example.com", "box+1@example.com", "box+2+3@example.com", "box+@example.com"]
+
+    assert [await cap.allows(one) for one in spellings] == [True] * 3 + [False]
+    assert await cap.allows("+box@example.com")  # nothing stands before the sign
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["ada.l@gmail.com", "a.d.a.l@gmail.com", "adal+x@googlemail.com", "adal@gmail.com"],
+        ["ada.l@ya.ru", "ada-l@yandex.com", "ada.l+x@yandex.ru", "ada-l@yandex.kz"],
+    ],
+)
+async def test_what_a_large_provider_takes_for_one_mailbox_is_one(
+    capped: World, spellings: list[str]
+) -> None:
+    cap = capped.service(Recovery).cap
+
+    assert [await cap.allows(one) for one in spellings] == [True] * 3 + [False]
+
+
+async def test_dots_and_domains_of_others_tell_mailboxes_apart(capped: World) -> None:
+    cap = capped.service(Recovery).cap
+    spellings = ["ada.l@example.com", "adal@example.com", "ada-l@example.com", "adal@example.net"]
+
+    assert all([await cap.allows(one) for one in spellings])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fixtures.logs import captured_log
 
-from keyfob.mail.models import KNOWN, NEEDED, PAGES, Template
+from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
 from keyfob.mail.writing import LOCALES, Writer, WrongTemplate, known_locale
 from keyfob.settings import WrongSetting
 
@@ -27,6 +27,7 @@ TOLD: dict[str, Any] = {
     "is_first_proof": True,
     "is_kept": True,
     "expires_at": "2026-11-22 12:30 UTC",
+    "silent_until": "2026-11-22 13:00 UTC",
     "name": "Ada Lovelace",
 }
 
@@ -92,6 +93,18 @@ def test_a_mail_without_a_link_shows_no_token(writer: Writer, template: Template
 
     assert written.link is None
     assert TOKEN not in written.text + written.html
+
+
+@pytest.mark.parametrize(("template", "locale"), ALL)
+def test_the_last_mail_of_a_sort_says_so_below(
+    writer: Writer, template: Template, locale: str
+) -> None:
+    last = writer.write(template, locale, TOLD).text
+    other = writer.write(template, locale, {**TOLD, "silent_until": None}).text
+
+    assert last.startswith(other.partition("-- \n")[0].rstrip())
+    assert TOLD["silent_until"] in " ".join(last.split())
+    assert TOLD["silent_until"] not in " ".join(other.split())
 
 
 SECURITY = [
@@ -188,7 +201,7 @@ def test_an_unknown_locale_is_english(writer: Writer, locale: str, known: str) -
 def test_every_file_is_used() -> None:
     folder = Path("src/keyfob/mail/templates")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    parts = {"_footer", "_greeting", "_link", "_not_you", "_where", *Template}
+    parts = {"_footer", "_greeting", "_last", "_link", "_not_you", "_where", *Template}
 
     assert found == {"layout.txt", "layout.html"} | {
         f"{locale}/{part}.txt" for locale in LOCALES for part in parts
@@ -261,4 +274,4 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 def test_ours_are_well() -> None:
     Writer(BASE, "Keyfob").check()
-    assert set(TOLD) == KNOWN | {"name", "expires_at"}
+    assert set(TOLD) == KNOWN | OURS

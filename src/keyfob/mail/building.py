@@ -3,6 +3,9 @@
 from urllib.parse import urlsplit
 
 from keyfob.core.clock import Clock
+from keyfob.limits.models import Rule
+from keyfob.limits.store import Store
+from keyfob.mail.caps import NoticeCaps
 from keyfob.mail.delivery import Carrier, Delivery
 from keyfob.mail.folder import MailFolder
 from keyfob.mail.message import Sender
@@ -26,6 +29,20 @@ def build_delivery(settings: Settings, clock: Clock) -> Delivery:
         raise WrongSetting(f"KEYFOB_MAIL_FROM: cannot be used: {fault}") from None
     writer = Writer(settings.public_base, sender.name or _OURS, settings.mail_templates)
     return Delivery(writer, _carrier(settings, clock), sender)
+
+
+def build_notice_caps(settings: Settings, store: Store) -> NoticeCaps:
+    """Build what counts notices."""
+    return NoticeCaps(
+        mail_rule(settings, "notice", settings.limit_notices),
+        mail_rule(settings, "notice-unproven", settings.limit_notices_unproven),
+        store,
+    )
+
+
+def mail_rule(settings: Settings, name: str, notation: str) -> Rule:
+    """Return a bound of mails; none where limits are off."""
+    return Rule.parse(name, notation) if settings.limits == "on" else Rule(name)
 
 
 def _carrier(settings: Settings, clock: Clock) -> Carrier:

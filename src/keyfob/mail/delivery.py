@@ -79,7 +79,12 @@ class Delivery:
 
     def _compose(self, job: Job, template: Template) -> Letter:
         to, payload = job.payload["to"], job.payload
-        told = {**payload["params"], "name": to["name"], "expires_at": payload["expires_at"]}
+        told = {
+            **payload["params"],
+            "name": to["name"],
+            "expires_at": payload["expires_at"],
+            "silent_until": payload.get("silent_until"),
+        }
         # A row of a release that did not say so counts as not proven.
         told = for_reader(told, proven=to.get("proven", False))
         written = self.writer.write(template, to["locale"], told)

@@ -23,6 +23,10 @@ class Recipient:
     proven: bool = False
 
 
+# The kinds of its jobs in the outbox: a mail to hand over, and one that is to be counted first.
+MAIL, NOTICE = "mail", "notice"
+
+
 class Template(StrEnum):
     """What a mail is about; the file `<locale>/<value>.txt` says it."""
 
@@ -57,9 +61,14 @@ PAGES: dict[Template, Page] = {
     Template.CHANGE_EMAIL: "email",
 }
 
+# What strangers or administrators ask for: counted there. All others are notices of what was done.
+ASKED_FOR = frozenset({*PAGES, Template.EMAIL_TAKEN, Template.CHANGE_EMAIL_TAKEN})
+
 # What else the caller may tell; `at` is the moment of the call unless told otherwise.
 _TOLD = "token at address device place factor new_email codes_left erase_at is_first_proof is_kept"
 KNOWN = frozenset(_TOLD.split())
+# What is told beside, by this room alone.
+OURS = frozenset({"name", "expires_at", "silent_until"})
 NEEDED: dict[Template, frozenset[str]] = {
     **{template: frozenset({"token"}) for template in PAGES},
     Template.ERASURE_PLANNED: frozenset({"erase_at"}),

@@ -3,22 +3,22 @@
     await mail.send(tx, Recipient(...), Template.RECOVER, {"token": token}, expires_at=...)
     await mail.tell(tx, user_id, Template.PASSWORD_CHANGED, {"address": ..., "device": ...})
 
-Both only write to the outbox, in the caller's transaction. `mail.delivery` does the rest.
+Both only write to the outbox, in the caller's transaction. `mail.notices` counts what was not asked
+for, and `mail.delivery` does the rest.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor
 from keyfob.mail import queries
-from keyfob.mail.models import KNOWN, NEEDED, Recipient, Template
+from keyfob.mail.models import ASKED_FOR, KNOWN, MAIL, NEEDED, NOTICE, Recipient, Template
+from keyfob.mail.writing import moment_in_words
 from keyfob.outbox.service import Outbox
-
-KIND = "mail"
 
 # After an erasure nothing personal is kept, not even an address that no mail gets through to.
 _FAREWELL = timedelta(days=2)
@@ -71,7 +71,8 @@ class Mail:
             "params": {name: _plain(value) for name, value in told.items()},
             "expires_at": None if expires_at is None else _plain(expires_at),
         }
-        await self.outbox.add(tx, KIND, payload, user_id=to.user_id, expires_at=expires_at)
+        kind = MAIL if template in ASKED_FOR else NOTICE
+        await self.outbox.add(tx, kind, payload, user_id=to.user_id, expires_at=expires_at)
 
     async def tell(
         self,
@@ -90,7 +91,7 @@ class Mail:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return moment_in_words(value)
     if isinstance(value, Mapping):  # a text in each language
         return {str(locale): str(text) for locale, text in value.items()}
     return value if value is None or isinstance(value, int) else str(value)

@@ -8,6 +8,7 @@ same, and what people type is data in either.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from keyfob.core.text import drop_controls
-from keyfob.mail.models import KNOWN, NEEDED, PAGES, Template
+from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
 from keyfob.settings import WrongSetting
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Writer:
         Raises:
             WrongTemplate: one cannot be written.
         """
-        everything = {name: f"({name})" for name in KNOWN}
+        everything = {name: f"({name})" for name in (*KNOWN, *OURS)}
         for locale in LOCALES:
             for template in Template:
                 least = dict.fromkeys(NEEDED.get(template, ()), "(needed)")
@@ -138,6 +139,9 @@ class Writer:
         context["subject"] = _one_line(head.removeprefix(_SUBJECT))
         footer = _one_line(environment.get_template(f"{locale}/_footer.txt").render(context))
         context["footer"] = footer
+        if context["silent_until"]:
+            last = environment.get_template(f"{locale}/_last.txt").render(context)
+            body = f"{body}\n\n{last}"
         context["paragraphs"] = _paragraphs(body)
         whole_lines = {context["link"], context["token"]}
         wrapped = {"body": _wrapped(context["paragraphs"], whole_lines), "footer": _wrap(footer)}
@@ -149,7 +153,7 @@ class Writer:
         )
 
     def _context(self, template: Template, locale: str, told: Mapping[str, Any]) -> dict[str, Any]:
-        context: dict[str, Any] = dict.fromkeys((*KNOWN, "name", "expires_at"))
+        context: dict[str, Any] = dict.fromkeys((*KNOWN, *OURS))
         for name, value in told.items():
             in_language = value.get(locale) if isinstance(value, Mapping) else value
             context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
@@ -163,6 +167,11 @@ class Writer:
             "link": f"{self._base}/ui/{page}#token={token}" if page else None,
             "recover_url": f"{self._base}/ui/recover",
         }
+
+
+def moment_in_words(moment: datetime) -> str:
+    """Return "2026-11-22 12:00 UTC"."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def known_locale(locale: str) -> str:

@@ -73,6 +73,7 @@ class Doing:
             row["attempts"],
             row["kind"] != self.kind,
             row["created_at"],
+            row["expires_at"],
             finish,
         )
 

@@ -37,6 +37,7 @@ class Job:
     attempts: int
     is_slow: bool
     created_at: datetime
+    expires_at: datetime | None
     finish: Callable[[Tx], Awaitable[None]] = field(repr=False, compare=False)
 
 

@@ -73,7 +73,13 @@ class MailSettings(BaseModel):
         None, description="Folder whose templates replace ours, file by file"
     )
     limit_mail: Limit = Field(
-        "5/hour;20/day", description="Mails that anyone can ask for, per address"
+        "5/hour;20/day", description="Mails that anyone can ask for, per mailbox and sort"
+    )
+    limit_notices: Limit = Field(
+        "10/hour;40/day", description="Notices of what was done, per proven address and sort"
+    )
+    limit_notices_unproven: Limit = Field(
+        "3/hour;6/day", description="The same, per address that is not proven"
     )
     geoip_database: Path | None = Field(
         None, description="MaxMind file (.mmdb) that names places in mails; absent: none named"

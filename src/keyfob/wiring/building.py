@@ -15,6 +15,8 @@ from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POO
 from keyfob.health.service import Health
 from keyfob.limits.service import Limits, RateLimits
 from keyfob.login.notices import Notices
+from keyfob.mail.models import MAIL
+from keyfob.mail.notices import NoticeGate
 from keyfob.migrations.head import HEAD
 from keyfob.outbox.running import OutboxRunner
 from keyfob.passwords.building import PasswordRoom
@@ -103,7 +105,8 @@ def _hear(base: Foundations, runner: OutboxRunner) -> None:
 def _handle(base: Foundations, entering: Entering, living: Living) -> None:
     """Tell the outbox who does which job."""
     handle = base.outbox.handle
-    handle("mail", base.delivery.deliver)
+    handle(MAIL, base.delivery.deliver)
+    handle(NoticeGate.KIND, base.notice_gate.send)
     handle(Notices.KIND, entering.notices.send)
     handle(SignUps.KIND, living.sign_ups.admit)
     handle(VerificationLinks.KIND, living.verification_links.send_requested)

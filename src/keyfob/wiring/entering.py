@@ -45,10 +45,8 @@ def build_entering(base: Foundations) -> Entering:
     sessions, throttle = base.sessions, base.limits.factor
     log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
     throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    # Apart from what strangers ask for: they cannot use up what the owner has to be told.
-    notice_cap = base.mail_cap("notice")
     places = Places.of_file(settings.geoip_database)
-    notices = Notices(db, log, base.outbox, mail, notice_cap, places)
+    notices = Notices(db, log, base.outbox, mail, places)
     passwords = base.passwords.service
     guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
     refusals = Refusals(db, base.credentials, base.links, log)

@@ -9,12 +9,12 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.polling import PolledFeed
-from keyfob.limits.models import Rule
 from keyfob.limits.service import Limits, build_limits
 from keyfob.links.service import OneTimeTokens
-from keyfob.mail.building import build_delivery
+from keyfob.mail.building import build_delivery, build_notice_caps, mail_rule
 from keyfob.mail.caps import Cap
 from keyfob.mail.delivery import Delivery
+from keyfob.mail.notices import NoticeGate
 from keyfob.mail.service import Mail
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
@@ -57,6 +57,7 @@ class Foundations:
     outbox: Outbox
     mail: Mail
     delivery: Delivery
+    notice_gate: NoticeGate
     keyring: Keyring
     revocations: Revocations
     activity: Activity
@@ -66,13 +67,12 @@ class Foundations:
     authenticator: SessionAuthenticator
 
     def mail_cap(self, name: str) -> Cap:
-        """Return the bound of one kind of mail, per address.
+        """Return the bound of one kind of mail that strangers can ask for, per mailbox.
 
         One for each: whoever has sign-ups mailed to somebody could else use up the mails by which
         that somebody recovers a password.
         """
-        limited = self.settings.limits == "on"
-        rule = Rule.parse(name, self.settings.limit_mail) if limited else Rule(name)
+        rule = mail_rule(self.settings, name, self.settings.limit_mail)
         return Cap(rule, self.limits.store)
 
 
@@ -141,6 +141,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         outbox=outbox,
         mail=mail,
         delivery=build_delivery(settings, clock),
+        notice_gate=NoticeGate(db, outbox, build_notice_caps(settings, limits.store)),
         keyring=keyring,
         revocations=revocations,
         activity=activity,
