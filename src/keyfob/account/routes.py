@@ -1,6 +1,5 @@
 """One's own account: profile, password, address, everything that is kept, and leaving."""
 
-import re
 from typing import Annotated
 
 from fastapi import Depends
@@ -161,8 +160,12 @@ async def export(
 
 def _takes_gzip(accepted: str) -> bool:
     """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
-    named = re.search(r"(?:^|[,\s])gzip\s*(?:;\s*q=([\d.]+))?\s*(?:,|$)", accepted.lower())
-    return named is not None and re.fullmatch(r"[0.]+", named[1] or "1") is None
+    for coding in accepted.lower().split(","):
+        name, has_weight, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            # Not at a weight of nought, nor at one that cannot be read.
+            return not has_weight or bool(weight.partition("q=")[2].strip(" \t0."))
+    return False
 
 
 @routes.delete(

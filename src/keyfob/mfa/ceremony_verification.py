@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
 from keyfob.core.encoding import from_base64url
+from keyfob.mfa.cbor import ensure_plain
 from keyfob.mfa.ceremony_options import ALGORITHMS, EDDSA, ES256, RS256
 from keyfob.mfa.credentials import AssertionIn, NewCredentialIn
 from keyfob.mfa.relying_party import RelyingParty
@@ -21,6 +22,7 @@ from keyfob.mfa.relying_party import RelyingParty
 _LONGEST_ID = 1023  # bytes (section 7.1, step 25)
 _LONGEST_KEY = 600  # bytes: an RSA key of 4,096 bits
 _RSA_BITS = range(2048, 4097)
+_HAS_CREDENTIAL = 0x40  # of the flags of authenticator data: AT
 # We ask for no attestation. That, and a key that vouches for itself, is all that browsers then send
 # (section 5.1.3); formats that carry certificates are not worth their parsers.
 _FORMATS = {"none", "packed"}
@@ -73,7 +75,7 @@ def verify_registration(
     try:
         told = NewCredentialIn.model_validate(credential)
         _ensure_own_page(told.response.client_data_json)
-        _ensure_format(told.response.attestation_object)
+        _ensure_plain_attestation(told.response.attestation_object)
         verified = verify_registration_response(
             credential=told.as_json(),
             expected_challenge=challenge,
@@ -127,6 +129,7 @@ def verify_assertion(
         handle = told.response.user_handle or ""
         if from_base64url(handle) not in {passkey["user_id"].bytes, None if names_user else b""}:
             raise Refused("the user handle is not the owner's")  # noqa: TRY301 - told as the others
+        _ensure_plain_data(from_base64url(told.response.authenticator_data))
         verified = verify_authentication_response(
             credential=told.as_json(),
             expected_challenge=challenge,
@@ -148,12 +151,23 @@ def _ensure_own_page(client_data: str) -> None:
         raise Refused("it was made in a frame of another page")
 
 
-def _ensure_format(attestation_object: str) -> None:
+def _ensure_plain_attestation(attestation_object: str) -> None:
     from webauthn.helpers import parse_cbor  # noqa: PLC0415 - 16 MB, only where used
 
-    attested = parse_cbor(from_base64url(attestation_object))
+    data = from_base64url(attestation_object)
+    ensure_plain(data)
+    attested = parse_cbor(data)
     if attested["fmt"] not in _FORMATS or "x5c" in attested["attStmt"]:
         raise Refused("the format of the attestation was not asked for")
+    _ensure_plain_data(attested["authData"])
+
+
+def _ensure_plain_data(data: bytes) -> None:
+    """See that the CBOR at the end of authenticator data (section 6.1) is such as CTAP2 writes."""
+    credential = b""
+    if data[32] & _HAS_CREDENTIAL:
+        credential = data[37:55] + data[55 : 55 + int.from_bytes(data[53:55])]
+    ensure_plain(data[37 + len(credential) :])
 
 
 def _ensure_id(credential_id: bytes, named: str) -> None:

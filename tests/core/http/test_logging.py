@@ -163,3 +163,10 @@ def test_a_line_outside_a_request_has_no_id(log: Log) -> None:
 )
 def test_a_masked_address_is_enough_to_recognise(email: str, masked: str) -> None:
     assert mask_email(email) == masked
+
+
+async def test_of_a_long_path_the_beginning_is_logged(log: Log, world: World) -> None:
+    await world.api.get("/" + "a" * 30_000)
+
+    (line,) = log.named("request")
+    assert line["path"] == "/" + "a" * 511

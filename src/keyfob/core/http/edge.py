@@ -24,6 +24,8 @@ _JSON = (b"content-type", b"application/json")
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 
+_LONGEST_PATH_IN_LOG = 512
+
 # Successes of these are counted but not logged line by line: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
 
@@ -120,7 +122,7 @@ class Edge:
             log.info(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                path=scope["path"][:_LONGEST_PATH_IN_LOG],
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )

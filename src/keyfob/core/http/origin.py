@@ -10,6 +10,8 @@ from starlette.types import Scope
 from keyfob.core.origin import Network, Origin, is_trusted, parse_address
 
 _LONGEST_USER_AGENT = 512
+# More than any chain of proxies. Threat: a client writes thousands, and each is read.
+_MOST_HOPS = 32
 
 
 def resolve_client(scope: Scope, proxies: Sequence[Network]) -> str | None:
@@ -17,7 +19,8 @@ def resolve_client(scope: Scope, proxies: Sequence[Network]) -> str | None:
 
     X-Forwarded-For is believed only from a trusted proxy, from the right: each hop names its own
     peer, so the first address that is not a proxy of ours is the client. What stands left of it
-    was written by the client and proves nothing. A malformed entry ends the walk.
+    was written by the client and proves nothing. A malformed entry ends the walk, and so does the
+    32nd.
     """
     peer = parse_address(scope["client"][0]) if scope.get("client") else None
     if not proxies or not is_trusted(peer, proxies):
@@ -26,7 +29,8 @@ def resolve_client(scope: Scope, proxies: Sequence[Network]) -> str | None:
         value for name, value in scope["headers"] if name == b"x-forwarded-for"
     ).decode("latin-1")
     client = peer
-    for hop in reversed(forwarded.split(",")) if forwarded else ():
+    hops = forwarded.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:] if forwarded else ()
+    for hop in reversed(hops):
         address = parse_address(hop)
         if address is None:
             break
