@@ -93,6 +93,7 @@ def _edge(app: Service, settings: Settings) -> Edge:
         max_body_bytes=settings.max_body_bytes,
         trusted_proxies=settings.trusted_proxies,
         hsts=settings.strict_transport,
+        cors_origins=settings.cors_origins,
         hot={
             (method, route.path): route
             for route in app.router.routes

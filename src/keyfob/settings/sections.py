@@ -14,6 +14,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_KEY_LENGTH = 32
 
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?")
+
 
 def _networks(value: Any) -> Any:
     if not isinstance(value, str):
@@ -65,6 +67,25 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _origins(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return [_origin(part.strip()) for part in value.split(",") if part.strip()]
+
+
+def _origin(text: str) -> str:
+    """Write an origin as browsers do (RFC 6454 section 6.2): without a port that goes without."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None or int(found[3] or 0) > 65535:
+        raise ValueError(
+            'should be exact origins like "https://app.example.com", with commas between: no *, '
+            "no path, other alphabets in punycode"
+        )
+    scheme, host, port = found.groups()
+    goes_without = {"http": "80", "https": "443"}.get(scheme)
+    return f"{scheme}://{host}" + ("" if port in {None, goes_without} else f":{int(port)}")
+
+
 Limit = Annotated[str, AfterValidator(_limit)]
 WebAddress = Annotated[str | None, AfterValidator(_web_address)]
 Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
@@ -81,6 +102,10 @@ class ServerSettings(BaseModel):
     )
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_networks)] = Field(
         default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
+    )
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
+        default_factory=list,
+        description="Origins whose pages may call the API, with commas; never *",
     )
     max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body in bytes")
     request_timeout: Seconds = Field(10, description="Seconds within which a request must arrive")

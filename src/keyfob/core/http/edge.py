@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keyfob.core.http.cors import Cors, answers_preflight
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
@@ -41,13 +42,15 @@ class Edge:
         max_body_bytes: int,
         trusted_proxies: Sequence[Network],
         hsts: str | None,
+        cors_origins: Sequence[str],
         hot: Mapping[tuple[str, str], HotRoute],
     ) -> None:
         self._app = app
         self._root_path = root_path
         self._max_body = max_body_bytes
         self._proxies = trusted_proxies
-        self._always = always_sent(hsts=hsts)
+        self._cors = Cors(cors_origins)
+        self._always = [*always_sent(hsts=hsts), *self._cors.always]
         self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
         self._hot = hot
         self._observers: dict[tuple[str, str, int], Any] = {}
@@ -58,21 +61,23 @@ class Edge:
             return
         if scope["method"] == "HEAD":
             scope, send = _as_get(scope, send)
-        answer = _Answer(send, self._name_request(scope), self._always)
+        path = self._settle_path(scope)
+        granted = self._cors.grants(path, scope["headers"])
+        answer = _Answer(send, self._name_request(scope), [*self._always, *granted])
         started = time.perf_counter()
         try:
             receive = bounded(scope, receive, self._max_body)
-            place = (scope["method"], self._settle_path(scope))
+            told = answers_preflight(scope["method"], scope["headers"]) if granted else None
+            place = (scope["method"], path)
             hot = self._hot.get(place)
-            if hot is None:
+            if told is not None:
+                await answer.send_nothing(told)
+            elif hot is None:
                 await self._app(scope, receive, answer.send)
             else:
                 scope["route"] = hot
                 body = await hot.handler(HotCall(scope, receive))
-                at_once = whole_answer(scope)
-                if at_once and at_once(self._whole % (len(body), answer.request_id), body):
-                    answer.status = 200
-                else:
+                if granted or not self._answer_at_once(scope, answer, body):
                     await answer.send_json(body)
         except Problem as problem:
             await answer.refuse(problem, scope, receive)
@@ -81,6 +86,14 @@ class Edge:
             await answer.refuse(Problem(), scope, receive)
         finally:
             self._observe(scope, answer.status, time.perf_counter() - started)
+
+    def _answer_at_once(self, scope: Scope, answer: "_Answer", body: bytes) -> bool:
+        """Hand the server a whole answer; False where it cannot take one."""
+        at_once = whole_answer(scope)
+        if at_once and at_once(self._whole % (len(body), answer.request_id), body):
+            answer.status = 200
+            return True
+        return False
 
     def _name_request(self, scope: Scope) -> str:
         """Take the X-Request-ID of a trusted proxy, or make one."""
@@ -155,6 +168,11 @@ class _Answer:
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+    async def send_nothing(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Answer 204."""
+        await self.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         """Answer a refusal, unless an answer is already under way."""
