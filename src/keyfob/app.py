@@ -15,6 +15,7 @@ from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge
 from keyfob.core.http.hot import HotRoute
+from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import (
     on_fault,
     on_http_exception,
@@ -77,7 +78,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
         },
     )
     app.state.settings = settings
-    app.state.trusted_proxies = settings.trusted_proxies
+    app.state.clients = Clients(
+        settings.trusted_proxies,
+        settings.forwarded_header,
+        by_socket=settings.listens_on_socket,
+    )
     app.state.services = wiring.services
     app.state.wiring = wiring
     _add_routes(app, settings)

@@ -42,11 +42,12 @@ async def test_who_comes_through_a_proxy_on_this_machine_is_a_stranger(
         update={"trusted_proxies": [ipaddress.ip_network("127.0.0.0/8")]}
     )
     async with World(trusting, clock) as world:
-        for forwarded in ("203.0.113.9", "127.0.0.1", "", "nonsense"):
-            answer = await world.client("127.0.0.1").get(
-                "/health/ready", headers={"X-Forwarded-For": forwarded}
-            )
-            assert answer.json()["checks"] is None, forwarded
+        for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Forwarded-Proto", "Via"):
+            for forwarded in ("203.0.113.9", "127.0.0.1", "", "nonsense"):
+                answer = await world.client("127.0.0.1").get(
+                    "/health/ready", headers={header: forwarded}
+                )
+                assert answer.json()["checks"] is None, (header, forwarded)
 
 
 async def test_an_administrator_learns_the_parts_and_a_user_does_not(world: World) -> None:

@@ -2,6 +2,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
+from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import on_problem
 from keyfob.core.problems import Problem
 from keyfob.limits.routes import limited
@@ -14,7 +15,7 @@ async def api(db, clock):
     app = FastAPI(exception_handlers={Problem: on_problem})
     limits = build_limits(LimitSettings(limit_login="2/minute"), db, clock)
     app.state.services = {RateLimits: limits.rates}
-    app.state.trusted_proxies = []
+    app.state.clients = Clients([])
 
     @app.post("/login", dependencies=[Depends(limited("login", by="address"))])
     async def log_in() -> dict[str, str]:

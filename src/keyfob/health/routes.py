@@ -11,6 +11,7 @@ from keyfob import __version__
 from keyfob.core.authority import Role
 from keyfob.core.http import Provided, router
 from keyfob.core.http.callers import authenticated
+from keyfob.core.http.forwarded import was_forwarded
 from keyfob.core.origin import parse_address
 from keyfob.core.problems import Unauthenticated
 from keyfob.health.service import Health
@@ -87,7 +88,7 @@ async def ready(
 def _may_know(request: Request) -> bool:
     # The peer itself, not what a proxy says about it: a proxy on this machine relays strangers.
     peer = parse_address(request.client.host) if request.client else None
-    if peer is not None and peer.is_loopback and "x-forwarded-for" not in request.headers:
+    if peer is not None and peer.is_loopback and not was_forwarded(request.scope["headers"]):
         return True
     with suppress(Unauthenticated):
         return authenticated(request).role.includes(Role.ADMIN)

@@ -65,6 +65,16 @@ class Settings(
         return self.issuer or f"http://localhost:{self.port}{self.root_path}"
 
     @property
+    def hosts(self) -> list[str]:
+        """Where to listen: addresses, names of hosts, and `unix:` with a path."""
+        return [host.strip() for host in self.host.split(",")]
+
+    @property
+    def listens_on_socket(self) -> bool:
+        """Whether it listens on a unix socket."""
+        return any(host.startswith("unix:") for host in self.hosts)
+
+    @property
     def strict_transport(self) -> str | None:
         """The value of Strict-Transport-Security (RFC 6797); None where it is not to be sent."""
         if not self.hsts:

@@ -103,6 +103,11 @@ class ServerSettings(BaseModel):
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_networks)] = Field(
         default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
     )
+    forwarded_header: Literal["x-forwarded-for", "forwarded", "x-real-ip"] = Field(
+        "x-forwarded-for",
+        description="The header in which they name the client: x-forwarded-for, forwarded (RFC"
+        " 7239) or x-real-ip",
+    )
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
         default_factory=list,
         description="Origins whose pages may call the API, with commas; never *",

@@ -3,52 +3,90 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+import structlog
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Scope
 
-from keyfob.core.origin import Network, Origin, is_trusted, parse_address
+from keyfob.core.http.forwarded import hops_of, naming
+from keyfob.core.origin import Address, Network, Origin, is_trusted, parse_address
+
+log = structlog.get_logger("keyfob.http")
 
 _LONGEST_USER_AGENT = 512
-# More than any chain of proxies. Threat: a client writes thousands, and each is read.
-_MOST_HOPS = 32
 
 
-def resolve_client(scope: Scope, proxies: Sequence[Network]) -> str | None:
-    """Return the client's address in canonical form.
+class Clients:
+    """Tells who sent a request: the peer, or whom proxies of ours name."""
 
-    X-Forwarded-For is believed only from a trusted proxy, from the right: each hop names its own
-    peer, so the first address that is not a proxy of ours is the client. What stands left of it
-    was written by the client and proves nothing. A malformed entry ends the walk, and so does the
-    32nd.
-    """
-    peer = parse_address(scope["client"][0]) if scope.get("client") else None
-    if not proxies or not is_trusted(peer, proxies):
-        return str(peer) if peer else None
-    forwarded = b",".join(
-        value for name, value in scope["headers"] if name == b"x-forwarded-for"
-    ).decode("latin-1")
-    client = peer
-    hops = forwarded.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:] if forwarded else ()
-    for hop in reversed(hops):
-        address = parse_address(hop)
-        if address is None:
-            break
-        client = address
-        if not is_trusted(address, proxies):
-            break
-    return str(client)
+    def __init__(
+        self,
+        proxies: Sequence[Network],
+        header: str = "x-forwarded-for",
+        *,
+        by_socket: bool = False,
+    ) -> None:
+        """Believe proxies by their networks; `by_socket`, whoever comes over a unix socket, too.
+
+        Only `header` is read: a proxy hands on the others as the client wrote them.
+        """
+        self._proxies = proxies
+        self._header = header
+        self._by_socket = by_socket
+        self._said: set[str] = set()
+
+    def address_of(self, scope: Scope) -> str | None:
+        """Return the client's address in canonical form; None where there is none.
+
+        The header is read from the right: each hop names its own peer, so the first address that is
+        not a proxy of ours is the client. What stands left of it was written by the client and
+        proves nothing. A malformed entry ends the walk, and so does the 32nd.
+        """
+        peer = parse_address(scope["client"][0]) if scope.get("client") else None
+        client = peer
+        if self._is_proxy(peer):
+            for hop in hops_of(self._header, scope["headers"]):
+                address = parse_address(hop)
+                if address is None:
+                    break
+                client = address
+                if not is_trusted(address, self._proxies):
+                    break
+        if client is peer:
+            self._look_at(peer, naming(scope["headers"]))
+        return str(client) if client else None
+
+    def _is_proxy(self, peer: Address | None) -> bool:
+        return self._by_socket if peer is None else is_trusted(peer, self._proxies)
+
+    def _look_at(self, peer: Address | None, named: set[str]) -> None:
+        """Say once what an operator has most likely forgotten."""
+        if not named:
+            return
+        if not self._is_proxy(peer):
+            self._say("forwarded_by_a_stranger", peer, "if it is a proxy: KEYFOB_TRUSTED_PROXIES")
+        elif self._header not in named:
+            self._say("forwarded_otherwise", peer, f"KEYFOB_FORWARDED_HEADER={min(named)}")
+
+    def _say(self, event: str, peer: Address | None, advice: str) -> None:
+        if event not in self._said:
+            self._said.add(event)
+            # A public address may be a person's.
+            shown = "a public address" if peer and peer.is_global else str(peer)
+            log.warning(event, peer=shown, advice=advice)
 
 
 def client_address(request: Request) -> str:
     """Return the client's address as text, "unknown" where there is none."""
-    return resolve_client(request.scope, request.app.state.trusted_proxies) or "unknown"
+    clients: Clients = request.app.state.clients
+    return clients.address_of(request.scope) or "unknown"
 
 
 async def request_origin(request: Request) -> Origin:
     """Read the origin of a request."""
+    clients: Clients = request.app.state.clients
     return Origin(
-        address=resolve_client(request.scope, request.app.state.trusted_proxies),
+        address=clients.address_of(request.scope),
         user_agent=request.headers.get("user-agent", "")[:_LONGEST_USER_AGENT],
     )
 
