@@ -75,6 +75,7 @@ CREATE TABLE public.factors (
     sign_count bigint DEFAULT 0 NOT NULL,
     transports text[] DEFAULT '{}'::text[] NOT NULL,
     backed_up boolean,
+    begun_in uuid,
     CONSTRAINT factors_check CHECK (((type = 'totp'::text) = (secret IS NOT NULL))),
     CONSTRAINT factors_check1 CHECK (((type = 'passkey'::text) = ((credential_id IS NOT NULL) AND (public_key IS NOT NULL)))),
     CONSTRAINT factors_type_check CHECK ((type = ANY (ARRAY['totp'::text, 'passkey'::text])))
@@ -246,7 +247,8 @@ CREATE TABLE public.webauthn_challenges (
     id uuid NOT NULL,
     user_id uuid,
     challenge bytea NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    session_id uuid
 );
 
 ALTER TABLE ONLY public.login_events ATTACH PARTITION public.login_events_default DEFAULT;

@@ -258,7 +258,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
         *BODY,
         body="Proof",
     ),
-    ("POST", "/admin/users/{id}/factors/reset"): admin(204, None, NO_USER, *RECENT, *PARAMETERS),
+    ("POST", "/admin/users/{id}/factors/reset"): admin(
+        204, None, NO_USER, "last_factor", *RECENT, *PARAMETERS
+    ),
     ("POST", "/admin/users/{id}/invite"): admin(
         202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
     ),

@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from keyfob.core.authority import Caller, Role
 from keyfob.login import queries as login
 from keyfob.login.models import Outcome, Reason
+from keyfob.sessions import claim_queries as claims
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import upkeep_queries as upkeep
@@ -20,7 +22,7 @@ from keyfob.sessions.models import EndReason
 
 SHARDS = 8
 
-_MODULES: tuple[ModuleType, ...] = (sessions, revocations, upkeep, login)
+_MODULES: tuple[ModuleType, ...] = (sessions, claims, revocations, upkeep, login)
 
 # They name a month and change the table itself, or ask the catalogue.
 _OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
@@ -121,6 +123,19 @@ def _renew(db: Any, s: Sample) -> Awaitable[object]:
     return sessions.renew_session(db, row["id"], row["user_id"], bytes(32), ["pwd"], s.now)
 
 
+def _share(db: Any, s: Sample) -> Awaitable[object]:
+    row = s.session
+    caller = Caller(
+        row["user_id"],
+        row["id"],
+        row["generation"],
+        Role(row["role"]),
+        row["auth_time"],
+        tuple(row["amr"]),
+    )
+    return revocations.share_live_session(db, caller, s.now)
+
+
 def _touch(db: Any, s: Sample) -> Awaitable[object]:
     touched = [(session_id, s.now) for session_id in s.other_sessions]
     person = (s.session["user_id"], s.now, s.now, timedelta(0))
@@ -182,15 +197,21 @@ STATEMENTS: Mapping[str, Asked] = {
     "strengthen_session": Asked(
         "a first factor",
         False,
-        lambda db, s: sessions.strengthen_session(
+        lambda db, s: claims.strengthen_session(
             db, s.session["id"], s.session["user_id"], ["pwd", "otp", "mfa"], s.now
         ),
     ),
     "update_role_of_user": Asked(
         "a change of role",
         False,
-        lambda db, s: sessions.update_role_of_user(db, s.session["user_id"], "moderator"),
+        lambda db, s: claims.update_role_of_user(db, s.session["user_id"], "moderator"),
     ),
+    "weaken_sessions": Asked(
+        "a factor that is removed",
+        False,
+        lambda db, s: claims.weaken_sessions(db, s.session["user_id"], None),
+    ),
+    "share_live_session": Asked("whatever changes something", False, _share),
     "revoke": Asked("sign-out everywhere, of a hundred sessions", False, _revoke_many),
     "list_revocations": Asked(
         "every worker, at its start and each half minute",

@@ -19,6 +19,7 @@ from keyfob.core.authority import Role
 from keyfob.core.database import Tx
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
+from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
@@ -51,12 +52,12 @@ async def block(world: World, tx: Tx, user_id: UUID) -> None:
 
 async def demote(world: World, tx: Tx, user_id: UUID) -> None:
     await world.service(Users).change(tx, user_id, Changes(role=Role.USER))
-    await world.service(Sessions).change_role(tx, user_id, Role.USER)
+    await world.service(SessionClaims).change_role(tx, user_id, Role.USER)
 
 
 async def promote(world: World, tx: Tx, user_id: UUID) -> None:
     await world.service(Users).change(tx, user_id, Changes(role=Role.MODERATOR))
-    await world.service(Sessions).change_role(tx, user_id, Role.MODERATOR)
+    await world.service(SessionClaims).change_role(tx, user_id, Role.MODERATOR)
 
 
 async def add_factor(world: World, tx: Tx, user_id: UUID) -> None:
@@ -182,6 +183,7 @@ BEFORE_A_FACTOR = [
     ("POST", "/me/factors/passkeys", ""),
     ("POST", "/me/password", ""),
     ("POST", "/me/email", ""),
+    ("POST", "/me/reauthenticate", "password"),
     ("DELETE", "/me", ""),
 ]
 

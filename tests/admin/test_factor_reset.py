@@ -29,6 +29,7 @@ async def test_all_factors_and_codes_are_gone_audited_and_told(
 
     assert await reset(world, root, user_id) == (204, None)
 
+    assert (await world.me(ada)).status_code == 401
     assert (await show_factor(world, token, code=app.code())).status_code == 401
     counts = "SELECT (SELECT count(*) FROM factors) + (SELECT count(*) FROM recovery_codes)"
     assert await world.db.fetchval(counts) == 0
@@ -38,7 +39,7 @@ async def test_all_factors_and_codes_are_gone_audited_and_told(
         "factors.reset",
         root_id,
         user_id,
-        {"factors": 1},
+        {"factors": 1, "sessions": 1},
     )
     assert "administrator" in (await mailbox.next("ada@example.com", subject="reset")).text
 

@@ -105,6 +105,12 @@ async def be_blocked(
     await administrate(world, "PATCH", "", json={"status": "blocked"})
 
 
+async def be_reset(
+    world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
+) -> None:
+    await administrate(world, "POST", "/factors/reset")
+
+
 async def be_removed(
     world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
 ) -> None:
@@ -134,6 +140,7 @@ ACTS: list[tuple[Act, str, bool, tuple[str | None, str | None]]] = [
     (prove_address, "address_proven", ALL, BY_OWNER),
     (be_stolen, "reuse", ONE, BY_OTHERS),
     (be_signed_out, "ended_by_admin", ALL, BY_OTHERS),
+    (be_reset, "factors_reset", ALL, BY_OTHERS),
     (be_blocked, "blocked", ALL, BY_OTHERS),
     (be_removed, "deleted", ALL, BY_OTHERS),
 ]

@@ -1,28 +1,33 @@
 """What an administrator does for somebody who lost every factor."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.admin.authority import Actor, Authority
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
-from keyfob.login.pending import PendingLogins
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
+from keyfob.mfa.errors import LastFactor
 from keyfob.mfa.service import Factors
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
 
 
 @dataclass(frozen=True)
 class FactorReset:
     """Takes all factors from an account, so that its password alone signs in again.
 
-    Its sessions live on. Where the role asks for a factor, the next sign-in has to add one.
+    Its sessions end. Threat: who stole a factor is in one of them, and adds another there. Where
+    the role asks for a factor (`roles`), the next sign-in has to add one.
     """
 
     db: Database
     authority: Authority
     factors: Factors
-    pending: PendingLogins
+    sessions: Sessions
+    roles: Collection[str]
     mail: Mail
     audit: Audit
 
@@ -33,21 +38,26 @@ class FactorReset:
             UserNotFound: there is none with that id.
             Unauthenticated, Forbidden: as `Authority.hold` says.
             InsufficientAuthentication: the sign-in is old.
+            LastFactor: it is the actor's own, whose role must have one.
         """
         async with self.db.begin() as tx:
             # Held first: a sign-in that shows a factor now comes before, or finds none.
-            await self.authority.hold(tx, actor, user_id)
+            account = await self.authority.hold(tx, actor, user_id)
             await self.authority.ensure_recent(tx, actor)
+            if user_id == actor.user_id and account["role"] in self.roles:
+                raise LastFactor
             removed = await self.factors.remove_all(tx, user_id)
-            await self.pending.kill(tx, user_id)
+            ended = await self.sessions.end_all(tx, user_id, EndReason.FACTORS_RESET)
             if removed:
                 await self.mail.tell(tx, user_id, Template.FACTORS_RESET)
+            if removed or ended:
                 await self.audit.record(
                     tx,
                     action="factors.reset",
                     actor_id=actor.user_id,
                     target_id=user_id,
-                    old={"factors": removed},
+                    old={"factors": removed, "sessions": len(ended)},
                     origin=actor.origin,
                 )
+        self.sessions.apply(ended)
         return removed

@@ -32,6 +32,7 @@ from keyfob.core.problems import (
     Unauthenticated,
 )
 from keyfob.limits.routes import limited
+from keyfob.mfa.errors import LastFactor
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut
 from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
@@ -200,7 +201,7 @@ async def log_user_out(
     "/users/{id}/factors/reset",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound, LastFactor),
 )
 async def reset_factors(
     user_id: UserId,
@@ -208,7 +209,7 @@ async def reset_factors(
     origin: RequestOrigin,
     factors: Annotated[FactorReset, Provided(FactorReset)],
 ) -> None:
-    """Remove all second factors and recovery codes of a user, who is told by mail.
+    """Remove all factors and recovery codes of a user, who is told by mail, and end the sessions.
 
     Needs a recent sign-in of yours.
     """

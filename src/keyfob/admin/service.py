@@ -21,6 +21,7 @@ from keyfob.core.pagination import Place
 from keyfob.core.telemetry import mask_email
 from keyfob.passwords.service import Passwords
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
+from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
@@ -37,6 +38,7 @@ class Administration:
     authority: Authority
     passwords: Passwords
     sessions: Sessions
+    claims: SessionClaims
     erasure: Erasure
     letters: Letters
     sign_ups: WaitingSignUps
@@ -140,7 +142,7 @@ class Administration:
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
-                revoked += await self.sessions.change_role(tx, user_id, Role(change.new["role"]))
+                revoked += await self.claims.change_role(tx, user_id, Role(change.new["role"]))
             if change.moved_from:
                 await self.letters.follow_move(
                     tx, user_id, change.moved_from, was_proven=change.was_proven

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     LOGOUT_EVERYWHERE = "logout_everywhere"
     ENDED_BY_OWNER = "ended_by_owner"
     ENDED_BY_ADMIN = "ended_by_admin"
+    FACTORS_RESET = "factors_reset"
     ACCOUNT_BLOCKED = "blocked"
     DELETED = "deleted"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret

@@ -13,7 +13,7 @@ from keyfob.login.refusing import Refusals
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
-from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.passkeys import Passkeys, ShownPasskey
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 
@@ -49,25 +49,32 @@ class PasskeyLogin:
             AccountBlocked, PasswordChangeRequired: said only after a right answer.
         """
         try:
-            user_id = await self._verified(challenge_id, credential)
+            shown = await self._verified(challenge_id, credential)
+            tokens = await self._open(shown, origin)
         except InvalidFactor:
             claimed = await self.passkeys.find_owner(credential)
             await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, origin)
             raise
-        async with self.db.begin() as tx:
+        if tokens is None:
+            await self.refusals.refuse(shown.user_id, origin)
+        return tokens
+
+    async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens | None:
+        user_id = shown.user_id
+        async with self.passkeys.begin() as tx:
+            # The session first: it takes the account, as whoever removes the passkey does.
             tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
+            await self.passkeys.note_use(tx, shown)
             if tokens is not None:
                 await self.notices.of_sign_in(
                     tx, user_id, Reason.PASSKEY, origin, tokens.session_id
                 )
-        if tokens is None:
-            await self.refusals.refuse(user_id, origin)
         return tokens
 
-    async def _verified(self, challenge_id: UUID, credential: dict[str, Any]) -> UUID:
+    async def _verified(self, challenge_id: UUID, credential: dict[str, Any]) -> ShownPasskey:
         challenge = await self.challenges.spend(challenge_id, None)
         if challenge is None:
             raise InvalidFactor
         return await self.passkeys.verify_assertion(
-            self.db, credential, challenge, user_id=None, require_user_verification=True
+            credential, challenge, user_id=None, require_user_verification=True
         )

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.core.authority import Caller
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.limits.service import FactorThrottle
@@ -19,7 +19,7 @@ from keyfob.login.notices import Notices
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY_ALONE
-from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.passkeys import Passkeys, ShownPasskey
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.models import Tokens
@@ -61,8 +61,7 @@ class Reauthentication:
             Overloaded: more password checks wait than can be done in time.
             Unauthenticated: as `Standing.ensure` says.
         """
-        if await self.factors.has_any(self.db, caller.user_id):
-            raise self.step_up.refusal(lacks_factor=True)
+        await self._ensure_no_factor(self.db, caller)
         account = await self.accounts.find(self.db, caller.user_id)
         if account is None:
             raise Unauthenticated
@@ -73,6 +72,7 @@ class Reauthentication:
         )
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
+            await self._ensure_no_factor(tx, caller)
             known = await self.accounts.find(tx, caller.user_id)
             if known is None or known["password_hash"] != account["password_hash"]:
                 raise InvalidCredentials  # it was changed while it was being checked
@@ -112,16 +112,22 @@ class Reauthentication:
             Unauthenticated: as `Standing.ensure` says.
         """
         try:
-            await self._check_passkey(caller, challenge_id, credential)
+            shown = await self._check_passkey(caller, challenge_id, credential)
+            async with self.passkeys.begin() as tx:
+                await self.standing.ensure(tx, caller)
+                await self.passkeys.note_use(tx, shown)
+                amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
+                tokens, revoked = await self._renew(tx, caller, amr, origin)
         except InvalidFactor:
             await self._refuse_factor(caller, origin)
             raise
-        async with self.db.begin() as tx:
-            await self.standing.ensure(tx, caller)
-            amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
-            tokens, revoked = await self._renew(tx, caller, amr, origin)
         self.sessions.apply(revoked)
         return tokens
+
+    async def _ensure_no_factor(self, db: Executor, caller: Caller) -> None:
+        """See that the password is enough: before it is hashed, and once more under the lock."""
+        if await self.factors.has_any(db, caller.user_id):
+            raise self.step_up.refusal(lacks_factor=True)
 
     async def _spend_code(self, tx: Tx, caller: Caller, code: str) -> None:
         await self.standing.ensure(tx, caller)
@@ -130,12 +136,11 @@ class Reauthentication:
 
     async def _check_passkey(
         self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
-    ) -> None:
+    ) -> ShownPasskey:
         challenge = await self.challenges.spend(challenge_id, None)
         if challenge is None:
             raise InvalidFactor
-        await self.passkeys.verify_assertion(
-            self.db,
+        return await self.passkeys.verify_assertion(
             credential,
             challenge,
             user_id=caller.user_id,

@@ -22,7 +22,7 @@ from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login.refusing import Refusals
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
-from keyfob.mfa.passkeys import Passkeys
+from keyfob.mfa.passkeys import Passkeys, ShownPasskey
 from keyfob.mfa.service import Factors
 from keyfob.passwords.service import PasswordMatch
 from keyfob.sessions.models import Tokens
@@ -114,8 +114,8 @@ class SecondFactor:
         if taken is None:
             raise InvalidFactor
         try:
-            proof = await self._check_passkey(user_id, shown, taken["challenge"])
-            tokens = await self._open(token, waiting, shown, proof, origin)
+            passkey = await self._check_passkey(user_id, shown, taken["challenge"])
+            tokens = await self._open(token, waiting, shown, passkey, origin)
         except InvalidFactor:
             await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, origin)
             raise
@@ -139,29 +139,38 @@ class SecondFactor:
 
     async def _check_passkey(
         self, user_id: UUID, shown: Shown, challenge: bytes | None
-    ) -> Proof | None:
+    ) -> ShownPasskey | None:
         """Check a passkey, outside of any transaction: it takes a thread its time."""
         if shown.credential is None:
             return None
         if challenge is None:
             raise InvalidFactor
-        await self.passkeys.verify_assertion(
-            self.db, shown.credential, challenge, user_id=user_id, require_user_verification=False
+        return await self.passkeys.verify_assertion(
+            shown.credential, challenge, user_id=user_id, require_user_verification=False
         )
-        return Proof(AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY)
 
     async def _open(
-        self, token: str, waiting: Record, shown: Shown, proof: Proof | None, origin: Origin
+        self,
+        token: str,
+        waiting: Record,
+        shown: Shown,
+        passkey: ShownPasskey | None,
+        origin: Origin,
     ) -> Tokens | None:
-        """Spend the code, the wait and open the session, all or nothing; None if refused.
+        """Spend the factor, the wait and open the session, all or nothing; None if refused.
 
         Raises:
-            InvalidFactor: the code is wrong, or another request has ended the wait.
+            InvalidFactor: the code is wrong, the passkey was removed meanwhile, or another request
+                has ended the wait.
         """
         user_id = waiting["user_id"]
-        async with self.db.begin() as tx:
+        async with self.passkeys.begin() as tx:
             await self.factors.hold_account(tx, user_id)
-            proof = proof or await self._spend_code(tx, user_id, shown, origin)
+            if passkey is not None:
+                await self.passkeys.note_use(tx, passkey)
+                proof: Proof | None = Proof(AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY)
+            else:
+                proof = await self._spend_code(tx, user_id, shown, origin)
             if proof is None or not await self.pending.spend(tx, token):
                 raise InvalidFactor
             amr = (*waiting["amr"], *proof.amr)

@@ -18,6 +18,7 @@ from keyfob.mfa.passkeys import Passkeys
 from keyfob.mfa.relying_party import build_relying_party
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
@@ -44,6 +45,8 @@ def build_factors(
     audit: Audit,
     mail: Mail,
     throttle: FactorThrottle,
+    *,
+    claims: SessionClaims,
 ) -> FactorRoom:
     """Build the services of second factors and passkeys.
 
@@ -54,7 +57,7 @@ def build_factors(
     recent = timedelta(seconds=settings.recent_sign_in)
     step_up = FactorStepUp(db, factors, sessions.standing, clock, recent)
     changes = FactorChanges(
-        db, sessions, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
+        db, sessions, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )
     issuer = urlsplit(settings.public_base).hostname or "Keyfob"
     enrolment = TotpEnrolment(db, factors, changes, throttle, clock, issuer)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import new_id, random_bytes
@@ -25,26 +26,27 @@ class Challenges:
     db: Database
     clock: Clock
 
-    async def issue(self, db: Executor, user_id: UUID | None) -> tuple[UUID, bytes]:
+    async def issue(self, db: Executor, caller: Caller | None) -> tuple[UUID, bytes]:
         """Return a challenge and its id.
 
-        With a user it is for something that this user does signed in, and without one for a
+        With a caller it is for something that is done in this session, and without one for a
         sign-in by passkey alone; one is no good for the other.
         """
         now = self.clock.now()
         challenge_id, challenge = new_id(now), new_challenge()
         expires_at = now + timedelta(seconds=CHALLENGE_SECONDS)
-        await passkey_queries.insert_challenge(db, challenge_id, user_id, challenge, expires_at)
+        await passkey_queries.insert_challenge(db, challenge_id, caller, challenge, expires_at)
         return challenge_id, challenge
 
-    async def spend(self, challenge_id: UUID, user_id: UUID | None) -> bytes | None:
+    async def spend(self, challenge_id: UUID, caller: Caller | None) -> bytes | None:
         """Return a challenge and let it be no more, before the answer is looked at.
 
         In a statement of its own: whoever answers wrongly has no second try. None if it is
-        unknown, spent, expired, or for another user or purpose.
+        unknown, spent, expired, or for another session or purpose.
         """
+        session_id = caller.session_id if caller else None
         return await passkey_queries.spend_challenge(
-            self.db, challenge_id, user_id, self.clock.now()
+            self.db, challenge_id, session_id, self.clock.now()
         )
 
     async def kill(self, tx: Tx, user_id: UUID) -> int:

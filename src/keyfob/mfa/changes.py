@@ -18,6 +18,7 @@ from keyfob.mfa import code_queries, queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
 from keyfob.mfa.models import FactorType
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.service import Sessions
 from keyfob.users.errors import EmailUnverified
@@ -38,6 +39,7 @@ class FactorChanges:
 
     db: Database
     sessions: Sessions
+    claims: SessionClaims
     audit: Audit
     mail: Mail
     clock: Clock
@@ -96,7 +98,7 @@ class FactorChanges:
         """
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
-        await self.sessions.strengthen(tx, caller, amr)
+        await self.claims.strengthen(tx, caller, amr)
         told = {"factor": factor["name"], **origin_in_words(origin)}
         await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
         new = {"id": str(factor["id"]), "type": factor["type"]}
@@ -121,6 +123,9 @@ class FactorChanges:
     async def remove(self, caller: Caller, factor_id: UUID, origin: Origin) -> None:
         """Remove one of the caller's factors; the last one takes the recovery codes with it.
 
+        Nobody knows by which factor a session was strengthened, so all others have to show one of
+        those that are left; after the last, no session tells of one.
+
         Raises:
             FactorNotFound: the caller has no such factor.
             LastFactor: the caller's role must have one.
@@ -131,14 +136,19 @@ class FactorChanges:
             removed = await queries.delete_factor(tx, factor_id, caller.user_id)
             if removed is None:
                 raise FactorNotFound
-            if await queries.count_factors(tx, caller.user_id) == 0:
+            is_last = await queries.count_factors(tx, caller.user_id) == 0
+            if is_last:
                 if account["role"] in self.roles:
                     raise LastFactor
                 await code_queries.delete_codes(tx, caller.user_id)
+            revoked = await self.claims.forget_factor(
+                tx, caller.user_id, but=None if is_last else caller.session_id
+            )
             told = {"factor": removed["name"], **origin_in_words(origin)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
             old = {"id": str(factor_id), "type": FactorType(removed["type"])}
             await self._record(tx, "factor.removed", caller, origin, old=old)
+        self.sessions.apply(revoked)
 
     async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
         """Return ten new recovery codes; the old ones are dead.

@@ -32,7 +32,7 @@ class TotpEnrolment:
     issuer: str
 
     async def begin(self, caller: Caller, name: str) -> BegunTotp:
-        """Make a secret for the caller's app; what was begun before and not confirmed is gone.
+        """Make a secret for the caller's app; what this session began before is gone.
 
         Raises:
             InsufficientAuthentication, TooManyFactors, EmailUnverified: as
@@ -43,7 +43,7 @@ class TotpEnrolment:
         async with self.db.begin() as tx:
             room = await self.changes.make_room(tx, caller)
             sealed = self.factors.seal(secret, factor_id)
-            await queries.begin_totp(tx, factor_id, caller.user_id, name, sealed, now)
+            await queries.begin_totp(tx, factor_id, caller, name, sealed, now)
         uri = totp.provisioning_uri(secret, self.issuer, room.email)
         return BegunTotp(
             id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
@@ -55,16 +55,14 @@ class TotpEnrolment:
         """Make a begun authenticator a factor; return ten recovery codes with the first one.
 
         Raises:
-            FactorNotFound: the caller began no such one within the last ten minutes.
+            FactorNotFound: this session began no such one within the last ten minutes.
             InvalidFactor: it is not the code of now.
             TooManyAttempts: too many wrong codes.
             InsufficientAuthentication, TooManyFactors, EmailUnverified: as
                 `FactorChanges.make_room` says.
         """
         now = self.clock.now()
-        begun = await queries.find_begun_totp(
-            self.db, factor_id, caller.user_id, now - _CONFIRM_WITHIN
-        )
+        begun = await queries.find_begun_totp(self.db, factor_id, caller, now - _CONFIRM_WITHIN)
         if begun is None:
             raise FactorNotFound
         # Counted apart from those at the sign-in, so that nobody is kept out by a clumsy start.

@@ -45,7 +45,7 @@ class PasskeyEnrolment:
         async with self.db.begin() as tx:
             user = await self.changes.ensure_verified(tx, caller)
             registered = await passkey_queries.list_passkeys(tx, caller.user_id)
-            challenge_id, challenge = await self.challenges.issue(tx, caller.user_id)
+            challenge_id, challenge = await self.challenges.issue(tx, caller)
         return challenge_id, creation_options(self.party, user, challenge, registered)
 
     async def finish(
@@ -59,7 +59,7 @@ class PasskeyEnrolment:
         """Add what the caller's browser made; return the factor, and codes with the first one.
 
         Raises:
-            InvalidPasskey: the challenge is not one of the caller's, spent or expired, or the
+            InvalidPasskey: the challenge is not one of this session's, spent or expired, or the
                 credential is not to be believed, or not usable.
             PasskeyTaken: the credential is registered already.
             InsufficientAuthentication, TooManyFactors, EmailUnverified: as
@@ -91,7 +91,7 @@ class PasskeyEnrolment:
     async def _verified(
         self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
     ) -> NewPasskey:
-        challenge = await self.challenges.spend(challenge_id, caller.user_id)
+        challenge = await self.challenges.spend(challenge_id, caller)
         if challenge is None:
             raise _invalid("no such challenge", caller)
         try:

@@ -5,40 +5,46 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
 
 
 async def insert_challenge(
-    db: Executor, challenge_id: UUID, user_id: UUID | None, challenge: bytes, expires_at: datetime
+    db: Executor,
+    challenge_id: UUID,
+    caller: Caller | None,
+    challenge: bytes,
+    expires_at: datetime,
 ) -> None:
-    """Keep a challenge; without a user it is for a sign-in by passkey alone."""
+    """Keep a challenge; without a caller it is for a sign-in by passkey alone."""
     await db.execute(
         """
-        INSERT INTO webauthn_challenges (id, user_id, challenge, expires_at)
-        VALUES ($1, $2, $3, $4)
+        INSERT INTO webauthn_challenges (id, user_id, session_id, challenge, expires_at)
+        VALUES ($1, $2, $3, $4, $5)
         """,
         challenge_id,
-        user_id,
+        caller.user_id if caller else None,
+        caller.session_id if caller else None,
         challenge,
         expires_at,
     )
 
 
 async def spend_challenge(
-    db: Executor, challenge_id: UUID, user_id: UUID | None, now: datetime
+    db: Executor, challenge_id: UUID, session_id: UUID | None, now: datetime
 ) -> bytes | None:
-    """Delete a live challenge of that user, or of nobody, and return its bytes; else None.
+    """Delete a live challenge of that session, or of none, and return its bytes; else None.
 
     One DELETE: of two requests racing with one challenge, only one can win.
     """
     challenge: bytes | None = await db.fetchval(
         """
         DELETE FROM webauthn_challenges
-         WHERE id = $1 AND user_id IS NOT DISTINCT FROM $2 AND expires_at > $3
+         WHERE id = $1 AND session_id IS NOT DISTINCT FROM $2 AND expires_at > $3
         RETURNING challenge
         """,
         challenge_id,
-        user_id,
+        session_id,
         now,
     )
     return challenge

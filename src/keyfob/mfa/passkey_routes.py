@@ -45,8 +45,8 @@ class NewPasskeyOut(FactorOut):
 async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> CeremonyOut:
     """Get what to hand to `navigator.credentials.create()`, to add a passkey.
 
-    The challenge is good for one answer, within five minutes. Your e-mail address has to be proven
-    before.
+    The challenge is good for one answer, in the same session and within five minutes. Your e-mail
+    address has to be proven before.
     """
     return CeremonyOut.of(await enrolment.begin(caller))
 

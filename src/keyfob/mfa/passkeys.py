@@ -1,8 +1,10 @@
 """Passkeys as proof of who it is: as the second factor, or alone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Executor
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import from_base64url
 from keyfob.mfa import ceremony_verification, passkey_queries
 from keyfob.mfa.ceremony_options import request_options
@@ -22,6 +24,28 @@ from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.relying_party import RelyingParty
 
 log = structlog.get_logger("keyfob.passkeys")
+
+
+class ShownPasskey(NamedTuple):
+    """A passkey that has answered rightly; it counts once its use is noted."""
+
+    passkey: Record
+    assertion: Assertion
+
+    @property
+    def user_id(self) -> UUID:
+        """Whose it is."""
+        owner: UUID = self.passkey["user_id"]
+        return owner
+
+
+class _Copied(Exception):
+    """There are two of a passkey: the count of the one that was shown did not go on."""
+
+    def __init__(self, shown: ShownPasskey, known_count: int) -> None:
+        super().__init__()
+        self.shown = shown
+        self.known_count = known_count
 
 
 @dataclass(frozen=True)
@@ -46,17 +70,17 @@ class Passkeys:
 
     async def verify_assertion(
         self,
-        tx: Executor,
         credential: dict[str, Any],
         challenge: bytes,
         *,
         user_id: UUID | None,
         require_user_verification: bool,
-    ) -> UUID:
-        """Check the answer of a passkey, and return whose it is.
+    ) -> ShownPasskey:
+        """Check the answer of a passkey, in a thread and outside of any transaction.
+
+        Then call `note_use` in the transaction that goes by it.
 
         Args:
-            tx: where the use is noted, a transaction or not.
             credential: `AuthenticationResponseJSON` (WebAuthn Level 3 section 5.1).
             challenge: what was to be signed; it is spent already.
             user_id: who it should be, as a second factor; None to sign in by the passkey alone,
@@ -66,7 +90,7 @@ class Passkeys:
         Raises:
             InvalidFactor: for whatever reason; the log tells.
         """
-        passkey = await self._find(tx, credential)
+        passkey = await self._find(credential)
         if passkey is None or user_id not in {None, passkey["user_id"]}:
             raise _invalid("no such passkey", passkey)
         try:
@@ -81,47 +105,68 @@ class Passkeys:
             )
         except Refused as refused:
             raise _invalid(str(refused), passkey) from None
-        await self._note_use(tx, passkey, shown)
-        owner: UUID = passkey["user_id"]
-        return owner
+        return ShownPasskey(passkey, shown)
 
-    async def find_owner(self, credential: dict[str, Any]) -> UUID | None:
-        """Return whose passkey a credential claims to be, for the log; it proves nothing."""
-        passkey = await self._find(self.db, credential)
-        return passkey["user_id"] if passkey else None
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Open a transaction in which `note_use` is called.
 
-    async def _find(self, db: Executor, credential: dict[str, Any]) -> Record | None:
+        That a passkey was copied is recorded once the transaction is rolled back, not beside it on
+        a second connection: who shows copies again and again would use the pool up.
+
+        Raises:
+            InvalidFactor: the passkey was copied.
+        """
         try:
-            credential_id = from_base64url(AssertionIn.model_validate(credential).raw_id)
-        except (ValidationError, ValueError):
-            return None
-        return await passkey_queries.find_passkey(db, credential_id)
+            async with self.db.begin() as tx:
+                yield tx
+        except _Copied as copied:
+            await self._record_copy(copied)
+            raise InvalidFactor from None
 
-    async def _note_use(self, tx: Executor, passkey: Record, shown: Assertion) -> None:
+    async def note_use(self, tx: Tx, shown: ShownPasskey) -> None:
         """Note the use; of a passkey that was copied, the count of one falls behind the other's.
+
+        Call it in a transaction of `begin`, once the account is held: a passkey that was removed
+        meanwhile proves nothing.
 
         Raises:
             InvalidFactor: the count did not go on, or the passkey was removed meanwhile.
         """
+        passkey, assertion = shown
         if await passkey_queries.use_passkey(
-            tx, passkey["id"], shown.sign_count, shown.backed_up, self.clock.now()
+            tx, passkey["id"], assertion.sign_count, assertion.backed_up, self.clock.now()
         ):
             return
         known = await passkey_queries.find_sign_count(tx, passkey["id"])
         if known is None:
             raise _invalid("removed meanwhile", passkey)
+        raise _Copied(shown, known)
+
+    async def find_owner(self, credential: dict[str, Any]) -> UUID | None:
+        """Return whose passkey a credential claims to be, for the log; it proves nothing."""
+        passkey = await self._find(credential)
+        return passkey["user_id"] if passkey else None
+
+    async def _find(self, credential: dict[str, Any]) -> Record | None:
+        try:
+            credential_id = from_base64url(AssertionIn.model_validate(credential).raw_id)
+        except (ValidationError, ValueError):
+            return None
+        return await passkey_queries.find_passkey(self.db, credential_id)
+
+    async def _record_copy(self, copied: _Copied) -> None:
+        passkey, assertion = copied.shown
         log.warning("passkey_cloned", factor_id=str(passkey["id"]), user_id=str(passkey["user_id"]))
-        # On a connection of its own: the caller's transaction ends with the refusal.
-        async with self.db.begin() as own:
+        async with self.db.begin() as tx:
             await self.audit.record(
-                own,
+                tx,
                 action="passkey.cloned_counter",
                 actor_id=None,  # who holds the copy may be anybody
                 target_id=passkey["user_id"],
-                old={"id": str(passkey["id"]), "sign_count": known},
-                new={"sign_count": shown.sign_count},
+                old={"id": str(passkey["id"]), "sign_count": copied.known_count},
+                new={"sign_count": assertion.sign_count},
             )
-        raise InvalidFactor
 
 
 def _invalid(why: str, passkey: Record | None) -> InvalidFactor:

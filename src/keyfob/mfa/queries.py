@@ -5,6 +5,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
 
 
@@ -51,38 +52,41 @@ async def count_factors(tx: Tx, user_id: UUID) -> int:
 
 
 async def begin_totp(
-    tx: Tx, factor_id: UUID, user_id: UUID, name: str, secret: bytes, now: datetime
+    tx: Tx, factor_id: UUID, caller: Caller, name: str, secret: bytes, now: datetime
 ) -> None:
-    """Add an unconfirmed authenticator; it takes the place of one that was begun before."""
+    """Add an unconfirmed authenticator; it takes the place of one that this session began."""
     await tx.execute(
-        "DELETE FROM factors WHERE user_id = $1 AND type = 'totp' AND confirmed_at IS NULL",
-        user_id,
+        "DELETE FROM factors WHERE user_id = $1 AND begun_in = $2 AND confirmed_at IS NULL",
+        caller.user_id,
+        caller.session_id,
     )
     await tx.execute(
         """
-        INSERT INTO factors (id, user_id, type, name, created_at, secret)
-        VALUES ($1, $2, 'totp', $3, $4, $5)
+        INSERT INTO factors (id, user_id, type, name, created_at, secret, begun_in)
+        VALUES ($1, $2, 'totp', $3, $4, $5, $6)
         """,
         factor_id,
-        user_id,
+        caller.user_id,
         name,
         now,
         secret,
+        caller.session_id,
     )
 
 
 async def find_begun_totp(
-    db: Executor, factor_id: UUID, user_id: UUID, since: datetime
+    db: Executor, factor_id: UUID, caller: Caller, since: datetime
 ) -> Record | None:
-    """Return a user's authenticator that was begun after a moment and is not confirmed."""
+    """Return an authenticator that this session began after a moment and has not confirmed."""
     return await db.fetchrow(
         """
         SELECT id, type, name, secret FROM factors
-         WHERE id = $1 AND user_id = $2 AND type = 'totp' AND confirmed_at IS NULL
-           AND created_at > $3
+         WHERE id = $1 AND user_id = $2 AND begun_in = $3 AND confirmed_at IS NULL
+           AND created_at > $4
         """,
         factor_id,
-        user_id,
+        caller.user_id,
+        caller.session_id,
         since,
     )
 
@@ -91,7 +95,7 @@ async def confirm_totp(tx: Tx, factor_id: UUID, step: int, now: datetime) -> boo
     """Make a begun authenticator a factor, its first code spent; False if it is gone or one."""
     confirmed = await tx.fetchval(
         """
-        UPDATE factors SET confirmed_at = $3, last_step = $2
+        UPDATE factors SET confirmed_at = $3, last_step = $2, begun_in = NULL
          WHERE id = $1 AND confirmed_at IS NULL
         RETURNING true
         """,

@@ -76,8 +76,8 @@ async def begin_totp(
 ) -> BegunTotp:
     """Begin to add an authenticator app: scan `qr_svg`, or type `secret`.
 
-    It counts once it is confirmed by a code, within ten minutes. Beginning another takes its place.
-    Your e-mail address has to be proven before.
+    It counts once it is confirmed by a code, in the same session and within ten minutes. Beginning
+    another takes its place. Your e-mail address has to be proven before.
     """
     return await enrolment.begin(caller, body.name)
 
@@ -126,7 +126,10 @@ async def rename_factor(
 async def remove_factor(
     factor_id: FactorId, caller: RecentCaller, origin: RequestOrigin, changes: Changes
 ) -> None:
-    """Remove a factor. The last one takes the recovery codes with it."""
+    """Remove a factor. Other sessions have to show another one then.
+
+    The last one takes the recovery codes with it, and `mfa` out of every session: refresh.
+    """
     await changes.remove(caller, factor_id, origin)
 
 

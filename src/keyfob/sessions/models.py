@@ -21,6 +21,7 @@ class EndReason(StrEnum):
     BLOCKED = "blocked"
     DELETED = "deleted"
     ADMIN = "ended_by_admin"
+    FACTORS_RESET = "factors_reset"
     RECOVERED = "password_recovered"
     ADDRESS_PROVEN = "address_proven"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret

@@ -127,12 +127,6 @@ class Sessions:
         refresh = RefreshToken(caller.session_id, generation, salt)
         return self.tokens_of(refresh, claims), revoked
 
-    async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
-        """Write what the caller has just proven into the session; its next refresh tells so."""
-        await queries.strengthen_session(
-            tx, caller.session_id, caller.user_id, amr, self.clock.now()
-        )
-
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
         """Write a session's pair of tokens."""
         access_token, expires_in = self.tokens.issue(claims)
@@ -205,16 +199,6 @@ class Sessions:
         if ids:
             await self.write_down(tx, Ending(user_id, reason, origin=origin), len(ids))
         return [(session_id, LAST_GENERATION) for session_id in ids]
-
-    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> list[tuple[UUID, int]]:
-        """Carry a new role into the user's sessions, in the `tx` that changes the user.
-
-        Tokens of the old role die now; the next refresh brings the new one and signs nobody out.
-        """
-        now = self.clock.now()
-        revoked = await queries.update_role_of_user(tx, user_id, role)
-        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
-        return revoked
 
     def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
         """Refuse in this worker at once what was just committed; the others hear the feed."""

@@ -55,7 +55,9 @@ def build_entering(base: Foundations) -> Entering:
     sessions.on_end_all.append(pending.kill)
 
     box = Box(base.secrets.derive("factors"))
-    mfa = build_factors(settings, db, box, clock, sessions, base.audit, mail, throttle)
+    mfa = build_factors(
+        settings, db, box, clock, sessions, base.audit, mail, throttle, claims=base.claims
+    )
     second_factor = SecondFactor(
         db,
         base.users,

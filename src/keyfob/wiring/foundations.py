@@ -20,6 +20,7 @@ from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
@@ -63,6 +64,7 @@ class Foundations:
     activity: Activity
     standing: Standing
     sessions: Sessions
+    claims: SessionClaims
     refresh: Refresh
     authenticator: SessionAuthenticator
 
@@ -147,6 +149,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         activity=activity,
         standing=standing,
         sessions=sessions,
+        claims=SessionClaims(revocations, clock),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(
             tokens,

@@ -143,6 +143,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             authority,
             passwords,
             sessions,
+            base.claims,
             erasure,
             letters,
             waiting,
@@ -152,7 +153,13 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         ),
         invitations=Invitations(db, authority, letters, audit),
         factor_reset=FactorReset(
-            db, authority, entering.mfa.factors, entering.pending, mail, audit
+            db,
+            authority,
+            entering.mfa.factors,
+            sessions,
+            frozenset(settings.require_mfa_for),
+            mail,
+            audit,
         ),
         unproven=Unproven(db, authority, credentials, audit),
     )

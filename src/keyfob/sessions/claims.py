@@ -1,0 +1,48 @@
+"""What the tokens of a user's sessions tell: the role, and how the user has proven to be one.
+
+A refresh reads both from the session's row and asks nothing else; so whatever changes either of
+them changes the rows in the same transaction. Tokens that tell what is no longer so die with it;
+the next refresh brings the new ones, and nobody is signed out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.core.authority import Caller, Role
+from keyfob.core.clock import Clock
+from keyfob.core.database import Tx
+from keyfob.sessions import claim_queries, revocation_queries
+from keyfob.sessions.revocations import Revocations
+
+Revoked = list[tuple[UUID, int]]
+
+
+@dataclass(frozen=True)
+class SessionClaims:
+    """Changes what sessions tell. Hand what is revoked to `Sessions.apply` after the commit."""
+
+    revocations: Revocations
+    clock: Clock
+
+    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> Revoked:
+        """Carry a new role into the user's sessions, in the `tx` that changes the user."""
+        return await self._revoke(tx, await claim_queries.update_role_of_user(tx, user_id, role))
+
+    async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
+        """Write what the caller has just proven into the session; its next refresh tells so."""
+        await claim_queries.strengthen_session(
+            tx, caller.session_id, caller.user_id, amr, self.clock.now()
+        )
+
+    async def forget_factor(self, tx: Tx, user_id: UUID, *, but: UUID | None = None) -> Revoked:
+        """Take `mfa` out of what the user's sessions have proven, of all or of all but one.
+
+        Threat: a factor is removed because a thief has it, and what it has opened goes on.
+        """
+        return await self._revoke(tx, await claim_queries.weaken_sessions(tx, user_id, but))
+
+    async def _revoke(self, tx: Tx, revoked: Revoked) -> Revoked:
+        now = self.clock.now()
+        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
+        return revoked
