@@ -270,9 +270,10 @@ async def test_beyond_the_cap_one_link_more_lives_six_hours(
             await mailbox.settled(world)
             return list(mailbox.mails)
 
-        assert len(await ask_often()) == 6
-        spare = mailbox.mails[-1]
-        assert f"until {clock.now() + timedelta(hours=6):%Y-%m-%d %H:%M} UTC" in spare.text
+        mails = await ask_often()
+        until = f"until {clock.now() + timedelta(hours=6):%Y-%m-%d %H:%M} UTC"
+        (spare,) = [mail for mail in mails if until in mail.text]  # whichever came last
+        assert len(mails) == 6
         assert await ask_often() == []
         clock.advance(hours=3)
         assert len(await ask_often()) == 5  # the cap has room again, and the spare one lives

@@ -24,9 +24,16 @@ _YANDEX = frozenset({"yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz
 
 @dataclass(frozen=True)
 class Cap:
-    """Counts the mails that anyone can ask for, per mailbox; threat: mail bombing."""
+    """Counts the mails that anyone can ask for, per mailbox; threat: mail bombing.
+
+    Args:
+        rule: how many of this sort a mailbox gets.
+        for_tags: how many beyond that all tags of a mailbox get together (`proof.spare_links`).
+        store: where they are counted.
+    """
 
     rule: Rule
+    for_tags: Rule
     store: Store
 
     async def allows(self, address_normal: str) -> bool:
@@ -38,10 +45,26 @@ class Cap:
         Raises:
             Unavailable: the store of the limits is away.
         """
-        windows = self.rule.windows(fold(address_normal))
+        return await self._count(self.rule, address_normal)
+
+    async def allows_for_tag(self, address_normal: str) -> bool:
+        """Count one mail beyond that to one of the tags of a mailbox; False if they had enough.
+
+        Raises:
+            Unavailable: the store of the limits is away.
+        """
+        return await self._count(self.for_tags, address_normal)
+
+    @staticmethod
+    def is_tag(address_normal: str) -> bool:
+        """Tell whether an address is one of the many spellings of a mailbox."""
+        return fold(address_normal) != address_normal
+
+    async def _count(self, rule: Rule, address_normal: str) -> bool:
+        windows = rule.windows(fold(address_normal))
         if not windows or (await self.store.count_attempt(windows)).counted:
             return True
-        _tell_capped(address_normal, self.rule.name)
+        _tell_capped(address_normal, rule.name)
         return False
 
 

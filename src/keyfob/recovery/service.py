@@ -25,6 +25,7 @@ from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs, Prover
+from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
@@ -57,6 +58,7 @@ class Recovery:
     outbox: Outbox
     mail: Mail
     cap: Cap
+    spares: SpareLinks
     throttle: SignInThrottle
     log: LoginLog
     audit: Audit
@@ -70,13 +72,15 @@ class Recovery:
     async def send_requested(self, job: Job) -> None:
         """Do what `request_link` wrote. Who is blocked gains nothing by a link, and gets none."""
         email = Email.parse(job.payload["email"])
-        allowed = await self.cap.allows(email.normal)
+        allowance = await self.spares.allow(self.cap, email, Kind.RECOVER)
         async with self.db.begin() as tx:
             await job.finish(tx)
+            if allowance is Allowance.NONE:
+                return
             account = await self.credentials.hold_by_email(tx, email)
             if account is not None and account["status"] == Status.ACTIVE:
-                where = job.payload["where"]
-                await self.send(tx, account, Template.RECOVER, where, within_cap=allowed)
+                where, within_cap = job.payload["where"], allowance is Allowance.WITHIN_CAP
+                await self.send(tx, account, Template.RECOVER, where, within_cap=within_cap)
 
     async def send(
         self,

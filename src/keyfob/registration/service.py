@@ -10,11 +10,9 @@ from keyfob.core.origin import Origin
 from keyfob.limits.clients import share_of
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
-from keyfob.mail.models import Recipient
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
@@ -66,8 +64,7 @@ class Registration:
                 raise EmailTaken
             await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens.session_id)
             if self.verification:
-                to = Recipient(email.typed, locale, user_id)
-                await self.verification.send(tx, to, origin_in_words(origin))
+                await self.verification.request_within(tx, email, origin)
             await self.audit.record(
                 tx, action="user.registered", actor_id=user_id, target_id=user_id, origin=origin
             )

@@ -19,13 +19,14 @@ from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.limits.clients import share_of
-from keyfob.links.models import SignUp
+from keyfob.links.models import Kind, SignUp
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.users.credentials import Credentials, is_waiting_sign_up
@@ -49,6 +50,7 @@ class SignUps:
     outbox: Outbox
     mail: Mail
     cap: Cap
+    spares: SpareLinks
     audit: Audit
 
     async def request(
@@ -75,9 +77,12 @@ class SignUps:
     async def admit(self, job: Job) -> None:
         """Do what `request` wrote: add the account and send a link, or tell that it exists."""
         email = Email.parse(job.payload["email"])
-        allowed = await self.cap.allows(email.normal)
+        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL, adds_account=True)
+        allowed = allowance is Allowance.WITHIN_CAP
         async with self.db.begin() as tx:
             await job.finish(tx)
+            if allowance is Allowance.NONE:
+                return
             try:
                 # Without the name, which may be a stranger's: it is the account's with the proof.
                 locale = Locale(job.payload["locale"])

@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind, SignUp
@@ -19,6 +19,7 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
+from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
@@ -45,23 +46,31 @@ class VerificationLinks:
     outbox: Outbox
     mail: Mail
     cap: Cap
+    spares: SpareLinks
 
     async def request(self, email: Email, origin: Origin) -> None:
         """Have a link sent to an address, if it has an account that waits for one."""
+        await self.request_within(self.db, email, origin)
+
+    async def request_within(self, tx: Executor, email: Email, origin: Origin) -> None:
+        """Do so in the transaction that adds the account."""
         payload = {"email": email.typed, "where": origin_in_words(origin)}
-        await self.outbox.add(self.db, self.KIND, payload, expires_at=self.links.expiry())
+        await self.outbox.add(tx, self.KIND, payload, expires_at=self.links.expiry())
 
     async def send_requested(self, job: Job) -> None:
         """Do what `request` wrote."""
         email = Email.parse(job.payload["email"])
-        allowed = await self.cap.allows(email.normal)
+        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL)
         async with self.db.begin() as tx:
             await job.finish(tx)
+            if allowance is Allowance.NONE:
+                return
             account = await self.credentials.hold_by_email(tx, email)
             if account is None or account["is_verified"] or account["status"] != Status.ACTIVE:
                 return
             to = Recipient(account["email"], account["locale"], account["id"])
-            await self.send(tx, to, job.payload["where"], within_cap=allowed)
+            within_cap = allowance is Allowance.WITHIN_CAP
+            await self.send(tx, to, job.payload["where"], within_cap=within_cap)
 
     async def send(
         self,

@@ -75,7 +75,8 @@ class Foundations:
         that somebody recovers a password.
         """
         rule = mail_rule(self.settings, name, self.settings.limit_mail)
-        return Cap(rule, self.limits.store)
+        for_tags = mail_rule(self.settings, f"{name}-tags", self.settings.limit_notices)
+        return Cap(rule, for_tags, self.limits.store)
 
 
 def lay_foundations(settings: Settings, clock: Clock) -> Foundations:

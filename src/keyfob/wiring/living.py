@@ -16,6 +16,7 @@ from keyfob.admin.service import Administration
 from keyfob.admin.unproven import Unproven
 from keyfob.proof.service import Proofs
 from keyfob.proof.sign_ups import WaitingSignUps
+from keyfob.proof.spare_links import SpareLinks
 from keyfob.recovery.service import Recovery
 from keyfob.registration.service import Registration
 from keyfob.registration.sign_in import VerifyingSignIn
@@ -59,11 +60,12 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     mfa = entering.mfa
     proofs = Proofs(credentials, sessions, links, mfa.factors, mfa.challenges)
     waiting = WaitingSignUps(db, users, credentials, log, audit)
+    spares = SpareLinks(db, credentials, links)
     cap = base.mail_cap("mail-verify")
-    proving = VerificationLinks(db, credentials, links, outbox, mail, cap)
+    proving = VerificationLinks(db, credentials, links, outbox, mail, cap, spares)
     verification = EmailVerification(db, credentials, links, proofs, sessions, standing, audit)
     cap = base.mail_cap("mail-register")
-    sign_ups = SignUps(db, users, credentials, passwords, proving, outbox, mail, cap, audit)
+    sign_ups = SignUps(db, users, credentials, passwords, proving, outbox, mail, cap, spares, audit)
     recovery = Recovery(
         db,
         credentials,
@@ -75,6 +77,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         outbox,
         mail,
         base.mail_cap("mail-recover"),
+        spares,
         base.limits.sign_in,
         log,
         audit,
