@@ -9,6 +9,7 @@ from functools import partial
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.hashes import recorded_hashes
 from tests.fixtures.world import PASSWORD, World, eventually
 
 from keyfob.passwords import hashing
@@ -119,3 +120,50 @@ async def test_44_one_client_cannot_take_all_password_checks(
 
     assert answer.status_code == 200
     assert sorted(statuses) == [200] * 11 + [503] * 7
+
+
+async def costs_of(world: World, emails: list[str]) -> list[int]:
+    """Return the cost of the one hash that a wrong password takes, for each address."""
+    costs = []
+    for email in emails:
+        with recorded_hashes() as hashes:
+            body = {"email": email, "password": "a wrong horse, and no battery"}
+            answer = await world.api.post("/login", json=body)
+        assert answer.status_code == 401
+        (cost,) = hashes
+        costs.append(cost)
+    return costs
+
+
+async def test_51_no_time_tells_accounts_whose_hash_has_another_cost(
+    settings: Settings, clock: MovableClock
+) -> None:
+    known = [f"known{number}@example.com" for number in range(8)]
+    unknown = [f"unknown{number}@example.com" for number in range(64)]
+    async with World(settings.model_copy(update={"bcrypt_cost": 6}), clock) as before:
+        for email in known:
+            await before.make_user(email)
+    async with World(settings, clock) as world:
+        await counted(world)
+        # All accounts have a hash of the old cost, so every address costs as much.
+        assert set(await costs_of(world, known + unknown)) == {6}
+
+        for email in known[:4]:  # from now on at the present cost
+            await world.log_in(email)
+        await counted(world)
+        halves = await costs_of(world, unknown)
+
+        assert await costs_of(world, known) == [4] * 4 + [6] * 4
+        assert 16 <= halves.count(6) <= 48
+        # Asked again and again, here or at another worker, an address is always the same.
+        assert await costs_of(world, unknown) == halves
+        async with World(settings, clock) as other:
+            await counted(other)
+            assert await costs_of(other, unknown) == halves
+
+
+async def counted(world: World) -> None:
+    """Have the forms of stored hashes counted, as is done at the start and every few minutes."""
+    for chore in world.wiring.worker.chores:
+        if chore.name == "forms of password hashes":
+            await chore.run()

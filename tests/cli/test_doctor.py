@@ -65,13 +65,15 @@ def test_all_is_well(doctor: Run) -> None:
         "audit chain",
         "unproven roles",
         "unproven factors",
+        "password hashes",
         "mail templates",
         "mail server",
     ]
-    assert [finding["says"] for finding in said.json[-5:]] == [
+    assert [finding["says"] for finding in said.json[-6:]] == [
         "1 events hold",
         "none above user",
         "none with factors",
+        "can all be checked",
         "in en, ru",
         "KEYFOB_SMTP_URL is not set: mails are only kept",
     ]
@@ -109,6 +111,23 @@ def test_people_get_a_table(doctor: Run) -> None:
     assert said.code == 0
     assert said.out.splitlines()[0].split() == ["part", "well", "says"]
     assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "an MD5 that somebody imported",
+        "$2b$16$CCCCCCCCCCCCCCCCCCCCC.RxQFrDThFSg2wSw6eY0Hab8HDplhAyy",
+    ],
+    ids=["unknown", "far too dear"],
+)
+def test_a_password_hash_that_is_never_computed(doctor: Run, sql: Sql, stored: str) -> None:
+    sql(f"UPDATE users SET password_hash = '{stored}'")
+
+    assert unwell(doctor("--json")) == {
+        "password hashes": "1 are of no known form, or cost far more than KEYFOB_BCRYPT_COST asks"
+        " for; invite or recover their accounts"
+    }
 
 
 def test_a_broken_audit_chain(doctor: Run, sql: Sql) -> None:

@@ -1,12 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import PasswordPolicy
-from keyfob.passwords.schemes import Bcrypt
+from keyfob.passwords.schemes import Bcrypt, Scheme
 from keyfob.passwords.service import Passwords
+from keyfob.passwords.stored import StoredForms
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,19 @@ def scheme() -> CountingBcrypt:
     return CountingBcrypt(cost=4)
 
 
+def passwords_of(pool: HashingPool, scheme: Scheme) -> Passwords:
+    """Build the service over a scheme; the forms that are stored have not been counted."""
+    nowhere = Database("postgresql://nobody@localhost/none")
+    ring = SecretKeyring(["a secret key that only the tests know"]).derive("decoys")
+    stored = StoredForms(nowhere, ring, scheme.decoy, scheme.seconds)
+    return Passwords(pool, scheme, PasswordPolicy(), stored)
+
+
 @pytest.fixture
 def passwords(pool: HashingPool, scheme: CountingBcrypt) -> Passwords:
-    return Passwords(pool, scheme, PasswordPolicy())
+    return passwords_of(pool, scheme)
+
+
+@pytest.fixture
+def build(pool: HashingPool) -> Callable[[Scheme], Passwords]:
+    return lambda scheme: passwords_of(pool, scheme)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
 from keyfob.passwords.building import build_passwords
 from keyfob.settings import Settings
 
@@ -18,7 +20,9 @@ from keyfob.settings import Settings
 def test_the_first_sign_ins_are_not_judged_by_another_cost(
     settings: Settings, chosen: dict[str, object], seconds: float
 ) -> None:
-    room = build_passwords(settings.model_copy(update={**chosen, "hashing_threads": 1}))
+    chosen_settings = settings.model_copy(update={**chosen, "hashing_threads": 1})
+    db, secrets = Database(settings.dsn), SecretKeyring(settings.secret_keys)
+    room = build_passwords(chosen_settings, db, secrets)
 
     room.pool._running = 3  # what was asked for before a hash was measured
 

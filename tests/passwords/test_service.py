@@ -4,10 +4,12 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.hashes import recorded_hashes
 
+from keyfob.passwords.forms import check_of
 from keyfob.passwords.schemes import Argon2id, Bcrypt, choose_scheme
-from keyfob.passwords.service import PasswordMatch, Passwords
+from keyfob.passwords.service import PasswordMatch
 from keyfob.settings import PasswordSettings, WrongSetting
 
+ADA = "ada@example.com"
 PASSWORD = SecretStr("Correct hörse 42")
 DJANGO = "pbkdf2_sha256$1000$Kan5Nrh2ozuXVNtTqoHvfH$WioRMrDmDd7DRwJMH7hrKUMIGseOltQqTkKYdnUF7Kc="
 ONE = ("192.0.2.1", "")
@@ -33,8 +35,7 @@ async def test_a_password_matches_its_hash_and_no_other_does(passwords):
     ],
     ids=["alike in 72 bytes", "alike up to NUL", "as long as may be"],
 )
-async def test_passwords_that_begin_alike_differ(pool, passwords, scheme, one, other):
-    passwords = Passwords(pool, scheme, passwords.policy)
+async def test_passwords_that_begin_alike_differ(passwords, one, other):
     stored = await passwords.hash(SecretStr(one), ONE)
 
     assert await passwords.matches(SecretStr(one), stored, ONE)
@@ -79,8 +80,8 @@ async def test_a_wrong_password_makes_no_new_hash(passwords, scheme):
     assert scheme.hashed == []
 
 
-async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(pool, passwords):
-    by_argon2 = Passwords(pool, ARGON2, passwords.policy)
+async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(build, passwords):
+    by_argon2 = build(ARGON2)
 
     match = await by_argon2.matches(PASSWORD, await passwords.hash(PASSWORD, ONE), ONE)
 
@@ -88,19 +89,67 @@ async def test_with_argon2_configured_bcrypt_verifies_and_is_made_anew(pool, pas
     assert await by_argon2.matches(PASSWORD, match.new_hash, ONE) == PasswordMatch(
         True, new_hash=None
     )
-    stronger = Passwords(pool, Argon2id(memory_kib=128, passes=1), passwords.policy)
+    stronger = build(Argon2id(memory_kib=128, passes=1))
     assert (await stronger.matches(PASSWORD, match.new_hash, ONE)).new_hash.startswith(
         "$argon2id$v=19$m=128,"
     )
 
 
 @pytest.mark.parametrize("stored", [None, "", "!", "$2b$99$nonsense"])
-async def test_where_nothing_can_be_checked_a_hash_of_the_same_cost_is_made(
+async def test_where_nothing_can_be_checked_as_much_work_is_done(passwords, stored):
+    checkable = passwords.checkable(stored, ADA)
+    with recorded_hashes() as hashes:
+        assert await passwords.matches(PASSWORD, checkable, ONE) == PasswordMatch(False)
+
+    assert checkable != stored
+    assert hashes == [4]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, DJANGO, Bcrypt(5).hash("Correct hörse 42")],
+    ids=["none", "made elsewhere", "another cost"],
+)
+async def test_to_pretend_is_to_do_the_work_of_a_wrong_password_with_the_right_one(
     passwords, scheme, stored
 ):
-    assert await passwords.matches(PASSWORD, stored, ONE) == PasswordMatch(False)
+    checkable = passwords.checkable(stored, ADA)
+    with recorded_hashes() as wrong:
+        await passwords.matches(SecretStr("wrong"), checkable, ONE)
+    with recorded_hashes() as pretended:
+        assert await passwords.pretend(PASSWORD, checkable, ONE) == PasswordMatch(False)
 
-    assert scheme.hashed == [PASSWORD.get_secret_value()]
+    assert pretended == wrong
+    assert scheme.hashed == []
+
+
+DEAR = [
+    Bcrypt(4).decoy.replace("r=4", "r=15"),
+    "$2b$16$CCCCCCCCCCCCCCCCCCCCC.RxQFrDThFSg2wSw6eY0Hab8HDplhAyy",
+    DJANGO.replace("$1000$", "$9000000$"),
+    Argon2id(memory_kib=256 * 1024, passes=4).decoy,
+    "$scrypt$ln=17,r=8,p=7$ltJ6z1lLSemdUwphzHkv5Q$7YLtJumtfzPH/kesX7Mz2Le81o/YqZ6LjZhWpuTsWWs",
+]
+
+
+@pytest.mark.parametrize("stored", DEAR)
+async def test_a_hash_far_dearer_than_ours_is_never_computed_and_costs_as_ours(passwords, stored):
+    assert check_of(stored)
+    checkable = passwords.checkable(stored, ADA)
+    with recorded_hashes() as hashes:
+        assert await passwords.matches(PASSWORD, checkable, ONE) == PasswordMatch(False)
+
+    assert checkable != stored
+    assert hashes == [4]
+
+
+def test_what_is_far_dearer_goes_by_the_present_cost(build):
+    at_12, at_14 = build(Bcrypt(12)).stored, build(Bcrypt(14)).stored
+
+    assert check_of(Bcrypt(15).decoy, at_12.most_seconds)
+    assert not check_of(Bcrypt(16).decoy, at_12.most_seconds)
+    assert check_of(Bcrypt(16).decoy, at_14.most_seconds)
+    assert check_of(DJANGO.replace("$1000$", "$1500000$"), at_12.most_seconds)  # of today's Django
 
 
 async def test_an_endless_password_matches_nothing_and_costs_as_much(passwords, scheme):
@@ -115,7 +164,7 @@ async def test_a_lone_surrogate_is_no_failure(passwords):
     stored = await passwords.hash(PASSWORD, ONE)
 
     assert not await passwords.matches(SecretStr("\ud800 surrogate"), stored, ONE)
-    assert not await passwords.matches(SecretStr("\ud800 surrogate"), None, ONE)
+    assert not await passwords.matches(SecretStr("\ud800 surrogate"), "!", ONE)
 
 
 def test_a_match_shows_no_hash():

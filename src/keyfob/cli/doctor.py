@@ -99,6 +99,7 @@ async def _check_running(settings: Settings) -> list[Finding]:
             await _check_keys(wiring),
             await _check_audit(wiring),
             *await _check_unproven(wiring),
+            await _check_hashes(wiring),
             _check_templates(delivery),
             await _check_mail_server(delivery),
         ]
@@ -150,6 +151,15 @@ async def _check_unproven(wiring: Wiring) -> list[Finding]:
 def _accounts(amount: int, named: Sequence[str]) -> str:
     more = ", ..." if amount > len(named) else ""
     return f"{amount} unproven ({', '.join(named)}{more})"
+
+
+async def _check_hashes(wiring: Wiring) -> Finding:
+    """Whoever has a hash that is never computed can recover, but not sign in with the password."""
+    count = await wiring.passwords.stored.count_unusable()
+    if not count:
+        return _finding("password hashes", True, "can all be checked")
+    says = f"{count} are of no known form, or cost far more than KEYFOB_BCRYPT_COST asks for"
+    return _finding("password hashes", False, f"{says}; invite or recover their accounts")
 
 
 def _check_templates(delivery: Delivery) -> Finding:

@@ -79,7 +79,8 @@ class GuardedPasswords:
         looks = known or reservation.refusal is None
         share = share_of(origin.address, signed_in)
         stored = user["password_hash"] if user else None
-        match = await self._match(stored, password, reservation, share, looks=looks)
+        checked = self.passwords.checkable(stored, email.normal)
+        match = await self._match(checked, password, reservation, share, looks=looks)
         if user is None or not match:
             reason = _reason(user) if looks else Reason.THROTTLED
             await self.log.refused(self.db, email, user_id, reason, origin)
@@ -101,9 +102,10 @@ class GuardedPasswords:
         """
         reservation = await self._reserve(owner.email, owner.user_id, origin)
         share = share_of(origin.address)
-        for one in stored or (None,):
-            match = await self._match(one, password, reservation, share, looks=True)
-            if one is not None and match:
+        for one in stored or ("",):
+            checked = self.passwords.checkable(one, owner.email.normal)
+            match = await self._match(checked, password, reservation, share, looks=True)
+            if match:
                 return one, match, reservation
         reason = Reason.WRONG_PASSWORD
         await self.log.refused(self.db, owner.email, owner.user_id, reason, origin)
@@ -126,7 +128,7 @@ class GuardedPasswords:
 
     async def _match(
         self,
-        stored: str | None,
+        stored: str,
         password: SecretStr,
         reservation: Reservation,
         share: Share,

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
 from keyfob.passwords.breached import BreachedPasswords
 from keyfob.passwords.hashing import HashingPool, usable_cores
 from keyfob.passwords.policy import PasswordPolicy
 from keyfob.passwords.schemes import choose_scheme
 from keyfob.passwords.service import Passwords
+from keyfob.passwords.stored import StoredForms
 from keyfob.settings import Settings
 
 
@@ -16,6 +19,7 @@ class PasswordRoom:
 
     service: Passwords
     pool: HashingPool
+    stored: StoredForms
     breached: BreachedPasswords | None
 
     async def close(self) -> None:
@@ -25,24 +29,18 @@ class PasswordRoom:
             await self.breached.close()
 
 
-def build_passwords(settings: Settings) -> PasswordRoom:
+def build_passwords(settings: Settings, db: Database, secrets: SecretKeyring) -> PasswordRoom:
     """Build it; no thread and no connection is started yet.
 
     Raises:
         WrongSetting: the scheme's parameters cannot be used.
     """
+    scheme = choose_scheme(settings)
     threads = settings.hashing_threads or max(1, usable_cores() // settings.workers)
-    pool = HashingPool(threads, settings.hashing_budget, first_estimate=_seconds_a_hash(settings))
+    # What a hash is taken to last, for who signs in before the first was measured.
+    pool = HashingPool(threads, settings.hashing_budget, first_estimate=scheme.seconds)
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None
-    service = Passwords(pool, choose_scheme(settings), PasswordPolicy(breached))
-    return PasswordRoom(service, pool, breached)
-
-
-def _seconds_a_hash(settings: Settings) -> float:
-    """Guess what a hash takes, for who signs in before the first was measured."""
-    match settings.password_scheme:
-        case "argon2id":
-            return settings.argon2_memory_kib * settings.argon2_time_cost / 1_000_000
-        case "bcrypt":
-            return 0.25 * 2.0 ** (settings.bcrypt_cost - 12)
+    stored = StoredForms(db, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
+    service = Passwords(pool, scheme, PasswordPolicy(breached), stored)
+    return PasswordRoom(service, pool, stored, breached)

@@ -11,7 +11,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from keyfob.core.secrets import random_bytes
-from keyfob.passwords import forms
+from keyfob.passwords import costs, forms
 from keyfob.settings import PasswordSettings, WrongSetting
 
 
@@ -24,6 +24,16 @@ class Scheme(Protocol):
 
     def is_current(self, stored: str) -> bool:
         """Tell whether a well-formed hash was made by this scheme at this cost."""
+        ...
+
+    @property
+    def decoy(self) -> str:
+        """A hash that no password has, and that costs as much to check as those made by `hash`."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """About how long a hash takes."""
         ...
 
 
@@ -47,6 +57,14 @@ class Bcrypt:
         return stored.startswith(self._prefix)
 
     @property
+    def decoy(self) -> str:
+        return f"{self._prefix}{'.' * 22}${'.' * 31}"
+
+    @property
+    def seconds(self) -> float:
+        return costs.of_bcrypt(self.cost)
+
+    @property
     def _prefix(self) -> str:
         return f"$bcrypt-sha256$v=2,t=2b,r={self.cost}$"
 
@@ -63,6 +81,15 @@ class Argon2id:
 
     def is_current(self, stored: str) -> bool:
         return stored.startswith("$argon2id$") and not self._hasher.check_needs_rehash(stored)
+
+    @property
+    def decoy(self) -> str:
+        sizes = f"m={self.memory_kib},t={self.passes},p=1"
+        return f"$argon2id$v=19${sizes}${'A' * 22}${'A' * 43}"  # 16 bytes, and 32
+
+    @property
+    def seconds(self) -> float:
+        return costs.of_argon2(self.memory_kib, self.passes)
 
     @property
     def _hasher(self) -> Argon2Hasher:

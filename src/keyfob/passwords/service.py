@@ -9,6 +9,7 @@ from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
 from keyfob.passwords.schemes import Scheme
+from keyfob.passwords.stored import StoredForms
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Passwords:
     pool: HashingPool
     scheme: Scheme
     policy: PasswordPolicy
+    stored: StoredForms
 
     async def ensure_acceptable(
         self, password: SecretStr, email: str, name: str | None = None
@@ -62,19 +64,26 @@ class Passwords:
         """
         self.pool.ensure_room(share)
 
-    async def matches(self, password: SecretStr, stored: str | None, share: Share) -> PasswordMatch:
-        """Tell whether this is the password behind the stored hash.
+    def checkable(self, stored: str | None, address_normal: str) -> str:
+        """Return the stored hash, or where there is none that can be checked what costs as much.
 
-        Where nothing is stored (an unknown e-mail, an account without a password) or nothing that
-        can be read, a hash of the present scheme and cost is made and thrown away: the answer
-        takes as long.
+        That is for an unknown e-mail, an account without a password, and a hash of no known form or
+        one far too dear. What it costs is what one of the hashes does that are stored: which one,
+        the address decides.
+        """
+        if stored and self._check_of(stored):
+            return stored
+        return self.stored.draw(address_normal)
+
+    async def matches(self, password: SecretStr, stored: str, share: Share) -> PasswordMatch:
+        """Tell whether this is the password behind a hash that is `checkable`.
 
         Raises:
             Overloaded: too many hashes wait, most of them of this share.
         """
         return await self.pool.run(lambda: self._match(password.get_secret_value(), stored), share)
 
-    async def pretend(self, password: SecretStr, stored: str | None, share: Share) -> PasswordMatch:
+    async def pretend(self, password: SecretStr, stored: str, share: Share) -> PasswordMatch:
         """Take as long as a wrong password would, whatever it is; it is never right.
 
         Raises:
@@ -84,9 +93,9 @@ class Passwords:
             lambda: self._pretend(password.get_secret_value(), stored), share
         )
 
-    def _match(self, password: str, stored: str | None) -> PasswordMatch:
-        check = forms.check_of(stored) if stored else None
-        if stored is None or check is None or len(password) > MAX_CHARACTERS_AS_TYPED:
+    def _match(self, password: str, stored: str) -> PasswordMatch:
+        check = self._check_of(stored)
+        if check is None or len(password) > MAX_CHARACTERS_AS_TYPED:
             return self._pretend(password, stored)
 
         spelling = normalised(password)
@@ -98,9 +107,12 @@ class Passwords:
             return PasswordMatch(True, self.scheme.hash(spelling))
         return PasswordMatch(False)
 
-    def _pretend(self, password: str, stored: str | None) -> PasswordMatch:
-        spend = (forms.check_of(stored) if stored else None) or self.scheme.hash
+    def _pretend(self, password: str, stored: str) -> PasswordMatch:
+        spend = self._check_of(stored) or self.scheme.hash
         password = password[:MAX_CHARACTERS_AS_TYPED]
         for spelling in {normalised(password), password}:
             spend(spelling)
         return PasswordMatch(False)
+
+    def _check_of(self, stored: str | None) -> forms.Check | None:
+        return forms.check_of(stored, self.stored.most_seconds) if stored else None

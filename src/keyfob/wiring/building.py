@@ -119,6 +119,7 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
     kept = timedelta(days=settings.ended_session_retention_days)
     cleanup = SessionCleanup(base.db, base.clock, kept)
     return [
+        Chore("forms of password hashes", 600, base.passwords.stored.count, at_start=True),
         Chore("activity", settings.activity_flush_seconds, base.activity.flush),
         Chore("gauges", 5, _measuring(base.passwords, base.db)),
         Chore("idle connections", 60, base.db.rest),

@@ -129,7 +129,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         feed=feed,
         audit=audit,
         limits=limits,
-        passwords=build_passwords(settings),
+        passwords=build_passwords(settings, db, secrets),
         users=users,
         credentials=Credentials(clock),
         accounts=accounts,

@@ -1,0 +1,49 @@
+"""SQL about the forms of stored hashes. It reads `users`, and writes nothing."""
+
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor
+
+_MOST_FORMS = 64
+# Some 15,000 accounts, which take about a tenth of a second.
+_MOST_BLOCKS = 512
+
+
+async def list_stored_forms(db: Executor) -> list[Record]:
+    """Return an `example` of each form of hash and how many `accounts` have it.
+
+    Of a large table only a part is read: the same blocks each time and in every worker, so that
+    two counts differ by what has changed, and by no chance. Hashes of one form differ in the runs
+    of base64 or hex that are salt and digest; the numbers between are shorter.
+    """
+    blocks: int = await db.fetchval("SELECT pg_relation_size('users') / 8192")
+    halvings = 0
+    while blocks >> halvings > _MOST_BLOCKS:
+        halvings += 1
+    return await db.fetch(
+        """
+        SELECT min(password_hash) AS example, count(*) AS accounts
+          FROM users TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
+         WHERE password_hash IS NOT NULL
+         GROUP BY regexp_replace(password_hash, '[A-Za-z0-9+/.=]{9,}', '', 'g')
+         ORDER BY accounts DESC
+         LIMIT $2
+        """,
+        100 / 2**halvings,
+        _MOST_FORMS,
+    )
+
+
+async def list_hashes(db: Executor, after: UUID, limit: int) -> list[Record]:
+    """Return the next accounts that have a hash, by id."""
+    return await db.fetch(
+        """
+        SELECT id, password_hash FROM users
+         WHERE id > $1 AND password_hash IS NOT NULL
+         ORDER BY id LIMIT $2
+        """,
+        after,
+        limit,
+    )

@@ -1,0 +1,91 @@
+"""Which forms the stored hashes have, and how many accounts each."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from keyfob.core.database import Database
+from keyfob.core.encryption import KeyRing
+from keyfob.passwords import forms, queries
+
+# Hashes that cost so many times the present one are far dearer, if they also take longer than this.
+_FAR_DEARER = 8
+_CHEAP_SECONDS = 1.0
+
+_BATCH = 5000
+_FIRST = UUID(int=0)
+
+
+@dataclass
+class StoredForms:
+    """Gives an address without a password a form of hash to cost as much as.
+
+    Threat: after a change of the cost, old hashes take another time than new ones until their
+    owners sign in. If unknown addresses took the time of the present form, whatever takes another
+    would be an account. So each address draws one of the forms that are stored, as often as
+    accounts have it, by its MAC: the same one whenever it is asked about, by whatever worker.
+
+    `present` is a hash of the scheme that makes new ones, and takes `present_seconds`.
+    """
+
+    db: Database
+    ring: KeyRing
+    present: str
+    present_seconds: float
+    _counted: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def most_seconds(self) -> float:
+        """What a stored hash may cost: one far dearer would let a few guesses take all threads."""
+        return max(_CHEAP_SECONDS, _FAR_DEARER * self.present_seconds)
+
+    async def count(self) -> None:
+        """Count the forms anew; until the first time there is the present one alone."""
+        counted: Counter[str] = Counter()
+        for row in await queries.list_stored_forms(self.db):
+            decoy = decoy_of(row["example"])
+            if decoy and forms.check_of(decoy, self.most_seconds):
+                counted[decoy] += row["accounts"]
+        # The present form last: as accounts go over to it, so do addresses, and none to another.
+        self._counted = sorted(counted.items(), key=lambda one: (one[0] == self.present, one[0]))
+
+    def draw(self, address_normal: str) -> str:
+        """Return a hash that no password has, of the form that an address costs."""
+        total = sum(accounts for _, accounts in self._counted)
+        mac = self.ring.first.mac(address_normal.encode("utf-8", "surrogatepass"))
+        place = int.from_bytes(mac[:8]) * total >> 64
+        for decoy, accounts in self._counted:
+            if place < accounts:
+                return decoy
+            place -= accounts
+        return self.present
+
+    async def count_unusable(self) -> int:
+        """Count the accounts whose hash is of no known form, or costs too much. Reads all of them.
+
+        Their owners cannot sign in with a password before they have recovered.
+        """
+        unusable, after = 0, _FIRST
+        while rows := await queries.list_hashes(self.db, after, _BATCH):
+            checks = (forms.check_of(row["password_hash"], self.most_seconds) for row in rows)
+            unusable += sum(check is None for check in checks)
+            after = rows[-1]["id"]
+        return unusable
+
+
+def decoy_of(stored: str) -> str | None:
+    """Return a hash that no password has, and that costs to check what `stored` does.
+
+    It tells nothing of salt and digest but their length. None where `stored` is of no known form.
+    """
+    parts = forms.parts_of(stored)
+    if parts is None:
+        return None
+    # What stands for no bits in base64 and is a digit in hex; bcrypt's own base64 begins with ".".
+    filler = "." if "cost" in parts.re.groupindex else "A"
+    for name in ("salt", "digest"):
+        begin, end = parts.span(name)
+        blank = re.sub("[^=]", filler, parts[name])  # the padding stays
+        stored = stored[:begin] + blank + stored[end:]
+    return stored
