@@ -10,6 +10,7 @@ LINES = (
     "storm",
     "overload",
     "one_client",
+    "one_address",
     "revocation",
     "lists",
     "growth",

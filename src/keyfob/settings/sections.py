@@ -209,8 +209,10 @@ class LimitSettings(BaseModel):
     limit_register: Limit = Field(
         "20/minute;200/hour", description="Sign-ups, per client address, whatever token is sent"
     )
-    limit_login: Limit = Field("60/minute", description="Sign-ins, per client address")
-    limit_passkey: Limit = Field("60/minute", description="Sign-ins by passkey, per client address")
+    limit_login: Limit = Field("60/minute;1200/hour", description="Sign-ins, per client address")
+    limit_passkey: Limit = Field(
+        "60/minute;1200/hour", description="Sign-ins by passkey, per client address"
+    )
     limit_login_pair: Limit = Field(
         "5/minute;20/hour;60/day", description="Failures per client address and account"
     )
