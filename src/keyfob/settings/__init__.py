@@ -4,7 +4,8 @@ A wrong or unknown variable stops the start with its name and what it should be.
 """
 
 from keyfob.settings.loading import Settings, load_settings, secret_fields, variable_of
-from keyfob.settings.sections import MIN_KEY_LENGTH, LimitSettings, PasswordSettings
+from keyfob.settings.rates import LimitSettings
+from keyfob.settings.sections import MIN_KEY_LENGTH, PasswordSettings
 from keyfob.settings.variables import PREFIX, WrongSetting
 
 __all__ = [

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from keyfob.settings.sections import Limit, Seconds, WebAddress
+from keyfob.settings.rates import Limit
+from keyfob.settings.sections import Seconds, WebAddress
 from keyfob.settings.urls import split_url
 
 Roles = Literal["user", "moderator", "admin"]

@@ -17,9 +17,9 @@ from pydantic_settings import (
 from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
+from keyfob.settings.rates import LimitSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
-    LimitSettings,
     ObservabilitySettings,
     PasswordSettings,
     RecordSettings,

@@ -7,9 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-import limits
-from keyfob.settings.urls import split_url
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_KEY_LENGTH = 32
@@ -35,22 +32,6 @@ def _web_address(value: str | None) -> str | None:
     if value is not None and "@" in value:  # it is shown to everybody, or stands in the log
         raise ValueError("should have no user and no password in it")
     return value
-
-
-def _limit_store(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        split_url(value.get_secret_value(), "redis://:password@host:6379/0")
-    return value
-
-
-def _limit(notation: str) -> str:
-    try:
-        items = limits.parse_many(notation)
-    except ValueError:
-        items = []
-    if not items or any(item.get_expiry() > 366 * 86400 for item in items):
-        raise ValueError('should be like "5/minute" or "5/minute;100/day"')
-    return notation
 
 
 def _root_path(value: str) -> str:
@@ -86,7 +67,6 @@ def _origin(text: str) -> str:
     return f"{scheme}://{host}" + ("" if port in {None, goes_without} else f":{int(port)}")
 
 
-Limit = Annotated[str, AfterValidator(_limit)]
 WebAddress = Annotated[str | None, AfterValidator(_web_address)]
 Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
 
@@ -197,58 +177,6 @@ class PasswordSettings(BaseModel):
     breached_passwords_url: WebAddress = Field(
         None, description="k-anonymity range service; the first five hex digits are appended"
     )
-
-
-class LimitSettings(BaseModel):
-    """Request rates and attempt throttles, in the notation of the `limits` library."""
-
-    limits: Literal["on", "off"] = Field("on", description="off: for load tests only")
-    limit_store: Annotated[SecretStr | None, AfterValidator(_limit_store)] = Field(
-        None, description="redis:// or valkey:// URL; absent: PostgreSQL"
-    )
-    limit_register: Limit = Field(
-        "20/minute;200/hour", description="Sign-ups, per client address, whatever token is sent"
-    )
-    limit_login: Limit = Field("60/minute;1200/hour", description="Sign-ins, per client address")
-    limit_passkey: Limit = Field(
-        "60/minute;1200/hour", description="Sign-ins by passkey, per client address"
-    )
-    limit_login_pair: Limit = Field(
-        "5/minute;20/hour;60/day", description="Failures per client address and account"
-    )
-    limit_login_account: Limit = Field(
-        "10/minute;40/hour;100/day",
-        description="Failures per account; holds addresses that it never signed in from",
-    )
-    limit_factor: Limit = Field(
-        "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
-    )
-    limit_verify_email: Limit = Field(
-        "10/minute;60/hour", description="Proofs of an address, per client address"
-    )
-    limit_recover: Limit = Field("10/minute;60/hour", description="Recoveries, per client address")
-    limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
-    limit_logout: Limit = Field("120/minute", description="Per caller: signing out")
-    limit_me: Limit = Field(
-        "300/minute", description="Per caller: /me/..., and changes of the profile"
-    )
-    limit_me_password: Limit = Field(
-        "20/minute;60/hour",
-        description="Per caller: changes of one's password, and proving oneself anew",
-    )
-    limit_me_email: Limit = Field(
-        "5/minute;10/hour;20/day", description="Per caller: changes of one's e-mail"
-    )
-    limit_me_factors: Limit = Field(
-        "10/minute;40/hour",
-        description="Per caller: changes of factors; to be erased, or kept after all",
-    )
-    limit_me_export: Limit = Field("3/minute;10/hour", description="Per caller: /me/export")
-    limit_me_address: Limit = Field(
-        "60/minute;600/hour",
-        description="Per client address: all changes of their own accounts by who is signed in",
-    )
-    limit_admin: Limit = Field("1200/minute", description="Per caller: /admin/...")
 
 
 class RecordSettings(BaseModel):
