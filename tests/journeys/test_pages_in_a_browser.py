@@ -37,6 +37,8 @@ def service(start: Start) -> Instance:
         ISSUER=f"http://localhost:{port}/auth",
         ADMIN_PASSWORD=ADMIN_PASSWORD,
         VERIFY_EMAIL="required",
+        LIMIT_VERIFY_EMAIL="600/minute",  # all of these are one client, within a minute
+        LIMIT_RECOVER="600/minute",
     )
     wait_until(lambda: instance.is_ready, seconds=120)
     return instance
@@ -73,8 +75,9 @@ def make_account(service: Instance, email: str) -> SignedIn:
     """Sign up, prove the address past the page, and sign in."""
     ask(service, "/register", {"email": email, "password": PASSWORD})
     token = link_to(service, "verify", email).partition("#token=")[2]
-    ask(service, "/verify-email/confirm", {"token": token})
-    return SignedIn.of(service.log_in(email))
+    return SignedIn.of(
+        ask(service, "/verify-email/confirm", {"token": token, "password": PASSWORD})
+    )
 
 
 async def open_link(page: Page, link: str) -> None:
@@ -117,18 +120,60 @@ async def test_an_address_is_proven_by_a_button_and_not_by_opening(
         await open_link(page, link)
     token = link.partition("#token=")[2]
     assert token not in await page.run("location.href + JSON.stringify(history.state)")
-    assert await page.run("document.activeElement.type") == "submit"
+    assert await page.run("document.activeElement.id") == "password"
     assert service.log_in("ada@example.com").status_code == 401
-    assert "confirmed" in await send(page)
+    assert "Something is missing" in await send(page)
+    assert "if it was not you, say so" in await send(page, password="not hers")
+    assert "confirmed" in await send(page, password=PASSWORD)
     assert await shown(page) is None
-    assert service.log_in("ada@example.com").status_code == 200
+    ada = SignedIn.of(service.log_in("ada@example.com"))
+    sessions = service.call("GET", "/me/sessions", headers=ada.headers).json()
+    assert len(sessions) == 1  # the page has left none
 
     await open_link(page, link)
-    assert "does not work" in await send(page)
+    assert "does not work" in await send(page, password=PASSWORD)
     assert await shown(page) == "ask"
     requests = [line for line in service.said.splitlines() if '"request"' in line]
     assert len(requests) > 5
     assert [line for line in requests if token in line] == []
+
+
+async def test_who_did_not_sign_up_says_so_and_has_the_account(
+    service: Instance, page: Page
+) -> None:
+    """In Russian, with a password that is too weak at first."""
+    for password in (PASSWORD, "another stranger's"):
+        ask(service, "/register", {"email": "iris@example.com", "password": password})
+        link = link_to(service, "verify", "iris@example.com")
+    await open_link(page, link.replace("#", "?lang=ru#"))
+    assert await page.run("document.title") == "Подтверждение адреса"
+
+    await page.run("document.getElementById('without').click()")
+    assert await shown(page) == "fresh"
+    assert await page.run("document.activeElement.id") == "new-password"
+    assert "не меньше 8 символов" in await send(page, **{"new-password": "horse"})
+    assert "пароль сохранён" in await send(page, **{"new-password": NEW})
+
+    assert service.log_in("iris@example.com", NEW).status_code == 200
+    assert service.log_in("iris@example.com", PASSWORD).status_code == 401
+
+
+async def test_who_was_given_a_password_chooses_another_beside_the_proof(
+    service: Instance, page: Page
+) -> None:
+    admin = SignedIn.of(service.log_in("admin@example.com", ADMIN_PASSWORD))
+    body = {"email": "jean@example.com", "password": PASSWORD, "must_change_password": True}
+    ask(service, "/admin/users", body, admin)
+    await open_link(page, link_to(service, "verify", "jean@example.com"))
+
+    await page.run(f"password.value = '{PASSWORD}'; document.querySelector('button').click()")
+    await eventually(page, "!fresh.hidden")
+    assert "a password of your own" in await page.run(
+        "document.getElementById('fresh-lead').textContent"
+    )
+    assert "is set" in await send(page, **{"new-password": NEW})
+
+    assert service.log_in("jean@example.com", NEW).status_code == 200
 
 
 async def test_a_password_is_recovered_with_the_reason_why_one_is_too_weak(

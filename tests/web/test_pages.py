@@ -98,14 +98,16 @@ async def test_both_languages_say_everything(world: World) -> None:
 
 async def test_passwords_are_hidden_and_may_be_pasted_and_kept(api: httpx.AsyncClient) -> None:
     fields = []
-    for page in ("recover", "invite", "email"):
+    for page in ("verify", "recover", "invite", "email"):
         html = (await api.get(f"/ui/{page}")).text
-        fields += re.findall(r'<input id="password"[^>]*>', html)
+        fields += re.findall(r'<input id="(?:new-)?password"[^>]*>', html)
     script = (STATIC / "page.js").read_text(encoding="utf-8")
 
-    assert len(fields) == 3
+    assert len(fields) == 5
     assert all('type="password"' in field for field in fields)
     assert [re.findall(r'autocomplete="([\w-]+)"', field) for field in fields] == [
+        ["current-password"],
+        ["new-password"],
         ["new-password"],
         ["new-password"],
         ["current-password"],

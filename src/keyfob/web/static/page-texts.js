@@ -3,17 +3,21 @@
 const en = {
   language: "en",
   "verify.done": "Your address is confirmed. You can close this page and sign in.",
+  "verify.change": "Your address is confirmed. Now choose a password of your own.",
+  "verify.chosen": "Your address is confirmed and your password is set. You can close this page and sign in.",
+  "verify.invalid_credentials":
+    "Nobody signed up with this address and this password. If you forgot it, or if it was not you, say so below.",
   "recover.done":
     "Your new password is set, and you are signed out everywhere. You can close this page and sign in.",
   "invite.done": "Your password is set. You can close this page and sign in.",
   "email.done": "The new address is confirmed. From now on you sign in with it.",
   asked: "If this address has an account, a mail with a link is on its way to it.",
   missing: "This page is opened by a link in a mail. Open the link again, whole, from its beginning to its end.",
-  invalid_link: "This link does not work: it was used, it is too old, or a newer one was sent. Ask for another one.",
+  invalid_link: "This link does not work: it or another one was used, or it is too old. Ask for another one.",
   "verify.invalid_link":
-    "This link does not work: it was used, it is too old, or a newer one was sent. If you have confirmed the address already, simply sign in; else ask for another link here.",
+    "This link does not work: it or another one was used, it is too old, or too many passwords were tried. If you have confirmed the address already, simply sign in; else ask for another link here.",
   "invite.invalid_link":
-    "This invitation does not work: it was used, it is too old, or a newer one was sent. Ask whoever invited you for another one.",
+    "This invitation does not work: it or another link was used, or it is too old. Ask whoever invited you for another one.",
   empty: "Something is missing here.",
   "weak.too_short": "This password is too short: it needs at least 8 characters.",
   "weak.too_long": "This password is too long: 1,024 characters are the most.",
@@ -35,9 +39,17 @@ const en = {
 const ru = {
   language: "ru",
   "verify.title": "Подтверждение адреса",
-  "verify.lead": "Остался один шаг: подтвердите, что этот адрес ваш.",
+  "verify.lead": "Остался один шаг: подтвердите, что этот адрес ваш, с паролем, который вы придумали.",
   "verify.submit": "Подтвердить адрес",
+  "verify.without": "Это не моя регистрация, или пароль забыт",
+  "verify.fresh":
+    "Придумайте пароль, и учётная запись будет только вашей. Всё, что кто-то начал с вашим адресом, закончится: сеансы, вторые факторы, имя, прежний пароль.",
+  "verify.set": "Сохранить пароль",
   "verify.done": "Адрес подтверждён. Закройте эту страницу и войдите.",
+  "verify.change": "Адрес подтверждён. Теперь придумайте собственный пароль.",
+  "verify.chosen": "Адрес подтверждён, пароль сохранён. Закройте эту страницу и войдите.",
+  "verify.invalid_credentials":
+    "С этим адресом и этим паролем никто не регистрировался. Если вы забыли пароль или это были не вы, скажите об этом ниже.",
   "recover.title": "Новый пароль",
   "recover.lead": "Придумайте новый пароль. Все сеансы будут завершены.",
   "recover.submit": "Сохранить пароль",
@@ -64,11 +76,11 @@ const ru = {
   "ask.submit": "Отправить ссылку",
   asked: "Если у этого адреса есть учётная запись, письмо со ссылкой уже в пути.",
   missing: "Эта страница открывается по ссылке из письма. Откройте ссылку ещё раз, целиком, от начала до конца.",
-  invalid_link: "Ссылка не действует: она уже использована, устарела или позже была отправлена другая. Запросите новую.",
+  invalid_link: "Ссылка не действует: она или другая уже использована, либо она устарела. Запросите новую.",
   "verify.invalid_link":
-    "Ссылка не действует: она уже использована, устарела или позже была отправлена другая. Если адрес уже подтверждён, просто войдите; иначе запросите новую ссылку здесь.",
+    "Ссылка не действует: она или другая уже использована, она устарела, или перебрано слишком много паролей. Если адрес уже подтверждён, просто войдите; иначе запросите новую ссылку здесь.",
   "invite.invalid_link":
-    "Приглашение не действует: оно уже использовано, устарело или позже было отправлено другое. Попросите новое у того, кто вас пригласил.",
+    "Приглашение не действует: оно или другая ссылка уже использованы, либо оно устарело. Попросите новое у того, кто вас пригласил.",
   empty: "Здесь чего-то не хватает.",
   "weak.too_short": "Пароль слишком короткий: нужно не меньше 8 символов.",
   "weak.too_long": "Пароль слишком длинный: не больше 1024 символов.",

@@ -6,6 +6,7 @@ const page = document.getElementById("page");
 const form = document.getElementById("form");
 const factor = document.getElementById("factor");
 const ask = document.getElementById("ask");
+const fresh = document.getElementById("fresh");
 const message = document.getElementById("message");
 const password = document.getElementById("password");
 
@@ -55,7 +56,7 @@ function say(text, isGood) {
 }
 
 function show(inside) {
-  for (const one of [form, factor, ask]) if (one) one.hidden = one !== inside;
+  for (const one of [form, factor, ask, fresh]) if (one) one.hidden = one !== inside;
   (inside?.querySelector("input, button") ?? document.querySelector("h1")).focus();
 }
 
@@ -70,7 +71,7 @@ function reasonOf(fault) {
   if (code === "weak_password") return texts[`weak.${reason}`] ?? texts["weak.common"];
   if (fault.status === 429) return texts.wait.replace("{}", Math.max(1, Math.ceil(fault.wait / 60)));
   if (fault.status >= 500) return texts.busy;
-  return texts[code] ?? texts.refused.replace("{}", id ?? "-");
+  return texts[`${page.dataset.page}.${code}`] ?? texts[code] ?? texts.refused.replace("{}", id ?? "-");
 }
 
 function refuse(fault, fields) {
@@ -108,8 +109,41 @@ async function attempt(inside, work) {
 }
 
 async function verify() {
-  await call("POST", "/verify-email/confirm", { token });
+  let tokens;
+  try {
+    tokens = await call("POST", "/verify-email/confirm", { token, password: password.value });
+  } catch (fault) {
+    if (fault.message === "password_change_required") {
+      chooseWith(fault.problem.token);
+      return;
+    }
+    if (fault.message !== "mfa_required") throw fault; // else it is proven, and nobody signs in here
+  }
+  password.value = "";
+  if (tokens) await endSession(tokens.access_token);
   finish(texts["verify.done"], true);
+}
+
+// What /recover/confirm takes, once it is known; kept, for the first password may be too weak.
+let choosing = null;
+
+function chooseWith(given) {
+  choosing = given;
+  document.getElementById("fresh-lead").textContent = texts["verify.change"];
+  show(fresh);
+}
+
+// "That was not me, or I forgot it": the link alone proves the address, and others' traces end.
+async function startAfresh() {
+  const chosen = document.getElementById("new-password");
+  choosing ??= (await call("POST", "/verify-email/confirm", { token })).token;
+  await call("POST", "/recover/confirm", { token: choosing, password: chosen.value });
+  chosen.value = "";
+  finish(texts["verify.chosen"], true);
+}
+
+async function endSession(access) {
+  await call("DELETE", "/logout", undefined, access).catch(() => {}); // it was for this alone
 }
 
 async function setPassword() {
@@ -142,7 +176,7 @@ async function confirmEmail(tokens) {
   try {
     await call("POST", "/me/email/confirm", { token }, access);
   } finally {
-    await call("DELETE", "/logout", undefined, access).catch(() => {}); // it was for this alone
+    await endSession(access);
   }
   finish(texts["email.done"], true);
 }
@@ -193,9 +227,18 @@ if (factor) {
   listen(factor, withCode);
   document.getElementById("by-passkey").addEventListener("click", () => attempt(factor, withPasskey));
 }
-document.getElementById("show")?.addEventListener("change", (event) => {
-  password.type = event.target.checked ? "text" : "password";
-});
+if (fresh) {
+  listen(fresh, startAfresh);
+  document.getElementById("without").addEventListener("click", () => {
+    message.textContent = "";
+    show(fresh);
+  });
+}
+for (const [box, field] of [["show", "password"], ["show-new", "new-password"]]) {
+  document.getElementById(box)?.addEventListener("change", (event) => {
+    document.getElementById(field).type = event.target.checked ? "text" : "password";
+  });
+}
 if (token) show(form);
 else if (ask) show(ask);
 else finish(texts.missing, false);
