@@ -1,12 +1,21 @@
 """The first day: one command on a bare machine, and the same command on the next morning."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from tests.fixtures.world import SignedIn
-from tests.journeys.conftest import Start
+from tests.journeys.conftest import Instance, Start, wait_until
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    "README.md": ("A first session", "the printed password"),
+    "README.ru.md": ("Первый сеанс", "напечатанный пароль"),
+}
 
 
 def test_the_first_start_and_the_second(start: Start) -> None:
@@ -34,3 +43,37 @@ def test_the_first_start_and_the_second(start: Start) -> None:
     assert second.me(fresh) == 200
     assert second.log_in("admin@example.com", password).status_code == 200
     assert second.stop() == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_session_is_pasted_as_it_stands(tmp_path: Path, page: str) -> None:
+    """Every block, in one shell, in the folder where the service was started."""
+    heading, printed = PAGES[page]
+    instance = Instance(tmp_path, "walk")
+    wait_until(lambda: instance.is_ready)
+    (password,) = re.findall(r"password (\S+) \(shown this once\)", instance.said)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    script = "".join(re.findall(r"(?ms)^```sh\n(.+?)^```$", section))
+    assert "api=http://localhost:8000/auth\n" in script
+    script = script.replace("http://localhost:8000/auth", instance.url).replace(printed, password)
+
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    states = [line for line in lines if re.fullmatch(r"\d{3}", line)]
+    assert states == ["204", "204"]
+    assert '"code": "invalid_token"' in done.stdout  # after the sign-out
+    assert '"email":"grace@example.com"' in lines[-1]
+    assert '"role":"moderator"' in lines[-1]
+    assert '"email_verified":true' in lines[-1]
+    assert instance.stop() == 0
