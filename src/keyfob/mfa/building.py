@@ -20,6 +20,7 @@ from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.settings import Settings
 
 
@@ -47,6 +48,7 @@ def build_factors(
     throttle: FactorThrottle,
     *,
     claims: SessionClaims,
+    standing: Standing,
 ) -> FactorRoom:
     """Build the services of second factors and passkeys.
 
@@ -55,7 +57,7 @@ def build_factors(
     """
     factors = Factors(db, box, clock, mail)
     recent = timedelta(seconds=settings.recent_sign_in)
-    step_up = FactorStepUp(db, factors, sessions.standing, clock, recent)
+    step_up = FactorStepUp(db, factors, standing, clock, recent)
     changes = FactorChanges(
         db, sessions, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )

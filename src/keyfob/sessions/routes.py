@@ -22,6 +22,7 @@ from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.sessions.errors import InvalidRefreshToken, NotYourSession, SessionNotFound
 from keyfob.sessions.models import SessionOut, TokensOut
+from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.service import Sessions
 
@@ -102,11 +103,11 @@ async def refresh(call: HotCall) -> bytes:
 async def log_out(
     caller: AnyCaller,
     origin: RequestOrigin,
-    sessions: Annotated[Sessions, Provided(Sessions)],
+    own: Annotated[OwnSessions, Provided(OwnSessions)],
     body: Annotated[LogOutIn | None, Body()] = None,
 ) -> None:
     """Sign out here, or end the session of a refresh token that is your own."""
-    await sessions.log_out(caller, origin, (body.token or None) if body else None)
+    await own.log_out(caller, origin, (body.token or None) if body else None)
 
 
 @routes.delete(
@@ -116,10 +117,10 @@ async def log_out(
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
-    caller: AnyCaller, origin: RequestOrigin, sessions: Annotated[Sessions, Provided(Sessions)]
+    caller: AnyCaller, origin: RequestOrigin, own: Annotated[OwnSessions, Provided(OwnSessions)]
 ) -> None:
     """Sign out on every device."""
-    await sessions.log_out_everywhere(caller, origin)
+    await own.log_out_everywhere(caller, origin)
 
 
 @routes.get(
@@ -147,7 +148,7 @@ async def end_own_session(
     session_id: Annotated[UUID, Path(alias="id")],
     caller: CurrentCaller,
     origin: RequestOrigin,
-    sessions: Annotated[Sessions, Provided(Sessions)],
+    own: Annotated[OwnSessions, Provided(OwnSessions)],
 ) -> None:
     """Sign out one device."""
-    await sessions.end_own(caller, session_id, origin)
+    await own.end(caller, session_id, origin)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from asyncpg import Record
@@ -12,12 +12,11 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
-from keyfob.core.secrets import compare_digest, new_id, random_bytes
+from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.sessions import queries, revocation_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
-from keyfob.sessions.errors import NotYourSession, SessionNotFound
 from keyfob.sessions.models import Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
@@ -26,7 +25,6 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.standing import Standing
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -40,7 +38,6 @@ class Sessions:
     codec: RefreshTokenCodec
     revocations: Revocations
     activity: Activity
-    standing: Standing
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
@@ -141,42 +138,21 @@ class Sessions:
         """Return the user's live sessions, newest first."""
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
-    async def log_out(
-        self, caller: Caller, origin: Origin, refresh_token: str | None = None
-    ) -> None:
-        """End the caller's session, or the one of a refresh token that is the caller's own.
+    async def end_one(
+        self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, origin: Origin
+    ) -> list[tuple[UUID, int]]:
+        """End one live session of a user who wishes so in `tx`, and write it down.
 
-        Raises:
-            NotYourSession: the refresh token is somebody else's, or none of ours.
-            Unauthenticated: as `Standing.ensure` says.
+        Hand the result to `apply` after the commit; it is empty where there is no such session.
         """
-        session_id = caller.session_id
-        if refresh_token is not None:
-            session_id = await self._own_session_of(caller, refresh_token)
-        await self._end_one(caller, session_id, origin)
-
-    async def end_own(self, caller: Caller, session_id: UUID, origin: Origin) -> None:
-        """End one of the caller's sessions.
-
-        Raises:
-            SessionNotFound: the caller has no such live session; another's is not told apart.
-            Unauthenticated: as `Standing.ensure` says.
-        """
-        if not await self._end_one(caller, session_id, origin):
-            raise SessionNotFound
-
-    async def log_out_everywhere(self, caller: Caller, origin: Origin) -> None:
-        """End all of the caller's sessions.
-
-        Raises:
-            Unauthenticated: as `Standing.ensure` says.
-        """
-        async with self.db.begin() as tx:
-            await self.standing.ensure(tx, caller)
-            ended = await self.end_all(
-                tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
-            )
-        self.apply(ended)
+        now = self.clock.now()
+        if not await queries.end_session(tx, session_id, user_id, now, reason):
+            return []
+        await revocation_queries.revoke_sessions(
+            tx, [session_id], now, self.revocations.expiry(now)
+        )
+        await self.write_down(tx, Ending(user_id, reason, session_id, origin))
+        return [(session_id, LAST_GENERATION)]
 
     async def end_all(
         self,
@@ -211,34 +187,3 @@ class Sessions:
         for write in self.on_end:
             await write(tx, ending)
         SESSIONS_ENDED.labels(ending.reason).inc(amount)
-
-    async def _end_one(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
-        now, user_id = self.clock.now(), caller.user_id
-        reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
-        async with self.db.begin() as tx:
-            await self.standing.ensure(tx, caller)
-            ended = await queries.end_session(tx, session_id, user_id, now, reason)
-            if ended:
-                await self._revoke_ended(tx, session_id, now)
-                await self.write_down(tx, Ending(user_id, reason, session_id, origin))
-        if ended:
-            self.apply([(session_id, LAST_GENERATION)])
-        return ended
-
-    async def _revoke_ended(self, tx: Tx, session_id: UUID, now: datetime) -> None:
-        await revocation_queries.revoke_sessions(
-            tx, [session_id], now, self.revocations.expiry(now)
-        )
-
-    async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
-        token = self.codec.read(refresh_token)
-        if token is None:
-            raise NotYourSession
-        session = await queries.find_session(self.db, token.session_id)
-        if (
-            session is None
-            or session["user_id"] != caller.user_id
-            or not compare_digest(session["secret_hash"], token.secret_hash)
-        ):
-            raise NotYourSession
-        return token.session_id

@@ -56,7 +56,16 @@ def build_entering(base: Foundations) -> Entering:
 
     box = Box(base.secrets.derive("factors"))
     mfa = build_factors(
-        settings, db, box, clock, sessions, base.audit, mail, throttle, claims=base.claims
+        settings,
+        db,
+        box,
+        clock,
+        sessions,
+        base.audit,
+        mail,
+        throttle,
+        standing=base.standing,
+        claims=base.claims,
     )
     second_factor = SecondFactor(
         db,

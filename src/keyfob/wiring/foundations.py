@@ -21,6 +21,7 @@ from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
 from keyfob.sessions.claims import SessionClaims
+from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
@@ -65,6 +66,7 @@ class Foundations:
     standing: Standing
     sessions: Sessions
     claims: SessionClaims
+    own_sessions: OwnSessions
     refresh: Refresh
     authenticator: SessionAuthenticator
 
@@ -114,7 +116,6 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         RefreshTokenCodec(secrets.derive("refresh tokens")),
         revocations,
         activity,
-        standing,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
@@ -151,6 +152,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         standing=standing,
         sessions=sessions,
         claims=SessionClaims(revocations, clock),
+        own_sessions=OwnSessions(db, sessions, standing),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(
             tokens,

@@ -1,0 +1,81 @@
+"""What users do to their own sessions."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.core.authority import Caller
+from keyfob.core.database import Database
+from keyfob.core.origin import Origin
+from keyfob.core.secrets import compare_digest
+from keyfob.sessions import queries
+from keyfob.sessions.errors import NotYourSession, SessionNotFound
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
+
+
+@dataclass(frozen=True)
+class OwnSessions:
+    """Signs users out: here, on one of their devices, everywhere."""
+
+    db: Database
+    sessions: Sessions
+    standing: Standing
+
+    async def log_out(
+        self, caller: Caller, origin: Origin, refresh_token: str | None = None
+    ) -> None:
+        """End the caller's session, or the one of a refresh token that is the caller's own.
+
+        Raises:
+            NotYourSession: the refresh token is somebody else's, or none of ours.
+            Unauthenticated: as `Standing.ensure` says.
+        """
+        session_id = caller.session_id
+        if refresh_token is not None:
+            session_id = await self._own_session_of(caller, refresh_token)
+        await self._end(caller, session_id, origin)
+
+    async def end(self, caller: Caller, session_id: UUID, origin: Origin) -> None:
+        """End one of the caller's sessions.
+
+        Raises:
+            SessionNotFound: the caller has no such live session; another's is not told apart.
+            Unauthenticated: as `Standing.ensure` says.
+        """
+        if not await self._end(caller, session_id, origin):
+            raise SessionNotFound
+
+    async def log_out_everywhere(self, caller: Caller, origin: Origin) -> None:
+        """End all of the caller's sessions.
+
+        Raises:
+            Unauthenticated: as `Standing.ensure` says.
+        """
+        async with self.db.begin() as tx:
+            await self.standing.ensure(tx, caller)
+            ended = await self.sessions.end_all(
+                tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
+            )
+        self.sessions.apply(ended)
+
+    async def _end(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
+        reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
+        async with self.db.begin() as tx:
+            await self.standing.ensure(tx, caller)
+            ended = await self.sessions.end_one(tx, caller.user_id, session_id, reason, origin)
+        self.sessions.apply(ended)
+        return bool(ended)
+
+    async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
+        token = self.sessions.codec.read(refresh_token)
+        if token is None:
+            raise NotYourSession
+        session = await queries.find_session(self.db, token.session_id)
+        if (
+            session is None
+            or session["user_id"] != caller.user_id
+            or not compare_digest(session["secret_hash"], token.secret_hash)
+        ):
+            raise NotYourSession
+        return token.session_id
