@@ -165,11 +165,13 @@ CREATE TABLE public.recovery_codes (
 );
 
 CREATE TABLE public.revocations (
-    session_id uuid NOT NULL,
     generation integer NOT NULL,
     revoked_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    written_by xid8 DEFAULT pg_current_xact_id() NOT NULL
+    written_by xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    id uuid NOT NULL,
+    kind text DEFAULT 'session'::text NOT NULL,
+    CONSTRAINT revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'subject'::text])))
 );
 
 CREATE TABLE public.sessions (
@@ -191,7 +193,8 @@ CREATE TABLE public.sessions (
     browser text,
     os text,
     platform text,
-    rotated_before timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
+    rotated_before timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    sub_gen integer DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -239,6 +242,7 @@ CREATE TABLE public.users (
     erase_at timestamp with time zone,
     first_proven_at timestamp with time zone,
     registered_itself boolean DEFAULT true NOT NULL,
+    sub_gen integer DEFAULT 0 NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );
@@ -290,7 +294,7 @@ ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
 ALTER TABLE ONLY public.revocations
-    ADD CONSTRAINT revocations_pkey PRIMARY KEY (session_id);
+    ADD CONSTRAINT revocations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);

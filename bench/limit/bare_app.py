@@ -47,6 +47,7 @@ def sign(user_id: str, session_id: str, generation: int, role: str) -> str:
         "jti": os.urandom(16).hex(),
         "sid": session_id,
         "gen": generation,
+        "sub_gen": 0,
         "client_id": "keyfob",
         "role": role,
         "scope": "account",

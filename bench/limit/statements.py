@@ -6,8 +6,10 @@ CREATE TABLE IF NOT EXISTS bench_sessions (
     user_id uuid NOT NULL,
     role text NOT NULL,
     generation integer NOT NULL DEFAULT 0,
+    sub_gen integer NOT NULL DEFAULT 0,
     secret_hash bytea NOT NULL,
     rotated_at timestamptz NOT NULL DEFAULT now(),
+    rotated_before timestamptz[] NOT NULL DEFAULT '{}',
     last_activity_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL DEFAULT now() + interval '90 days',
     ended_at timestamptz
@@ -16,8 +18,9 @@ CREATE TABLE IF NOT EXISTS bench_sessions (
 
 ROTATE = """
 UPDATE bench_sessions
-   SET generation = generation + 1, rotated_at = now(), last_activity_at = now()
+   SET generation = generation + 1, rotated_at = now(), last_activity_at = now(),
+       rotated_before = (rotated_at || rotated_before)[1:4]
  WHERE id = $1 AND generation = $2 AND secret_hash = $3
    AND ended_at IS NULL AND expires_at > now() AND last_activity_at > now() - interval '14 days'
-RETURNING user_id, generation, role
+RETURNING user_id, generation, sub_gen, role
 """

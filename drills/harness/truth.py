@@ -46,7 +46,7 @@ _HALF_THERE = {
     """,
     "ended sessions that are not revoked": """
         SELECT 1 FROM sessions AS s WHERE s.ended_at > now() - interval '4 minutes'
-           AND NOT EXISTS (SELECT 1 FROM revocations WHERE session_id = s.id)
+           AND NOT EXISTS (SELECT 1 FROM revocations WHERE id IN (s.id, s.user_id))
     """,
     "gaps in the audit chain": """
         SELECT 1 FROM audit_events HAVING count(*) <> COALESCE(max(position), 0)

@@ -14,6 +14,7 @@ from keyfob.core.authority import Caller, Role
 from keyfob.login import queries as login
 from keyfob.login.models import Outcome, Reason
 from keyfob.sessions import claim_queries as claims
+from keyfob.sessions import ending_queries as ending
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import upkeep_queries as upkeep
@@ -22,7 +23,7 @@ from keyfob.sessions.models import EndReason
 
 SHARDS = 8
 
-_MODULES: tuple[ModuleType, ...] = (sessions, claims, revocations, upkeep, login)
+_MODULES: tuple[ModuleType, ...] = (sessions, claims, ending, revocations, upkeep, login)
 
 # They name a month and change the table itself, or ask the catalogue.
 _OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
@@ -115,7 +116,7 @@ def _rotate(db: Any, s: Sample) -> Awaitable[object]:
 
 def _end_reused(db: Any, s: Sample) -> Awaitable[object]:
     row = s.session
-    return sessions.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
+    return ending.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
 
 
 def _renew(db: Any, s: Sample) -> Awaitable[object]:
@@ -142,9 +143,9 @@ def _touch(db: Any, s: Sample) -> Awaitable[object]:
     return upkeep.update_activity(db, touched, [person], _HOUR)
 
 
-def _revoke_many(db: Any, s: Sample) -> Awaitable[object]:
-    pairs = [(session_id, 1) for session_id in s.other_sessions]
-    return revocations.revoke(db, pairs, s.now, s.now + _HOUR)
+def _revoke_subject(db: Any, s: Sample) -> Awaitable[object]:
+    revoked = [(s.session["user_id"], 1)]
+    return revocations.revoke(db, revoked, s.now, s.now + _HOUR, kind="subject")
 
 
 # Each public function of the modules by its name; `list_login_events` serves two.
@@ -172,7 +173,7 @@ STATEMENTS: Mapping[str, Asked] = {
     "end_session": Asked(
         "sign-out",
         True,
-        lambda db, s: sessions.end_session(
+        lambda db, s: ending.end_session(
             db, s.session["id"], s.session["user_id"], s.now, EndReason.LOGOUT
         ),
     ),
@@ -189,8 +190,8 @@ STATEMENTS: Mapping[str, Asked] = {
     "end_sessions_of_user": Asked(
         "sign-out everywhere, block, removal",
         False,
-        lambda db, s: sessions.end_sessions_of_user(
-            db, s.session["user_id"], s.now, EndReason.LOGOUT
+        lambda db, s: ending.end_sessions_of_user(
+            db, s.session["user_id"], s.now, EndReason.LOGOUT_EVERYWHERE, None, 5000
         ),
     ),
     "renew_session": Asked("a new password, or a proof once more", False, _renew),
@@ -204,15 +205,24 @@ STATEMENTS: Mapping[str, Asked] = {
     "update_role_of_user": Asked(
         "a change of role",
         False,
-        lambda db, s: claims.update_role_of_user(db, s.session["user_id"], "moderator"),
+        lambda db, s: claims.update_role_of_user(
+            db, s.session["user_id"], s.session["sub_gen"] + 1, "moderator", 5000
+        ),
+    ),
+    "follow_subject": Asked(
+        "a new password",
+        False,
+        lambda db, s: ending.follow_subject(
+            db, s.session["id"], s.session["user_id"], s.session["sub_gen"] + 1
+        ),
     ),
     "weaken_sessions": Asked(
         "a factor that is removed",
         False,
-        lambda db, s: claims.weaken_sessions(db, s.session["user_id"], None),
+        lambda db, s: claims.weaken_sessions(db, s.session["user_id"], None, s.now, 5000),
     ),
     "share_live_session": Asked("whatever changes something", False, _share),
-    "revoke": Asked("sign-out everywhere, of a hundred sessions", False, _revoke_many),
+    "revoke": Asked("sign-out everywhere, a change of role", False, _revoke_subject),
     "list_revocations": Asked(
         "every worker, at its start and each half minute",
         False,

@@ -66,14 +66,16 @@ async def test_nothing_personal_is_left_in_any_table(
     await delete(world, admin, user_id)
 
     assert [await tables_that_hold(world.db, text) for text in personal] == [set()] * 5
-    # That somebody signed in stays, and who removed what, by an id that names nobody.
-    assert await tables_that_hold(world.db, str(user_id)) == {"audit_events"}
+    # That somebody signed in stays, and who removed what, by an id that names nobody; for minutes
+    # also that no token of theirs is good.
+    assert await tables_that_hold(world.db, str(user_id)) == {"audit_events", "revocations"}
     assert {(row["outcome"], row["reason"]) for row in await world.login_log()} == {
         ("succeeded", "registered"),
         ("succeeded", "password"),
         ("refused", "wrong_password"),
+        ("ended", "deleted"),
     }
-    assert [row["user_id"] for row in await world.login_log()].count(None) == 3
+    assert [row["user_id"] for row in await world.login_log()].count(None) == 4
 
 
 async def test_an_administrator_s_deeds_stay_and_their_addresses_go(

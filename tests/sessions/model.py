@@ -13,7 +13,15 @@ class User:
     email: str
     role: str = "user"
     blocked: bool = False
+    generation: int = 0
     sessions: list["Session"] = field(default_factory=list)
+
+    def begin_generation(self) -> None:
+        """All tokens of before are dead; live sessions learn of it, and the next refresh tells."""
+        self.generation += 1
+        for session in self.sessions:
+            if not session.ended:
+                session.user_generation = self.generation
 
 
 @dataclass(eq=False)
@@ -26,7 +34,7 @@ class Session:
     active_at: float
     rotations: list[float] = field(default_factory=list)
     generation: int = 0
-    revoked_up_to: int = -1
+    user_generation: int = 0
     ended: bool = False
 
     def lives(self, now: float) -> bool:
@@ -62,6 +70,7 @@ class Held:
 
     session: Session
     generation: int
+    user_generation: int
     access: str
     refresh: str
     issued_at: float
@@ -72,7 +81,7 @@ class Held:
         return now < ends_at and not self.signed_by_dropped_key
 
     def grants_access(self, now: float) -> bool:
-        revoked = self.session.ended or self.generation <= self.session.revoked_up_to
+        revoked = self.session.ended or self.user_generation < self.session.user.generation
         return self.verifies(now) and not revoked
 
     def __repr__(self) -> str:

@@ -117,6 +117,7 @@ async def test_no_personal_data_is_in_a_token(world: World) -> None:
         "jti",
         "sid",
         "gen",
+        "sub_gen",
         "client_id",
         "role",
         "scope",

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.postgres import empty_tables
+from tests.fixtures.revoked import is_revoked
 from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
 from tests.sessions.model import GRACE, IDLE_TTL, MAX_TTL, TOKEN_TTL, Held, Session, User
 
@@ -137,6 +138,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")
             return
         session = Session(owner, answer.json()["session_id"], self.now, self.now)
+        session.user_generation = owner.generation
         owner.sessions.append(session)
         self.hold(session, answer)
 
@@ -186,7 +188,8 @@ class SessionMachine(RuleBasedStateMachine):
             ended, code = ([other.session], 204) if own else ([], 403)
             self.act(held, worker, "DELETE", "/logout", code, ended, json=body)
         elif way == "logout everywhere":
-            self.act(held, worker, "DELETE", "/logout-all", 204, held.session.user.sessions)
+            if self.act(held, worker, "DELETE", "/logout-all", 204, held.session.user.sessions):
+                held.session.user.begin_generation()
         else:
             own = own and not other.session.ended
             ended, code = ([other.session], 204) if own else ([], 404)
@@ -203,8 +206,10 @@ class SessionMachine(RuleBasedStateMachine):
         status = {"status": "active" if owner.blocked else "blocked"}
         self.service.administrate(worker, f"/admin/users/{self.ids[owner.email]}", status)
         owner.blocked = not owner.blocked
-        for session in owner.sessions if owner.blocked else ():
-            session.ended = True
+        if owner.blocked:
+            owner.begin_generation()
+            for session in owner.sessions:
+                session.ended = True
 
     @somebody_lives
     @rule(user=which, worker=which, role=st.sampled_from(["user", "moderator", "admin"]))
@@ -213,8 +218,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.service.administrate(worker, f"/admin/users/{self.ids[owner.email]}", {"role": role})
         if role != owner.role:
             owner.role = role
-            for session in owner.sessions:
-                session.revoked_up_to = session.generation
+            owner.begin_generation()
 
     @somebody_lives
     @rule(worker=which, compromised=st.booleans())
@@ -291,8 +295,16 @@ class SessionMachine(RuleBasedStateMachine):
         given = SignedIn.of(answer)
         assert given.session_id == session.id
         claims = claims_of(given.access)
-        assert (claims["gen"], claims["role"]) == (session.generation, session.user.role)
-        held = Held(session, session.generation, given.access, given.refresh, self.now)
+        told = (claims["gen"], claims["sub_gen"], claims["role"])
+        assert told == (session.generation, session.user_generation, session.user.role)
+        held = Held(
+            session,
+            session.generation,
+            session.user_generation,
+            given.access,
+            given.refresh,
+            self.now,
+        )
         self.held.append(held)
         return held
 
@@ -323,8 +335,8 @@ class SessionMachine(RuleBasedStateMachine):
         expected: int,
         ended: Sequence[Session] = (),
         **request: Any,
-    ) -> None:
-        """Call with an access token; where it is believed, these sessions end."""
+    ) -> bool:
+        """Call with an access token; where it is believed, these sessions end. Tell if it was."""
         believed = held.grants_access(self.now)
         headers = {"Authorization": f"Bearer {held.access}"}
         answer = self.service.call(worker, method, path, headers=headers, **request)
@@ -333,6 +345,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.touched(held.session)
             for session in ended:
                 session.ended = True
+        return believed
 
     def touched(self, session: Session) -> None:
         session.active_at = max(session.active_at, self.now)
@@ -340,8 +353,8 @@ class SessionMachine(RuleBasedStateMachine):
 
 async def until_it_knows(worker: World, held: Held) -> None:
     """Give the feed its moment: what still verifies must be on the list of the dead."""
-    kills = worker.service(Sessions).revocations.kills
-    await eventually(lambda: kills(UUID(held.session.id), held.generation), 1)
+    revocations, claims = worker.service(Sessions).revocations, claims_of(held.access)
+    await eventually(lambda: is_revoked(revocations, claims), 1)
 
 
 def believes(worker: World, held: Held) -> bool:

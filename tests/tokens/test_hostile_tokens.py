@@ -258,6 +258,7 @@ WRONG: dict[str, list[Any]] = {
     "iat": [NOW + 6, NOW + 3600, HUGE],
     "nbf": [NOW + 6, NOW + 3600, HUGE],
     "gen": [],
+    "sub_gen": [],
     "auth_time": [HUGE, -HUGE, 10**15],
     "sub": ["", "root", "00000000-0000-0000-0000-00000000000", 1, [], {}],
     "sid": ["", "root", "1' OR '1'='1", 1, [], {}],
@@ -270,7 +271,7 @@ NO_DATES = [True, False, float(NOW + 60), 1e308, str(NOW + 60), "", [NOW], {"n":
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name, values in WRONG.items() for value in values]
-    + [(n, v) for n in ("exp", "iat", "nbf", "gen", "auth_time") for v in NO_DATES]
+    + [(n, v) for n in ("exp", "iat", "nbf", "gen", "sub_gen", "auth_time") for v in NO_DATES]
     + [(name, None) for name in WRONG],
     ids=lambda value: repr(value)[:20],
 )

@@ -56,13 +56,13 @@ class Erasure:
         person = await self.accounts.hold(tx, user_id)
         if person is None:  # pragma: no cover - held a moment ago
             raise UserNotFound
-        revoked = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
+        ended = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
         change = await self.users.delete(tx, user_id)
         await self.log.erase_person(tx, user_id)
         await self.audit.erase_person(tx, user_id)
         to = Recipient(person["email"], person["locale"], proven=person["is_verified"])
         await self.mail.send(tx, to, Template.ERASED)
-        return change, revoked
+        return change, ended.revoked
 
 
 @dataclass(frozen=True)

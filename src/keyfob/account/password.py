@@ -87,7 +87,7 @@ class OwnPassword:
             await self.step_up.ensure_standing(tx, caller)
             if not await self.accounts.replace_password(tx, user_id, old_hash, new_hash):
                 raise InvalidCredentials
-            revoked = await self.sessions.end_all(
+            ended = await self.sessions.end_all(
                 tx,
                 user_id,
                 EndReason.PASSWORD_CHANGED,
@@ -101,8 +101,8 @@ class OwnPassword:
                 action="user.password_changed",
                 actor_id=user_id,
                 target_id=user_id,
-                new={"sessions_ended": len(revoked)},
+                new={"sessions_ended": ended.amount},
                 origin=origin,
             )
-        self.sessions.apply([*revoked, *renewed])
+        self.sessions.apply([*ended.revoked, *renewed])
         return tokens

@@ -50,14 +50,14 @@ class FactorReset:
             ended = await self.sessions.end_all(tx, user_id, EndReason.FACTORS_RESET)
             if removed:
                 await self.mail.tell(tx, user_id, Template.FACTORS_RESET)
-            if removed or ended:
+            if removed or ended.amount:
                 await self.audit.record(
                     tx,
                     action="factors.reset",
                     actor_id=actor.user_id,
                     target_id=user_id,
-                    old={"factors": removed, "sessions": len(ended)},
+                    old={"factors": removed, "sessions": ended.amount},
                     origin=actor.origin,
                 )
-        self.sessions.apply(ended)
+        self.sessions.apply(ended.revoked)
         return removed

@@ -148,7 +148,7 @@ class Administration:
                     tx, user_id, change.moved_from, was_proven=change.was_proven
                 )
             if change.new.get("status") == Status.BLOCKED:
-                revoked += await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
+                revoked += (await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)).revoked
                 await self.letters.kill_links(tx, user_id)
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
@@ -177,11 +177,11 @@ class Administration:
         """
         async with self.db.begin() as tx:
             await self.authority.hold(tx, actor, user_id)
-            revoked = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
+            ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
             await self._record(
-                tx, actor, "user.logged_out", user_id, {}, {"sessions": len(revoked)}
+                tx, actor, "user.logged_out", user_id, {}, {"sessions": ended.amount}
             )
-        self.sessions.apply(revoked)
+        self.sessions.apply(ended.revoked)
 
     async def _record(
         self,

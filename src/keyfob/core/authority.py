@@ -38,7 +38,7 @@ def acr_of(amr: Collection[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a verified access token speaks for: `sub`, `sid`, `gen`, `role`, `auth_time`, `amr`.
+    """Whom a verified access token speaks for, by its claims.
 
     `is_restricted`: the role asks for a second factor and this sign-in had none; such a caller may
     do nothing but add one.
@@ -51,6 +51,7 @@ class Caller:
     auth_time: datetime
     amr: tuple[str, ...]
     is_restricted: bool = False
+    sub_gen: int = 0
 
 
 class Authenticator(Protocol):

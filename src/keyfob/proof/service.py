@@ -72,9 +72,9 @@ class Proofs:
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
         typed = await self.credentials.start_afresh(tx, user_id)
         # With the sessions the sign-ins that wait for a factor.
-        revoked = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
+        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         ended = {
-            "sessions": len(revoked),
+            "sessions": sessions.amount,
             "factors": await self.factors.remove_all(tx, user_id),
             "challenges": await self.challenges.kill(tx, user_id),
             "links": await self.links.kill(tx, user_id),
@@ -83,5 +83,5 @@ class Proofs:
         return Proof(
             is_first=True,
             ended={name: number for name, number in ended.items() if number},
-            revoked=revoked,
+            revoked=sessions.revoked,
         )

@@ -27,7 +27,7 @@ from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs, Prover
 from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
-from keyfob.sessions.models import EndReason
+from keyfob.sessions.models import Ended, EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
@@ -163,17 +163,17 @@ class Recovery:
         user_id: UUID = account["id"]
         proof = await self.proofs.prove(tx, account, Prover.READER, origin)
         kept = bool(proof.ended.get("erasure")) or await self.accounts.cancel_erasure(tx, user_id)
-        revoked = proof.revoked or await self.sessions.end_all(
-            tx, user_id, EndReason.RECOVERED, origin=origin
-        )
+        ended = Ended(proof.ended.get("sessions", 0), proof.revoked)
+        if not proof.revoked:
+            ended = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, origin=origin)
         await self.links.kill(tx, user_id)
         await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, origin)
         told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
-        new = {"sessions_ended": len(revoked), "first_proof": proof.is_first, "kept": kept}
+        new = {"sessions_ended": ended.amount, "first_proof": proof.is_first, "kept": kept}
         await self._record(tx, account, "user.password_recovered", proof.ended, new, origin)
-        return revoked
+        return ended.revoked
 
     async def _change(
         self, tx: Tx, account: Record, password_hash: str, origin: Origin
@@ -183,16 +183,14 @@ class Recovery:
         The links in the mailbox live on: its reader comes before who knows a password.
         """
         user_id: UUID = account["id"]
-        revoked = await self.sessions.end_all(
-            tx, user_id, EndReason.PASSWORD_CHANGED, origin=origin
-        )
+        ended = await self.sessions.end_all(tx, user_id, EndReason.PASSWORD_CHANGED, origin=origin)
         await self.links.kill(tx, user_id, Kind.CHANGE_PASSWORD)
         await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, origin)
         await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
-        new = {"sessions_ended": len(revoked)}
+        new = {"sessions_ended": ended.amount}
         await self._record(tx, account, "user.password_changed", {}, new, origin)
-        return revoked
+        return ended.revoked
 
     async def _record(
         self,

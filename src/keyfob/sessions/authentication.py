@@ -60,7 +60,9 @@ class SessionAuthenticator:
             self._known.pop(digest, None)
             raise self._refusal("expired")
         caller = known.caller
-        if self._revocations.kills(caller.session_id, caller.generation):
+        if self._revocations.kills(caller.session_id, caller.generation) or self._revocations.kills(
+            caller.user_id, caller.sub_gen
+        ):
             self._known.pop(digest, None)
             raise self._refusal("revoked")
         self._activity.touch(caller.user_id, caller.session_id)
@@ -84,6 +86,7 @@ class SessionAuthenticator:
             claims.auth_time,
             claims.amr,
             is_restricted=claims.role in self._factor_roles and not has_second_factor(claims.amr),
+            sub_gen=claims.sub_gen,
         )
         known = _Known(caller, verified.expires_at)
         if self._cache_size:

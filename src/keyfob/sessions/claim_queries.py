@@ -7,17 +7,31 @@ from uuid import UUID
 from keyfob.core.database import Tx
 
 
-async def update_role_of_user(tx: Tx, user_id: UUID, role: str) -> list[tuple[UUID, int]]:
-    """Copy the user's new role into their live sessions; return each with its generation."""
-    rows = await tx.fetch(
-        """
-        UPDATE sessions SET role = $2 WHERE user_id = $1 AND ended_at IS NULL
-        RETURNING id, generation
-        """,
-        user_id,
-        role,
+async def update_role_of_user(tx: Tx, user_id: UUID, sub_gen: int, role: str, at_most: int) -> int:
+    """Copy the user's new role and generation into live sessions; return into how many.
+
+    Fewer than `at_most`: there are no more.
+    """
+    return int(
+        await tx.fetchval(
+            """
+            WITH due AS (
+                SELECT id FROM sessions
+                 WHERE user_id = $1 AND ended_at IS NULL AND sub_gen < $2
+                 LIMIT $4 FOR NO KEY UPDATE
+            ), changed AS (
+                UPDATE sessions AS s SET sub_gen = $2, role = $3
+                  FROM due WHERE s.id = due.id
+                RETURNING s.id
+            )
+            SELECT count(*) FROM changed
+            """,
+            user_id,
+            sub_gen,
+            role,
+            at_most,
+        )
     )
-    return [(row["id"], row["generation"]) for row in rows]
 
 
 async def strengthen_session(
@@ -36,16 +50,28 @@ async def strengthen_session(
     )
 
 
-async def weaken_sessions(tx: Tx, user_id: UUID, but: UUID | None) -> list[tuple[UUID, int]]:
-    """Take `mfa` from the user's live sessions; return each that had it, with its generation."""
+async def weaken_sessions(
+    tx: Tx, user_id: UUID, but: UUID | None, issued_after: datetime, at_most: int
+) -> tuple[int, list[tuple[UUID, int]]]:
+    """Take `mfa` from live sessions; return of how many, and those whose tokens may be alive.
+
+    Each with its generation. Fewer than `at_most`: there are no more that have it.
+    """
     rows = await tx.fetch(
         """
-        UPDATE sessions SET amr = array_remove(amr, 'mfa')
-         WHERE user_id = $1 AND ended_at IS NULL AND 'mfa' = ANY(amr)
-           AND ($2::uuid IS NULL OR id <> $2)
-        RETURNING id, generation
+        WITH due AS (
+            SELECT id FROM sessions
+             WHERE user_id = $1 AND ended_at IS NULL AND 'mfa' = ANY(amr)
+               AND ($2::uuid IS NULL OR id <> $2)
+             LIMIT $4 FOR NO KEY UPDATE
+        )
+        UPDATE sessions AS s SET amr = array_remove(amr, 'mfa')
+          FROM due WHERE s.id = due.id
+        RETURNING s.id, s.generation, s.rotated_at > $3 AS may_live
         """,
         user_id,
         but,
+        issued_after,
+        at_most,
     )
-    return [(row["id"], row["generation"]) for row in rows]
+    return len(rows), [(row["id"], row["generation"]) for row in rows if row["may_live"]]

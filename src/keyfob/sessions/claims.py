@@ -7,6 +7,7 @@ the next refresh brings the new ones, and nobody is signed out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from keyfob.core.authority import Caller, Role
@@ -14,6 +15,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.sessions import claim_queries, revocation_queries
 from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.subjects import Subjects, in_batches
 
 Revoked = list[tuple[UUID, int]]
 
@@ -22,12 +24,15 @@ Revoked = list[tuple[UUID, int]]
 class SessionClaims:
     """Changes what sessions tell. Hand what is revoked to `Sessions.apply` after the commit."""
 
+    subjects: Subjects
     revocations: Revocations
     clock: Clock
 
     async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> Revoked:
         """Carry a new role into the user's sessions, in the `tx` that changes the user."""
-        return await self._revoke(tx, await claim_queries.update_role_of_user(tx, user_id, role))
+        sub_gen = await self.subjects.begin_generation(tx, user_id)
+        await in_batches(partial(claim_queries.update_role_of_user, tx, user_id, sub_gen, role))
+        return await self.subjects.revoke_before(tx, user_id, sub_gen)
 
     async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
         """Write what the caller has just proven into the session; its next refresh tells so."""
@@ -40,9 +45,15 @@ class SessionClaims:
 
         Threat: a factor is removed because a thief has it, and what it has opened goes on.
         """
-        return await self._revoke(tx, await claim_queries.weaken_sessions(tx, user_id, but))
+        now, revoked = self.clock.now(), []
 
-    async def _revoke(self, tx: Tx, revoked: Revoked) -> Revoked:
-        now = self.clock.now()
+        async def weaken(at_most: int) -> int:
+            amount, weakened = await claim_queries.weaken_sessions(
+                tx, user_id, but, self.revocations.issued_after(now), at_most
+            )
+            revoked.extend(weakened)
+            return amount
+
+        await in_batches(weaken)
         await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
         return revoked

@@ -40,6 +40,13 @@ class Ending(NamedTuple):
     origin: Origin | None = None
 
 
+class Ended(NamedTuple):
+    """How many sessions were ended, and what was revoked with them, for `Sessions.apply`."""
+
+    amount: int
+    revoked: list[tuple[UUID, int]]
+
+
 class Tokens(NamedTuple):
     """A session's tokens, as a login or a refresh gives them."""
 

@@ -57,7 +57,7 @@ class OwnSessions:
             ended = await self.sessions.end_all(
                 tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
             )
-        self.sessions.apply(ended)
+        self.sessions.apply(ended.revoked)
 
     async def _end(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
         reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER

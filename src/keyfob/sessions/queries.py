@@ -8,7 +8,6 @@ from asyncpg import Record
 
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.sessions.devices import Device
-from keyfob.sessions.models import EndReason
 
 _SESSION_COLUMNS = """
     id, user_id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
@@ -42,18 +41,20 @@ async def insert_session(
     return await tx.fetchrow(
         """
         WITH owner AS (
-            SELECT id, role FROM users
+            SELECT id, role, sub_gen FROM users
              WHERE id = $2 AND status = 'active' AND NOT must_change_password
                AND (email_verified_at IS NOT NULL OR NOT $12)
                AND ($13::text IS NULL OR password_hash = $13)
                FOR SHARE
         )
         INSERT INTO sessions
-               (id, user_id, role, secret_hash, rotated_at, last_activity_at, expires_at, amr,
-                auth_time, login_at, ip_address, device_type, browser, os, platform)
-        SELECT $1, id, role, $3, $5, $5, $6, $4, $5, $5, $7::text::inet, $8, $9, $10, $11 FROM owner
+               (id, user_id, role, sub_gen, secret_hash, rotated_at, last_activity_at, expires_at,
+                amr, auth_time, login_at, ip_address, device_type, browser, os, platform)
+        SELECT $1, id, role, sub_gen, $3, $5, $5, $6,
+               $4, $5, $5, $7::text::inet, $8, $9, $10, $11
+          FROM owner
          WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
-        RETURNING role
+        RETURNING role, sub_gen
         """,
         session_id,
         user_id,
@@ -91,7 +92,7 @@ async def rotate_session(
                rotated_before = (rotated_at || rotated_before)[1:4]
          WHERE id = $1 AND generation = $2 AND secret_hash = $3
            AND ended_at IS NULL AND expires_at > $4 AND last_activity_at > $5
-        RETURNING user_id, generation, role, auth_time, amr, expires_at
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at
         """,
         session_id,
         generation,
@@ -104,68 +105,6 @@ async def rotate_session(
 async def find_session(db: Executor, session_id: UUID) -> Record | None:
     """Return the row, live or ended."""
     return await db.fetchrow("SELECT * FROM sessions WHERE id = $1", session_id)
-
-
-async def end_reused_session(
-    tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
-) -> bool:
-    """End the session if this old generation is past its grace; False if it is not, or ended.
-
-    Each has the grace of its own use: of the rotation that ended it, as far back as those are kept.
-    """
-    ended = await tx.fetchval(
-        """
-        UPDATE sessions
-           SET ended_at = $4, end_reason = 'reuse'
-         WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL AND generation > $2
-           AND ($5::interval = '0' OR coalesce(
-                   (rotated_at || rotated_before)[generation - $2]
-                       <= $4::timestamptz - $5::interval, true))
-        RETURNING true
-        """,
-        session_id,
-        generation,
-        secret_hash,
-        now,
-        grace,
-    )
-    return bool(ended)
-
-
-async def end_session(
-    tx: Tx, session_id: UUID, user_id: UUID, now: datetime, reason: EndReason
-) -> bool:
-    """End one live session of that user; False if there is none."""
-    ended = await tx.fetchval(
-        """
-        UPDATE sessions SET ended_at = $3, end_reason = $4
-         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL
-        RETURNING true
-        """,
-        session_id,
-        user_id,
-        now,
-        reason,
-    )
-    return bool(ended)
-
-
-async def end_sessions_of_user(
-    tx: Tx, user_id: UUID, now: datetime, reason: EndReason, but: UUID | None = None
-) -> list[UUID]:
-    """End every live session of a user, except perhaps one, and return their ids."""
-    rows = await tx.fetch(
-        """
-        UPDATE sessions SET ended_at = $2, end_reason = $3
-         WHERE user_id = $1 AND ended_at IS NULL AND ($4::uuid IS NULL OR id <> $4)
-        RETURNING id
-        """,
-        user_id,
-        now,
-        reason,
-        but,
-    )
-    return [row["id"] for row in rows]
 
 
 async def renew_session(
@@ -186,7 +125,7 @@ async def renew_session(
            SET secret_hash = $3, generation = generation + 1, rotated_at = $5,
                last_activity_at = $5, amr = $4, auth_time = $5
          WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $5
-        RETURNING generation, role, expires_at
+        RETURNING generation, role, sub_gen, expires_at
         """,
         session_id,
         user_id,

@@ -15,7 +15,7 @@ from keyfob.core.telemetry import REFRESHES, REUSES
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
-from keyfob.sessions import queries, revocation_queries
+from keyfob.sessions import ending_queries, queries, revocation_queries
 from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Ending, EndReason, Tokens
@@ -108,7 +108,7 @@ class Refresh:
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the session, as a block does.
             await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where_in_words(row))
-            if not await queries.end_reused_session(
+            if not await ending_queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
                 raise self._refusal("reused")  # another request has ended it
@@ -139,6 +139,7 @@ class Refresh:
                 auth_time=row["auth_time"],
                 amr=tuple(row["amr"]),
                 session_ends_at=row["expires_at"],
+                sub_gen=row["sub_gen"],
             ),
         )
 

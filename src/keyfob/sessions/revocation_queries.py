@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from asyncpg import Record
@@ -10,6 +11,8 @@ from asyncpg import Record
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
+
+Kind: TypeAlias = Literal["session", "subject"]
 
 
 @dataclass(frozen=True)
@@ -28,33 +31,35 @@ async def revoke(
     revoked: Sequence[tuple[UUID, int]],
     now: datetime,
     expires_at: datetime,
+    kind: Kind = "session",
 ) -> None:
-    """Kill every access token of these sessions up to these generations, and tell every worker.
+    """Kill every access token of these sessions, or subjects, up to these generations.
 
-    Written in the transaction that causes it; announced at its commit.
+    Written in the transaction that causes it; every worker hears of it at its commit.
     """
     if not revoked:
         return
     await tx.execute(
         """
         WITH written AS (
-            INSERT INTO revocations AS r (session_id, generation, revoked_at, expires_at)
-            SELECT session_id, generation, $3, $4
-              FROM unnest($1::uuid[], $2::integer[]) AS t (session_id, generation)
-             ORDER BY session_id
-            ON CONFLICT (session_id) DO UPDATE
+            INSERT INTO revocations AS r (kind, id, generation, revoked_at, expires_at)
+            SELECT $5, id, generation, $3, $4
+              FROM unnest($1::uuid[], $2::integer[]) AS t (id, generation)
+             ORDER BY id
+            ON CONFLICT (id) DO UPDATE
                SET generation = GREATEST(r.generation, EXCLUDED.generation),
                    revoked_at = EXCLUDED.revoked_at, expires_at = EXCLUDED.expires_at
-            RETURNING session_id, generation
+            RETURNING id, generation
         )
-        SELECT pg_notify('keyfob', 'revoked ' || session_id || ' ' || generation || ' '
+        SELECT pg_notify('keyfob', 'revoked ' || id || ' ' || generation || ' '
                          || (extract(epoch FROM $3::timestamptz) * 1000)::bigint)
           FROM written
         """,
-        [session_id for session_id, _ in revoked],
+        [of for of, _ in revoked],
         [generation for _, generation in revoked],
         now,
         expires_at,
+        kind,
     )
 
 
@@ -68,7 +73,7 @@ async def revoke_sessions(
 async def list_revocations(db: Executor, now: datetime) -> list[Record]:
     """Return the revocations that could still meet a live access token."""
     return await db.fetch(
-        "SELECT session_id, generation, expires_at FROM revocations WHERE expires_at > $1", now
+        "SELECT id, generation, expires_at FROM revocations WHERE expires_at > $1", now
     )
 
 
@@ -88,7 +93,7 @@ async def list_revocations_since(
     records = await db.fetch(
         """
         SELECT t.server, t.oldest_open::text,
-               r.session_id, r.generation, r.revoked_at, r.expires_at
+               r.id, r.generation, r.revoked_at, r.expires_at
           FROM (SELECT pg_postmaster_start_time()::text AS server,
                        pg_snapshot_xmin(pg_current_snapshot()) AS oldest_open) AS t
           LEFT JOIN revocations AS r
@@ -101,7 +106,7 @@ async def list_revocations_since(
         now,
     )
     reached = Mark(records[0]["server"], records[0]["oldest_open"])
-    return reached, [record for record in records if record["session_id"] is not None]
+    return reached, [record for record in records if record["id"] is not None]
 
 
 async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:
@@ -114,14 +119,14 @@ async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:
         """
         SELECT true FROM sessions AS s
          WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
-           AND NOT EXISTS (
-               SELECT FROM revocations WHERE session_id = s.id AND generation >= $3
-           )
+           AND sub_gen <= $5
+           AND NOT EXISTS (SELECT FROM revocations AS r WHERE r.id = s.id AND r.generation >= $3)
            FOR SHARE OF s
         """,
         caller.session_id,
         caller.user_id,
         caller.generation,
         now,
+        caller.sub_gen,
     )
     return bool(lives)

@@ -9,12 +9,15 @@ from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
 from keyfob.sessions import revocation_queries
 from keyfob.sessions.revocation_queries import NOTHING_READ
 
+LONGEST_GRACE = timedelta(seconds=300)
+
 
 class Revocations:
     """Answers from memory whether a token is dead; loaded by the feed, and never forgets early.
 
-    A revocation is a pair (session, generation): every token of that session up to that
-    generation is dead. The generation is a logical clock, so no wall clock decides.
+    A revocation is a pair: every token of that session, or of that subject, up to that generation
+    is dead. The generation is a logical clock, so no wall clock decides. Both kinds are held by
+    their id: no session has the id of a user.
     """
 
     def __init__(self, db: Database, clock: Clock, *, token_ttl: timedelta) -> None:
@@ -24,34 +27,41 @@ class Revocations:
         self._dead: dict[UUID, tuple[int, datetime]] = {}
         self._mark = NOTHING_READ
 
-    def kills(self, session_id: UUID, generation: int) -> bool:
-        """Tell whether a token of that session and generation is dead."""
-        held = self._dead.get(session_id)
+    def kills(self, of: UUID, generation: int) -> bool:
+        """Tell whether a token of that session, or subject, and its generation is dead."""
+        held = self._dead.get(of)
         return held is not None and generation <= held[0]
 
     def expiry(self, now: datetime) -> datetime:
         """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
         return now + self._token_ttl + SKEW
 
-    def add(self, session_id: UUID, generation: int, expires_at: datetime) -> bool:
+    def issued_after(self, now: datetime) -> datetime:
+        """Return since when a token must have been issued to be alive now, by a row's rotation.
+
+        A replay within the grace time is issued later than the rotation that the row tells of.
+        """
+        return now - self._token_ttl - SKEW - LONGEST_GRACE
+
+    def add(self, of: UUID, generation: int, expires_at: datetime) -> bool:
         """Hold a revocation, and tell whether it is new.
 
         A later generation replaces an earlier one, never the reverse.
         """
-        held = self._dead.get(session_id)
+        held = self._dead.get(of)
         is_new = held is None or held[0] < generation
         if held is None or is_new:
-            self._dead[session_id] = (generation, expires_at)
+            self._dead[of] = (generation, expires_at)
         else:
-            self._dead[session_id] = (held[0], max(held[1], expires_at))
+            self._dead[of] = (held[0], max(held[1], expires_at))
         REVOCATIONS_HELD.set(len(self._dead))
         return is_new
 
     def hear(self, notice: str) -> None:
-        """Take in a notice `session generation milliseconds` of the feed."""
-        session, generation, milliseconds = notice.split(" ")
+        """Take in a notice `id generation milliseconds` of the feed."""
+        of, generation, milliseconds = notice.split(" ")
         revoked_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-        self.add(UUID(session), int(generation), self.expiry(self._clock.now()))
+        self.add(UUID(of), int(generation), self.expiry(self._clock.now()))
         self._observe_lag(revoked_at)
 
     async def poll(self, db: Executor) -> None:
@@ -60,7 +70,7 @@ class Revocations:
             db, self._mark, self._clock.now()
         )
         for record in revoked:
-            is_new = self.add(record["session_id"], record["generation"], record["expires_at"])
+            is_new = self.add(record["id"], record["generation"], record["expires_at"])
             if is_new and mark.server == self._mark.server:  # else it may be older than this worker
                 self._observe_lag(record["revoked_at"])
         self._mark = mark
@@ -69,7 +79,7 @@ class Revocations:
         """Read what was revoked while the feed was away, and drop what can meet no token."""
         now = self._clock.now()
         for record in await revocation_queries.list_revocations(self._db, now):
-            self.add(record["session_id"], record["generation"], record["expires_at"])
+            self.add(record["id"], record["generation"], record["expires_at"])
         self._dead = {key: held for key, held in self._dead.items() if held[1] > now}
         REVOCATIONS_HELD.set(len(self._dead))
 

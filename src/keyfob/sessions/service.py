@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from asyncpg import Record
@@ -14,10 +15,10 @@ from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
-from keyfob.sessions import queries, revocation_queries
+from keyfob.sessions import ending_queries, queries, revocation_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
-from keyfob.sessions.models import Ending, EndReason, Tokens
+from keyfob.sessions.models import Ended, Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -25,6 +26,7 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.subjects import Subjects, in_batches
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -38,6 +40,7 @@ class Sessions:
     codec: RefreshTokenCodec
     revocations: Revocations
     activity: Activity
+    subjects: Subjects
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
@@ -83,7 +86,9 @@ class Sessions:
             return None
         self.activity.touch(user_id, refresh.session_id)
         role = Role(opened["role"])
-        claims = AccessClaims(user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at)
+        claims = AccessClaims(
+            user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at, opened["sub_gen"]
+        )
         return self.tokens_of(refresh, claims)
 
     async def renew(
@@ -120,6 +125,7 @@ class Sessions:
             now,
             tuple(amr),
             renewed["expires_at"],
+            renewed["sub_gen"],
         )
         refresh = RefreshToken(caller.session_id, generation, salt)
         return self.tokens_of(refresh, claims), revoked
@@ -146,7 +152,7 @@ class Sessions:
         Hand the result to `apply` after the commit; it is empty where there is no such session.
         """
         now = self.clock.now()
-        if not await queries.end_session(tx, session_id, user_id, now, reason):
+        if not await ending_queries.end_session(tx, session_id, user_id, now, reason):
             return []
         await revocation_queries.revoke_sessions(
             tx, [session_id], now, self.revocations.expiry(now)
@@ -162,25 +168,31 @@ class Sessions:
         *,
         but: UUID | None = None,
         origin: Origin | None = None,
-    ) -> list[tuple[UUID, int]]:
+    ) -> Ended:
         """End all of a user's sessions in `tx`, or all but one, and write it down.
 
-        Give `origin` where the owner does it. Hand the result to `apply` after the commit.
+        The one that is left needs a refresh, or `renew`: older tokens are dead, whosever session
+        they are of. Give `origin` where the owner does it. Hand what is revoked to `apply` after
+        the commit.
         """
         now = self.clock.now()
-        ids = await queries.end_sessions_of_user(tx, user_id, now, reason, but)
+        sub_gen = await self.subjects.begin_generation(tx, user_id)
+        amount = await in_batches(
+            partial(ending_queries.end_sessions_of_user, tx, user_id, now, reason, but)
+        )
+        if but is not None:
+            await ending_queries.follow_subject(tx, but, user_id, sub_gen)
         for end_more in self.on_end_all:
             await end_more(tx, user_id)
-        await revocation_queries.revoke_sessions(tx, ids, now, self.revocations.expiry(now))
-        if ids:
-            await self.write_down(tx, Ending(user_id, reason, origin=origin), len(ids))
-        return [(session_id, LAST_GENERATION) for session_id in ids]
+        if amount:
+            await self.write_down(tx, Ending(user_id, reason, origin=origin), amount)
+        return Ended(amount, await self.subjects.revoke_before(tx, user_id, sub_gen))
 
     def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
         """Refuse in this worker at once what was just committed; the others hear the feed."""
         expires_at = self.revocations.expiry(self.clock.now())
-        for session_id, generation in revoked:
-            self.revocations.add(session_id, generation, expires_at)
+        for of, generation in revoked:
+            self.revocations.add(of, generation, expires_at)
 
     async def write_down(self, tx: Tx, ending: Ending, amount: int = 1) -> None:
         """Write that sessions were ended, so many, in the `tx` that ends them."""

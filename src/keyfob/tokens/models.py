@@ -51,10 +51,10 @@ class SigningKey:
 
 
 class AccessClaims(NamedTuple):
-    """What an access token says (RFC 9068 section 2.2, with `sid` and `gen` of our own).
+    """What an access token says (RFC 9068 section 2.2; `sid`, `gen` and `sub_gen` are our own).
 
-    `gen` is the session's generation at issue: a revocation names a session and a generation, and
-    kills every token of that session up to it.
+    `gen` is the session's generation at issue, `sub_gen` the subject's: a revocation names a
+    session or a subject with a generation, and kills every token of it up to that.
     """
 
     user_id: UUID
@@ -64,6 +64,7 @@ class AccessClaims(NamedTuple):
     auth_time: datetime
     amr: tuple[str, ...]
     session_ends_at: datetime | None = None  # no claim: bounds the token's life
+    sub_gen: int = 0
 
 
 class VerifiedToken(NamedTuple):

@@ -59,6 +59,7 @@ class AccessTokens:
             "jti": random_text(16),
             "sid": claims.session_id,
             "gen": claims.generation,
+            "sub_gen": claims.sub_gen,
             "client_id": CLIENT_ID,
             "role": claims.role,
             "scope": SCOPE,
@@ -130,6 +131,8 @@ class AccessTokens:
                     role=Role(claims["role"]),
                     auth_time=datetime.fromtimestamp(_whole(claims, "auth_time"), UTC),
                     amr=tuple(claims["amr"]),
+                    # The release before wrote none, and every account was of the first then.
+                    sub_gen=_whole(claims, "sub_gen", 0),
                 ),
                 expires_at=expires_at,
                 kid=kid,

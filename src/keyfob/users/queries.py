@@ -200,3 +200,13 @@ async def has_admin(db: Executor) -> bool:
 async def notify_user_changed(tx: Tx, user_id: UUID) -> None:
     """Tell every worker, at the commit, to read this account again."""
     await tx.execute("SELECT pg_notify('keyfob', 'user ' || $1::uuid)", user_id)
+
+
+async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
+    """Begin the next generation of an account's tokens, hold it, and return the generation."""
+    return int(
+        await tx.fetchval(
+            "UPDATE users SET sub_gen = sub_gen + 1 WHERE id = $1 RETURNING sub_gen", user_id
+        )
+        or 0
+    )

@@ -145,6 +145,13 @@ class Users:
             raise UserNotFound
         return account
 
+    async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
+        """Begin the next generation of an account's tokens and return it; 0 if it is gone.
+
+        It is held until the commit: nobody can sign in meanwhile.
+        """
+        return await queries.raise_sub_gen(tx, user_id)
+
     async def change(self, tx: Tx, user_id: UUID, changes: Changes) -> Change:
         """Change an account and return what differs.
 

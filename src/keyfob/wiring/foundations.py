@@ -27,6 +27,7 @@ from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
+from keyfob.sessions.subjects import Subjects
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
@@ -110,12 +111,14 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
     users, accounts = Users(db, clock, requires_verified), OwnAccounts(clock)
     standing = Standing(users, accounts, clock)
+    subjects = Subjects(users, revocations, clock)
     sessions = Sessions(
         db,
         tokens,
         RefreshTokenCodec(secrets.derive("refresh tokens")),
         revocations,
         activity,
+        subjects,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
@@ -151,7 +154,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         activity=activity,
         standing=standing,
         sessions=sessions,
-        claims=SessionClaims(revocations, clock),
+        claims=SessionClaims(subjects, revocations, clock),
         own_sessions=OwnSessions(db, sessions, standing),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(

@@ -1,0 +1,51 @@
+"""What concerns all sessions of a user at once, however many there are."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Tx
+from keyfob.sessions import revocation_queries
+from keyfob.sessions.revocations import Revocations
+from keyfob.users.service import Users
+
+_AT_ONCE = 5000
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Generations of users: one revocation for all their tokens, and not one for each session.
+
+    Begin one, carry it into the rows of the sessions that go on, and revoke what was before, all in
+    one transaction.
+    """
+
+    users: Users
+    revocations: Revocations
+    clock: Clock
+
+    async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
+        """Hold the account, so that nobody signs in meanwhile, and return its next generation."""
+        return await self.users.begin_generation(tx, user_id)
+
+    async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> list[tuple[UUID, int]]:
+        """Kill every token from before a generation; hand the result to `Sessions.apply`."""
+        now = self.clock.now()
+        revoked = [(user_id, sub_gen - 1)]
+        await revocation_queries.revoke(
+            tx, revoked, now, self.revocations.expiry(now), kind="subject"
+        )
+        return revoked
+
+
+async def in_batches(change: Callable[[int], Awaitable[int]]) -> int:
+    """Repeat a change of at most so many rows until none is left, and return how many there were.
+
+    However many sessions somebody has opened, no statement takes longer than the time-out.
+    """
+    amount = changed = await change(_AT_ONCE)
+    while changed == _AT_ONCE:
+        changed = await change(_AT_ONCE)
+        amount += changed
+    return amount
