@@ -174,6 +174,12 @@ CREATE TABLE public.revocations (
     CONSTRAINT revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'subject'::text])))
 );
 
+CREATE TABLE public.schema_revisions (
+    revision text NOT NULL,
+    keeps text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.sessions (
     id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -295,6 +301,9 @@ ALTER TABLE ONLY public.recovery_codes
 
 ALTER TABLE ONLY public.revocations
     ADD CONSTRAINT revocations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.schema_revisions
+    ADD CONSTRAINT schema_revisions_pkey PRIMARY KEY (revision);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);

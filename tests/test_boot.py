@@ -17,6 +17,7 @@ from tests.fixtures.world import World
 
 from keyfob import boot
 from keyfob.core.database import Database
+from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings, WrongSetting
 from keyfob.users.service import Users
 
@@ -48,7 +49,7 @@ from keyfob.settings import Settings
 settings = Settings(_env_file=None, data_dir=Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
-print(resolve_secret_key(settings))
+print(resolve_secret_key(settings, founding=True))
 """
 
 
@@ -80,12 +81,16 @@ def test_a_database_of_ones_own_needs_a_key_of_ones_own(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_instance_may_keep_its_key_in_the_data_folder(tmp_path: Path) -> None:
-    settings = bare(tmp_path, database_url="postgresql://db/keyfob", make_secret_key=True)
+def test_one_instance_may_keep_its_key_in_the_data_folder(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ours = settings.model_copy(update={"secret_key": None, "make_secret_key": True})
 
-    with boot.complete(settings) as complete:
+    with boot.complete(ours, founding=True) as complete:
         assert complete.secret_keys == [(tmp_path / "secret-key").read_text().strip()]
-        assert complete.dsn == "postgresql://db/keyfob"
+        assert complete.dsn == settings.dsn
+    with boot.complete(ours) as again:
+        assert again.secret_keys == complete.secret_keys
 
 
 def test_a_configured_key_is_used_and_none_is_made(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(WrongSetting, match=r"^KEYFOB_DATA_DIR: .*: Not a directory$"):
-        boot.resolve_secret_key(bare(tmp_path / "file" / "data"))
+        boot.resolve_secret_key(bare(tmp_path / "file" / "data"), founding=True)
 
 
 MIGRATE = """
@@ -176,11 +181,16 @@ def test_a_fault_that_sqlalchemy_explains_is_told_without_the_explanation(
 
 async def test_a_schema_of_a_newer_release_is_current(settings: Settings, db: Database) -> None:
     assert await boot.schema_is_current(settings)
-    version = await db.fetchval("UPDATE alembic_version SET version_num = '9999' RETURNING '0001'")
+    await db.execute("UPDATE alembic_version SET version_num = '9999'")
+    await db.execute("INSERT INTO schema_revisions VALUES ('9999', $1)", HEAD)
     try:
         assert await boot.schema_is_current(settings)
+        await db.execute("UPDATE schema_revisions SET keeps = '9999' WHERE revision = '9999'")
+        with pytest.raises(WrongSetting, match=r"^the schema is at 9999, which does not keep"):
+            await boot.schema_is_current(settings)
     finally:
-        await db.execute("UPDATE alembic_version SET version_num = $1", version)
+        await db.execute("DELETE FROM schema_revisions WHERE revision = '9999'")
+        await db.execute("UPDATE alembic_version SET version_num = $1", HEAD)
 
 
 async def test_instances_that_start_at_once_make_one_admin(

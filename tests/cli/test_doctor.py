@@ -19,6 +19,7 @@ from tests.fixtures.world import World
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.feed import Feed
+from keyfob.settings import Settings
 
 Sql = Callable[..., list[Any]]
 InWorld = Callable[..., Any]
@@ -60,6 +61,7 @@ def test_all_is_well(doctor: Run) -> None:
         "issuer",
         "database",
         "schema",
+        "database writes",
         "workers",
         "signing keys",
         "audit chain",
@@ -243,9 +245,12 @@ def test_a_secret_key_that_others_can_read(
     sql("TRUNCATE audit_events, signing_keys")
     monkeypatch.delenv("KEYFOB_SECRET_KEY")
     monkeypatch.setenv("KEYFOB_MAKE_SECRET_KEY", "yes")
+    key = tmp_path / ".keyfob" / "secret-key"
+    key.parent.mkdir()
+    key.touch(0o600)
+    key.write_text("k" * 64)
     assert unwell(doctor("--json")) == {}
 
-    key = tmp_path / ".keyfob" / "secret-key"
     (finding,) = [f for f in doctor("--json").json if f["part"] == "secret key"]
     assert finding["says"] == "in .keyfob/secret-key; back it up"
 
@@ -309,3 +314,25 @@ def test_a_mail_server_that_answers(doctor: Run, monkeypatch: pytest.MonkeyPatch
         assert doctor("--json").json[-1]["says"] == "answers"
     finally:
         server.stop()
+
+
+def test_a_database_that_takes_no_writes(
+    doctor: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{settings.dsn}&default_transaction_read_only=on"
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", url)
+
+    found = unwell(doctor("--json"))
+
+    assert "in a read-only transaction" in found.get("database writes", "it is well")
+
+
+def test_a_limit_store_that_is_away(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFOB_LIMIT_STORE", f"redis://:hunter2@127.0.0.1:{free_port()}/0")
+
+    said = doctor("--json")
+
+    found = unwell(said)
+    assert list(found) == ["limit store"]
+    assert "The limit store does not answer: Error" in found["limit store"]
+    assert "hunter2" not in said.out + said.err

@@ -14,6 +14,7 @@ from keyfob import boot
 from keyfob.cli import plain_serve, starting
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.migrations.head import HEAD
 
 COMMANDS = [
     ("serve", "--port", "0"),
@@ -52,6 +53,9 @@ def test_an_embedded_database_that_does_not_start(
         raise DevDbError("no room")
 
     monkeypatch.setattr(EmbeddedPostgres, "start", start)
+    monkeypatch.setattr(EmbeddedPostgres, "exists", lambda _: True)
+    Path(".keyfob").mkdir()
+    Path(".keyfob", "secret-key").write_text("k" * 64)
     monkeypatch.setenv("KEYFOB_LOG_LEVEL", "error")
 
     said = keyfob_alone(*command)
@@ -104,7 +108,11 @@ def test_a_migration_that_fails(
     monkeypatch.setattr(boot, "migrate", fail)
     monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
 
-    assert keyfob(*command).refusal.endswith("permission denied for schema public")
+    said = keyfob(*command)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[-1].endswith("permission denied for schema public")
+    assert "Traceback" not in said.err
 
 
 @pytest.mark.parametrize(
@@ -196,7 +204,7 @@ def test_a_data_folder_that_cannot_be_written(
     (tmp_path / "file").touch()
     monkeypatch.setenv("KEYFOB_DATA_DIR", str(tmp_path / "file" / "data"))
 
-    refusal = keyfob_alone("doctor").refusal
+    refusal = keyfob_alone("serve", "--port", "0").refusal
 
     assert refusal.startswith("KEYFOB_DATA_DIR: ")
     assert refusal.endswith("Not a directory")
@@ -208,7 +216,7 @@ def test_a_full_disk(keyfob_alone: Run, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("os.fsync", full)
 
-    said = keyfob_alone("migrate")
+    said = keyfob_alone("serve", "--port", "0")
 
     assert said.refusal.endswith("secret-key: No space left on device")
     assert list(Path(".keyfob").iterdir()) == []
@@ -223,3 +231,18 @@ def test_json_is_the_only_thing_on_standard_output(
     said = keyfob("users", "create", "ada@example.com", "--json")
 
     assert list(json.loads(said.out)) == ["id", "email", "role", "password"]
+
+
+def test_a_start_logs_that_it_migrates(
+    keyfob: Run, monkeypatch: pytest.MonkeyPatch, unmigrated_dsn: str
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
+    monkeypatch.setenv("KEYFOB_ADMIN_EMAIL", "nobody")  # stops it when that is done
+
+    said = keyfob("serve", "--port", "0")
+
+    events = [json.loads(line) for line in said.err.splitlines()[:-1]]
+    assert [(event["event"], event["to"]) for event in events] == [
+        ("migrating", HEAD),
+        ("migrated", HEAD),
+    ]

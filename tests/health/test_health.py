@@ -9,11 +9,11 @@ from tests.fixtures.world import World
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.health.service import Health, Readiness
+from keyfob.health.service import Health
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
-ALL_WELL = {"database": True, "migrations": True, "revocation_feed": True}
+ALL_WELL = {"database": True, "migrations": True, "writes": True, "revocation_feed": True}
 
 
 async def test_a_live_process_says_so_to_anybody(world: World) -> None:
@@ -77,21 +77,33 @@ async def test_a_cut_feed_makes_unready(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "well"), [("0000", False), (HEAD, True), ("9999", True), (None, False)]
+    ("version", "keeps", "well"),
+    [
+        ("0001", None, False),
+        (HEAD, None, True),
+        ("9999", HEAD, True),
+        ("9999", "9999", False),
+        ("9999", None, False),
+        ("none", None, False),
+        (None, None, False),
+    ],
 )
-async def test_a_schema_behind_makes_unready_and_one_ahead_does_not(
-    db: Database, version: str | None, well: bool
+async def test_a_schema_behind_makes_unready_and_one_ahead_that_keeps_us_does_not(
+    db: Database, version: str | None, keeps: str | None, well: bool
 ) -> None:
     feed = Feed("postgresql://nobody@localhost/none", timeout=1)
     feed.is_live = True
     await db.execute("UPDATE alembic_version SET version_num = coalesce($1, 'none')", version)
+    await db.execute("INSERT INTO schema_revisions SELECT '9999', $1 WHERE $1 <> ''", keeps)
     if version is None:
         await db.execute("ALTER TABLE alembic_version RENAME TO elsewhere")
     try:
-        assert await Health(db, feed, HEAD).check() == Readiness(True, well, True)
+        found = await Health(db, feed, {}).check()
+        assert found == {"database": True, "migrations": well, "revocation_feed": True}
     finally:
         if version is None:
             await db.execute("ALTER TABLE elsewhere RENAME TO alembic_version")
+        await db.execute("DELETE FROM schema_revisions WHERE revision = '9999'")
         await db.execute("UPDATE alembic_version SET version_num = $1", HEAD)
 
 
@@ -108,4 +120,5 @@ async def test_a_database_that_does_not_answer_makes_unready(
 
     for fault in (away, late):
         monkeypatch.setattr("keyfob.core.queries.find_schema_version", fault)
-        assert await Health(db, feed, HEAD).check() == Readiness(False, False, False)
+        found = await Health(db, feed, {}).check()
+        assert found == {"database": False, "migrations": False, "revocation_feed": False}

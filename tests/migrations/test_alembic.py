@@ -62,9 +62,12 @@ def test_upgrade_revision_and_downgrade(
 
 @pytest.mark.slow
 def test_the_embedded_database_where_none_is_named(alembic: Alembic, tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg] # pydantic's own
+    with complete(settings, founding=True) as running:
+        assert not asyncio.run(schema_is_current(running))
+
     alembic("upgrade", "head", KEYFOB_DATA_DIR=str(tmp_path))
 
-    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg] # pydantic's own
     with complete(settings) as running:
         assert asyncio.run(schema_is_current(running))
 
@@ -86,3 +89,13 @@ def test_what_alembic_cannot_use_is_one_line_without_a_password(
     assert says in said.stdout + said.stderr
     assert "Traceback" not in said.stdout + said.stderr
     assert "TopSecretTail" not in said.stdout + said.stderr
+
+
+@pytest.mark.slow
+def test_alembic_in_a_wrong_folder_makes_nothing_either(checkout: Path, tmp_path: Path) -> None:
+    said = run_alembic(checkout, "upgrade", "head", KEYFOB_DATA_DIR=str(tmp_path / "none"))
+
+    assert said.returncode != 0
+    assert f"none is in {tmp_path}/none" in said.stdout + said.stderr
+    assert "Traceback" not in said.stdout + said.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -15,8 +15,9 @@ from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
 from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.feed import count_listeners
-from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.problems import DatabaseUnavailable, Problem, in_one_line
 from keyfob.core.telemetry import configure_logging
+from keyfob.health.service import Health
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.mail.writing import LOCALES, WrongTemplate
@@ -82,6 +83,7 @@ def _is_for_others(settings: Settings) -> bool:
 
 async def _check_running(settings: Settings) -> list[Finding]:
     try:
+        await boot.see_that_sessions_are_kept(settings)
         current = await boot.schema_is_current(settings)
     except DatabaseUnavailable as away:
         return [_finding("database", False, f"does not answer: {away.__cause__!r}")]
@@ -95,6 +97,7 @@ async def _check_running(settings: Settings) -> list[Finding]:
         delivery: Delivery = wiring.services[Delivery]
         return [
             *findings,
+            *await _try_out(wiring),
             await _check_workers(wiring, settings),
             await _check_keys(wiring),
             await _check_audit(wiring),
@@ -103,6 +106,24 @@ async def _check_running(settings: Settings) -> list[Finding]:
             _check_templates(delivery),
             await _check_mail_server(delivery),
         ]
+
+
+async def _try_out(wiring: Wiring) -> list[Finding]:
+    """Do what requests do."""
+    health: Health = wiring.services[Health]
+    tried = await health.ask()
+    parts = {"writes": "database writes", "limit_store": "limit store"}
+    return [
+        _finding(name, tried[part] is None, _why(tried[part]))
+        for part, name in parts.items()
+        if part in tried
+    ]
+
+
+def _why(fault: object) -> str:
+    if fault is None:
+        return "can be done"
+    return in_one_line(fault) if isinstance(fault, Problem) else repr(fault)
 
 
 async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ from keyfob.cli.refusal import Refused
 from keyfob.cli.serving.listeners import CannotListen, open_listeners
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.telemetry import configure_logging
+from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.start")
@@ -42,7 +43,7 @@ def start_service(
     except CannotListen as fault:
         raise Refused(str(fault)) from None
     settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
-    with refusals(), boot.complete(settings) as complete:
+    with refusals(), boot.complete(settings, founding=True) as complete:
         asyncio.run(_prepare(complete))
 
         def greet(urls: list[str]) -> None:
@@ -52,10 +53,13 @@ def start_service(
 
 
 async def _prepare(settings: Settings) -> None:
+    await boot.see_that_sessions_are_kept(settings)
     if not await boot.schema_is_current(settings):
         if not settings.migrate_on_start:
             raise Refused(NOT_MIGRATED)
+        log.info("migrating", to=HEAD)
         await asyncio.to_thread(boot.migrate, settings)
+        log.info("migrated", to=HEAD)
     admin = await boot.prepare(settings)
     if admin:
         # At once, not with the greeting: whatever fails in between, the password was told.

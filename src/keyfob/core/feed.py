@@ -41,6 +41,7 @@ class Feed:
 
     `hear(kind, listener)` registers what to do with a notice `"kind rest"`; `reload` callables run
     after each connect and every half minute, as the backstop for a notice that never came.
+    `fault` says why it was last not live.
     """
 
     def __init__(self, dsn: str, *, timeout: float) -> None:
@@ -55,6 +56,7 @@ class Feed:
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_live = False
+        self.fault = "it was not started"
 
     def hear(self, kind: str, listener: Callable[[str], None]) -> None:
         """Call `listener` with what follows the kind, for each notice of that kind."""
@@ -103,10 +105,12 @@ class Feed:
             try:
                 await self._follow()
             except (DatabaseUnavailable, asyncpg.PostgresError) as fault:
+                self.fault = repr(fault.__cause__ or fault)
                 if self.is_live:
-                    log.warning("feed_lost", cause=repr(fault.__cause__ or fault))
+                    log.warning("feed_lost", cause=self.fault)
                     pause = 0.05
-            except Exception:
+            except Exception as fault:
+                self.fault = repr(fault)
                 # Whatever a listener raises, such as a key that cannot be opened: not ready, which
                 # is seen, and tried again. A feed that ended would be neither.
                 log.exception("feed_failed")

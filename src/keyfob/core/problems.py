@@ -34,7 +34,9 @@ def in_one_line(problem: Problem) -> str:
 
     What PostgreSQL said is in it; that never has a password in it.
     """
-    cause = " ".join((problem.detail or str(problem.__cause__ or "")).split())
+    fault = problem.__cause__
+    told = (problem.detail, str(fault) or repr(fault) if fault else None)
+    cause = " ".join(": ".join(filter(None, told)).split())
     return problem.title + (f" ({cause})" if cause else "")
 
 

@@ -20,6 +20,28 @@ async def find_schema_version(db: Executor) -> str | None:
     return await db.fetchval("SELECT version_num FROM alembic_version") if exists else None
 
 
+async def find_oldest_kept(db: Executor, revision: str) -> str | None:
+    """Return the oldest release that runs on a schema of that revision, None if it says nothing."""
+    if not await db.fetchval("SELECT to_regclass('schema_revisions') IS NOT NULL"):
+        return None
+    kept: str | None = await db.fetchval(
+        "SELECT keeps FROM schema_revisions WHERE revision = $1", revision
+    )
+    return kept
+
+
+async def read_encoding(db: Executor) -> str:
+    """Return the encoding of the database, such as UTF8."""
+    encoding: str = await db.fetchval("SELECT current_setting('server_encoding')")
+    return encoding
+
+
+async def read_session(db: Executor) -> int:
+    """Return the number of the server's session that answers."""
+    session: int = await db.fetchval("SELECT pg_backend_pid()")
+    return session
+
+
 async def count_connections(db: Executor, application_name: str) -> int:
     """Count the connections to this database that bear a name."""
     count: int = await db.fetchval(

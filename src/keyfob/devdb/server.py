@@ -50,6 +50,10 @@ class EmbeddedPostgres:
         """Where to connect: a PostgreSQL URL with the socket's folder as its host."""
         return f"postgresql://keyfob@/keyfob?host={quote(str(self._socket_dir()))}&port={PORT}"
 
+    def exists(self) -> bool:
+        """Tell whether there is a cluster in the folder."""
+        return self._cluster.exists()
+
     def is_running(self) -> bool:
         """Tell whether the server takes connections, whoever started it."""
         return self._postmaster().is_ready()

@@ -1,43 +1,82 @@
-"""What readiness means: the database answers, the schema is at head, the feed is heard."""
+"""What readiness means: what requests need was tried, a moment ago at most, and could be done."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping
 
-from keyfob.core import queries
+import asyncpg
+
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
-from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.outages import Outages
+from keyfob.core.problems import Problem
+from keyfob.health.schema import judge_schema
 
+# Seconds. Anybody may ask, as often as they like, and causes a write a second at most.
 _ANSWER_WITHIN = 2.0
+_GOOD_FOR = 1.0
+
+Trial = Callable[[], Awaitable[object]]
+Fault = BaseException | str | None
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """Each part, and whether it is well."""
-
-    database: bool
-    migrations: bool
-    revocation_feed: bool
-
-    @property
-    def is_ready(self) -> bool:
-        return self.database and self.migrations and self.revocation_feed
-
-
-@dataclass(frozen=True)
 class Health:
-    """Asks the parts."""
+    """Asks the parts: each is True where it is well.
 
-    db: Database
-    feed: Feed
-    head: str
+    Args:
+        db: the database.
+        feed: what tells of revocations.
+        trials: what is tried besides, by the name of its part. Each raises where it cannot be done.
+    """
 
-    async def check(self) -> Readiness:
-        """Return how the parts are; never raises, never takes longer than two seconds."""
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                version = await queries.find_schema_version(self.db)
-        except (DatabaseUnavailable, TimeoutError):
-            return Readiness(False, False, self.feed.is_live)
-        # A newer schema is well: the release that made it keeps the one before it running.
-        return Readiness(True, version is not None and version >= self.head, self.feed.is_live)
+    def __init__(self, db: Database, feed: Feed, trials: Mapping[str, Trial]) -> None:
+        self._db = db
+        self._feed = feed
+        self._trials = trials
+        self._outages = Outages()
+        self._faults: dict[str, Fault] = {}
+        self._good_until = 0.0
+        self._asking = asyncio.Lock()
+
+    async def check(self) -> Mapping[str, bool]:
+        """Return how the parts are; never raises. Why one is not well is in the log."""
+        async with self._asking:
+            if time.monotonic() >= self._good_until:
+                self._faults = await self.ask()
+                # Only what is well is remembered: a mend is seen at once.
+                is_well = not any(self._faults.values())
+                self._good_until = time.monotonic() + _GOOD_FOR if is_well else 0.0
+        feed = None if self._feed.is_live else self._feed.fault
+        faults = {**self._faults, "revocation_feed": feed}
+        for part, fault in faults.items():
+            if fault is not None:
+                self._outages.tell_part(part, fault)
+        return {part: fault is None for part, fault in faults.items()}
+
+    async def ask(self) -> dict[str, Fault]:
+        """Try what does not need the feed, now; return why each part is not well, None if it is."""
+        trials = {"database": self._judge_schema, **self._trials}
+        faults = await asyncio.gather(*map(_fault_of, trials.values()))
+        found: dict[str, Fault] = dict(zip(trials, faults, strict=True))
+        if isinstance(found["database"], _WrongSchema):
+            return {**found, "database": None, "migrations": str(found["database"])}
+        return {**found, "migrations": found["database"]}
+
+    async def _judge_schema(self) -> None:
+        schema = await judge_schema(self._db)
+        if not schema.is_well:
+            raise _WrongSchema(schema.says)
+
+
+class _WrongSchema(Exception):
+    """The database answers, and its schema is none that this release runs on."""
+
+
+async def _fault_of(trial: Trial) -> Fault:
+    """Try something, and return what was raised."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN):
+            await trial()
+    except (Problem, asyncpg.PostgresError, TimeoutError, _WrongSchema) as fault:
+        return fault
+    return None

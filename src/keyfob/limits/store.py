@@ -7,13 +7,14 @@ library's, and the counting is ours.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.secrets import random_text
 from keyfob.limits import queries
-from keyfob.limits.models import Tally, Window
+from keyfob.limits.models import Rule, Tally, Window
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,22 @@ class _Count(NamedTuple):
 
 def _overfull(counts: Sequence[_Count]) -> bool:
     return any(one.counted and one.tally.count > one.tally.window.amount for one in counts)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Counts once in a store, to see that it can be done; each on a row of its own."""
+
+    store: Store
+    rule: Rule = field(default_factory=lambda: Rule.parse(random_text(9), "1000000/minute"))
+
+    async def __call__(self) -> None:
+        """Count.
+
+        Raises:
+            Unavailable: the store is away, or takes no writes.
+        """
+        await self.store.count_attempt(self.rule.windows("trial"))
 
 
 def _without_one(tally: Tally) -> Tally:

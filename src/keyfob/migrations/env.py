@@ -6,19 +6,21 @@ that table wait behind it, so it waits briefly, gives up, and begins again a lit
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import CommandError
-from sqlalchemy import Connection, pool
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keyfob.core import hosts
 from keyfob.migrations.head import HEAD
+from keyfob.migrations.preflight import refuse_unfit
 from keyfob.migrations.running import BRIEF_WAITS
 
 # Two instances that start at once migrate one after the other.
@@ -38,9 +40,40 @@ def _number(_: object, __: object, directives: list[Any]) -> None:
         directive.rev_id = f"{int(HEAD) + 1:04}"
 
 
+# A revision that says nothing keeps the releases that the one before it keeps.
+_KEEP = """
+INSERT INTO schema_revisions (revision, keeps)
+SELECT :revision, coalesce(CAST(:keeps AS text),
+                           (SELECT keeps FROM schema_revisions ORDER BY revision DESC LIMIT 1),
+                           :revision)
+"""
+_FORGET = "DELETE FROM schema_revisions WHERE revision = :revision"
+
+
+def _record(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Write down which releases the revision keeps running (`keeps` in its file)."""
+    connection = ctx.connection
+    if (
+        connection is None
+        or not connection.exec_driver_sql(
+            "SELECT to_regclass('schema_revisions') IS NOT NULL"
+        ).scalar()
+    ):
+        return
+    revision = step.up_revision_id
+    connection.execute(text(_FORGET), {"revision": revision})
+    if step.is_upgrade:
+        script: Any = step.up_revision
+        keeps = getattr(script.module, "keeps", None)
+        connection.execute(text(_KEEP), {"revision": revision, "keeps": keeps})
+
+
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
+        on_version_apply=_record,
         transaction_per_migration=False,
         process_revision_directives=_number,
     )
@@ -62,6 +95,7 @@ async def _turn(dsn: str) -> AsyncIterator[None]:
     """
     guard = await _connect(dsn)
     try:
+        await refuse_unfit(guard)
         while True:
             async with guard.transaction():
                 if await _take_turn(guard):

@@ -1,22 +1,33 @@
 """`python -m keyfob.migrations.run REVISION`: what the service starts to migrate; not for people.
 
-The database is in KEYFOB_MIGRATE_DSN, so that no password stands in a list of processes.
+The database is in KEYFOB_MIGRATE_DSN, so that no password stands in a list of processes. The last
+line that it writes says what went wrong.
 """
 
 import sys
+import traceback
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 
 def main(target: str) -> None:
     """Upgrade to the target, or downgrade where it begins with a minus."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    (command.downgrade if target.startswith("-") or target == "base" else command.upgrade)(
-        config, target
-    )
+    try:
+        (command.downgrade if target.startswith("-") or target == "base" else command.upgrade)(
+            config, target
+        )
+    except (CommandError, DBAPIError, asyncpg.PostgresError, OSError) as fault:
+        traceback.print_exc()
+        # SQLAlchemy puts the statement behind what PostgreSQL said.
+        said = str(getattr(fault, "orig", fault)) or repr(fault)
+        sys.exit(" ".join(said.split()))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ async def _record_nothing(_: Tx, __: str, ___: dict[str, Any]) -> None:
     """Record nothing: for tests of the keyring alone."""
 
 
+async def was_used(db: Database) -> bool:
+    """Tell whether a database has signing keys, and so a secret key that sealed them."""
+    return await queries.exists_any(db)
+
+
 class Keyring:
     """Holds the keys in memory; no request reads them from the database."""
 

@@ -34,6 +34,13 @@ async def count_keys(db: Executor) -> tuple[int, int]:
     return counted[0], counted[1]
 
 
+async def exists_any(db: Executor) -> bool:
+    """Tell whether there is a key, of whatever age; in a database that nobody migrated, none."""
+    if not await db.fetchval("SELECT to_regclass('signing_keys') IS NOT NULL"):
+        return False
+    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM signing_keys)"))
+
+
 async def list_all_keys(db: Executor) -> list[Record]:
     """Return every key ever made, by position, without its private half."""
     return await db.fetch(

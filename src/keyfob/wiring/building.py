@@ -14,10 +14,10 @@ from keyfob.core.pagination import Cursors
 from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
 from keyfob.health.service import Health
 from keyfob.limits.service import Limits, RateLimits
+from keyfob.limits.store import PostgresStore, Trial
 from keyfob.login.notices import Notices
 from keyfob.mail.models import MAIL
 from keyfob.mail.notices import NoticeGate
-from keyfob.migrations.head import HEAD
 from keyfob.outbox.running import OutboxRunner
 from keyfob.passwords.building import PasswordRoom
 from keyfob.passwords.service import Passwords
@@ -140,6 +140,14 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
     ]
 
 
+def _trials(base: Foundations) -> dict[str, Trial]:
+    """Return what readiness tries: what requests need beside reading."""
+    trials = {"writes": Trial(PostgresStore(base.db, base.clock))}
+    if base.settings.limits == "on" and base.settings.limit_store is not None:
+        trials["limit_store"] = Trial(base.limits.store)
+    return trials
+
+
 def _measuring(passwords: PasswordRoom, db: Database) -> Callable[[], Awaitable[None]]:
     async def measure() -> None:
         HASHING_QUEUE.set(passwords.pool.queued)
@@ -158,7 +166,7 @@ def _services(base: Foundations, entering: Entering, living: Living) -> dict[Any
         **{type(service): service for room in rooms for service in room},
         Authenticator: base.authenticator,
         Cursors: Cursors(base.secrets.derive("cursors")),
-        Health: Health(base.db, base.feed, HEAD),
+        Health: Health(base.db, base.feed, _trials(base)),
         Passwords: base.passwords.service,
         RateLimits: base.limits.rates,
         StepUp: mfa.step_up,

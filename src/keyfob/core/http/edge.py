@@ -15,6 +15,7 @@ from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.origin import Network, is_trusted, parse_address
+from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import REQUESTS, set_request_id
@@ -53,6 +54,7 @@ class Edge:
         self._always = [*always_sent(hsts=hsts), *self._cors.always]
         self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
         self._hot = hot
+        self._outages = Outages()
         self._observers: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +126,8 @@ class Edge:
         return bare
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        if status == 503 and "problem" in scope:
+            self._outages.tell_problem(scope["problem"])
         route = scope.get("route")
         path: str = getattr(route, "path", "unmatched")
         key = (path, scope["method"] if route and status != 405 else "ANY", status)
@@ -176,6 +180,7 @@ class _Answer:
 
     async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         """Answer a refusal, unless an answer is already under way."""
+        scope["problem"] = problem
         if self.status == 0:
             await render_problem(problem)(scope, receive, self.send)
 

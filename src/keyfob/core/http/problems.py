@@ -60,10 +60,11 @@ def render_problem(problem: Problem) -> Response:
     )
 
 
-async def on_problem(_: Request, problem: Exception) -> Response:
-    """Answer a refusal that a route raised."""
+async def on_problem(request: Request, problem: Exception) -> Response:
+    """Answer a refusal that a route raised; the edge is told why."""
     if not isinstance(problem, Problem):
         raise problem
+    request.scope["problem"] = problem
     return render_problem(problem)
 
 

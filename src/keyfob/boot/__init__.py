@@ -1,0 +1,25 @@
+"""From what was configured to what can run: the secret key, the database, the schema, the admin."""
+
+from keyfob.boot.database import (
+    CannotMigrate,
+    database_of,
+    migrate,
+    schema_is_current,
+    see_that_sessions_are_kept,
+)
+from keyfob.boot.secret_key import resolve_secret_key
+from keyfob.boot.starting import complete, open_keys, prepare, services_of, told_as
+
+__all__ = [
+    "CannotMigrate",
+    "complete",
+    "database_of",
+    "migrate",
+    "open_keys",
+    "prepare",
+    "resolve_secret_key",
+    "schema_is_current",
+    "see_that_sessions_are_kept",
+    "services_of",
+    "told_as",
+]

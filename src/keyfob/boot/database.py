@@ -1,0 +1,165 @@
+"""The database: found or started, looked at before it is used, and brought to the newest schema."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+
+from keyfob.core import queries
+from keyfob.core.database import Database
+from keyfob.core.hosts import CannotConnect
+from keyfob.core.problems import DatabaseUnavailable
+from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.health.schema import judge_schema
+from keyfob.settings import Settings, WrongSetting
+
+ONLY_SERVE = (
+    "(KEYFOB_DATA_DIR); only `keyfob serve` makes one. Run this where the service runs, with its "
+    "settings"
+)
+_LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+_FORGETFUL_POOLER = (
+    "KEYFOB_DATABASE_POOLER: should be transaction: what stands at KEYFOB_DATABASE_URL does not "
+    "keep prepared statements (PgBouncer does from 1.21, with max_prepared_statements)"
+)
+_UNTOLD_POOLER = (
+    "KEYFOB_DATABASE_POOLER: should be transaction, or prepared: a pooler stands at "
+    "KEYFOB_DATABASE_URL, and hands each transaction another session"
+)
+
+
+class CannotMigrate(Exception):
+    """The migration failed; the message is what Alembic said last."""
+
+
+def expect_database(settings: Settings) -> None:
+    """See that a database is configured, or in the data folder.
+
+    Raises:
+        WrongSetting: there is none; the message says where it was looked for.
+    """
+    if settings.database_url is None and not EmbeddedPostgres(settings.data_dir).exists():
+        raise WrongSetting(
+            "there is no database: KEYFOB_DATABASE_URL is not set, and none is in "
+            f"{settings.data_dir.absolute()} {ONLY_SERVE}"
+        )
+
+
+@contextmanager
+def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
+    """Give the URL of the database that the settings name, the embedded one running.
+
+    Args:
+        settings: where to look.
+        founding: whether the embedded one, and its folder, are made where there are none.
+
+    Raises:
+        WrongSetting: there is none, or its folder cannot be made.
+        DevDbError: the embedded database does not start.
+    """
+    if settings.database_url is not None:
+        yield settings.dsn
+        return
+    if not founding:
+        expect_database(settings)
+    embedded = EmbeddedPostgres(settings.data_dir)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+async def schema_is_current(settings: Settings) -> bool:
+    """Tell whether the schema is at head, or newer and of a release that keeps this one running.
+
+    Raises:
+        WrongSetting: this is no database that Keyfob can work with, or its schema is of a release
+            that says nothing of this one.
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with _looked_at(settings) as db:
+        encoding = await queries.read_encoding(db)
+        if encoding != "UTF8":
+            raise WrongSetting(
+                f"KEYFOB_DATABASE_URL: the database is in {encoding} and should be in UTF8: "
+                "CREATE DATABASE keyfob TEMPLATE template0 ENCODING 'UTF8'"
+            )
+        schema = await judge_schema(db)
+    if schema.state == "unknown":
+        raise WrongSetting(schema.says)
+    return schema.is_well
+
+
+async def see_that_sessions_are_kept(settings: Settings) -> None:
+    """See that what stands at the URL is what KEYFOB_DATABASE_POOLER says.
+
+    A session of the server's that a second connection gets while the first is at rest is one that
+    a pooler hands out anew to each transaction. It must keep what was prepared, or be known to us.
+
+    Raises:
+        WrongSetting: it is not.
+        DatabaseUnavailable: the database does not answer.
+    """
+    if settings.database_pooler == "transaction":
+        return
+    async with _looked_at(settings) as db, db.connection() as first:
+        session = await queries.read_session(first)
+        async with db.begin() as second:
+            shared = session == await queries.read_session(second)
+            if shared and settings.database_pooler == "none":
+                raise WrongSetting(_UNTOLD_POOLER)
+            if shared:
+                await queries.read_session(first)
+
+
+@asynccontextmanager
+async def _looked_at(settings: Settings) -> AsyncIterator[Database]:
+    """Lend a small pool, and say in the words of the settings why it cannot be used."""
+    db = Database(settings.dsn, pool_size=2, pooler=settings.database_pooler)
+    await db.open()
+    try:
+        yield db
+    except DatabaseUnavailable as away:
+        if wrong := _wrong_setting(settings, away.__cause__):
+            raise WrongSetting(wrong) from None
+        raise
+    finally:
+        await db.close()
+
+
+def _wrong_setting(settings: Settings, cause: BaseException | None) -> str | None:
+    untold = settings.database_pooler == "none"
+    if isinstance(cause, CannotConnect):
+        return f"KEYFOB_DATABASE_URL: {cause}"
+    if isinstance(cause, _LOST_STATEMENT):
+        return _UNTOLD_POOLER if untold else _FORGETFUL_POOLER
+    # PgBouncer's word for what asyncpg may ask of a session that is its own.
+    if untold and "unsupported startup parameter" in str(cause):
+        return _UNTOLD_POOLER
+    return None
+
+
+def migrate(settings: Settings, target: str = "head") -> None:
+    """Bring the schema to a revision, in a process of its own: a worker never holds SQLAlchemy.
+
+    Raises:
+        CannotMigrate: with what went wrong.
+    """
+    done = subprocess.run(  # noqa: S603 - our own program, no shell
+        [sys.executable, "-m", "keyfob.migrations.run", target],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "KEYFOB_MIGRATE_DSN": settings.direct_dsn,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        # The last line is the fault, unless SQLAlchemy adds where to read about it.
+        said = [line for line in done.stderr.splitlines() if line and not line.startswith("(Back")]
+        raise CannotMigrate(f"the migration failed: {said[-1] if said else done.returncode}")

@@ -1,0 +1,130 @@
+"""From complete settings to services that can run, and their first administrator."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+from pydantic import SecretStr
+
+from keyfob.admin.authority import Actor
+from keyfob.admin.service import Administration
+from keyfob.boot.database import CannotMigrate, database_of, expect_database
+from keyfob.boot.secret_key import resolve_secret_key
+from keyfob.core import queries
+from keyfob.core.authority import Role
+from keyfob.core.clock import Clock
+from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.secrets import random_text
+from keyfob.devdb.errors import DevDbError
+from keyfob.passwords.errors import WeakPassword
+from keyfob.settings import Settings, WrongSetting
+from keyfob.tokens.keyring import Keyring
+from keyfob.users.email import Email
+from keyfob.users.errors import EmailTaken
+from keyfob.wiring import Wiring, build
+
+log = structlog.get_logger("keyfob.boot")
+
+
+@contextmanager
+def told_as(kind: type[Exception]) -> Iterator[None]:
+    """Raise what stops a start as an exception of `kind`, with one line for the operator."""
+    try:
+        yield
+    except (WrongSetting, DevDbError, CannotMigrate) as fault:
+        raise kind(str(fault)) from None
+
+
+@contextmanager
+def complete(settings: Settings, *, founding: bool = False) -> Iterator[Settings]:
+    """Give the settings a secret key and a database, the embedded one where none is configured.
+
+    Args:
+        settings: as configured.
+        founding: whether a data folder, a key and a database are made where there are none. Only
+            the service itself does that: a command in a wrong folder would find an empty one.
+
+    Raises:
+        WrongSetting: there is no database or no key, or a database of one's own needs a key of
+            one's own.
+        DevDbError: the embedded database does not start.
+    """
+    if not founding:
+        expect_database(settings)
+    key = SecretStr(resolve_secret_key(settings, founding=founding))
+    with database_of(settings, founding=founding) as dsn:
+        yield settings.model_copy(update={"secret_key": key, "database_url": SecretStr(dsn)})
+
+
+@asynccontextmanager
+async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
+    """Lend every service of complete settings, without what runs beside requests.
+
+    Raises:
+        WrongSetting: a value cannot be used.
+        DatabaseUnavailable: the database does not answer.
+    """
+    clock = Clock()
+    wiring = build(settings, clock)
+    await wiring.db.open()
+    try:
+        asked = time.monotonic()
+        clock.follow(await queries.read_time(wiring.db), time.monotonic() - asked)
+        yield wiring
+    finally:
+        await wiring.passwords.close()
+        await wiring.limits.close()
+        await wiring.db.close()
+
+
+async def open_keys(keyring: Keyring) -> None:
+    """See that the secret key is the one that this database was used with.
+
+    Raises:
+        WrongSetting: it is not. To go on would mix what two keys sealed, and break the audit chain.
+    """
+    try:
+        await keyring.load()
+    except CannotDecrypt as fault:
+        raise WrongSetting(
+            "KEYFOB_SECRET_KEY: should be the key that this database was used with, or have it "
+            f"after a comma; a signing key cannot be opened: {fault}"
+        ) from None
+
+
+async def prepare(settings: Settings) -> tuple[str, str | None] | None:
+    """See that the signing keys open, and make the first administrator if there is none.
+
+    Returns the administrator's address, and the password if it was made here.
+
+    Raises:
+        WrongSetting: the secret key is another one, or the administrator's address or password
+            cannot be used.
+    """
+    async with services_of(settings) as wiring:
+        await open_keys(wiring.keyring)
+        return await _make_first_admin(settings, wiring.services[Administration])
+
+
+async def _make_first_admin(
+    settings: Settings, administration: Administration
+) -> tuple[str, str | None] | None:
+    if await administration.users.has_admin():
+        return None
+    try:
+        email = Email.parse(settings.admin_email)
+    except ValueError as fault:
+        raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {fault}") from None
+    made = None if settings.admin_password else random_text(15)
+    password = settings.admin_password or SecretStr(made or "")
+    try:
+        await administration.create(Actor(None), email, password, role=Role.ADMIN)
+    except WeakPassword as weak:
+        raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
+    except EmailTaken:
+        # Of two instances that start at once, one makes the account.
+        if not await administration.users.has_admin():
+            log.warning("no_admin", cause="the account of KEYFOB_ADMIN_EMAIL has another role")
+        return None
+    return email.typed, made

@@ -1,0 +1,42 @@
+"""What is away, written down once a minute: enough to know it, too little to drown in it."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from keyfob.core.problems import Problem, in_one_line
+
+log = structlog.get_logger("keyfob.outages")
+
+_EVERY = 60.0  # seconds
+
+# A kind is a part and the class of a fault: few. Beyond this, something is wrong with that.
+_MOST_KINDS = 200
+
+
+class Outages:
+    """Logs the cause of each kind of outage, once a minute for each kind."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._told: dict[tuple[str, str], float] = {}
+
+    def tell_problem(self, problem: Problem) -> None:
+        """Log why requests are refused with a 503."""
+        cause = problem.__cause__
+        if self._is_due(problem.code, type(cause or problem).__name__):
+            log.warning("unavailable", problem=problem.code, cause=in_one_line(problem))
+
+    def tell_part(self, part: str, fault: BaseException | str) -> None:
+        """Log why a part is not ready."""
+        if self._is_due(part, type(fault).__name__):
+            cause = in_one_line(fault) if isinstance(fault, Problem) else str(fault) or repr(fault)
+            log.warning("not_ready", part=part, cause=cause)
+
+    def _is_due(self, part: str, kind: str) -> bool:
+        now, key = self._now(), (part, kind)
+        if now - self._told.get(key, -_EVERY) < _EVERY or len(self._told) >= _MOST_KINDS:
+            return False
+        self._told[key] = now
+        return True
