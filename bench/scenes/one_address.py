@@ -25,7 +25,7 @@ _MORE_ROOM = 100_000
 _SHIPPED = {
     name: str(info.default)
     for name, info in Settings.model_fields.items()
-    if name.startswith("limit_") and name not in {"limit_store", "limit_mail"}
+    if name.startswith("limit_") and name not in {"limit_store", "limit_mail", "limit_notices"}
 }
 _TABLES = "FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 
