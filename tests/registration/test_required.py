@@ -490,3 +490,36 @@ async def test_others_who_fail_keep_out_nobody_who_has_the_link_and_the_password
 
         assert (await confirm_email(world, token, "a wrong one")).status_code == 401
         assert (await confirm_email(world, token, PASSWORD)).status_code == 200
+
+
+async def test_a_waiting_sign_up_gives_way_to_an_account_that_an_administrator_moves_there(
+    mailbox: Mailbox, world: World
+) -> None:
+    root = await world.make_admin()
+    await sign_up(world, password="the attacker's own")
+    of_attacker = await token_from(mailbox, subject=CONFIRM)
+    waiting = await world.db.fetchval("SELECT id FROM users WHERE email_normal = $1", ADA)
+    user_id = await world.make_user("old@example.com")
+
+    moved = await world.api.patch(
+        f"/admin/users/{user_id}", json={"email": ADA}, headers=root.headers
+    )
+
+    assert moved.status_code == 200
+    assert (await confirm_email(world, of_attacker)).json()["code"] == "invalid_link"
+    event = (await world.audit_log())[-1]
+    assert event["new_values"]["replaced_sign_up"] == str(waiting)
+    assert await world.db.fetchval("SELECT count(*) FROM users") == 2
+
+
+async def test_an_account_that_somebody_signed_in_to_gives_way_to_nobody(
+    world: World, settings: Settings, clock: MovableClock
+) -> None:
+    """It was made before the switch; an administrator invites it instead."""
+    root = await world.make_admin()
+    async with World(settings.model_copy(update={"verify_email": "off"}), clock) as off:
+        SignedIn.of(await sign_up(off))
+
+    made = await world.api.post("/admin/users", json={"email": ADA}, headers=root.headers)
+
+    assert (made.status_code, made.json()["code"]) == (409, "email_taken")

@@ -23,6 +23,10 @@ class ExportedAccount(BaseModel):
     email: Annotated[str, Field(description="As it was typed")]
     email_normal: Annotated[str, Field(description="As it is compared")]
     email_verified_at: datetime | None
+    first_proven_at: Annotated[
+        datetime | None, Field(description="When an address of the account was first proven")
+    ]
+    registered_itself: Annotated[bool, Field(description="Nobody else made the account")]
     name: str | None
     role: Role
     status: Status

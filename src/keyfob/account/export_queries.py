@@ -12,7 +12,8 @@ async def find_person(tx: Tx, user_id: UUID) -> Record | None:
     """Return the account with its activity."""
     return await tx.fetchrow(
         """
-        SELECT u.id, u.email, u.email_normal, u.email_verified_at, u.name, u.role, u.status,
+        SELECT u.id, u.email, u.email_normal, u.email_verified_at, u.first_proven_at,
+               u.registered_itself, u.name, u.role, u.status,
                u.locale, u.timezone, u.created_at, u.updated_at, u.erase_at,
                u.password_hash IS NOT NULL AS has_password, u.must_change_password,
                NULLIF(a.last_active_at, '-infinity') AS last_active_at,
