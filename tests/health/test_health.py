@@ -3,6 +3,7 @@
 import ipaddress
 
 import pytest
+from tests.fixtures.asgi import call_raw
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World
 
@@ -13,7 +14,13 @@ from keyfob.health.service import Health
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
-ALL_WELL = {"database": True, "migrations": True, "writes": True, "revocation_feed": True}
+ALL_WELL = {
+    "database": True,
+    "migrations": True,
+    "writes": True,
+    "revocation_feed": True,
+    "staying": True,
+}
 
 
 async def test_a_live_process_says_so_to_anybody(world: World) -> None:
@@ -122,3 +129,15 @@ async def test_a_database_that_does_not_answer_makes_unready(
         monkeypatch.setattr("keyfob.core.queries.find_schema_version", fault)
         found = await Health(db, feed, {}).check()
         assert found == {"database": False, "migrations": False, "revocation_feed": False}
+
+
+async def test_a_worker_that_is_about_to_stop_is_not_ready(world: World) -> None:
+    for state, status in (({}, 200), ({"leaving": True}, 503)):
+        answer = await call_raw(world, "GET", "/health/ready", client="127.0.0.1", state=state)
+        assert answer.status == status
+        assert answer.json() == {
+            "status": "ready" if status == 200 else "not_ready",
+            "checks": {**ALL_WELL, "staying": status == 200},
+        }
+        other = await call_raw(world, "GET", "/health/live", state=state)
+        assert other.status == 200

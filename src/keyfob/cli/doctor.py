@@ -74,11 +74,14 @@ def _check_issuer(settings: Settings) -> Finding:
 
 def _is_for_others(settings: Settings) -> bool:
     """Tell whether it is served beyond this machine: by its address, or behind a proxy."""
+    return not all(map(_is_here, settings.hosts)) or bool(settings.trusted_proxies)
+
+
+def _is_here(host: str) -> bool:
     try:
-        is_loopback = ip_address(settings.host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        is_loopback = settings.host == "localhost"
-    return not is_loopback or bool(settings.trusted_proxies)
+        return host == "localhost"
 
 
 async def _check_running(settings: Settings) -> list[Finding]:

@@ -4,13 +4,14 @@ import asyncio
 import re
 import signal
 import sys
+from collections.abc import Sequence
 
 import structlog
 
 from keyfob import boot
 from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.refusal import Refused
-from keyfob.cli.serving.listeners import CannotListen, open_listeners
+from keyfob.cli.serving.listeners import CannotListen, open_listeners, port_of
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.telemetry import configure_logging
 from keyfob.migrations.head import HEAD
@@ -39,15 +40,15 @@ def start_service(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         # First of all: a port that is taken should not cost a migration.
-        listeners = open_listeners(settings.host, settings.port)
+        listeners = open_listeners(settings.hosts, settings.port)
     except CannotListen as fault:
         raise Refused(str(fault)) from None
-    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
+    settings = settings.model_copy(update={"port": port_of(listeners) or settings.port})
     with refusals(), boot.complete(settings, founding=True) as complete:
         asyncio.run(_prepare(complete))
 
         def greet(urls: list[str]) -> None:
-            _say(_greeting(complete, urls[0]))
+            _say(_greeting(complete, urls))
 
         return serve_until_stopped(complete, greet, sockets=listeners)
 
@@ -68,7 +69,10 @@ async def _prepare(settings: Settings) -> None:
         _say(f"\nFirst administrator: {email}, {told}")
 
 
-def _greeting(settings: Settings, url: str) -> str:
+def _greeting(settings: Settings, urls: Sequence[str]) -> str:
+    url = next((url for url in urls if url.startswith("http")), None)
+    if url is None:
+        return f"\nKeyfob serves on {urls[0]}, below {settings.root_path}/\n"
     base = _HERE.sub("//localhost:", url) + settings.root_path
     lines = ["", f"Keyfob serves on {base}/"]
     if settings.docs:

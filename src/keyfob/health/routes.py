@@ -70,14 +70,15 @@ async def ready(
     request: Request, response: Response, health: Annotated[Health, Provided(Health)]
 ) -> ReadinessOut:
     """Answer 200 if requests can be served, else 503: a failure here means send them elsewhere."""
-    checks = await health.check()
+    staying = not request.scope.get("state", {}).get("leaving", False)  # the server's word
+    checks = {**await health.check(), "staying": staying}
     is_ready = all(checks.values())
     if not is_ready:
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     return ReadinessOut(
         status="ready" if is_ready else "not_ready",
-        checks=dict(checks) if _may_know(request) else None,
+        checks=checks if _may_know(request) else None,
     )
 
 

@@ -67,7 +67,7 @@ class Settings(
     @property
     def hosts(self) -> list[str]:
         """Where to listen: addresses, names of hosts, and `unix:` with a path."""
-        return [host.strip() for host in self.host.split(",")]
+        return [host.strip() for host in self.host.split(",") if host.strip()]
 
     @property
     def listens_on_socket(self) -> bool:

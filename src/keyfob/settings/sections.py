@@ -34,6 +34,12 @@ def _web_address(value: str | None) -> str | None:
     return value
 
 
+def _some_host(value: str) -> str:
+    if not value.replace(",", "").strip():
+        raise ValueError('should name an address, such as "127.0.0.1"')
+    return value
+
+
 def _root_path(value: str) -> str:
     value = value.rstrip("/")
     if value and not value.startswith("/"):
@@ -74,7 +80,11 @@ Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
 class ServerSettings(BaseModel):
     """Where and how the service listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on")
+    host: Annotated[str, AfterValidator(_some_host)] = Field(
+        "127.0.0.1",
+        description="Addresses to listen on, with commas: 0.0.0.0 (all of IPv4), :: (all of IPv6),"
+        " * (both), names, unix:/path",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system pick")
     workers: int = Field(1, ge=1, le=64, description="Worker processes")
     root_path: Annotated[str, AfterValidator(_root_path)] = Field(
@@ -96,6 +106,12 @@ class ServerSettings(BaseModel):
     request_timeout: Seconds = Field(10, description="Seconds within which a request must arrive")
     max_connections: int = Field(4096, ge=8, description="Open connections per worker")
     shutdown_grace: Seconds = Field(20, description="Seconds that requests in flight get at a stop")
+    drain_delay: int = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="Seconds to go on after SIGTERM, saying not ready, so that balancers look away",
+    )
     docs: bool = Field(True, description="Serve Swagger UI at /docs")
     redoc: bool = Field(True, description="Serve ReDoc at /redoc")
     openapi: bool = Field(True, description="Serve the schema at /openapi.json")

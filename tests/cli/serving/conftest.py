@@ -133,7 +133,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
             )
         started.append(process)
         urls = json.loads(process.stdout.readline()) if wait and process.stdout else [""]
-        return Service(process, urls[0], folder)
+        url = next((url for url in urls if url.startswith("http")), "")
+        return Service(process, url, folder)
 
     yield start_service
     for process in started:

@@ -118,6 +118,8 @@ def _tell(scope: dict[str, Any], body: bytes) -> bytes:
         "method": scope["method"],
         "path": scope["path"],
         "body": len(body),
+        "client": scope["client"],
+        "leaving": scope["state"].get("leaving", False),
         "headers": [name.decode() for name, _ in scope["headers"]],
     }
     return json.dumps(told).encode()

@@ -1,7 +1,9 @@
 import socket
+import stat
+from pathlib import Path
 
 import pytest
-from tests.cli.serving.conftest import Start
+from tests.cli.serving.conftest import Start, closes_within
 
 from keyfob.cli.serving.listeners import CannotListen, open_listeners, urls_of
 
@@ -10,12 +12,12 @@ def test_a_taken_port_is_named(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(CannotListen, match=f"port {port} is taken"):
-            open_listeners("127.0.0.1", port)
+            open_listeners(["127.0.0.1"], port)
         assert start(wait=False, port=port).process.wait(timeout=20) == 1
 
 
 def test_port_zero_is_one_port_on_every_address_of_a_host() -> None:
-    listeners = open_listeners("localhost", 0)
+    listeners = open_listeners(["localhost"], 0)
 
     assert len({listener.getsockname()[1] for listener in listeners}) == 1
     for listener in listeners:
@@ -24,7 +26,7 @@ def test_port_zero_is_one_port_on_every_address_of_a_host() -> None:
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 def test_an_address_of_six_is_bracketed() -> None:
-    [listener] = open_listeners("::1", 0)
+    [listener] = open_listeners(["::1"], 0)
     with listener:
         assert urls_of([listener]) == [f"http://[::1]:{listener.getsockname()[1]}"]
 
@@ -32,4 +34,82 @@ def test_an_address_of_six_is_bracketed() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "x" * 64 + ".example"])
 def test_an_address_of_another_machine_is_refused(host: str) -> None:
     with pytest.raises(CannotListen, match="is not an address of this machine"):
-        open_listeners(host, 0)
+        open_listeners([host], 0)
+
+
+CLOSE = b"GET /over HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def ask_at(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(path))
+        connection.sendall(CLOSE)
+        return closes_within(connection, 10)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["127.0.0.1,::1", " ::1 , 127.0.0.1 ", "0.0.0.0,::", "*"])
+def test_it_listens_on_both_families_of_addresses(start: Start, host: str) -> None:
+    service = start(host=host)
+
+    for address in ("127.0.0.1", "::1"):
+        with socket.create_connection((address, service.port), timeout=20) as connection:
+            connection.sendall(CLOSE)
+            assert closes_within(connection, 10).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_address_given_twice_is_listened_on_once() -> None:
+    [listener] = open_listeners(["127.0.0.1", "127.0.0.1"], 0)
+    listener.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_listens_on_a_unix_socket(start: Start, tmp_path: Path, workers: int) -> None:
+    path = tmp_path / "keyfob.sock"
+    service = start(host=f"unix:{path},127.0.0.1", workers=workers)
+
+    said = ask_at(path)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b'"client": null' in said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660  # whoever opens it is believed as a proxy
+    assert service.ask("/too")["path"] == "/too"
+    assert service.stop() == 0
+
+
+def test_the_socket_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "keyfob.sock"
+    for _ in range(2):
+        [listener] = open_listeners([f"unix:{path}"], 0)
+        assert urls_of([listener]) == [f"unix:{path}"]
+        listener.close()  # and the file stays
+
+
+def test_a_socket_that_somebody_listens_on_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "keyfob.sock"
+    [listener] = open_listeners([f"unix:{path}"], 0)
+    with listener, pytest.raises(CannotListen, match=r"keyfob\.sock is taken"):
+        open_listeners([f"unix:{path}"], 0)
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+
+    with pytest.raises(CannotListen, match="precious is no socket"):
+        open_listeners([f"unix:{path}"], 0)
+    assert path.read_text() == "data"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("nowhere/keyfob.sock", "No such file or directory"),
+        ("x" * 200, "too long"),
+        ("", "names no file"),
+    ],
+)
+def test_a_place_where_no_socket_can_be_is_named(tmp_path: Path, path: str, why: str) -> None:
+    where = f"{tmp_path}/{path}" if path else ""
+    with pytest.raises(CannotListen, match=why):
+        open_listeners([f"unix:{where}"], 0)

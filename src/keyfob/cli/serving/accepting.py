@@ -24,6 +24,9 @@ _LARGEST_TURN = 64
 
 _GONE = 2**32 - 1
 
+# What a supervisor says to its workers when a stop is near.
+LEAVING = b"-"
+
 
 class Ledger:
     """How many connections each worker holds, in memory that they share by a file descriptor."""

@@ -2,11 +2,19 @@
 
 import contextlib
 import errno
+import os
 import socket
+import stat
 from collections.abc import Sequence
+from pathlib import Path
 
 # Connections that may wait to be accepted; the system may cap it lower.
 BACKLOG = 2048
+
+# Whoever may open a unix socket is believed as a proxy: the owner, and a group that both are in.
+_SOCKET_MODE = 0o660
+
+_UNIX = "unix:"
 
 Address = tuple[socket.AddressFamily, str]
 
@@ -15,21 +23,26 @@ class CannotListen(Exception):
     """The address cannot be listened on; the message says why, in words for the operator."""
 
 
-def open_listeners(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; with port 0, on one port that the system picks.
+def open_listeners(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Listen on every address of some hosts; with port 0, on one port that the system picks.
+
+    A host is an address, a name, `*` for all addresses of both families, or `unix:` and a path.
 
     Raises:
         CannotListen: the port is taken, or the address is not one of this machine.
     """
     with contextlib.ExitStack() as undo:
         listeners: list[socket.socket] = []
-        for family, address in _resolve(host):
+        for family, address in _resolve_all(hosts):
             listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
             try:
-                _listen(listener, address, port)
+                if family == socket.AF_UNIX:
+                    _listen_at(listener, Path(address))
+                else:
+                    _listen(listener, address, port)
+                    port = listener.getsockname()[1]
             except OSError as fault:
-                raise CannotListen(_explain(fault, host, port)) from None
-            port = listener.getsockname()[1]
+                raise CannotListen(_explain(fault, address, port)) from None
             listeners.append(listener)
         undo.pop_all()
         return listeners
@@ -39,19 +52,37 @@ def urls_of(listeners: Sequence[socket.socket]) -> list[str]:
     """Name the addresses that listeners are reached at, such as `http://127.0.0.1:8000`."""
     urls = []
     for listener in listeners:
+        if listener.family == socket.AF_UNIX:
+            urls.append(f"{_UNIX}{listener.getsockname()}")
+            continue
         host, port = listener.getsockname()[:2]
         urls.append(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     return urls
 
 
+def port_of(listeners: Sequence[socket.socket]) -> int | None:
+    """Return the port that listeners share; None where all are unix sockets."""
+    ports = [each.getsockname()[1] for each in listeners if each.family != socket.AF_UNIX]
+    return ports[0] if ports else None
+
+
+def _resolve_all(hosts: Sequence[str]) -> list[Address]:
+    return list(dict.fromkeys(address for host in hosts for address in _resolve(host)))
+
+
 def _resolve(host: str) -> list[Address]:
+    if host.startswith(_UNIX):
+        return [(socket.AF_UNIX, host.removeprefix(_UNIX))]
     try:
         found = socket.getaddrinfo(
-            host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            None if host == "*" else host,
+            0,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
         )
     except (socket.gaierror, UnicodeError):
         raise CannotListen(f"{host} is not an address of this machine") from None
-    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+    return [(family, str(address[0])) for family, _, _, _, address in found]
 
 
 def _listen(listener: socket.socket, address: str, port: int) -> None:
@@ -63,13 +94,52 @@ def _listen(listener: socket.socket, address: str, port: int) -> None:
     listener.setblocking(False)
 
 
-def _explain(fault: OSError, host: str, port: int) -> str:
+def _listen_at(listener: socket.socket, path: Path) -> None:
+    """Listen on a unix socket. Its file stays at the end: a successor may have made it anew."""
+    if not path.name:
+        raise CannotListen(f"{_UNIX} names no file")
+    _clear(path)
+    # Before anybody can connect: the mode that the file is made with.
+    mask = os.umask(0o777 & ~_SOCKET_MODE)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a process that is gone.
+
+    Raises:
+        CannotListen: somebody listens there, or it is a file of another kind.
+    """
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise CannotListen(f"{path} is no socket; it is left alone")
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.setblocking(False)
+        try:
+            visitor.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except BlockingIOError:  # its queue is full: somebody is there
+            raise CannotListen(f"{path} is taken") from None
+        else:
+            raise CannotListen(f"{path} is taken")
+
+
+def _explain(fault: OSError, address: str, port: int) -> str:
+    if "/" in address:
+        return f"cannot listen on {_UNIX}{address}: {fault.strerror or fault}"
     match fault.errno:
         case errno.EADDRINUSE:
             return f"port {port} is taken; choose another with --port or KEYFOB_PORT"
         case errno.EACCES:
             return f"port {port} may only be opened by a privileged user"
         case errno.EADDRNOTAVAIL:
-            return f"{host} is not an address of this machine"
+            return f"{address} is not an address of this machine"
         case _:
-            return f"cannot listen on {host}:{port}: {fault.strerror}"
+            return f"cannot listen on {address}:{port}: {fault.strerror}"

@@ -6,17 +6,20 @@ import ctypes
 import functools
 import gc
 import importlib
+import math
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Generator, Sequence
+from types import FrameType
 from typing import Any
 
 import structlog
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from keyfob.cli.serving.accepting import Acceptor, Ledger
+from keyfob.cli.serving.accepting import LEAVING, Acceptor, Ledger
 from keyfob.cli.serving.connections import Bounds, Connections
 from keyfob.cli.serving.lifetime import GuardedConfig
 from keyfob.cli.serving.protocol import GuardedProtocol
@@ -51,7 +54,9 @@ def run_worker(
     workers. The listening sockets are closed.
     Returns 0, or 1 when the application did not start.
     """
-    server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger)
+    # Where there is a parent, it is the one that waits.
+    delay = settings.drain_delay if lifeline is None else 0
+    server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger, delay)
     try:
         server.run(sockets=[])  # it accepts nothing by itself
     except SystemExit:  # uvicorn's way to say that the application did not start; it is logged
@@ -116,8 +121,11 @@ class _Server(uvicorn.Server):
         on_started: Callable[[], None],
         lifeline: socket.socket | None,
         ledger: Ledger | None,
+        drain_delay: float,
     ) -> None:
         super().__init__(config)
+        self._drain_delay = drain_delay
+        self._leaves_at = math.inf
         self._settled = config
         self._guard = config.guard
         self._listeners = listeners
@@ -141,7 +149,8 @@ class _Server(uvicorn.Server):
         self._guard.draining = True
         if self._lifeline is not None:
             asyncio.get_running_loop().remove_reader(self._lifeline)
-            self._hear(self._lifeline)  # sockets that are still on their way are ours to close
+            while self._hear(self._lifeline):  # sockets that are on their way are ours to close
+                pass
         for acceptor in self._acceptors:
             await acceptor.close()
         await super().shutdown(sockets)
@@ -155,19 +164,40 @@ class _Server(uvicorn.Server):
         acceptor = Acceptor(loop, listeners, protocol, state.connections, self._ledger)
         self._acceptors.append(acceptor)
 
-    def _hear(self, lifeline: socket.socket) -> None:
-        """Take the listening sockets from the parent, or note that it is gone."""
+    def _hear(self, lifeline: socket.socket) -> bool:
+        """Take a word of the parent; False where there is none.
+
+        It brings the listening sockets, or tells that a stop is near, or that the parent is gone.
+        """
         try:
-            _, descriptors, _, _ = socket.recv_fds(lifeline, 1, _MOST_LISTENERS)
+            word, descriptors, _, _ = socket.recv_fds(lifeline, 1, _MOST_LISTENERS)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # it died with our word unread
-            descriptors = []
+            word, descriptors = b"", []
         if descriptors:
             self._accept([socket.socket(fileno=number) for number in descriptors])
+        elif word == LEAVING:
+            self._say_leaving()
         else:
             asyncio.get_running_loop().remove_reader(lifeline)
             self.should_exit = True
+            return False
+        return True
+
+    def _say_leaving(self) -> None:
+        """Let the application know, for what it says of its readiness: `scope["state"]`."""
+        self.lifespan.state["leaving"] = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self._drain_delay and math.isinf(self._leaves_at):
+            self._leaves_at = time.monotonic() + self._drain_delay
+            self._say_leaving()
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or time.monotonic() >= self._leaves_at
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from keyfob.cli.serving.accepting import Ledger
+from keyfob.cli.serving.accepting import LEAVING, Ledger
 from keyfob.cli.serving.listeners import open_listeners, urls_of
 from keyfob.cli.serving.metrics import (
     forget_process,
@@ -54,7 +54,7 @@ def serve(
         CannotListen: the address cannot be listened on.
     """
     if sockets is None:
-        sockets = open_listeners(settings.host, settings.port)
+        sockets = open_listeners(settings.hosts, settings.port)
     urls = urls_of(sockets)
     if settings.workers > 1:
         with shared_metrics(settings) as folder:
@@ -92,14 +92,16 @@ class _Supervisor:
         self._metrics = metrics
         self._stopping = asyncio.Event()
         self._running: set[Process] = set()
+        self._ready: set[socket.socket] = set()  # the lifelines of workers that serve
+        self._leaving = False
         self._ever_ready = False
         self._failures = 0
 
     async def run(self) -> int:
         """Start the workers, keep them, and stop them when told to; return the exit code."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGINT, self._stopping.set)
+        loop.add_signal_handler(signal.SIGTERM, self._leave)
         keepers = [asyncio.create_task(self._keep(slot)) for slot in range(self._settings.workers)]
         try:
             await self._stopping.wait()
@@ -107,6 +109,22 @@ class _Supervisor:
             in_time = await self._stop(keepers)
         os.close(self._ledger)
         return 0 if in_time and self._failures < _HOPELESS else 1
+
+    def _leave(self) -> None:
+        """Stop, after the delay that balancers need to look away; at once when told again."""
+        if self._leaving or not self._settings.drain_delay:
+            self._stopping.set()
+            return
+        self._leaving = True
+        for lifeline in self._ready:
+            self._say_leaving(lifeline)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._settings.drain_delay, self._stopping.set)
+
+    @staticmethod
+    def _say_leaving(lifeline: socket.socket) -> None:
+        with suppress(OSError):  # it has just died
+            lifeline.send(LEAVING)
 
     async def _keep(self, slot: int) -> None:
         """Keep one worker alive."""
@@ -136,12 +154,14 @@ class _Supervisor:
             lifeline.setblocking(False)
             ready = bool(await self._hear(lifeline))
             if ready:
+                self._ready.add(lifeline)
                 self._hand_over(lifeline)
             if ready and not self._ever_ready:
                 self._ever_ready = True
                 self._on_ready()
             code = await process.wait()
             self._running.discard(process)
+            self._ready.discard(lifeline)
         self._counts.strike_out(slot)
         if self._metrics:
             forget_process(self._metrics, process.pid)
@@ -168,6 +188,8 @@ class _Supervisor:
 
     def _hand_over(self, lifeline: socket.socket) -> None:
         """Give a worker that can drain them the listening sockets."""
+        if self._leaving:
+            self._say_leaving(lifeline)
         if not self._stopping.is_set():
             with suppress(OSError):  # it has just died
                 socket.send_fds(lifeline, [b"+"], [each.fileno() for each in self._listeners])

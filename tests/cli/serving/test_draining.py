@@ -1,0 +1,60 @@
+"""A stop that is told to wait: balancers hear of it first, and meanwhile nothing is refused."""
+
+import signal
+
+import pytest
+from tests.cli.serving.conftest import Start, closes_within, read_answer, wait_until
+
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_new_connections_are_served_until_the_delay_is_over(start: Start, workers: int) -> None:
+    service = start(workers=workers, drain_delay=3)
+    wait_until(lambda: len({service.ask()["pid"] for _ in range(20)}) == workers)
+    with service.connect() as kept:
+        kept.sendall(ASK)
+        assert b'"leaving": false' in read_answer(kept)
+
+        service.process.send_signal(signal.SIGTERM)
+
+        wait_until(lambda: service.ask()["leaving"])  # on a new connection each time
+        kept.sendall(ASK)
+        answer = read_answer(kept)
+        assert b'"leaving": true' in answer
+        assert b"connection: close" not in answer.lower()
+        told = [service.ask() for _ in range(20)]
+        assert {answer["leaving"] for answer in told} == {True}
+        assert len({answer["pid"] for answer in told}) == workers
+        assert closes_within(kept, 20) == b""  # and then it ends as ever
+    assert service.process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_waits_no_longer(start: Start, workers: int, again: int) -> None:
+    service = start(workers=workers, drain_delay=600)
+    service.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: service.ask()["leaving"])
+
+    assert service.stop(again) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_stops_it_by_hand_does_not_wait(start: Start, workers: int) -> None:
+    service = start(workers=workers, drain_delay=600)
+
+    assert service.stop(signal.SIGINT) == 0
+
+
+def test_a_worker_that_is_replaced_meanwhile_knows(start: Start) -> None:
+    service = start(workers=2, drain_delay=600)
+    service.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: service.ask()["leaving"])
+    old = {worker.pid for worker in service.workers}
+
+    service.workers[0].kill()
+
+    wait_until(lambda: service.ask()["pid"] not in old)
+    assert all(service.ask()["leaving"] for _ in range(20))
+    assert service.stop() == 0
