@@ -42,6 +42,7 @@ def test_these_are_the_commands() -> None:
         "users create",
         "users list",
         "users logout",
+        "users mark-verified",
         "users reset-factors",
         "users set-role",
         "users unblock",
