@@ -9,12 +9,12 @@ from pydantic_core import CoreSchema, core_schema
 
 # C0, DEL and C1; breaks of lines; marks that turn the direction of what follows, and so disguise
 # it. Joiners are left, for Persian and Hindi need them, and so is every kind of space.
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
-_REFUSED = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")  # half a surrogate pair is no character
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+_REFUSED = re.compile(rf"[{CONTROLS}\ud800-\udfff]")  # half a surrogate pair is no character
 
 # What the API's description says of it: not all, but in escapes that every regular expression
 # engine has, with or without Unicode.
-_TOLD = r"^[^\x00-\x1f\x7f]*$"
+TOLD = r"^[^\x00-\x1f\x7f]*$"
 
 
 class NoControlCharacters:
@@ -28,7 +28,7 @@ class NoControlCharacters:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {**handler(schema), "pattern": _TOLD}
+        return {**handler(schema), "pattern": TOLD}
 
 
 def _refuse_controls(value: object) -> object:

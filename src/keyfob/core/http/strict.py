@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from keyfob.core.problems import BadRequest, UnsupportedMediaType
+from keyfob.core.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
 _DEEPEST = 20
 # A string that never ends is one, too: looked for again from each quote, it would take minutes.
@@ -106,6 +106,8 @@ class StrictRoute(APIRoute):
             parsed = await read_json(request)
             if parsed is not None:
                 request._json = parsed  # noqa: SLF001 - Starlette's own cache, which FastAPI reads
+            elif await request.body():  # FastAPI takes a null for no body, where none is needed
+                raise InvalidInput([{"pointer": "/body", "detail": "Input should be an object"}])
             return await handle(request)
 
         return strict
