@@ -49,6 +49,11 @@ class Instance:
             "METRICS": "off",
             **settings,
         }
+        self._folder = folder
+        self._environment = bare | {
+            "PYTHONPATH": str(SOURCE),
+            **{f"KEYFOB_{key}": str(value) for key, value in given.items()},
+        }
         with self._said.open("w") as err, self._out.open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "keyfob.cli", "serve", "--port", port],
@@ -56,10 +61,18 @@ class Instance:
                 stdout=out,
                 stderr=err,
                 cwd=folder,
-                env=bare
-                | {"PYTHONPATH": str(SOURCE)}
-                | {f"KEYFOB_{key}": str(value) for key, value in given.items()},
+                env=self._environment,
             )
+
+    def keyfob(self, *arguments: str) -> None:
+        """Run another command of Keyfob beside the service."""
+        subprocess.run(
+            [sys.executable, "-m", "keyfob.cli", *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            check=True,
+            capture_output=True,
+        )
 
     @property
     def said(self) -> str:

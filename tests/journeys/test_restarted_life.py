@@ -98,8 +98,8 @@ async def signs_up_and_recovers(life: Life) -> None:
     me = {"email": ADA, "password": PASSWORD, "name": "Ada"}
     assert (await life.call("POST", "/register", me))[0] == 202
     await life.restart()
-    proof = {"token": await life.token(ADA)}
-    assert (await life.call("POST", "/verify-email/confirm", proof))[0] == 204
+    proof = {"token": await life.token(ADA), "password": PASSWORD}
+    assert (await life.call("POST", "/verify-email/confirm", proof))[0] == 200
     old = opened(await life.log_in(ADA, PASSWORD))
 
     assert (await life.call("POST", "/recover/request", {"email": ADA}))[0] == 202
