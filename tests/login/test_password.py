@@ -6,6 +6,8 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 
+from keyfob.passwords.schemes import Bcrypt
+
 
 async def test_wrong_password_is_refused_and_logged(world: World) -> None:
     await world.make_user("ada@example.com")
@@ -79,3 +81,29 @@ async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
     assert await world.db.fetchval("SELECT count(*) FROM sessions") == 0
     assert [row["reason"] for row in await world.login_log()] == ["wrong_password"]
+
+
+async def test_an_old_hash_opens_no_session_once_the_password_is_another(world: World) -> None:
+    await world.make_user()
+    dearer = Bcrypt(5).hash(PASSWORD)  # of another cost: due to be made anew at the sign-in
+    await world.db.execute("UPDATE users SET password_hash = $1", dearer)
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    async with world.db.begin() as tx:
+        await tx.execute("UPDATE users SET password_hash = $1", Bcrypt(4).hash("another one"))
+        signing_in = asyncio.create_task(world.api.post("/login", json=body))
+        await until_somebody_waits(world.db)
+
+    answer = await signing_in
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    assert await world.db.fetchval("SELECT count(*) FROM sessions") == 0
+
+
+async def test_two_first_sign_ins_at_once_with_an_old_hash_both_succeed(world: World) -> None:
+    await world.make_user()
+    await world.db.execute("UPDATE users SET password_hash = $1", Bcrypt(5).hash(PASSWORD))
+    body = {"email": "ada@example.com", "password": PASSWORD}
+
+    answers = await asyncio.gather(*(world.api.post("/login", json=body) for _ in range(2)))
+
+    assert [answer.status_code for answer in answers] == [200, 200]

@@ -42,6 +42,10 @@ class Checked(NamedTuple):
     seen: Seen
 
 
+class HashReplaced(InvalidCredentials):
+    """The hash that a password was held against is not the account's any more."""
+
+
 @dataclass(frozen=True)
 class Login:
     """Turns proof of identity into a session."""
@@ -67,6 +71,14 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
+        checked = await self._check(email, password, origin)
+        try:
+            return await self.enter(checked, origin)
+        except HashReplaced:
+            # By a twin's better hash of the same password, or by another password: look once more.
+            return await self.enter(await self._check(email, password, origin), origin)
+
+    async def _check(self, email: Email, password: SecretStr, origin: Origin) -> Checked:
         # Before any query: a refusal costs as little as it can.
         self.passwords.ensure_room(share_of(origin.address))
         user = await self.users.find_credentials(email)
@@ -77,7 +89,7 @@ class Login:
         )
         if user is None:  # pragma: no cover - nobody's password matches
             raise InvalidCredentials
-        return await self.enter(Checked(email, user, match, reservation, seen), origin)
+        return Checked(email, user, match, reservation, seen)
 
     async def enter(self, checked: Checked, origin: Origin) -> Tokens:
         """Do what follows a right password: the one door, whatever the password was asked for.
@@ -106,7 +118,7 @@ class Login:
         """
         current = await self.users.find_credentials(email)
         if current is not None:
-            if not match.new_hash and current["password_hash"] != user["password_hash"]:
+            if current["password_hash"] not in {user["password_hash"], match.new_hash}:
                 await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
                 raise InvalidCredentials
             if current["has_factor"]:
@@ -122,10 +134,12 @@ class Login:
         async with self.db.begin() as tx:
             checked: str | None = user["password_hash"]
             if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                improved = await self.users.improve_hash(
+                if not await self.users.improve_hash(
                     tx, user["id"], user["password_hash"], match.new_hash
-                )
-                checked = match.new_hash if improved else None  # the other may have been quicker
+                ):
+                    # Threat: it is another password by now, and this session would outlive it.
+                    raise HashReplaced
+                checked = match.new_hash
             tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
             if tokens is not None:
                 await self.notices.of_sign_in(
