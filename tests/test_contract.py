@@ -182,7 +182,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("POST", "/me/email"): user(202, None, *RECENT, *BODY, body="Address"),
     ("POST", "/me/email/confirm"): user(
-        204, None, "invalid_link", "email_taken", *BODY, body="Link"
+        204, None, *RECENT, "invalid_link", "email_taken", *BODY, body="Link"
     ),
     ("GET", "/me/export"): user(
         200, "Export", "unavailable", headers=frozenset({"Content-Disposition"})

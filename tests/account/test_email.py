@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
@@ -342,3 +343,20 @@ async def test_a_link_asked_for_before_a_restart_works_after_it(
     async with World(settings, clock) as after:
         (token,) = (await mailbox.next(to=DELIVERED)).tokens()
         assert (await confirm(after, ada, token)).status_code == 204
+
+
+async def test_a_change_is_not_ended_without_the_factor_that_came_after_its_beginning(
+    clock: MovableClock, world: World
+) -> None:
+    user_id = await world.make_user()
+    thief, ada = await world.log_in(), await world.log_in()
+    token = await issue(world, user_id, "thief@example.org")
+    await add_totp(world, ada, clock)
+
+    answer = await confirm(world, thief, token)
+
+    assert (answer.status_code, answer.json()["code"]) == (
+        401,
+        "insufficient_user_authentication",
+    )
+    assert await email_of(world, thief) == "ada@example.com"

@@ -96,11 +96,14 @@ class OwnEmail:
         Raises:
             InvalidLink: the token is not good, or was sent for another account.
             EmailTaken: meanwhile somebody else has registered with the address.
+            InsufficientAuthentication: a factor was added, which this session has not shown.
             Unauthenticated: as `Standing.ensure` says.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
             before = await self.standing.ensure(tx, caller)
+            # Threat: a thief's session began the change, and its owner added a factor since.
+            await self.step_up.ensure_factor(tx, caller)
             link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
             if link is None or link["user_id"] != user_id:
                 raise InvalidLink  # another's is rolled back: it was not theirs to spend

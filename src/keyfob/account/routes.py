@@ -111,7 +111,7 @@ async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailSe
     "/me/email/confirm",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_OWN, InvalidLink, EmailTaken),
+    responses=may_refuse(*_OWN, InsufficientAuthentication, InvalidLink, EmailTaken),
 )
 async def confirm_email(
     body: EmailConfirmIn, caller: CurrentCaller, origin: RequestOrigin, email: EmailService
