@@ -2,10 +2,11 @@
 """E-mail addresses: what is one, and which are the same."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from keyfob.mail.message import plain_address
 from keyfob.users.email import Email, EmailIn
 
 
@@ -103,6 +104,17 @@ def test_whatever_comes_is_parsed_or_refused_and_parsing_is_idempotent(
     assert email.normal.isascii()
     assert email.normal == email.normal.lower()
     assert email.typed.isprintable()
+
+
+@given(st.from_regex(r"[A-Za-z0-9ΑΣσςßẞÄäЖж\u0130ıﬁ]{1,6}(-[ΑΣσςßÉж]{1,4})?", fullmatch=True))
+@example("ΚΌΣΜΟΣ-ΝΈΑ")
+def test_a_mail_goes_to_the_domain_that_is_the_identity(label: str) -> None:
+    try:
+        email = Email.parse(f"anna@{label}.com")
+    except ValueError:
+        return
+
+    assert plain_address(email.typed).rpartition("@")[2] == email.normal.rpartition("@")[2]
 
 
 def test_a_parsed_one_is_taken_as_it_is() -> None:

@@ -40,9 +40,11 @@ class Email:
         if not typed.isprintable():
             raise ValueError("should have no invisible characters")
         try:
-            # Lower case and not casefold, which would make one address of "ß" and of "ss".
-            folded = unicodedata.normalize("NFKC", typed).lower()
-            local, _, domain = folded.rpartition("@")
+            local, _, domain = unicodedata.normalize("NFKC", typed).rpartition("@")
+            # The local part alone: UTS 46 folds the domain, here as where a mail is addressed.
+            # Threat: lower() gives a capital sigma at the end of a word its other form, where UTS 46
+            # does not, and those are two domains.
+            local = local.lower()
             validate_email(f"{local}@{_to_ascii(domain)}", check_deliverability=False)
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
             raise ValueError("should be an e-mail address") from None
