@@ -42,7 +42,7 @@ class Checked(NamedTuple):
     seen: Seen
 
 
-class HashReplaced(InvalidCredentials):
+class _HashReplaced(Exception):
     """The hash that a password was held against is not the account's any more."""
 
 
@@ -73,8 +73,8 @@ class Login:
         """
         checked = await self._check(email, password, origin)
         try:
-            return await self.enter(checked, origin)
-        except HashReplaced:
+            return await self._enter(checked, origin)
+        except _HashReplaced:
             # By a twin's better hash of the same password, or by another password: look once more.
             return await self.enter(await self._check(email, password, origin), origin)
 
@@ -98,6 +98,12 @@ class Login:
             MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials: as
                 `with_password` says.
         """
+        try:
+            return await self._enter(checked, origin)
+        except _HashReplaced:
+            raise InvalidCredentials from None
+
+    async def _enter(self, checked: Checked, origin: Origin) -> Tokens:
         email, user, match, reservation, seen = checked
         if user["has_factor"]:
             await self.guard.forgive(reservation)
@@ -138,7 +144,7 @@ class Login:
                     tx, user["id"], user["password_hash"], match.new_hash
                 ):
                     # Threat: it is another password by now, and this session would outlive it.
-                    raise HashReplaced
+                    raise _HashReplaced
                 checked = match.new_hash
             tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
             if tokens is not None:

@@ -42,8 +42,8 @@ class Email:
         try:
             local, _, domain = unicodedata.normalize("NFKC", typed).rpartition("@")
             # The local part alone: UTS 46 folds the domain, here as where a mail is addressed.
-            # Threat: lower() gives a capital sigma at the end of a word its other form, where UTS 46
-            # does not, and those are two domains.
+            # Threat: lower() gives a capital sigma at a word's end its other form, UTS 46 does not,
+            # and those are two domains.
             local = local.lower()
             validate_email(f"{local}@{_to_ascii(domain)}", check_deliverability=False)
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
