@@ -76,12 +76,14 @@ def _insert_session(db: Any, s: Sample) -> Awaitable[object]:
         address="192.0.2.1",
         device=_DEVICE,
         requires_verified=False,
+        password_hash=None,
+        idle_since=s.now - _HOUR,
+        most=200,
     )
 
 
-def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
-    return login.insert_login_event(
-        db,
+def _insert_login_events(db: Any, s: Sample) -> Awaitable[object]:
+    event = login.LoginEvent(
         event_id=uuid4(),
         at=s.now,
         user_id=s.session["user_id"],
@@ -92,6 +94,7 @@ def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
         device=_DEVICE,
         session_id=s.session["id"],
     )
+    return login.insert_login_events(db, event)
 
 
 def _list_login_events(db: Any, s: Sample, user_id: UUID | None) -> Awaitable[object]:
@@ -157,7 +160,7 @@ STATEMENTS: Mapping[str, Asked] = {
         lambda db, s: sessions.find_session(db, s.session["id"]),
     ),
     "end_reused_session": Asked("a stolen refresh token", False, _end_reused),
-    "insert_session": Asked("sign-in", True, _insert_session),
+    "insert_session": Asked("sign-in", False, _insert_session),
     "find_seen": Asked(
         "sign-in",
         True,
@@ -169,7 +172,22 @@ STATEMENTS: Mapping[str, Asked] = {
             since=s.now - 24 * _HOUR,
         ),
     ),
-    "insert_login_event": Asked("sign-in", True, _insert_login_event),
+    "insert_login_events": Asked("sign-in", True, _insert_login_events),
+    "end_beyond": Asked(
+        "sign-in, of who has too many sessions",
+        False,
+        lambda db, s: ending.end_beyond(
+            db,
+            s.session["user_id"],
+            now=s.now,
+            idle_since=s.now - _HOUR,
+            newest=None,
+            most=0,
+            at_most=1,
+            issued_after=s.now,
+            expires_at=s.now + _HOUR,
+        ),
+    ),
     "end_session": Asked(
         "sign-out",
         True,
@@ -234,6 +252,11 @@ STATEMENTS: Mapping[str, Asked] = {
         lambda db, s: revocations.list_revocations_since(db, revocations.NOTHING_READ, s.now),
     ),
     "update_activity": Asked("every worker, each 3 s, for a hundred sessions", False, _touch),
+    "list_crowded": Asked(
+        "every worker, each 6 h and at its start",
+        False,
+        lambda db, s: upkeep.list_crowded(db, None, 200, 100),
+    ),
     "delete_old": Asked(
         "every worker, each 10 min",
         False,

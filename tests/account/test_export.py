@@ -3,15 +3,18 @@
 import asyncio
 import gzip
 import json
+import re
 import tracemalloc
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 from tests.fixtures.asgi import call_raw
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.factors import add_totp
+from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
@@ -250,6 +253,37 @@ async def test_pages_meet_without_a_gap(
     got = await document(world, ada)
 
     assert len({login["id"] for login in got["logins"]}) == len(got["logins"]) == amount + 1
+
+
+async def test_a_page_begins_where_the_last_one_ended_and_reads_none_before(
+    settings: Settings, world: World, ada: SignedIn
+) -> None:
+    with recorded_statements() as seen:
+        (await world.api.get("/me/export", headers=ada.headers)).raise_for_status()
+    pages = [statement for statement in seen if re.search(r"LIMIT \$\d", statement)]
+
+    connection = await asyncpg.connect(settings.dsn)
+    try:
+        # As the driver's prepared statements are planned from the sixth page on.
+        await connection.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = 0")
+        plans = [await plan_of(connection, page) for page in pages]
+    finally:
+        await connection.close()
+
+    assert len(pages) == 3
+    for plan in plans:
+        assert re.search(r"Index Cond: .*(\(id > |ROW\(at, id\) < |\(\"?position\"? < )", plan), (
+            plan
+        )
+
+
+async def plan_of(connection: asyncpg.Connection, statement: str) -> str:
+    await connection.execute(f"PREPARE page AS {statement}")
+    try:
+        nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d", statement))))
+        return "\n".join(r[0] for r in await connection.fetch(f"EXPLAIN EXECUTE page({nothing})"))
+    finally:
+        await connection.execute("DEALLOCATE page")
 
 
 async def test_it_is_of_one_moment(

@@ -12,7 +12,7 @@ from tests.fixtures.revoked import refuses_within_a_second
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.sessions import subjects
+from keyfob.core import batches
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 
@@ -153,7 +153,7 @@ def without_generation(world: World, ada: SignedIn) -> SignedIn:
 async def test_a_great_many_end_in_batches_and_are_one_entry(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subjects, "_AT_ONCE", 2)
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
     user_id = await world.make_user()
     admin = await world.make_admin()
     devices = [await world.log_in() for _ in range(5)]

@@ -83,11 +83,11 @@ async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -
                login_at, auth_time,
                last_activity_at, expires_at, ended_at, end_reason
           FROM sessions
-         WHERE user_id = $1 AND ($2::uuid IS NULL OR id > $2)
+         WHERE user_id = $1 AND id > $2
          ORDER BY id LIMIT $3
         """,
         user_id,
-        after,
+        after or UUID(int=0),
         limit,
     )
 
@@ -96,13 +96,13 @@ async def list_logins(
     tx: Tx, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[Record]:
     """Return a page of the login log, the newest first."""
-    before_at, before_id = before or (None, None)
+    before_at, before_id = before or (None, UUID(int=0))
     return await tx.fetch(
         """
         SELECT id, at, outcome, reason, host(ip_address) AS ip_address, device_type, browser, os,
                platform, session_id
           FROM login_events
-         WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (at, id) < ($2, $3::uuid))
+         WHERE user_id = $1 AND (at, id) < (coalesce($2, 'infinity'::timestamptz), $3)
          ORDER BY at DESC, id DESC LIMIT $4
         """,
         user_id,
@@ -122,11 +122,11 @@ async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> 
         """
         WITH found AS (
             (SELECT * FROM audit_events
-              WHERE actor_id = $1 AND ($2::bigint IS NULL OR position < $2)
+              WHERE actor_id = $1 AND position < coalesce($2, 9223372036854775807)
               ORDER BY position DESC LIMIT $3)
             UNION
             (SELECT * FROM audit_events
-              WHERE target_id = $1 AND ($2::bigint IS NULL OR position < $2)
+              WHERE target_id = $1 AND position < coalesce($2, 9223372036854775807)
               ORDER BY position DESC LIMIT $3)
         )
         SELECT position, id, at, action,

@@ -75,12 +75,12 @@ async def list_events(
     return await db.fetch(
         """
         SELECT * FROM audit_events
-         WHERE ($1::bigint IS NULL OR position < $1)
+         WHERE position < coalesce($1, 9223372036854775807)
            AND ($2::text IS NULL OR action = $2)
            AND ($3::uuid IS NULL OR actor_id = $3)
            AND ($4::uuid IS NULL OR target_id = $4)
-           AND ($5::timestamptz IS NULL OR at >= $5)
-           AND ($6::timestamptz IS NULL OR at < $6)
+           AND at >= coalesce($5, '-infinity'::timestamptz)
+           AND at < coalesce($6, 'infinity'::timestamptz)
          ORDER BY position DESC
          LIMIT $7
         """,

@@ -14,8 +14,9 @@ from keyfob.core.telemetry import LOGINS, mask_email
 from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.login import queries
 from keyfob.login.models import Outcome, Reason, Seen
+from keyfob.login.queries import LoginEvent
 from keyfob.sessions.devices import Device, describe_device
-from keyfob.sessions.models import Ending
+from keyfob.sessions.models import Ending, Tokens
 from keyfob.users.email import Email
 
 _KNOWN_FOR = timedelta(days=90)
@@ -31,14 +32,19 @@ class LoginLog:
     retention: timedelta
 
     async def succeeded(
-        self, tx: Executor, user_id: UUID, reason: Reason, origin: Origin, session_id: UUID
+        self, tx: Executor, user_id: UUID, reason: Reason, origin: Origin, tokens: Tokens
     ) -> None:
-        """Write a sign-in, in the transaction that opens its session."""
-        await self._write(tx, Outcome.SUCCEEDED, reason, origin, user_id, None, session_id)
+        """Write a sign-in, and what it ended, in the transaction that opens its session."""
+        opened = self._event(
+            Outcome.SUCCEEDED, reason, origin, user_id=user_id, session_id=tokens.session_id
+        )
+        ended = [self._end(tokens.made_room)] if tokens.made_room else []
+        await queries.insert_login_events(tx, opened, *ended)
+        LOGINS.labels(Outcome.SUCCEEDED, reason).inc()
 
     async def recovered(self, tx: Executor, user_id: UUID, origin: Origin) -> None:
         """Write that a password was chosen by a link: its network and device are known then."""
-        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, origin, user_id, None, None)
+        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, origin, user_id, None)
 
     async def refused(
         self,
@@ -50,27 +56,14 @@ class LoginLog:
     ) -> None:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
-        await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked, None)
+        await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked)
 
     async def ended(self, tx: Executor, ending: Ending) -> None:
         """Write that one session or all were ended, in the transaction that ends them.
 
         It is no sign-in: no network and no device is a known one for it.
         """
-        at = self.clock.now()
-        origin = ending.origin or Origin(None, "")
-        await queries.insert_login_event(
-            tx,
-            event_id=new_id(at),
-            at=at,
-            user_id=ending.user_id,
-            email=None,
-            outcome=Outcome.ENDED,
-            reason=Reason(ending.reason),
-            address=origin.address,
-            device=describe_device(origin.user_agent),
-            session_id=ending.session_id,
-        )
+        await queries.insert_login_events(tx, self._end(ending))
 
     async def factor_not_shown(self, tx: Tx, wait: Record) -> None:
         """Write that a right password was followed by no factor, as of when it was given.
@@ -81,8 +74,7 @@ class LoginLog:
         at = wait["created_at"]
         if at < self.clock.now() - self.retention:
             return
-        await queries.insert_login_event(
-            tx,
+        event = LoginEvent(
             event_id=new_id(at),
             at=at,
             user_id=wait["user_id"],
@@ -93,6 +85,7 @@ class LoginLog:
             device=Device(wait["device_type"], wait["browser"], wait["os"], wait["platform"]),
             session_id=None,
         )
+        await queries.insert_login_events(tx, event)
         LOGINS.labels(Outcome.REFUSED, Reason.FACTOR_NOT_SHOWN).inc()
 
     async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
@@ -159,22 +152,35 @@ class LoginLog:
         origin: Origin,
         user_id: UUID | None,
         email: str | None,
-        session_id: UUID | None,
     ) -> None:
-        at = self.clock.now()
-        await queries.insert_login_event(
-            tx,
-            event_id=new_id(at),
-            at=at,
-            user_id=user_id,
-            email=email,
-            outcome=outcome,
-            reason=reason,
-            address=origin.address,
-            device=describe_device(origin.user_agent),
-            session_id=session_id,
-        )
+        event = self._event(outcome, reason, origin, user_id=user_id, email=email)
+        await queries.insert_login_events(tx, event)
         LOGINS.labels(outcome, reason).inc()
+
+    def _end(self, ending: Ending) -> LoginEvent:
+        return self._event(
+            Outcome.ENDED,
+            Reason(ending.reason),
+            ending.origin or Origin(None, ""),
+            user_id=ending.user_id,
+            session_id=ending.session_id,
+        )
+
+    def _event(
+        self,
+        outcome: Outcome,
+        reason: Reason,
+        origin: Origin,
+        *,
+        user_id: UUID | None,
+        email: str | None = None,
+        session_id: UUID | None = None,
+    ) -> LoginEvent:
+        at = self.clock.now()
+        device = describe_device(origin.user_agent)
+        return LoginEvent(
+            new_id(at), at, user_id, email, outcome, reason, origin.address, device, session_id
+        )
 
 
 def _next_month(first: date) -> date:

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
     ADDRESS_PROVEN = "address_proven"
     REUSE = "reuse"
+    TOO_MANY_SESSIONS = "too_many_sessions"
 
 
 class Seen(NamedTuple):
@@ -75,7 +76,7 @@ class LoginEventOut(BaseModel):
     os: str | None
     platform: str | None
     session_id: Annotated[
-        UUID | None, Field(description="Opened or ended; null in an end: all that there were")
+        UUID | None, Field(description="Opened or ended; null in an end: several, most often all")
     ]
 
     @classmethod

@@ -15,6 +15,7 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.sessions.devices import origin_in_words
+from keyfob.sessions.models import Tokens
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Notices:
         user_id: UUID,
         reason: Reason,
         origin: Origin,
-        session_id: UUID,
+        tokens: Tokens,
         seen: Seen | None = None,
     ) -> None:
         """Write a sign-in, in the transaction that opens its session.
@@ -46,7 +47,7 @@ class Notices:
         """
         if seen is None:
             seen = await self.log.recall(tx, user_id, origin)
-        await self.log.succeeded(tx, user_id, reason, origin, session_id)
+        await self.log.succeeded(tx, user_id, reason, origin, tokens)
         if _is_new(seen, origin):
             told = {"at": self.log.clock.now().isoformat(), **origin_in_words(origin)}
             await self.outbox.add(tx, self.KIND, told, user_id=user_id)

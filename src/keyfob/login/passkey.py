@@ -66,9 +66,7 @@ class PasskeyLogin:
             tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
             await self.passkeys.note_use(tx, shown)
             if tokens is not None:
-                await self.notices.of_sign_in(
-                    tx, user_id, Reason.PASSKEY, origin, tokens.session_id
-                )
+                await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, origin, tokens)
         return tokens
 
     async def _verified(self, challenge_id: UUID, credential: dict[str, Any]) -> ShownPasskey:

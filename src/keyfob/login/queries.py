@@ -1,6 +1,8 @@
 """SQL of the login log."""
 
+from dataclasses import astuple
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -10,39 +12,37 @@ from keyfob.login.models import Outcome, Reason
 from keyfob.sessions.devices import Device
 
 
-async def insert_login_event(
-    tx: Executor,
-    *,
-    event_id: UUID,
-    at: datetime,
-    user_id: UUID | None,
-    email: str | None,
-    outcome: Outcome,
-    reason: Reason,
-    address: str | None,
-    device: Device,
-    session_id: UUID | None,
-) -> None:
-    """Write one attempt; nobody's, where the account was removed meanwhile."""
+class LoginEvent(NamedTuple):
+    """A line of the login log."""
+
+    event_id: UUID
+    at: datetime
+    user_id: UUID | None
+    email: str | None
+    outcome: Outcome
+    reason: Reason
+    address: str | None
+    device: Device
+    session_id: UUID | None
+
+
+async def insert_login_events(tx: Executor, *events: LoginEvent) -> None:
+    """Write one line or more; nobody's, where the account was removed meanwhile."""
+    rows = [(*event[:7], *astuple(event.device), event.session_id) for event in events]
     await tx.execute(
         """
         INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
                                   device_type, browser, os, platform, session_id)
-        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7::text::inet,
-                $8, $9, $10, $11, $12)
+        SELECT e.id, e.at, u.id, e.email, e.outcome, e.reason, e.address::inet,
+               e.device_type, e.browser, e.os, e.platform, e.session_id
+          FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[],
+                      $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                      $12::uuid[])
+               AS e (id, at, user_id, email, outcome, reason, address, device_type, browser, os,
+                     platform, session_id)
+          LEFT JOIN users AS u ON u.id = e.user_id
         """,
-        event_id,
-        at,
-        user_id,
-        email,
-        outcome,
-        reason,
-        address,
-        device.device_type,
-        device.browser,
-        device.os,
-        device.platform,
-        session_id,
+        *(list(column) for column in zip(*rows, strict=True)),
     )
 
 
@@ -112,7 +112,7 @@ async def list_login_events(
     limit: int,
 ) -> list[Record]:
     """Return attempts, newest first, from before a position in that order."""
-    before_at, before_id = before or (None, None)
+    before_at, before_id = before or (None, UUID(int=0))
     return await db.fetch(
         """
         SELECT e.id, e.at, e.outcome, e.reason, e.user_id, coalesce(u.email, e.email) AS email,
@@ -121,9 +121,9 @@ async def list_login_events(
          WHERE ($1::uuid IS NULL OR e.user_id = $1)
            AND ($2::text IS NULL OR e.outcome = $2)
            AND ($3::text IS NULL OR e.ip_address <<= $3::text::inet)
-           AND ($4::timestamptz IS NULL OR e.at >= $4)
-           AND ($5::timestamptz IS NULL OR e.at < $5)
-           AND ($6::timestamptz IS NULL OR (e.at, e.id) < ($6, $7::uuid))
+           AND e.at >= coalesce($4, '-infinity'::timestamptz)
+           AND e.at < coalesce($5, 'infinity'::timestamptz)
+           AND (e.at, e.id) < (coalesce($6, 'infinity'::timestamptz), $7)
          ORDER BY e.at DESC, e.id DESC
          LIMIT $8
         """,

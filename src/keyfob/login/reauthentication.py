@@ -151,9 +151,7 @@ class Reauthentication:
         self, tx: Tx, caller: Caller, amr: tuple[str, ...], origin: Origin
     ) -> tuple[Tokens, list[tuple[UUID, int]]]:
         tokens, revoked = await self.sessions.renew(tx, caller, amr)
-        await self.notices.of_sign_in(
-            tx, caller.user_id, Reason.REAUTHENTICATED, origin, caller.session_id
-        )
+        await self.notices.of_sign_in(tx, caller.user_id, Reason.REAUTHENTICATED, origin, tokens)
         return tokens, revoked
 
     async def _refuse_factor(self, caller: Caller, origin: Origin) -> None:

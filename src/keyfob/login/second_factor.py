@@ -176,7 +176,7 @@ class SecondFactor:
             amr = (*waiting["amr"], *proof.amr)
             tokens = await self.sessions.open(tx, user_id, origin, amr)
             if tokens is not None:
-                await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens.session_id)
+                await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens)
         return tokens
 
     async def _spend_code(

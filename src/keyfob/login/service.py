@@ -148,7 +148,5 @@ class Login:
                 checked = match.new_hash
             tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
             if tokens is not None:
-                await self.notices.of_sign_in(
-                    tx, user["id"], Reason.PASSWORD, origin, tokens.session_id, seen
-                )
+                await self.notices.of_sign_in(tx, user["id"], Reason.PASSWORD, origin, tokens, seen)
         return tokens

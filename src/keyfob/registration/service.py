@@ -62,7 +62,7 @@ class Registration:
             tokens = await self.sessions.open(tx, user_id, origin)
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
-            await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens.session_id)
+            await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens)
             if self.verification:
                 await self.verification.request_within(tx, email, origin)
             await self.audit.record(

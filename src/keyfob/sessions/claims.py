@@ -11,11 +11,12 @@ from functools import partial
 from uuid import UUID
 
 from keyfob.core.authority import Caller, Role
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.sessions import claim_queries, revocation_queries
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.subjects import Subjects, in_batches
+from keyfob.sessions.subjects import Subjects
 
 Revoked = list[tuple[UUID, int]]
 

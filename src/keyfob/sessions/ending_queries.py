@@ -5,6 +5,8 @@ from uuid import UUID
 
 from keyfob.core.database import Tx
 from keyfob.sessions.models import EndReason
+from keyfob.sessions.refresh_tokens import LAST_GENERATION
+from keyfob.sessions.revocation_queries import revoking
 
 
 async def end_reused_session(
@@ -89,3 +91,54 @@ async def follow_subject(tx: Tx, session_id: UUID, user_id: UUID, sub_gen: int) 
         user_id,
         sub_gen,
     )
+
+
+_LIVE = "user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_activity_at > $3"
+# One that is being changed right now is passed over: it is in use, or another sign-in ends it.
+_END_BEYOND = f"""
+WITH due AS (
+    SELECT id FROM sessions
+     WHERE {_LIVE} AND id IS DISTINCT FROM $4
+     ORDER BY last_activity_at, id
+     LIMIT GREATEST(0, LEAST((SELECT count(*) FROM sessions WHERE {_LIVE}) - $5, $6))
+       FOR NO KEY UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE sessions AS s SET ended_at = $2, end_reason = '{EndReason.TOO_MANY}'
+      FROM due WHERE s.id = due.id
+    RETURNING s.id, s.rotated_at
+), meets_tokens AS (
+    SELECT id, {LAST_GENERATION} AS generation FROM ended WHERE rotated_at > $7
+), {revoking("meets_tokens", "'session'", "$2::timestamptz", "$8")}
+SELECT id FROM ended, (SELECT count(*) FROM told) AS everybody
+"""  # noqa: S608 - constants
+
+
+async def end_beyond(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    now: datetime,
+    idle_since: datetime,
+    newest: UUID | None,
+    most: int,
+    at_most: int,
+    issued_after: datetime,
+    expires_at: datetime,
+) -> list[UUID]:
+    """End those live sessions of a user beyond the `most` that were active last; return their ids.
+
+    Never the `newest`, and at most so many at once. Those whose tokens may still be alive, which
+    were issued after a moment, are revoked until another.
+    """
+    rows = await tx.fetch(
+        _END_BEYOND,
+        user_id,
+        now,
+        idle_since,
+        newest,
+        most,
+        at_most,
+        issued_after,
+        expires_at,
+    )
+    return [row["id"] for row in rows]

@@ -24,11 +24,12 @@ class EndReason(StrEnum):
     FACTORS_RESET = "factors_reset"
     RECOVERED = "password_recovered"
     ADDRESS_PROVEN = "address_proven"
+    TOO_MANY = "too_many_sessions"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 
 class Ending(NamedTuple):
-    """What ended one session of a user, or all where none is named.
+    """What ended one session of a user, or several where none is named: most often all.
 
     `origin` is from where its owner did it: None where somebody else did, whose address is not the
     owner's to know.
@@ -48,12 +49,16 @@ class Ended(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """A session's tokens, as a login or a refresh gives them."""
+    """A session's tokens, as a login or a refresh gives them.
+
+    `made_room`: what a sign-in ended, for the login log, where there were too many sessions.
+    """
 
     access_token: str
     refresh_token: str
     expires_in: int
     session_id: UUID
+    made_room: Ending | None = None
 
 
 class TokensOut(BaseModel):

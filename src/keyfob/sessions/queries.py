@@ -27,7 +27,9 @@ async def insert_session(
     address: str | None,
     device: Device,
     requires_verified: bool,
-    password_hash: str | None = None,
+    password_hash: str | None,
+    idle_since: datetime,
+    most: int,
 ) -> Record | None:
     """Open a session with the user's present role; None if the user may have none.
 
@@ -36,7 +38,8 @@ async def insert_session(
     was one), or has a second factor that `amr` does not tell of: whatever way somebody signs in, it
     ends here. The user's row is locked FOR SHARE: a change that commits first is seen here, and one
     that comes later finds this session. Factors are looked at once the lock is held: whoever adds
-    one holds the row, and changes another table.
+    one holds the row, and changes another table. `too_many`: there were `most` before this one, or
+    more. Sign-ins at the same moment do not see each other; the next one does.
     """
     return await tx.fetchrow(
         """
@@ -54,7 +57,13 @@ async def insert_session(
                $4, $5, $5, $7::text::inet, $8, $9, $10, $11
           FROM owner
          WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
-        RETURNING role, sub_gen
+        RETURNING role, sub_gen,
+                  (SELECT count(*) >= $15 FROM (
+                       SELECT FROM sessions
+                        WHERE user_id = $2 AND ended_at IS NULL
+                          AND expires_at > $5 AND last_activity_at > $14
+                        LIMIT $15
+                   ) AS live) AS too_many
         """,
         session_id,
         user_id,
@@ -69,6 +78,8 @@ async def insert_session(
         device.platform,
         requires_verified,
         password_hash,
+        idle_since,
+        most,
     )
 
 

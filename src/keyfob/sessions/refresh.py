@@ -11,7 +11,7 @@ from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
-from keyfob.core.telemetry import REFRESHES, REUSES
+from keyfob.core.telemetry import REFRESHES, REUSES, SESSIONS_ENDED
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
@@ -115,6 +115,7 @@ class Refresh:
             await revocation_queries.revoke_sessions(
                 tx, [token.session_id], now, revocations.expiry(now)
             )
+            SESSIONS_ENDED.labels(EndReason.REUSE).inc()
             await self.sessions.write_down(tx, Ending(user_id, EndReason.REUSE, token.session_id))
             await self.audit.record(
                 tx,

@@ -26,6 +26,35 @@ class Mark:
 NOTHING_READ = Mark("", "0")
 
 
+def revoking(source: str, kind: str, now: str, expires_at: str) -> str:
+    """Return SQL that revokes what a source of `id, generation` gives, and tells every worker.
+
+    Two expressions for a WITH, the second of which, `told`, is to be asked. `kind`, `now` and
+    `expires_at` are expressions, too.
+    """
+    return f"""
+        written AS (
+            INSERT INTO revocations AS r (kind, id, generation, revoked_at, expires_at)
+            SELECT {kind}, id, generation, {now}, {expires_at} FROM {source} ORDER BY id
+            ON CONFLICT (id) DO UPDATE
+               SET generation = GREATEST(r.generation, EXCLUDED.generation),
+                   revoked_at = EXCLUDED.revoked_at, expires_at = EXCLUDED.expires_at
+            RETURNING id, generation
+        ), told AS (
+            SELECT pg_notify('keyfob', 'revoked ' || id || ' ' || generation || ' '
+                             || (extract(epoch FROM {now}) * 1000)::bigint)
+              FROM written
+        )
+    """  # noqa: S608 - expressions of this room
+
+
+_GIVEN = "unnest($1::uuid[], $2::integer[]) AS t (id, generation)"
+_REVOKE = f"""
+WITH {revoking(_GIVEN, "$5", "$3::timestamptz", "$4")}
+SELECT count(*) FROM told
+"""  # noqa: S608 - likewise
+
+
 async def revoke(
     tx: Tx,
     revoked: Sequence[tuple[UUID, int]],
@@ -40,21 +69,7 @@ async def revoke(
     if not revoked:
         return
     await tx.execute(
-        """
-        WITH written AS (
-            INSERT INTO revocations AS r (kind, id, generation, revoked_at, expires_at)
-            SELECT $5, id, generation, $3, $4
-              FROM unnest($1::uuid[], $2::integer[]) AS t (id, generation)
-             ORDER BY id
-            ON CONFLICT (id) DO UPDATE
-               SET generation = GREATEST(r.generation, EXCLUDED.generation),
-                   revoked_at = EXCLUDED.revoked_at, expires_at = EXCLUDED.expires_at
-            RETURNING id, generation
-        )
-        SELECT pg_notify('keyfob', 'revoked ' || id || ' ' || generation || ' '
-                         || (extract(epoch FROM $3::timestamptz) * 1000)::bigint)
-          FROM written
-        """,
+        _REVOKE,
         [of for of, _ in revoked],
         [generation for _, generation in revoked],
         now,

@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.authority import Caller, Role
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
@@ -17,6 +18,7 @@ from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.sessions import ending_queries, queries, revocation_queries
 from keyfob.sessions.activity import Activity
+from keyfob.sessions.bound import SessionBound
 from keyfob.sessions.devices import describe_device
 from keyfob.sessions.models import Ended, Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import (
@@ -26,7 +28,7 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.subjects import Subjects, in_batches
+from keyfob.sessions.subjects import Subjects
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -41,6 +43,7 @@ class Sessions:
     revocations: Revocations
     activity: Activity
     subjects: Subjects
+    bound: SessionBound
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
@@ -65,6 +68,9 @@ class Sessions:
         the address first, or has a factor that `amr` lacks; `login` tells them. With
         `password_hash` also whose password is another by now: a sign-in with the old one does not
         outlive its change. Joins `tx`: the tokens are good once the caller has committed.
+
+        Beyond the most that a user may have, the least recently active session ends; `made_room`
+        tells the login log, which the caller writes.
         """
         now = self.clock.now()
         ends_at = now + self.max_ttl
@@ -81,15 +87,20 @@ class Sessions:
             device=describe_device(origin.user_agent),
             requires_verified=self.requires_verified,
             password_hash=password_hash,
+            idle_since=now - self.idle_ttl,
+            most=self.bound.most,
         )
         if opened is None:
             return None
+        made_room: Ending | None = None
+        if opened["too_many"]:
+            _, made_room = await self.bound.make_room(tx, user_id, refresh.session_id)
         self.activity.touch(user_id, refresh.session_id)
         role = Role(opened["role"])
         claims = AccessClaims(
             user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at, opened["sub_gen"]
         )
-        return self.tokens_of(refresh, claims)
+        return self.tokens_of(refresh, claims)._replace(made_room=made_room)
 
     async def renew(
         self, tx: Tx, caller: Caller, amr: Sequence[str]
@@ -157,6 +168,7 @@ class Sessions:
         await revocation_queries.revoke_sessions(
             tx, [session_id], now, self.revocations.expiry(now)
         )
+        SESSIONS_ENDED.labels(reason).inc()
         await self.write_down(tx, Ending(user_id, reason, session_id, origin))
         return [(session_id, LAST_GENERATION)]
 
@@ -185,7 +197,8 @@ class Sessions:
         for end_more in self.on_end_all:
             await end_more(tx, user_id)
         if amount:
-            await self.write_down(tx, Ending(user_id, reason, origin=origin), amount)
+            SESSIONS_ENDED.labels(reason).inc(amount)
+            await self.write_down(tx, Ending(user_id, reason, origin=origin))
         return Ended(amount, await self.subjects.revoke_before(tx, user_id, sub_gen))
 
     def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
@@ -194,8 +207,7 @@ class Sessions:
         for of, generation in revoked:
             self.revocations.add(of, generation, expires_at)
 
-    async def write_down(self, tx: Tx, ending: Ending, amount: int = 1) -> None:
-        """Write that sessions were ended, so many, in the `tx` that ends them."""
+    async def write_down(self, tx: Tx, ending: Ending) -> None:
+        """Write that sessions were ended, in the `tx` that ends them."""
         for write in self.on_end:
             await write(tx, ending)
-        SESSIONS_ENDED.labels(ending.reason).inc(amount)

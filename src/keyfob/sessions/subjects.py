@@ -1,6 +1,5 @@
 """What concerns all sessions of a user at once, however many there are."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,8 +8,6 @@ from keyfob.core.database import Tx
 from keyfob.sessions import revocation_queries
 from keyfob.sessions.revocations import Revocations
 from keyfob.users.service import Users
-
-_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,3 @@ class Subjects:
             tx, revoked, now, self.revocations.expiry(now), kind="subject"
         )
         return revoked
-
-
-async def in_batches(change: Callable[[int], Awaitable[int]]) -> int:
-    """Repeat a change of at most so many rows until none is left, and return how many there were.
-
-    However many sessions somebody has opened, no statement takes longer than the time-out.
-    """
-    amount = changed = await change(_AT_ONCE)
-    while changed == _AT_ONCE:
-        changed = await change(_AT_ONCE)
-        amount += changed
-    return amount

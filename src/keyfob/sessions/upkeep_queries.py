@@ -75,3 +75,30 @@ async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch:
         batch,
     )
     return int(tag.rpartition(" ")[2])
+
+
+async def list_crowded(
+    db: Executor, after: UUID | None, most: int, at_once: int
+) -> tuple[list[UUID], UUID | None]:
+    """Look at the next users in the order of their ids, and return who has more than `most`.
+
+    With the last that was looked at; None where none is left. Sessions that have run out but were
+    not ended count here: who has that many is only looked at more closely.
+    """
+    row = await db.fetchrow(
+        """
+        WITH seen AS (
+            SELECT user_id, count(*) AS amount FROM sessions
+             WHERE ended_at IS NULL AND user_id > $1
+             GROUP BY user_id ORDER BY user_id LIMIT $3
+        )
+        SELECT coalesce(array_agg(user_id) FILTER (WHERE amount > $2), '{}') AS crowded,
+               CASE WHEN count(*) = $3 THEN (SELECT user_id FROM seen ORDER BY user_id DESC LIMIT 1)
+               END AS last
+          FROM seen
+        """,
+        after or UUID(int=0),
+        most,
+        at_once,
+    )
+    return (row["crowded"], row["last"]) if row else ([], None)

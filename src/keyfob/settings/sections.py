@@ -167,6 +167,12 @@ class SessionSettings(BaseModel):
     )
     session_idle_ttl: Seconds = Field(14 * 86400, description="Seconds a session lives unused")
     session_max_ttl: Seconds = Field(90 * 86400, description="Seconds a session lives at most")
+    max_sessions: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="Live sessions of one user; a sign-in beyond ends the least recently active",
+    )
     activity_flush_seconds: float = Field(
         3.0, gt=0, le=60, description="Seconds between writes of the collected activity"
     )

@@ -127,6 +127,7 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
         Chore("login log months", 3600, log.make_months, at_start=True),
         Chore("old login log", 6 * 3600, log.drop_old_months),
         Chore("old sessions", 600, cleanup.run),
+        Chore("too many sessions", 6 * 3600, base.trimming.run, at_start=True),
         Chore("old attempts", 60, base.limits.clean_up),
         Chore("outbox gauges", 15, base.outbox.measure),
         Chore("old dead letters", 3600, base.outbox.delete_old),

@@ -20,6 +20,7 @@ from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.bound import SessionBound
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
@@ -28,6 +29,7 @@ from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.sessions.subjects import Subjects
+from keyfob.sessions.trimming import SessionTrimming
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
@@ -68,6 +70,7 @@ class Foundations:
     sessions: Sessions
     claims: SessionClaims
     own_sessions: OwnSessions
+    trimming: SessionTrimming
     refresh: Refresh
     authenticator: SessionAuthenticator
 
@@ -112,6 +115,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     users, accounts = Users(db, clock, requires_verified), OwnAccounts(clock)
     standing = Standing(users, accounts, clock)
     subjects = Subjects(users, revocations, clock)
+    bound = SessionBound(revocations, clock, idle_ttl, settings.max_sessions)
     sessions = Sessions(
         db,
         tokens,
@@ -119,6 +123,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         revocations,
         activity,
         subjects,
+        bound,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
@@ -156,6 +161,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         sessions=sessions,
         claims=SessionClaims(subjects, revocations, clock),
         own_sessions=OwnSessions(db, sessions, standing),
+        trimming=SessionTrimming(db, sessions, accounts, bound),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(
             tokens,

@@ -1,0 +1,44 @@
+"""Ending what is beyond the bound: from before there was one, or since it was lowered."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.core.database import Database
+from keyfob.sessions import upkeep_queries
+from keyfob.sessions.bound import SessionBound
+from keyfob.sessions.service import Sessions
+from keyfob.users.own import OwnAccounts
+
+_USERS_AT_ONCE = 5000
+_SESSIONS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class SessionTrimming:
+    """Ends sessions beyond the bound, in small transactions, each with its trace."""
+
+    db: Database
+    sessions: Sessions
+    accounts: OwnAccounts
+    bound: SessionBound
+
+    async def run(self) -> None:
+        """Look at every user who is signed in; several workers may do so at once."""
+        last: UUID | None = None
+        while True:
+            crowded, last = await upkeep_queries.list_crowded(
+                self.db, last, self.bound.most, _USERS_AT_ONCE
+            )
+            for user_id in crowded:
+                while await self._end_some(user_id) == _SESSIONS_AT_ONCE:
+                    pass
+            if last is None:
+                return
+
+    async def _end_some(self, user_id: UUID) -> int:
+        async with self.db.begin() as tx:
+            await self.accounts.hold(tx, user_id)
+            amount, ending = await self.bound.make_room(tx, user_id, at_most=_SESSIONS_AT_ONCE)
+            if ending is not None:
+                await self.sessions.write_down(tx, ending)
+        return amount
