@@ -105,6 +105,12 @@ async def be_blocked(
     await administrate(world, "PATCH", "", json={"status": "blocked"})
 
 
+async def be_moved(
+    world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
+) -> None:
+    await administrate(world, "PATCH", "", json={"email": "new@example.com"})
+
+
 async def be_reset(
     world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
 ) -> None:
@@ -141,6 +147,7 @@ ACTS: list[tuple[Act, str, bool, tuple[str | None, str | None]]] = [
     (be_stolen, "reuse", ONE, BY_OTHERS),
     (be_signed_out, "ended_by_admin", ALL, BY_OTHERS),
     (be_reset, "factors_reset", ALL, BY_OTHERS),
+    (be_moved, "address_moved", ALL, BY_OTHERS),
     (be_blocked, "blocked", ALL, BY_OTHERS),
     (be_removed, "deleted", ALL, BY_OTHERS),
 ]

@@ -123,7 +123,9 @@ class Administration:
             await self.letters.ask_for_proof(tx, user_id)
 
     async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
-        """Change an account; a new role reaches its tokens at once, a block ends its sessions.
+        """Change an account; a new role reaches its tokens at once.
+
+        A block ends its sessions, and so does another address.
 
         Raises:
             UserNotFound, EmailTaken, LastAdmin, UnprovenRole: as they say.
@@ -150,6 +152,10 @@ class Administration:
             if change.new.get("status") == Status.BLOCKED:
                 revoked += (await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)).revoked
                 await self.letters.kill_links(tx, user_id)
+            elif change.moved_from:
+                # Threat: whose address it was until now is signed in where another's is proven.
+                ended = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
+                revoked += ended.revoked
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
                 await self._record(tx, actor, "user.changed", user_id, change.old, new)

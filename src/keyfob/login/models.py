@@ -49,6 +49,7 @@ class Reason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
     PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
     ADDRESS_PROVEN = "address_proven"
+    ADDRESS_MOVED = "address_moved"
     REUSE = "reuse"
     TOO_MANY_SESSIONS = "too_many_sessions"
 

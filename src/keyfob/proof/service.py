@@ -52,8 +52,9 @@ class Proofs:
     async def prove(self, tx: Tx, account: Record, prover: Prover, origin: Origin) -> Proof:
         """Write that the address of a held account is proven, and return what that ended.
 
-        Nothing ends where the prover knows the account, or where it was proven before: then it
-        has an owner. Else everything does that somebody who signed in, or signed up, can have left.
+        Nothing ends where the prover knows the account, or the address was proven already. Else
+        everything does that somebody who signed in, or signed up, can have left. An account that
+        was proven at another address has an owner, whose factors, name and plans stay.
 
         Args:
             tx: the transaction that holds the account.
@@ -64,10 +65,24 @@ class Proofs:
         user_id: UUID = account["id"]
         if prover is Prover.READER and not account["was_proven"]:
             return await self._end_all(tx, user_id, origin)
+        if prover is Prover.READER and not account["is_verified"]:
+            return await self._end_sign_ins(tx, user_id, origin)
         await self.credentials.mark_verified(tx, user_id)
         # They prove nothing any more, and what other sign-ups chose is none of the owner's.
         await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
         return Proof(is_first=not account["was_proven"])
+
+    async def _end_sign_ins(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
+        """End what is signed in, and the password, where an administrator gave another address.
+
+        Threat: whoever signs in with what is known of before would have this address proven.
+        """
+        await self.credentials.mark_verified(tx, user_id)
+        had_password = await self.credentials.forget_password(tx, user_id)
+        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
+        links = await self.links.kill(tx, user_id)
+        ended = {"sessions": sessions.amount, "links": links, "password": int(had_password)}
+        return Proof(ended=_present(ended), revoked=sessions.revoked)
 
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
         typed = await self.credentials.start_afresh(tx, user_id)
@@ -80,8 +95,8 @@ class Proofs:
             "links": await self.links.kill(tx, user_id),
             **{name: int(was_there) for name, was_there in dict(typed or {}).items()},
         }
-        return Proof(
-            is_first=True,
-            ended={name: number for name, number in ended.items() if number},
-            revoked=sessions.revoked,
-        )
+        return Proof(is_first=True, ended=_present(ended), revoked=sessions.revoked)
+
+
+def _present(ended: dict[str, int]) -> dict[str, int]:
+    return {name: number for name, number in ended.items() if number}

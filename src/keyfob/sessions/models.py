@@ -25,6 +25,7 @@ class EndReason(StrEnum):
     RECOVERED = "password_recovered"
     ADDRESS_PROVEN = "address_proven"
     TOO_MANY = "too_many_sessions"
+    ADDRESS_MOVED = "address_moved"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 

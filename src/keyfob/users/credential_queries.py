@@ -106,6 +106,20 @@ async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
     )
 
 
+async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
+    """Take an account's password away; False if it had none."""
+    deleted = await tx.fetchval(
+        """
+        UPDATE users SET password_hash = NULL, must_change_password = false, updated_at = $2
+         WHERE id = $1 AND password_hash IS NOT NULL
+        RETURNING true
+        """,
+        user_id,
+        now,
+    )
+    return bool(deleted)
+
+
 async def start_afresh(tx: Tx, user_id: UUID, now: datetime) -> Record | None:
     """Write the first proof and take out what was typed before; None if there was one.
 

@@ -76,6 +76,10 @@ class Credentials:
         await queries.set_verified(tx, user_id, self.clock.now())
         await notify_user_changed(tx, user_id)
 
+    async def forget_password(self, tx: Tx, user_id: UUID) -> bool:
+        """Leave an account without a password; False if it had none."""
+        return await queries.delete_password_hash(tx, user_id, self.clock.now())
+
     async def start_afresh(self, tx: Tx, user_id: UUID) -> Record | None:
         """Write the first proof of an account, and forget what others may have typed into it.
 
