@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: help run test test-all clients check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -33,6 +33,9 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, ch
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
 
+clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are there; ARGS="go php"
+	$(PY) -m clients $(ARGS)
+
 bench: .venv/.dev ## Measure the lines, beside the committed ratios; ARGS="refresh storm" for some
 	$(PY) -m bench $(ARGS)
 
@@ -57,6 +60,7 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
+	$(LOCK) --output-file clients/python/requirements.txt clients/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
@@ -69,9 +73,9 @@ sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
 	$(PY) scripts/write_sbom.py
 
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
-	rm -rf .venv .venv-* .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
+	rm -rf .venv .venv-* .bench .clients .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
 	rm -f .coverage .coverage.* coverage.xml sbom.json
-	find src tests bench drills -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench clients drills -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of pins for every supported Python and platform, naming no index.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,139 @@
+"""How a client is generated, compiled and used in each language; tools and their pins beside it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCHEMA = "../openapi.json"
+
+Command = list[str]
+
+
+@dataclass(frozen=True)
+class Language:
+    """What has to be there, and what is run in a folder of its own, in this order.
+
+    `prepare` runs once a change of pins (it fetches); `lay` copies what is committed here.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    prepare: Callable[[Path], list[Command]]
+    build: Callable[[Path], list[Command]]
+    use: Callable[[Path], Command]
+
+    def lacks(self) -> list[str]:
+        """Name the tools that this machine lacks."""
+        return [tool for tool in self.needs if shutil.which(tool) is None]
+
+    def lay(self, folder: Path) -> None:
+        """Put into its folder what is committed for this language."""
+        shutil.copytree(HERE / self.name, folder, dirs_exist_ok=True)
+
+
+def _jars(folder: Path) -> Path:
+    return folder.parent / "jars"
+
+
+def _fetch_jars(folder: Path) -> list[Command]:
+    """Fetch the jars of the pom and hold them against their digests."""
+    jars = str(_jars(folder))
+    plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+    pom, digests = HERE / "kotlin" / "pom.xml", HERE / "kotlin" / "jars.sha256"
+    return [
+        ["rm", "-rf", jars],
+        ["mvn", "-B", "-q", "-f", str(pom), plugin, f"-DoutputDirectory={jars}"],
+        ["sh", "-c", f'cd "{jars}" && sha256sum --check --strict --quiet "{digests}"'],
+    ]
+
+
+def _generate(folder: Path, language: str, *options: str) -> Command:
+    (jar,) = HERE.joinpath("kotlin", "jars.sha256").read_text().split("openapi-generator-cli-")[1:]
+    generator = _jars(folder) / f"openapi-generator-cli-{jar.split()[0]}"
+    without = "modelTests=false,apiTests=false,modelDocs=false,apiDocs=false"
+    return [
+        *("java", "-jar", str(generator), "generate", "-g", language, "-i", SCHEMA, "-o", "."),
+        *("--global-property", f"models,apis,supportingFiles,{without}", *options),
+    ]
+
+
+def _class_path(folder: Path, *more: str) -> str:
+    jars = [str(jar) for jar in sorted(_jars(folder).glob("*.jar")) if "generator" not in jar.name]
+    return os.pathsep.join([*jars, *more])
+
+
+def _python(folder: Path) -> str:
+    return str(folder / "venv" / "bin" / "python")
+
+
+LANGUAGES = (
+    Language(
+        "python",
+        (),
+        prepare=lambda folder: [
+            [sys.executable, "-m", "venv", "--clear", "venv"],
+            [
+                *(_python(folder), "-m", "pip", "--disable-pip-version-check", "install"),
+                *("--quiet", "--no-deps", "--require-hashes", "-r", "requirements.txt"),
+            ],
+        ],
+        build=lambda folder: [
+            [
+                # It looks for ruff in PATH.
+                *("env", f"PATH={folder / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"),
+                *("openapi-python-client", "generate", "--path", SCHEMA, "--meta", "none"),
+                *("--output-path", "keyfob_client", "--overwrite", "--fail-on-warning"),
+            ],
+        ],
+        use=lambda folder: [_python(folder), "use.py"],
+    ),
+    Language(
+        "typescript",
+        ("node", "npm"),
+        prepare=lambda _: [["npm", "ci", "--no-audit", "--no-fund", "--silent"]],
+        build=lambda _: [
+            ["node_modules/.bin/openapi-typescript", SCHEMA, "-o", "keyfob.d.ts"],
+            ["node_modules/.bin/tsc"],
+        ],
+        use=lambda _: ["node", "out/use.js"],
+    ),
+    Language(
+        "go",
+        ("go",),
+        prepare=lambda _: [["mkdir", "-p", "keyfob"], ["go", "mod", "download"]],
+        build=lambda _: [
+            ["go", "tool", "oapi-codegen", "-config", "generator.yaml", SCHEMA],
+            ["go", "vet", "./..."],
+            ["go", "build", "-o", "use", "."],
+        ],
+        use=lambda _: ["./use"],
+    ),
+    Language(
+        "kotlin",
+        ("java", "mvn"),
+        prepare=_fetch_jars,
+        build=lambda folder: [
+            _generate(folder, "kotlin", "--library", "jvm-okhttp4"),
+            [
+                *("java", "-cp", _class_path(folder), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"),
+                *("-no-stdlib", "-no-reflect", "-nowarn", "-cp", _class_path(folder)),
+                *("-d", "out", "Use.kt", "src/main/kotlin"),
+            ],
+        ],
+        use=lambda folder: ["java", "-cp", _class_path(folder, "out"), "UseKt"],
+    ),
+    Language(
+        "php",
+        ("java", "mvn", "php"),
+        prepare=_fetch_jars,
+        build=lambda folder: [
+            _generate(folder, "php"),
+            ["sh", "-c", "find lib -name '*.php' -print0 | xargs -0 -n 1 php -l >lint.txt"],
+        ],
+        use=lambda _: ["php", "-d", "include_path=.:/usr/share/php", "use.php"],
+    ),
+)
