@@ -5,10 +5,9 @@ import asyncio
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, begin_totp, confirm_totp, show_factor
-from tests.fixtures.waiting import until, until_somebody_waits
+from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
-from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
@@ -19,13 +18,6 @@ _WAITING = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
-
-
-async def until_so_many_wait(db: Database, number: int) -> None:
-    async def they_do() -> bool:
-        return bool(await db.fetchval(_WAITING) == number)
-
-    await until(they_do)
 
 
 @pytest.mark.parametrize("cost", [4, 5], ids=["hash as configured", "hash to be replaced"])

@@ -62,6 +62,13 @@ class Seen(NamedTuple):
     ever: bool = False
 
 
+class HashReplaced(Exception):
+    """The hash that a password was held against is not the account's any more.
+
+    By a twin's better hash of the same password, or by another password: it is to be checked again.
+    """
+
+
 class LoginEventOut(BaseModel):
     """One attempt to sign in, or an end of sessions."""
 

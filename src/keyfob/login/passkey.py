@@ -6,6 +6,7 @@ from uuid import UUID
 
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.login.notices import Notices
@@ -50,24 +51,24 @@ class PasskeyLogin:
         """
         try:
             shown = await self._verified(challenge_id, credential)
-            tokens = await self._open(shown, origin)
+            return await self._open(shown, origin)
         except InvalidFactor:
             claimed = await self.passkeys.find_owner(credential)
             await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, origin)
             raise
-        if tokens is None:
-            await self.refusals.refuse(shown.user_id, origin)
-        return tokens
 
-    async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens | None:
+    async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens:
         user_id = shown.user_id
         async with self.passkeys.begin() as tx:
             # The session first: it takes the account, as whoever removes the passkey does.
             tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
+            opened = tokens or await self.refusals.write(tx, user_id, origin)
             await self.passkeys.note_use(tx, shown)
             if tokens is not None:
                 await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, origin, tokens)
-        return tokens
+        if isinstance(opened, Problem):
+            raise opened
+        return opened
 
     async def _verified(self, challenge_id: UUID, credential: dict[str, Any]) -> ShownPasskey:
         challenge = await self.challenges.spend(challenge_id, None)

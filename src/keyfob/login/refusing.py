@@ -1,5 +1,6 @@
 """Who has proven who they are and is given no session all the same, and why."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
@@ -11,7 +12,7 @@ from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
-from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
+from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.users.credentials import Credentials
@@ -30,20 +31,44 @@ class Refusals:
     links: OneTimeTokens
     log: LoginLog
 
-    async def refuse(self, user_id: UUID, origin: Origin) -> NoReturn:
+    async def refuse(self, user_id: UUID, origin: Origin, *, checked: Collection[str]) -> NoReturn:
         """Write the refused sign-in into the log, and raise the refusal.
 
+        `checked`: the hash that the password was held against, and what was to take its place.
+
         Raises:
-            PasswordChangeRequired: with the token by which a password is chosen.
-            AccountBlocked: blocked, gone, or with an address that is to be proven first.
+            InvalidCredentials: the password is another by now.
+            PasswordChangeRequired, AccountBlocked: as `write` returns them.
         """
         async with self.db.begin() as tx:
-            account = await self.credentials.hold(tx, user_id)
-            reason, refusal = await self._reason(tx, account)
-            await self.log.refused(tx, None, user_id, reason, origin)
+            refusal = await self.write(tx, user_id, origin, checked=checked)
         raise refusal
 
-    async def _reason(self, tx: Tx, account: Record | None) -> tuple[Reason, Problem]:
+    async def write(
+        self,
+        tx: Tx,
+        user_id: UUID,
+        origin: Origin,
+        *,
+        checked: Collection[str] | None = None,
+    ) -> Problem:
+        """Write the refused sign-in into the log, and return what to raise after the commit.
+
+        That is `PasswordChangeRequired`, with the token by which a password is chosen, or
+        `AccountBlocked`: blocked, gone, or with an address that is to be proven first; of a
+        password that was `checked` and is another by now `InvalidCredentials`.
+        """
+        account = await self.credentials.hold(tx, user_id)
+        reason, refusal = await self._reason(tx, account, checked)
+        await self.log.refused(tx, None, user_id, reason, origin)
+        return refusal
+
+    async def _reason(
+        self, tx: Tx, account: Record | None, checked: Collection[str] | None
+    ) -> tuple[Reason, Problem]:
+        if account is not None and checked is not None and account["password_hash"] not in checked:
+            # Threat: the token below would undo what has just made the password worthless.
+            return Reason.WRONG_PASSWORD, InvalidCredentials()
         if account is None or account["status"] != Status.ACTIVE:
             return Reason.BLOCKED, AccountBlocked()
         if not account["must_change_password"]:

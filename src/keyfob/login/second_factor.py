@@ -10,13 +10,13 @@ from asyncpg import Record
 
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.core.problems import TooManyRequests
+from keyfob.core.problems import Problem, TooManyRequests
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import FactorThrottle, Reservation
-from keyfob.login.errors import InvalidCredentials, MfaRequired
+from keyfob.login.errors import MfaRequired
 from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.login.models import HashReplaced, Reason
 from keyfob.login.notices import Notices
 from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login.refusing import Refusals
@@ -68,7 +68,7 @@ class SecondFactor:
 
         Raises:
             MfaRequired: with the token that ends the wait, and the factors to choose from.
-            InvalidCredentials: the password was changed while it was being checked.
+            HashReplaced: meanwhile.
         """
         stored = user["password_hash"]
         async with self.db.begin() as tx:
@@ -78,7 +78,7 @@ class SecondFactor:
             token = await self.pending.begin(tx, user["id"], checked, _AMR, origin)
             factors = await self.factors.list(tx, user["id"])
         if token is None:
-            raise InvalidCredentials
+            raise HashReplaced
         raise MfaRequired(token, PENDING_SECONDS, factors)
 
     async def request_options(self, token: str) -> dict[str, Any]:
@@ -115,14 +115,14 @@ class SecondFactor:
             raise InvalidFactor
         try:
             passkey = await self._check_passkey(user_id, shown, taken["challenge"])
-            tokens = await self._open(token, waiting, shown, passkey, origin)
+            opened = await self._open(token, waiting, shown, passkey, origin)
         except InvalidFactor:
             await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, origin)
             raise
         await self.throttle.forgive(reservation)
-        if tokens is None:
-            await self.refusals.refuse(user_id, origin)
-        return tokens
+        if isinstance(opened, Problem):
+            raise opened
+        return opened
 
     async def _reserve(self, user_id: UUID, shown: Shown, origin: Origin) -> Reservation:
         """Count a code before it is looked at; what nobody can guess is not counted."""
@@ -156,8 +156,8 @@ class SecondFactor:
         shown: Shown,
         passkey: ShownPasskey | None,
         origin: Origin,
-    ) -> Tokens | None:
-        """Spend the factor, the wait and open the session, all or nothing; None if refused.
+    ) -> Tokens | Problem:
+        """Spend the factor, the wait and open the session, all or nothing; or return the refusal.
 
         Raises:
             InvalidFactor: the code is wrong, the passkey was removed meanwhile, or another request
@@ -175,8 +175,9 @@ class SecondFactor:
                 raise InvalidFactor
             amr = (*waiting["amr"], *proof.amr)
             tokens = await self.sessions.open(tx, user_id, origin, amr)
-            if tokens is not None:
-                await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens)
+            if tokens is None:
+                return await self.refusals.write(tx, user_id, origin)
+            await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens)
         return tokens
 
     async def _spend_code(

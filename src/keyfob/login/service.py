@@ -14,7 +14,7 @@ from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason, Seen
+from keyfob.login.models import HashReplaced, Reason, Seen
 from keyfob.login.notices import Notices
 from keyfob.login.refusing import Refusals
 from keyfob.login.second_factor import SecondFactor
@@ -32,7 +32,7 @@ class Checked(NamedTuple):
     """A password that was right.
 
     `user` as `Users.find_credentials` returned it, with the hash that the password was held
-    against; `reservation` is given back once it is settled what follows.
+    against; `reservation` is what is given back.
     """
 
     email: Email
@@ -40,10 +40,6 @@ class Checked(NamedTuple):
     match: PasswordMatch
     reservation: Reservation
     seen: Seen
-
-
-class _HashReplaced(Exception):
-    """The hash that a password was held against is not the account's any more."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,7 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
-        checked = await self._check(email, password, origin)
-        try:
-            return await self._enter(checked, origin)
-        except _HashReplaced:
-            # By a twin's better hash of the same password, or by another password: look once more.
-            return await self.enter(await self._check(email, password, origin), origin)
+        return await self.enter(await self._check(email, password, origin), password, origin)
 
     async def _check(self, email: Email, password: SecretStr, origin: Origin) -> Checked:
         # Before any query: a refusal costs as little as it can.
@@ -91,25 +82,28 @@ class Login:
             raise InvalidCredentials
         return Checked(email, user, match, reservation, seen)
 
-    async def enter(self, checked: Checked, origin: Origin) -> Tokens:
+    async def enter(self, checked: Checked, password: SecretStr, origin: Origin) -> Tokens:
         """Do what follows a right password: the one door, whatever the password was asked for.
 
         Raises:
-            MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials: as
-                `with_password` says.
+            MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials,
+            TooManyAttempts, Overloaded: as `with_password` says.
         """
         try:
             return await self._enter(checked, origin)
-        except _HashReplaced:
+        except HashReplaced:
+            checked = await self._check(checked.email, password, origin)
+        try:
+            return await self._enter(checked, origin)
+        except HashReplaced:
             raise InvalidCredentials from None
 
     async def _enter(self, checked: Checked, origin: Origin) -> Tokens:
         email, user, match, reservation, seen = checked
+        await self.guard.forgive(reservation)
         if user["has_factor"]:
-            await self.guard.forgive(reservation)
             await self.second_factor.ask(user, match, origin)
         tokens = await self._open_session(user, match, origin, seen)
-        await self.guard.forgive(reservation)
         if tokens is None:
             await self._refuse(email, user, match, origin)
         return tokens
@@ -122,14 +116,16 @@ class Login:
         A password that was changed while it was being checked is as any wrong one; a factor that
         was added meanwhile is asked for.
         """
+        # Without None: an account that has no password any more is none of either.
+        checked = {user["password_hash"], match.new_hash} - {None}
         current = await self.users.find_credentials(email)
         if current is not None:
-            if current["password_hash"] not in {user["password_hash"], match.new_hash}:
+            if current["password_hash"] not in checked:
                 await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
                 raise InvalidCredentials
             if current["has_factor"]:
                 await self.second_factor.ask(user, match, origin)
-        await self.refusals.refuse(user["id"], origin)
+        await self.refusals.refuse(user["id"], origin, checked=checked)
 
     async def _open_session(
         self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen
@@ -144,7 +140,7 @@ class Login:
                     tx, user["id"], user["password_hash"], match.new_hash
                 ):
                     # Threat: it is another password by now, and this session would outlive it.
-                    raise _HashReplaced
+                    raise HashReplaced
                 checked = match.new_hash
             tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
             if tokens is not None:

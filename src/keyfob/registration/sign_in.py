@@ -72,9 +72,12 @@ class VerifyingSignIn:
         stored, match, reservation = await self._check(token, owner, asked, password, origin)
         await self.verification.confirm_known(token, stored, asked.hashes[stored], origin)
         user = await self.users.find_credentials(asked.email)
-        if user is None or user["password_hash"] != stored:  # it was changed in this moment
-            raise InvalidCredentials
-        return await self.login.enter(Checked(asked.email, user, match, reservation, seen), origin)
+        if user is None or user["password_hash"] != stored:
+            # In this moment: by a twin's better hash of the same password, or by another password.
+            await self.guard.forgive(reservation)
+            return await self.login.with_password(asked.email, password, origin)
+        checked = Checked(asked.email, user, match, reservation, seen)
+        return await self.login.enter(checked, password, origin)
 
     async def _check(
         self, token: str, owner: Owner, asked: _Asked, password: SecretStr, origin: Origin

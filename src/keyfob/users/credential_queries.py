@@ -10,7 +10,7 @@ from keyfob.core.database import Executor, Tx
 # NO KEY, so that a row that refers to the user can be written meanwhile.
 _HELD = """
     SELECT id, email, email_normal, name, role, status, locale, must_change_password,
-           registered_itself, password_hash IS NOT NULL AS has_password,
+           registered_itself, password_hash, password_hash IS NOT NULL AS has_password,
            email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven
       FROM users
 """
@@ -134,7 +134,7 @@ async def start_afresh(tx: Tx, user_id: UUID, now: datetime) -> Record | None:
         )
         UPDATE users AS u
            SET email_verified_at = $2, first_proven_at = $2, updated_at = $2,
-               password_hash = NULL, erase_at = NULL,
+               password_hash = NULL, must_change_password = false, erase_at = NULL,
                name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END
           FROM before
          WHERE u.id = before.id AND u.first_proven_at IS NULL

@@ -28,8 +28,8 @@ class Credentials:
     async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
         """Return an account and hold it until the commit; nobody can sign in meanwhile.
 
-        With `id`, `email`, `email_normal`, `name`, `role`, `status`, `locale`, `has_password`,
-        `is_verified`, `was_proven`, `registered_itself`, `must_change_password`.
+        With `id`, `email`, `email_normal`, `name`, `role`, `status`, `locale`, `password_hash`,
+        `has_password`, `is_verified`, `was_proven`, `registered_itself`, `must_change_password`.
         """
         return await queries.hold_user(tx, user_id)
 
@@ -83,9 +83,9 @@ class Credentials:
     async def start_afresh(self, tx: Tx, user_id: UUID) -> Record | None:
         """Write the first proof of an account, and forget what others may have typed into it.
 
-        The password goes, a planned erasure, and the name unless an administrator alone can have
-        typed it. Returns `password`, `erasure` and `name`: whether there was one to end. None if
-        the account was proven before, which changes nothing.
+        The password goes, and that it must be changed; a planned erasure; and the name unless an
+        administrator alone can have typed it. Returns `password`, `erasure` and `name`: whether
+        there was one to end. None if the account was proven before, which changes nothing.
         """
         ended = await queries.start_afresh(tx, user_id, self.clock.now())
         if ended is not None:

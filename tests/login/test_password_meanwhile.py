@@ -1,0 +1,114 @@
+"""A password that was right, and an account that is another by the time a session would open."""
+
+import asyncio
+
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp
+from tests.fixtures.links import ADA, OTHER, ask, confirm_email, recover, token_from, try_to_sign_in
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.waiting import until_so_many_wait
+from tests.fixtures.world import PASSWORD, World
+
+from keyfob.passwords.schemes import Bcrypt
+
+CONFIRM = "Confirm your e-mail address"
+
+
+async def keep_an_old_hash(world: World) -> None:
+    """Of another cost, so that the next sign-in makes it anew."""
+    await world.db.execute("UPDATE users SET password_hash = $1", Bcrypt(5).hash(PASSWORD))
+
+
+async def test_a_given_password_gives_no_token_once_the_reader_has_proven_the_address(
+    world: World, mailbox: Mailbox
+) -> None:
+    """Threat: a stranger knows it, and would choose the password in the reader's place."""
+    root = await world.make_admin()
+    body = {"email": ADA, "password": PASSWORD, "must_change_password": True}
+    await world.api.post("/admin/users", json=body, headers=root.headers)
+    await ask(world, "/verify-email/request")
+    link = await token_from(mailbox, subject=CONFIRM)
+    async with world.db.begin() as tx:
+        await tx.fetch("SELECT FROM users FOR UPDATE")
+        proving = asyncio.create_task(confirm_email(world, link))
+        await until_so_many_wait(world.db, 1)
+        signing_in = asyncio.create_task(try_to_sign_in(world))
+        await until_so_many_wait(world.db, 2)
+
+    refused, proven = await signing_in, await proving
+
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
+    assert "wrong_password" in [row["reason"] for row in await world.login_log()]
+    assert (await recover(world, proven.json()["token"])).status_code == 204
+    await world.log_in(password=OTHER)
+
+
+async def test_a_first_proof_by_a_link_alone_leaves_nothing_to_change(
+    world: World, mailbox: Mailbox
+) -> None:
+    root = await world.make_admin()
+    body = {"email": ADA, "password": PASSWORD, "must_change_password": True}
+    await world.api.post("/admin/users", json=body, headers=root.headers)
+    await ask(world, "/verify-email/request")
+
+    await confirm_email(world, await token_from(mailbox, subject=CONFIRM))
+
+    left = await world.db.fetchval(
+        "SELECT must_change_password FROM users WHERE email_normal = $1", ADA
+    )
+    assert left is False
+
+
+async def test_a_proof_by_password_outlives_a_twin_that_makes_the_hash_anew(
+    world: World, mailbox: Mailbox
+) -> None:
+    await world.make_user()
+    await world.db.execute("UPDATE users SET email_verified_at = NULL")
+    await keep_an_old_hash(world)
+    await ask(world, "/verify-email/request")
+    link = await token_from(mailbox, subject=CONFIRM)
+    async with world.db.begin() as tx:
+        await tx.fetch("SELECT FROM users FOR UPDATE")
+        proving = asyncio.create_task(confirm_email(world, link, PASSWORD))
+        await until_so_many_wait(world.db, 1)
+        signing_in = asyncio.create_task(try_to_sign_in(world))
+        await until_so_many_wait(world.db, 2)
+
+    answers = await proving, await signing_in
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_a_proof_by_password_opens_nothing_once_the_password_is_another(
+    world: World, mailbox: Mailbox
+) -> None:
+    await world.make_user()
+    await world.db.execute("UPDATE users SET email_verified_at = NULL")
+    await ask(world, "/verify-email/request")
+    link = await token_from(mailbox, subject=CONFIRM)
+    await ask(world, "/recover/request")
+    other_link = await token_from(mailbox, subject="Choose a new password")
+    async with world.db.begin() as tx:
+        await tx.fetch("SELECT FROM users FOR UPDATE")
+        proving = asyncio.create_task(confirm_email(world, link, PASSWORD))
+        await until_so_many_wait(world.db, 1)
+        recovering = asyncio.create_task(recover(world, other_link))
+        await until_so_many_wait(world.db, 2)
+
+    proven, recovered = await proving, await recovering
+
+    assert recovered.status_code == 204
+    assert proven.status_code in {200, 401}
+    assert await world.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
+
+
+async def test_two_first_sign_ins_at_once_with_an_old_hash_are_both_asked_for_the_factor(
+    world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    await add_totp(world, await world.log_in(), clock)
+    await keep_an_old_hash(world)
+
+    answers = await asyncio.gather(*(try_to_sign_in(world) for _ in range(2)))
+
+    assert {answer.json()["code"] for answer in answers} == {"mfa_required"}
