@@ -81,6 +81,8 @@ def test_everything_has_a_default() -> None:
         ("MAIL_FROM", "Keyfob", '"Keyfob <no-reply@example.com>"'),
         ("MAIL_FROM", "a@b.c\r\nBcc: d@e.f", '"Keyfob <no-reply@example.com>"'),
         ("LIMIT_MAIL", "often", '"5/minute"'),
+        ("TOTP_ISSUER", "Example: sign in", 'without ":"'),
+        ("TOTP_ISSUER", "e" * 41, "at most 40 characters"),
         ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("METRICS_PORT", "-1", "greater than or equal to 0"),
     ],

@@ -1,6 +1,7 @@
 """Text that people type: no field of ours can mean a control character."""
 
 import re
+import unicodedata
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -40,3 +41,22 @@ def _refuse_controls(value: object) -> object:
 def drop_controls(text: str) -> str:
     """Put a space where a control character is: for a text that may not be refused any more."""
     return _REFUSED.sub(" ", text)
+
+
+def read_code(typed: str) -> str:
+    """Return a code as it was shown, however somebody typed or pasted it.
+
+    In its NFKC, any digit in ASCII, without spaces, dashes and what is not seen (UAX #44: Z*, Pd,
+    Cf). Every code that people type is read by this.
+    """
+    folded = unicodedata.normalize("NFKC", typed)
+    return "".join(_digit(sign) for sign in folded if not _parts_groups(sign))
+
+
+def _digit(sign: str) -> str:
+    return str(unicodedata.decimal(sign, sign))
+
+
+def _parts_groups(sign: str) -> bool:
+    category = unicodedata.category(sign)
+    return category[0] == "Z" or category in {"Pd", "Cf"} or sign == "\u2212"  # minus

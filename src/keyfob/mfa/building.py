@@ -61,7 +61,7 @@ def build_factors(
     changes = FactorChanges(
         db, sessions, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )
-    issuer = urlsplit(settings.public_base).hostname or "Keyfob"
+    issuer = settings.totp_issuer or urlsplit(settings.public_base).hostname or "Keyfob"
     enrolment = TotpEnrolment(db, factors, changes, throttle, clock, issuer)
     party = build_relying_party(settings)
     challenges = Challenges(db, clock)

@@ -7,12 +7,13 @@ kept (OWASP ASVS 6.5.2: from 112 bits on); who reads the table finds no code.
 import hashlib
 
 from keyfob.core.secrets import random_bytes
+from keyfob.core.text import read_code
 
 COUNT = 10
 _BYTES = 15
 _GROUP = 4
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
+_MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1"})
 
 
 def new_codes() -> list[str]:
@@ -29,6 +30,6 @@ def _new_code() -> str:
 def digest(code: str) -> bytes:
     """Return what is kept of a code.
 
-    However it was typed: in any case, with or without dashes and spaces, o for 0, i or l for 1.
+    However it was typed (`read_code`): in any case, o for 0, i or l for 1.
     """
-    return hashlib.sha256(code.lower().translate(_MISREAD).encode()).digest()
+    return hashlib.sha256(read_code(code).lower().translate(_MISREAD).encode()).digest()

@@ -50,6 +50,13 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _app_label(value: str | None) -> str | None:
+    # A colon would end it: apps split "issuer:account" there.
+    if value is not None and not re.fullmatch(r"[^\x00-\x1f\x7f:]{1,40}", value.strip()):
+        raise ValueError('should be a name like "Example", of at most 40 characters, without ":"')
+    return value and value.strip()
+
+
 class MailSettings(BaseModel):
     """How mail leaves, and where its links lead."""
 
@@ -110,6 +117,11 @@ class FactorSettings(BaseModel):
     )
     recent_sign_in: Seconds = Field(
         300, description="Age in seconds of a sign-in that may change factors, password, e-mail"
+    )
+    totp_issuer: Annotated[str | None, AfterValidator(_app_label)] = Field(
+        None,
+        description="What authenticator apps show above a code; absent: the host of"
+        " KEYFOB_PUBLIC_URL",
     )
     webauthn_rp_id: str | None = Field(
         None, description="Domain that passkeys belong to; absent: the host of KEYFOB_PUBLIC_URL"
