@@ -112,10 +112,12 @@ class OwnErasure:
 
         Raises:
             Unauthenticated: as `Standing.ensure` says; perhaps it is erased this moment.
+            InsufficientAuthentication: it has a factor, which this session has not shown.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
+            await self.step_up.ensure_factor(tx, caller)
             if await self.accounts.cancel_erasure(tx, user_id):
                 await self.mail.tell(
                     tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)

@@ -17,6 +17,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated, Unavailable
+from keyfob.mfa.stepup import FactorStepUp
 
 _PAGE = 200  # some milliseconds of the event loop
 _AT_ONCE = 2
@@ -53,6 +54,7 @@ class OwnExport:
     """
 
     db: Database
+    step_up: FactorStepUp
     audit: Audit
     clock: Clock
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
@@ -62,8 +64,11 @@ class OwnExport:
 
         Raises:
             Unauthenticated: the account is gone.
+            InsufficientAuthentication: it has a factor, which this session has not shown.
             Unavailable: too many are gathered at once.
         """
+        # Threat: a session that somebody opened with a stolen password, before the owner added one.
+        await self.step_up.ensure_factor(self.db, caller)
         try:
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
                 await self._room.acquire()

@@ -124,7 +124,7 @@ async def confirm_email(
     "/me/export",
     dependencies=[Depends(limited("me-export", by="both"))],
     responses={
-        **may_refuse(*_OWN, Unavailable),
+        **may_refuse(*_RECENT, Unavailable),
         200: {
             "headers": {
                 "Content-Disposition": {
@@ -144,7 +144,10 @@ async def export(
     origin: RequestOrigin,
     exports: Annotated[OwnExport, Provided(OwnExport)],
 ) -> Response:
-    """Get everything that is kept about you, as one JSON document without any secret."""
+    """Get everything that is kept about you, as one JSON document without any secret.
+
+    Where a second factor is set, the session must have shown it.
+    """
     packed = await exports.gather(caller, origin)
     headers = {
         **response.headers,  # of the limit
@@ -184,7 +187,9 @@ async def leave(
     return ErasurePlannedOut(erase_at=await erasure.plan(caller, origin))
 
 
-@routes.post("/me/keep", status_code=204, dependencies=_LIMITED_MORE, responses=may_refuse(*_OWN))
+@routes.post(
+    "/me/keep", status_code=204, dependencies=_LIMITED_MORE, responses=may_refuse(*_RECENT)
+)
 async def keep(caller: CurrentCaller, origin: RequestOrigin, erasure: ErasureService) -> None:
-    """Keep your account after all."""
+    """Keep your account after all. Where a second factor is set, the session must have shown it."""
     await erasure.cancel(caller, origin)
