@@ -2,7 +2,8 @@
 
 import pytest
 
-from keyfob.sessions.devices import describe_device
+from keyfob.core.origin import Origin
+from keyfob.sessions.devices import describe_device, origin_in_words
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 CHROME = f"{WEBKIT} Chrome/124.0.0.0"
@@ -31,6 +32,39 @@ CHROME = f"{WEBKIT} Chrome/124.0.0.0"
          "bot", "Googlebot 2", None),
         ("curl/8.5.0", "bot", "curl 8", None),
         ("python-requests/2.32", "bot", "Python Requests 2", None),
+        (f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) {CHROME} Mobile Safari/537.36 (compatible; "
+         "Googlebot/2.1)",
+         "bot", "Googlebot 2", "Android 6"),
+        ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+         "bot", "FacebookBot 1", None),
+        # Apps that speak through a library of their system never say "Mobile", on phones neither.
+        ("okhttp/4.12.0", "mobile", "okhttp 4", None),
+        ("Example/2.3 (Linux; Android 14; Pixel 8) okhttp/4.12.0",
+         "mobile", "okhttp 4", "Android 14"),
+        ("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A.240105.004)",
+         "mobile", "Android 14", "Android 14"),
+        ("Dalvik/2.1.0 (Linux; U; Android 13; SM-X900 Build/TP1A.220624.014)",
+         "tablet", "Android 13", "Android 13"),
+        ("com.example.app (Linux; U; Android 14; de_DE; Pixel 8; Build/UQ1A; Cronet/124.0)",
+         "mobile", "Android 14", "Android 14"),
+        ("Dart/3.3 (dart:io)", "mobile", None, None),
+        ("Example/7 CFNetwork/1494.0.7 Darwin/23.4.0", "mobile", "Example 7", "iOS 17"),
+        ("Example/7 CFNetwork/1494.0.7 Darwin/23.4.0 (x86_64)",
+         "desktop", "Example 7", "Mac OS X"),
+        ("Example/7.0 (com.example.app; build:1; iOS 17.4.0) Alamofire/5.9.0",
+         "mobile", None, "iOS 17"),
+        (f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UQ1A; wv) {WEBKIT} Version/4.0 "
+         "Chrome/124.0.0.0 Mobile Safari/537.36", "mobile", "Chrome Mobile WebView 124",
+         "Android 14"),
+        ("Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UQ1A; wv) Example/7",
+         "mobile", "Android 14", "Android 14"),
+        (f"Mozilla/5.0 (Linux; Android 13; SM-X900 Build/TP1A; wv) {WEBKIT} Version/4.0 "
+         "Chrome/124.0.0.0 Safari/537.36", "tablet", "Chrome Mobile WebView 124", "Android 13"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+         "Gecko) Mobile/15E148", "mobile", "Mobile Safari UI/WKWebView", "iOS 17"),
+        # A maker of phones.
+        (f"Mozilla/5.0 (Linux; Android 13; CUBOT P80) {CHROME} Mobile Safari/537.36",
+         "mobile", "Chrome Mobile 124", "Android 13"),
         ("", "unknown", None, None),
         ("x", "unknown", None, None),
     ],
@@ -61,3 +95,9 @@ def test_a_hostile_user_agent_is_some_unknown_device(user_agent: str) -> None:
     assert device.device_type in {"unknown", "desktop"}
     for part in (device.browser, device.os, device.platform):
         assert part is None or len(part) <= 256
+
+
+def test_an_app_of_the_system_is_named_once() -> None:
+    phone = Origin("203.0.113.7", "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A)")
+
+    assert origin_in_words(phone)["device"] == "Android 14"

@@ -11,9 +11,12 @@ from ua_parser.loaders import load_builtins
 from keyfob.core.origin import Origin
 from keyfob.sessions.models import DeviceType
 
-_BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client", "okhttp")
-_TABLETS = ("ipad", "tablet", "kindle", "silk/", "playbook")
-_PHONES = ("iphone", "ipod", "windows phone", "mobile")
+_BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client")
+_TABLETS = (
+    *("ipad", "tablet", "kindle", "silk/", "playbook", "mediapad", "matepad", "; sm-t", "; sm-x"),
+)
+# The last are libraries that apps for phones speak through: they tell of no device.
+_PHONES = ("iphone", "ipod", "windows phone", "mobile", "android", "okhttp/", "(dart:io)")
 _DESKTOPS = ("windows", "mac os", "ubuntu", "linux", "chrome os", "fedora", "debian", "freebsd")
 
 
@@ -46,12 +49,16 @@ def describe_device(user_agent: str) -> Device:
     """Read a User-Agent header, the first 256 characters of it."""
     user_agent = user_agent[:_READ]
     found = _parser().parse(user_agent)
-    browser, system, device = found.user_agent, found.os, found.device
+    browser, device = found.user_agent, found.device
+    system = _versioned(found.os.family, found.os.major) if found.os else None
+    if "cfnetwork/" in user_agent.lower() and "(x86_64)" in user_agent:
+        system = "Mac OS X"  # the library is that of iOS as well, the processor is not
+    family = device.family if device else None
     return Device(
-        device_type=_kind(user_agent.lower(), system.family.lower() if system else ""),
+        device_type=_kind(user_agent.lower(), (system or "").lower(), family),
         browser=_versioned(browser.family, browser.major) if browser else None,
-        os=_versioned(system.family, system.major) if system else None,
-        platform=_versioned(device.family, None) if device else None,
+        os=system,
+        platform=_versioned(family, None) if family else None,
     )
 
 
@@ -71,7 +78,8 @@ def where_in_words(session: Record) -> dict[str, str | None]:
 
 
 def _in_words(browser: str | None, system: str | None) -> str | None:
-    return ", ".join(part for part in (browser, system) if part) or None
+    # An app of Android's own library presents the system twice.
+    return ", ".join(part for part in dict.fromkeys((browser, system)) if part) or None
 
 
 def _versioned(family: str, major: str | None) -> str | None:
@@ -81,18 +89,21 @@ def _versioned(family: str, major: str | None) -> str | None:
     return f"{family} {major[:_LONGEST_VERSION]}" if major else family
 
 
-def _kind(user_agent: str, system: str) -> DeviceType:
-    if any(word in user_agent for word in _BOTS):
+def _kind(user_agent: str, system: str, family: str | None) -> DeviceType:
+    # A maker of phones has "bot" in its name.
+    if family == "Spider" or any(word in user_agent.replace("cubot", "") for word in _BOTS):
         return "bot"
-    if any(word in user_agent for word in _TABLETS) or _is_android_tablet(user_agent):
+    if any(word in user_agent for word in _TABLETS) or _is_browser_of_tablet(user_agent):
         return "tablet"
-    if any(word in user_agent for word in _PHONES):
+    if any(word in user_agent for word in _PHONES) or system.startswith("ios"):
         return "mobile"
     if any(word in system or word in user_agent for word in _DESKTOPS):
         return "desktop"
     return "unknown"
 
 
-def _is_android_tablet(user_agent: str) -> bool:
-    # Google's advice: Android phones say "Mobile", tablets do not.
-    return "android" in user_agent and "mobile" not in user_agent
+def _is_browser_of_tablet(user_agent: str) -> bool:
+    # Google's advice for browsers and webviews: those of phones say "Mobile", those of tablets do
+    # not. An app that speaks without an engine never says it.
+    is_engine = "safari/" in user_agent or "gecko/" in user_agent
+    return is_engine and "android" in user_agent and "mobile" not in user_agent
