@@ -150,6 +150,12 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield method.upper(), path.replace("{id}", _SOMEBODY), operation
 
 
+def pages() -> Iterator[tuple[str, str, Json]]:
+    """What is served beside them; files know ranges and conditions (RFC 9110 sections 13, 14)."""
+    for path in ("/docs", "/docs/swagger-ui.css", "/openapi.json", "/ui/recover", "/ui/page.js"):
+        yield "GET", path, {}
+
+
 def in_headers(method: str, path: str) -> Iterator[Hostile]:
     """Each header in each shape."""
     for header in READ:

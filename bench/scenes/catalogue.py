@@ -1,6 +1,6 @@
 """The scenes, in the order in which they are run and told of."""
 
-# Those of `make bench`: about ten minutes on two cores.
+# Those of `make bench`: about twelve minutes on two cores.
 LINES = (
     "start",
     "memory",
@@ -11,6 +11,7 @@ LINES = (
     "overload",
     "one_client",
     "one_address",
+    "pauses",
     "revocation",
     "lists",
     "growth",

@@ -94,7 +94,7 @@ async def test_no_header_of_any_operation_holds_the_loop(proxied: World) -> None
     document = proxied.app.openapi()
     requests = (
         request
-        for method, path, _ in hostile.operations(document)
+        for method, path, _ in [*hostile.operations(document), *hostile.pages()]
         for request in at_once(hostile.in_headers(method, path))
     )
 
