@@ -1,6 +1,6 @@
 """The scenes, in the order in which they are run and told of."""
 
-# Those of `make bench`: about twelve minutes on two cores.
+# Those of `make bench`: about twenty minutes on two cores.
 LINES = (
     "start",
     "memory",
@@ -12,6 +12,7 @@ LINES = (
     "one_client",
     "one_address",
     "pauses",
+    "endings",
     "revocation",
     "lists",
     "growth",
