@@ -150,11 +150,13 @@ async def asks_bare_me(connection: Connection, _: int) -> Step:
 
 
 async def refused_logins(connection: Connection, _: int) -> Step:
-    """Signs in as nobody, which costs a hash all the same."""
+    """Signs in as nobody, which costs a hash all the same; the shed are told when to come back."""
     wire = request("POST", "/login", body={"email": "nobody@example.com", "password": PASSWORD})
 
     async def step() -> int:
-        return (await connection.send(wire)).status
+        answer = await connection.send(wire)
+        assert answer.status == 401 or b"\r\nretry-after: " in answer.head.lower(), answer
+        return answer.status
 
     return step
 

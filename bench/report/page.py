@@ -30,7 +30,7 @@ _AGAIN = """\
 ## Measure it yourself
 
 ```sh
-make bench        # the lines below, beside the committed ratios: about ten minutes on two cores
+make bench        # the lines below, beside the committed ratios: about twenty minutes on two cores
 make bench-full   # everything on this page, contestants too: nearly two hours; then writes it anew
 ```
 

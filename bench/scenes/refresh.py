@@ -7,8 +7,8 @@ from bench.harness.clients import BareRefreshes, refreshes
 from bench.harness.load import Client, run_clients
 from bench.limit import raw
 
-CLIENTS = 8
-TABLE = "refresh, 8 clients, one machine"
+FEW, MANY = 8, 32  # clients
+TABLE = "refresh, one machine"
 COMMIT_WAIT = {"commit_delay": "1000", "commit_siblings": "0"}  # microseconds
 
 
@@ -17,39 +17,55 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         servers.keyfob(dsn, BCRYPT_COST=4, LIMIT_REFRESH="1000000/minute") as ours,
         servers.bare(dsn) as bare,
     ):
-        cpu: dict[str, list[float]] = {"ours": [], "bare": []}
-        ours_rate, bare_rate, raw_rate = figures.in_turn(
-            rounds,
-            lambda: _over_http(ours, refreshes, seconds, cpu["ours"]),
-            lambda: _over_http(bare, bare_clients(dsn, CLIENTS), seconds, cpu["bare"]),
-            lambda: _bare_statement(dsn, seconds),
-        )
-    report.add(
-        "refresh / bare asyncpg, rate",
-        figures.ratios(ours_rate, raw_rate),
-        0.70,
-        f"{min(ours_rate):.0f} to {max(ours_rate):.0f}/s over HTTP, {CLIENTS} clients",
-        at_most=False,
+        for clients in (FEW, MANY):
+            _beside_bare(report, ours, bare, dsn, clients, rounds, seconds)
+    _where_commits_wait(report, rounds, seconds)
+
+
+def _beside_bare(
+    report: figures.Report,
+    ours: servers.Server,
+    bare: servers.Server,
+    dsn: str,
+    clients: int,
+    rounds: int,
+    seconds: float,
+) -> None:
+    cpu: dict[str, list[float]] = {"ours": [], "bare": []}
+    ours_rate, bare_rate, raw_rate = figures.in_turn(
+        rounds,
+        lambda: _over_http(ours, refreshes, clients, seconds, cpu["ours"]),
+        lambda: _over_http(bare, bare_clients(dsn, clients), clients, seconds, cpu["bare"]),
+        lambda: _bare_statement(dsn, clients, seconds),
     )
+    sides = {"Keyfob": ours_rate, "bare ASGI": bare_rate, "asyncpg": raw_rate}
+    for side, rates in sides.items():
+        report.figure(TABLE, side, "rate", "/s", rates, at=clients)
     report.add(
-        "refresh / bare ASGI app, rate",
+        f"refresh / bare ASGI app, {clients} clients, rate",
         figures.ratios(ours_rate, bare_rate),
-        0.70,
+        0.85,
+        f"{min(ours_rate):.0f} to {max(ours_rate):.0f}/s, "
         f"bare {min(bare_rate):.0f} to {max(bare_rate):.0f}/s",
         at_most=False,
     )
     report.add(
-        "refresh / bare ASGI app, server CPU",
+        f"refresh / bare ASGI app, {clients} clients, server CPU",
         figures.ratios(cpu["ours"], cpu["bare"]),
-        1.2,
+        1.25,
         f"{min(cpu['ours']):.3f} to {max(cpu['ours']):.3f} ms a request, "
         f"bare {min(cpu['bare']):.3f} to {max(cpu['bare']):.3f}",
         at_most=True,
     )
-    report.add("refresh, server CPU", cpu["ours"], 0.45, "", at_most=True, unit=" ms")
-    for side, rates in (("Keyfob", ours_rate), ("bare ASGI", bare_rate), ("asyncpg", raw_rate)):
-        report.figure(TABLE, side, "rate", "/s", rates)
-    _where_commits_wait(report, rounds, seconds)
+    if clients == FEW:
+        report.add("refresh, server CPU", cpu["ours"], 0.45, "", at_most=True, unit=" ms")
+        report.add(
+            "refresh / bare asyncpg, rate",
+            figures.ratios(ours_rate, raw_rate),
+            0.70,
+            f"{min(ours_rate):.0f} to {max(ours_rate):.0f}/s over HTTP, {clients} clients",
+            at_most=False,
+        )
 
 
 def bare_clients(dsn: str, count: int) -> BareRefreshes:
@@ -65,8 +81,8 @@ def _where_commits_wait(report: figures.Report, rounds: int, seconds: float) -> 
         with servers.keyfob(dsn, BCRYPT_COST=4, LIMIT_REFRESH="1000000/minute") as ours:
             ours_rate, raw_rate = figures.in_turn(
                 rounds,
-                lambda: _over_http(ours, refreshes, seconds, []),
-                lambda: _bare_statement(dsn, seconds),
+                lambda: _over_http(ours, refreshes, FEW, seconds, []),
+                lambda: _bare_statement(dsn, FEW, seconds),
             )
     report.add(
         "refresh / bare asyncpg, rate, commit waits 1 ms",
@@ -76,18 +92,20 @@ def _where_commits_wait(report: figures.Report, rounds: int, seconds: float) -> 
         "PostgreSQL's commit_delay, as a common cloud disk takes to write",
         at_most=False,
     )
-    report.figure(TABLE, "Keyfob, commit waits 1 ms", "rate", "/s", ours_rate)
-    report.figure(TABLE, "asyncpg, commit waits 1 ms", "rate", "/s", raw_rate)
+    report.figure(TABLE, "Keyfob, commit waits 1 ms", "rate", "/s", ours_rate, at=FEW)
+    report.figure(TABLE, "asyncpg, commit waits 1 ms", "rate", "/s", raw_rate, at=FEW)
 
 
-def _over_http(server: servers.Server, client: Client, seconds: float, cpu: list[float]) -> float:
+def _over_http(
+    server: servers.Server, client: Client, count: int, seconds: float, cpu: list[float]
+) -> float:
     before = processes.cpu_seconds(server.process.pid)
-    result = run_clients(servers.HOST, server.port, client, CLIENTS, seconds)
+    result = run_clients(servers.HOST, server.port, client, count, seconds)
     used = processes.cpu_seconds(server.process.pid) - before
     cpu.append(used / len(result.latencies) * 1000)
     assert set(result.statuses) == {200}, result.statuses
     return result.rate
 
 
-def _bare_statement(dsn: str, seconds: float) -> float:
-    return asyncio.run(raw.rotation_rate(dsn, CLIENTS, seconds))
+def _bare_statement(dsn: str, clients: int, seconds: float) -> float:
+    return asyncio.run(raw.rotation_rate(dsn, clients, seconds))

@@ -9,14 +9,18 @@ from bench.harness.load import Connection, request
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
-    settings = {"BCRYPT_COST": 4, "ISSUER": "http://localhost/auth"}
+    _add(report, dsn, "", 100, "notify", int(60 * rounds))
+    _add(report, dsn, ", where the feed polls", 1000, "poll", int(6 * rounds))
+
+
+def _add(report: figures.Report, dsn: str, where: str, bound: float, feed: str, count: int) -> None:
+    settings = {"BCRYPT_COST": 4, "ISSUER": "http://localhost/auth", "FEED": feed}
     with servers.keyfob(dsn, **settings) as here, servers.keyfob(dsn, **settings) as there:
-        lags = asyncio.run(_lags(here.port, there.port, int(60 * rounds)))
-    lags.sort()
+        lags = sorted(asyncio.run(_lags(here.port, there.port, count)))
     report.add(
-        "logout to refusal elsewhere, p99",
+        f"logout to refusal elsewhere{where}, p99",
         [lags[int(len(lags) * 0.99)] * 1000],
-        100,
+        bound,
         f"median {lags[len(lags) // 2] * 1000:.1f} ms of {len(lags)}",
         at_most=True,
         unit=" ms",
