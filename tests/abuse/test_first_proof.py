@@ -111,6 +111,33 @@ async def test_39_a_stranger_s_plans_and_words_end_with_the_first_proof(
     assert (account["erase_at"], account["name"]) == (None, None)
 
 
+async def test_39_no_taste_of_a_stranger_outlives_the_first_proof(
+    world: World, mailbox: Mailbox, clock: MovableClock
+) -> None:
+    """Spelling, language and time zone; and the export says what was before the proof."""
+    russian = {"Accept-Language": "ru"}
+    eve = SignedIn.of(await sign_up(world, "ADA@Example.com", EVES, headers=russian))
+    await world.api.patch("/me", json={"timezone": "Asia/Tokyo"}, headers=eve.headers)
+    clock.advance(60)
+    await ask(world, "/recover/request")
+    (token,) = (await mailbox.next(to="ADA@example.com")).tokens()
+
+    assert (await recover(world, token)).status_code == 204
+
+    ada = await world.log_in(password=OTHER)
+    me = (await world.me(ada)).json()
+    assert (me["email"], me["locale"], me["timezone"]) == (ADA, "en", None)
+    got = (await world.api.get("/me/export", headers=ada.headers)).json()
+    before = {one["reason"]: one["before_first_proof"] for one in got["logins"]}
+    assert before == {
+        "registered": True,
+        "address_proven": False,
+        "recovered": False,
+        "password": False,
+    }
+    assert [one["before_first_proof"] for one in got["sessions"]] == [True, False]
+
+
 async def test_39_what_a_stranger_began_ends_with_the_first_proof(
     world: World, mailbox: Mailbox, prove: Callable[[], Awaitable[None]]
 ) -> None:
@@ -213,6 +240,19 @@ async def test_40_the_password_that_the_reader_types_is_the_one_that_counts(
 
     assert (await required.me(ada)).json()["name"] == "Ada"
     assert (await try_to_sign_in(required, password=EVES)).status_code == 401
+
+
+async def test_40_later_sign_ups_push_no_owner_s_password_out(
+    required: World, mailbox: Mailbox, clock: MovableClock
+) -> None:
+    await sign_up(required, password=PASSWORD)
+    of_owner = await token_from(mailbox, subject=CONFIRM)
+    clock.advance(60)
+    for number in range(5):
+        await sign_up(required, password=f"{EVES} {number}")
+    await mailbox.settled(required)
+
+    assert (await confirm_email(required, of_owner, PASSWORD)).status_code == 200
 
 
 async def test_40_one_click_verifies_no_stranger_s_session(

@@ -129,13 +129,37 @@ async def test_an_address_gets_so_many_mails_and_no_more(
 
         assert {answer.status_code for answer in answers} == {202}
         await mailbox.settled(world)
-        assert [mail.to for mail in mailbox.mails] == [DELIVERED] * 2
+        # And one more, which lives six hours.
+        assert [mail.to for mail in mailbox.mails] == [DELIVERED] * 3
         # The newest link that was sent is the one that works.
         statuses = [
             (await confirm(world, ada, mail.tokens()[0])).status_code
             for mail in sorted(mailbox.mails, key=lambda one: one.to)
         ]
-        assert sorted(statuses) == [204, 400]
+        assert sorted(statuses) == [204, 400, 400]
+
+
+async def test_strangers_who_meet_the_cap_keep_no_owner_from_moving(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    capped = settings.model_copy(update={"limits": "on", "limit_mail": "2/hour"})
+    async with World(capped, clock) as world:
+        await world.make_user("eve@example.com")
+        await world.make_user()
+        eve, ada = await world.log_in("eve@example.com"), await world.log_in()
+        for _ in range(4):
+            await request(world, eve)
+        await mailbox.settled(world)
+        mailbox.mails.clear()
+
+        await request(world, ada)
+
+        await mailbox.settled(world)
+        tokens = [token for mail in mailbox.mails for token in mail.tokens()]
+        assert len(tokens) == 1
+        clock.advance(3600 * 5)
+        ada = SignedIn.of(await world.refresh(ada.refresh))
+        assert (await confirm(world, ada, tokens[0])).status_code == 204
 
 
 async def test_so_many_changes_may_be_asked_for_and_no_more(

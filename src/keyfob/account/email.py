@@ -13,7 +13,7 @@ from keyfob.core.origin import Origin
 from keyfob.core.telemetry import mask_email
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -75,7 +75,8 @@ class OwnEmail:
         if not account or account["email_normal"] == email.normal:
             return
         owner = await self.sign_ups.find_owner(email)
-        if not await self.cap.allows(email.normal):
+        within_cap = await self.cap.allows(email.normal)
+        if not within_cap and (owner or not await self._may_spare(account["id"], email)):
             return
         async with self.db.begin() as tx:
             if owner is not None:
@@ -86,7 +87,7 @@ class OwnEmail:
             asking = await self.accounts.hold(tx, account["id"])
             await job.finish(tx)
             if asking is not None and asking["status"] == Status.ACTIVE:
-                await self._send_to_free(tx, asking, email)
+                await self._send_to_free(tx, asking, email, within_cap=within_cap)
 
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
         """Take the new address, by the token that was sent to it.
@@ -123,17 +124,32 @@ class OwnEmail:
             )
         self.profiles.forget(str(user_id))
 
-    async def _send_to_free(self, tx: Tx, account: Record, email: Email) -> None:
+    async def _may_spare(self, user_id: UUID, email: Email) -> bool:
+        """Tell whether the one link that an account has beyond the cap goes to an address.
+
+        Threat: whoever asks for five moves to an address keeps out the account whose it is. As many
+        accounts share a bound, so that nobody fills a mailbox with two hundred.
+        """
+        if await self.links.has_spare(self.db, user_id, Kind.CHANGE_EMAIL):
+            return False
+        return await self.cap.allows_for_tag(email.normal)
+
+    async def _send_to_free(
+        self, tx: Tx, account: Record, email: Email, *, within_cap: bool
+    ) -> None:
         # Its user asked for this one instead, perhaps because the address before was mistyped.
         await self.links.kill(tx, account["id"], Kind.CHANGE_EMAIL)
-        token = await self.links.issue(tx, account["id"], Kind.CHANGE_EMAIL, email=email)
+        ttl = None if within_cap else SPARE_TTL
+        token = await self.links.issue(
+            tx, account["id"], Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
+        )
         # Without the name. Threat: it would carry any words of a stranger to any address.
         await self.mail.send(
             tx,
             Recipient(email.typed, account["locale"], account["id"]),
             Template.CHANGE_EMAIL,
             {"token": token},
-            expires_at=self.links.expiry(),
+            expires_at=self.links.expiry(ttl),
         )
 
     async def _tell_old_address(

@@ -15,6 +15,11 @@ from keyfob.mfa.models import FactorType
 from keyfob.sessions.models import DeviceType
 from keyfob.users.models import Locale, Status
 
+BeforeFirstProof = Annotated[
+    bool,
+    Field(description="Before anybody had proven an address of the account: perhaps a stranger's"),
+]
+
 
 class ExportedAccount(BaseModel):
     """The account as it is kept."""
@@ -100,6 +105,7 @@ class ExportedSession(_ExportedDevice):
     expires_at: datetime
     ended_at: datetime | None
     end_reason: str | None
+    before_first_proof: BeforeFirstProof
 
 
 class ExportedLogin(_ExportedDevice):
@@ -110,6 +116,7 @@ class ExportedLogin(_ExportedDevice):
     outcome: Outcome
     reason: Reason
     session_id: UUID | None
+    before_first_proof: BeforeFirstProof
 
 
 class ExportedEvent(BaseModel):

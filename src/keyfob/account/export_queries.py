@@ -81,7 +81,9 @@ async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -
         """
         SELECT id, host(ip_address) AS ip_address, device_type, browser, os, platform, amr,
                login_at, auth_time,
-               last_activity_at, expires_at, ended_at, end_reason
+               last_activity_at, expires_at, ended_at, end_reason,
+               login_at < (SELECT first_proven_at FROM users WHERE id = $1) IS TRUE
+               AS before_first_proof
           FROM sessions
          WHERE user_id = $1 AND id > $2
          ORDER BY id LIMIT $3
@@ -100,7 +102,9 @@ async def list_logins(
     return await tx.fetch(
         """
         SELECT id, at, outcome, reason, host(ip_address) AS ip_address, device_type, browser, os,
-               platform, session_id
+               platform, session_id,
+               at < (SELECT first_proven_at FROM users WHERE id = $1) IS TRUE
+               AS before_first_proof
           FROM login_events
          WHERE user_id = $1 AND (at, id) < (coalesce($2, 'infinity'::timestamptz), $3)
          ORDER BY at DESC, id DESC LIMIT $4

@@ -10,10 +10,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A client's address (None where there is no IP, as on a unix socket) and its User-Agent."""
+    """A client: its address (None where there is no IP, as on a unix socket), what it says it is.
+
+    `languages` as its Accept-Language has them.
+    """
 
     address: str | None
     user_agent: str
+    languages: str = ""
 
 
 def parse_address(text: str) -> Address | None:

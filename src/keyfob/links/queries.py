@@ -122,10 +122,10 @@ async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: i
     )
 
 
-async def has_spare(tx: Tx, user_id: UUID, kind: str, now: datetime) -> bool:
+async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bool:
     """Tell whether a live token of that kind is the one that goes out beyond the cap of mails."""
     return bool(
-        await tx.fetchval(
+        await db.fetchval(
             """
             SELECT EXISTS (
                 SELECT FROM one_time_tokens

@@ -75,12 +75,12 @@ class OneTimeTokens:
         """Return when a token expires that is issued now: what its mail is worth nothing after."""
         return self.clock.now() + (ttl or self.ttl)
 
-    async def has_spare(self, tx: Tx, user_id: UUID, kind: Kind) -> bool:
+    async def has_spare(self, db: Executor, user_id: UUID, kind: Kind) -> bool:
         """Tell whether the link that is sent beyond the cap of mails is there already, and live.
 
         Threat: whoever asks for links until the cap is met could else keep an owner from any.
         """
-        return await queries.has_spare(tx, user_id, kind, self.clock.now())
+        return await queries.has_spare(db, user_id, kind, self.clock.now())
 
     async def find(self, db: Executor, kind: Kind | Sequence[Kind], token: str) -> Record | None:
         """Return a live token of that kind, or of one of those, without spending it.
@@ -103,12 +103,19 @@ class OneTimeTokens:
         """Take back a guess that could not be looked at."""
         await queries.give_attempt_back(self.db, _digest(token))
 
-    async def list_sign_ups(self, db: Executor, user_id: UUID, email: Email) -> list[Record]:
-        """Return the newest five sign-ups that an account waits with, as `find` does.
+    async def list_sign_ups(
+        self, db: Executor, user_id: UUID, email: Email, link: Record
+    ) -> list[Record]:
+        """Return five sign-ups that an account waits with: the link's own, and the newest.
 
-        A sign-up outlives its link by a week: its user may ask for another link.
+        A sign-up outlives its link by a week: its user may ask for another link. Threat: five later
+        ones of strangers would push the owner's out, whose link and password belong together.
         """
-        return await queries.list_sign_ups(db, user_id, email.normal, _MOST_SIGN_UPS)
+        newest = await queries.list_sign_ups(db, user_id, email.normal, _MOST_SIGN_UPS)
+        if link["password_hash"] is None:
+            return newest
+        others = [row for row in newest if row["password_hash"] != link["password_hash"]]
+        return [link, *others[: _MOST_SIGN_UPS - 1]]
 
     async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
         """Make the user's tokens worthless: of these kinds, or of all where none is named.

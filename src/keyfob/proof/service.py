@@ -19,6 +19,7 @@ from keyfob.mfa.service import Factors
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
+from keyfob.users.locales import preferred_locale
 
 
 class Prover(Enum):
@@ -85,7 +86,7 @@ class Proofs:
         return Proof(ended=_present(ended), revoked=sessions.revoked)
 
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
-        typed = await self.credentials.start_afresh(tx, user_id)
+        typed = await self.credentials.start_afresh(tx, user_id, preferred_locale(origin.languages))
         # With the sessions the sign-ins that wait for a factor.
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         ended = {

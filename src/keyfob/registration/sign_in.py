@@ -99,7 +99,7 @@ class VerifyingSignIn:
         if link is None or account is None:
             raise InvalidLink
         email = Email(link["email"], link["email_normal"])
-        sign_ups = await self.links.list_sign_ups(self.db, account["id"], email)
+        sign_ups = await self.links.list_sign_ups(self.db, account["id"], email, link)
         hashes: dict[str, Record | None] = {row["password_hash"]: row for row in sign_ups}
         if account["password_hash"] is not None:
             hashes = {account["password_hash"]: None}

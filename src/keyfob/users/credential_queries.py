@@ -120,22 +120,25 @@ async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
     return bool(deleted)
 
 
-async def start_afresh(tx: Tx, user_id: UUID, now: datetime) -> Record | None:
+async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Record | None:
     """Write the first proof and take out what was typed before; None if there was one.
 
-    A name that nobody but an administrator can have typed stays: nobody ever signed in there.
+    What nobody but an administrator can have typed stays: nobody ever signed in there.
     """
     return await tx.fetchrow(
         """
         WITH before AS (
-            SELECT id, password_hash, erase_at, name,
+            SELECT id, password_hash, erase_at, name, locale, timezone, email,
                    registered_itself OR password_hash IS NOT NULL AS may_be_a_stranger_s
               FROM users WHERE id = $1
         )
         UPDATE users AS u
-           SET email_verified_at = $2, first_proven_at = $2, updated_at = $2,
+           SET email_verified_at = $3, first_proven_at = $3, updated_at = $3,
                password_hash = NULL, must_change_password = false, erase_at = NULL,
-               name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END
+               name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END,
+               timezone = CASE WHEN NOT may_be_a_stranger_s THEN before.timezone END,
+               locale = CASE WHEN may_be_a_stranger_s THEN $2 ELSE before.locale END,
+               email = CASE WHEN registered_itself THEN email_normal ELSE before.email END
           FROM before
          WHERE u.id = before.id AND u.first_proven_at IS NULL
         RETURNING before.password_hash IS NOT NULL AS password,
@@ -143,6 +146,7 @@ async def start_afresh(tx: Tx, user_id: UUID, now: datetime) -> Record | None:
                   before.name IS NOT NULL AND may_be_a_stranger_s AS name
         """,
         user_id,
+        locale,
         now,
     )
 

@@ -11,7 +11,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import Status
+from keyfob.users.models import Locale, Status
 from keyfob.users.queries import notify_user_changed
 
 
@@ -80,14 +80,16 @@ class Credentials:
         """Leave an account without a password; False if it had none."""
         return await queries.delete_password_hash(tx, user_id, self.clock.now())
 
-    async def start_afresh(self, tx: Tx, user_id: UUID) -> Record | None:
+    async def start_afresh(self, tx: Tx, user_id: UUID, locale: Locale) -> Record | None:
         """Write the first proof of an account, and forget what others may have typed into it.
 
-        The password goes, and that it must be changed; a planned erasure; and the name unless an
-        administrator alone can have typed it. Returns `password`, `erasure` and `name`: whether
-        there was one to end. None if the account was proven before, which changes nothing.
+        The password goes, and that it must be changed; a planned erasure; and unless an
+        administrator alone can have typed them the name, the time zone and the spelling of the
+        address, and the language is the prover's `locale`. Returns `password`, `erasure` and
+        `name`: whether there was one to end. None if the account was proven before, which changes
+        nothing.
         """
-        ended = await queries.start_afresh(tx, user_id, self.clock.now())
+        ended = await queries.start_afresh(tx, user_id, locale, self.clock.now())
         if ended is not None:
             await notify_user_changed(tx, user_id)
         return ended

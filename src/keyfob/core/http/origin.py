@@ -88,6 +88,7 @@ async def request_origin(request: Request) -> Origin:
     return Origin(
         address=clients.address_of(request.scope),
         user_agent=request.headers.get("user-agent", "")[:_LONGEST_USER_AGENT],
+        languages=request.headers.get("accept-language", ""),
     )
 
 
