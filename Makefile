@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all clients check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: help run test test-slow test-browser test-all clients check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -15,8 +15,16 @@ help: ## Show this list
 run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
 
-test: .venv/.dev ## Run every test, with coverage; ARGS="tests/login -x" for some
-	$(PY) -m pytest -n logical --maxprocesses 8 $(if $(ARGS),,--cov --cov-report=term) $(ARGS)
+test: .venv/.dev ## Run the tests, with coverage; ARGS="tests/login -x" for some, whatever they take
+	$(PY) -m pytest $(PARALLEL) $(if $(ARGS),$(ARGS),-m "not slow and not browser" --cov --cov-report=term)
+
+test-slow: .venv/.dev ## Run what starts real processes, migrates data, or sends very many requests
+	$(PY) -m pytest $(PARALLEL) -m slow $(ARGS)
+
+test-browser: .venv/.dev ## Run what drives a browser (Chromium)
+	$(PY) -m pytest $(PARALLEL) -m browser $(ARGS)
+
+PARALLEL = -n logical --maxprocesses 8
 
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)

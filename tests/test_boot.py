@@ -21,6 +21,8 @@ from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings, WrongSetting
 from keyfob.users.service import Users
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[1] / "src"
 PASSWORD = "quite another battery"
 

@@ -649,6 +649,7 @@ BEYOND_CHANCE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caller", ["stranger", "admin"])
 async def test_38_the_whole_schema_holds_against_generated_requests(
     world: World, caller: str

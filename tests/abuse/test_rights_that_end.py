@@ -218,6 +218,7 @@ async def deeds_after(world: World, actor_id: UUID, taking: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("taken", "wanted"),
     [
@@ -251,6 +252,7 @@ async def test_45_an_administrator_who_is_taken_down_undoes_it_in_none_of_a_hund
     assert undone == 0
 
 
+@pytest.mark.slow
 async def test_45_who_waits_for_a_hash_makes_no_administrator_after_the_block(
     settings: Settings, clock: MovableClock
 ) -> None:
@@ -279,6 +281,7 @@ async def test_45_who_waits_for_a_hash_makes_no_administrator_after_the_block(
     assert made == 0
 
 
+@pytest.mark.slow
 async def test_45_a_recovered_account_gets_no_passkey_from_an_ended_session(
     settings: Settings, clock: MovableClock
 ) -> None:

@@ -21,7 +21,10 @@ from keyfob.core.problems import DatabaseUnavailable
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 
-pytestmark = pytest.mark.skipif(find_program() is None, reason="there is no pgbouncer here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_program() is None, reason="there is no pgbouncer here"),
+]
 
 SESSIONS = 3
 _LEFT_BEHIND = """

@@ -9,8 +9,9 @@ from drills.harness.outcome import render
 from drills.scenes import restore
 from drills.scenes.soak import Course, Sample, growth, leaks
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 async def test_a_dump_that_is_restored_keeps_every_promise() -> None:
     outcome = await restore.restored(QUICK)
 

@@ -9,6 +9,8 @@ from drills.harness.ledger import Ask, Ledger
 from drills.harness.outcome import Outcome, load, render, save
 from drills.harness.wire import Answer, Break, Unanswered, Wire
 
+pytestmark = pytest.mark.slow
+
 
 def story(*asks: Ask, **options: object) -> Story:
     """Return what happened with a fault at 10 s that was over at 20 s."""

@@ -10,6 +10,8 @@ from drills.scaling.page import PAGE, RESULTS, written
 from drills.scaling.programs import NotInstalled, adapted, find
 from drills.scaling.statements import unlisted
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COSTS = Costs(
     {"login": 200.0, "refresh": 0.5, "me": 0.1},

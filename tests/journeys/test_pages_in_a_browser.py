@@ -16,7 +16,7 @@ from tests.journeys.conftest import Instance, Start, wait_until
 from keyfob.core.telemetry import mask_email
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.browser,
     pytest.mark.timeout(600),
     pytest.mark.skipif(find_program() is None, reason="there is no chromium here"),
 ]

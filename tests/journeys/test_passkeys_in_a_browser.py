@@ -12,7 +12,7 @@ from tests.fixtures.world import PASSWORD, SignedIn
 from tests.journeys.conftest import Instance, Start, wait_until
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.browser,
     pytest.mark.timeout(600),
     pytest.mark.skipif(find_program() is None, reason="there is no chromium here"),
 ]

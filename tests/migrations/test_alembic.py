@@ -11,6 +11,8 @@ from keyfob.core.database import Database
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 NEXT = f"{int(HEAD) + 1:04}"
 
 
@@ -28,7 +30,6 @@ def tables(dsn: str) -> set[str]:
     return asyncio.run(ask())
 
 
-@pytest.mark.slow
 def test_upgrade_revision_and_downgrade(
     alembic: Alembic, checkout: Path, unmigrated_dsn: str
 ) -> None:
@@ -60,7 +61,6 @@ def test_upgrade_revision_and_downgrade(
     assert "locales" not in tables(unmigrated_dsn)
 
 
-@pytest.mark.slow
 def test_the_embedded_database_where_none_is_named(alembic: Alembic, tmp_path: Path) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg] # pydantic's own
     with complete(settings, founding=True) as running:
@@ -72,7 +72,6 @@ def test_the_embedded_database_where_none_is_named(alembic: Alembic, tmp_path: P
         assert asyncio.run(schema_is_current(running))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "says"),
     [
@@ -91,7 +90,6 @@ def test_what_alembic_cannot_use_is_one_line_without_a_password(
     assert "TopSecretTail" not in said.stdout + said.stderr
 
 
-@pytest.mark.slow
 def test_alembic_in_a_wrong_folder_makes_nothing_either(checkout: Path, tmp_path: Path) -> None:
     said = run_alembic(checkout, "upgrade", "head", KEYFOB_DATA_DIR=str(tmp_path / "none"))
 

@@ -16,6 +16,8 @@ from tests.migrations.conftest import ROOT
 
 from keyfob.migrations.head import HEAD
 
+pytestmark = pytest.mark.slow
+
 NEXT = f"{int(HEAD) + 1:04}"
 INDEX = f"""
 from keyfob.migrations.running import build_index, drop_index, run_sql
@@ -92,7 +94,6 @@ async def waits_of_a_reader(dsn: str, seconds: float) -> list[float]:
     return waits
 
 
-@pytest.mark.slow
 def test_a_migration_that_meets_a_backup_waits_briefly_and_again(
     start: Run, unmigrated_dsn: str
 ) -> None:
@@ -113,7 +114,6 @@ def test_a_migration_that_meets_a_backup_waits_briefly_and_again(
     assert code == 0
 
 
-@pytest.mark.slow
 def test_an_index_is_built_beside_a_transaction_and_migrations_wait_their_turn(
     start: Run, unmigrated_dsn: str
 ) -> None:
@@ -134,7 +134,6 @@ def test_an_index_is_built_beside_a_transaction_and_migrations_wait_their_turn(
     assert asyncio.run(ask(unmigrated_dsn, VALID)) == 0
 
 
-@pytest.mark.slow
 def test_what_a_broken_build_left_behind_is_built_anew(start: Run, unmigrated_dsn: str) -> None:
     asyncio.run(ask(unmigrated_dsn, "CREATE INDEX users_locale ON users (role)"))
 

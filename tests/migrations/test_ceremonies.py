@@ -16,6 +16,8 @@ import keyfob.migrations
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = Path(keyfob.migrations.__file__).parent / "versions"
 (FIRST,) = VERSIONS.glob("*_ceremonies_of_sessions.py")
 BEFORE = f"-{int(HEAD) - int(FIRST.name[:4]) + 1}"

@@ -15,6 +15,8 @@ from keyfob.core.database import Database
 from keyfob.login.log import LoginLog
 from keyfob.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SHAPE = """
     SELECT table_name::text AS name, column_name::text AS part, data_type || is_nullable AS kind
       FROM information_schema.columns WHERE table_schema = 'public'

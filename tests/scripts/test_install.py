@@ -13,6 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 INSTALL = Path("scripts/install").resolve()
 
 
@@ -63,7 +65,6 @@ def installed(checkout: Path) -> set[str]:
     }
 
 
-@pytest.mark.slow
 def test_a_newer_release_of_a_pinned_package_with_an_extra_changes_nothing(tmp_path: Path) -> None:
     index = tmp_path / "index"
     index.mkdir()
@@ -83,7 +84,6 @@ def test_a_newer_release_of_a_pinned_package_with_an_extra_changes_nothing(tmp_p
     assert installed(tmp_path) == {"holder-1.0", "held-1.0"}
 
 
-@pytest.mark.slow
 def test_a_package_with_another_digest_is_refused(tmp_path: Path) -> None:
     index = tmp_path / "index"
     index.mkdir()

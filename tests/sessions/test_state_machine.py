@@ -38,6 +38,8 @@ from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "24"))
 
 T = TypeVar("T")

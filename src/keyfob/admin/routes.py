@@ -146,11 +146,8 @@ async def change_user(
 ) -> UserOut:
     """Change an account; what is absent stays as it is. A new role or status acts at once.
 
-    Another `email` ends the account's sessions and is unproven; password and factors stay, for it
-    is the same person's as a rule. To give an account to somebody else, reset its factors too.
-
-    A `role`, `status` or `email` of an account that is or becomes more than `user` needs a recent
-    sign-in of yours.
+    Another `email` is unproven, and ends sessions; factors stay. A `role`, `status` or `email` of
+    an account that is or becomes more than `user` needs a recent sign-in of yours.
     """
     changes = Changes(
         role=body.role,

@@ -9,6 +9,8 @@ import pytest
 from keyfob.cli.serving import process
 from keyfob.cli.serving.accepting import Acceptor
 
+pytestmark = pytest.mark.slow
+
 
 class _Short:
     """A listening socket of a process that is out of descriptors for a while."""

@@ -6,6 +6,8 @@ from tests.cli.serving.conftest import Service, Start, closes_within, read_answe
 
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 
+pytestmark = pytest.mark.slow
+
 CLOSE = b"Host: a\r\nConnection: close\r\n\r\n"
 
 

@@ -5,6 +5,8 @@ import signal
 import pytest
 from tests.cli.serving.conftest import Start, closes_within, read_answer, wait_until
 
+pytestmark = pytest.mark.slow
+
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

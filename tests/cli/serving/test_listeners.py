@@ -7,6 +7,8 @@ from tests.cli.serving.conftest import Start, closes_within
 
 from keyfob.cli.serving.listeners import CannotListen, open_listeners, urls_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_taken_port_is_named(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -1,11 +1,14 @@
 import socket
 from urllib.request import urlopen
 
+import pytest
 from prometheus_client import CollectorRegistry, Counter
 from tests.cli.serving.conftest import Start, wait_until
 
 from keyfob.cli.serving.metrics import serve_metrics
 from keyfob.settings import Settings
+
+pytestmark = pytest.mark.slow
 
 
 def test_one_process_serves_its_own_registry(start: Start) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.cli.serving.conftest import Service, closes_within, read_answer
 
+pytestmark = pytest.mark.slow
+
 OFFER = (
     b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
     b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"

@@ -3,7 +3,10 @@ import select
 import socket
 import time
 
+import pytest
 from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> bytes:

@@ -12,6 +12,8 @@ from tests.cli.serving.conftest import Service, Start, closes_within, read_answe
 
 from keyfob.cli.serving.connections import FAREWELL, TICK
 
+pytestmark = pytest.mark.slow
+
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -52,7 +54,6 @@ class Visitor(threading.Thread):
                 return
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stop_under_load_resets_nobody(start: Start, workers: int) -> None:
     service = start(workers=workers)

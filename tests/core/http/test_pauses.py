@@ -20,6 +20,8 @@ from tests.fixtures.world import SignedIn, World
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 1.0  # seconds of a busy machine; what was quadratic took up to seven
 # Where one of these is hostile, little else is read: each is tried alone, at few routes.
 END_A_REQUEST = {
