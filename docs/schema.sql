@@ -76,6 +76,7 @@ CREATE TABLE public.factors (
     transports text[] DEFAULT '{}'::text[] NOT NULL,
     backed_up boolean,
     begun_in uuid,
+    backup_eligible boolean,
     CONSTRAINT factors_check CHECK (((type = 'totp'::text) = (secret IS NOT NULL))),
     CONSTRAINT factors_check1 CHECK (((type = 'passkey'::text) = ((credential_id IS NOT NULL) AND (public_key IS NOT NULL)))),
     CONSTRAINT factors_type_check CHECK ((type = ANY (ARRAY['totp'::text, 'passkey'::text])))

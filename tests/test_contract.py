@@ -270,6 +270,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
+    ("GET", "/.well-known/webauthn"): Call(
+        200, "RelatedOrigins", frozenset({*ANY, "unavailable", "not_found"})
+    ),
     ("GET", "/health/live"): service("Liveness"),
     ("GET", "/health/ready"): Call(200, "Readiness", frozenset(ANY)),  # 503 is an answer of its own
 }
@@ -354,6 +357,7 @@ ANSWERS = {
     "Ceremony": {"challenge_id", "options"},
     "NewPasskey": {"id", "type", "name", "created_at", "last_used_at", "recovery_codes"},
     "Welcome": {"name", "version", "docs", "openapi", "jwks"},
+    "RelatedOrigins": {"origins"},
     "Liveness": {"status"},
     "Readiness": {"status", "checks"},
 }

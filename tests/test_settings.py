@@ -63,6 +63,7 @@ def test_everything_has_a_default() -> None:
         ("SECRET_KEY", ",", "at least 32 characters"),
         ("MAKE_SECRET_KEY", "2", "valid boolean"),
         ("ISSUER", "login.example.com", '"https://"'),
+        ("PUBLIC_URL", "https://bücher..example", "written in punycode"),
         ("ACCESS_TOKEN_TTL", "5m", "valid integer"),
         ("ACCESS_TOKEN_TTL", "0", "greater than 0"),
         ("SIGNING_ALGORITHM", "HS256", "'EdDSA', 'ES256' or 'RS256'"),

@@ -132,6 +132,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         account_routes.routes,
         factor_routes.routes,
         passkey_routes.routes,
+        passkey_routes.service_routes,
         admin_routes.routes,
         record_routes.routes,
         token_routes.routes,

@@ -327,6 +327,89 @@ async def test_a_key_that_counts_nothing_signs_in_again_and_again(world: World) 
     assert [answer.status_code for answer in answers] == [200] * 3
 
 
+async def test_a_synced_key_whose_count_falls_signs_in_and_a_line_tells(world: World) -> None:
+    """Each device that has it may count for itself: that is no copy made by a thief."""
+    await world.make_user()
+    phone = await own_passkey(world, await world.log_in(), sign_count=7, flags=UP | UV | BE | BS)
+    laptop = phone.clone()
+    laptop.sign_count = 2
+    with capture_logs() as said:
+        answers = [await sign_in(world, each) for each in (phone, laptop, laptop, phone, laptop)]
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    fell = [line for line in said if line["event"] == "passkey_count_fell"]
+    factor_id = str(await world.db.fetchval("SELECT id FROM factors"))
+    assert [(line["factor_id"], line["known"], line["told"]) for line in fell] == [
+        (factor_id, 8, 3),
+        (factor_id, 9, 5),
+    ]
+    assert not [line for line in said if line["event"] == "passkey_cloned"]
+    cloned = "SELECT count(*) FROM audit_events WHERE action = 'passkey.cloned_counter'"
+    assert await world.db.fetchval(cloned) == 0
+
+
+async def test_a_copy_cannot_say_that_its_key_is_synced(world: World, passkey: Passkey) -> None:
+    """Whoever holds the private key writes the flags: only what was told at first counts."""
+    await sign_in(world, passkey)
+    copy = passkey.clone()
+    copy.flags |= BE | BS
+    copy.sign_count = 40
+    ahead = await sign_in(world, copy)
+    copy.sign_count = 0
+
+    behind = await sign_in(world, copy)
+    owner = await sign_in(world, passkey)
+
+    assert ahead.status_code == 200  # a leap is no sign of anything
+    assert is_refused(behind)
+    assert is_refused(owner)
+    assert (await world.audit_log())[-1]["action"] == "passkey.cloned_counter"
+
+
+async def test_passkeys_work_at_a_host_in_another_alphabet(
+    settings: Settings, clock: MovableClock
+) -> None:
+    told = settings.model_copy(update={"public_url": "https://вход.example/auth"})
+    async with World(told, clock) as world:
+        await world.make_user()
+        passkey = Passkey(origin="https://xn--b1ae3a1a.example")
+        added = await add(world, await world.log_in(), passkey)
+        answer = await sign_in(world, passkey)
+
+    assert (added.status_code, answer.status_code) == (201, 200)
+
+
+async def test_a_passkey_signs_in_from_a_related_origin(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """WebAuthn Level 3 section 5.11: the page's own domain is another than the passkey's."""
+    told = settings.model_copy(
+        update={
+            "public_url": "https://example.com/auth",
+            "webauthn_related_origins": ["https://example.co.uk", "https://beispiel.example"],
+        }
+    )
+    async with World(told, clock) as world:
+        await world.make_user()
+        passkey = await own_passkey(world, await world.log_in(), origin="https://example.com")
+        passkey.origin = "https://example.co.uk"
+        related = await sign_in(world, passkey)
+        passkey.origin = "https://example.org"
+        stranger = await sign_in(world, passkey)
+        listed = await world.api.get("/.well-known/webauthn", headers={"Origin": "null"})
+
+    assert related.status_code == 200
+    assert is_refused(stranger)
+    assert (listed.status_code, listed.headers["content-type"]) == (200, "application/json")
+    assert listed.json() == {"origins": ["https://example.co.uk", "https://beispiel.example"]}
+
+
+async def test_without_related_origins_there_is_no_list_of_them(world: World) -> None:
+    answer = await world.api.get("/.well-known/webauthn")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 # Races, and workers
 
 

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from tests.fixtures.certificates import Certificate, make_certificate
-from tests.fixtures.clock import START
+from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
+from tests.fixtures.world import World
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import Letter, Sender, compose
 from keyfob.mail.smtp import Answering, Server, SmtpCarrier
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp, TryAgain
+from keyfob.settings import Settings
 
 SENDER = Sender.parse("Keyfob <no-reply@example.org>")
 WRITTEN = Written("Hello", "Hello Ada\n", "<p>Hello Ada</p>\n", None)
@@ -445,3 +447,16 @@ async def test_greeting_tells_whether_mails_would_go() -> None:
 
     with pytest.raises(TryAgain, match="Error connecting"):
         await carrier(f"smtp://127.0.0.1:{port}").greet()
+
+
+async def test_a_mail_goes_out_from_a_host_in_another_alphabet(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    """What is said in EHLO is ASCII (RFC 5321 section 4.1.1.1), and so is the link's host."""
+    told = settings.model_copy(update={"public_url": "https://вход.example/auth"})
+    async with World(told, clock) as world:
+        await world.make_user()
+        await world.api.post("/recover/request", json={"email": "ada@example.com"})
+        mail = await mailbox.next(to="ada@example.com")
+
+    assert "https://xn--b1ae3a1a.example/auth/ui/recover" in mail.text

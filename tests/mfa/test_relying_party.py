@@ -23,6 +23,14 @@ def party_of(**given: Any) -> RelyingParty:
         ("https://Login.Example.com:443", "login.example.com", "https://login.example.com"),
         ("https://login.example.com:8443/a", "login.example.com", "https://login.example.com:8443"),
         ("http://localhost:80/auth/", "localhost", "http://localhost"),
+        # Browsers write other alphabets in punycode (RFC 6454 section 4), by UTS #46.
+        ("https://Bücher.example/auth", "xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        (
+            "https://вход.пример.рф:8443",
+            "xn--b1ae3a1a.xn--e1afmkfd.xn--p1ai",
+            "https://xn--b1ae3a1a.xn--e1afmkfd.xn--p1ai:8443",
+        ),
+        ("https://straße.example", "xn--strae-oqa.example", "https://xn--strae-oqa.example"),
     ],
 )
 def test_unless_told_otherwise_it_is_where_links_lead(
@@ -41,12 +49,38 @@ def test_unless_told_otherwise_it_is_where_links_lead(
         ("example.com", f"https://example.com,{ANDROID}", None),
         ("localhost", "http://localhost:5173,http://app.localhost:3000", None),
         ("xn--bcher-kva.example", "https://xn--bcher-kva.example", None),
+        ("xn--bcher-kva.example", "https://a.bücher.example", ["https://a.xn--bcher-kva.example"]),
     ],
 )
 def test_it_can_be_told(rp_id: str, origins: str, written: list[str] | None) -> None:
     found = party_of(webauthn_rp_id=rp_id, webauthn_origins=origins)
 
     assert found == RelyingParty(rp_id, tuple(written or origins.split(",")))
+
+
+def test_a_domain_may_be_written_in_its_own_alphabet() -> None:
+    found = party_of(webauthn_rp_id="bücher.example", webauthn_origins="https://bücher.example")
+
+    assert found == RelyingParty("xn--bcher-kva.example", ("https://xn--bcher-kva.example",))
+
+
+def test_origins_of_other_domains_may_be_related() -> None:
+    found = party_of(
+        public_url="https://example.com/auth",
+        webauthn_related_origins="https://example.co.uk,https://Bücher.example:443",
+    )
+
+    assert found.id == "example.com"
+    assert found.origins == ("https://example.com",)
+    assert found.related == ("https://example.co.uk", "https://xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://example.org", "example.org", "https://192.0.2.7", "https://*.org", ANDROID]
+)
+def test_what_no_browser_takes_for_related_stops_the_start(origin: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^KEYFOB_WEBAUTHN_RELATED_ORIGINS: should be "):
+        party_of(public_url="https://example.com", webauthn_related_origins=origin)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +93,7 @@ def test_it_can_be_told(rp_id: str, origins: str, written: list[str] | None) -> 
         "example.com:443",
         "example.com/",
         "Example.com",
-        "bücher.example",
+        "bücher..example",
         ".com",
         "example.com.",
         "-example.com",

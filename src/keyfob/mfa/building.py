@@ -15,7 +15,7 @@ from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.enrolment import TotpEnrolment
 from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
 from keyfob.mfa.passkeys import Passkeys
-from keyfob.mfa.relying_party import build_relying_party
+from keyfob.mfa.relying_party import RelyingParty, build_relying_party
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
@@ -35,6 +35,7 @@ class FactorRoom:
     passkeys: Passkeys
     challenges: Challenges
     passkey_enrolment: PasskeyEnrolment
+    party: RelyingParty
 
 
 def build_factors(
@@ -73,4 +74,5 @@ def build_factors(
         Passkeys(db, party, audit, clock),
         challenges,
         PasskeyEnrolment(db, party, challenges, changes, clock),
+        party,
     )

@@ -78,6 +78,7 @@ class PasskeyEnrolment:
                 public_key=made.public_key,
                 sign_count=made.sign_count,
                 transports=made.transports,
+                backup_eligible=made.backup_eligible,
                 backed_up=made.backed_up,
                 now=now,
             )

@@ -83,7 +83,7 @@ async def find_passkey(db: Executor, credential_id: bytes) -> Record | None:
     """Return the passkey of a credential id, whoever's it is."""
     return await db.fetchrow(
         """
-        SELECT id, user_id, public_key FROM factors
+        SELECT id, user_id, public_key, sign_count FROM factors
          WHERE credential_id = $1 AND type = 'passkey'
         """,
         credential_id,
@@ -100,6 +100,7 @@ async def insert_passkey(
     public_key: bytes,
     sign_count: int,
     transports: list[str],
+    backup_eligible: bool,
     backed_up: bool,
     now: datetime,
 ) -> Record | None:
@@ -107,8 +108,8 @@ async def insert_passkey(
     return await tx.fetchrow(
         """
         INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, credential_id,
-                             public_key, sign_count, transports, backed_up)
-        VALUES ($1, $2, 'passkey', $3, $9, $9, $4, $5, $6, $7, $8)
+                             public_key, sign_count, transports, backup_eligible, backed_up)
+        VALUES ($1, $2, 'passkey', $3, $10, $10, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (credential_id) DO NOTHING
         RETURNING id, type, name, created_at, last_used_at
         """,
@@ -119,27 +120,42 @@ async def insert_passkey(
         public_key,
         sign_count,
         transports,
+        backup_eligible,
         backed_up,
         now,
     )
 
 
 async def use_passkey(
-    db: Executor, passkey_id: UUID, sign_count: int, backed_up: bool, now: datetime
+    db: Executor,
+    passkey_id: UUID,
+    *,
+    sign_count: int,
+    backup_eligible: bool,
+    backed_up: bool,
+    now: datetime,
 ) -> bool:
     """Note that a passkey was used; False if its counter did not go on, or it is gone.
 
     One UPDATE (WebAuthn Level 3 section 7.2, step 22): of a key and its copy that tell the same
-    count at once, only one can win. A key that counts nothing tells 0 each time.
+    count at once, only one can win. A key that counts nothing tells 0 each time, and one that is
+    synced may tell any count: each of its devices has its own.
+
+    Threat: who copied a key writes its flags, too. So what it said when it was made decides whether
+    it can be synced; of those from before that was kept, what they say first.
     """
     used = await db.fetchval(
         """
-        UPDATE factors SET sign_count = $2, backed_up = $3, last_used_at = $4
-         WHERE id = $1 AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0))
+        UPDATE factors
+           SET sign_count = $2, backup_eligible = coalesce(backup_eligible, $3), backed_up = $4,
+               last_used_at = $5
+         WHERE id = $1
+           AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0) OR (backup_eligible AND $4))
         RETURNING true
         """,
         passkey_id,
         sign_count,
+        backup_eligible,
         backed_up,
         now,
     )

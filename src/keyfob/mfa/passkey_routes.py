@@ -7,16 +7,23 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from keyfob.core.http import Provided, RecentAnyCaller, RequestOrigin, may_refuse, router
-from keyfob.core.problems import InsufficientAuthentication, TooManyRequests, Unauthenticated
+from keyfob.core.problems import (
+    InsufficientAuthentication,
+    NotFound,
+    TooManyRequests,
+    Unauthenticated,
+)
 from keyfob.limits.routes import limited
 from keyfob.mfa.credentials import CeremonyOut, NewCredentialIn
 from keyfob.mfa.errors import TooManyFactors
 from keyfob.mfa.models import FactorName, FactorOut
 from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
 from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
+from keyfob.mfa.relying_party import RelyingParty
 from keyfob.users.errors import EmailUnverified
 
 routes = router("Factors")
+service_routes = router("Service")
 
 Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
@@ -39,6 +46,23 @@ class NewPasskeyOut(FactorOut):
     recovery_codes: Annotated[
         list[str], Field(description="Shown this once; empty where the account has some already")
     ]
+
+
+class RelatedOrigins(BaseModel):
+    """The origins of other domains whose pages may use the passkeys of this one."""
+
+    origins: list[str]
+
+
+@service_routes.get("/.well-known/webauthn", responses=may_refuse(NotFound))
+async def related_origins(party: Annotated[RelyingParty, Provided(RelyingParty)]) -> RelatedOrigins:
+    """Tell browsers which related origins there are (WebAuthn Level 3 section 5.11).
+
+    They ask at the root of the host that passkeys belong to.
+    """
+    if not party.related:
+        raise NotFound
+    return RelatedOrigins(origins=list(party.related))
 
 
 @routes.post("/me/factors/passkeys/options", dependencies=_LIMITED, responses=may_refuse(*_ADDING))

@@ -127,6 +127,8 @@ class Passkeys:
     async def note_use(self, tx: Tx, shown: ShownPasskey) -> None:
         """Note the use; of a passkey that was copied, the count of one falls behind the other's.
 
+        Of one that is synced, a line in the log tells of that, and no more.
+
         Call it in a transaction of `begin`, once the account is held: a passkey that was removed
         meanwhile proves nothing.
 
@@ -135,8 +137,14 @@ class Passkeys:
         """
         passkey, assertion = shown
         if await passkey_queries.use_passkey(
-            tx, passkey["id"], assertion.sign_count, assertion.backed_up, self.clock.now()
+            tx,
+            passkey["id"],
+            sign_count=assertion.sign_count,
+            backup_eligible=assertion.backup_eligible,
+            backed_up=assertion.backed_up,
+            now=self.clock.now(),
         ):
+            _tell_of_fall(passkey, assertion)
             return
         known = await passkey_queries.find_sign_count(tx, passkey["id"])
         if known is None:
@@ -167,6 +175,12 @@ class Passkeys:
                 old={"id": str(passkey["id"]), "sign_count": copied.known_count},
                 new={"sign_count": assertion.sign_count},
             )
+
+
+def _tell_of_fall(passkey: Record, assertion: Assertion) -> None:
+    known, told = passkey["sign_count"], assertion.sign_count
+    if known and told <= known:
+        log.info("passkey_count_fell", factor_id=str(passkey["id"]), known=known, told=told)
 
 
 def _invalid(why: str, passkey: Record | None) -> InvalidFactor:

@@ -2,12 +2,14 @@
 
 import ipaddress
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
 
 from keyfob.settings import Settings, WrongSetting
+from keyfob.settings.urls import ascii_domain, with_ascii_host
 
 log = structlog.get_logger("keyfob.passkeys")
 
@@ -21,11 +23,18 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 class RelyingParty:
     """The RP ID and the origins of WebAuthn (Level 3, sections 4 and 13.4.9).
 
-    Threat: taken from a request's Host, either would let a phishing page's passkey be used here.
+    `related` origins are of other domains, and browsers ask for the list of them (section 5.11).
+    Threat: taken from a request's Host, any would let a phishing page's passkey be used here.
     """
 
     id: str
     origins: tuple[str, ...]
+    related: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> list[str]:
+        """From which pages and apps an answer is believed."""
+        return [*self.origins, *self.related]
 
 
 def build_relying_party(settings: Settings) -> RelyingParty:
@@ -34,15 +43,14 @@ def build_relying_party(settings: Settings) -> RelyingParty:
     Raises:
         WrongSetting: no browser would let a passkey be used so.
     """
-    try:
-        origins = tuple(_origin(text) for text in settings.webauthn_origins)
-    except ValueError as fault:
-        raise WrongSetting(f"KEYFOB_WEBAUTHN_ORIGINS: {fault}") from None
-    public = urlsplit(settings.public_base)
-    is_told = settings.webauthn_rp_id is not None or bool(origins)
+    origins = _read("ORIGINS", settings.webauthn_origins, _origin)
+    related = _read("RELATED_ORIGINS", settings.webauthn_related_origins, _related)
+    told = _read("RP_ID", [settings.webauthn_rp_id] if settings.webauthn_rp_id else [], _rp_id)
+    is_told = bool(told or origins or related)
     party = RelyingParty(
-        id=settings.webauthn_rp_id or (public.hostname or ""),
+        id=told[0] if told else (urlsplit(settings.public_base).hostname or ""),
         origins=origins or (_of_page(settings.public_base),),
+        related=related,
     )
     if is_told:
         _ensure_usable(party)
@@ -52,12 +60,28 @@ def build_relying_party(settings: Settings) -> RelyingParty:
     return party
 
 
-def _ensure_usable(party: RelyingParty) -> None:
-    if not _is_domain(party.id):
-        raise WrongSetting(
-            'KEYFOB_WEBAUTHN_RP_ID: should be a domain like "example.com", in lower case and with '
-            "no scheme or port; an IP address cannot have passkeys"
+def _read(name: str, texts: Sequence[str], read: Callable[[str], str]) -> tuple[str, ...]:
+    try:
+        return tuple(read(text) for text in texts)
+    except ValueError as fault:
+        raise WrongSetting(f"KEYFOB_WEBAUTHN_{name}: {fault}") from None
+
+
+def _rp_id(text: str) -> str:
+    try:
+        domain = ascii_domain(text)
+    except ValueError:
+        domain = ""
+    if not _is_domain(domain):
+        raise ValueError(
+            'should be a domain like "example.com", in lower case and with no scheme or port; an '
+            "IP address cannot have passkeys"
         )
+    return domain
+
+
+def _ensure_usable(party: RelyingParty) -> None:
+    _read("RP_ID", [party.id], _rp_id)
     for origin in party.origins:
         host = urlsplit(origin).hostname
         if host and host != party.id and not host.endswith(f".{party.id}"):
@@ -89,6 +113,7 @@ def _origin(text: str) -> str:
         return text
     refusal = ValueError('should be origins like "https://example.com", with commas between')
     try:
+        text = with_ascii_host(text)
         parts = urlsplit(text)
         written = _of_page(text)
     except ValueError:
@@ -102,6 +127,18 @@ def _origin(text: str) -> str:
     if parts.scheme == "http" and host != "localhost" and not host.endswith(".localhost"):
         raise ValueError("should be https://, or http:// of localhost: browsers allow no other")
     return written
+
+
+def _related(text: str) -> str:
+    """Read an origin of another domain; browsers take related ones by https alone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    origin = _origin(text)
+    if not origin.startswith("https://"):
+        raise ValueError('should be origins like "https://example.org", with commas between')
+    return origin
 
 
 def _of_page(url: str) -> str:

@@ -130,3 +130,8 @@ class FactorSettings(BaseModel):
         default_factory=list,
         description="Origins that may use passkeys, with commas; absent: that of KEYFOB_PUBLIC_URL",
     )
+    webauthn_related_origins: Annotated[list[str], NoDecode, BeforeValidator(_list)] = Field(
+        default_factory=list,
+        description="Origins of other domains that may use them too; /.well-known/webauthn tells"
+        " browsers",
+    )

@@ -28,6 +28,7 @@ from keyfob.settings.sections import (
     SessionSettings,
     TokenSettings,
 )
+from keyfob.settings.urls import with_ascii_host
 from keyfob.settings.variables import (
     DOTENV,
     PREFIX,
@@ -83,8 +84,11 @@ class Settings(
 
     @property
     def public_base(self) -> str:
-        """Where links in mails lead, without a slash at the end; never taken from a request."""
-        return (self.public_url or self.issuer_url).rstrip("/")
+        """Where links in mails lead, without a slash at the end; never taken from a request.
+
+        Its host is in ASCII: a mail server, a browser's origin and an RP ID know no other.
+        """
+        return with_ascii_host((self.public_url or self.issuer_url).rstrip("/"))
 
     @property
     def dsn(self) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from keyfob.settings.urls import with_ascii_host
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_KEY_LENGTH = 32
@@ -31,6 +33,8 @@ def _web_address(value: str | None) -> str | None:
         raise ValueError('should start with "https://" or "http://"')
     if value is not None and "@" in value:  # it is shown to everybody, or stands in the log
         raise ValueError("should have no user and no password in it")
+    if value is not None:
+        with_ascii_host(value)
     return value
 
 
@@ -62,11 +66,11 @@ def _origins(value: Any) -> Any:
 
 def _origin(text: str) -> str:
     """Write an origin as browsers do (RFC 6454 section 6.2): without a port that goes without."""
-    found = _ORIGIN.fullmatch(text.lower())
+    found = _ORIGIN.fullmatch(with_ascii_host(text).lower())
     if found is None or int(found[3] or 0) > 65535:
         raise ValueError(
             'should be exact origins like "https://app.example.com", with commas between: no *, '
-            "no path, other alphabets in punycode"
+            "no path"
         )
     scheme, host, port = found.groups()
     goes_without = {"http": "80", "https": "443"}.get(scheme)

@@ -1,0 +1,26 @@
+"""Whether a passkey was made as one that may be synced: what it says later, a copy may say too.
+
+Of those from before it is known where they were backed up; of the others, at their next use.
+"""
+
+from keyfob.migrations.running import run_sql
+
+revision = "0014"
+down_revision: str | None = "0013"
+branch_labels: str | None = None
+depends_on: str | None = None
+
+
+def upgrade() -> None:
+    run_sql(
+        """
+        ALTER TABLE factors
+            -- NULL of what is no passkey, and of one from before that was not used since
+            ADD COLUMN backup_eligible boolean;
+        UPDATE factors SET backup_eligible = true WHERE backed_up
+        """
+    )
+
+
+def downgrade() -> None:
+    run_sql("ALTER TABLE factors DROP COLUMN backup_eligible")
