@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+from tests.fixtures.clock import MovableClock
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 
 from keyfob.passwords.schemes import Bcrypt
+from keyfob.settings import Settings
 
 
 async def test_wrong_password_is_refused_and_logged(world: World) -> None:
@@ -64,6 +67,30 @@ async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) ->
     assert answer.json()["code"] == "overloaded"
     assert int(answer.headers["retry-after"]) > 0
     assert statements == []
+
+
+@pytest.mark.parametrize("refusal", ["overloaded", "too_many_requests"])
+async def test_who_is_to_come_back_later_hears_so_later_and_others_do_not_wait(
+    settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    limited = {"limits": "on", "limit_login": "1/minute"} if refusal != "overloaded" else {}
+    async with World(settings.model_copy(update=limited), clock) as world:
+        await world.make_user()
+        if limited:
+            await world.log_in()
+        else:
+            overload(world)
+        login = {"email": "ada@example.com", "password": PASSWORD}
+        answer = await world.api.post("/login", json=login)
+        assert answer.json()["code"] == refusal
+        monkeypatch.setattr("keyfob.core.http.edge.HELD_SECONDS", 60)
+
+        shed = asyncio.create_task(world.api.post("/login", json=login))
+        done, _ = await asyncio.wait({shed}, timeout=0.1)
+
+        assert done == set()
+        assert (await world.api.get("/health/live")).status_code == 200
+        shed.cancel()
 
 
 async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(
