@@ -134,6 +134,19 @@ async def test_whoever_asks_often_causes_one_write_a_second(world: World) -> Non
     assert await world.db.fetchval("SELECT sum(count)::int FROM attempts") == 1
 
 
+async def test_nor_do_they_cause_more_while_a_part_is_not_well(
+    settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.health.service._UNWELL_FOR", 60)
+    given = {"limit_store": SecretStr(f"redis://127.0.0.1:{free_port()}"), "limits": "on"}
+    async with World(settings.model_copy(update=given), clock) as world:
+        answers = [await world.api.get("/health/ready") for _ in range(20)]
+        written = await world.db.fetchval("SELECT sum(count)::int FROM attempts")
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert written == 1
+
+
 @pytest.mark.parametrize("method", ["get", "head"])
 async def test_it_is_ready_where_all_can_be_done(world: World, method: str) -> None:
     assert (await world.client("127.0.0.1").request(method, "/health/ready")).status_code == 200

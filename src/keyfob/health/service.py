@@ -12,9 +12,11 @@ from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.health.schema import judge_schema
 
-# Seconds. Anybody may ask, as often as they like, and causes a write a second at most.
+# Seconds. Anybody may ask, as often as they like: each worker tries so often at most. What is not
+# well is tried again soon, so that a mend is seen.
 _ANSWER_WITHIN = 2.0
-_GOOD_FOR = 1.0
+_WELL_FOR = 1.0
+_UNWELL_FOR = 0.2
 
 Trial = Callable[[], Awaitable[object]]
 Fault = BaseException | str | None
@@ -35,17 +37,16 @@ class Health:
         self._trials = trials
         self._outages = Outages()
         self._faults: dict[str, Fault] = {}
-        self._good_until = 0.0
+        self._known_until = 0.0
         self._asking = asyncio.Lock()
 
     async def check(self) -> Mapping[str, bool]:
         """Return how the parts are; never raises. Why one is not well is in the log."""
         async with self._asking:
-            if time.monotonic() >= self._good_until:
+            if time.monotonic() >= self._known_until:
                 self._faults = await self.ask()
-                # Only what is well is remembered: a mend is seen at once.
-                is_well = not any(self._faults.values())
-                self._good_until = time.monotonic() + _GOOD_FOR if is_well else 0.0
+                lasts = _UNWELL_FOR if any(self._faults.values()) else _WELL_FOR
+                self._known_until = time.monotonic() + lasts
         feed = None if self._feed.is_live else self._feed.fault
         faults = {**self._faults, "revocation_feed": feed}
         for part, fault in faults.items():
