@@ -98,12 +98,12 @@ def test_whom_the_first_proof_concerns(doctor: Run, in_world: InWorld, sql: Sql)
     said = doctor("--json")
 
     assert unwell(said) == {
-        "unproven roles": "1 unproven (b***@example.com) above user: have the address proven, or"
+        "unproven roles": "1 unproven (bob@example.com) above user: have the address proven, or"
         " vouch with `keyfob users mark-verified`"
     }
     report = {finding["part"]: finding["says"] for finding in _report(said)}
     assert report["unproven factors"] == (
-        "1 unproven (a***@example.com) with factors, which the first proof by recovery ends"
+        "1 unproven (ada@example.com) with factors, which the first proof by recovery ends"
     )
 
 

@@ -145,6 +145,15 @@ def test_list_is_the_newest_first_and_can_be_narrowed(keyfob: Run) -> None:
     assert emails("--search", "carol") == []
 
 
+def test_list_tells_whose_address_nobody_has_proven(keyfob: Run) -> None:
+    keyfob("users", "create", "ada@example.com")  # given a password by who knows her
+    keyfob("users", "create", "bob@example.com", "--invite")
+
+    said = keyfob("users", "list", "--never-proven", "--json")
+
+    assert [user["email"] for user in said.json] == ["bob@example.com"]
+
+
 def test_list_says_when_there_are_more(keyfob: Run) -> None:
     for name in ("ada", "bob"):
         keyfob("users", "create", f"{name}@example.com")

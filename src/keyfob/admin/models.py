@@ -33,6 +33,7 @@ class UserFilter(BaseModel):
     role: Role | None = None
     status: Status | None = None
     online: bool | None = None
+    never_proven: bool = False
 
 
 def _drop_default(schema: dict[str, Any]) -> None:

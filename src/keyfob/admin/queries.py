@@ -42,6 +42,8 @@ def _conditions(wanted: UserFilter, online_since: datetime) -> tuple[list[str], 
     if wanted.online is not None:
         values.append(online_since)
         conditions.append(f"a.last_active_at {'>' if wanted.online else '<='} ${len(values)}")
+    if wanted.never_proven:
+        conditions.append("u.first_proven_at IS NULL")
     return conditions, values
 
 
@@ -81,7 +83,7 @@ async def list_users(
 
 async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) -> int:
     """Count the users of a filter: exactly where the tallies know, else up to `MOST_COUNTED`."""
-    if not wanted.search and wanted.online is None:
+    if not wanted.search and wanted.online is None and not wanted.never_proven:
         amount = await db.fetchval(
             """
             SELECT coalesce(sum(amount), 0)::bigint FROM user_tallies

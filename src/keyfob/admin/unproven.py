@@ -48,14 +48,14 @@ class Unproven:
         return True
 
     async def with_factors(self) -> tuple[int, list[str]]:
-        """Count the unproven accounts that have a second factor, and name the first, masked."""
+        """Count the unproven accounts with a second factor, and return the first addresses."""
         return _named(await queries.list_unproven_with_factor(self.db, _MOST_NAMED))
 
     async def above_user(self) -> tuple[int, list[str]]:
-        """Count the unproven accounts that registered themselves and have a role, as above."""
+        """Count those that registered themselves and have a role, likewise."""
         return _named(await queries.list_unproven_above_user(self.db, _MOST_NAMED))
 
 
 def _named(rows: list[Record]) -> tuple[int, list[str]]:
     count = rows[0]["amount"] if rows else 0
-    return count, [mask_email(row["email_normal"]) for row in rows]
+    return count, [row["email_normal"] for row in rows]

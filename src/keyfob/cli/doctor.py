@@ -173,7 +173,7 @@ async def _check_unproven(wiring: Wiring) -> list[Finding]:
 
 
 def _accounts(amount: int, named: Sequence[str]) -> str:
-    more = ", ..." if amount > len(named) else ""
+    more = ", ...: `keyfob users list --never-proven`" if amount > len(named) else ""
     return f"{amount} unproven ({', '.join(named)}{more})"
 
 

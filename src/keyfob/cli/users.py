@@ -102,6 +102,7 @@ def list_users(
     search: Annotated[str | None, typer.Option(help="Part of the e-mail or name.")] = None,
     role: Annotated[Role | None, typer.Option(help="Only this role.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only this status.")] = None,
+    never_proven: Annotated[bool, typer.Option("--never-proven", help="Not proven.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -116,7 +117,7 @@ def list_users(
 
     async def work(wiring: Wiring) -> tuple[list[dict[str, Any]], int]:
         rows, total = await _administration(wiring).list_page(
-            UserFilter(search=search, role=role, status=status),
+            UserFilter(search=search, role=role, status=status, never_proven=never_proven),
             Sort.CREATED_DESC,
             after=None,
             skip=0,
@@ -128,9 +129,8 @@ def list_users(
     rows, total = run_with_services(work)
     show_rows(rows, as_json=as_json)
     if total > limit:
-        typer.echo(
-            f"These are {limit} of {total}: see others by --search, or more by --limit.", err=True
-        )
+        says = f"These are {limit} of {total}: see others by --search, or more by --limit."
+        typer.echo(says, err=True)
 
 
 def _change(address: str, changes: Changes) -> None:
