@@ -70,7 +70,7 @@ class Login:
         return await self.enter(await self._check(email, password, origin), password, origin)
 
     async def _check(self, email: Email, password: SecretStr, origin: Origin) -> Checked:
-        # Before any query: a refusal costs as little as it can.
+        # Before the account is looked for: a refusal costs as little as it can.
         self.passwords.ensure_room(share_of(origin.address))
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.

@@ -127,13 +127,14 @@ class HashingPool:
         Raises:
             Overloaded: as there.
         """
-        job = _Job(lambda: None, share, Future())
         with self._changed:
-            is_full = self._is_full()
+            if not self._is_full():
+                return
+            job = _Job(lambda: None, share, Future())
             self._jobs.put(job, share)
             gives_way = self._jobs.newest_of_largest()
             self._jobs.remove(job, share)
-        if is_full and gives_way is job:
+        if gives_way is job:
             raise self._refusal()
 
     def _admit(self, job: _Job) -> _Job | None:
