@@ -241,7 +241,6 @@ CREATE TABLE public.users (
     password_hash text,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    search_text text GENERATED ALWAYS AS (((((lower(email) || ' '::text) || email_normal) || ' '::text) || lower(COALESCE(name, ''::text)))) STORED NOT NULL,
     email_verified_at timestamp with time zone,
     locale text DEFAULT 'en'::text NOT NULL,
     timezone text,
@@ -250,6 +249,8 @@ CREATE TABLE public.users (
     first_proven_at timestamp with time zone,
     registered_itself boolean DEFAULT true NOT NULL,
     sub_gen integer DEFAULT 0 NOT NULL,
+    email_folded text,
+    name_folded text,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );
@@ -384,9 +385,9 @@ CREATE INDEX users_blocked ON public.users USING btree (created_at, id) WHERE (s
 
 CREATE INDEX users_created ON public.users USING btree (created_at, id);
 
-CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHERE (role <> 'user'::text);
+CREATE INDEX users_folded ON public.users USING gin ((((COALESCE(email_folded, email_normal) || ' '::text) || COALESCE(name_folded, ''::text))) public.gin_trgm_ops);
 
-CREATE INDEX users_search ON public.users USING gin (search_text public.gin_trgm_ops);
+CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHERE (role <> 'user'::text);
 
 CREATE INDEX users_to_erase ON public.users USING btree (erase_at) WHERE (erase_at IS NOT NULL);
 

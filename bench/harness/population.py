@@ -26,8 +26,10 @@ class Population:
 
 _USERS = """
 WITH made AS (
-    INSERT INTO users (id, email, email_normal, name, password_hash, created_at, updated_at)
+    INSERT INTO users (id, email, email_normal, name, name_folded, password_hash, created_at,
+                       updated_at)
     SELECT uuidv7(-n * interval '1 second'), address, address,
+           left(md5(-n || ''), 6) || ' ' || left(address, 5),
            left(md5(-n || ''), 6) || ' ' || left(address, 5),
            '-', now() - n * interval '1 second', now()
       FROM generate_series(1, $1::int) AS n,

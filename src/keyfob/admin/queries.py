@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from keyfob.admin.models import Sort, UserFilter
 from keyfob.core.database import Executor
+from keyfob.core.folding import fold
 from keyfob.core.pagination import Place
 
 MOST_COUNTED = 10_000
@@ -17,6 +18,9 @@ _ORDERS: dict[str, tuple[str, str]] = {
     "last_active_at": ("a.last_active_at", "timestamptz"),
     "email": ("u.email_normal", "text"),
 }
+
+# The expression of the index `users_folded`.
+_SEARCHED = "(coalesce(u.email_folded, u.email_normal) || ' ' || coalesce(u.name_folded, ''))"
 
 _COLUMNS = """
     u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
@@ -30,11 +34,11 @@ def _conditions(wanted: UserFilter, online_since: datetime) -> tuple[list[str], 
     conditions: list[str] = []
     values: list[Any] = []
     if wanted.search:
-        pattern = wanted.search.lower()
+        pattern = fold(wanted.search)
         for special in "\\%_":
             pattern = pattern.replace(special, "\\" + special)
         values.append(f"%{pattern}%")
-        conditions.append(f"u.search_text LIKE ${len(values)}")
+        conditions.append(f"{_SEARCHED} LIKE ${len(values)}")
     if wanted.role:
         conditions.append(f"u.role = '{wanted.role.value}'")
     if wanted.status:

@@ -1,5 +1,8 @@
 """How a migration runs SQL: as it is written, in one transaction, or beside those who serve."""
 
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
 import asyncpg
 from alembic import op
 from sqlalchemy.util import await_only
@@ -7,6 +10,8 @@ from sqlalchemy.util import await_only
 # Shorter than a request waits for a connection: those behind a waiting migration are held up so
 # long, and not refused.
 BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
+
+_BATCH = 1000
 
 
 def run_sql(sql: str) -> None:
@@ -47,6 +52,36 @@ def validate_constraint(table: str, name: str) -> None:
     run_sql(BRIEF_WAITS)
 
 
+def rewrite(select: str, update: str, change: Callable[[asyncpg.Record], Sequence[object]]) -> None:
+    """Change the rows of a table that has an `id`, in batches of a transaction each.
+
+    Others read and write meanwhile: what was done before is committed, as by `build_index`.
+
+    Args:
+        select: gives a batch, by `id` from $1 on, of at most $2 rows.
+        update: changes one row; its parameters are what `change` returns.
+        change: from a row to the parameters of `update`.
+    """
+    with op.get_context().autocommit_block():
+        await_only(_rewrite(_raw(), select, update, change))
+    run_sql(BRIEF_WAITS)
+
+
+async def _rewrite(
+    raw: "asyncpg.Connection[asyncpg.Record]",
+    select: str,
+    update: str,
+    change: Callable[[asyncpg.Record], Sequence[object]],
+) -> None:
+    after = UUID(int=0)
+    while rows := await raw.fetch(select, after, _BATCH):
+        await raw.executemany(update, [change(row) for row in rows])
+        after = rows[-1]["id"]
+
+
+def _raw() -> "asyncpg.Connection[asyncpg.Record]":
+    return op.get_bind().connection.driver_connection  # type: ignore[return-value] # asyncpg's, below SQLAlchemy's wrappers
+
+
 def _run_raw(sql: str) -> None:
-    raw: asyncpg.Connection[asyncpg.Record] = op.get_bind().connection.driver_connection  # type: ignore[assignment] # asyncpg's, below SQLAlchemy's wrappers
-    await_only(raw.execute(sql))
+    await_only(_raw().execute(sql))

@@ -6,6 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.users.queries import fold_email, fold_name
 
 # NO KEY, so that a row that refers to the user can be written meanwhile.
 _HELD = """
@@ -66,6 +67,7 @@ async def take_sign_up(
     *,
     is_new: bool,
     email: str | None,
+    email_normal: str | None,
     name: str | None,
     locale: str | None,
 ) -> bool:
@@ -77,7 +79,9 @@ async def take_sign_up(
         """
         UPDATE users
            SET password_hash = $2, email = coalesce($4, email), name = coalesce($5, name),
-               locale = coalesce($6, locale)
+               locale = coalesce($6, locale),
+               email_folded = CASE WHEN $4::text IS NULL THEN email_folded ELSE $7 END,
+               name_folded = coalesce($8, name_folded)
          WHERE id = $1
            AND ((password_hash = $2 AND NOT $3) OR (password_hash IS NULL AND $3))
         RETURNING true
@@ -88,6 +92,8 @@ async def take_sign_up(
         email,
         name,
         locale,
+        email and fold_email(email, email_normal or email),
+        fold_name(name),
     )
     return bool(taken)
 
@@ -138,7 +144,9 @@ async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Rec
                name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END,
                timezone = CASE WHEN NOT may_be_a_stranger_s THEN before.timezone END,
                locale = CASE WHEN may_be_a_stranger_s THEN $2 ELSE before.locale END,
-               email = CASE WHEN registered_itself THEN email_normal ELSE before.email END
+               email = CASE WHEN registered_itself THEN email_normal ELSE before.email END,
+               email_folded = CASE WHEN registered_itself THEN email_normal ELSE email_folded END,
+               name_folded = CASE WHEN NOT may_be_a_stranger_s THEN name_folded END
           FROM before
          WHERE u.id = before.id AND u.first_proven_at IS NULL
         RETURNING before.password_hash IS NOT NULL AS password,

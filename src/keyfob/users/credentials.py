@@ -67,6 +67,7 @@ class Credentials:
             password_hash,
             is_new=sign_up is not None,
             email=sign_up["email"] if sign_up else None,
+            email_normal=sign_up["email_normal"] if sign_up else None,
             name=sign_up["name"] if sign_up else None,
             locale=sign_up["locale"] if sign_up else None,
         )

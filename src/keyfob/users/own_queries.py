@@ -6,6 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.users.queries import fold_email, fold_name
 
 
 async def find_own(db: Executor, user_id: UUID) -> Record | None:
@@ -54,6 +55,7 @@ async def update_profile(
                SET name = CASE WHEN $3 THEN $2 ELSE b.name END,
                    locale = coalesce($4, b.locale),
                    timezone = CASE WHEN $6 THEN $5 ELSE b.timezone END,
+                   name_folded = CASE WHEN $3 THEN $8 ELSE u.name_folded END,
                    updated_at = $7
               FROM before AS b WHERE u.id = b.id
             RETURNING u.id, array_remove(ARRAY[
@@ -71,6 +73,7 @@ async def update_profile(
         timezone,
         sets_timezone,
         now,
+        fold_name(name),
     )
     return changed or []
 
@@ -105,7 +108,7 @@ async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now
         WITH changed AS (
             UPDATE users
                SET email = $2, email_normal = $3, email_verified_at = $4, updated_at = $4,
-                   first_proven_at = coalesce(first_proven_at, $4)
+                   first_proven_at = coalesce(first_proven_at, $4), email_folded = $5
              WHERE id = $1
             RETURNING id
         )
@@ -115,6 +118,7 @@ async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now
         email,
         email_normal,
         now,
+        fold_email(email, email_normal),
     )
 
 

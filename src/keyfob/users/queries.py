@@ -6,6 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.core.folding import fold
 
 USER_COLUMNS = """
     u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
@@ -13,6 +14,17 @@ USER_COLUMNS = """
     NULLIF(a.last_active_at, '-infinity') AS last_active_at,
     coalesce(a.total_active_seconds, 0) AS total_active_seconds
 """
+
+
+def fold_email(typed: str, normal: str) -> str:
+    """Return what search finds an address by, as typed or in its normal form."""
+    folded = fold(typed)
+    return folded if folded == normal else f"{folded} {normal}"
+
+
+def fold_name(name: str | None) -> str | None:
+    """Return what search finds a name by."""
+    return fold(name) if name is not None else None
 
 
 async def insert_user(
@@ -37,10 +49,11 @@ async def insert_user(
         WITH added AS (
             INSERT INTO users (id, email, email_normal, name, role, status, password_hash,
                                created_at, updated_at, locale, email_verified_at,
-                               first_proven_at, must_change_password, registered_itself)
+                               first_proven_at, must_change_password, registered_itself,
+                               email_folded, name_folded)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9,
                     CASE WHEN $10 THEN $8::timestamptz END,
-                    CASE WHEN $10 THEN $8::timestamptz END, $11, $12)
+                    CASE WHEN $10 THEN $8::timestamptz END, $11, $12, $13, $14)
             ON CONFLICT (email_normal) DO NOTHING
             RETURNING id
         ), active AS (
@@ -60,6 +73,8 @@ async def insert_user(
         is_verified,
         must_change_password,
         registered_itself,
+        fold_email(email, email_normal),
+        fold_name(name),
     )
     return inserted is not None
 
@@ -146,7 +161,8 @@ async def update_user(
         )
         UPDATE users
            SET role = $2, status = $3, name = $4, email = $5, email_normal = $6, updated_at = $7,
-               email_verified_at = CASE WHEN email_normal = $6 THEN email_verified_at END
+               email_verified_at = CASE WHEN email_normal = $6 THEN email_verified_at END,
+               email_folded = $8, name_folded = $9
          WHERE id = $1
            AND (($2 = 'admin' AND $3 = 'active')
                 OR (SELECT count(*) FILTER (WHERE id <> $1 AND erase_at IS NULL) FROM admins) > 0
@@ -160,6 +176,8 @@ async def update_user(
         email,
         email_normal,
         now,
+        fold_email(email, email_normal),
+        fold_name(name),
     )
     return bool(changed)
 
