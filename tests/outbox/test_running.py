@@ -502,6 +502,34 @@ async def test_a_stop_lets_what_is_under_way_finish(outbox: Outbox, db: Database
     assert await left(db) == 0
 
 
+async def test_a_stop_while_jobs_are_taken_leaves_none_to_its_lease(
+    outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand, taken, told = Hand(), asyncio.Event(), asyncio.Event()
+    outbox.handle("talk", hand)
+    take_due = queries.take_due
+
+    async def take_and_dally(*args: Any) -> Any:
+        rows = await take_due(*args)
+        if rows:
+            taken.set()
+            await told.wait()
+        return rows
+
+    monkeypatch.setattr(queries, "take_due", take_and_dally)
+    await add(outbox)
+    runner = await run()
+    await taken.wait()
+
+    stopping = asyncio.create_task(runner.stop())
+    await asyncio.sleep(0)
+    told.set()
+    await stopping
+
+    assert hand.said == ["hello"]
+    assert await left(db) == 0
+
+
 async def test_a_stop_leaves_what_takes_too_long_to_its_lease(
     outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

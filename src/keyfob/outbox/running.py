@@ -47,6 +47,7 @@ class OutboxRunner:
         self._lanes: dict[str, Lane] = {}
         self._held: dict[UUID, _Held] = {}
         self._woken = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
 
     def wake(self, _: str = "") -> None:
@@ -65,6 +66,9 @@ class OutboxRunner:
 
     async def stop(self) -> None:
         """Take nothing more; give what is under way a moment, and leave the rest to its lease."""
+        with suppress(TimeoutError):  # what a statement has taken is begun first
+            async with asyncio.timeout(_STOP_SECONDS), self._taking:
+                await _cancel(self._loops)
         await _cancel(self._loops)
         self._loops = []
         tasks = [held.task for held in self._held.values()]
@@ -76,7 +80,7 @@ class OutboxRunner:
         while True:
             self._woken.clear()
             try:
-                while await self._take():
+                while await self._take_some():
                     pass
             except Problem as away:
                 log.warning("outbox_waits", cause=away.code)
@@ -85,6 +89,10 @@ class OutboxRunner:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._woken.wait()
+
+    async def _take_some(self) -> bool:
+        async with self._taking:
+            return await self._take()
 
     async def _take(self) -> bool:
         """Take what is due and has room; tell whether there may be more of that."""
