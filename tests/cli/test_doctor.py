@@ -1,6 +1,7 @@
 """`keyfob doctor`: each way of not being well is seen and named."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_all_is_well(doctor: Run) -> None:
         "database writes",
         "workers",
         "signing keys",
+        "signing algorithm",
         "audit chain",
         "unproven roles",
         "unproven factors",
@@ -157,6 +159,28 @@ def test_a_signing_key_that_was_changed(doctor: Run, sql: Sql) -> None:
     assert unwell(doctor("--json")) == {
         "signing keys": "cannot be opened: the sealed bytes were changed"
     }
+
+
+def test_another_algorithm_than_the_one_that_is_set(
+    doctor: Run, keyfob: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyfob("keys", "rotate", "--compromised")
+    monkeypatch.setenv("KEYFOB_SIGNING_ALGORITHM", "ES256")
+
+    found = unwell(doctor("--json"))
+    keyfob("keys", "rotate")
+    report = {finding["part"]: finding for finding in doctor("--json").json}
+
+    assert found.keys() == {"signing algorithm"}
+    assert found["signing algorithm"] == (
+        "EdDSA signs, KEYFOB_SIGNING_ALGORITHM is ES256: restart every instance with it, or run "
+        "`keyfob keys rotate`"
+    )
+    assert report["signing algorithm"]["well"]
+    assert re.fullmatch(
+        r"EdDSA signs, ES256 from \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00",
+        report["signing algorithm"]["says"],
+    )
 
 
 def test_no_signing_key_left(doctor: Run, keyfob: Run, sql: Sql) -> None:

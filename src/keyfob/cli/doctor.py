@@ -25,6 +25,7 @@ from keyfob.migrations.head import HEAD
 from keyfob.outbox.errors import TryAgain
 from keyfob.settings import Settings
 from keyfob.tokens.errors import NoSigningKey
+from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
 
 Finding = dict[str, Any]
@@ -102,7 +103,7 @@ async def _check_running(settings: Settings) -> list[Finding]:
             *findings,
             *await _try_out(wiring),
             await _check_workers(wiring, settings),
-            await _check_keys(wiring),
+            *await _check_keys(wiring, settings),
             await _check_audit(wiring),
             *await _check_unproven(wiring),
             await _check_hashes(wiring),
@@ -138,14 +139,31 @@ async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:
     return _finding("workers", well, says if well else says + advice)
 
 
-async def _check_keys(wiring: Wiring) -> Finding:
+async def _check_keys(wiring: Wiring, settings: Settings) -> list[Finding]:
     try:
         await wiring.keyring.load()
-        return _finding("signing keys", True, f"{wiring.keyring.active().kid} signs")
+        kid = wiring.keyring.active().kid
     except CannotDecrypt as fault:
-        return _finding("signing keys", False, f"cannot be opened: {fault}")
+        return [_finding("signing keys", False, f"cannot be opened: {fault}")]
     except NoSigningKey:
-        return _finding("signing keys", False, "none signs; run `keyfob keys rotate --compromised`")
+        advice = "none signs; run `keyfob keys rotate --compromised`"
+        return [_finding("signing keys", False, advice)]
+    return [
+        _finding("signing keys", True, f"{kid} signs"),
+        _check_algorithm(wiring.keyring, settings.signing_algorithm),
+    ]
+
+
+def _check_algorithm(keyring: Keyring, wanted: str) -> Finding:
+    """Workers that run make the key of another algorithm when they start."""
+    active, newest = keyring.active(), keyring.newest()
+    says = f"{active.algorithm} signs"
+    if newest.algorithm != wanted:
+        says += f", KEYFOB_SIGNING_ALGORITHM is {wanted}: restart every instance with it, or run"
+        return _finding("signing algorithm", False, f"{says} `keyfob keys rotate`")
+    if newest.algorithm != active.algorithm:
+        says += f", {newest.algorithm} from {newest.signs_from.isoformat(timespec='seconds')}"
+    return _finding("signing algorithm", True, says)
 
 
 async def _check_audit(wiring: Wiring) -> Finding:

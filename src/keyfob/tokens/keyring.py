@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from asyncpg import Record
 
 from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import Box
-from keyfob.core.secrets import random_text
-from keyfob.tokens import algorithms, queries
+from keyfob.tokens import queries
 from keyfob.tokens.errors import NoSigningKey
 from keyfob.tokens.models import SigningKey
+from keyfob.tokens.sealed_keys import SealedKeys
+
+log = structlog.get_logger("keyfob.keys")
 
 # Writes what was done in the transaction that does it: wiring hands in the audit log.
 Recorder = Callable[[Tx, str, dict[str, Any]], Awaitable[None]]
@@ -45,7 +48,7 @@ class Keyring:
         record: Recorder = _record_nothing,
     ) -> None:
         self._db = db
-        self._box = box
+        self._sealed = SealedKeys(box, clock, algorithm)
         self._clock = clock
         self._algorithm = algorithm
         self._token_ttl = token_ttl
@@ -57,6 +60,8 @@ class Keyring:
         self._loading = asyncio.Lock()
         self._jwks = b""
         self._polled = (0, 0)
+        # Whether the algorithm was another when this worker started; None: it has not yet.
+        self._asks_for_algorithm: bool | None = None
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
@@ -74,6 +79,16 @@ class Keyring:
         if newest is None:
             raise NoSigningKey
         return newest
+
+    def newest(self) -> SigningKey:
+        """Return the key that signs last: the active one, or one to come.
+
+        Raises:
+            NoSigningKey: none was loaded.
+        """
+        if not self._keys:
+            raise NoSigningKey
+        return max(self._keys.values(), key=lambda key: key.position)
 
     @property
     def jwks(self) -> bytes:
@@ -112,11 +127,13 @@ class Keyring:
             if not records:
                 await self._make_first()
                 records = await self._list_usable()
-            keys = {record["kid"]: self._open(record) for record in records}
+            keys = {record["kid"]: self._sealed.open(record) for record in records}
             changed = keys.keys() != self._keys.keys()
             self._keys = keys
             self._by_header = {key.header: key for key in keys.values()}
             self._jwks = json.dumps({"keys": [key.public_jwk for key in keys.values()]}).encode()
+            if keys and self._asks_for_algorithm is not False:
+                self._asks_for_algorithm = self.newest().algorithm != self._algorithm
         if changed:
             for tell in self.on_change:
                 tell()
@@ -156,71 +173,66 @@ class Keyring:
             await queries.lock_keys(tx)
             position = await self._next_position(tx)
             at_once = compromised or position == 1  # there is no other that could sign meanwhile
-            kid = await self._insert(tx, position, now if at_once else now + ahead)
+            kid = await self._sealed.insert(tx, position, now if at_once else now + ahead)
             if kid is None:  # pragma: no cover - the lock lets one at a time pass
                 raise NoSigningKey
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
-            await self._record(tx, "signing_key.rotated", {"kid": kid, "compromised": compromised})
+            made = {"kid": kid, "algorithm": self._algorithm, "compromised": compromised}
+            await self._record(tx, "signing_key.rotated", made)
+        log.info("signing_key_made", **made)
         await self.load()
         return kid
 
     async def rotate_when_due(self) -> None:
         """Make the next key early enough to be published before the active one is too old.
 
-        The private half of a key that neither signs nor verifies any more is forgotten.
+        Another algorithm than before is asked for once a start of a worker, and as soon as the
+        newest key signs: instances that disagree do not take turns, and no key follows the other
+        faster than it is published. The private half of a key that neither signs nor verifies any
+        more is forgotten.
         """
         await self.load()
         await queries.forget_private_keys(self._db, self._retired_before())
-        newest = max(self._keys.values(), key=lambda key: key.position)
+        newest, now = self.newest(), self._clock.now()
         due = newest.signs_from + self._rotate_after
-        now = self._clock.now()
-        if now < due - self._publish_ahead:
+        changes = bool(self._asks_for_algorithm) and newest.signs_from <= now
+        if not changes and now < due - self._publish_ahead:
             return
+        soonest = now + self._publish_ahead
+        signs_from = soonest if changes else max(due, soonest)
+        made = None
         async with self._db.begin() as tx:
             # Of several workers that find it due, the position lets one win.
-            signs_from = max(due, now + self._publish_ahead)
-            if kid := await self._insert(tx, newest.position + 1, signs_from):
-                await self._record(tx, "signing_key.rotated", {"kid": kid, "compromised": False})
+            if kid := await self._sealed.insert(tx, newest.position + 1, signs_from):
+                made = {"kid": kid, "algorithm": self._algorithm, "compromised": False}
+                await self._record(tx, "signing_key.rotated", made)
+        if made:
+            log.info("signing_key_made", **made)
+            self._warn_of_change(newest, signs_from)
         await self.load()
+
+    def _warn_of_change(self, before: SigningKey, signs_from: datetime) -> None:
+        if before.algorithm != self._algorithm:
+            log.warning(
+                "signing_algorithm_changes",
+                now=before.algorithm,
+                then=self._algorithm,
+                signs_from=signs_from.isoformat(),
+            )
 
     async def reseal(self) -> int:
         """Seal every private key with the first secret key; return how many were not."""
-        renewed = 0
         async with self._db.begin() as tx:
-            for record in await queries.list_keys(tx, self._retired_before()):
-                sealed, bound = record["private_key"], record["kid"].encode()
-                if not self._box.is_current(sealed):
-                    plain = self._box.open(sealed, bound)
-                    await queries.update_private_key(
-                        tx, record["position"], self._box.seal(plain, bound)
-                    )
-                    renewed += 1
-        return renewed
+            return await self._sealed.renew(tx, await queries.list_keys(tx, self._retired_before()))
 
     async def _make_first(self) -> None:
         async with self._db.begin() as tx:
-            await self._insert(tx, 1, self._clock.now())
+            await self._sealed.insert(tx, 1, self._clock.now())
 
     async def _next_position(self, tx: Tx) -> int:
         records = await queries.list_all_keys(tx)
         return records[-1]["position"] + 1 if records else 1
-
-    async def _insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
-        """Add the key at that position and return its kid; None if somebody else just did."""
-        kid = random_text(12)
-        private = await asyncio.to_thread(algorithms.generate, self._algorithm)
-        added = await queries.insert_key(
-            tx,
-            position=position,
-            kid=kid,
-            algorithm=self._algorithm,
-            public_jwk=algorithms.to_jwk(self._algorithm, kid, private.public_key()),
-            private_key=self._box.seal(algorithms.to_pkcs8(private), kid.encode()),
-            created_at=self._clock.now(),
-            signs_from=signs_from,
-        )
-        return kid if added else None
 
     def _retired_before(self) -> datetime:
         # A token signed just before its key retires lives for its TTL.
@@ -228,19 +240,3 @@ class Keyring:
 
     async def _list_usable(self) -> list[Record]:
         return await queries.list_keys(self._db, self._retired_before())
-
-    def _open(self, record: Record) -> SigningKey:
-        private = algorithms.from_pkcs8(
-            self._box.open(record["private_key"], record["kid"].encode())
-        )
-        return SigningKey(
-            position=record["position"],
-            kid=record["kid"],
-            algorithm=record["algorithm"],
-            public_jwk=record["public_jwk"],
-            created_at=record["created_at"],
-            signs_from=record["signs_from"],
-            dropped_at=record["dropped_at"],
-            public_key=private.public_key(),
-            private_key=private,
-        )

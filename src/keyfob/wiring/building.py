@@ -123,7 +123,7 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
         Chore("activity", settings.activity_flush_seconds, base.activity.flush),
         Chore("gauges", 5, _measuring(base.passwords, base.db)),
         Chore("idle connections", 60, base.db.rest),
-        Chore("key rotation", 60, base.keyring.rotate_when_due),
+        Chore("key rotation", 60, base.keyring.rotate_when_due, at_start=True),
         Chore("login log months", 3600, log.make_months, at_start=True),
         Chore("old login log", 6 * 3600, log.drop_old_months),
         Chore("old sessions", 600, cleanup.run),

@@ -1,0 +1,74 @@
+"""Signing keys as they rest in the database: the private half sealed, each for its own row."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncpg import Record
+
+from keyfob.core.clock import Clock
+from keyfob.core.database import Tx
+from keyfob.core.encryption import Box
+from keyfob.core.secrets import random_text
+from keyfob.tokens import algorithms, queries
+from keyfob.tokens.models import SigningKey
+
+
+@dataclass(frozen=True)
+class SealedKeys:
+    """Makes keys of an algorithm, and opens those that there are, of whatever algorithm."""
+
+    box: Box
+    clock: Clock
+    algorithm: str
+
+    async def insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
+        """Add the key at that position and return its kid; None if somebody else just did."""
+        kid = random_text(12)
+        private = await asyncio.to_thread(algorithms.generate, self.algorithm)
+        added = await queries.insert_key(
+            tx,
+            position=position,
+            kid=kid,
+            algorithm=self.algorithm,
+            public_jwk=algorithms.to_jwk(self.algorithm, kid, private.public_key()),
+            private_key=self.box.seal(algorithms.to_pkcs8(private), kid.encode()),
+            created_at=self.clock.now(),
+            signs_from=signs_from,
+        )
+        return kid if added else None
+
+    def open(self, record: Record) -> SigningKey:
+        """Return a key with its private half.
+
+        Raises:
+            CannotDecrypt: the secret key was dropped, or the bytes are of another row.
+        """
+        private = algorithms.from_pkcs8(
+            self.box.open(record["private_key"], record["kid"].encode())
+        )
+        return SigningKey(
+            position=record["position"],
+            kid=record["kid"],
+            algorithm=record["algorithm"],
+            public_jwk=record["public_jwk"],
+            created_at=record["created_at"],
+            signs_from=record["signs_from"],
+            dropped_at=record["dropped_at"],
+            public_key=private.public_key(),
+            private_key=private,
+        )
+
+    async def renew(self, tx: Tx, records: Sequence[Record]) -> int:
+        """Seal keys with the first secret key; return how many were not."""
+        renewed = 0
+        for record in records:
+            sealed, bound = record["private_key"], record["kid"].encode()
+            if not self.box.is_current(sealed):
+                plain = self.box.open(sealed, bound)
+                await queries.update_private_key(
+                    tx, record["position"], self.box.seal(plain, bound)
+                )
+                renewed += 1
+        return renewed
