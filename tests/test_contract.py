@@ -185,10 +185,10 @@ CONTRACT: dict[tuple[str, str], Call] = {
         204, None, *RECENT, "invalid_link", "email_taken", *BODY, body="Link"
     ),
     ("GET", "/me/export"): user(
-        200, "Export", "unavailable", headers=frozenset({"Content-Disposition"})
+        200, "Export", "unavailable", *RECENT, headers=frozenset({"Content-Disposition"})
     ),
     ("DELETE", "/me"): user(202, "ErasurePlanned", *RECENT, "last_admin"),
-    ("POST", "/me/keep"): user(204, None),
+    ("POST", "/me/keep"): user(204, None, *RECENT),
     # 7. Factors: passkeys
     ("POST", "/login/passkey/options"): Call(200, "Ceremony", frozenset({*ANY, *AWAY, *LIMITED})),
     ("POST", "/login/passkey/verify"): public(
