@@ -76,6 +76,8 @@ def test_create_refuses_what_the_api_refuses(keyfob: Run, sql: Sql) -> None:
     assert none.refusal == "Choose another password (Use at least 8 characters.)"
 
     assert keyfob("users", "create", "nobody").refusal == "nobody: should be an e-mail address"
+    local = keyfob("users", "create", "ada@localhost").refusal
+    assert local.startswith("The input does not fit (should not be at a domain for tests or local")
     assert sql("SELECT count(*) FROM users") == [(0,)]
 
     assert keyfob("users", "create", "ada@example.com").code == 0

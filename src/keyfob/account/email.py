@@ -27,6 +27,7 @@ from keyfob.users.email import Email
 from keyfob.users.models import Status
 from keyfob.users.own import OwnAccounts
 from keyfob.users.profiles import Profiles
+from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class OwnEmail:
     KIND: ClassVar[str] = "email.change"
 
     db: Database
+    users: Users
     accounts: OwnAccounts
     standing: Standing
     step_up: FactorStepUp
@@ -55,8 +57,10 @@ class OwnEmail:
         """Have a link sent to the new address; for the present one there is nothing to do.
 
         Raises:
+            InvalidInput: as `Users.ensure_fit` says.
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
+        self.users.ensure_fit(email)
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
             if account["email_normal"] != email.normal:

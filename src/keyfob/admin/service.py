@@ -81,12 +81,14 @@ class Administration:
         `must_change_password`: the first sign-in has to choose another.
 
         Raises:
+            InvalidInput: as `Users.ensure_fit` says.
             WeakPassword: with the reason.
             EmailTaken: the address has an account.
             Overloaded: too many passwords wait to be hashed.
             Unauthenticated, Forbidden: as `Authority.ensure` says, here and below.
             InsufficientAuthentication: the role is above `user`, and the sign-in is old.
         """
+        self.users.ensure_fit(email)
         password_hash = None
         if password is not None:
             await self.passwords.ensure_acceptable(password, email.normal, name)
@@ -129,6 +131,7 @@ class Administration:
 
         Raises:
             UserNotFound, EmailTaken, LastAdmin, UnprovenRole: as they say.
+            InvalidInput: as `Users.ensure_fit` says.
             InsufficientAuthentication: more than the name of an account changes that is or becomes
                 more than `user`, and the sign-in is old.
         """
@@ -140,7 +143,8 @@ class Administration:
                     tx, actor, Role(before["role"]), changes.role
                 )
             replaced = None
-            if changes.email:
+            if changes.email and changes.email.normal != before["email_normal"]:
+                self.users.ensure_fit(changes.email)
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:

@@ -15,6 +15,7 @@ from keyfob.core import queries
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import random_text
 from keyfob.devdb.errors import DevDbError
 from keyfob.passwords.errors import WeakPassword
@@ -122,6 +123,8 @@ async def _make_first_admin(
         await administration.create(Actor(None), email, password, role=Role.ADMIN)
     except WeakPassword as weak:
         raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
+    except InvalidInput as unfit:
+        raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {unfit.errors[0]['detail']}") from None
     except EmailTaken:
         # Of two instances that start at once, one makes the account.
         if not await administration.users.has_admin():

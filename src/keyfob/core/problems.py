@@ -35,7 +35,12 @@ def in_one_line(problem: Problem) -> str:
     What PostgreSQL said is in it; that never has a password in it.
     """
     fault = problem.__cause__
-    told = (problem.detail, str(fault) or repr(fault) if fault else None)
+    errors = problem.errors if isinstance(problem, InvalidInput) else []
+    told = (
+        problem.detail,
+        *(error["detail"] for error in errors),
+        str(fault) or repr(fault) if fault else None,
+    )
     cause = " ".join(": ".join(filter(None, told)).split())
     return problem.title + (f" ({cause})" if cause else "")
 
@@ -113,6 +118,7 @@ class InvalidInput(Problem):
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
         super().__init__(extra={"errors": errors})
+        self.errors = errors
 
 
 class Unauthenticated(Problem):

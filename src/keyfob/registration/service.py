@@ -44,11 +44,13 @@ class Registration:
         """Register; None where the address is to be proven first.
 
         Raises:
+            InvalidInput: as `Users.ensure_fit` says.
             WeakPassword: with the reason.
             EmailTaken: the address has an account; of a hundred at once, one is made. Not said
                 where addresses are to be proven.
             Overloaded: too many passwords wait to be hashed.
         """
+        self.users.ensure_fit(email)
         if self.sign_ups:
             await self.sign_ups.request(email, password, name, locale, origin)
             return None

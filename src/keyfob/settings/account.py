@@ -100,6 +100,11 @@ class AccountSettings(BaseModel):
     verify_email: Literal["off", "optional", "required"] = Field(
         "off", description="Whether a new address is to be proven: off, optional or required"
     )
+    local_email: bool = Field(
+        False,
+        description="Take addresses that no mail from outside reaches: .test, .local, localhost;"
+        " for development",
+    )
     link_ttl: Seconds = Field(1800, description="Seconds a link sent by mail is good for")
     invitation_ttl: Seconds = Field(
         604_800, description="Seconds an administrator's invitation is good for"

@@ -1,7 +1,7 @@
 """E-mail addresses: the form that was typed, for display, and the one that is the identity.
 
-Two spellings of one address are one account; two addresses that look alike are not allowed to
-pass for each other.
+Two spellings of one address are one account. One that passes for another's, or that no mail can
+reach, is refused where an account is to get it, and nowhere else: whoever has it signs in with it.
 """
 
 import unicodedata
@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import idna
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import PlainValidator, WithJsonSchema
 
 _LONGEST = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
+_LONGEST_LOCAL = 64  # section 4.5.3.1.1
+
+LOCAL_DOMAIN = (
+    "should not be at a domain for tests or local networks, such as .test, .local or localhost"
+    " (KEYFOB_LOCAL_EMAIL=true takes them)"
+)
 
 # Cyrillic, Greek, Armenian and phonetic letters that a reader takes for those of a to z.
 _LOOK_LATIN = frozenset("асеорхуіјѕһԁԛԝӏһкмнтвгпαονρτυικχγѵօսհոıɑɡɩɪʋᴄᴏᴜᴠᴡᴢꜱꞁ")
@@ -27,10 +33,10 @@ class Email:
 
     @classmethod
     def parse(cls, text: object) -> "Email":
-        """Read an address.
+        """Read an address that an account may have.
 
         Raises:
-            ValueError: it is none, or one that could pass for another's.
+            ValueError: it is none.
         """
         if isinstance(text, Email):
             return text
@@ -45,31 +51,65 @@ class Email:
             # Threat: lower() gives a capital sigma at a word's end its other form, UTS 46 does not,
             # and those are two domains.
             local = local.lower()
-            validate_email(f"{local}@{_to_ascii(domain)}", check_deliverability=False)
+            email = cls(typed, f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}")
+            # The library refuses local domains whatever they are for, so one is judged as a part.
+            judged = f"{email.normal}.example" if email.is_local else email.normal
+            validate_email(judged, check_deliverability=False)
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
             raise ValueError("should be an e-mail address") from None
         if not local.isascii():
             # Beyond ASCII a local part is rare, and a disguise: a Cyrillic a reads like ours.
             raise ValueError("should have only ASCII characters before the @")
-        return cls(typed=typed, normal=f"{local}@{_to_ascii(domain)}")
+        return email
+
+    def why_not_new(self) -> str | None:
+        """Say why no account is to get this address, where it passes for another's or cannot work.
+
+        None: nothing speaks against it.
+        """
+        local, _, domain = self.normal.rpartition("@")
+        if len(local) > _LONGEST_LOCAL:
+            return f"should have at most {_LONGEST_LOCAL} characters before the @"
+        return "should not imitate another domain" if _imitates(domain) else None
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether no mail from outside reaches it: its domain is local (RFC 6761, 6762)."""
+        domain = self.normal.rpartition("@")[2]
+        return any(f".{domain}".endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
-def _to_ascii(domain: str) -> str:
-    """Write a domain in its ASCII form (RFC 5891), refusing labels that imitate Latin ones."""
-    domain = idna.uts46_remap(domain, std3_rules=False)  # other full stops part labels, too
-    for label in domain.split("."):
-        if not label.isascii() and _imitates(label):
-            raise ValueError("should not imitate another domain")
-    return idna.encode(domain, uts46=True).decode("ascii")
+def _imitates(domain: str) -> bool:
+    """Tell whether a domain in its ASCII form has, to a reader, labels of a to z that are none.
+
+    One whose letters could all be read as Latin is itself below a domain of its own script, where
+    nobody looks for a Latin one: москва.рф.
+    """
+    labels = [idna.decode(part) if part.startswith("xn--") else part for part in domain.split(".")]
+    top = labels[-1]
+    for label in labels:
+        if label.isascii():
+            continue
+        if _mixes(label):
+            return True
+        is_at_home = not top.isascii() and _scripts(top) == _scripts(label)
+        if _reads_as_latin(label) and not is_at_home:
+            return True
+    return False
 
 
-def _imitates(label: str) -> bool:
-    """Tell whether a label mixes scripts, or could be read as a to z throughout."""
-    letters = [character for character in label if character.isalpha()]
-    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters}
-    mixes = "LATIN" in scripts and bool(scripts & {"CYRILLIC", "GREEK", "ARMENIAN"})
-    beyond = [letter for letter in letters if not letter.isascii()]
-    return mixes or (bool(beyond) and all(letter in _LOOK_LATIN for letter in beyond))
+def _scripts(label: str) -> set[str]:
+    return {unicodedata.name(letter, "").partition(" ")[0] for letter in label if letter.isalpha()}
+
+
+def _mixes(label: str) -> bool:
+    scripts = _scripts(label)
+    return "LATIN" in scripts and bool(scripts & {"CYRILLIC", "GREEK", "ARMENIAN"})
+
+
+def _reads_as_latin(label: str) -> bool:
+    beyond = [letter for letter in label if letter.isalpha() and not letter.isascii()]
+    return bool(beyond) and all(letter in _LOOK_LATIN for letter in beyond)
 
 
 EmailIn = Annotated[

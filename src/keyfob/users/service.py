@@ -10,10 +10,11 @@ from asyncpg import Record
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
-from keyfob.users.email import Email
+from keyfob.users.email import LOCAL_DOMAIN, Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.users.models import NOT_KEPT, Locale, Status
 
@@ -49,11 +50,28 @@ class Change:
 
 @dataclass(frozen=True)
 class Users:
-    """The accounts. Where addresses are to be proven, one that is not opens nothing."""
+    """The accounts. Where addresses are to be proven, one that is not opens nothing.
+
+    `takes_local`: an account may have an address that no mail from outside reaches.
+    """
 
     db: Database
     clock: Clock
     requires_verified: bool = False
+    takes_local: bool = False
+
+    def ensure_fit(self, email: Email) -> None:
+        """Refuse an address that no account is to get; who has one already keeps it.
+
+        Raises:
+            InvalidInput: it passes for another's, no mail can be addressed to it, or none from
+                outside reaches it and the settings do not take such.
+        """
+        why_not = email.why_not_new()
+        if email.is_local and not self.takes_local:
+            why_not = LOCAL_DOMAIN
+        if why_not:
+            raise InvalidInput([{"pointer": "/body/email", "detail": why_not}])
 
     async def get(self, user_id: UUID) -> Record:
         """Return an account with its activity.

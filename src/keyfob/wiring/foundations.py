@@ -112,7 +112,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_gap = timedelta(seconds=settings.activity_idle_gap)
     activity = Activity(db, clock, idle_gap=idle_gap)
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
-    users, accounts = Users(db, clock, requires_verified), OwnAccounts(clock)
+    users, accounts = Users(db, clock, requires_verified, settings.local_email), OwnAccounts(clock)
     standing = Standing(users, accounts, clock)
     subjects = Subjects(users, revocations, clock)
     bound = SessionBound(revocations, clock, idle_ttl, settings.max_sessions)

@@ -114,6 +114,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         ),
         own_email=OwnEmail(
             db,
+            users,
             accounts,
             standing,
             step_up,
