@@ -47,13 +47,17 @@ class TakesAll:
         turns = itertools.count(number)
 
         async def step() -> int:
+            nonlocal token
             turn = next(turns)
             headers = _from(self.addresses[turn % len(self.addresses)])
             path, body = "/login", account
             if turn % 2:
                 path, body = "/me/reauthenticate", {"password": PASSWORD}
             wire = request("POST", path, token=token, body=body, headers=headers)
-            return (await connection.send(wire)).status
+            answer = await connection.send(wire)
+            if answer.status == 200:
+                token = answer.json()["access_token"]  # a proof kills the one that asked for it
+            return answer.status
 
         return step
 
@@ -132,5 +136,5 @@ def _beside(port: int, somebody: Crew, addresses: tuple[str, ...], seconds: floa
             seconds,
             until_at_height=_UNTIL_ALL_WAIT,
         )
-    assert taken.statuses.get(200), taken.statuses
+    assert set(taken.statuses) <= {200, 429, 503}, taken.statuses
     return seen
