@@ -36,6 +36,20 @@ def told(pattern: str) -> int:
     return WORDS.index(word) + 1
 
 
+async def test_a_sign_in_takes_as_many_round_trips_as_told(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
+        await world.make_user()
+        await world.log_in()
+        clock.advance(60)
+
+        with recorded_statements() as seen:
+            await world.log_in()
+
+    assert len(seen) == told(r"`POST /login`, (\w+) round trips")
+
+
 async def test_a_sign_in_in_two_steps_takes_as_many_round_trips_as_told(
     settings: Settings, clock: MovableClock
 ) -> None:
