@@ -162,14 +162,15 @@ async def refused_logins(connection: Connection, _: int) -> Step:
 
 
 async def spoofs_addresses(connection: Connection, number: int) -> Step:
-    """Calls from another address each time, as a trusted proxy would report it."""
+    """Calls from another address each time, as a trusted proxy would report it; each is counted."""
     count = number << 20
 
     async def step() -> int:
         nonlocal count
         count += 1
         address = f"10.{count >> 16 & 255}.{count >> 8 & 255}.{count & 255}"
-        head = f"DELETE /logout HTTP/1.1\r\nhost: bench\r\nx-forwarded-for: {address}\r\n\r\n"
-        return (await connection.send(head.encode())).status
+        headers = {"x-forwarded-for": address}
+        wire = request("POST", "/verify-email/confirm", body={"token": "none"}, headers=headers)
+        return (await connection.send(wire)).status
 
     return step
