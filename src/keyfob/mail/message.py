@@ -8,7 +8,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import idna
@@ -16,14 +15,16 @@ import idna
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp
 
-if TYPE_CHECKING:
-    from email.headerregistry import Address
-
+# RFC 2047 section 2: no encoded word is longer.
+_LONGEST_WORD = 75
+_LONGEST_UNFOLDED = 60
 # RFC 5321 section 4.5.3.1: of the local part, and of the whole path less its brackets.
 _LONGEST_LOCAL, _LONGEST = 64, 254
 # A dot-atom (RFC 5321 section 4.1.2), or what RFC 6531 adds to it; and what hides in a text.
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~\-\u00a1-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+# A name that needs no quotes (RFC 5322 section 3.2.5: a phrase of atoms).
+_ATOMS = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*", re.ASCII)
 _HIDDEN = re.compile(
     r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]"
 )
@@ -63,7 +64,7 @@ class Sender:
         plain = plain_address(address.rstrip("> ") if bracket else text)
         if not plain.isascii():
             raise GiveUp("the address of the sender should be in ASCII before its @")
-        return cls(name.strip().strip('"'), plain)
+        return cls(" ".join(name.strip().strip('"').split()), plain)
 
     @property
     def domain(self) -> str:
@@ -91,11 +92,36 @@ def plain_address(typed: str) -> str:
     return address
 
 
-def _header(name: str, address: str) -> "Address":
-    from email.headerregistry import Address  # noqa: PLC0415 - 1 MB, only where used
+def _from(sender: Sender) -> bytes:
+    from email.utils import quote  # noqa: PLC0415 - 1 MB, only where used
 
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain)
+    if not sender.name:
+        return _header("From", "", sender.address)
+    name = sender.name
+    if _is_plain(name) and not _ATOMS.fullmatch(name):
+        name = f'"{quote(name)}"'
+    return _header("From", name, f"<{sender.address}>")
+
+
+def _header(field: str, text: str, address: str = "") -> bytes:
+    """Return a header, folded, with a text in encoded words (RFC 2047) where it is not plain.
+
+    Made by `Header`: the headers of `EmailMessage` lose spaces between encoded words.
+    """
+    from email.header import Header  # noqa: PLC0415 - 1 MB, only where used
+
+    header = Header(maxlinelen=_LONGEST_WORD, header_name=field)
+    for part, charset in (text, "us-ascii" if _is_plain(text) else "utf-8"), (address, "us-ascii"):
+        if part:
+            header.append(part, charset)
+    value = header.encode(linesep="\r\n")
+    return f"{field}: {value}\r\n".encode("ascii")
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text can stand as it is: ASCII that folds, and that no reader would decode."""
+    longest = max(map(len, text.split()), default=0)
+    return text.isascii() and "=?" not in text and longest <= _LONGEST_UNFOLDED
 
 
 def compose(
@@ -111,11 +137,7 @@ def compose(
     from email.utils import format_datetime  # noqa: PLC0415 - likewise
 
     address = plain_address(to)
-    rules = policy.SMTP if address.isascii() else policy.SMTPUTF8
-    message = EmailMessage(policy=rules.clone(cte_type="7bit"))
-    message["From"] = _header(sender.name, sender.address)
-    message["To"] = _header("", address)
-    message["Subject"] = written.subject
+    message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers it
@@ -123,4 +145,6 @@ def compose(
     message.add_alternative(written.html, subtype="html")
     message["Content-Language"] = locale
     message.set_boundary(f"=_{job_id.hex}")
-    return Letter(job_id, sender.address, address, message.as_bytes(), written)
+    # The address as it is, in UTF-8 where it is beyond ASCII (RFC 6532).
+    head = _from(sender) + f"To: {address}\r\n".encode() + _header("Subject", written.subject)
+    return Letter(job_id, sender.address, address, head + message.as_bytes(), written)
