@@ -20,6 +20,7 @@ from tests.fixtures.world import World
 from keyfob.cli import main
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.stopping import ENDING
 from keyfob.settings import Settings, variable_of
 
 T = TypeVar("T")
@@ -54,9 +55,10 @@ Run = Callable[..., Outcome]
 def untouched_process() -> Iterator[None]:
     """Put back what a command changes for its whole process."""
     handlers, level = logging.root.handlers[:], logging.root.level
-    configured, on_term = structlog.get_config(), signal.getsignal(signal.SIGTERM)
+    configured, on_ending = structlog.get_config(), [signal.getsignal(one) for one in ENDING]
     yield
-    signal.signal(signal.SIGTERM, on_term)
+    for number, handler in zip(ENDING, on_ending, strict=True):
+        signal.signal(number, handler)
     structlog.configure(**configured)
     logging.root.handlers[:], logging.root.level = handlers, level
 

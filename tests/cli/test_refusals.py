@@ -12,6 +12,7 @@ from tests.cli.conftest import Run
 
 from keyfob import boot
 from keyfob.cli import plain_serve, starting
+from keyfob.core.stopping import ENDING
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.migrations.head import HEAD
@@ -152,26 +153,16 @@ def test_serve_with_options_that_the_shell_has_to_explain(keyfob: Run) -> None:
     assert keyfob("serve", "--host=203.0.113.1").refusal.startswith("203.0.113.1 is not an address")
 
 
-def test_a_stop_during_the_start(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_a_stop_during_the_start(keyfob: Run, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def stopped(*_: Any) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr(starting, "open_listeners", stopped)
 
     said = keyfob("serve", "--port", "0")
 
     assert (said.code, said.out, said.err) == (0, "", "")
-
-
-def test_ctrl_c_during_the_start(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(starting, "open_listeners", interrupted)
-
-    said = keyfob("serve", "--port", "0")
-
-    assert (said.code, said.out, said.err) == (130, "", "")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from keyfob.core import queries
 from keyfob.core.database import Database
 from keyfob.core.hosts import CannotConnect
 from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.stopping import undisturbed
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.health.schema import judge_schema
 from keyfob.settings import Settings, WrongSetting
@@ -69,7 +70,8 @@ def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
     try:
         yield embedded.start()
     finally:
-        embedded.stop()
+        with undisturbed():
+            embedded.stop()
 
 
 async def schema_is_current(settings: Settings) -> bool:

@@ -15,7 +15,9 @@ def main() -> None:
         import keyfob.cli.lean  # noqa: F401, PLC0415 - see above
     from keyfob.cli.refusal import Refused, exit_refused  # noqa: PLC0415 - see above
     from keyfob.core.problems import Problem  # noqa: PLC0415 - see above
+    from keyfob.core.stopping import end_in_order  # noqa: PLC0415 - see above
 
+    end_in_order()
     try:
         if options is not None:
             from keyfob.cli.starting import start_service  # noqa: PLC0415 - see above
@@ -26,8 +28,6 @@ def main() -> None:
         app(prog_name="keyfob")
     except (Refused, Problem) as fault:
         exit_refused(fault)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:

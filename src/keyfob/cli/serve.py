@@ -12,7 +12,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Worker processes.")] = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl+C.
+    """Serve until SIGTERM, Ctrl+C or the end of the terminal.
 
     Starts the embedded PostgreSQL where no database is configured, brings the schema to head and
     makes the first administrator.

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.refusal import Refused
 from keyfob.cli.serving.listeners import CannotListen, open_listeners, port_of
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
+from keyfob.core.stopping import end_in_order
 from keyfob.core.telemetry import configure_logging
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
@@ -26,7 +26,7 @@ _HERE = re.compile(r"//(127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):")
 def start_service(
     *, host: str | None = None, port: str | int | None = None, workers: str | int | None = None
 ) -> int:
-    """Serve until SIGTERM or Ctrl+C and return the exit code. Options win over the environment.
+    """Serve until a signal ends it and return the exit code. Options win over the environment.
 
     Raises:
         Refused: the service cannot start; the message says why.
@@ -35,9 +35,9 @@ def start_service(
     configure_logging(settings.log_level, settings.log_format)
     for remark in settings.remarks:
         log.warning("setting_ignored", why=remark)
-    # Until the server handles it: a stop during the start leaves no database running, and process 1
-    # of a container would not hear the signal at all.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Until the server handles them: a stop during the start leaves no database running, and process
+    # 1 of a container would not hear the signals at all.
+    end_in_order(0)
     try:
         # First of all: a port that is taken should not cost a migration.
         listeners = open_listeners(settings.hosts, settings.port)

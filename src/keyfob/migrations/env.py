@@ -167,8 +167,10 @@ def _migrate_by_hand() -> None:
     from keyfob import boot  # noqa: PLC0415 - see above
     from keyfob.core.database import translated_faults  # noqa: PLC0415 - see above
     from keyfob.core.problems import DatabaseUnavailable, in_one_line  # noqa: PLC0415 - see above
+    from keyfob.core.stopping import end_in_order  # noqa: PLC0415 - see above
     from keyfob.settings import load_settings  # noqa: PLC0415 - see above
 
+    end_in_order()
     try:
         with boot.told_as(CommandError), translated_faults():
             settings = load_settings()

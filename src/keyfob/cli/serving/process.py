@@ -17,12 +17,12 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.server import HANDLED_SIGNALS
 
 from keyfob.cli.serving.accepting import LEAVING, Acceptor, Ledger
 from keyfob.cli.serving.connections import Bounds, Connections
 from keyfob.cli.serving.lifetime import GuardedConfig
 from keyfob.cli.serving.protocol import GuardedProtocol
+from keyfob.core.stopping import ending_heard_by
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
@@ -45,7 +45,7 @@ def run_worker(
     lifeline: socket.socket | None = None,
     ledger: Ledger | None = None,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
+    """Serve until a signal ends it, finish what is under way, and return the exit code.
 
     `app` names a function of the settings that makes the application, as `module:function`.
     `on_started` is called when the application has started. Connections are accepted on `sockets`,
@@ -190,7 +190,7 @@ class _Server(uvicorn.Server):
         self.lifespan.state["leaving"] = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGTERM and self._drain_delay and math.isinf(self._leaves_at):
+        if sig != signal.SIGINT and self._drain_delay and math.isinf(self._leaves_at):
             self._leaves_at = time.monotonic() + self._drain_delay
             self._say_leaving()
         else:
@@ -202,15 +202,8 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         # uvicorn's raises the signal again after the stop, and the exit code would be the signal's.
-        before = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self.handle_exit)
-        try:
+        with ending_heard_by(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _settle_memory() -> None:

@@ -21,6 +21,7 @@ from keyfob.cli.serving.metrics import (
     shared_metrics,
     worker_environment,
 )
+from keyfob.core.stopping import ending_heard_by
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
@@ -43,7 +44,7 @@ def serve(
     sockets: Sequence[socket.socket] | None = None,
     app: str = DEFAULT_APP,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code.
+    """Serve until a signal ends it; return the exit code.
 
     `on_ready` is called once, with the addresses (`http://127.0.0.1:8000`), when the first worker
     accepts requests. `sockets` are listeners that are already open; they are closed at the end.
@@ -100,19 +101,23 @@ class _Supervisor:
     async def run(self) -> int:
         """Start the workers, keep them, and stop them when told to; return the exit code."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._stopping.set)
-        loop.add_signal_handler(signal.SIGTERM, self._leave)
-        keepers = [asyncio.create_task(self._keep(slot)) for slot in range(self._settings.workers)]
-        try:
-            await self._stopping.wait()
-        finally:
-            in_time = await self._stop(keepers)
+        # Not the loop's own handlers: it would leave none at its end, and a signal that comes then
+        # would leave the embedded PostgreSQL running.
+        with ending_heard_by(
+            lambda number, _: loop.call_soon_threadsafe(self._hear_signal, number)
+        ):
+            slots = range(self._settings.workers)
+            keepers = [asyncio.create_task(self._keep(slot)) for slot in slots]
+            try:
+                await self._stopping.wait()
+            finally:
+                in_time = await self._stop(keepers)
         os.close(self._ledger)
         return 0 if in_time and self._failures < _HOPELESS else 1
 
-    def _leave(self) -> None:
+    def _hear_signal(self, number: int) -> None:
         """Stop, after the delay that balancers need to look away; at once when told again."""
-        if self._leaving or not self._settings.drain_delay:
+        if number == signal.SIGINT or self._leaving or not self._settings.drain_delay:
             self._stopping.set()
             return
         self._leaving = True

@@ -16,8 +16,10 @@ def main() -> int:
 
     The arguments are descriptors: of the ledger and the lifeline.
     """
-    # Ctrl+C reaches the whole group; the supervisor alone decides when workers stop.
+    # Ctrl+C and the end of a terminal reach the whole group; the supervisor alone decides when
+    # workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ledger, number = int(sys.argv[1]), int(sys.argv[2])
     lifeline = socket.socket(fileno=number)
     with lifeline.makefile("rb") as letter:

@@ -1,0 +1,140 @@
+"""Whatever ends a service or a command from outside, no PostgreSQL is left running."""
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.journeys.conftest import SOURCE, wait_until
+
+pytestmark = pytest.mark.slow
+
+CHECKOUT = SOURCE.parent
+
+_SERVE = [sys.executable, "-m", "keyfob.cli", "serve", "--port", "0"]
+
+# As a shell starts a program: as the leader of a session that has a terminal of its own.
+_ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+
+# A command in the middle of its work, with the embedded database running.
+_IN_THE_MIDDLE = """
+import pathlib, sys, time
+from keyfob import boot
+from keyfob.cli import main
+
+async def linger(_):
+    pathlib.Path("in-the-middle").touch()
+    time.sleep(60)
+
+boot.open_keys = linger
+sys.argv[1:] = ["users", "list"]
+main()
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    bare = {name: os.environ[name] for name in os.environ if not name.startswith("KEYFOB_")}
+    given = {"PYTHONPATH": str(SOURCE), "KEYFOB_BCRYPT_COST": "4", "KEYFOB_METRICS": "off"}
+    return bare | given | {"KEYFOB_DATA_DIR": str(folder / ".keyfob")}
+
+
+def servers(folder: Path) -> list[psutil.Process]:
+    """The PostgreSQL servers of a data folder."""
+    cluster = str(folder / ".keyfob" / "postgres")
+    return [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == cluster]
+
+
+def serve_on_a_terminal(
+    folder: Path, *command: str, where: Path | None = None
+) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start a command that serves, and wait until it does; return it and its terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ON_A_TERMINAL, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=where or folder,
+        env=environment(folder),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said = b""
+    until = time.monotonic() + 60
+    while b"Keyfob serves on" not in said:
+        assert time.monotonic() < until, said
+        said += os.read(ours, 4096)
+    return process, ours
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one", "two"])
+def test_a_terminal_that_closes_stops_the_service_and_its_database(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    process, terminal = serve_on_a_terminal(tmp_path, *_SERVE, *options)
+    assert servers(tmp_path)
+
+    os.close(terminal)
+
+    assert process.wait(timeout=40) == 0
+    assert not servers(tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.skipif(not (CHECKOUT / ".venv").exists(), reason="there is no .venv to run it in")
+def test_a_terminal_that_closes_on_make_run(tmp_path: Path) -> None:
+    process, terminal = serve_on_a_terminal(
+        tmp_path, "sh", "-c", "make run ARGS='--port 0'; true", where=CHECKOUT
+    )
+    assert servers(tmp_path)
+
+    os.close(terminal)
+
+    process.wait(timeout=40)
+    wait_until(lambda: not servers(tmp_path))
+
+
+def insist(process: "subprocess.Popen[bytes]", number: int) -> int:
+    """Send a signal again and again until the process has ended; return its exit code."""
+    until = time.monotonic() + 40
+    while process.poll() is None:
+        assert time.monotonic() < until
+        process.send_signal(number)
+        time.sleep(0.01)
+    return process.returncode
+
+
+def test_whoever_insists_gets_no_orphan(tmp_path: Path) -> None:
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        for options in ((), ("--workers", "2")):
+            process, terminal = serve_on_a_terminal(tmp_path, *_SERVE, *options)
+            insist(process, number)
+            os.close(terminal)
+            assert not servers(tmp_path), (number, options)
+
+
+def test_a_command_that_is_ended_leaves_no_database_behind(tmp_path: Path) -> None:
+    process, terminal = serve_on_a_terminal(tmp_path, *_SERVE)
+    process.terminate()
+    process.wait(timeout=40)
+    os.close(terminal)
+
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        command = subprocess.Popen(
+            [sys.executable, "-c", _IN_THE_MIDDLE], cwd=tmp_path, env=environment(tmp_path)
+        )
+        wait_until((tmp_path / "in-the-middle").exists)
+        (tmp_path / "in-the-middle").unlink()
+        assert servers(tmp_path)
+
+        assert insist(command, number) == 128 + number
+        assert not servers(tmp_path), number
