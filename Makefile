@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow test-browser test-all clients check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: help run test test-slow test-browser test-all clients verifiers check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -44,6 +44,9 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, ch
 clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are there; ARGS="go php"
 	$(PY) -m clients $(ARGS)
 
+verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are there; ARGS="go spring"
+	$(PY) -m clients.verifying $(ARGS)
+
 bench: .venv/.dev ## Measure the lines, beside the committed ratios; ARGS="refresh storm" for some
 	$(PY) -m bench $(ARGS)
 
@@ -69,6 +72,7 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file clients/python/requirements.txt clients/python/requirements.in
+	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
 schema: .venv/.dev ## Write docs/schema.sql anew from the migrations

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +28,16 @@ class Language:
 
     def lacks(self) -> list[str]:
         """Name the tools that this machine lacks."""
-        return [tool for tool in self.needs if shutil.which(tool) is None]
+        return lacking(self.needs)
 
     def lay(self, folder: Path) -> None:
         """Put into its folder what is committed for this language."""
         shutil.copytree(HERE / self.name, folder, dirs_exist_ok=True)
+
+
+def lacking(tools: Sequence[str]) -> list[str]:
+    """Name those of the tools that this machine lacks."""
+    return [tool for tool in tools if shutil.which(tool) is None]
 
 
 def _jars(folder: Path) -> Path:
