@@ -135,6 +135,38 @@ async def costs_of(world: World, emails: list[str]) -> list[int]:
     return costs
 
 
+async def test_44_one_client_cannot_take_the_database(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """Not by requests that are refused either: to count one takes a connection."""
+    small = settings.model_copy(update={"database_pool_size": 2, "limits": "on"})
+    done: list[str] = []
+    async with World(small, clock) as world:
+        await world.make_user()
+        await world.make_user("eve@example.com")
+        ada, eve = await world.log_in(), await world.log_in("eve@example.com")
+
+        async def ask(who: str, address: str, path: str, headers: dict[str, str]) -> int:
+            answer = await world.client(address).get(path, headers=headers)
+            done.append(who)
+            return answer.status_code
+
+        async with world.db.connection(), world.db.connection():
+            greedy = [
+                asyncio.create_task(ask("eve", "192.0.2.1", "/admin/users", eve.headers))
+                for _ in range(60)
+            ]
+            await eventually(lambda: world.db.waiting == 60)
+            somebody = asyncio.create_task(ask("ada", "192.0.2.7", "/me/sessions", ada.headers))
+            await eventually(lambda: world.db.waiting == 61)
+        status = await somebody
+        await asyncio.gather(*greedy)
+
+    assert status == 200
+    # Ada's request takes a connection twice: each time she waits for who is at work, and a turn.
+    assert done.index("ada") < 12
+
+
 async def test_51_no_time_tells_accounts_whose_hash_has_another_cost(
     settings: Settings, clock: MovableClock
 ) -> None:

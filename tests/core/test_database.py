@@ -10,7 +10,9 @@ import pytest
 from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
-from keyfob.core.database import Database, translated_faults
+from keyfob.core.clients import set_asker
+from keyfob.core.database import Database
+from keyfob.core.faults import translated_faults
 from keyfob.core.problems import DatabaseUnavailable
 
 
@@ -267,10 +269,62 @@ def test_every_way_to_be_away_is_one_refusal(fault: Exception) -> None:
 async def test_spare_connections_go_back_to_the_pool_to_rest(db: Database) -> None:
     async with db.connection(), db.connection(), db.connection():
         pass
-    open_before, spare_before = db.size, len(db._spare)
+    open_before = db.size
 
     await db.rest()
 
-    assert (spare_before, len(db._spare)) == (open_before, 0)
     assert (db.size, db.idle) == (open_before, open_before)
     assert await db.fetchval("SELECT 2") == 2
+
+
+async def test_clients_take_turns_where_connections_are_waited_for(dsn: str) -> None:
+    served: list[str] = []
+
+    async def ask(database: Database, client: str) -> None:
+        set_asker(lambda: client)
+        await database.fetchval("SELECT 1")
+        served.append(client)
+
+    async with opened(dsn, pool_size=1, acquire_timeout=10) as database:
+        async with database.connection():
+            asked = [asyncio.create_task(ask(database, "192.0.2.1")) for _ in range(20)]
+            asked += [asyncio.create_task(ask(database, f"2001:db8::{n}:0:0:0:1")) for n in "123"]
+            await asyncio.sleep(0)  # they wait
+            ours = asyncio.create_task(database.fetchval("SELECT 2"))
+            await asyncio.sleep(0)
+        assert await ours == 2
+        await asyncio.gather(*asked)
+
+    assert [place for place, client in enumerate(served) if ":" in client] == [1, 3, 5]
+    assert len(served) == 23
+
+
+async def test_who_leaves_while_waiting_leaves_no_connection_behind(dsn: str) -> None:
+    async with opened(dsn, pool_size=1, acquire_timeout=0.05) as database:
+        async with database.connection():
+            patient = [asyncio.create_task(database.fetchval("SELECT 1")) for _ in range(5)]
+            left = [asyncio.create_task(database.fetchval("SELECT 1")) for _ in range(5)]
+            await asyncio.sleep(0)
+            for task in left:
+                task.cancel()
+            refused = await asyncio.gather(*patient, *left, return_exceptions=True)
+
+        assert [type(one) for one in refused] == [DatabaseUnavailable] * 5 + [
+            asyncio.CancelledError
+        ] * 5
+        assert await database.fetchval("SELECT 3") == 3
+        assert database.size == 1
+
+
+async def test_who_leaves_in_the_moment_of_their_turn_passes_it_on(dsn: str) -> None:
+    async with opened(dsn, pool_size=1, acquire_timeout=10) as database:
+        async with database.connection():
+            leaving = asyncio.create_task(database.fetchval("SELECT 1"))
+            staying = asyncio.create_task(database.fetchval("SELECT 2"))
+            await asyncio.sleep(0)
+        leaving.cancel()  # the connection was handed to it just now
+
+        assert await staying == 2
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert database.idle == 1

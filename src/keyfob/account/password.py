@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from keyfob.account.errors import NoPassword
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
+from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
-from keyfob.limits.clients import share_of
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.mail.models import Template

@@ -6,9 +6,9 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.authority import Caller, Role, StepUp
+from keyfob.core.clients import share_of
 from keyfob.core.database import Tx
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import share_of
 from keyfob.sessions.standing import Standing
 from keyfob.users.service import Users
 

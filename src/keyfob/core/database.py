@@ -4,55 +4,22 @@ A function that takes `Database` opens what it needs; one that takes `Tx` joins 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
+from keyfob.core.clients import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
-from keyfob.core.hosts import CannotConnect, connect
+from keyfob.core.faults import AWAY, translated, translated_faults
+from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.turns import Turns
 
 Tx: TypeAlias = "PoolConnectionProxy[Record]"
-
-# What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
-_AWAY = (
-    CannotConnect,
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InternalClientError,
-    # Of a pooler that does not keep what was prepared in a session.
-    asyncpg.InvalidSQLStatementNameError,
-    asyncpg.DuplicatePreparedStatementError,
-)
-
-
-@contextmanager
-def translated_faults() -> Iterator[None]:
-    """Turn every way in which PostgreSQL can be away into `DatabaseUnavailable`."""
-    try:
-        yield
-    except _AWAY as fault:
-        raise _translated(fault) from fault
-
-
-def _translated(fault: BaseException) -> BaseException:
-    # asyncpg's DataError is an InterfaceError too: an argument of the wrong type, a bug of ours.
-    return fault if isinstance(fault, ValueError) else DatabaseUnavailable()
 
 
 def _is_open(connection: Tx) -> bool:
@@ -63,7 +30,10 @@ def _is_open(connection: Tx) -> bool:
 
 
 class Database:
-    """A bounded pool of connections.
+    """A bounded pool of connections, for which clients take turns.
+
+    Threat: whoever has a thousand requests under way, refused ones among them, must not have
+    everybody else wait for all of these.
 
     Every method raises `DatabaseUnavailable` when no connection is free within `acquire_timeout`
     seconds, or the server does not answer within `command_timeout` seconds.
@@ -87,8 +57,7 @@ class Database:
             "command_timeout": command_timeout,
             **session_options(pooler, "keyfob"),
         }
-        self._spare: list[Tx] = []
-        self._waiting = 0
+        self._turns: Turns[Tx] = Turns(pool_size)
         self._leaving: set[asyncio.Task[None]] = set()
         self._opened: asyncpg.Pool[Record] | None = None
 
@@ -115,7 +84,7 @@ class Database:
             async with asyncio.timeout(self._acquire_timeout):
                 await self.rest()
                 await self._pool.close()
-        except (TimeoutError, *_AWAY):
+        except (TimeoutError, *AWAY):
             self._pool.terminate()
 
     @property
@@ -126,12 +95,17 @@ class Database:
     @property
     def idle(self) -> int:
         """How many open connections wait for work."""
-        return self._pool.get_idle_size() + len(self._spare)
+        return self._pool.get_idle_size() + self._turns.ready
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection."""
+        return self._turns.waiting
 
     async def rest(self) -> None:
         """Hand the spare connections back to the pool, which closes those that stay idle."""
-        while self._spare:
-            await self._pool.release(self._spare.pop())
+        for connection in self._turns.clear():
+            await self._pool.release(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Tx]:
@@ -184,8 +158,8 @@ class Database:
                 await self._take_back(connection, fault)
                 raise
             await self._give_back(connection)
-        except _AWAY as fault:
-            raise _translated(fault) from fault
+        except AWAY as fault:
+            raise translated(fault) from fault
         return row
 
     async def fetchval(self, query: str, *args: Any) -> Any:
@@ -199,21 +173,21 @@ class Database:
             return await connection.execute(query, *args)
 
     async def _take(self) -> Tx:
-        """Take a spare connection, or one of the pool within the time allowed.
+        """Take a connection that another has just given back, or one of asyncpg's pool.
 
         Handing a connection back to asyncpg's pool and fetching it again costs 20 us, half a
         statement; so those in use are passed on here, and the pool sees to the rest.
         """
-        while self._spare:
-            connection = self._spare.pop()
-            if _is_open(connection):
-                return connection
-            await self._pool.release(connection)
-        self._waiting += 1
+        spare = await self._turns.take(share_of_asker, self._acquire_timeout)
+        if spare is not None and _is_open(spare):
+            return spare
         try:
+            if spare is not None:
+                await self._pool.release(spare)
             return await self._pool.acquire(timeout=self._acquire_timeout)
-        finally:
-            self._waiting -= 1
+        except BaseException:
+            self._turns.give(None)
+            raise
 
     async def _take_back(self, connection: Tx, fault: BaseException) -> None:
         """Let the pool see whether a connection is well after a fault.
@@ -221,26 +195,28 @@ class Database:
         After a time-out it first waits for the server to give the statement up. The caller has
         waited enough, and does not wait for that.
         """
-        if isinstance(fault, TimeoutError):
-            leaving = asyncio.create_task(self._release(connection))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
-        else:
-            await self._pool.release(connection)
+        leaving = asyncio.create_task(self._release(connection))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        if not isinstance(fault, TimeoutError):
+            await asyncio.shield(leaving)
 
     async def _release(self, connection: Tx) -> None:
-        with suppress(*_AWAY):  # then the pool has closed it
-            await self._pool.release(connection)
+        try:
+            with suppress(*AWAY):  # then the pool has closed it
+                await self._pool.release(connection)
+        finally:
+            self._turns.give(None)
 
     async def _give_back(self, connection: Tx) -> None:
-        """Keep a connection that did its work, unless somebody waits at the pool for one.
+        """Pass on a connection that did its work.
 
         One whose statement failed or was cancelled goes to the pool, which sees that it is well.
         """
-        if self._waiting or not _is_open(connection):
-            await self._pool.release(connection)
+        if _is_open(connection):
+            self._turns.give(connection)
         else:
-            self._spare.append(connection)
+            await self._release(connection)
 
 
 Executor: TypeAlias = "Database | Tx | asyncpg.Connection[Any]"

@@ -17,7 +17,8 @@ import asyncpg
 import structlog
 
 from keyfob.core import queries
-from keyfob.core.database import Executor, translated_faults
+from keyfob.core.database import Executor
+from keyfob.core.faults import translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import FEED_LIVE

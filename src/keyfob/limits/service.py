@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keyfob.core.clients import client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.problems import TooManyRequests
-from keyfob.limits.clients import client_bucket
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import RateState, Rule, Tally, Window

@@ -9,17 +9,17 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import SecretStr
 
+from keyfob.core.clients import UNKNOWN, share_of
 from keyfob.core.database import Database
+from keyfob.core.fair_queue import Share
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
-from keyfob.limits.clients import UNKNOWN, share_of
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import Reservation, SignInThrottle
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
-from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.users.email import Email
 

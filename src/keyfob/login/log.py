@@ -6,12 +6,12 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.core.clients import UNKNOWN, client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import LOGINS, mask_email
-from keyfob.limits.clients import UNKNOWN, client_bucket
 from keyfob.login import queries
 from keyfob.login.models import Outcome, Reason, Seen
 from keyfob.login.queries import LoginEvent

@@ -7,9 +7,9 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import SecretStr
 
+from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import share_of
 from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords

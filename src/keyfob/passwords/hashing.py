@@ -15,8 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
+from keyfob.core.fair_queue import FairQueue, Share
 from keyfob.core.problems import Overloaded
-from keyfob.passwords.fair_queue import FairQueue, Share
 
 T = TypeVar("T")
 

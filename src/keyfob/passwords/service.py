@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from keyfob.core.fair_queue import Share
 from keyfob.passwords import forms
-from keyfob.passwords.fair_queue import Share
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
 from keyfob.passwords.schemes import Scheme

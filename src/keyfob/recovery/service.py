@@ -10,9 +10,9 @@ from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.audit.service import Audit
+from keyfob.core.clients import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import UNKNOWN, share_of
 from keyfob.limits.service import SignInThrottle
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind

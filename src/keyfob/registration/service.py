@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from keyfob.audit.service import Audit
+from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import share_of
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.passwords.service import Passwords

@@ -8,10 +8,10 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import SecretStr
 
+from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
-from keyfob.limits.clients import share_of
 from keyfob.limits.service import Reservation
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind

@@ -16,9 +16,9 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.audit.service import Audit
+from keyfob.core.clients import share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.limits.clients import share_of
 from keyfob.links.models import Kind, SignUp
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template

@@ -4,15 +4,18 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keyfob.core.clients import set_asker
 from keyfob.core.http.cors import Cors, answers_preflight
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
+from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.origin import Network, is_trusted, parse_address
@@ -48,6 +51,7 @@ class Edge:
         root_path: str,
         max_body_bytes: int,
         trusted_proxies: Sequence[Network],
+        clients: Clients,
         hsts: str | None,
         cors_origins: Sequence[str],
         hot: Mapping[tuple[str, str], HotRoute],
@@ -56,6 +60,7 @@ class Edge:
         self._root_path = root_path
         self._max_body = max_body_bytes
         self._proxies = trusted_proxies
+        self._clients = clients
         self._cors = Cors(cors_origins)
         self._always = [*always_sent(hsts=hsts), *self._cors.always]
         self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
@@ -104,7 +109,8 @@ class Edge:
         return False
 
     def _name_request(self, scope: Scope) -> str:
-        """Take the X-Request-ID of a trusted proxy, or make one."""
+        """Say whose request it is; take the X-Request-ID of a trusted proxy, or make one."""
+        set_asker(partial(self._clients.address_of, scope))
         request_id = ""
         if self._proxies and scope.get("client"):
             given = next((v for n, v in scope["headers"] if n == b"x-request-id"), b"")

@@ -1,7 +1,11 @@
 """Which addresses count as one client, and which networks a client is part of."""
 
 import ipaddress
+from collections.abc import Callable
+from contextvars import ContextVar
 from uuid import UUID
+
+from keyfob.core.fair_queue import Share
 
 UNKNOWN = "unknown"
 
@@ -22,13 +26,27 @@ def client_bucket(address: str) -> str:
     return _buckets(address)[-1]
 
 
-def share_of(address: str | None, user_id: UUID | None = None) -> tuple[str, ...]:
+def share_of(address: str | None, user_id: UUID | None = None) -> Share:
     """Return the nested shares that a client's work belongs to, the largest first.
 
     The /48, /56 and /64 of an IPv6 address, or the IPv4 address; in it the user, where the work is
     for somebody who is signed in. Threat: whoever has a /48 has 65,536 networks of 64 bits.
     """
     return (*_buckets(address or UNKNOWN), str(user_id or ""))
+
+
+_asker: ContextVar[Callable[[], str | None] | None] = ContextVar("asker", default=None)
+
+
+def set_asker(address: Callable[[], str | None]) -> None:
+    """Say whose request is under way, by what finds the client's address once it is asked for."""
+    _asker.set(address)
+
+
+def share_of_asker() -> Share:
+    """Return the share of whose request is under way; work of our own has one for itself."""
+    address = _asker.get()
+    return ("ours",) if address is None else share_of(address())
 
 
 def _buckets(address: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.passwords.fair_queue import FairQueue, Share
+from keyfob.core.fair_queue import FairQueue, Share
 
 # Two sites; in the first two homes, in the first of which there are two clients.
 PATHS: list[Share] = [("s", "h", "1"), ("s", "h", "2"), ("s", "i", "1"), ("t", "h", "1")]
