@@ -40,7 +40,6 @@ PAGES: set[Operation] = {
     ("GET", "/docs"),
     ("GET", "/redoc"),
     ("GET", "/openapi.json"),
-    ("HEAD", "/openapi.json"),  # Starlette's own way with a GET
     ("GET", "/docs/swagger-ui.css"),
     ("GET", "/docs/swagger-ui-bundle.js"),
     ("GET", "/docs/start-swagger.js"),

@@ -1,5 +1,5 @@
 """The OpenAPI document: what the code says, in a form that generators of clients can read."""
 
-from keyfob.openapi.document import describe_api
+from keyfob.openapi.serving import describe_api
 
 __all__ = ["describe_api"]

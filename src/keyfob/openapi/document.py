@@ -111,17 +111,6 @@ _ON_STATUS = {
 }
 
 
-def describe_api(app: FastAPI, settings: Settings) -> None:
-    """Let the app answer with our schema, made once."""
-
-    def schema() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = build_schema(app, settings)
-        return app.openapi_schema
-
-    app.openapi = schema  # type: ignore[method-assign] # FastAPI's documented way
-
-
 def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
     schema = get_openapi(

@@ -5,7 +5,9 @@ from pathlib import Path
 from string import Template
 
 from fastapi import APIRouter
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
+
+from keyfob.web.assets import add_asset
 
 # Both draw with inline styles; scripts come from us alone. ReDoc searches in a worker.
 _CSP = (
@@ -82,7 +84,7 @@ def docs_routes(root_path: str, *, swagger: bool, redoc: bool) -> APIRouter:
         _add_page(routes, "/redoc", _REDOC.substitute(root=root_path))
     if swagger or redoc:
         for name, path in _assets().items():
-            _add_asset(routes, name, path)
+            add_asset(routes, f"/docs/{name}", path)
     return routes
 
 
@@ -91,10 +93,3 @@ def _add_page(routes: APIRouter, path: str, html: str) -> None:
         return HTMLResponse(html, headers=_HEADERS)
 
     routes.add_api_route(path, page, methods=["GET"])
-
-
-def _add_asset(routes: APIRouter, name: str, path: Path) -> None:
-    async def asset() -> Response:
-        return FileResponse(path, headers={"Cache-Control": "public, max-age=3600"})
-
-    routes.add_api_route(f"/docs/{name}", asset, methods=["GET"])

@@ -8,7 +8,9 @@ from pathlib import Path
 from string import Template
 
 from fastapi import APIRouter
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
+
+from keyfob.web.assets import add_asset
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -57,7 +59,7 @@ def page_routes(root_path: str) -> APIRouter:
     for name in _PAGES:
         _add_page(routes, name, _html(name, root_path))
     for name in _ASSETS:
-        _add_asset(routes, name)
+        add_asset(routes, f"/ui/{name}", _HERE / "static" / name)
     return routes
 
 
@@ -76,12 +78,3 @@ def _add_page(routes: APIRouter, name: str, html: str) -> None:
         return HTMLResponse(html, headers=_HEADERS)
 
     routes.add_api_route(f"/ui/{name}", page, methods=["GET"])
-
-
-def _add_asset(routes: APIRouter, name: str) -> None:
-    async def asset() -> Response:
-        return FileResponse(
-            _HERE / "static" / name, headers={"Cache-Control": "public, max-age=3600"}
-        )
-
-    routes.add_api_route(f"/ui/{name}", asset, methods=["GET"])

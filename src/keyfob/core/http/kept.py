@@ -1,0 +1,96 @@
+"""Answers that are the same for everybody: made once, kept, and sent without more work."""
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+# Bytes. A slow reader holds no more of a long answer in its connection than one of these, and has
+# the server's time-out for each.
+_PIECE = 64 * 1024
+
+_REFUSED = frozenset({"q=0", "q=0.0", "q=0.00", "q=0.000"})
+
+
+class _Forms(NamedTuple):
+    plain: bytes
+    zipped: bytes
+    etag: str
+
+
+class Kept:
+    """One public answer, with what lets a browser keep it as well (RFC 9110 section 8.8).
+
+    Threat: whoever needs no token and meets no limit asks for it without end, and all that is done
+    for an answer is taken from others.
+
+    Args:
+        make: returns the bytes; called in a thread, when somebody first asks.
+        media_type: of the bytes.
+        cache_control: how long a browser may take its copy without asking.
+    """
+
+    def __init__(self, make: Callable[[], bytes], media_type: str, cache_control: str) -> None:
+        self._make = make
+        self._media_type = media_type
+        self._cache_control = cache_control
+        self._making = asyncio.Lock()
+        self._forms: _Forms | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a GET: 304 to whoever has it already, compressed to whoever takes that."""
+        forms = await self._made()
+        headers = {
+            "Cache-Control": self._cache_control,
+            "ETag": forms.etag,
+            "Vary": "Accept-Encoding",
+        }
+        if _names(request.headers.get("if-none-match", ""), forms.etag):
+            return Response(status_code=304, headers=headers)
+        if _takes_gzip(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            return _InPieces(forms.zipped, headers=headers, media_type=self._media_type)
+        return _InPieces(forms.plain, headers=headers, media_type=self._media_type)
+
+    async def _made(self) -> _Forms:
+        async with self._making:
+            if self._forms is None:
+                self._forms = await asyncio.to_thread(self._make_forms)
+        return self._forms
+
+    def _make_forms(self) -> _Forms:
+        plain = self._make()
+        # Weak, because it stands for both forms.
+        etag = f'W/"{sha256(plain).hexdigest()[:32]}"'
+        return _Forms(plain, gzip.compress(plain, mtime=0), etag)
+
+
+class _InPieces(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        body = bytes(self.body)
+        for at in range(0, len(body), _PIECE):
+            piece = body[at : at + _PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Tell whether a list of entity tags names ours (RFC 9110 section 13.1.2)."""
+    given = {one.strip() for one in if_none_match.split(",")}
+    return not given.isdisjoint({"*", etag, etag.removeprefix("W/")})
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Tell whether a client names gzip and does not refuse it (RFC 9110 section 12.5.3)."""
+    for one in accept_encoding.lower().split(","):
+        coding, _, weight = one.partition(";")
+        if coding.strip() == "gzip":
+            return weight.replace(" ", "") not in _REFUSED
+    return False
