@@ -33,6 +33,7 @@ PUBLIC: set[Operation] = {
     ("POST", "/login/passkey/verify"),
     ("GET", "/"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/webauthn"),  # browsers ask which other domains may use passkeys of ours
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 }
