@@ -4,6 +4,7 @@ _BCRYPT_OF_COST_12 = 0.25
 _ARGON2_KIB = 1e-6
 _PBKDF2_ROUND = 3.5e-7
 _SCRYPT_BLOCK = 3.6e-7
+_CRYPT_ROUND = 2e-6  # of SHA-crypt and phpass, whose rounds are Python's
 
 
 def of_bcrypt(cost: int) -> float:
@@ -24,3 +25,8 @@ def of_pbkdf2(rounds: int, blocks: int) -> float:
 def of_scrypt(n: int, r: int, p: int) -> float:
     """By the parameters of RFC 7914."""
     return _SCRYPT_BLOCK * n * r * p
+
+
+def of_crypt(rounds: int) -> float:
+    """Return that of SHA-crypt or phpass with a password of usual length."""
+    return _CRYPT_ROUND * rounds

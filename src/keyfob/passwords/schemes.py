@@ -11,7 +11,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from keyfob.core.secrets import random_bytes
-from keyfob.passwords import costs, forms
+from keyfob.passwords import costs, families, forms
 from keyfob.settings import PasswordSettings, WrongSetting
 
 
@@ -77,7 +77,7 @@ class Argon2id:
     passes: int
 
     def hash(self, password: str) -> str:
-        return self._hasher.hash(forms.utf8(password), salt=random_bytes(16))
+        return self._hasher.hash(families.utf8(password), salt=random_bytes(16))
 
     def is_current(self, stored: str) -> bool:
         return stored.startswith("$argon2id$") and not self._hasher.check_needs_rehash(stored)
@@ -105,9 +105,9 @@ def choose_scheme(settings: PasswordSettings) -> Scheme:
     if settings.password_scheme == "bcrypt":  # noqa: S105 - the name of a scheme
         return Bcrypt(settings.bcrypt_cost)
     memory, passes = settings.argon2_memory_kib, settings.argon2_time_cost
-    if memory > forms.MAX_ARGON2_KIB or memory * passes > forms.MAX_ARGON2_WORK:
+    if memory > families.MAX_ARGON2_KIB or memory * passes > families.MAX_ARGON2_WORK:
         raise WrongSetting(
-            f"KEYFOB_ARGON2_MEMORY_KIB: should be at most {forms.MAX_ARGON2_KIB}, and at most"
-            f" {forms.MAX_ARGON2_WORK} when multiplied by KEYFOB_ARGON2_TIME_COST"
+            f"KEYFOB_ARGON2_MEMORY_KIB: should be at most {families.MAX_ARGON2_KIB}, and at most"
+            f" {families.MAX_ARGON2_WORK} when multiplied by KEYFOB_ARGON2_TIME_COST"
         )
     return Argon2id(memory, passes)

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from keyfob.core.fair_queue import Share
 from keyfob.passwords import forms
+from keyfob.passwords.families import Check
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
 from keyfob.passwords.schemes import Scheme
@@ -114,5 +115,5 @@ class Passwords:
             spend(spelling)
         return PasswordMatch(False)
 
-    def _check_of(self, stored: str | None) -> forms.Check | None:
+    def _check_of(self, stored: str | None) -> Check | None:
         return forms.check_of(stored, self.stored.most_seconds) if stored else None

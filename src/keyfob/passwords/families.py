@@ -1,0 +1,96 @@
+"""What the forms of password hashes share: bounds on every cost, and the functions below them."""
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from keyfob.core.secrets import compare_digest
+from keyfob.passwords import costs
+
+MAX_HASH_CHARACTERS = 512
+MAX_BCRYPT_COST: Final = 16
+MAX_ARGON2_KIB = 256 * 1024
+MAX_ARGON2_WORK = 4 * 1024 * 1024  # KiB times passes: about four seconds of a core
+MAX_PBKDF2_ROUNDS = 10_000_000
+_MAX_SCRYPT_BYTES = 256 * 1024 * 1024
+_MAX_SCRYPT_WORK = 8 * 1024 * 1024  # N times r times p: about three seconds of a core
+MAX_LANES = 16
+DIGEST_BYTES = range(16, 65)  # a shorter one could be met by chance
+
+BCRYPT_SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
+BCRYPT_DIGEST = r"(?P<digest>[./A-Za-z0-9]{31})"
+BCRYPT = rf"\$(?P<kind>2[aby])\$(?P<cost>\d\d)\${BCRYPT_SALT}{BCRYPT_DIGEST}"
+
+Check: TypeAlias = Callable[[str], bool]
+
+
+class Form(NamedTuple):
+    """What can be done with a stored hash: `check` a password, in about so many `seconds`."""
+
+    check: Check
+    seconds: float
+
+
+def utf8(password: str) -> bytes:
+    """Return the password's bytes; a lone surrogate is no reason to raise."""
+    return password.encode("utf-8", "surrogatepass")
+
+
+def require(bounded: bool) -> None:
+    """Refuse to read a hash that is beyond a bound, by a ValueError."""
+    if not bounded:
+        raise ValueError("beyond a bound")
+
+
+def unbase64(text: str) -> bytes:
+    """Decode base64 with or without padding; passlib writes `.` for `+`."""
+    text = text.rstrip("=").replace(".", "+")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def bcrypt_form(match: re.Match[str], prepare: Callable[[str], bytes]) -> Form:
+    """Read bcrypt's own parts; `prepare` makes of a password what it is given."""
+    kind, cost, salt, digest = match.group("kind", "cost", "salt", "digest")
+    require(4 <= int(cost) <= MAX_BCRYPT_COST)
+    stored = f"${kind}${int(cost):02}${salt}{digest}"
+    return Form(
+        lambda password: BcryptHasher().verify(prepare(password), stored),
+        costs.of_bcrypt(int(cost)),
+    )
+
+
+def pbkdf2_form(name: str, rounds: int, salt: bytes, digest: bytes) -> Form:
+    """Read PBKDF2 (RFC 8018) with the HMAC of a hash by its name."""
+    require(1 <= rounds <= MAX_PBKDF2_ROUNDS and len(digest) in DIGEST_BYTES)
+    blocks = math.ceil(len(digest) / hashlib.new(name, usedforsecurity=False).digest_size)
+    return Form(
+        lambda password: compare_digest(
+            hashlib.pbkdf2_hmac(name, utf8(password), salt, rounds, len(digest)), digest
+        ),
+        costs.of_pbkdf2(rounds, blocks),
+    )
+
+
+def scrypt(n: int, r: int, p: int, salt: bytes, size: int) -> tuple[Callable[[str], bytes], float]:
+    """Return scrypt (RFC 7914) of a password, and about how many seconds it takes."""
+    # Section 2: N is a power of two, less than 2^(16 r).
+    require(r >= 1 and p >= 1 and 1 < n < 1 << 16 * r and n.bit_count() == 1)
+    require(n * r * p <= _MAX_SCRYPT_WORK and 128 * r * (n + p) <= _MAX_SCRYPT_BYTES)
+    room = 128 * r * (n + p + 2)
+    sizes = {"n": n, "r": r, "p": p, "maxmem": room, "dklen": size}
+    return (
+        lambda password: hashlib.scrypt(utf8(password), salt=salt, **sizes),
+        costs.of_scrypt(n, r, p),
+    )
+
+
+def scrypt_form(n: int, r: int, p: int, salt: bytes, digest: bytes) -> Form:
+    """Read a digest of scrypt."""
+    require(len(digest) in DIGEST_BYTES)
+    make, seconds = scrypt(n, r, p, salt, len(digest))
+    return Form(lambda password: compare_digest(make(password), digest), seconds)
