@@ -1,12 +1,14 @@
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+from tests.fixtures.statements import recorded_statements
 
 from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import on_problem
 from keyfob.core.problems import Problem
+from keyfob.limits.rates import RateLimits
 from keyfob.limits.routes import limited
-from keyfob.limits.service import RateLimits, build_limits
+from keyfob.limits.service import build_limits
 from keyfob.settings import LimitSettings
 
 
@@ -46,3 +48,20 @@ async def test_a_limited_route_refuses_with_429_and_when_to_come_back(api, clock
     assert answer.json()["code"] == "too_many_requests"
     assert answer.headers["retry-after"] == "40"
     assert answer.headers["ratelimit"] == '"login";r=0;t=40'
+
+
+async def test_who_goes_on_asking_costs_no_statement_until_the_window_ends(api, clock):
+    for _ in range(3):
+        await api.post("/login")
+    clock.advance(20)
+
+    with recorded_statements() as seen:
+        refused = [await api.post("/login") for _ in range(5)]
+
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in refused] == [
+        (429, "40")
+    ] * 5
+    assert refused[0].headers["ratelimit"] == '"login";r=0;t=40'
+    assert seen == []
+    clock.advance(40)
+    assert [(await api.post("/login")).status_code for _ in range(3)] == [200, 200, 429]

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from keyfob.core.http import Provided, client_address
 from keyfob.core.http.callers import authenticated
 from keyfob.core.problems import Unauthenticated
-from keyfob.limits.service import SHARED, RateLimits
+from keyfob.limits.rates import SHARED, RateLimits
 from keyfob.settings import variable_of
 
 By: TypeAlias = Literal["address", "caller", "both"]

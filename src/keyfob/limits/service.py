@@ -1,74 +1,18 @@
-"""What the other rooms ask: may this request pass, may this sign-in be tried."""
+"""May this sign-in be tried; and all limits together, as wiring hands them out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keyfob.core.clients import client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.core.problems import TooManyRequests
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
-from keyfob.limits.models import RateState, Rule, Tally, Window
+from keyfob.limits.models import RateState, Rule, Tally
+from keyfob.limits.rates import ROUTES, SHARED, RateLimits
 from keyfob.limits.store import PostgresStore, Store
 from keyfob.settings import LimitSettings, WrongSetting
 
 _BATCH = 5000
-
-ROUTES = (
-    "register",
-    "login",
-    "passkey",
-    "verify-email",
-    "recover",
-    "logout",
-    "me",
-    "me-password",
-    "me-email",
-    "me-factors",
-    "me-export",
-    "admin",
-)
-# What all signed-in changes from one address share.
-SHARED = "me-address"
-
-
-@dataclass(frozen=True)
-class RateLimits:
-    """Requests per route and client, counted for all workers and instances together."""
-
-    rules: Mapping[str, Rule]
-    store: Store
-    clock: Clock
-
-    async def hit(self, route: str, client: str | None, caller: str | None = None) -> RateState:
-        """Count one request to a route: of an address, of a caller, or of both.
-
-        A caller's requests are counted under the route; those of an address likewise where there is
-        no caller, else among all that signed-in callers change from there.
-
-        Raises:
-            TooManyRequests: one of them has to wait; then nothing was counted.
-            KeyError: the route has no limit in the settings.
-            Unavailable: the store is away; limits fail closed.
-        """
-        windows = self._windows(route, client, caller)
-        if not windows:
-            return RateState((), self.clock.now())
-        outcome = await self.store.count_attempt(windows)
-        state = RateState(outcome.tallies, self.clock.now())
-        if not outcome.counted:
-            raise TooManyRequests(state.retry_after, state.headers)
-        return state
-
-    def _windows(self, route: str, client: str | None, caller: str | None) -> list[Window]:
-        counted = []
-        if caller is not None:
-            counted += self.rules[route].windows("caller", caller)
-        if client is not None:
-            rule = self.rules[route if caller is None else SHARED]
-            counted += rule.windows(client_bucket(client))
-        return counted
 
 
 @dataclass(frozen=True)

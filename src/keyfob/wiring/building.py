@@ -13,7 +13,8 @@ from keyfob.core.feed import Feed
 from keyfob.core.pagination import Cursors
 from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
 from keyfob.health.service import Health
-from keyfob.limits.service import Limits, RateLimits
+from keyfob.limits.rates import RateLimits
+from keyfob.limits.service import Limits
 from keyfob.limits.store import PostgresStore, Trial
 from keyfob.login.notices import Notices
 from keyfob.mail.models import MAIL
