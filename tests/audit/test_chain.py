@@ -4,13 +4,16 @@ import asyncio
 from uuid import UUID
 
 import pytest
+import structlog
 from tests.fixtures.clock import MovableClock
 
-from keyfob.audit.service import Audit, Verdict
+from keyfob.audit.chain import Beginning, Verdict
+from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import AUDIT_POSITION
 
 OLD_SECRET = "the secret key of last year, long enough"
 NEW_SECRET = "the secret key of this year, long enough"
@@ -152,11 +155,78 @@ async def test_an_event_signed_by_a_key_that_is_not_ours_is_found(
     assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=AMOUNT + 1)
 
 
-async def test_that_the_newest_were_cut_off_is_not_seen(audit: Audit) -> None:
-    """Known, and said in `verify`: what is compared with a copy elsewhere is the last position."""
+async def test_that_the_newest_were_cut_off_is_seen_from_outside(
+    audit: Audit,
+) -> None:
+    """Not by `verify`: what was cut off stands in the log, and its position in the gauge."""
+    with structlog.testing.capture_logs() as logged:
+        await record(audit, 7)
+    (newest, *_) = await audit.list_events()
+    await audit.measure()
+    assert AUDIT_POSITION._value.get() == AMOUNT + 1
+
     await audit.db.execute("DELETE FROM audit_events WHERE position > 4")
 
     assert await audit.verify() == Verdict(checked=4, broken_at=None)
+    await audit.measure()
+    assert AUDIT_POSITION._value.get() == 4
+    (line,) = logged
+    assert (line["event"], line["position"]) == ("audit_event", AMOUNT + 1)
+    assert line["mac"] == newest["mac"].hex()
+
+
+async def begin_anew(audit: Audit, clock: MovableClock) -> Audit:
+    """Begin anew with a new secret, of which the old one was lost; two events more come after."""
+    anew = audit_of(audit.db, clock, NEW_SECRET)
+    begun = await anew.begin_anew()
+    assert begun == Beginning(position=AMOUNT + 1, at=clock.now(), broken_at=1)
+    await record(anew, 7)
+    await record(anew, 8)
+    assert await anew.verify() == Verdict(3, None, begun)
+    return anew
+
+
+async def test_a_chain_begun_anew_is_not_begun_again(audit: Audit, clock: MovableClock) -> None:
+    anew = await begin_anew(audit, clock)
+
+    assert await anew.begin_anew() is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_events SET action = 'test.forged' WHERE position = 3",
+        "UPDATE audit_events SET mac = '' WHERE position = 6",
+        "DELETE FROM audit_events WHERE position = 2",
+        "DELETE FROM audit_events WHERE position <= 6",
+        "UPDATE audit_events SET new_values = '{}' WHERE action = 'audit.begun_anew'",
+        "DELETE FROM audit_events WHERE action = 'audit.begun_anew'",
+    ],
+)
+async def test_what_stood_before_a_new_beginning_cannot_be_changed_unseen(
+    audit: Audit, clock: MovableClock, change: str
+) -> None:
+    anew = await begin_anew(audit, clock)
+
+    await audit.db.execute(change)
+
+    verdict = await anew.verify()
+    assert verdict.broken_at is not None
+    assert verdict.begun_anew is None
+
+
+async def test_a_break_after_a_new_beginning_needs_one_of_its_own(
+    audit: Audit, clock: MovableClock
+) -> None:
+    anew = await begin_anew(audit, clock)
+    await audit.db.execute("DELETE FROM audit_events WHERE position = 8")
+    assert (await anew.verify()).broken_at == 9
+
+    begun = await anew.begin_anew()
+
+    assert begun is not None
+    assert (begun.position, begun.broken_at) == (10, 9)
+    assert await anew.verify() == Verdict(2, None, begun)
 
 
 async def test_with_the_secret_rotated_old_and_new_events_hold(

@@ -137,8 +137,55 @@ def test_a_password_hash_that_is_never_computed(doctor: Run, sql: Sql, stored: s
 def test_a_broken_audit_chain(doctor: Run, sql: Sql) -> None:
     sql('UPDATE audit_events SET new_values = \'{"role": "user"}\' WHERE position = 1')
 
-    assert unwell(doctor("--json")) == {"audit chain": "broken at position 1"}
+    assert unwell(doctor("--json")) == {
+        "audit chain": "broken at position 1; docs/runbook.md says what to do"
+    }
     assert doctor().code == 1
+
+
+def test_an_audit_chain_begun_anew_after_a_lost_key(
+    doctor: Run, keyfob: Run, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert keyfob("audit", "begin-anew").refusal.startswith("the audit chain holds")
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", "a new secret key for the one that was lost")
+    keyfob("keys", "rotate", "--compromised")
+    assert "audit chain" in unwell(doctor("--json"))
+
+    said = keyfob("audit", "begin-anew", "--json")
+
+    assert said.json == {"position": 3, "broken_at": 1}
+    keyfob("users", "create", "ada@example.com")
+    report = doctor("--json")
+    assert unwell(report) == {}
+    (says,) = (one["says"] for one in report.json if one["part"] == "audit chain")
+    assert re.fullmatch(
+        r"2 events hold; begun anew at position 3 on \d{4}-\d\d-\d\d at \d\d:\d\d:\d\dZ, "
+        "for it was broken at 1",
+        says,
+    )
+    ((new,),) = sql("SELECT new_values FROM audit_events WHERE action = 'audit.begun_anew'")
+    assert set(new) == {"broken_at", "sha256"}
+
+
+def test_audit_events_that_were_cut_off(doctor: Run, keyfob: Run, sql: Sql) -> None:
+    for name in ("ada", "bob"):
+        keyfob("users", "create", f"{name}@example.com")
+    ((mac,),) = sql("SELECT encode(mac, 'hex') FROM audit_events WHERE position = 3")
+    assert doctor("--audit-at-least", f"3:{mac}").code == 0
+    assert doctor("--audit-at-least", "three").code == 2
+
+    sql("DELETE FROM audit_events WHERE position = 3")
+
+    assert unwell(doctor("--json", "--audit-at-least", "3")) == {
+        "audit chain": "ends at position 2, before 3: the newest were cut off"
+    }
+    keyfob("users", "create", "eve@example.com")
+    assert doctor("--audit-at-least", "3").code == 0
+    assert unwell(doctor("--json", "--audit-at-least", f"3:{mac}")) == {
+        "audit chain": "has another event at position 3: it was cut off before"
+    }
+    sql("TRUNCATE audit_events")
+    assert doctor("--audit-at-least", "1").code == 1
 
 
 def test_a_signing_key_that_cannot_be_opened(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:

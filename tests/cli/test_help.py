@@ -30,6 +30,7 @@ COMMANDS = sorted(commands())
 
 def test_these_are_the_commands() -> None:
     assert [" ".join(path) for path in COMMANDS] == [
+        "audit begin-anew",
         "doctor",
         "keys list",
         "keys rotate",

@@ -99,13 +99,27 @@ async def erase_addresses(tx: Tx, actor_id: UUID) -> None:
     await tx.execute("UPDATE audit_events SET ip_address = NULL WHERE actor_id = $1", actor_id)
 
 
-async def each_event(db: Executor) -> AsyncIterator[Record]:
-    """Walk the whole log from its beginning, a batch in memory at a time.
+async def find_mac(db: Executor, position: int) -> bytes | None:
+    """Return the MAC of the event at a position, or None."""
+    found: bytes | None = await db.fetchval(
+        "SELECT mac FROM audit_events WHERE position = $1", position
+    )
+    return found
+
+
+async def last_position(db: Executor) -> int:
+    """Return the greatest position, or 0."""
+    found: int = await db.fetchval("SELECT coalesce(max(position), 0) FROM audit_events")
+    return found
+
+
+async def each_event(db: Executor, *, after: int = _BEFORE_ALL) -> AsyncIterator[Record]:
+    """Walk the log after a position, the whole of it by default, a batch in memory at a time.
 
     No cursor: it would hold a transaction open for as long as that takes. What is appended
     meanwhile is walked too, and no event before it ever changes its position.
     """
-    position = _BEFORE_ALL
+    position = after
     while batch := await db.fetch(
         "SELECT * FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2",
         position,

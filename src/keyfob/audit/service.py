@@ -1,29 +1,23 @@
 """Recording and verifying what happened."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from asyncpg import Record
 
 from keyfob.audit import queries
+from keyfob.audit.chain import BEGUN_ANEW, START, Beginning, Verdict, Walk, message_of
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
+from keyfob.core.encryption import KeyRing
 from keyfob.core.origin import Origin
-from keyfob.core.secrets import compare_digest, new_id
+from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import AUDIT_POSITION
 
-_START = b"\x00" * 32
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How many events were checked, and the position of the first that does not hold, if any."""
-
-    checked: int
-    broken_at: int | None
+log = structlog.get_logger("keyfob.audit")
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class Audit:
         """
         last = await queries.lock_chain(tx)
         position = last["position"] + 1 if last else 1
-        previous = last["mac"] if last else _START
+        previous = last["mac"] if last else START
         at = self.clock.now()
         event: dict[str, Any] = {
             "position": position,
@@ -69,9 +63,11 @@ class Audit:
             "new": new or {},
         }
         key = self.ring.first
-        mac = key.id + key.mac(_message(previous, **event))
+        mac = key.id + key.mac(message_of(previous, **event))
         address = origin.address if origin else None
         await queries.insert_event(tx, **event, address=address, mac=mac)
+        # A copy out of the database's reach: with it, events that were cut off are missed.
+        log.info("audit_event", position=position, mac=mac.hex(), action=action)
 
     async def record_own(self, tx: Tx, action: str, new: dict[str, Any]) -> None:
         """Append an event of the service itself, or of its command line."""
@@ -108,49 +104,43 @@ class Audit:
         """Walk the chain and check that no event was changed, dropped or put in between.
 
         What it cannot see: that the newest events were cut off. Compare the last position with a
-        copy kept elsewhere for that.
+        copy kept elsewhere for that (`find_mac`).
         """
-        previous, checked, expected = _START, 0, 1
+        walk = Walk(self.ring)
         async for event in queries.each_event(self.db):
-            if event["position"] != expected or not self._holds(event, previous):
-                return Verdict(checked, event["position"])
-            previous, checked, expected = event["mac"], checked + 1, expected + 1
-        return Verdict(checked, None)
+            walk.step(event)
+        return walk.verdict
 
-    def _holds(self, event: Record, previous: bytes) -> bool:
-        key = self.ring.find(event["mac"][:KEY_ID_BYTES])
-        if key is None:
-            return False
-        message = _message(
-            previous,
-            position=event["position"],
-            event_id=event["id"],
-            at=event["at"],
-            action=event["action"],
-            actor_id=event["actor_id"],
-            target_id=event["target_id"],
-            old=event["old_values"],
-            new=event["new_values"],
-        )
-        return compare_digest(key.mac(message), event["mac"][KEY_ID_BYTES:])
+    async def begin_anew(self) -> Beginning | None:
+        """Begin the chain anew where it is broken, by an event that names the break.
 
+        Returns that event's place, or None: the chain holds, and nothing was done.
+        """
+        walk = Walk(self.ring)
+        async for event in queries.each_event(self.db):
+            walk.step(event)
+        # The long walk held nobody up; what came meanwhile is walked under the lock.
+        async with self.db.begin() as tx:
+            await queries.lock_chain(tx)
+            await self._walk_on(walk, tx)
+            if walk.verdict.broken_at is None:
+                return None
+            await self.record_own(tx, BEGUN_ANEW, walk.left_behind())
+            await self._walk_on(walk, tx)
+        return walk.verdict.begun_anew
 
-def _message(
-    previous: bytes,
-    *,
-    position: int,
-    event_id: UUID,
-    at: datetime,
-    action: str,
-    actor_id: UUID | None,
-    target_id: UUID | None,
-    old: dict[str, Any],
-    new: dict[str, Any],
-) -> bytes:
-    """Write an event in one canonical form, together with the MAC before it.
+    async def _walk_on(self, walk: Walk, tx: Tx) -> None:
+        async for event in queries.each_event(tx, after=walk.position):
+            walk.step(event)
 
-    Not its address: that is personal data, and is blanked when the person is erased.
-    """
-    parts = [position, event_id, int(at.timestamp() * 1_000_000), action, actor_id, target_id]
-    text = json.dumps([str(part) for part in parts] + [old, new], sort_keys=True)
-    return previous + text.encode()
+    async def find_mac(self, position: int) -> bytes | None:
+        """Return the MAC of the event at a position, or None."""
+        return await queries.find_mac(self.db, position)
+
+    async def last_position(self) -> int:
+        """Return the position of the newest event; 0 where there is none."""
+        return await queries.last_position(self.db)
+
+    async def measure(self) -> None:
+        """Set the gauge."""
+        AUDIT_POSITION.set(await self.last_position())

@@ -4,13 +4,14 @@ import asyncio
 import stat
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from keyfob import boot
 from keyfob.admin.unproven import Unproven
 from keyfob.audit.service import Audit
+from keyfob.cli.audit import KnownEvent, judge_chain
 from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
 from keyfob.core.encryption import CannotDecrypt
@@ -31,7 +32,16 @@ from keyfob.wiring import Wiring
 Finding = dict[str, Any]
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    as_json: AsJson = False,
+    audit_at_least: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POSITION[:MAC]",
+            help="An audit event of which a copy elsewhere tells, such as the log.",
+        ),
+    ] = None,
+) -> None:
     """Check settings, database, schema, keys, the audit chain and mail; exit 1 if one is not well.
 
     Examples:
@@ -39,12 +49,15 @@ def doctor(as_json: AsJson = False) -> None:
         keyfob doctor
 
         keyfob doctor --json
+
+        keyfob doctor --audit-at-least 4711
     """
+    known = KnownEvent.parse(audit_at_least)
     settings = read_settings()
     configure_logging("error", settings.log_format)
     findings = list(_check_settings(settings))
     with refusals(), boot.complete(settings) as complete:
-        findings += asyncio.run(_check_running(complete))
+        findings += asyncio.run(_check_running(complete, known))
     show_rows(findings, as_json=as_json)
     if any(not finding["well"] for finding in findings):
         raise typer.Exit(1)
@@ -85,7 +98,7 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-async def _check_running(settings: Settings) -> list[Finding]:
+async def _check_running(settings: Settings, known: KnownEvent | None) -> list[Finding]:
     try:
         await boot.see_that_sessions_are_kept(settings)
         current = await boot.schema_is_current(settings)
@@ -104,7 +117,7 @@ async def _check_running(settings: Settings) -> list[Finding]:
             *await _try_out(wiring),
             await _check_workers(wiring, settings),
             *await _check_keys(wiring, settings),
-            await _check_audit(wiring),
+            await _check_audit(wiring, known),
             *await _check_unproven(wiring),
             await _check_hashes(wiring),
             _check_templates(delivery),
@@ -166,12 +179,8 @@ def _check_algorithm(keyring: Keyring, wanted: str) -> Finding:
     return _finding("signing algorithm", True, says)
 
 
-async def _check_audit(wiring: Wiring) -> Finding:
-    audit: Audit = wiring.services[Audit]
-    verdict = await audit.verify()
-    if verdict.broken_at is None:
-        return _finding("audit chain", True, f"{verdict.checked} events hold")
-    return _finding("audit chain", False, f"broken at position {verdict.broken_at}")
+async def _check_audit(wiring: Wiring, known: KnownEvent | None) -> Finding:
+    return _finding("audit chain", *await judge_chain(wiring.services[Audit], known))
 
 
 async def _check_unproven(wiring: Wiring) -> list[Finding]:

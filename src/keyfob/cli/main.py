@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from keyfob import __version__
-from keyfob.cli import doctor, keys, mail, openapi, schema, users
+from keyfob.cli import audit, doctor, keys, mail, openapi, schema, users
 from keyfob.cli.serve import serve
 
 app = typer.Typer(
@@ -38,5 +38,6 @@ app.command()(schema.migrate)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(mail.app, name="mail")
+app.add_typer(audit.app, name="audit")
 app.command()(doctor.doctor)
 app.command()(openapi.openapi)

@@ -60,6 +60,11 @@ OUTBOX_WAITING = Gauge(
 OUTBOX_DEAD = Gauge(
     "keyfob_outbox_dead", "Dead letters: jobs given up.", multiprocess_mode="livemax"
 )
+AUDIT_POSITION = Gauge(
+    "keyfob_audit_position",
+    "The position of the newest audit event. It never falls, unless events were cut off.",
+    multiprocess_mode="livemax",
+)
 MAILS_CAPPED = Counter(
     "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
 )

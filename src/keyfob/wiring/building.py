@@ -131,6 +131,7 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
         Chore("too many sessions", 6 * 3600, base.trimming.run, at_start=True),
         Chore("old attempts", 60, base.limits.clean_up),
         Chore("outbox gauges", 15, base.outbox.measure),
+        Chore("audit gauge", 15, base.audit.measure, at_start=True),
         Chore("old dead letters", 3600, base.outbox.delete_old),
         Chore("old mails", 3600, base.delivery.carrier.delete_old),
         Chore("pending logins", 600, entering.pending.clean_up),
