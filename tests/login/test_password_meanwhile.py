@@ -4,12 +4,22 @@ import asyncio
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
-from tests.fixtures.links import ADA, OTHER, ask, confirm_email, recover, token_from, try_to_sign_in
+from tests.fixtures.links import (
+    ADA,
+    OTHER,
+    ask,
+    confirm_email,
+    forget_proof,
+    recover,
+    token_from,
+    try_to_sign_in,
+)
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until_so_many_wait
 from tests.fixtures.world import PASSWORD, World
 
 from keyfob.passwords.schemes import Bcrypt
+from keyfob.settings import Settings
 
 CONFIRM = "Confirm your e-mail address"
 
@@ -112,3 +122,32 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_are_both_asked_for_th
     answers = await asyncio.gather(*(try_to_sign_in(world) for _ in range(2)))
 
     assert {answer.json()["code"] for answer in answers} == {"mfa_required"}
+
+
+async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_first(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    """The link lives, the password is right: nothing of it may count as a failure."""
+    limited = settings.model_copy(update={"limits": "on", "limit_login_account": "2/hour"})
+    async with World(limited, clock) as world, World(limited, clock) as other:
+        await world.make_user()
+        await forget_proof(world)
+        await keep_an_old_hash(world)
+        await ask(world, "/verify-email/request")
+        link = await token_from(mailbox, subject=CONFIRM)
+        async with world.db.begin() as tx:
+            await tx.fetch("SELECT FROM users FOR UPDATE")
+            signing_in = asyncio.create_task(try_to_sign_in(other))
+            await until_so_many_wait(world.db, 1)
+            proving = asyncio.create_task(confirm_email(world, link, PASSWORD))
+            await until_so_many_wait(world.db, 2)
+
+        answers = await proving, await signing_in
+
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert [row["outcome"] for row in await world.login_log()] == ["succeeded"] * 2
+        guesses = [
+            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+            for host in range(3)
+        ]
+        assert [answer.status_code for answer in guesses] == [401, 401, 429]

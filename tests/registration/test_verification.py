@@ -366,3 +366,21 @@ async def test_requests_are_limited_by_client(settings: Settings, clock: Movable
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert answers[0].headers["ratelimit"] == '"verify-email";r=1;t=60'
     assert elsewhere.status_code == 202
+
+
+async def test_a_right_password_beside_a_link_that_is_used_meanwhile_is_no_failure(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    changed = {"limits": "on", "limit_login_account": "6/hour", "verify_email": "optional"}
+    async with World(settings.model_copy(update=changed), clock) as world:
+        await sign_up(world)
+        token = await token_from(mailbox)
+
+        answers = await asyncio.gather(*(confirm_email(world, token, PASSWORD) for _ in range(5)))
+
+        assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
+        guesses = [
+            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+            for host in range(6)
+        ]
+        assert [answer.status_code for answer in guesses] == [401] * 6

@@ -18,6 +18,7 @@ from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords, Owner
+from keyfob.login.models import HashReplaced
 from keyfob.login.service import Checked, Login
 from keyfob.passwords.service import PasswordMatch
 from keyfob.registration.verification import EmailVerification
@@ -66,17 +67,32 @@ class VerifyingSignIn:
             TooManyAttempts, Overloaded: as at a sign-in; a guess of the link is not lost.
         """
         self.login.passwords.ensure_room(share_of(origin.address))
+        try:
+            return await self._confirm(token, password, origin)
+        except HashReplaced:
+            pass  # most often by a twin, with a better hash of the same password
+        try:
+            return await self._confirm(token, password, origin)
+        except HashReplaced:
+            raise InvalidCredentials from None
+
+    async def _confirm(self, token: str, password: SecretStr, origin: Origin) -> Tokens:
         asked = await self._look_up(token)
         seen = await self.login.log.recall(self.db, asked.user_id, origin)
         owner = Owner(asked.user_id, asked.email)
         stored, match, reservation = await self._check(token, owner, asked, password, origin)
-        await self.verification.confirm_known(token, stored, asked.hashes[stored], origin)
+        # It was right, whatever becomes of the link: no failed guess.
+        await self.guard.forgive(reservation)
+        try:
+            await self.verification.confirm_known(token, stored, asked.hashes[stored], origin)
+        except HashReplaced:
+            await self.links.give_attempt_back(token)
+            raise
         user = await self.users.find_credentials(asked.email)
         if user is None or user["password_hash"] != stored:
-            # In this moment: by a twin's better hash of the same password, or by another password.
-            await self.guard.forgive(reservation)
+            # Likewise, but the address is proven by now, and the link spent.
             return await self.login.with_password(asked.email, password, origin)
-        checked = Checked(asked.email, user, match, reservation, seen)
+        checked = Checked(asked.email, user, match, Reservation(), seen)
         return await self.login.enter(checked, password, origin)
 
     async def _check(
@@ -99,8 +115,10 @@ class VerifyingSignIn:
         if link is None or account is None:
             raise InvalidLink
         email = Email(link["email"], link["email_normal"])
-        sign_ups = await self.links.list_sign_ups(self.db, account["id"], email, link)
-        hashes: dict[str, Record | None] = {row["password_hash"]: row for row in sign_ups}
+        hashes: dict[str, Record | None]
         if account["password_hash"] is not None:
             hashes = {account["password_hash"]: None}
+        else:
+            sign_ups = await self.links.list_sign_ups(self.db, account["id"], email, link)
+            hashes = {row["password_hash"]: row for row in sign_ups}
         return _Asked(account["id"], email, hashes)

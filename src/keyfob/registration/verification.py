@@ -13,6 +13,7 @@ from keyfob.core.origin import Origin
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind, SignUp
 from keyfob.links.service import SPARE_TTL, OneTimeTokens
+from keyfob.login.models import HashReplaced
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -142,13 +143,14 @@ class EmailVerification:
             origin: where the request came from.
 
         Raises:
-            InvalidLink: the link is not good any more, or the account has another password.
+            InvalidLink: the link is not good any more.
+            HashReplaced: the account has another password by now, or the same in a better hash.
         """
         async with self.db.begin() as tx:
             account, _ = await self._spend(tx, token)
             user_id: UUID = account["id"]
             if not await self.credentials.take_sign_up(tx, user_id, password_hash, sign_up):
-                raise InvalidLink
+                raise HashReplaced
             proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
             await self.record(tx, user_id, proof, "password", origin)
 
