@@ -251,6 +251,7 @@ CREATE TABLE public.users (
     sub_gen integer DEFAULT 0 NOT NULL,
     email_folded text,
     name_folded text,
+    known_since timestamp with time zone,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );

@@ -1,6 +1,7 @@
 """Lines 39 to 42 and 47 of the abuse list: an address belongs to nobody until it is proven."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -22,11 +23,14 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.admin.authority import Actor
+from keyfob.admin.unproven import Unproven
 from keyfob.settings import Settings
 
 EVES = "the stranger's own"
 CONFIRM = "Confirm your e-mail address"
 CHOOSE = "Choose a new password"
+MINUTE = timedelta(minutes=1)
 
 
 async def register_as_eve(world: World, name: str = "Eve was here") -> SignedIn:
@@ -189,6 +193,48 @@ async def test_39_networks_of_a_stranger_are_known_no_more(
         assert (await client.post("/login", json=body)).status_code == 429
 
 
+async def by_the_password_beside_the_link(world: World, mailbox: Mailbox, ada: SignedIn) -> None:
+    token = await token_from(mailbox, subject=CONFIRM)
+    assert (await confirm_email(world, token, PASSWORD)).status_code == 200
+
+
+async def by_a_session(world: World, mailbox: Mailbox, ada: SignedIn) -> None:
+    token = await token_from(mailbox, subject=CONFIRM)
+    assert (await confirm_email(world, token, by=ada)).status_code == 204
+
+
+async def by_the_operator_s_word(world: World, mailbox: Mailbox, ada: SignedIn) -> None:
+    """And the links that were under way prove nothing any more."""
+    user_id = await world.db.fetchval("SELECT id FROM users")
+    assert await world.service(Unproven).vouch(Actor(None), user_id)
+    assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
+
+
+@pytest.mark.parametrize(
+    "by", [by_the_password_beside_the_link, by_a_session, by_the_operator_s_word]
+)
+async def test_39_a_proof_that_ends_nothing_leaves_the_owner_s_networks_known(
+    settings: Settings,
+    clock: MovableClock,
+    mailbox: Mailbox,
+    by: Callable[[World, Mailbox, SignedIn], Awaitable[None]],
+) -> None:
+    changed = settings.model_copy(update={"limits": "on", "verify_email": "optional"})
+    async with World(changed, clock) as world:
+        ada = SignedIn.of(await sign_up(world, password=PASSWORD))
+        await mailbox.settled(world)
+        clock.advance(60)
+        await by(world, mailbox, ada)
+        await world.db.execute("DELETE FROM login_events WHERE at > $1", clock.now() - MINUTE)
+        for host in range(10):
+            await try_to_sign_in(world, password="a guess", address=f"203.0.113.{host + 100}")
+
+        assert (await try_to_sign_in(world)).status_code == 200
+
+        await mailbox.settled(world)
+        assert [mail.subject for mail in mailbox.mails if "new device" in mail.subject] == []
+
+
 @pytest.fixture
 async def required(settings: Settings, clock: MovableClock, mailbox: Mailbox) -> World:  # type: ignore[misc] # a generator
     """The service where addresses are to be proven first."""
@@ -206,7 +252,23 @@ async def test_40_the_owner_s_link_lives_whoever_signs_up_after(
     await sign_up(required, password=EVES)
     await mailbox.next(subject=CONFIRM)
 
-    assert (await confirm_email(required, of_owner)).status_code != 400
+    by_password = await confirm_email(required, of_owner, PASSWORD)
+
+    assert by_password.status_code == 200
+
+
+async def test_40_the_owner_s_link_alone_lives_whoever_signs_up_after(
+    required: World, mailbox: Mailbox
+) -> None:
+    await sign_up(required, password=PASSWORD)
+    of_owner = await token_from(mailbox, subject=CONFIRM)
+    await sign_up(required, password=EVES)
+    await mailbox.next(subject=CONFIRM)
+
+    alone = await confirm_email(required, of_owner)
+
+    assert alone.status_code == 200
+    assert (await recover(required, alone.json()["token"])).status_code == 204
 
 
 async def test_40_no_link_that_the_owner_asks_for_activates_a_stranger_s_password(
@@ -240,6 +302,21 @@ async def test_40_the_password_that_the_reader_types_is_the_one_that_counts(
 
     assert (await required.me(ada)).json()["name"] == "Ada"
     assert (await try_to_sign_in(required, password=EVES)).status_code == 401
+
+
+async def test_40_a_name_that_stands_in_the_account_is_not_the_owner_s(
+    required: World, mailbox: Mailbox
+) -> None:
+    """As a release before kept the name of the first who signed up."""
+    await sign_up(required, password=EVES)
+    await mailbox.next(subject=CONFIRM)
+    await required.db.execute("UPDATE users SET name = 'Eve was here'")
+    await sign_up(required, password=PASSWORD)
+
+    token = await token_from(mailbox, subject=CONFIRM)
+    ada = SignedIn.of(await confirm_email(required, token, PASSWORD))
+
+    assert (await required.me(ada)).json()["name"] is None
 
 
 async def test_40_later_sign_ups_push_no_owner_s_password_out(
@@ -361,6 +438,25 @@ async def test_41_a_waiting_sign_up_is_removed_seven_days_after_its_last_link_di
     assert await still_there()
     clock.advance(1801)
     assert not await still_there()
+
+
+async def test_41_an_account_that_an_operator_wrote_by_sql_is_no_sign_up(
+    required: World, clock: MovableClock
+) -> None:
+    """Imported without a hash: its user is to choose a password by a link."""
+    await required.db.execute(
+        "INSERT INTO users (id, email, email_normal, name, created_at, updated_at)"
+        " VALUES (gen_random_uuid(), $1, $1, 'Ada', $2, $2)",
+        ADA,
+        clock.now(),
+    )
+    clock.advance(days=9)
+
+    for chore in required.wiring.worker.chores:
+        if chore.name in {"old links", "old sign-ups"}:
+            await chore.run()
+
+    assert await required.db.fetchval("SELECT count(*) FROM users") == 1
 
 
 async def guess_and_ask(world: World) -> None:

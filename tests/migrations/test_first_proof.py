@@ -9,10 +9,20 @@ from pydantic import SecretStr
 from tests.fixtures.authenticator import Passkey
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import Authenticator, add_totp, ask_for_factor, show_factor
-from tests.fixtures.links import ADA, OTHER, ask, confirm_email, recover, sign_up, token_from
+from tests.fixtures.links import (
+    ADA,
+    OTHER,
+    ask,
+    confirm_email,
+    recover,
+    recovery_token,
+    sign_up,
+    token_from,
+)
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.postgres import create_empty_database, migrate
+from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 import keyfob.migrations
@@ -24,6 +34,8 @@ pytestmark = pytest.mark.slow
 VERSIONS = Path(keyfob.migrations.__file__).parent / "versions"
 (FIRST,) = VERSIONS.glob("*_first_proof.py")
 BEFORE = f"-{int(HEAD) - int(FIRST.name[:4]) + 1}"  # to before anybody knew of the first proof
+(KNOWN,) = VERSIONS.glob("*_known_since.py")
+BEFORE_KNOWN = f"-{int(HEAD) - int(KNOWN.name[:4]) + 1}"
 EVES = "the stranger's own"
 WAITING = "waiting@example.com"
 
@@ -59,6 +71,9 @@ async def live_as_before(old: Settings, clock: MovableClock) -> tuple[Passkey, A
         await world.wiring.runner.stop()
     async with World(old.model_copy(update={"verify_email": "required"}), clock) as required:
         await sign_up(required, WAITING, name="Waiting", headers={"Accept-Language": "ru"})
+        await until(
+            lambda: required.db.fetchval("SELECT true FROM users WHERE email = $1", WAITING)
+        )
     clock.advance(60)
     await asyncio.to_thread(migrate, old.dsn, BEFORE)
     return passkey, app
@@ -121,14 +136,58 @@ async def test_a_sign_up_that_waited_keeps_its_password_name_and_language(
         assert (me["name"], me["locale"]) == ("Waiting", "ru")
 
 
+async def test_the_name_of_a_sign_up_that_waited_goes_to_no_other(
+    old: Settings, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    """The owner signs up after the upgrade, and says no name."""
+    await live_as_before(old, clock)
+    await asyncio.to_thread(put_sign_up_as_before, old.dsn)
+    await asyncio.to_thread(migrate, old.dsn)
+
+    async with World(old.model_copy(update={"verify_email": "required"}), clock) as world:
+        await mailbox.settled(world)
+        kept = await world.db.fetchval("SELECT name FROM users WHERE email = $1", WAITING)
+        assert kept is None
+        mailbox.mails.clear()
+        await sign_up(world, WAITING, OTHER)
+        token = await token_from(mailbox, WAITING)
+        owner = SignedIn.of(await confirm_email(world, token, OTHER))
+        assert (await world.me(owner)).json()["name"] is None
+
+
+async def test_networks_stay_known_where_the_proof_had_ended_nothing(
+    old: Settings, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    """Of databases that knew of the first proof already, and forgot what was before each."""
+    async with World(old.model_copy(update={"verify_email": "optional"}), clock) as world:
+        ada = SignedIn.of(await sign_up(world))
+        await sign_up(world, "by-reader@example.com")
+        clock.advance(60)
+        assert (await confirm_email(world, await token_from(mailbox), by=ada)).status_code == 204
+        assert (
+            await recover(world, await recovery_token(world, mailbox, "by-reader@example.com"))
+        ).status_code == 204
+        await world.db.execute("UPDATE users SET known_since = NULL")
+    await asyncio.to_thread(migrate, old.dsn, BEFORE_KNOWN)
+
+    await asyncio.to_thread(migrate, old.dsn)
+
+    async with World(old, clock) as world:
+        rows = await world.db.fetch(
+            "SELECT email, known_since = first_proven_at AS since_proof FROM users ORDER BY email"
+        )
+        assert [tuple(row) for row in rows] == [(ADA, None), ("by-reader@example.com", True)]
+
+
 def put_sign_up_as_before(dsn: str) -> None:
     """Write the name of a sign-up where the release before kept it: with the account."""
 
     async def put() -> None:
         connection = await asyncpg.connect(dsn)
-        await connection.execute(
+        done = await connection.execute(
             "UPDATE users SET name = 'Waiting', locale = 'ru' WHERE email = $1", WAITING
         )
+        assert done == "UPDATE 1"
         await connection.close()
 
     asyncio.run(put())

@@ -9,8 +9,9 @@ from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
+from keyfob.core.origin import Origin
 from keyfob.core.telemetry import mask_email
-from keyfob.users.credentials import Credentials
+from keyfob.proof.service import Proofs, Prover
 
 _MOST_NAMED = 20
 
@@ -21,7 +22,7 @@ class Unproven:
 
     db: Database
     authority: Authority
-    credentials: Credentials
+    proofs: Proofs
     audit: Audit
 
     async def vouch(self, actor: Actor, user_id: UUID) -> bool:
@@ -36,7 +37,8 @@ class Unproven:
             account = await self.authority.hold(tx, actor, user_id)
             if account["is_verified"]:
                 return False
-            await self.credentials.mark_verified(tx, user_id)
+            origin = actor.origin or Origin(None, "")
+            await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
             await self.audit.record(
                 tx,
                 action="user.vouched_for",

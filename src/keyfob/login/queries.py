@@ -60,13 +60,13 @@ async def find_seen(
     their versions. `ever` also asks the account's activity, which outlives the log. One round trip,
     and the same for an account that there is not.
 
-    What was before the first proof of the address counts no more: it may have been a stranger, who
-    could make any number of networks known.
+    Where the first proof of the address ended what was there, what was before it counts no more: it
+    may have been a stranger, who could make any number of networks known.
     """
     return await db.fetchrow(
         """
         WITH since AS MATERIALIZED (
-            SELECT greatest($3, (SELECT first_proven_at FROM users WHERE id = $1)) AS at
+            SELECT greatest($3, (SELECT known_since FROM users WHERE id = $1)) AS at
         )
         SELECT EXISTS (
                    SELECT FROM login_events

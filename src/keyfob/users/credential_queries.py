@@ -15,10 +15,13 @@ _HELD = """
            email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven
       FROM users
 """
-# As `is_waiting_sign_up` of the service.
+# As `is_waiting_sign_up` of the service; and its registration is on record, so that no row without
+# a password that an operator wrote by SQL is taken for a sign-up and removed.
 _WAITS = """
     registered_itself AND password_hash IS NULL AND first_proven_at IS NULL
     AND NOT must_change_password AND role = 'user' AND status = 'active'
+    AND EXISTS (SELECT FROM audit_events AS e
+                 WHERE e.target_id = users.id AND e.action = 'user.registered')
 """
 _UNLINKED = """
     NOT EXISTS (SELECT FROM one_time_tokens AS t
@@ -73,15 +76,16 @@ async def take_sign_up(
 ) -> bool:
     """Give an account without a password that of a sign-up, and what it chose besides.
 
-    True, too, if the hash is the account's own; False if it has another.
+    A name that stands in the account goes: it may be of another sign-up. True, too, if the hash is
+    the account's own; False if it has another.
     """
     taken = await tx.fetchval(
         """
         UPDATE users
-           SET password_hash = $2, email = coalesce($4, email), name = coalesce($5, name),
-               locale = coalesce($6, locale),
+           SET password_hash = $2, email = coalesce($4, email),
+               name = CASE WHEN $3 THEN $5 ELSE name END, locale = coalesce($6, locale),
                email_folded = CASE WHEN $4::text IS NULL THEN email_folded ELSE $7 END,
-               name_folded = coalesce($8, name_folded)
+               name_folded = CASE WHEN $3 THEN $8 ELSE name_folded END
          WHERE id = $1
            AND ((password_hash = $2 AND NOT $3) OR (password_hash IS NULL AND $3))
         RETURNING true
@@ -139,7 +143,7 @@ async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Rec
               FROM users WHERE id = $1
         )
         UPDATE users AS u
-           SET email_verified_at = $3, first_proven_at = $3, updated_at = $3,
+           SET email_verified_at = $3, first_proven_at = $3, known_since = $3, updated_at = $3,
                password_hash = NULL, must_change_password = false, erase_at = NULL,
                name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END,
                timezone = CASE WHEN NOT may_be_a_stranger_s THEN before.timezone END,

@@ -165,5 +165,5 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             mail,
             audit,
         ),
-        unproven=Unproven(db, authority, credentials, audit),
+        unproven=Unproven(db, authority, proofs, audit),
     )

@@ -1,8 +1,8 @@
 """What is known of the accounts that are there already, and an index of sign-ups that wait.
 
 An account whose address is verified counts as proven then. Only what the audit log says that an
-administrator made did not register itself. The name and the language of a sign-up that waits move
-to its link: who proves the address chooses among the sign-ups of it.
+administrator made did not register itself. The name and the language of a sign-up that waits are
+copied to its link: who proves the address chooses among the sign-ups of it.
 
 May be run twice: what comes before an index is committed with it.
 """
