@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.factors import add_totp
+from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.links import (
     ADA,
     OTHER,
@@ -15,8 +15,9 @@ from tests.fixtures.links import (
     try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.waiting import until_so_many_wait
-from tests.fixtures.world import PASSWORD, World
+from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.passwords.schemes import Bcrypt
 from keyfob.settings import Settings
@@ -151,3 +152,42 @@ async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_
             for host in range(3)
         ]
         assert [answer.status_code for answer in guesses] == [401, 401, 429]
+
+
+async def test_four_factors_shown_at_once_for_a_password_that_is_to_be_changed(
+    world: World, clock: MovableClock
+) -> None:
+    """Each holds the account from the start: two that shared it first would wait for each other."""
+    await world.make_user()
+    ada = await world.log_in()
+    await add_totp(world, ada, clock)
+    ada = SignedIn.of(await world.refresh(ada.refresh))
+    made = await world.api.post("/me/factors/recovery-codes", headers=ada.headers)
+    tokens = [await ask_for_factor(world) for _ in range(4)]
+    await world.db.execute("UPDATE users SET must_change_password = true")
+    async with world.db.begin() as tx:
+        await tx.fetch("SELECT FROM users FOR UPDATE")
+        shown = [
+            asyncio.create_task(show_factor(world, token, recovery_code=code))
+            for token, code in zip(tokens, made.json()["recovery_codes"], strict=False)
+        ]
+        await until_so_many_wait(world.db, 4)
+
+    answers = await asyncio.gather(*shown)
+
+    assert [answer.json()["code"] for answer in answers] == ["password_change_required"] * 4
+
+
+async def test_two_passkeys_shown_while_it_is_said_that_the_password_is_to_be_changed(
+    world: World,
+) -> None:
+    await world.make_user()
+    passkey = await own_passkey(world, await world.log_in(), sign_count=None)
+    async with world.db.begin() as tx:
+        await tx.execute("UPDATE users SET must_change_password = true")
+        shown = [asyncio.create_task(sign_in(world, passkey)) for _ in range(2)]
+        await until_so_many_wait(world.db, 2)
+
+    answers = await asyncio.gather(*shown)
+
+    assert [answer.json()["code"] for answer in answers] == ["password_change_required"] * 2

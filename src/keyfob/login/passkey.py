@@ -15,6 +15,7 @@ from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys import Passkeys, ShownPasskey
+from keyfob.mfa.service import Factors
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 
@@ -26,6 +27,7 @@ class PasskeyLogin:
     db: Database
     challenges: Challenges
     passkeys: Passkeys
+    factors: Factors
     sessions: Sessions
     log: LoginLog
     notices: Notices
@@ -60,7 +62,7 @@ class PasskeyLogin:
     async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens:
         user_id = shown.user_id
         async with self.passkeys.begin() as tx:
-            # The session first: it takes the account, as whoever removes the passkey does.
+            await self.factors.hold_account(tx, user_id)
             tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
             opened = tokens or await self.refusals.write(tx, user_id, origin)
             await self.passkeys.note_use(tx, shown)

@@ -35,12 +35,12 @@ async def has_factor(db: Executor, user_id: UUID) -> bool:
     )
 
 
-async def share_user(tx: Tx, user_id: UUID) -> Record | None:
-    """Return the status of a user who shows a factor; nobody changes the account meanwhile.
+async def hold_user(tx: Tx, user_id: UUID) -> None:
+    """Hold the account of a user who shows a factor until the commit.
 
-    Whoever changes an account takes its row first, too; so no two of these wait for each other.
+    Not FOR SHARE: of two that share it, and then write a refusal, each would wait for the other.
     """
-    return await tx.fetchrow("SELECT status FROM users WHERE id = $1 FOR SHARE", user_id)
+    await tx.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
 
 
 async def count_factors(tx: Tx, user_id: UUID) -> int:

@@ -42,13 +42,12 @@ class Factors:
         """Return how many recovery codes a user has left."""
         return await code_queries.count_codes(db, user_id)
 
-    async def hold_account(self, tx: Tx, user_id: UUID) -> str | None:
-        """Return the status of a user who is to show a factor; None if there is no such user.
+    async def hold_account(self, tx: Tx, user_id: UUID) -> None:
+        """Hold the account of a user who shows a factor: until the commit nobody changes either.
 
-        Call it first in the transaction: until its end nobody changes the account or its factors.
+        Call it first in the transaction.
         """
-        account = await queries.share_user(tx, user_id)
-        return account["status"] if account else None
+        await queries.hold_user(tx, user_id)
 
     async def check_code(self, tx: Tx, user_id: UUID, code: str) -> Record | None:
         """Spend a code of one of a user's authenticators; return the factor (id, type, name).

@@ -91,7 +91,7 @@ def build_entering(base: Foundations) -> Entering:
         ),
         second_factor=second_factor,
         passkey_login=PasskeyLogin(
-            db, mfa.challenges, mfa.passkeys, sessions, log, notices, refusals
+            db, mfa.challenges, mfa.passkeys, mfa.factors, sessions, log, notices, refusals
         ),
         reauthentication=Reauthentication(
             db,
