@@ -113,7 +113,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "[User]",
         "invalid_cursor",
         *PARAMETERS,
-        query=frozenset({"search", "role", "status", "online", "sort", "skip", *PAGE}),
+        query=frozenset(
+            {"search", "role", "status", "online", "never_proven", "sort", "skip", *PAGE}
+        ),
         headers=frozenset({"X-Total-Count", "Link"}),
     ),
     ("POST", "/admin/users"): admin(

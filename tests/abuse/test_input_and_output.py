@@ -627,8 +627,10 @@ OF_STRANGERS = {
     "POST /verify-email/request",
     "POST /recover/request",
 }
-# What only chance would find: a token or a passkey of ours, or a password that it did not set.
+# What only chance would find: a token or a passkey of ours, or a password that it did not set; and
+# a list of related origins, of which the settings name none.
 BEYOND_CHANCE = {
+    "GET /.well-known/webauthn",
     "POST /refresh",
     "POST /register",
     "POST /login",
