@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -55,6 +56,7 @@ class GuardedLifetime(HttpToolsProtocol):
         self.deadline = math.inf
         self.stalled_until = math.inf
         self.place: OrderedDict[Connection, None] | None = None
+        self._running: RequestResponseCycle | None = None  # `cycle` is the newest, maybe behind it
         self._settled: object = self  # the scope of the newest complete head; there is none yet
         self._in_body = False  # and its body is not; `cycle` is its own
         self._unused = 0  # bytes since the last request or the last piece of body
@@ -72,6 +74,14 @@ class GuardedLifetime(HttpToolsProtocol):
         self._deaf = self._finished = True
         self._exit.close = self.transport.close  # no reference cycle outlives the connection
         super().connection_lost(exc)
+        # uvicorn tells the newest request alone; one before it would write on, and fail at that.
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _is_whole(self) -> bool:
         return not self._in_body and self.scope is self._settled  # a request brings a new scope
