@@ -124,8 +124,12 @@ async def test_the_issuer_that_apps_show_is_a_setting(
     settings: Settings, clock: MovableClock
 ) -> None:
     shown = []
-    for issuer in (None, "Ångström & Söhne"):
-        async with World(settings.model_copy(update={"totp_issuer": issuer}), clock) as world:
+    for given in (
+        {},
+        {"totp_issuer": "Ångström & Söhne"},
+        {"public_url": "https://вход.example/auth"},
+    ):
+        async with World(settings.model_copy(update=given), clock) as world:
             await world.make_user(email := f"ada{len(shown)}@example.com")
             ada = await world.log_in(email)
             begun = await world.api.post(
@@ -137,4 +141,5 @@ async def test_the_issuer_that_apps_show_is_a_setting(
     assert shown == [
         ("localhost", "ada0@example.com"),
         ("Ångström & Söhne", "ada1@example.com"),
+        ("вход.example", "ada2@example.com"),
     ]

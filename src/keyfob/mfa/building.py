@@ -62,7 +62,9 @@ def build_factors(
     changes = FactorChanges(
         db, sessions, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )
-    issuer = settings.totp_issuer or urlsplit(settings.public_base).hostname or "Keyfob"
+    # As the operator wrote it: people read it.
+    host = urlsplit(settings.public_url or settings.issuer_url).hostname
+    issuer = settings.totp_issuer or host or "Keyfob"
     enrolment = TotpEnrolment(db, factors, changes, throttle, clock, issuer)
     party = build_relying_party(settings)
     challenges = Challenges(db, clock)
