@@ -25,6 +25,7 @@ DRILLS: dict[str, Drill] = {
     "clock-off": together.clock_off,
     "upgrade": upgrade.upgrade,
     "keys-rotated": keys.keys_rotated,
+    "secret-key-rotated": keys.secret_key_rotated,
     "restored": restore.restored,
     "mail-away": mail.mail_away,
 }

@@ -1,9 +1,9 @@
-"""Signing keys that rotate while their tokens are verified, here and elsewhere."""
+"""Keys that change while what they made is used: signing keys, and the secret key."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import jwt
 from bench.harness.cluster import temporary
@@ -134,3 +134,75 @@ async def _followers(ledger: Ledger, ports: list[int]) -> AsyncIterator[list[Fol
                 task.result()  # it only ends by a fault of ours
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_OLD, _NEW = "a secret key in use until now by everybody", "a secret key that comes after the other"
+
+# What each instance is told in turn, one after the other.
+_STEPS = (f"{_OLD},{_NEW}", f"{_NEW},{_OLD}", _NEW)
+
+
+async def secret_key_rotated(size: Size) -> Outcome:
+    """`KEYFOB_SECRET_KEY` changes as the runbook says, one of two instances restarted at a time.
+
+    `old,new`, then `new,old`, then `new`. Between any two restarts people refresh at one instance
+    and at the other in turn, and ask for links: no token is taken for a forged one, no mail is
+    given up, and `keyfob doctor` is well after each step.
+    """
+    story = Story("changed the secret key", size, may_refuse=False, must_refuse=False)
+    with temporary() as cluster:
+        dsn, wires = cluster.dsn(), [Wire(0), Wire(0)]
+        visitors = [Visitor(story.ledger, wires[0], seed) for seed in range(size.clients)]
+        async with AsyncExitStack() as first, AsyncExitStack() as second:
+            running = (first, second)
+            for place in (0, 1):
+                wires[place] = await _start(running[place], dsn, _OLD)
+            story.ledger.accounts += [Account() for _ in visitors]
+            for ring in _STEPS:
+                for place in (0, 1):
+                    await _travel(story.ledger, visitors, wires)
+                    await running[place].aclose()
+                    story.faults_at.append(time.monotonic())
+                    wires[place] = await _start(running[place], dsn, ring)
+                await _travel(story.ledger, visitors, wires)
+                story.unexpected += await _settle(dsn, ring)
+            lost = await lost_promises(story.ledger, dsn, wires[0].port)
+    return story.outcome(lost)
+
+
+async def _start(stack: AsyncExitStack, dsn: str, ring: str) -> Wire:
+    server = await stack.enter_async_context(variant(dsn, {"SECRET_KEY": ring}))
+    return Wire(server.port)
+
+
+async def _travel(ledger: Ledger, visitors: Sequence[Visitor], wires: Sequence[Wire]) -> None:
+    """Have everybody sign up or in, and refresh and ask for a link at both instances in turn."""
+    for visitor, account in zip(visitors, ledger.accounts, strict=False):
+        for visitor.wire in (*wires, *wires):
+            if not account.sessions:
+                await visitor.register(account)
+            else:
+                await visitor.refresh(account.sessions[-1])
+                await visitor.ask_me(account.sessions[-1])
+        asked = ("POST", "/recover/request")
+        await ledger.ask(visitor.wire, "link", asked, body={"email": account.email})
+
+
+async def _settle(dsn: str, ring: str) -> list[str]:
+    """Do what the runbook says after a step; return what is not well then."""
+    if ring.startswith(_NEW):
+        await command(dsn, "keys", "rotate", "--reseal", SECRET_KEY=ring)
+    if ring == _NEW:
+        await command(dsn, "audit", "begin-anew", SECRET_KEY=ring)
+    wrong = [f"{mail['kind']}: {mail}" for mail in await _given_up(dsn, ring)]
+    for finding in await command(dsn, "doctor", SECRET_KEY=ring):
+        if finding["part"] in {"signing keys", "secret keys", "audit chain"}:
+            wrong += [] if finding["well"] else [f"{finding['part']}: {finding['says']}"]
+    return wrong
+
+
+async def _given_up(dsn: str, ring: str) -> list[dict[str, object]]:
+    given_up: list[dict[str, object]] = await command(
+        dsn, "mail", "list", "--failed", SECRET_KEY=ring
+    )
+    return given_up

@@ -66,6 +66,7 @@ def test_all_is_well(doctor: Run) -> None:
         "workers",
         "signing keys",
         "signing algorithm",
+        "secret keys",
         "audit chain",
         "unproven roles",
         "unproven factors",
@@ -165,6 +166,46 @@ def test_an_audit_chain_begun_anew_after_a_lost_key(
     )
     ((new,),) = sql("SELECT new_values FROM audit_events WHERE action = 'audit.begun_anew'")
     assert set(new) == {"broken_at", "sha256"}
+
+
+def test_each_step_of_a_rotation_of_the_secret_key_is_told(
+    doctor: Run, keyfob: Run, in_world: InWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = settings.secret_keys[0], "a secret key that is to follow the present one"
+
+    async def add_factor(world: World) -> None:
+        await world.make_user("ada@example.com")
+        await add_totp(world, await world.log_in("ada@example.com"), Clock())
+
+    def told(*keys: str) -> str:
+        monkeypatch.setenv("KEYFOB_SECRET_KEY", ",".join(keys))
+        report = doctor("--json")
+        assert unwell(report) == {}
+        (says,) = (one["says"] for one in report.json if one["part"] == "secret keys")
+        return str(says)
+
+    in_world(add_factor)
+    keyfob("mail", "list")
+    assert told(old) == "there is one"
+    assert told(old, new) == (
+        "the first seals; key 2 has sealed nothing yet: put it first when every instance has it"
+    )
+    assert re.fullmatch(
+        r"the first seals; key 2 still seals 1 signing keys, 1 authenticators, \d mails: run .*",
+        told(new, old),
+    )
+    keyfob("keys", "rotate", "--reseal")
+    assert "key 2 still seals 1 mails" in told(new, old)
+    asyncio.run(_empty_outbox(settings.dsn))
+    assert told(new, old) == (
+        "the first seals; key 2 seals nothing any more: it may be dropped as docs/runbook.md says"
+    )
+
+
+async def _empty_outbox(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("DELETE FROM outbox")
+    await connection.close()
 
 
 def test_audit_events_that_were_cut_off(doctor: Run, keyfob: Run, sql: Sql) -> None:

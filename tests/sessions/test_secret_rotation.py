@@ -1,4 +1,4 @@
-"""`KEYFOB_SECRET_KEY=new,old`: everything old still opens, and a key dropped too early is said."""
+"""A list of secret keys: everything old still opens, and a key dropped too early is said."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

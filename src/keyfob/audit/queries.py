@@ -107,6 +107,18 @@ async def find_mac(db: Executor, position: int) -> bytes | None:
     return found
 
 
+async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
+    """Return how many MACs there are of each secret key's id, with which they begin."""
+    rows = await db.fetch(
+        """
+        SELECT substring(mac FROM 1 FOR $1) AS key_id, count(*) AS amount
+          FROM audit_events GROUP BY 1
+        """,
+        id_bytes,
+    )
+    return [(row["key_id"], row["amount"]) for row in rows]
+
+
 async def last_position(db: Executor) -> int:
     """Return the greatest position, or 0."""
     found: int = await db.fetchval("SELECT coalesce(max(position), 0) FROM audit_events")

@@ -1,5 +1,6 @@
 """Recording and verifying what happened."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from keyfob.audit import queries
 from keyfob.audit.chain import BEGUN_ANEW, START, Beginning, Verdict, Walk, message_of
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.encryption import KeyRing
+from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import AUDIT_POSITION
@@ -140,6 +141,11 @@ class Audit:
     async def last_position(self) -> int:
         """Return the position of the newest event; 0 where there is none."""
         return await queries.last_position(self.db)
+
+    async def count_signed(self) -> Counter[int | None]:
+        """Return how many events each secret key signed, by its place in the list."""
+        rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
+        return Counter({self.ring.place_of(key_id): amount for key_id, amount in rows})
 
     async def measure(self) -> None:
         """Set the gauge."""

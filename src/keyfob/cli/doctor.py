@@ -14,6 +14,7 @@ from keyfob.audit.service import Audit
 from keyfob.cli.audit import KnownEvent, judge_chain
 from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.output import AsJson, show_rows
+from keyfob.cli.secret_keys import tell_secret_keys
 from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.feed import count_listeners
 from keyfob.core.problems import DatabaseUnavailable, Problem, in_one_line
@@ -117,6 +118,9 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
             *await _try_out(wiring),
             await _check_workers(wiring, settings),
             *await _check_keys(wiring, settings),
+            _finding(
+                "secret keys", True, await tell_secret_keys(wiring, len(settings.secret_keys))
+            ),
             await _check_audit(wiring, known),
             *await _check_unproven(wiring),
             await _check_hashes(wiring),

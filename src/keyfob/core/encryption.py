@@ -1,8 +1,8 @@
 """The server's secret keyring: encryption at rest and the keys derived from it.
 
-The first key encrypts and signs; all of them open, so `KEYFOB_SECRET_KEY=new,old` rotates without
-losing anything. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that a ciphertext
-or MAC of one kind is worth nothing as another.
+The first key encrypts and signs; all of them open, so `KEYFOB_SECRET_KEY=old,new` on every instance
+and then `new,old` rotates without losing anything. Each purpose has a key of its own (HKDF-SHA-256,
+RFC 5869), so that a ciphertext or MAC of one kind is worth nothing as another.
 """
 
 import hashlib
@@ -25,6 +25,10 @@ class CannotDecrypt(Exception):
     """No key of the keyring opens this: a key was dropped, or the bytes were changed."""
 
 
+class UnknownKey(CannotDecrypt):
+    """The key that sealed this is not in the keyring. Another instance may have it already."""
+
+
 @dataclass(frozen=True)
 class DerivedKey:
     """One key for one purpose, with the id by which its ring finds it again."""
@@ -39,7 +43,7 @@ class DerivedKey:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The keys of one purpose, newest first."""
+    """The keys of one purpose, in the order of the list."""
 
     keys: tuple[DerivedKey, ...]
 
@@ -54,9 +58,13 @@ class KeyRing:
                 return key
         return None
 
+    def place_of(self, key_id: bytes) -> int | None:
+        """Return where in the list the key with that id is, 0 for the first; None if nowhere."""
+        return next((place for place, key in enumerate(self.keys) if key.id == key_id), None)
+
 
 class SecretKeyring:
-    """The configured secrets (each at least 32 characters), newest first."""
+    """The configured secrets (each at least 32 characters): the first seals, all open."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._roots = tuple(hashlib.sha256(secret.encode()).digest() for secret in secrets)
@@ -101,12 +109,13 @@ class Box:
         """Decrypt with whichever key sealed it.
 
         Raises:
-            CannotDecrypt: the key is not in the ring, or the bytes are not as they were sealed.
+            UnknownKey: the key is not in the ring.
+            CannotDecrypt: the bytes are not as they were sealed.
         """
         key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
         key = self._ring.find(key_id)
         if key is None:
-            raise CannotDecrypt("sealed by a key that is not in KEYFOB_SECRET_KEY")
+            raise UnknownKey("sealed by a key that is not in KEYFOB_SECRET_KEY")
         try:
             return AESGCM(key.secret).decrypt(
                 nonce, sealed[KEY_ID_BYTES + _NONCE_BYTES :], key_id + bound_to
@@ -116,4 +125,8 @@ class Box:
 
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether the first key sealed this."""
-        return sealed[:KEY_ID_BYTES] == self._ring.first.id
+        return self.place_of(sealed) == 0
+
+    def place_of(self, sealed: bytes) -> int | None:
+        """Return where in the list the key is that sealed this; None if nowhere."""
+        return self._ring.place_of(sealed[:KEY_ID_BYTES])

@@ -150,6 +150,18 @@ async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[Record]:
     )
 
 
+async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
+    """Return how many sealed secrets there are of each secret key's id, with which they begin."""
+    rows = await db.fetch(
+        """
+        SELECT substring(secret FROM 1 FOR $1) AS key_id, count(*) AS amount
+          FROM factors WHERE secret IS NOT NULL GROUP BY 1
+        """,
+        id_bytes,
+    )
+    return [(row["key_id"], row["amount"]) for row in rows]
+
+
 async def update_secret(tx: Tx, factor_id: UUID, secret: bytes) -> None:
     """Replace a sealed secret by the same one, sealed anew."""
     await tx.execute("UPDATE factors SET secret = $2 WHERE id = $1", factor_id, secret)

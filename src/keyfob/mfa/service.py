@@ -1,5 +1,6 @@
 """A user's second factors: which there are, and whether one was shown."""
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.encryption import Box, CannotDecrypt
+from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
@@ -113,6 +114,11 @@ class Factors:
             if len(batch) < _BATCH:
                 return renewed
             last = batch[-1]["id"]
+
+    async def count_sealed(self) -> Counter[int | None]:
+        """Return how many secrets each secret key sealed, by its place in the list."""
+        rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
+        return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
 
     def _sealed_by_first(self, factor: Record, secret: bytes) -> bytes:
         sealed: bytes = factor["secret"]

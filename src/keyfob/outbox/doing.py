@@ -9,7 +9,7 @@ import structlog
 from asyncpg import Record
 
 from keyfob.core.database import Tx
-from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.encryption import CannotDecrypt, UnknownKey
 from keyfob.core.problems import Problem
 from keyfob.outbox import queries
 from keyfob.outbox.errors import DoneElsewhere, GiveUp, TryAgain
@@ -68,7 +68,7 @@ class Doing:
         return Job(
             row["id"],
             self.kind,
-            self.outbox.open(row),
+            self._payload(),
             row["user_id"],
             row["attempts"],
             row["kind"] != self.kind,
@@ -76,6 +76,12 @@ class Doing:
             row["expires_at"],
             finish,
         )
+
+    def _payload(self) -> dict[str, Any]:
+        try:
+            return self.outbox.open(self.row)
+        except UnknownKey as fault:  # an instance that has the key may come to it
+            raise TryAgain(str(fault)) from None
 
     def _named(self, fault: Exception) -> TryAgain:
         """Name a fault without an address or a secret, which the text of others may hold."""

@@ -168,6 +168,18 @@ async def count_jobs(db: Executor) -> Record | None:
     )
 
 
+async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
+    """Return how many payloads there are of each secret key's id, with which they begin."""
+    rows = await db.fetch(
+        """
+        SELECT substring(payload FROM 1 FOR $1) AS key_id, count(*) AS amount
+          FROM outbox GROUP BY 1
+        """,
+        id_bytes,
+    )
+    return [(row["key_id"], row["amount"]) for row in rows]
+
+
 async def delete_dead(db: Executor, failed_before: datetime) -> None:
     """Delete the dead letters that are older than a moment."""
     await db.execute("DELETE FROM outbox WHERE failed_at < $1", failed_before)

@@ -7,6 +7,7 @@ Payloads are sealed: they hold addresses and links.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor
-from keyfob.core.encryption import Box, CannotDecrypt
+from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
 from keyfob.outbox import queries
@@ -107,6 +108,11 @@ class Outbox:
         if counts is not None:
             OUTBOX_WAITING.set(counts["waiting"])
             OUTBOX_DEAD.set(counts["dead"])
+
+    async def count_sealed(self) -> Counter[int | None]:
+        """Return how many rows each secret key sealed, by its place in the list."""
+        rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
+        return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
 
     def _try_to_open(self, row: Record) -> dict[str, Any] | None:
         try:

@@ -130,7 +130,7 @@ class SecretSettings(BaseModel):
 
     secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
         None,
-        description="Encrypts at rest and signs refresh tokens; several with commas, newest first",
+        description="Encrypts at rest and signs refresh tokens; of several with commas the first",
     )
     make_secret_key: bool = Field(
         False,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -225,6 +226,11 @@ class Keyring:
         """Seal every private key with the first secret key; return how many were not."""
         async with self._db.begin() as tx:
             return await self._sealed.renew(tx, await queries.list_keys(tx, self._retired_before()))
+
+    async def count_sealed(self) -> Counter[int | None]:
+        """Return how many usable keys each secret key sealed, by its place in the list."""
+        usable = await self._list_usable()
+        return Counter(self._sealed.box.place_of(record["private_key"]) for record in usable)
 
     async def _make_first(self) -> None:
         async with self._db.begin() as tx:

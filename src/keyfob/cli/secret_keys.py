@@ -1,0 +1,51 @@
+"""How far a change of `KEYFOB_SECRET_KEY` has come, for `keyfob doctor`."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from keyfob.audit.service import Audit
+from keyfob.mfa.service import Factors
+from keyfob.outbox.service import Outbox
+from keyfob.wiring import Wiring
+
+# By the place of the key in the list, 0 for the first; None for keys that are not in it.
+Amounts = Counter[int | None]
+
+
+async def tell_secret_keys(wiring: Wiring, amount: int) -> str:
+    """Say of each key of the list what it still seals, and what is to be done next.
+
+    Args:
+        wiring: the services.
+        amount: how many keys the list has.
+    """
+    audit: Audit = wiring.services[Audit]
+    factors: Factors = wiring.services[Factors]
+    outbox: Outbox = wiring.services[Outbox]
+    sealed = {
+        "signing keys": await wiring.keyring.count_sealed(),
+        "authenticators": await factors.count_sealed(),
+        "mails": await outbox.count_sealed(),
+    }
+    signed = await audit.count_signed()
+    told = ["the first seals" if amount > 1 else "there is one"]
+    told += [_tell(place, sealed, signed) for place in range(1, amount)]
+    if lost := _of(None, sealed):
+        told.append(f"{lost} are sealed by a key that is not in the list")
+    return "; ".join(told)
+
+
+def _tell(place: int, sealed: Mapping[str, Amounts], signed: Amounts) -> str:
+    if still := _of(place, sealed):
+        return (
+            f"key {place + 1} still seals {still}: run `keyfob keys rotate --reseal` when every "
+            "instance has this list; mails go by themselves"
+        )
+    if signed[place] == 0:
+        return f"key {place + 1} has sealed nothing yet: put it first when every instance has it"
+    return f"key {place + 1} seals nothing any more: it may be dropped as docs/runbook.md says"
+
+
+def _of(place: int | None, sealed: Mapping[str, Amounts]) -> str:
+    found = {kind: amounts[place] for kind, amounts in sealed.items() if amounts[place]}
+    return ", ".join(f"{amount} {kind}" for kind, amount in found.items())
