@@ -1,5 +1,7 @@
 import contextlib
 import json
+import select
+import socket
 
 import pytest
 from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
@@ -195,6 +197,30 @@ def test_idle_connections_do_not_keep_others_out(start: Start) -> None:
             connection = stack.enter_context(service.connect())
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_clients_that_read_no_answers_do_not_keep_others_out(start: Start) -> None:
+    service = start(max_connections=8, request_timeout=20)
+    with contextlib.ExitStack() as stack:
+        stalled = []
+        for _ in range(8):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            connection.sendall(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
+            connection.recv(1)  # it has begun, so they stall in this order
+            stalled.append(connection)
+
+        assert _refusal(service) == b""
+        assert _hung_up(stalled) == stalled[:1]  # the one that has stalled longest
+
+
+def _hung_up(connections: list[socket.socket]) -> list[socket.socket]:
+    waiting = select.poll()
+    for connection in connections:
+        waiting.register(connection, 0)  # errors and hang-ups only: nothing is read
+    gone = {number for number, _ in waiting.poll(0)}
+    return [connection for connection in connections if connection.fileno() in gone]
 
 
 def test_a_newcomer_is_not_closed_for_another_while_there_are_idle_ones(start: Start) -> None:

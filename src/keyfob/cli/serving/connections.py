@@ -49,7 +49,8 @@ class Connections:
     """Keeps every connection in one of three states, so that a whole request costs two dict moves.
 
     *unfinished*: the client owes us (the rest of) a request; *idle*: between two requests;
-    *at work*: a whole request is here, and the application has its own time-outs. One look
+    *at work*: a whole request is here, and the application has its own time-outs. In any of them a
+    connection may be *stalled* as well: its client does not take what is answered. One look
     around every TICK takes the place of a timer for each request.
     """
 
@@ -58,6 +59,7 @@ class Connections:
         self.draining = False
         self._unfinished: OrderedDict[Connection, None] = OrderedDict()
         self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._stalled: OrderedDict[Connection, None] = OrderedDict()
 
     def admit(self, connection: Connection, count: int, now: float) -> bool:
         """Take in a new connection, the `count`th; False when there is no room for it."""
@@ -86,9 +88,20 @@ class Connections:
         self._idle[connection] = None
         connection.deadline = now + (FAREWELL if self.draining else self.bounds.idle_timeout)
 
+    def stalls(self, connection: Connection, now: float) -> None:
+        """Note that a client does not take what is answered as fast as it comes."""
+        self._stalled[connection] = None
+        connection.stalled_until = now + self.bounds.answer_timeout
+
+    def flows(self, connection: Connection) -> None:
+        """Note that it has taken some again."""
+        self._stalled.pop(connection, None)
+        connection.stalled_until = math.inf
+
     def forget(self, connection: Connection) -> None:
         """Note that the connection is gone."""
         self._move(connection, None)
+        self._stalled.pop(connection, None)
 
     def is_idle(self, connection: Connection) -> bool:
         """Tell whether a connection is between two requests."""
@@ -109,18 +122,27 @@ class Connections:
     def _make_room(self, now: float) -> bool:
         """Close the connection that is missed least; False when every one is at work.
 
-        Half-open ones go first, oldest first, so that they cannot keep others out; those younger
-        than a moment are spared while there are idle ones, so that idle ones cannot either.
+        Half-open ones go first, then those whose clients take no answers, the oldest of each, so
+        that neither can keep others out; those younger than a moment are spared while there are
+        idle ones, so that idle ones cannot either.
         """
-        unfinished = next(iter(self._unfinished), None)
-        idle = next(iter(self._idle), None)
-        if unfinished and (idle is None or now - unfinished.since > _PATIENCE):
-            unfinished.shed()
+        unfinished, stalled, idle = (
+            next(iter(place), None) for place in (self._unfinished, self._stalled, self._idle)
+        )
+        least = unfinished or stalled
+        if unfinished and now - unfinished.since > _PATIENCE:
+            least = unfinished
+        elif stalled and now - self._stalled_since(stalled) > _PATIENCE:
+            least = stalled
         elif idle:
-            idle.shed()
-        else:
-            return False
-        return True
+            least = idle
+        if least:
+            self.forget(least)  # else several that come at once would close the same one
+            least.shed()
+        return least is not None
+
+    def _stalled_since(self, connection: Connection) -> float:
+        return connection.stalled_until - self.bounds.answer_timeout
 
     @staticmethod
     def _move(connection: Connection, place: "OrderedDict[Connection, None] | None") -> None:

@@ -110,7 +110,7 @@ class GuardedLifetime(HttpToolsProtocol):
 
     def shed(self) -> None:
         """Close the connection to make room for another."""
-        if self._finished:
+        if self._finished or self.stalled_until < math.inf:
             self._reset()
         else:
             self._close_unfinished(Unavailable("Too many connections are open"))

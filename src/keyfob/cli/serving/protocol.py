@@ -1,7 +1,5 @@
 """One guarded HTTP/1.1 connection: uvicorn's protocol, bounded in time, size and number."""
 
-import math
-
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -149,8 +147,8 @@ class GuardedProtocol(GuardedLifetime):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.stalled_until = self.loop.time() + self._guard.bounds.answer_timeout
+        self._guard.stalls(self, self.loop.time())
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.stalled_until = math.inf
+        self._guard.flows(self)
