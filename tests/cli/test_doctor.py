@@ -1,6 +1,7 @@
 """`keyfob doctor`: each way of not being well is seen and named."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -327,7 +328,7 @@ def test_an_issuer_that_only_this_machine_knows(
     }
 
     monkeypatch.setenv("KEYFOB_ISSUER", "https://login.example.com/auth")
-    assert unwell(doctor("--json")) == {}
+    assert list(unwell(doctor("--json"))) == ["mail server"]
 
 
 def test_an_issuer_that_several_instances_make_up(
@@ -348,7 +349,7 @@ def test_an_issuer_that_several_instances_make_up(
         "workers": "3 listen to this database; set KEYFOB_ISSUER, the same for all instances"
     }
     monkeypatch.setenv("KEYFOB_ISSUER", "https://login.example.com/auth")
-    assert asyncio.run(beside(3)) == {}
+    assert list(asyncio.run(beside(3))) == ["mail server"]
 
 
 def test_a_secret_key_that_others_can_read(
@@ -423,9 +424,63 @@ def test_a_mail_server_that_answers(doctor: Run, monkeypatch: pytest.MonkeyPatch
     server.start()
     try:
         monkeypatch.setenv("KEYFOB_SMTP_URL", f"smtp://127.0.0.1:{server.port}")
-        assert doctor("--json").json[-1]["says"] == "answers"
+        assert doctor("--json").json[-1]["says"] == "takes our sender"
     finally:
         server.stop()
+
+
+class Guarded(Sink):
+    """Takes no mail from whoever has not signed in."""
+
+    async def handle_MAIL(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        return "530 5.7.0 Authentication required"
+
+
+def test_a_mail_server_that_takes_no_sender(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Controller(Guarded(), hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        monkeypatch.setenv("KEYFOB_SMTP_URL", f"smtp://127.0.0.1:{server.port}")
+        assert unwell(doctor("--json")) == {
+            "mail server": "no mail leaves: MAIL FROM: 530 5.7.0 Authentication required"
+        }
+    finally:
+        server.stop()
+
+
+def test_links_of_recovery_in_the_log_of_a_service_for_others(
+    doctor: Run, keyfob: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_PUBLIC_URL", "http://[::1]:8000/auth")
+    assert unwell(doctor("--json")) == {}
+
+    monkeypatch.setenv("KEYFOB_PUBLIC_URL", "https://login.example.com/auth")
+    why = (
+        "KEYFOB_SMTP_URL is not set: no mail leaves, and whoever reads the log can follow the links"
+        " of recovery in it"
+    )
+    assert unwell(doctor("--json")) == {"mail server": why}
+    assert [line["why"] for line in warned(keyfob, "mail_exposed")] == [why]
+
+
+def warned(keyfob: Run, event: str) -> list[dict[str, str]]:
+    """Return what the start says; it ends at an address that is not this machine's."""
+    said = keyfob("serve", "--host", "203.0.113.1").err.splitlines()
+    return [json.loads(line) for line in said if event in line]
+
+
+@pytest.mark.parametrize("host", ["relay.example.com", "10.0.0.7"])
+def test_a_password_that_goes_in_the_clear(
+    keyfob: Run, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("KEYFOB_SMTP_URL", f"smtp://mailer:hunter2@{host}")
+    (told,) = warned(keyfob, "mail_exposed")
+    assert told["why"].startswith("KEYFOB_SMTP_URL: user and password go to the mail server in the")
+    assert "hunter2" not in str(told)
+
+    for well in (f"smtp://{host}", f"smtps://u:p@{host}", f"smtp://u:p@{host}?starttls=1"):
+        monkeypatch.setenv("KEYFOB_SMTP_URL", well)
+        assert warned(keyfob, "mail_exposed") == []
 
 
 def test_a_database_that_takes_no_writes(

@@ -1,5 +1,7 @@
 """Mail as the settings ask for it."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
@@ -24,6 +26,15 @@ def test_with_a_server_they_are_sent(settings: Settings, clock: MovableClock) ->
     assert isinstance(carrier, SmtpCarrier)
     assert (carrier.server.host, carrier.server.password) == ("mail.test", "hunter2")
     assert "hunter2" not in repr(vars(carrier))
+
+
+@pytest.mark.parametrize("url", [None, "smtps://mail.test", "smtps://u:p@mail.test"])
+def test_a_token_without_its_user_or_beside_a_password_stops_the_start(
+    settings: Settings, clock: MovableClock, url: str | None
+) -> None:
+    smtp_url = url and SecretStr(url)
+    with pytest.raises(WrongSetting, match="KEYFOB_SMTP_TOKEN_FILE: goes with a user and no pass"):
+        with_settings(settings, clock, smtp_url=smtp_url, smtp_token_file=Path("token"))
 
 
 @pytest.mark.parametrize(

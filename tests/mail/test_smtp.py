@@ -1,9 +1,11 @@
 """Handing a mail to a server that does its work, or something else."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from tests.fixtures.world import World
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import Letter, Sender, compose
-from keyfob.mail.smtp import Answering, Server, SmtpCarrier
+from keyfob.mail.server import Server
+from keyfob.mail.smtp import Answering, SmtpCarrier
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp, TryAgain
 from keyfob.settings import Settings
@@ -171,7 +174,7 @@ async def test_a_wrong_password_is_no_mail_s_fault(trusted: Certificate) -> None
 
     assert gate.tried
     assert refused.for_all
-    assert refused.reason.startswith("535")
+    assert refused.reason.startswith("AUTH: 535")
     assert "wrong" not in refused.reason
 
 
@@ -220,7 +223,7 @@ async def test_what_is_held_against_the_sender_stops_all(said: str) -> None:
     async with serving(Refusing(mail=said)) as port:
         refused = await refusal(f"smtp://127.0.0.1:{port}")
 
-    assert (refused.reason, refused.for_all) == (said, True)
+    assert (refused.reason, refused.for_all) == (f"MAIL FROM: {said}", True)
 
 
 @pytest.mark.parametrize("at", ["rcpt", "data"])
@@ -348,7 +351,7 @@ async def test_a_server_that_drips_is_left_in_time() -> None:
     async with rude(speak) as url:
         refused = await refusal(url, timeout=0.5)
 
-    assert refused.reason == "the mail server took too long"
+    assert refused.reason == "MAIL FROM: the mail server took too long"
 
 
 async def test_the_last_answer_may_take_longer() -> None:
@@ -442,11 +445,97 @@ async def test_lines_that_begin_with_a_dot_arrive() -> None:
 
 
 async def test_greeting_tells_whether_mails_would_go() -> None:
-    async with serving(Mailbox()) as port:
-        await carrier(f"smtp://127.0.0.1:{port}").greet()
+    box = Mailbox()
+    async with serving(box) as port:
+        await carrier(f"smtp://127.0.0.1:{port}").greet(SENDER.address)
+    assert box.mails == []
 
     with pytest.raises(TryAgain, match="Error connecting"):
-        await carrier(f"smtp://127.0.0.1:{port}").greet()
+        await carrier(f"smtp://127.0.0.1:{port}").greet(SENDER.address)
+
+
+async def greeting(url: str, **options: Any) -> str:
+    """Return why no mail would go."""
+    with pytest.raises(TryAgain) as raised:
+        await carrier(url, **options).greet(SENDER.address)
+    return raised.value.reason
+
+
+async def test_greeting_names_what_fails(trusted: Certificate) -> None:
+    """A server that takes nobody's mail unsigned, one without TLS, and a wrong password."""
+    async with serving(Refusing(mail="530 5.7.0 Authentication required")) as port:
+        said = await greeting(f"smtp://127.0.0.1:{port}")
+        assert said == "MAIL FROM: 530 5.7.0 Authentication required"
+
+        said = await greeting(f"smtp://u:p@127.0.0.1:{port}?starttls=1")
+        assert said.startswith("STARTTLS: ")
+
+    tls = {"tls": trusted.server_side, "auth_require_tls": False}
+    async with serving(Mailbox(), authenticator=Gate(), **tls) as port:
+        said = await greeting(f"smtps://u:wrong@localhost:{port}")
+        assert said.startswith("AUTH: 535 ")
+
+    async with rude(dropping_at(b"RSET")) as url:
+        assert (await greeting(url)).startswith("MAIL FROM: ")
+
+
+class TokenGate(Mailbox):
+    """Takes one access token, as in XOAUTH2."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+    async def auth_XOAUTH2(self, server: Any, said: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
+        shown = base64.b64decode(said[1]).decode()
+        if shown == f"user={USER}\x01auth=Bearer {self.token}\x01\x01":
+            return AuthResult(success=True, handled=True)
+        await server.push("334 eyJzdGF0dXMiOiI0MDAifQ==")
+        await server._reader.readline()
+        return AuthResult(success=False, handled=False, message="535 5.7.8 not accepted")
+
+
+async def test_a_token_from_a_file_is_read_anew_for_each_mail(
+    trusted: Certificate, tmp_path: Path
+) -> None:
+    box, file = TokenGate("ya29.first"), tmp_path / "token"
+    async with serving(box, tls=trusted.server_side, auth_require_tls=False) as port:
+        url = f"smtps://mailer%40example.org@localhost:{port}"
+        sending = SmtpCarrier(Server.of_url(url, file), timeout=20, name="keyfob.test")
+        for token in ("ya29.first", "ya29.second"):
+            box.token = token
+            file.write_text(f"{token}\n")
+            await sending.carry(letter())
+        box.token = "ya29.third"
+        with pytest.raises(TryAgain) as late:
+            await sending.carry(letter())
+
+    assert len(box.mails) == 2
+    assert (late.value.reason, late.value.for_all) == ("AUTH: 535 5.7.8 not accepted", True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        (None, "KEYFOB_SMTP_TOKEN_FILE: cannot be read: No such file or directory"),
+        ("\n", "KEYFOB_SMTP_TOKEN_FILE: should hold one token"),
+        ("a\nb", "KEYFOB_SMTP_TOKEN_FILE: should hold one token"),
+        ("tokén", "KEYFOB_SMTP_TOKEN_FILE: cannot be read: it is no text in ASCII"),
+        ("token", "AUTH: the mail server does not offer XOAUTH2"),
+    ],
+)
+async def test_without_a_token_all_mails_wait(
+    kept: str | None, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    if kept is not None:
+        file.write_text(kept, encoding="utf-8")
+    async with serving(Mailbox()) as port:
+        server = Server.of_url(f"smtp://u@127.0.0.1:{port}", file)
+        with pytest.raises(TryAgain) as waits:
+            await SmtpCarrier(server, timeout=20, name="keyfob.test").carry(letter())
+
+    assert (waits.value.reason, waits.value.for_all) == (reason, True)
 
 
 async def test_a_mail_goes_out_from_a_host_in_another_alphabet(

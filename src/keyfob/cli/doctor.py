@@ -3,7 +3,6 @@
 import asyncio
 import stat
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from typing import Annotated, Any
 
 import typer
@@ -20,12 +19,14 @@ from keyfob.core.feed import count_listeners
 from keyfob.core.problems import DatabaseUnavailable, Problem, in_one_line
 from keyfob.core.telemetry import configure_logging
 from keyfob.health.service import Health
+from keyfob.mail.building import what_mail_exposes
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.mail.writing import LOCALES, WrongTemplate
 from keyfob.migrations.head import HEAD
 from keyfob.outbox.errors import TryAgain
 from keyfob.settings import Settings
+from keyfob.settings.urls import is_loopback
 from keyfob.tokens.errors import NoSigningKey
 from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
@@ -89,14 +90,7 @@ def _check_issuer(settings: Settings) -> Finding:
 
 def _is_for_others(settings: Settings) -> bool:
     """Tell whether it is served beyond this machine: by its address, or behind a proxy."""
-    return not all(map(_is_here, settings.hosts)) or bool(settings.trusted_proxies)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return not all(map(is_loopback, settings.hosts)) or bool(settings.trusted_proxies)
 
 
 async def _check_running(settings: Settings, known: KnownEvent | None) -> list[Finding]:
@@ -125,7 +119,7 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
             *await _check_unproven(wiring),
             await _check_hashes(wiring),
             _check_templates(delivery),
-            await _check_mail_server(delivery),
+            await _check_mail_server(delivery, settings),
         ]
 
 
@@ -225,14 +219,16 @@ def _check_templates(delivery: Delivery) -> Finding:
     return _finding("mail templates", True, f"in {', '.join(LOCALES)}")
 
 
-async def _check_mail_server(delivery: Delivery) -> Finding:
-    carrier = delivery.carrier
+async def _check_mail_server(delivery: Delivery, settings: Settings) -> Finding:
     try:
-        await carrier.greet()
+        await delivery.greet()
     except TryAgain as fault:
         return _finding("mail server", False, f"no mail leaves: {fault.reason}")
-    if not isinstance(carrier, SmtpCarrier):
+    if exposed := what_mail_exposes(settings):
+        return _finding("mail server", False, exposed)
+    if not isinstance(delivery.carrier, SmtpCarrier):
         return _finding("mail server", True, "KEYFOB_SMTP_URL is not set: mails are only kept")
     # A relay in a private network may do without, so this is said and not held against it.
-    private = carrier.server.is_private
-    return _finding("mail server", True, "answers" + ("" if private else ", without encryption"))
+    private = delivery.carrier.server.is_private
+    says = "takes our sender" + ("" if private else ", without encryption")
+    return _finding("mail server", True, says)

@@ -14,6 +14,7 @@ from keyfob.cli.serving.listeners import CannotListen, open_listeners, port_of
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.stopping import end_in_order
 from keyfob.core.telemetry import configure_logging
+from keyfob.mail.building import what_mail_exposes
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
@@ -33,8 +34,8 @@ def start_service(
     """
     settings = read_settings(host=host, port=port, workers=workers)
     configure_logging(settings.log_level, settings.log_format)
-    for remark in settings.remarks:
-        log.warning("setting_ignored", why=remark)
+    with refusals():
+        _warn(settings)
     # Until the server handles them: a stop during the start leaves no database running, and process
     # 1 of a container would not hear the signals at all.
     end_in_order(0)
@@ -51,6 +52,13 @@ def start_service(
             _say(_greeting(complete, urls))
 
         return serve_until_stopped(complete, greet, sockets=listeners)
+
+
+def _warn(settings: Settings) -> None:
+    for remark in settings.remarks:
+        log.warning("setting_ignored", why=remark)
+    if exposed := what_mail_exposes(settings):
+        log.warning("mail_exposed", why=exposed)
 
 
 async def _prepare(settings: Settings) -> None:

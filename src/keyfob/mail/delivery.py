@@ -29,8 +29,8 @@ class Carrier(Protocol):
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Hand a mail over, or raise `TryAgain` or `GiveUp`; `patient`: it may take long."""
 
-    async def greet(self) -> None:
-        """Raise `TryAgain` where no mail could be handed over."""
+    async def greet(self, sender: str) -> None:
+        """Raise `TryAgain` where no mail of a sender could be handed over."""
 
     async def delete_old(self) -> None:
         """Delete what was kept of mails long ago."""
@@ -68,6 +68,14 @@ class Delivery:
             log.warning("mail_dropped", template=template, cause=fault.reason)
         else:
             log.info("mail_sent", to=mask_email(to["address"]), template=template, job=str(job.id))
+
+    async def greet(self) -> None:
+        """See whether mails would leave, without sending one.
+
+        Raises:
+            TryAgain: with what is wrong.
+        """
+        await self.carrier.greet(self._sender.address)
 
     def load(self) -> None:
         """Load what the first mail needs, and write one that nobody gets: that takes 50 ms."""

@@ -52,7 +52,7 @@ class MailFolder:
             path=str(path),
         )
 
-    async def greet(self) -> None:
+    async def greet(self, sender: str) -> None:
         """See that the folder can be written.
 
         Raises:

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from keyfob.core.text import drop_controls
 from keyfob.mail.message import Letter
+from keyfob.mail.server import Server, read_token
 from keyfob.outbox.errors import GiveUp, TryAgain
 
 if TYPE_CHECKING:
@@ -22,38 +22,6 @@ _PATIENT_SECONDS = 60.0  # at least, for a recipient whose server was too slow b
 _PERMANENT = 500
 _LONGEST_REASON = 300
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
-
-
-@dataclass(frozen=True)
-class Server:
-    """A mail server, and how to speak to it."""
-
-    host: str
-    port: int
-    implicit_tls: bool
-    starttls: bool
-    user: str | None = field(repr=False)
-    password: str | None = field(repr=False)
-
-    @classmethod
-    def of_url(cls, url: str) -> "Server":
-        """Read `smtp://user:pass@host:587?starttls=1` or `smtps://`, whose form was checked."""
-        parts = urlsplit(url)
-        implicit, starttls = parts.scheme == "smtps", parts.query == "starttls=1"
-        return cls(
-            host=parts.hostname or "",
-            port=parts.port or (465 if implicit else 587 if starttls else 25),
-            implicit_tls=implicit,
-            starttls=starttls and not implicit,
-            user=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password or "") if parts.username else None,
-        )
-
-    @property
-    def is_private(self) -> bool:
-        """Whether what is said to it is encrypted, or stays on this machine."""
-        local = self.host in {"localhost", "127.0.0.1", "::1"}
-        return self.implicit_tls or self.starttls or local
 
 
 @dataclass(frozen=True)
@@ -110,10 +78,9 @@ class SmtpCarrier:
         """
         client = self._client()
         try:
-            with _named_faults(letter, for_all=True):
-                async with asyncio.timeout(self._timeout):
-                    await client.connect()
-                    await _announce(client, letter)
+            until = await self._sign_in(client)
+            async with _step("MAIL FROM", until, letter):
+                await _announce(client, letter)
             with _named_faults(letter, for_all=False):
                 await self._hand_over(client, letter, patient=patient)
             # The mail is theirs now, whatever comes of the good-bye.
@@ -132,20 +99,44 @@ class SmtpCarrier:
         async with asyncio.timeout(answer):  # with what comes before the mail
             await client.data(letter.content, timeout=answer)
 
-    async def greet(self) -> None:
-        """Connect, sign in and say nothing.
+    async def greet(self, sender: str) -> None:
+        """Do what a mail needs, up to its sender, and take that back.
 
         Raises:
             TryAgain: with what is wrong.
         """
         client = self._client()
         try:
-            with _named_faults(None, for_all=True):
-                async with asyncio.timeout(self._timeout):
-                    await client.connect()
-                    await client.noop()
+            until = await self._sign_in(client)
+            async with _step("MAIL FROM", until):
+                await client.mail(sender)
+                await client.rset()
         finally:
             client.close()
+
+    async def _sign_in(self, client: "SMTP") -> float:
+        """Connect and sign in; return until when the server has to have taken the sender."""
+        until = asyncio.get_running_loop().time() + self._timeout
+        async with _step("", until):
+            await client.connect()
+        if self.server.starttls:
+            async with _step("STARTTLS", until):
+                await client.starttls()
+        if self.server.user is not None:
+            async with _step("AUTH", until):
+                await self._authenticate(client, self.server.user)
+        return until
+
+    async def _authenticate(self, client: "SMTP", user: str) -> None:
+        if self.server.token_file is None:
+            await client.login(user, self.server.password or "")
+            return
+        token = await asyncio.to_thread(read_token, self.server.token_file)
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
+        if "xoauth2" not in client.server_auth_methods:
+            raise TryAgain("AUTH: the mail server does not offer XOAUTH2", for_all=True)
+        await client.auth_xoauth2(user, token)
 
     async def delete_old(self) -> None:
         """Nothing is kept here."""
@@ -158,12 +149,10 @@ class SmtpCarrier:
         return SMTP(
             hostname=self.server.host,
             port=self.server.port,
-            username=self.server.user,
-            password=self.server.password,
             local_hostname=self._name,
             timeout=self._timeout,
             use_tls=self.server.implicit_tls,
-            start_tls=self.server.starttls,
+            start_tls=False,  # as a step of its own: what fails is named
             tls_context=self._trusted,
         )
 
@@ -188,23 +177,34 @@ async def _announce(client: "SMTP", letter: Letter) -> None:
         raise TryAgain(_without_addresses(said, letter)) from None
 
 
+@asynccontextmanager
+async def _step(name: str, until: float, letter: Letter | None = None) -> AsyncIterator[None]:
+    """Do one thing that all mails need, until a moment of the loop's clock; `name` tells faults."""
+    with _named_faults(letter, for_all=True, step=name):
+        async with asyncio.timeout_at(until):
+            yield
+
+
 @contextmanager
-def _named_faults(letter: Letter | None, *, for_all: bool) -> Iterator[None]:
+def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> Iterator[None]:
     """Turn what may go wrong into what the outbox understands; `for_all`: whom it concerns."""
     from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
+
+    def told(said: str) -> str:
+        return _without_addresses(f"{step}: {said}" if step else said, letter)
 
     try:
         yield
     except TimeoutError as fault:
-        reason = "the mail server took too long"
+        reason = told("the mail server took too long")
         raise TryAgain(reason, for_all=for_all, slow=not for_all) from fault
     except errors.SMTPResponseException as refusal:
-        reason = _without_addresses(f"{refusal.code} {refusal.message}", letter)
+        reason = told(f"{refusal.code} {refusal.message}")
         if refusal.code >= _PERMANENT and not for_all:
             raise GiveUp(reason) from None
         raise TryAgain(reason, for_all=for_all) from None
     except (errors.SMTPException, OSError) as fault:
-        raise TryAgain(_without_addresses(str(fault), letter), for_all=for_all) from fault
+        raise TryAgain(told(str(fault)), for_all=for_all) from fault
 
 
 def _without_addresses(said: str, letter: Letter | None) -> str:

@@ -68,6 +68,10 @@ class MailSettings(BaseModel):
         description="smtp://user:pass@host:587?starttls=1 or smtps://; absent: mails are printed"
         " and kept in the data folder",
     )
+    smtp_token_file: Path | None = Field(
+        None,
+        description="File with an OAuth access token for SMTP (XOAUTH2), read anew for each mail",
+    )
     smtp_timeout: float = Field(
         20.0,
         gt=0,

@@ -5,6 +5,7 @@ Threat: a `/`, `?`, `#` or `@` in a password that was not percent-encoded ends t
 that it stands in; what follows would be a host, a name or a parameter, and is printed as one.
 """
 
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import idna
@@ -58,3 +59,11 @@ def with_ascii_host(url: str) -> str:
         return url
     host, colon, port = parts.netloc.partition(":")
     return parts._replace(netloc=f"{ascii_domain(host)}{colon}{port}").geturl()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether what is said to a host stays on this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,53 @@
+"""A mail server as the settings name it, and the token that it may ask for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from keyfob.outbox.errors import TryAgain
+from keyfob.settings.urls import is_loopback
+
+
+@dataclass(frozen=True)
+class Server:
+    """A mail server, and how to speak to it."""
+
+    host: str
+    port: int
+    implicit_tls: bool
+    starttls: bool
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+    token_file: Path | None = None
+
+    @classmethod
+    def of_url(cls, url: str, token_file: Path | None = None) -> "Server":
+        """Read `smtp://user:pass@host:587?starttls=1` or `smtps://`, whose form was checked."""
+        parts = urlsplit(url)
+        implicit, starttls = parts.scheme == "smtps", parts.query == "starttls=1"
+        return cls(
+            host=parts.hostname or "",
+            port=parts.port or (465 if implicit else 587 if starttls else 25),
+            implicit_tls=implicit,
+            starttls=starttls and not implicit,
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password or "") if parts.username else None,
+            token_file=token_file,
+        )
+
+    @property
+    def is_private(self) -> bool:
+        """Whether what is said to it is encrypted, or stays on this machine."""
+        return self.implicit_tls or self.starttls or is_loopback(self.host)
+
+
+def read_token(path: Path) -> str:
+    """Read an access token; anew for each mail, for it lives an hour and somebody renews it."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is no text in ASCII"
+        raise TryAgain(f"KEYFOB_SMTP_TOKEN_FILE: cannot be read: {why}", for_all=True) from None
+    if not token or not token.isprintable():
+        raise TryAgain("KEYFOB_SMTP_TOKEN_FILE: should hold one token", for_all=True)
+    return token
