@@ -22,6 +22,12 @@ from keyfob.core.origin import is_trusted, parse_address
         ('"[2001:db8::1]:443"', "2001:db8::1"),
         ("[::ffff:203.0.113.7]:80", "203.0.113.7"),
         ("fe80::1%eth0", "fe80::1"),
+        ("64:ff9b::9.9.9.9", "9.9.9.9"),
+        ("[64:FF9B:0:0::909:909]:443", "9.9.9.9"),
+        # What no translator writes, lest it passes for loopback or a proxy of ours.
+        ("64:ff9b::127.0.0.1", "64:ff9b::7f00:1"),
+        ("64:ff9b::10.0.0.1", "64:ff9b::a00:1"),
+        ("64:ff9b:1::9.9.9.9", "64:ff9b:1::909:909"),
     ],
 )
 def test_every_spelling_of_an_address_is_one(text: str, address: str) -> None:

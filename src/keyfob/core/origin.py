@@ -7,6 +7,10 @@ from dataclasses import dataclass
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# What a translator puts before an IPv4 address (RFC 6052 section 2.1): all of IPv4 in one /64.
+# The prefix for local use (RFC 8215) has no one form, so it is left as it is.
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -21,7 +25,10 @@ class Origin:
 
 
 def parse_address(text: str) -> Address | None:
-    """Read one address in any of its spellings; IPv4 in IPv6 becomes IPv4; None if it is none."""
+    """Read one address in any of its spellings; None if it is none.
+
+    IPv4 in IPv6, mapped or translated, becomes IPv4; a scope id is dropped.
+    """
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -32,8 +39,20 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # drops a scope id
+        return address.ipv4_mapped or _translated(address) or ipaddress.IPv6Address(int(address))
     return address
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that a translator wrote; None where none did.
+
+    Threat: whoever seems to come from loopback or from a proxy of ours is believed more. Only
+    global addresses may be written so (RFC 6052 section 3.1), so no other is read.
+    """
+    if address not in _TRANSLATED:
+        return None
+    within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return within if within.is_global else None
 
 
 def is_trusted(address: Address | None, proxies: Sequence[Network]) -> bool:
