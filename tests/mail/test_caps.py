@@ -61,6 +61,8 @@ async def test_tags_of_one_mailbox_share_its_cap(capped: World) -> None:
     [
         ["ada.l@gmail.com", "a.d.a.l@gmail.com", "adal+x@googlemail.com", "adal@gmail.com"],
         ["ada.l@ya.ru", "ada-l@yandex.com", "ada.l+x@yandex.ru", "ada-l@yandex.kz"],
+        ["ada.l@proton.me", "a-d_al+x@pm.me", "adal@protonmail.com", "adal@protonmail.ch"],
+        ["ada_l+x@fastmail.com", "tag@ada-l.fastmail.com", "other@ada-l.fastmail.com"] * 2,
     ],
 )
 async def test_what_a_large_provider_takes_for_one_mailbox_is_one(
@@ -68,7 +70,7 @@ async def test_what_a_large_provider_takes_for_one_mailbox_is_one(
 ) -> None:
     cap = capped.service(Recovery).cap
 
-    assert [await cap.allows(one) for one in spellings] == [True] * 3 + [False]
+    assert [await cap.allows(one) for one in spellings[:4]] == [True] * 3 + [False]
 
 
 async def test_dots_and_domains_of_others_tell_mailboxes_apart(capped: World) -> None:

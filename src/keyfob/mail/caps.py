@@ -17,9 +17,13 @@ from keyfob.mail.models import Template
 
 log = structlog.get_logger("keyfob.mail")
 
-# What these two are sure to take for one mailbox, beside the tag: all their domains, and any dots.
+# What these are sure to take for one mailbox, beside the tag: all domains of the first three, and
+# any dots; Proton any dash as well. Fastmail takes `tag@user.fastmail.com` for `user@fastmail.com`.
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _YANDEX = frozenset({"yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz"})
+_PROTON = frozenset({"proton.me", "protonmail.com", "protonmail.ch", "pm.me"})
+_FASTMAIL = frozenset({"fastmail.com", "fastmail.fm"})
+_NO_DASHES = str.maketrans("", "", ".-_")
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,13 @@ def fold(address_normal: str) -> str:
         return f"{local.replace('.', '')}@gmail.com"
     if domain in _YANDEX:
         return f"{local.replace('.', '-')}@yandex.ru"
+    if domain in _PROTON:
+        return f"{local.translate(_NO_DASHES)}@proton.me"
+    user, _, parent = domain.partition(".")
+    if parent in _FASTMAIL:
+        local, domain = user, parent
+    if domain in _FASTMAIL:
+        local = local.replace("_", "-")  # which a domain has in its place
     return f"{local}@{domain}"
 
 
