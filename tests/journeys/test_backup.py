@@ -1,0 +1,44 @@
+"""`docs/backup.md` does what it says: its blocks are pasted into one shell, as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.harness.cluster import temporary
+from tests.journeys.conftest import SOURCE, Start, wait_until
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "backup.md"
+
+
+def test_every_block_of_the_page_does_what_it_says(start: Start, tmp_path: Path) -> None:
+    for name, module in (("python", ""), ("keyfob", "-m keyfob.cli")):
+        program = tmp_path / ".venv" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        program.chmod(0o755)
+    instance = start(DATA_DIR=str(tmp_path / ".keyfob"))
+    wait_until(lambda: instance.is_ready)
+    blocks = re.findall(r"^```sh\n(.+?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+    with temporary() as own:
+        own.create("keyfob")
+        done = subprocess.run(
+            ["bash", "-eu", "-c", "".join(blocks)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(SOURCE), "KEYFOB_DATABASE_URL": own.dsn("keyfob")},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pg_dump (PostgreSQL) 18")
+    assert "TABLE DATA public users" in done.stdout
+    assert (tmp_path / "keyfob.dump").stat().st_mode & 0o077 == 0
+    assert instance.stop() == 0
