@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
@@ -38,7 +39,7 @@ def ending_heard_by(handler: Handler) -> Iterator[None]:
         yield
     finally:
         for number, former in before.items():
-            signal.signal(number, former)
+            _hear(number, former)
 
 
 def undisturbed() -> AbstractContextManager[None]:
@@ -50,4 +51,10 @@ def _hand_to(handler: Handler) -> None:
     for number in ENDING:
         # What the process was started deaf to (`nohup`) it stays deaf to.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+            _hear(number, handler)
+
+
+def _hear(number: signal.Signals, handler: Handler | int | None) -> None:
+    # Python lets the main thread alone decide; in another, whoever started it sees to its end.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
