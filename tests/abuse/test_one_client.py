@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 import httpx
@@ -81,8 +81,8 @@ async def log_in(client: httpx.AsyncClient, email: str) -> httpx.Response:
     return await client.post("/login", json={"email": email, "password": PASSWORD})
 
 
-@contextmanager
-def held_hashes(pool: HashingPool) -> Iterator[Callable[[], None]]:
+@asynccontextmanager
+async def held_hashes(pool: HashingPool) -> AsyncIterator[Callable[[], None]]:
     """Keep every thread of the pool busy until the function that is given is called."""
     released = threading.Event()
     held = [
@@ -93,7 +93,7 @@ def held_hashes(pool: HashingPool) -> Iterator[Callable[[], None]]:
         yield released.set
     finally:
         released.set()
-        del held
+        await asyncio.gather(*held)
 
 
 async def test_44_one_client_cannot_take_all_password_checks(
@@ -106,7 +106,7 @@ async def test_44_one_client_cannot_take_all_password_checks(
         await world.make_user(email)
     networks = [world.client(f"2001:db8:0:{number}::1") for number in range(6)]  # of one /48
 
-    with held_hashes(pool) as release:
+    async with held_hashes(pool) as release:
         asked = [
             asyncio.create_task(log_in(networks[number % 6], email))
             for number, email in enumerate(users)

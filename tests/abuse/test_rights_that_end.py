@@ -1,4 +1,4 @@
-"""Lines 45, 46, 48 and 52 of the abuse list: nothing is done by a right that is gone."""
+"""Lines 45 and 48 of the abuse list: nothing is done by a right that is gone."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
