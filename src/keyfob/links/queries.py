@@ -140,7 +140,7 @@ async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bo
 
 
 async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> int:
-    """Remove the user's tokens of those kinds; return how many it were."""
+    """Remove the user's tokens of those kinds; return how many there were."""
     removed: int = await tx.fetchval(
         """
         WITH gone AS (

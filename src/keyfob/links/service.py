@@ -120,7 +120,7 @@ class OneTimeTokens:
     async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
         """Make the user's tokens worthless: of these kinds, or of all where none is named.
 
-        Returns how many it were.
+        Returns how many there were.
         """
         return await queries.delete_tokens_of_user(tx, user_id, kinds or tuple(Kind))
 

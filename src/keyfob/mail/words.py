@@ -58,7 +58,7 @@ def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:
 def known_device(said: str | None) -> str | None:
     """Return "Firefox 140, Linux" of a browser and a system as they present themselves.
 
-    At most 40 characters; what is of no list is left out, and None where nothing is left.
+    At most 40 characters; parts that are on no list are left out, and None where nothing is left.
     """
     parts = [_known(part) for part in (said or "").split(", ")[:2]]
     return ", ".join(part for part in parts if part)[:LONGEST_DEVICE] or None

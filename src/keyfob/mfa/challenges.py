@@ -50,7 +50,7 @@ class Challenges:
         )
 
     async def kill(self, tx: Tx, user_id: UUID) -> int:
-        """Make a user's open challenges worthless; return how many it were."""
+        """Make a user's open challenges worthless; return how many there were."""
         return await passkey_queries.delete_challenges_of(tx, user_id)
 
     async def clean_up(self) -> None:

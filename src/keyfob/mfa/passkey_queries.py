@@ -51,7 +51,7 @@ async def spend_challenge(
 
 
 async def delete_challenges_of(tx: Tx, user_id: UUID) -> int:
-    """Delete a user's challenges; return how many it were."""
+    """Delete a user's challenges; return how many there were."""
     deleted: int = await tx.fetchval(
         """
         WITH gone AS (DELETE FROM webauthn_challenges WHERE user_id = $1 RETURNING 1)

@@ -81,7 +81,7 @@ class Factors:
         return left
 
     async def remove_all(self, tx: Tx, user_id: UUID) -> int:
-        """Remove all factors and recovery codes of a user; return how many factors it were."""
+        """Remove all factors and recovery codes of a user; return how many factors there were."""
         return await queries.delete_factors(tx, user_id)
 
     def seal(self, secret: bytes, factor_id: UUID) -> bytes:

@@ -16,14 +16,14 @@ from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.service import Factors
-from keyfob.sessions.models import EndReason
+from keyfob.sessions.models import Ended, EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
 from keyfob.users.locales import preferred_locale
 
 
 class Prover(Enum):
-    """Who has read the mail."""
+    """Whoever has read the mail, by what else is known of them."""
 
     KNOWS_THE_ACCOUNT = auto()
     """Its password, or holds a session of it: the same person as the account's."""
@@ -33,11 +33,21 @@ class Prover(Enum):
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof did: `ended` is for the audit event, `revoked` for `Sessions.apply`."""
+    """What a proof did.
+
+    `sessions` that it ended, None if it was to end nothing; `keeps_account`: it took back a planned
+    erasure. `counts` of all that it ended are for the audit event alone.
+    """
 
     is_first: bool = False
-    ended: dict[str, int] = field(default_factory=dict)
-    revoked: list[tuple[UUID, int]] = field(default_factory=list)
+    sessions: Ended | None = None
+    keeps_account: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def revoked(self) -> list[tuple[UUID, int]]:
+        """What it revoked, for `Sessions.apply`."""
+        return self.sessions.revoked if self.sessions else []
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Proofs:
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         links = await self.links.kill(tx, user_id)
         ended = {"sessions": sessions.amount, "links": links, "password": int(had_password)}
-        return Proof(ended=_present(ended), revoked=sessions.revoked)
+        return Proof(sessions=sessions, counts=_present(ended))
 
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
         typed = await self.credentials.start_afresh(tx, user_id, preferred_locale(origin.languages))
@@ -96,7 +106,12 @@ class Proofs:
             "links": await self.links.kill(tx, user_id),
             **{name: int(was_there) for name, was_there in dict(typed or {}).items()},
         }
-        return Proof(is_first=True, ended=_present(ended), revoked=sessions.revoked)
+        return Proof(
+            is_first=True,
+            sessions=sessions,
+            keeps_account=bool(typed and typed["erasure"]),
+            counts=_present(ended),
+        )
 
 
 def _present(ended: dict[str, int]) -> dict[str, int]:

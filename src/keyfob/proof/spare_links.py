@@ -50,13 +50,12 @@ class SpareLinks:
             return Allowance.WITHIN_CAP
         if not cap.is_tag(email.normal):
             return Allowance.SPARE
-        async with self.db.begin() as tx:
-            account = await self.credentials.hold_by_email(tx, email)
-            if account is None and not adds_account:
+        account = await self.credentials.find_by_email(self.db, email)
+        if account is None and not adds_account:
+            return Allowance.NONE
+        if account is not None:
+            if account["is_verified"]:
+                return Allowance.SPARE
+            if await self.links.has_spare(self.db, account["id"], kind):
                 return Allowance.NONE
-            if account is not None:
-                if account["is_verified"]:
-                    return Allowance.SPARE
-                if await self.links.has_spare(tx, account["id"], kind):
-                    return Allowance.NONE
         return Allowance.SPARE if await cap.allows_for_tag(email.normal) else Allowance.NONE

@@ -27,7 +27,7 @@ from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs, Prover
 from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
-from keyfob.sessions.models import Ended, EndReason
+from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
@@ -162,9 +162,9 @@ class Recovery:
             raise InvalidLink
         user_id: UUID = account["id"]
         proof = await self.proofs.prove(tx, account, Prover.READER, origin)
-        kept = bool(proof.ended.get("erasure")) or await self.accounts.cancel_erasure(tx, user_id)
-        ended = Ended(proof.ended.get("sessions", 0), proof.revoked)
-        if not proof.revoked:
+        kept = proof.keeps_account or await self.accounts.cancel_erasure(tx, user_id)
+        ended = proof.sessions
+        if ended is None:
             ended = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, origin=origin)
         await self.links.kill(tx, user_id)
         await self.credentials.set_password(tx, user_id, password_hash)
@@ -172,7 +172,7 @@ class Recovery:
         told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
         new = {"sessions_ended": ended.amount, "first_proof": proof.is_first, "kept": kept}
-        await self._record(tx, account, "user.password_recovered", proof.ended, new, origin)
+        await self._record(tx, account, "user.password_recovered", proof.counts, new, origin)
         return ended.revoked
 
     async def _change(

@@ -1,6 +1,6 @@
 """Sign up, and prove an address."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
@@ -35,17 +35,11 @@ from keyfob.sessions.models import TokensOut
 from keyfob.users.email import EmailIn
 from keyfob.users.errors import EmailTaken
 from keyfob.users.locales import preferred_locale
-from keyfob.users.models import Name, PasswordIn
+from keyfob.users.models import Name, PasswordIn, drop_null
 
 routes = router()
 
 _LIMITED = [Depends(limited("verify-email", by="address"))]
-
-
-def _drop_null(schema: dict[str, Any]) -> None:
-    """Describe a field that may be absent, and is never null."""
-    schema.pop("default", None)
-    schema.update(schema.pop("anyOf")[0])
 
 
 class RegisterIn(BaseModel):
@@ -75,7 +69,7 @@ class VerifyEmailConfirmIn(BaseModel):
     password: PasswordIn | None = Field(
         default=None,
         description="Of the account, or of any sign-up that waits with its address",
-        json_schema_extra=_drop_null,
+        json_schema_extra=drop_null,
     )
 
     @field_validator("password", mode="before")

@@ -179,7 +179,7 @@ class EmailVerification:
             action="user.email_verified",
             actor_id=user_id,
             target_id=user_id,
-            old={"ended": proof.ended} if proof.ended else None,
+            old={"ended": proof.counts} if proof.counts else None,
             new={"by": by, "first": proof.is_first},
             origin=origin,
         )

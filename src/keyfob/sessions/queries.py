@@ -33,13 +33,14 @@ async def insert_session(
 ) -> Record | None:
     """Open a session with the user's present role; None if the user may have none.
 
-    That is who is gone or blocked, has to choose a password first, or has an address that is to be
-    proven first, or another password by now than the one that was checked (`password_hash`, if it
-    was one), or has a second factor that `amr` does not tell of: whatever way somebody signs in, it
-    ends here. The user's row is locked FOR SHARE: a change that commits first is seen here, and one
-    that comes later finds this session. Factors are looked at once the lock is held: whoever adds
-    one holds the row, and changes another table. `too_many`: there were `most` before this one, or
-    more. Sign-ins at the same moment do not see each other; the next one does.
+    None if the user is gone or blocked, has to choose a password or to prove the address first, has
+    another password by now than the one that was checked (`password_hash`, if it was one), or has a
+    second factor that `amr` does not tell of: whatever way somebody signs in, it ends here.
+
+    The user's row is locked FOR SHARE: a change that commits first is seen here, and one that comes
+    later finds this session. Factors are looked at once the lock is held: whoever adds one holds
+    the row, and changes another table. `too_many`: there were `most` before this one, or more.
+    Sign-ins at the same moment do not see each other; the next one does.
     """
     return await tx.fetchrow(
         """

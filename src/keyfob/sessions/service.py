@@ -64,9 +64,9 @@ class Sessions:
     ) -> Tokens | None:
         """Open a session and return its first tokens; None if the user may have none by now.
 
-        That is who is gone or blocked, must choose a password or, with `requires_verified`, prove
-        the address first, or has a factor that `amr` lacks; `login` tells them. With
-        `password_hash` also whose password is another by now: a sign-in with the old one does not
+        None if the user is gone or blocked, must choose a password or, with `requires_verified`,
+        prove the address first, or has a factor that `amr` lacks; `login` says which. With
+        `password_hash` also if the password is another by now: a sign-in with the old one does not
         outlive its change. Joins `tx`: the tokens are good once the caller has committed.
 
         Beyond the most that a user may have, the least recently active session ends; `made_room`

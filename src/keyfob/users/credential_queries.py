@@ -50,6 +50,16 @@ async def find_user(db: Executor, user_id: UUID) -> Record | None:
     )
 
 
+async def find_user_by_email(db: Executor, email_normal: str) -> Record | None:
+    """Return whose an address is, and whether it is proven."""
+    return await db.fetchrow(
+        """
+        SELECT id, email_verified_at IS NOT NULL AS is_verified FROM users WHERE email_normal = $1
+        """,
+        email_normal,
+    )
+
+
 async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: datetime) -> None:
     """Give the account a password that its user chose."""
     await tx.execute(
@@ -139,23 +149,23 @@ async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Rec
         """
         WITH before AS (
             SELECT id, password_hash, erase_at, name, locale, timezone, email,
-                   registered_itself OR password_hash IS NOT NULL AS may_be_a_stranger_s
+                   registered_itself OR password_hash IS NOT NULL AS may_be_of_a_stranger
               FROM users WHERE id = $1
         )
         UPDATE users AS u
            SET email_verified_at = $3, first_proven_at = $3, known_since = $3, updated_at = $3,
                password_hash = NULL, must_change_password = false, erase_at = NULL,
-               name = CASE WHEN NOT may_be_a_stranger_s THEN before.name END,
-               timezone = CASE WHEN NOT may_be_a_stranger_s THEN before.timezone END,
-               locale = CASE WHEN may_be_a_stranger_s THEN $2 ELSE before.locale END,
+               name = CASE WHEN NOT may_be_of_a_stranger THEN before.name END,
+               timezone = CASE WHEN NOT may_be_of_a_stranger THEN before.timezone END,
+               locale = CASE WHEN may_be_of_a_stranger THEN $2 ELSE before.locale END,
                email = CASE WHEN registered_itself THEN email_normal ELSE before.email END,
                email_folded = CASE WHEN registered_itself THEN email_normal ELSE email_folded END,
-               name_folded = CASE WHEN NOT may_be_a_stranger_s THEN name_folded END
+               name_folded = CASE WHEN NOT may_be_of_a_stranger THEN name_folded END
           FROM before
          WHERE u.id = before.id AND u.first_proven_at IS NULL
         RETURNING before.password_hash IS NOT NULL AS password,
                   before.erase_at IS NOT NULL AS erasure,
-                  before.name IS NOT NULL AND may_be_a_stranger_s AS name
+                  before.name IS NOT NULL AND may_be_of_a_stranger AS name
         """,
         user_id,
         locale,

@@ -44,6 +44,10 @@ class Credentials:
         """
         return await queries.find_user(db, user_id)
 
+    async def find_by_email(self, db: Executor, email: Email) -> Record | None:
+        """Return `id` and `is_verified` of the account with an address, without holding it."""
+        return await queries.find_user_by_email(db, email.normal)
+
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:
         """Set a password that the user chose: nobody need ask for another."""
         await queries.set_password_hash(tx, user_id, password_hash, self.clock.now())

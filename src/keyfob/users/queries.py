@@ -130,7 +130,7 @@ async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
         SELECT id, email, email_normal, name, role, status,
                email_verified_at IS NOT NULL AS is_verified,
                first_proven_at IS NOT NULL AS was_proven,
-               registered_itself AND first_proven_at IS NULL AS may_be_a_stranger_s
+               registered_itself AND first_proven_at IS NULL AS owner_is_unknown
           FROM users WHERE id = $1 FOR UPDATE
         """,
         user_id,

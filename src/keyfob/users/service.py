@@ -180,7 +180,7 @@ class Users:
             UnprovenRole: the account would get a role, and nobody knows whose it is.
         """
         before = await self.hold(tx, user_id)
-        _ensure_somebody_s(before, changes.role)
+        _ensure_owner_is_known(before, changes.role)
         email = changes.email or Email(before["email"], before["email_normal"])
         name = changes.name if changes.clears_name or changes.name else before["name"]
         after: dict[str, Any] = {
@@ -213,13 +213,13 @@ class Users:
         return Change(old={"role": before["role"], "status": before["status"]}, new={})
 
 
-def _ensure_somebody_s(account: Record, role: Role | None) -> None:
+def _ensure_owner_is_known(account: Record, role: Role | None) -> None:
     """Refuse a higher role for an account that registered itself and has proven no address.
 
     Threat: a stranger signs up with somebody's address, and the administrator promotes that
     somebody.
     """
-    if role and account["may_be_a_stranger_s"] and not Role(account["role"]).includes(role):
+    if role and account["owner_is_unknown"] and not Role(account["role"]).includes(role):
         raise UnprovenRole
 
 
