@@ -67,6 +67,21 @@ async def test_addresses_of_one_network_share_a_count(build):
     assert await passes(limits, client="2001:db8:1:3::1")
 
 
+async def test_networks_around_a_network_have_a_few_clients_worth(build):
+    limits, _ = build(limit_login="2/minute;30/hour")
+    home = [f"2001:db8:1:2{n:02x}::1" for n in range(10)]
+    assert [await passes(limits, client=one) for one in home] == [True] * 8 + [False] * 2
+    for n in range(3, 6):  # other homes of that site, one request each from many networks
+        assert all([await passes(limits, client=f"2001:db8:1:{n}{m:02x}::1") for m in range(8)])
+
+    assert not await passes(limits, client="2001:db8:1:600::1")  # the site has had 32
+    state = await limits.rates.hit("login", "2001:db8:2:600::1")
+    assert state.headers["RateLimit"].startswith('"login-60";r=1;')
+    with pytest.raises(TooManyRequests) as refused:
+        await limits.rates.hit("login", home[0])
+    assert refused.value.headers["RateLimit-Policy"].startswith('"login-60";q=8;w=60, ')
+
+
 async def test_counts_survive_a_restart(db, other_db, clock):
     settings = LimitSettings(limit_login="1/minute")
     assert await passes(build_limits(settings, db, clock))

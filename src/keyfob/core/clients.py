@@ -26,6 +26,11 @@ def client_bucket(address: str) -> str:
     return _buckets(address)[-1]
 
 
+def networks_of(address: str) -> list[str]:
+    """Return the bucket of an address, and those of the /56 and the /48 around it if it is IPv6."""
+    return _buckets(address)[::-1]
+
+
 def share_of(address: str | None, user_id: UUID | None = None) -> Share:
     """Return the nested shares that a client's work belongs to, the largest first.
 

@@ -56,8 +56,10 @@ class Rule:
         # Without twins: one statement cannot count twice in one row.
         return cls(name, tuple(dict.fromkeys(limits.parse_many(notation))))
 
-    def windows(self, *identifiers: str) -> list[Window]:
+    def windows(self, *identifiers: str, times: int = 1) -> list[Window]:
         """Return the windows of one client, account or pair; none where nothing is limited.
+
+        Each holds so many `times` what the rule says.
 
         What a caller may choose freely goes last, so that no two lists of identifiers meet.
         """
@@ -65,7 +67,7 @@ class Rule:
             Window(
                 policy=self._policy(item),
                 key=_digest(item.key_for(self.name, *identifiers)),
-                amount=item.amount,
+                amount=item.amount * times,
                 seconds=item.get_expiry(),
             )
             for item in self.items
@@ -89,17 +91,25 @@ class RateState:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Render RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
+        """Render RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10).
+
+        Of windows of one policy (a network's, and those around it) the tightest is told.
+        """
         if not self.tallies:
             return {}
-        windows = [tally.window for tally in self.tallies]
+        tightest: dict[str, Tally] = {}
+        for tally in self.tallies:
+            before = tightest.setdefault(tally.window.policy, tally)
+            if tally.remaining < before.remaining:
+                tightest[tally.window.policy] = tally
+        told = tightest.values()
         return {
             "RateLimit-Policy": ", ".join(
-                f'"{window.policy}";q={window.amount};w={window.seconds}' for window in windows
+                f'"{one.policy}";q={one.amount};w={one.seconds}' for one in (t.window for t in told)
             ),
             "RateLimit": ", ".join(
                 f'"{tally.window.policy}";r={tally.remaining};t={tally.seconds_left(self.now)}'
-                for tally in self.tallies
+                for tally in told
             ),
         }
 

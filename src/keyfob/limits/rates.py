@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyfob.core.clients import client_bucket
+from keyfob.core.clients import networks_of
 from keyfob.core.clock import Clock
 from keyfob.core.problems import TooManyRequests
 from keyfob.limits.models import RateState, Rule, Window
@@ -26,6 +26,10 @@ ROUTES = (
 )
 # What all signed-in changes from one address share.
 SHARED = "me-address"
+
+# How many clients' worth an IPv6 /64, the /56 and the /48 around it have. Threat: whoever has a /48
+# has 65,536 networks of 64 bits, each of which would be a client.
+_WORTH = (1, 4, 16)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class RateLimits:
             counted += self.rules[route].windows("caller", caller)
         if client is not None:
             rule = self.rules[route if caller is None else SHARED]
-            counted += rule.windows(client_bucket(client))
+            for network, worth in zip(networks_of(client), _WORTH, strict=False):
+                counted += rule.windows(network, times=worth)
         return counted
 
 
