@@ -76,7 +76,30 @@ async def test_pointers_lead_to_the_fields_of_ours(world: World) -> None:
     assert answer.json()["errors"] == [
         {"pointer": "/body/email", "detail": "should be an e-mail address"},
         {"pointer": "/body/password", "detail": "Input should be a valid string"},
-        {"pointer": "/body", "detail": "There is a field that does not belong here"},
+        {"pointer": "/body", "detail": "There is a field that does not belong here: role"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (["full_name"], ": full_name"),
+        (["fullName", "phone"], ": fullName, phone"),
+        (["a", "b", "c", "d"], ": a, b, c, ..."),
+        (["correct horse battery", "Tr0ub4dor"], ""),
+        (["kfr_" + "a" * 40, "x" * 16, "a1b2c3", "<script>", "п"], ""),
+        (["hunter2", "nick"], ": nick, ..."),
+    ],
+)
+async def test_an_unknown_field_is_named_where_its_name_is_no_secret(
+    world: World, fields: list[str], told: str
+) -> None:
+    login = {"email": "a@example.com", "password": "correct horse bat"}
+
+    answer = await world.api.post("/login", json=login | dict.fromkeys(fields, 1))
+
+    assert answer.json()["errors"] == [
+        {"pointer": "/body", "detail": "There is a field that does not belong here" + told}
     ]
 
 

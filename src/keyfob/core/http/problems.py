@@ -1,6 +1,7 @@
 """Refusals on the wire: RFC 9457 `application/problem+json`, and their place in OpenAPI."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,11 +26,16 @@ PROBLEM_JSON = "application/problem+json"
 
 # Where Pydantic's own words would repeat a piece of the input, or name a class of ours.
 _DETAILS = {
-    "extra_forbidden": "There is a field that does not belong here",
     "model_attributes_type": "Input should be an object",
     "model_type": "Input should be an object",
     "uuid_parsing": "Input should be a valid UUID",
 }
+
+_UNKNOWN = "There is a field that does not belong here"
+
+# A name that programs give to a field; a password or a token that stands in its place is none.
+_PLAIN_NAME = re.compile(r"[a-z]{1,15}(_[a-z]{1,15}){0,2}|[a-z]{1,15}([A-Z][a-z]{1,15}){0,2}")
+_MOST_NAMED = 3
 
 _BY_STATUS: dict[int, type[Problem]] = {
     400: BadRequest,
@@ -104,17 +110,33 @@ async def on_fault(_: Request, __: Exception) -> Response:
 def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
     """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input.
 
-    The name of an unknown field is input, too, so the pointer leads to what holds it; a thousand
-    unknown fields are told once.
+    The name of an unknown field is input, too, so the pointer leads to what holds it, and the
+    reason names those that are plain; a thousand unknown fields are told once.
     """
     found: dict[tuple[str, str], None] = {}
+    unknown: dict[str, list[str]] = {}
     for error in errors:
         place = [*prefix, *error["loc"]]
         if error["type"] == "extra_forbidden":
-            place.pop()
+            name = str(place.pop())
+            unknown.setdefault(_pointer(place), []).append(name)
+            continue
         detail = _DETAILS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-        found["/" + "/".join(map(str, place)), detail] = None
+        found[_pointer(place), detail] = None
+    for pointer, names in unknown.items():
+        found[pointer, _tell_unknown(names)] = None
     return [{"pointer": pointer, "detail": detail} for pointer, detail in found]
+
+
+def _pointer(place: Sequence[object]) -> str:
+    return "/" + "/".join(map(str, place))
+
+
+def _tell_unknown(names: Sequence[str]) -> str:
+    plain = [name for name in names if _PLAIN_NAME.fullmatch(name)][:_MOST_NAMED]
+    if not plain:
+        return _UNKNOWN
+    return f"{_UNKNOWN}: {', '.join(plain)}{', ...' if len(plain) < len(names) else ''}"
 
 
 def may_refuse(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
