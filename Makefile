@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow test-browser test-all clients verifiers check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -100,7 +100,8 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 	@scripts/install requirements/runtime.txt
 	@touch $@
 
-.venv/.dev: .venv/bin/python requirements/dev.txt scripts/install
+# After the other where both are asked for: one installation at a time (`make -j run test`).
+.venv/.dev: .venv/bin/python requirements/dev.txt scripts/install | $(filter .venv/.runtime,$(MAKECMDGOALS:run=.venv/.runtime))
 	@scripts/install requirements/dev.txt
 	@touch .venv/.runtime $@
 
@@ -114,3 +115,12 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 
 # Made by scripts/install; here so that a .venv whose Python went away is made anew.
 .venv/bin/python: ;
+
+# A PYTHON that is named, and is not the one in .venv, takes its place: nothing that is installed counts.
+WHICH := import sys; print(sys.base_prefix, sys.version)
+ifneq ($(PYTHON),)
+ifneq ($(shell "$(PYTHON)" -c '$(WHICH)' 2>&1),$(shell $(PY) -c '$(WHICH)' 2>&1))
+.venv/.runtime .venv/.dev: another-python
+endif
+endif
+another-python: ;

@@ -107,3 +107,36 @@ def test_the_pins_are_complete() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def say(place: Path, name: str) -> None:
+    """Write a module that says its name and its arguments when it is run."""
+    module = place / name.replace(".", "/") / "__main__.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(f"import sys\nprint({name!r}, *sys.argv[1:])\n", encoding="utf-8")
+
+
+def test_programs_may_be_moved_and_linked_to_and_a_named_python_takes_the_place_of_another(
+    tmp_path: Path,
+) -> None:
+    checkout, index = tmp_path / "checkout", tmp_path / "index"
+    index.mkdir()
+    say(checkout / "src", "keyfob.cli")
+    say(checkout / "src", "alembic")
+    pin(checkout / "requirements.txt", {"holder": write_wheel(index, "holder", "1.0")})
+    other = checkout / ".venv/bin/python"
+    other.parent.mkdir(parents=True)
+    other.write_text("#!/bin/sh\necho another Python\n", encoding="utf-8")
+    other.chmod(0o755)
+
+    assert install(checkout, index).returncode == 0
+
+    moved = checkout.rename(tmp_path / "moved")
+    link = tmp_path / "keyfob"
+    link.symlink_to(moved / ".venv/bin/keyfob")
+    say(tmp_path, "alembic")  # what lies in the working directory is not what is run
+    for program, said in ((link, "keyfob.cli"), (moved / ".venv/bin/alembic", "alembic")):
+        done = subprocess.run(
+            [program, "up grade"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == (f"{said} up grade\n", "")
