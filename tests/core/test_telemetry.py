@@ -1,5 +1,6 @@
 """Logs: one line an event, and nothing in it that must not rest in a file."""
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -96,6 +97,30 @@ def test_no_value_starts_a_line_of_its_own(capsys: pytest.CaptureFixture[str], s
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert all("\x1b[2J" not in line for line in lines)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("output", "no_color", "colored"),
+    [(Screen, "", True), (Screen, "1", False), (io.StringIO, "", False)],
+)
+@pytest.mark.usefixtures("restored_logging")
+def test_only_who_sees_and_wants_colours_gets_them(
+    monkeypatch: pytest.MonkeyPatch, output: type[io.StringIO], no_color: str, colored: bool
+) -> None:
+    written = output()
+    monkeypatch.setattr("sys.stderr", written)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    configure_logging("info", "console")
+
+    structlog.get_logger("keyfob.test").warning("said", name="Ada")
+
+    assert ("\x1b[" in written.getvalue()) is colored
+    assert "Ada" in written.getvalue()
 
 
 @pytest.mark.usefixtures("restored_logging")

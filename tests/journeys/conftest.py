@@ -17,7 +17,7 @@ import pytest
 from tests.fixtures.world import PASSWORD, SignedIn
 
 SOURCE = Path(__file__).parents[2] / "src"
-_GREETING = re.compile(r"^Keyfob serves on (http://localhost:\d+)/auth/$", re.MULTILINE)
+_GREETING = re.compile(r"Keyfob serves on (http://localhost:\d+)/auth/")
 
 
 def wait_until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:

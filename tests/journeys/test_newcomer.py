@@ -1,5 +1,6 @@
 """The first day: one command on a bare machine, and the same command on the next morning."""
 
+import json
 import os
 import re
 import subprocess
@@ -24,9 +25,7 @@ def test_the_first_start_and_the_second(start: Start) -> None:
     assert first.is_ready
 
     (password,) = re.findall(
-        r"^First administrator: admin@example\.com, password (\S+) \(shown this once\)$",
-        first.said,
-        re.MULTILINE,
+        r"First administrator: admin@example\.com, password (\S+) \(shown this once\)", first.said
     )
     admin = SignedIn.of(first.log_in("admin@example.com", password))
     ada = SignedIn.of(first.register("ada@example.com"))
@@ -35,6 +34,8 @@ def test_the_first_start_and_the_second(start: Start) -> None:
 
     assert first.stop() == 0
     assert first.said.count(password) == 1
+    told = {line["event"] for line in map(json.loads, first.said.splitlines())}
+    assert {"first_administrator", "serving"} < told
 
     second = start()
     assert "First administrator" not in second.url + second.said

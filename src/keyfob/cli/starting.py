@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import Sequence
 
 import structlog
@@ -13,7 +12,7 @@ from keyfob.cli.refusal import Refused
 from keyfob.cli.serving.listeners import CannotListen, open_listeners, port_of
 from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.stopping import end_in_order
-from keyfob.core.telemetry import configure_logging
+from keyfob.core.telemetry import announce, configure_logging
 from keyfob.mail.building import what_mail_exposes
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
@@ -49,7 +48,7 @@ def start_service(
         asyncio.run(_prepare(complete))
 
         def greet(urls: list[str]) -> None:
-            _say(_greeting(complete, urls))
+            announce("serving", _greeting(complete, urls), complete.log_format)
 
         return serve_until_stopped(complete, greet, sockets=listeners)
 
@@ -74,7 +73,8 @@ async def _prepare(settings: Settings) -> None:
         # At once, not with the greeting: whatever fails in between, the password was told.
         email, made = admin
         told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
-        _say(f"\nFirst administrator: {email}, {told}")
+        says = f"\nFirst administrator: {email}, {told}"
+        announce("first_administrator", says, settings.log_format)
 
 
 def _greeting(settings: Settings, urls: Sequence[str]) -> str:
@@ -88,7 +88,3 @@ def _greeting(settings: Settings, urls: Sequence[str]) -> str:
     if settings.redoc:
         lines.append(f"  read on  {base}/redoc")
     return "\n".join([*lines, ""])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a command speaks to the shell

@@ -1,6 +1,8 @@
 """Logs and metrics. Logs never hold passwords, tokens, cookies or whole e-mail addresses."""
 
+import json
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
@@ -131,11 +133,35 @@ def show_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
     return event
 
 
-# Not with Rich: its tracebacks show local variables, and so passwords.
-_console: list[Any] = [
-    show_controls,
-    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-]
+def _console() -> list[Any]:
+    # Not with Rich: its tracebacks show local variables, and so passwords.
+    plain = structlog.dev.plain_traceback
+    return [
+        show_controls,
+        structlog.dev.ConsoleRenderer(colors=_has_colors(), exception_formatter=plain),
+    ]
+
+
+def _has_colors() -> bool:
+    """Tell whether somebody sees colours and wants them (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _is_console(style: str) -> bool:
+    return style == "console" or (style == "auto" and sys.stderr.isatty())
+
+
+def announce(event: str, text: str, style: str) -> None:
+    """Tell the operator, whatever the log level, without breaking a log whose lines are JSON.
+
+    `style` is that of `configure_logging`.
+    """
+    if not _is_console(style):
+        says = "; ".join(filter(None, map(str.strip, text.split("\n"))))
+        line = {"event": event, "level": "info", "says": says}
+        structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "info", line)
+        text = json.dumps(line)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a command speaks to the shell
 
 
 def configure_logging(level: str = "info", style: str = "auto") -> None:
@@ -144,7 +170,6 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
     `style` is "json", "console", or "auto": console on a terminal, JSON elsewhere. A line break in
     a value cannot start a new line: both forms escape it.
     """
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -164,7 +189,7 @@ def configure_logging(level: str = "info", style: str = "auto") -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 redact,
-                *(_console if console else [structlog.processors.JSONRenderer()]),
+                *(_console() if _is_console(style) else [structlog.processors.JSONRenderer()]),
             ],
         )
     )
