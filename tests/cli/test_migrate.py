@@ -23,6 +23,21 @@ def test_migrate_brings_to_head_and_says_so(
     assert (second.code, second.out, second.err) == (0, f"The schema is at {HEAD}.\n", "")
 
 
+def test_it_goes_back_without_a_checkout(
+    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
+    keyfob("migrate")
+
+    back = keyfob("migrate", "--down", "1")
+
+    assert (back.code, back.out, back.err) == (0, "Went back by 1.\n", "")
+    assert keyfob("migrate").out == f"Migrated to {HEAD}.\n"
+    too_far = keyfob("migrate", "--down", "99")
+    assert (too_far.code, too_far.out) == (1, "")
+    assert too_far.err.startswith("keyfob: the migration failed: ")
+
+
 def test_the_schema_of_the_checkout_is_the_one_that_migrations_make(
     keyfob: Run, tmp_path: Path
 ) -> None:

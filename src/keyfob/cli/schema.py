@@ -24,6 +24,10 @@ _HEADER = "-- The schema at head, written by `make schema`. Do not edit: write a
 
 
 def migrate(
+    down: Annotated[
+        int | None,
+        typer.Option(min=1, help="Go back so many revisions instead; what they brought is lost."),
+    ] = None,
     write_schema: Annotated[
         Path | None, typer.Option(help="Write the schema at head into this file instead.")
     ] = None,
@@ -40,6 +44,8 @@ def migrate(
 
         keyfob migrate
 
+        keyfob migrate --down 1
+
         keyfob migrate --check-schema docs/schema.sql
     """
     settings = read_settings()
@@ -49,6 +55,10 @@ def migrate(
             _compare(_dump_fresh_schema(), write_schema, check_schema)
         return
     with refusals(), boot.complete(settings) as complete:
+        if down:
+            boot.migrate(complete, f"-{down}")
+            typer.echo(f"Went back by {down}.")
+            return
         current = asyncio.run(boot.schema_is_current(complete))
         if not current:
             boot.migrate(complete)
