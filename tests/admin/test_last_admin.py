@@ -63,13 +63,13 @@ async def test_the_last_one_may_be_renamed_and_others_may_go(world: World, admin
     blocked = await world.make_user("b@example.com", role=Role.ADMIN, status=Status.BLOCKED)
     own_id = (await world.me(admin)).json()["id"]
 
+    demoted = await world.api.patch(
+        f"/admin/users/{blocked}", json={"role": "user"}, headers=admin.headers
+    )
     renamed = await world.api.patch(
         f"/admin/users/{own_id}",
         json={"name": "Root", "email": "new@example.com", "role": "admin"},
         headers=admin.headers,
-    )
-    demoted = await world.api.patch(
-        f"/admin/users/{blocked}", json={"role": "user"}, headers=admin.headers
     )
 
     assert (renamed.status_code, demoted.status_code) == (200, 200)

@@ -135,12 +135,14 @@ class OwnEmail:
         accounts share a bound, so that nobody fills a mailbox with two hundred.
         """
         if await self.links.has_spare(self.db, user_id, Kind.CHANGE_EMAIL):
-            return False
+            return False  # and counts nothing; asked again once the account is held
         return await self.cap.allows_for_tag(email.normal)
 
     async def _send_to_free(
         self, tx: Tx, account: Record, email: Email, *, within_cap: bool
     ) -> None:
+        if not within_cap and await self.links.has_spare(tx, account["id"], Kind.CHANGE_EMAIL):
+            return  # another request of its user was quicker
         # Its user asked for this one instead, perhaps because the address before was mistyped.
         await self.links.kill(tx, account["id"], Kind.CHANGE_EMAIL)
         ttl = None if within_cap else SPARE_TTL

@@ -234,4 +234,4 @@ async def test_an_exhausted_pool_is_waited_for_and_then_refused(
         await asyncio.sleep(0)
         await taken.aclose()
         assert (await waiting).status_code == 200
-        assert await is_ready(world)
+        await until(lambda: is_ready(world))
