@@ -1,11 +1,17 @@
 """Each shell block of the documents is run by a test, or says beside it why it is not."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
+import typer
+
+from keyfob.cli.main import app
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 # The headings whose blocks are run as they stand, and by what; none: the whole page.
 RUN = {
     "README.md": ("A first session", "tests/journeys/test_newcomer.py"),
@@ -32,3 +38,35 @@ def test_each_shell_block_is_run_or_says_why_not(name: str) -> None:
 
     assert unsaid == []
     assert not runner or Path(name).name in (ROOT / runner).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.test.yml"])
+def test_the_compose_files_say_that_no_test_runs_their_commands(name: str) -> None:
+    assert "# No test runs these commands: they need Docker.\n" in (ROOT / name).read_text("utf-8")
+
+
+def test_commands_in_the_text_are_commands_that_there_are() -> None:
+    pages = [ROOT / "README.md", ROOT / "README.ru.md", ROOT / "SECURITY.md", *DOCS.glob("*.md")]
+    named = {
+        command
+        for page in pages
+        for command in re.findall(r"`(keyfob [a-z][^`\n]*)`", page.read_text("utf-8"))
+    }
+
+    assert len(named) > 20
+    assert {command: fault for command in named if (fault := fault_of(command))} == {}
+
+
+def fault_of(command: str) -> str:
+    """Tell what of a command there is not: a command, or an option of it."""
+    _, *words = shlex.split(command)
+    found: click.Command = typer.main.get_command(app)
+    while words and isinstance(found, click.Group):
+        name = words.pop(0)
+        if name not in found.commands:
+            return f"no command {name}"
+        found = found.commands[name]
+    known = {option for parameter in found.params for option in parameter.opts}
+    return ", ".join(
+        word for word in words if word.startswith("--") and word.partition("=")[0] not in known
+    )
