@@ -10,7 +10,7 @@ PY := .venv/bin/python
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
