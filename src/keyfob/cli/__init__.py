@@ -1,5 +1,6 @@
 """The command line: `keyfob`. Exit codes: 0 done, 1 refused, 2 wrong usage."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,20 @@ def main() -> None:
         app(prog_name="keyfob")
     except (Refused, Problem) as fault:
         exit_refused(fault)
+    finally:
+        _finish_output()
+
+
+def _finish_output() -> None:
+    """Write what is left to be written; where the terminal has closed, to nowhere.
+
+    Python would try again at its end, and exit with 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:
