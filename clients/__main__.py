@@ -70,7 +70,11 @@ def _steps(language: Language, folder: Path) -> Iterator[Command]:
 def _pins() -> str:
     """Return what a fetch depends on: all that is committed, but for the programs."""
     files = sorted(Path(__file__).parent.glob("*/*"))
-    return "\n".join(each.read_text() for each in files if each.stem.lower() != "use")
+    return "\n".join(
+        each.read_text("utf-8")
+        for each in files
+        if each.stem.lower() != "use" and each.parent.name != "__pycache__" and each.is_file()
+    )
 
 
 if __name__ == "__main__":
