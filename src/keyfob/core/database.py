@@ -104,8 +104,9 @@ class Database:
 
     async def rest(self) -> None:
         """Hand the spare connections back to the pool, which closes those that stay idle."""
-        for connection in self._turns.clear():
-            await self._pool.release(connection)
+        while (connection := self._turns.pop()) is not None:
+            with suppress(*AWAY):  # then the pool has closed it
+                await self._pool.release(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Tx]:

@@ -69,7 +69,6 @@ class Turns(Generic[T]):
         if thing is not None:
             self._ready.append(thing)
 
-    def clear(self) -> list[T]:
-        """Take the things out of all free places."""
-        things, self._ready = self._ready, []
-        return things
+    def pop(self) -> T | None:
+        """Take a thing out of a free place, which stays free; None where none is left."""
+        return self._ready.pop() if self._ready else None

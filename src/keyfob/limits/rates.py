@@ -61,7 +61,7 @@ class RateLimits:
         outcome = await self.store.count_attempt(windows)
         state = RateState(outcome.tallies, self.clock.now())
         if not outcome.counted:
-            self.refused.add(windows, outcome.tallies)
+            self.refused.add(windows, outcome.tallies, state.now)
             raise _refusal(state)
         return state
 
