@@ -189,7 +189,7 @@ async def crowd(world: World, amount: int, *, age: int = 0) -> None:
                rotated_at - ($2 + n) * interval '1 second',
                last_activity_at - ($2 + n) * interval '1 second', expires_at, amr, auth_time,
                login_at, device_type
-          FROM (SELECT * FROM sessions ORDER BY login_at DESC LIMIT 1) AS s,
+          FROM (SELECT * FROM sessions ORDER BY login_at DESC, rotated_at DESC LIMIT 1) AS s,
                generate_series(1, $1::int) AS n
         """,
         amount,
