@@ -28,6 +28,7 @@ from keyfob.core.http import (
     router,
     while_present,
 )
+from keyfob.core.http.headers import takes_gzip
 from keyfob.core.problems import (
     InsufficientAuthentication,
     Overloaded,
@@ -154,21 +155,11 @@ async def export(
         "Content-Disposition": f'attachment; filename="keyfob-{caller.user_id}.json"',
         "Vary": "Accept-Encoding",
     }
-    if _takes_gzip(request.headers.get("accept-encoding", "")):
+    if takes_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return Response(packed.gzip, headers=headers, media_type="application/json")
     headers["Content-Length"] = str(packed.size)
     return StreamingResponse(packed.unpacked(), headers=headers, media_type="application/json")
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
-    for coding in accepted.lower().split(","):
-        name, has_weight, weight = coding.partition(";")
-        if name.strip() == "gzip":
-            # Not at a weight of nought, nor at one that cannot be read.
-            return not has_weight or bool(weight.partition("q=")[2].strip(" \t0."))
-    return False
 
 
 @routes.delete(

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, whoever gives it."""
+"""The headers that every answer carries, whoever gives it, and one that tells how."""
 
 # What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
 CSP = (
@@ -20,3 +20,13 @@ def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
     """
     strict = [(b"strict-transport-security", hsts.encode())] if hsts else []
     return [*_ALWAYS, *strict]
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
+    for coding in accepted.lower().split(","):
+        name, has_weight, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            # Not at a weight of nought, nor at one that cannot be read.
+            return not has_weight or bool(weight.partition("q=")[2].strip(" \t0."))
+    return False

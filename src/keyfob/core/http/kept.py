@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from keyfob.core.http.headers import takes_gzip
+
 # Bytes. A slow reader holds no more of a long answer in its connection than one of these, and has
 # the server's time-out for each.
 _PIECE = 64 * 1024
-
-_REFUSED = frozenset({"q=0", "q=0.0", "q=0.00", "q=0.000"})
 
 
 class _Forms(NamedTuple):
@@ -52,7 +52,7 @@ class Kept:
         }
         if _names(request.headers.get("if-none-match", ""), forms.etag):
             return Response(status_code=304, headers=headers)
-        if _takes_gzip(request.headers.get("accept-encoding", "")):
+        if takes_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
             return _InPieces(forms.zipped, headers=headers, media_type=self._media_type)
         return _InPieces(forms.plain, headers=headers, media_type=self._media_type)
@@ -85,12 +85,3 @@ def _names(if_none_match: str, etag: str) -> bool:
     """Tell whether a list of entity tags names ours (RFC 9110 section 13.1.2)."""
     given = {one.strip() for one in if_none_match.split(",")}
     return not given.isdisjoint({"*", etag, etag.removeprefix("W/")})
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Tell whether a client names gzip and does not refuse it (RFC 9110 section 12.5.3)."""
-    for one in accept_encoding.lower().split(","):
-        coding, _, weight = one.partition(";")
-        if coding.strip() == "gzip":
-            return weight.replace(" ", "") not in _REFUSED
-    return False
