@@ -85,16 +85,18 @@ def test_where_no_affinity_is_told_the_cores_are_counted(monkeypatch):
     assert usable_cores() == os.cpu_count()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness per thread")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
 async def test_only_the_threads_of_the_pool_have_a_lower_priority(make_pool):
-    before = os.getpriority(os.PRIO_PROCESS, 0)
+    def priority() -> tuple[int, int]:
+        thread = threading.get_native_id()
+        return os.getpriority(os.PRIO_PROCESS, thread), os.sched_getscheduler(thread)
 
-    theirs = await make_pool().run(
-        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), ONE
-    )
+    before = priority()
 
-    assert theirs == 19
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before < theirs
+    theirs = await make_pool().run(priority, ONE)
+
+    assert theirs == (19, os.SCHED_IDLE)
+    assert priority() == before != theirs
 
 
 async def test_a_system_that_refuses_a_lower_priority_still_hashes(make_pool, monkeypatch):

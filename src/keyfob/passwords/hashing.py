@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Met only where hashes are so cheap that the budget bounds nothing: memory stays bounded anyway.
 MAX_QUEUED = 4096
 
-_NICENESS = 19
+_LEAST_PRIORITY = 19
 _WEIGHT_OF_LAST = 0.2
 
 
@@ -197,7 +197,14 @@ class HashingPool:
 
 
 def _lower_priority() -> None:
-    # Only Linux knows a niceness per thread; elsewhere the number would name another process.
+    """Let the event loop and the database go first, whenever they have something to do.
+
+    A thread of the idle class gives way the moment that another wakes up; one that is only nice
+    first ends its time slice, some milliseconds (sched(7)). It is nice as well, for C libraries
+    that do not know the classes. Only Linux has either for a thread.
+    """
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, _LEAST_PRIORITY)
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
