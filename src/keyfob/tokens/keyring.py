@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from asyncpg import Record
 
 from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import Box
 from keyfob.tokens import queries
 from keyfob.tokens.errors import NoSigningKey
-from keyfob.tokens.models import SigningKey
+from keyfob.tokens.models import KeyHistory, SealedKey, SigningKey
 from keyfob.tokens.sealed_keys import SealedKeys
 
 log = structlog.get_logger("keyfob.keys")
@@ -124,11 +123,11 @@ class Keyring:
     async def load(self) -> None:
         """Read the keys into memory; make the first one where there is none."""
         async with self._loading:
-            records = await self._list_usable()
-            if not records:
+            usable = await self._list_usable()
+            if not usable:
                 await self._make_first()
-                records = await self._list_usable()
-            keys = {record["kid"]: self._sealed.open(record) for record in records}
+                usable = await self._list_usable()
+            keys = {sealed.kid: self._sealed.open(sealed) for sealed in usable}
             changed = keys.keys() != self._keys.keys()
             self._keys = keys
             self._by_header = {key.header: key for key in keys.values()}
@@ -148,14 +147,14 @@ class Keyring:
 
     async def list_all(self) -> list[dict[str, Any]]:
         """Return every key ever made with its state: next, active, retiring, retired, dropped."""
-        records = await queries.list_all_keys(self._db)
-        return [{**dict(record), "state": self._state(record)} for record in records]
+        keys = await queries.list_all_keys(self._db)
+        return [{**key._asdict(), "state": self._state(key)} for key in keys]
 
-    def _state(self, record: Record) -> str:
-        now, retires_at = self._clock.now(), record["retires_at"]
-        if record["dropped_at"] is not None:
+    def _state(self, key: KeyHistory) -> str:
+        now, retires_at = self._clock.now(), key.retires_at
+        if key.dropped_at is not None:
             return "dropped"
-        if record["signs_from"] > now:
+        if key.signs_from > now:
             return "next"
         if retires_at is None or retires_at > now:
             return "active"
@@ -230,19 +229,19 @@ class Keyring:
     async def count_sealed(self) -> Counter[int | None]:
         """Return how many usable keys each secret key sealed, by its place in the list."""
         usable = await self._list_usable()
-        return Counter(self._sealed.box.place_of(record["private_key"]) for record in usable)
+        return Counter(self._sealed.box.place_of(sealed.private_key) for sealed in usable)
 
     async def _make_first(self) -> None:
         async with self._db.begin() as tx:
             await self._sealed.insert(tx, 1, self._clock.now())
 
     async def _next_position(self, tx: Tx) -> int:
-        records = await queries.list_all_keys(tx)
-        return records[-1]["position"] + 1 if records else 1
+        keys = await queries.list_all_keys(tx)
+        return keys[-1].position + 1 if keys else 1
 
     def _retired_before(self) -> datetime:
         # A token signed just before its key retires lives for its TTL.
         return self._clock.now() - self._token_ttl - SKEW
 
-    async def _list_usable(self) -> list[Record]:
+    async def _list_usable(self) -> list[SealedKey]:
         return await queries.list_keys(self._db, self._retired_before())

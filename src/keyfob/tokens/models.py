@@ -18,6 +18,31 @@ PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublic
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, no secret
 
 
+class KeyHistory(NamedTuple):
+    """A key that was ever made, without its halves; it retires when its successor signs."""
+
+    position: int
+    kid: str
+    algorithm: str
+    created_at: datetime
+    signs_from: datetime
+    retires_at: datetime | None
+    dropped_at: datetime | None
+
+
+class SealedKey(NamedTuple):
+    """A key as it rests in the database, its private half sealed."""
+
+    position: int
+    kid: str
+    algorithm: str
+    public_jwk: dict[str, Any]
+    private_key: bytes
+    created_at: datetime
+    signs_from: datetime
+    dropped_at: datetime | None
+
+
 @dataclass(frozen=True)
 class SigningKey:
     """A key pair with its place in the rotation.

@@ -3,29 +3,28 @@
 from datetime import datetime
 from typing import Any
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor, Tx
+from keyfob.tokens.models import KeyHistory, SealedKey
 
 
-async def list_keys(db: Executor, retired_before: datetime) -> list[Record]:
+async def list_keys(db: Executor, retired_before: datetime) -> list[SealedKey]:
     """Return the keys that still sign or verify, and those to come, by position.
 
     A key retires when its successor starts to sign; it is left out once that was before
     `retired_before`, for then its last token has expired. One whose private half was forgotten is
     left out too: a clock that went ahead, and came back, may have forgotten it early.
     """
-    return await db.fetch(
+    rows = await db.fetch(
         """
-        SELECT * FROM (
-            SELECT k.*, lead(signs_from) OVER (ORDER BY position) AS retires_at
-              FROM signing_keys AS k
-        ) AS k
+        SELECT position, kid, algorithm, public_jwk, private_key, created_at, signs_from, dropped_at
+          FROM (SELECT *, lead(signs_from) OVER (ORDER BY position) AS retires_at
+                  FROM signing_keys) AS k
          WHERE dropped_at IS NULL AND private_key <> '' AND (retires_at IS NULL OR retires_at > $1)
          ORDER BY position
         """,
         retired_before,
     )
+    return [SealedKey(**row) for row in rows]
 
 
 async def count_keys(db: Executor) -> tuple[int, int]:
@@ -41,15 +40,16 @@ async def exists_any(db: Executor) -> bool:
     return bool(await db.fetchval("SELECT EXISTS (SELECT FROM signing_keys)"))
 
 
-async def list_all_keys(db: Executor) -> list[Record]:
-    """Return every key ever made, by position, without its private half."""
-    return await db.fetch(
+async def list_all_keys(db: Executor) -> list[KeyHistory]:
+    """Return every key ever made, by position."""
+    rows = await db.fetch(
         """
         SELECT position, kid, algorithm, created_at, signs_from, dropped_at,
                lead(signs_from) OVER (ORDER BY position) AS retires_at
           FROM signing_keys ORDER BY position
         """
     )
+    return [KeyHistory(**row) for row in rows]
 
 
 async def insert_key(

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from asyncpg import Record
-
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.core.encryption import Box
 from keyfob.core.secrets import random_text
 from keyfob.tokens import algorithms, queries
-from keyfob.tokens.models import SigningKey
+from keyfob.tokens.models import SealedKey, SigningKey
 
 
 @dataclass(frozen=True)
@@ -39,36 +37,32 @@ class SealedKeys:
         )
         return kid if added else None
 
-    def open(self, record: Record) -> SigningKey:
+    def open(self, sealed: SealedKey) -> SigningKey:
         """Return a key with its private half.
 
         Raises:
             CannotDecrypt: the secret key was dropped, or the bytes are of another row.
         """
-        private = algorithms.from_pkcs8(
-            self.box.open(record["private_key"], record["kid"].encode())
-        )
+        private = algorithms.from_pkcs8(self.box.open(sealed.private_key, sealed.kid.encode()))
         return SigningKey(
-            position=record["position"],
-            kid=record["kid"],
-            algorithm=record["algorithm"],
-            public_jwk=record["public_jwk"],
-            created_at=record["created_at"],
-            signs_from=record["signs_from"],
-            dropped_at=record["dropped_at"],
+            position=sealed.position,
+            kid=sealed.kid,
+            algorithm=sealed.algorithm,
+            public_jwk=sealed.public_jwk,
+            created_at=sealed.created_at,
+            signs_from=sealed.signs_from,
+            dropped_at=sealed.dropped_at,
             public_key=private.public_key(),
             private_key=private,
         )
 
-    async def renew(self, tx: Tx, records: Sequence[Record]) -> int:
+    async def renew(self, tx: Tx, keys: Sequence[SealedKey]) -> int:
         """Seal keys with the first secret key; return how many were not."""
         renewed = 0
-        for record in records:
-            sealed, bound = record["private_key"], record["kid"].encode()
-            if not self.box.is_current(sealed):
-                plain = self.box.open(sealed, bound)
-                await queries.update_private_key(
-                    tx, record["position"], self.box.seal(plain, bound)
-                )
+        for key in keys:
+            if not self.box.is_current(key.private_key):
+                bound = key.kid.encode()
+                plain = self.box.open(key.private_key, bound)
+                await queries.update_private_key(tx, key.position, self.box.seal(plain, bound))
                 renewed += 1
         return renewed
