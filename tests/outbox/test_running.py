@@ -115,13 +115,13 @@ async def test_what_is_rolled_back_is_never_done(outbox: Outbox, db: Database, r
 async def test_the_payload_is_sealed_and_bound_to_its_row(outbox: Outbox, db: Database) -> None:
     await add(outbox, "a secret of Ada")
     await add(outbox, "a secret of Bob")
-    rows = await db.fetch("SELECT * FROM outbox")
+    rows = await db.fetch("SELECT * FROM outbox ORDER BY created_at, id")
 
     assert not [one for one in rows if b"secret" in one["payload"]]
 
     await db.execute("UPDATE outbox SET payload = $1", rows[0]["payload"])
     payloads = {one["id"]: one["payload"] for one in await outbox.list_rows()}
-    assert payloads == {rows[0]["id"]: outbox.open(rows[0]), rows[1]["id"]: None}
+    assert payloads == {rows[0]["id"]: {"say": "a secret of Ada"}, rows[1]["id"]: None}
 
 
 async def test_a_job_that_fails_comes_back_after_growing_pauses_and_then_no_more(
