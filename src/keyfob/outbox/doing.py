@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
-from asyncpg import Record
 
 from keyfob.core.database import Tx
 from keyfob.core.encryption import CannotDecrypt, UnknownKey
@@ -14,7 +14,7 @@ from keyfob.core.problems import Problem
 from keyfob.outbox import queries
 from keyfob.outbox.errors import DoneElsewhere, GiveUp, TryAgain
 from keyfob.outbox.lanes import Lane
-from keyfob.outbox.models import PAUSES, SLOW, Job
+from keyfob.outbox.models import PAUSES, SLOW, Job, StoredJob
 from keyfob.outbox.service import Outbox
 
 log = structlog.get_logger("keyfob.outbox")
@@ -26,23 +26,22 @@ _PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Doing:
-    """One row of the outbox in this worker's hands."""
+    """One job of the outbox in this worker's hands."""
 
     outbox: Outbox
-    row: Record
+    stored: StoredJob
     lane: Lane
 
     @property
     def kind(self) -> str:
         """Whose handler does it, slow or not."""
-        kind: str = self.row["kind"]
-        return kind.removesuffix(SLOW)
+        return self.stored.kind.removesuffix(SLOW)
 
     async def run(self) -> str:
         """Do it; return how it ended: done, elsewhere, retried, dead or expired."""
         if self._expires_before(self.outbox.clock.now()):
             return await self._drop()
-        if self.row["attempts"] > len(PAUSES) + 1:
+        if self.stored.attempts > len(PAUSES) + 1:
             return await self._bury("its worker was killed each time")
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
@@ -55,31 +54,31 @@ class Doing:
         except Exception as fault:  # noqa: BLE001 - whatever it is, the job is not lost
             return await self._postpone(self._named(fault))
         self.lane.open()
-        await self._settle(queries.delete_job, self.row["id"])
+        await self._settle(queries.delete_job, self.stored.id)
         return "done"
 
     def _job(self) -> Job:
-        row = self.row
+        stored = self.stored
 
         async def finish(tx: Tx) -> None:
-            if not await queries.delete_job(tx, row["id"]):
+            if not await queries.delete_job(tx, stored.id):
                 raise DoneElsewhere
 
         return Job(
-            row["id"],
+            stored.id,
             self.kind,
             self._payload(),
-            row["user_id"],
-            row["attempts"],
-            row["kind"] != self.kind,
-            row["created_at"],
-            row["expires_at"],
+            stored.user_id,
+            stored.attempts,
+            stored.kind != self.kind,
+            stored.created_at,
+            stored.expires_at,
             finish,
         )
 
     def _payload(self) -> dict[str, Any]:
         try:
-            return self.outbox.open(self.row)
+            return self.outbox.open(self.stored)
         except UnknownKey as fault:  # an instance that has the key may come to it
             raise TryAgain(str(fault)) from None
 
@@ -93,39 +92,39 @@ class Doing:
             return fault
         if isinstance(fault, Problem):
             return TryAgain(fault.code)
-        log.error("outbox_job_failed", job=str(self.row["id"]), exc_info=fault)
+        log.error("outbox_job_failed", job=str(self.stored.id), exc_info=fault)
         return TryAgain(f"a fault of ours: {type(fault).__name__}")
 
     async def _postpone(self, fault: TryAgain) -> str:
-        attempts, reason = self.row["attempts"], fault.reason
+        attempts, reason = self.stored.attempts, fault.reason
         if attempts > len(PAUSES):
             return await self._bury(reason)
         due_at = self.outbox.clock.now() + PAUSES[attempts - 1]
         if self._expires_before(due_at):
             return await self._drop(reason)
         self._tell("outbox_job_postponed", reason=reason, due_at=due_at.isoformat())
-        kind = self.kind + SLOW if fault.slow else self.row["kind"]
-        await self._settle(queries.postpone, self.row["id"], attempts, due_at, reason, kind)
+        kind = self.kind + SLOW if fault.slow else self.stored.kind
+        await self._settle(queries.postpone, self.stored.id, attempts, due_at, reason, kind)
         return "retried"
 
     async def _bury(self, reason: str) -> str:
         self._tell("outbox_job_dead", reason=reason)
         now = self.outbox.clock.now()
-        await self._settle(queries.bury, self.row["id"], self.row["attempts"], now, reason)
+        await self._settle(queries.bury, self.stored.id, self.stored.attempts, now, reason)
         return "dead"
 
     async def _drop(self, reason: str | None = None) -> str:
-        self._tell("outbox_job_expired", reason=reason or self.row["last_error"])
-        await self._settle(queries.delete_job, self.row["id"])
+        self._tell("outbox_job_expired", reason=reason or self.stored.last_error)
+        await self._settle(queries.delete_job, self.stored.id)
         return "expired"
 
     def _tell(self, event: str, **more: Any) -> None:
-        row = self.row
-        log.warning(event, kind=self.kind, job=str(row["id"]), attempts=row["attempts"], **more)
+        stored = self.stored
+        log.warning(event, kind=self.kind, job=str(stored.id), attempts=stored.attempts, **more)
 
-    def _expires_before(self, moment: Any) -> bool:
-        expires_at = self.row["expires_at"]
-        return expires_at is not None and bool(expires_at <= moment)
+    def _expires_before(self, moment: datetime) -> bool:
+        expires_at = self.stored.expires_at
+        return expires_at is not None and expires_at <= moment
 
     async def _settle(self, statement: Callable[..., Awaitable[object]], *values: Any) -> None:
         """Write down the end, however long the database is away: what was sent must not go again.

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from keyfob.core.database import Tx
@@ -15,6 +15,28 @@ PAUSES = tuple(
 
 # What a kind is called in the outbox where the job took too long: it has a lane of its own.
 SLOW = ".slow"
+
+
+class StoredJob(NamedTuple):
+    """A job at rest, its payload sealed; a dead letter since `failed_at`, if that is there."""
+
+    id: UUID
+    kind: str
+    user_id: UUID | None
+    payload: bytes
+    created_at: datetime
+    due_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    failed_at: datetime | None
+    last_error: str | None
+
+
+class Amounts(NamedTuple):
+    """How many jobs wait, and how many are dead letters."""
+
+    waiting: int
+    dead: int
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor
+from keyfob.outbox.models import Amounts, StoredJob
 
 _COLUMNS = """
     id, kind, user_id, payload, created_at, due_at, expires_at, attempts, failed_at, last_error
@@ -43,13 +42,13 @@ async def insert_job(
 
 async def take_due(
     db: Executor, kinds: Sequence[str], now: datetime, leased_until: datetime, limit: int
-) -> list[Record]:
+) -> list[StoredJob]:
     """Take up to `limit` jobs that are due: until the lease ends nobody else sees them.
 
     Of two workers at once each takes other rows. The limit is applied in a CTE of its own, which
     runs once: as a sub-select of the WHERE it could run again for a row, and take more.
     """
-    return await db.fetch(
+    rows = await db.fetch(
         f"""
         WITH due AS MATERIALIZED (
             SELECT id FROM outbox
@@ -66,6 +65,7 @@ async def take_due(
         leased_until,
         limit,
     )
+    return [StoredJob(**row) for row in rows]
 
 
 async def extend_leases(
@@ -144,9 +144,9 @@ async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) ->
     return [row["id"] for row in rows]
 
 
-async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[Record]:
+async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[StoredJob]:
     """Return jobs, the oldest first."""
-    return await db.fetch(
+    rows = await db.fetch(
         f"""
         SELECT {_COLUMNS} FROM outbox
          WHERE NOT $1 OR failed_at IS NOT NULL
@@ -155,17 +155,19 @@ async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[Reco
         failed_only,
         limit,
     )
+    return [StoredJob(**row) for row in rows]
 
 
-async def count_jobs(db: Executor) -> Record | None:
+async def count_jobs(db: Executor) -> Amounts:
     """Return how many jobs wait, and how many are dead letters."""
-    return await db.fetchrow(
+    (counted,) = await db.fetch(
         """
         SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
                count(*) FILTER (WHERE failed_at IS NOT NULL) AS dead
           FROM outbox
         """
     )
+    return Amounts(**counted)
 
 
 async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:

@@ -12,14 +12,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from asyncpg import Record
 
 from keyfob.core.problems import Problem
 from keyfob.core.telemetry import OUTBOX
 from keyfob.outbox import queries
 from keyfob.outbox.doing import Doing
 from keyfob.outbox.lanes import Lane
-from keyfob.outbox.models import SLOW
+from keyfob.outbox.models import SLOW, StoredJob
 from keyfob.outbox.service import Outbox
 
 log = structlog.get_logger("keyfob.outbox")
@@ -103,26 +102,26 @@ class OutboxRunner:
             return False
         # As many as the fullest can take: the statement does not count them apart.
         limit = min(rooms[kind] for kind in kinds)
-        rows = await queries.take_due(self._outbox.db, kinds, now, now + LEASE, limit)
-        for row in rows:
-            self._begin(row)
-        return len(rows) == limit
+        jobs = await queries.take_due(self._outbox.db, kinds, now, now + LEASE, limit)
+        for job in jobs:
+            self._begin(job)
+        return len(jobs) == limit
 
-    def _begin(self, row: Record) -> None:
-        if row["id"] in self._held:  # the lease had run out while the database was away
+    def _begin(self, job: StoredJob) -> None:
+        if job.id in self._held:  # the lease had run out while the database was away
             return
-        lane = self._lanes[row["kind"]]
-        lane.enter(row["id"], asyncio.get_running_loop().time())
-        task = asyncio.create_task(self._do(row, lane), name=f"outbox {row['id']}")
-        self._held[row["id"]] = _Held(task, row["attempts"])
+        lane = self._lanes[job.kind]
+        lane.enter(job.id, asyncio.get_running_loop().time())
+        task = asyncio.create_task(self._do(job, lane), name=f"outbox {job.id}")
+        self._held[job.id] = _Held(task, job.attempts)
 
-    async def _do(self, row: Record, lane: Lane) -> None:
+    async def _do(self, job: StoredJob, lane: Lane) -> None:
         try:
-            doing = Doing(self._outbox, row, lane)
+            doing = Doing(self._outbox, job, lane)
             OUTBOX.labels(doing.kind, await doing.run()).inc()
         finally:
-            del self._held[row["id"]]
-            lane.leave(row["id"])
+            del self._held[job.id]
+            lane.leave(job.id)
             self._woken.set()
 
     async def _hold_leases(self) -> None:

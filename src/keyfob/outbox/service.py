@@ -14,15 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor
 from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
 from keyfob.outbox import queries
-from keyfob.outbox.models import Handler
+from keyfob.outbox.models import Handler, StoredJob
 
 _KEPT = timedelta(days=30)
 _MOST_LISTED = 10_000
@@ -77,19 +75,19 @@ class Outbox:
         """
         self.handlers[kind] = handler
 
-    def open(self, row: Record) -> dict[str, Any]:
-        """Return the payload of a row.
+    def open(self, job: StoredJob) -> dict[str, Any]:
+        """Return the payload of a job.
 
         Raises:
             CannotDecrypt: no key of KEYFOB_SECRET_KEY opens it.
         """
-        payload: dict[str, Any] = json.loads(self.box.open(row["payload"], row["id"].bytes))
+        payload: dict[str, Any] = json.loads(self.box.open(job.payload, job.id.bytes))
         return payload
 
     async def list_rows(self, *, failed_only: bool = False) -> list[dict[str, Any]]:
         """Return what waits and what failed, oldest first; an unreadable payload is None."""
-        rows = await queries.list_jobs(self.db, failed_only=failed_only, limit=_MOST_LISTED)
-        return [{**row, "payload": self._try_to_open(row)} for row in rows]
+        jobs = await queries.list_jobs(self.db, failed_only=failed_only, limit=_MOST_LISTED)
+        return [{**job._asdict(), "payload": self._try_to_open(job)} for job in jobs]
 
     async def retry(self, ids: Sequence[UUID] | None = None) -> list[UUID]:
         """Make dead letters due again, all of them where no ids are given; return which.
@@ -105,17 +103,16 @@ class Outbox:
     async def measure(self) -> None:
         """Set the gauges."""
         counts = await queries.count_jobs(self.db)
-        if counts is not None:
-            OUTBOX_WAITING.set(counts["waiting"])
-            OUTBOX_DEAD.set(counts["dead"])
+        OUTBOX_WAITING.set(counts.waiting)
+        OUTBOX_DEAD.set(counts.dead)
 
     async def count_sealed(self) -> Counter[int | None]:
         """Return how many rows each secret key sealed, by its place in the list."""
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
         return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
 
-    def _try_to_open(self, row: Record) -> dict[str, Any] | None:
+    def _try_to_open(self, job: StoredJob) -> dict[str, Any] | None:
         try:
-            return self.open(row)
+            return self.open(job)
         except CannotDecrypt:
             return None
