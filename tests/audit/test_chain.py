@@ -172,7 +172,7 @@ async def test_that_the_newest_were_cut_off_is_seen_from_outside(
     assert AUDIT_POSITION._value.get() == 4
     (line,) = logged
     assert (line["event"], line["position"]) == ("audit_event", AMOUNT + 1)
-    assert line["mac"] == newest["mac"].hex()
+    assert line["mac"] == newest.mac.hex()
 
 
 async def begin_anew(audit: Audit, clock: MovableClock) -> Audit:
@@ -284,9 +284,9 @@ async def test_the_addresses_of_one_person_are_erased_and_the_chain_holds(audit:
     erased = events[2]
 
     async with audit.db.begin() as tx:
-        await audit.erase_person(tx, erased["actor_id"])
+        await audit.erase_person(tx, erased.actor_id)
 
-    assert [event["ip_address"] is None for event in await audit.list_events()] == [
+    assert [event.ip_address is None for event in await audit.list_events()] == [
         event is erased for event in events
     ]
     assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
@@ -298,30 +298,30 @@ async def test_the_service_itself_is_nobody_from_nowhere(audit: Audit) -> None:
 
     (event,) = await audit.list_events(limit=1)
     names = ("actor_id", "target_id", "ip_address", "old_values", "new_values")
-    assert [event[name] for name in names] == [None, None, None, {}, {}]
+    assert [getattr(event, name) for name in names] == [None, None, None, {}, {}]
     assert (await audit.verify()).broken_at is None
 
 
 async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
     whole = await audit.list_events()
     middle = whole[3]
-    assert isinstance(middle["actor_id"], UUID)
+    assert isinstance(middle.actor_id, UUID)
 
     found = await audit.list_events(
-        before=middle["position"] + 1,
-        action=middle["action"],
-        actor_id=middle["actor_id"],
-        target_id=middle["target_id"],
-        since=middle["at"],
-        until=whole[2]["at"],
+        before=middle.position + 1,
+        action=middle.action,
+        actor_id=middle.actor_id,
+        target_id=middle.target_id,
+        since=middle.at,
+        until=whole[2].at,
     )
 
-    assert [event["position"] for event in whole] == [6, 5, 4, 3, 2, 1]
-    assert [event["id"] for event in found] == [middle["id"]]
+    assert [event.position for event in whole] == [6, 5, 4, 3, 2, 1]
+    assert [event.id for event in found] == [middle.id]
 
 
 async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit: Audit) -> None:
-    actors = {event["actor_id"] for event in await audit.list_events() if event["ip_address"]}
+    actors = {event.actor_id for event in await audit.list_events() if event.ip_address}
     person = next(actor for actor in actors if actor is not None)
 
     async with audit.db.begin() as tx:
@@ -329,5 +329,5 @@ async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit:
 
     events = await audit.list_events(actor_id=person)
     assert events
-    assert [event["ip_address"] for event in events] == [None] * len(events)
+    assert [event.ip_address for event in events] == [None] * len(events)
     assert (await audit.verify()).broken_at is None

@@ -8,6 +8,7 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from keyfob.audit.models import AuditEvent
 from keyfob.core.authority import Role
 from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
@@ -111,7 +112,6 @@ class AuditEventOut(BaseModel):
     ip_address: str | None
 
     @classmethod
-    def of(cls, record: Record) -> "AuditEventOut":
-        address = record["ip_address"]
-        values = {name: record[name] for name in cls.model_fields if name != "ip_address"}
-        return cls(**values, ip_address=str(address) if address else None)
+    def of(cls, event: AuditEvent) -> "AuditEventOut":
+        address = str(event.ip_address) if event.ip_address else None
+        return cls.model_validate({**event._asdict(), "ip_address": address})

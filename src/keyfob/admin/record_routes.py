@@ -181,7 +181,7 @@ async def list_audit(
         limit=limit + 1,
     )
     if len(events) > limit:
-        following = cursors.write("audit", [str(events[limit - 1]["position"])])
+        following = cursors.write("audit", [str(events[limit - 1].position)])
         response.headers["Link"] = next_link(
             public_path(request), dict(request.query_params), following
         )

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
+from keyfob.audit.models import AuditEvent
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.secrets import compare_digest
 
@@ -53,41 +52,41 @@ class Walk:
     verdict: Verdict = field(default_factory=lambda: Verdict(0, None))
     unvouched: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
-    def step(self, event: Record) -> None:
+    def step(self, event: AuditEvent) -> None:
         """Take the next event."""
         holds, message = self._judge(event)
         before = self.verdict
-        if before.broken_at is None and holds and event["position"] == self.position + 1:
+        if before.broken_at is None and holds and event.position == self.position + 1:
             self.verdict = Verdict(before.checked + 1, None, before.begun_anew)
         elif before.broken_at is None:
-            self.verdict = Verdict(before.checked, event["position"], before.begun_anew)
+            self.verdict = Verdict(before.checked, event.position, before.begun_anew)
             self.unvouched = hashlib.sha256()
-        elif holds and event["action"] == BEGUN_ANEW and event["new_values"] == self.left_behind():
-            begun = Beginning(event["position"], event["at"], before.broken_at)
+        elif holds and event.action == BEGUN_ANEW and event.new_values == self.left_behind():
+            begun = Beginning(event.position, event.at, before.broken_at)
             self.verdict = Verdict(before.checked + 1, None, begun)
-        self.unvouched.update(message + event["mac"])
-        self.position, self.mac = event["position"], event["mac"]
+        self.unvouched.update(message + event.mac)
+        self.position, self.mac = event.position, event.mac
 
     def left_behind(self) -> dict[str, Any]:
         """Return what the event says that begins the chain anew after the last event taken."""
         return {"broken_at": self.verdict.broken_at, "sha256": self.unvouched.hexdigest()}
 
-    def _judge(self, event: Record) -> tuple[bool, bytes]:
+    def _judge(self, event: AuditEvent) -> tuple[bool, bytes]:
         message = message_of(
             self.mac,
-            position=event["position"],
-            event_id=event["id"],
-            at=event["at"],
-            action=event["action"],
-            actor_id=event["actor_id"],
-            target_id=event["target_id"],
-            old=event["old_values"],
-            new=event["new_values"],
+            position=event.position,
+            event_id=event.id,
+            at=event.at,
+            action=event.action,
+            actor_id=event.actor_id,
+            target_id=event.target_id,
+            old=event.old_values,
+            new=event.new_values,
         )
-        key = self.ring.find(event["mac"][:KEY_ID_BYTES])
+        key = self.ring.find(event.mac[:KEY_ID_BYTES])
         if key is None:
             return False, message
-        return compare_digest(key.mac(message), event["mac"][KEY_ID_BYTES:]), message
+        return compare_digest(key.mac(message), event.mac[KEY_ID_BYTES:]), message
 
 
 def message_of(

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
+from keyfob.audit.models import AuditEvent, ChainEnd
 from keyfob.core.database import Executor, Tx
+
+_COLUMNS = """
+    position, id, at, action, actor_id, target_id, old_values, new_values, ip_address, mac
+"""
 
 # Any constant that no other advisory lock of ours uses.
 _CHAIN_LOCK = 0x6B66_6175
@@ -18,12 +21,13 @@ _BATCH = 500
 _BEFORE_ALL = -(2**63)
 
 
-async def lock_chain(tx: Tx) -> Record | None:
-    """Hold the end of the chain until the commit, and return the last event, or None."""
+async def lock_chain(tx: Tx) -> ChainEnd | None:
+    """Hold the end of the chain until the commit, and return it, or None where it is empty."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _CHAIN_LOCK)
-    return await tx.fetchrow(
+    last = await tx.fetchrow(
         "SELECT position, mac FROM audit_events ORDER BY position DESC LIMIT 1"
     )
+    return ChainEnd(**last) if last else None
 
 
 async def insert_event(
@@ -70,11 +74,11 @@ async def list_events(
     since: datetime | None,
     until: datetime | None,
     limit: int,
-) -> list[Record]:
+) -> list[AuditEvent]:
     """Return events, newest first, from before a position."""
-    return await db.fetch(
-        """
-        SELECT * FROM audit_events
+    rows = await db.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM audit_events
          WHERE position < coalesce($1, 9223372036854775807)
            AND ($2::text IS NULL OR action = $2)
            AND ($3::uuid IS NULL OR actor_id = $3)
@@ -83,7 +87,7 @@ async def list_events(
            AND at < coalesce($6, 'infinity'::timestamptz)
          ORDER BY position DESC
          LIMIT $7
-        """,
+        """,  # noqa: S608 - a constant of this file
         before,
         action,
         actor_id,
@@ -92,6 +96,7 @@ async def list_events(
         until,
         limit,
     )
+    return [AuditEvent(**row) for row in rows]
 
 
 async def erase_addresses(tx: Tx, actor_id: UUID) -> None:
@@ -125,7 +130,7 @@ async def last_position(db: Executor) -> int:
     return found
 
 
-async def each_event(db: Executor, *, after: int = _BEFORE_ALL) -> AsyncIterator[Record]:
+async def each_event(db: Executor, *, after: int = _BEFORE_ALL) -> AsyncIterator[AuditEvent]:
     """Walk the log after a position, the whole of it by default, a batch in memory at a time.
 
     No cursor: it would hold a transaction open for as long as that takes. What is appended
@@ -133,10 +138,10 @@ async def each_event(db: Executor, *, after: int = _BEFORE_ALL) -> AsyncIterator
     """
     position = after
     while batch := await db.fetch(
-        "SELECT * FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2",
+        f"SELECT {_COLUMNS} FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2",  # noqa: S608 - a constant of this file
         position,
         _BATCH,
     ):
-        for record in batch:
-            yield record
+        for row in batch:
+            yield AuditEvent(**row)
         position = batch[-1]["position"]

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from asyncpg import Record
 
 from keyfob.audit import queries
 from keyfob.audit.chain import BEGUN_ANEW, START, Beginning, Verdict, Walk, message_of
+from keyfob.audit.models import AuditEvent, ChainEnd
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
@@ -49,9 +49,8 @@ class Audit:
         `actor_id` None is the service itself or its command line. The chain's end is locked until
         the commit, so call this last.
         """
-        last = await queries.lock_chain(tx)
-        position = last["position"] + 1 if last else 1
-        previous = last["mac"] if last else START
+        last = await queries.lock_chain(tx) or ChainEnd(0, START)
+        position = last.position + 1
         at = self.clock.now()
         event: dict[str, Any] = {
             "position": position,
@@ -64,7 +63,7 @@ class Audit:
             "new": new or {},
         }
         key = self.ring.first
-        mac = key.id + key.mac(message_of(previous, **event))
+        mac = key.id + key.mac(message_of(last.mac, **event))
         address = origin.address if origin else None
         await queries.insert_event(tx, **event, address=address, mac=mac)
         # A copy out of the database's reach: with it, events that were cut off are missed.
@@ -88,7 +87,7 @@ class Audit:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 100,
-    ) -> list[Record]:
+    ) -> list[AuditEvent]:
         """Return events, newest first, from before a position in the chain."""
         return await queries.list_events(
             self.db,

@@ -1,0 +1,31 @@
+"""An event of the audit log, as it is kept."""
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, NamedTuple
+from uuid import UUID
+
+
+class ChainEnd(NamedTuple):
+    """Where the next event is appended."""
+
+    position: int
+    mac: bytes
+
+
+class AuditEvent(NamedTuple):
+    """What happened, in its place in the chain; `mac` begins with the id of the key that made it.
+
+    `actor_id` None is the service itself or its command line.
+    """
+
+    position: int
+    id: UUID
+    at: datetime
+    action: str
+    actor_id: UUID | None
+    target_id: UUID | None
+    old_values: dict[str, Any]
+    new_values: dict[str, Any]
+    ip_address: IPv4Address | IPv6Address | None
+    mac: bytes
