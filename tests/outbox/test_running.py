@@ -115,7 +115,7 @@ async def test_what_is_rolled_back_is_never_done(outbox: Outbox, db: Database, r
 async def test_the_payload_is_sealed_and_bound_to_its_row(outbox: Outbox, db: Database) -> None:
     await add(outbox, "a secret of Ada")
     await add(outbox, "a secret of Bob")
-    rows = await db.fetch("SELECT * FROM outbox ORDER BY created_at, id")
+    rows = await db.fetch("SELECT * FROM outbox ORDER BY ctid")
 
     assert not [one for one in rows if b"secret" in one["payload"]]
 
