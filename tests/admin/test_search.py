@@ -112,8 +112,8 @@ async def test_letters_beyond_ascii_have_trigrams_where_the_locale_is_c(
             (new_id(clock.now()), f"u{n}@example.com", fold(name))
             for n, name in enumerate((*names, "Анна Щукина"))
         ]
-        async with world.db.begin() as tx:
-            await tx.executemany(
+        async with world.db.connection() as connection:
+            await connection.executemany(
                 "INSERT INTO users (id, email, email_normal, name_folded, created_at, updated_at)"
                 " VALUES ($1, $2, $2, $3, now(), now())",
                 rows,

@@ -267,16 +267,19 @@ async def test_events_at_once_from_two_instances_stand_in_one_chain(
 
 
 async def test_what_is_rolled_back_leaves_no_gap(audit: Audit) -> None:
-    async with audit.db.connection() as connection:
-        transaction = connection.transaction()
-        await transaction.start()
-        await audit.record(connection, action="test.regretted", actor_id=None, target_id=None)
-        await transaction.rollback()
+    with pytest.raises(RuntimeError):
+        await record_and_fail(audit)
     await record(audit)
 
     assert await audit.verify() == Verdict(checked=AMOUNT + 1, broken_at=None)
     actions = await audit.db.fetch("SELECT action FROM audit_events")
     assert "test.regretted" not in [row["action"] for row in actions]
+
+
+async def record_and_fail(audit: Audit) -> None:
+    async with audit.db.begin() as tx:
+        await audit.record(tx, action="test.regretted", actor_id=None, target_id=None)
+        raise RuntimeError
 
 
 async def test_the_addresses_of_one_person_are_erased_and_the_chain_holds(audit: Audit) -> None:

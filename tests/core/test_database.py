@@ -209,7 +209,8 @@ async def fall_silent(database: Database, proxy: Proxy) -> None:
     async with database.begin() as tx:
         await tx.execute(insert)
         await proxy.begin(Fault.HELD)
-        await tx.execute(insert, timeout=0.05)
+        async with asyncio.timeout(0.05):
+            await tx.execute(insert)
 
 
 async def test_a_close_does_not_wait_for_ever(dsn: str) -> None:
