@@ -5,24 +5,24 @@ A function that takes `Database` opens what it needs; one that takes `Tx` joins 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg import Record
-from asyncpg.pool import PoolConnectionProxy
 
 from keyfob.core.clients import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
 from keyfob.core.faults import AWAY, translated, translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.transactions import Callback, Connection, Tx, commit
 from keyfob.core.turns import Turns
 
-Tx: TypeAlias = "PoolConnectionProxy[Record]"
+__all__ = ["Connection", "Database", "Executor", "Tx"]
 
 
-def _is_open(connection: Tx) -> bool:
+def _is_open(connection: Connection) -> bool:
     try:
         return not connection.is_closed()
     except asyncpg.InterfaceError:  # it was cut, and asyncpg's pool has taken it back already
@@ -57,7 +57,7 @@ class Database:
             "command_timeout": command_timeout,
             **session_options(pooler, "keyfob"),
         }
-        self._turns: Turns[Tx] = Turns(pool_size)
+        self._turns: Turns[Connection] = Turns(pool_size)
         self._leaving: set[asyncio.Task[None]] = set()
         self._opened: asyncpg.Pool[Record] | None = None
 
@@ -109,7 +109,7 @@ class Database:
                 await self._pool.release(connection)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Tx]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection outside a transaction: for several statements that need none."""
         with translated_faults():
             connection = await self._take()
@@ -124,16 +124,22 @@ class Database:
     async def begin(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
         """Open a transaction; commit at the end, roll back if anything is raised.
 
-        `snapshot`: it only reads, and sees everything as it was at its first statement.
+        What was given to `Tx.after_commit` is done before this returns. `snapshot`: it only reads,
+        and sees everything as it was at its first statement.
         """
         kind: Any = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
-        async with self.connection() as connection, AsyncExitStack() as stack:
-            await stack.enter_async_context(connection.transaction(**kind))
+        following: list[Callback] = []
+        async with self.connection() as connection:
+            transaction = connection.transaction(**kind)
+            await transaction.start()
             try:
-                yield connection
+                yield Tx(connection, following)
             except TimeoutError:
-                stack.pop_all()  # a ROLLBACK would wait as long again; the pool makes one
+                raise  # a ROLLBACK would wait as long again; the pool makes one
+            except BaseException:
+                await transaction.rollback()
                 raise
+            await commit(transaction, following)
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         """Run one statement in one round trip and return its rows."""
@@ -173,7 +179,7 @@ class Database:
         async with self.connection() as connection:
             return await connection.execute(query, *args)
 
-    async def _take(self) -> Tx:
+    async def _take(self) -> Connection:
         """Take a connection that another has just given back, or one of asyncpg's pool.
 
         Handing a connection back to asyncpg's pool and fetching it again costs 20 us, half a
@@ -190,7 +196,7 @@ class Database:
             self._turns.give(None)
             raise
 
-    async def _take_back(self, connection: Tx, fault: BaseException) -> None:
+    async def _take_back(self, connection: Connection, fault: BaseException) -> None:
         """Let the pool see whether a connection is well after a fault.
 
         After a time-out it first waits for the server to give the statement up. The caller has
@@ -202,14 +208,14 @@ class Database:
         if not isinstance(fault, TimeoutError):
             await asyncio.shield(leaving)
 
-    async def _release(self, connection: Tx) -> None:
+    async def _release(self, connection: Connection) -> None:
         try:
             with suppress(*AWAY):  # then the pool has closed it
                 await self._pool.release(connection)
         finally:
             self._turns.give(None)
 
-    async def _give_back(self, connection: Tx) -> None:
+    async def _give_back(self, connection: Connection) -> None:
         """Pass on a connection that did its work.
 
         One whose statement failed or was cancelled goes to the pool, which sees that it is well.
@@ -220,4 +226,4 @@ class Database:
             await self._release(connection)
 
 
-Executor: TypeAlias = "Database | Tx | asyncpg.Connection[Any]"
+Executor: TypeAlias = "Database | Tx | Connection | asyncpg.Connection[Any]"
