@@ -11,9 +11,10 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import World
 
-from keyfob.links.models import Kind, SignUp
+from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.users.email import Email
+from keyfob.users.models import SignUp
 
 MINUTES_30 = 1800
 
@@ -36,7 +37,7 @@ async def issue(world: World, user_id: UUID, kind: Kind = Kind.RECOVER, **more: 
 async def spend(world: World, token: str, kind: Kind = Kind.RECOVER) -> UUID | None:
     async with world.db.begin() as tx:
         spent = await world.service(OneTimeTokens).spend(tx, kind, token)
-    return spent["user_id"] if spent else None
+    return spent.user_id if spent else None
 
 
 async def test_a_token_has_256_random_bits_and_only_its_digest_is_kept(
@@ -54,16 +55,15 @@ async def test_a_token_has_256_random_bits_and_only_its_digest_is_kept(
 async def test_it_is_found_until_it_is_spent_and_spent_once(
     world: World, tokens: OneTimeTokens, ada: UUID
 ) -> None:
-    token = await issue(
-        world, ada, email=Email.parse("Ada@Example.org"), sign_up=SignUp("a hash", "Ada", "ru")
-    )
+    email = Email.parse("Ada@Example.org")
+    sign_up = SignUp(email, "a hash", "Ada", "ru")
+    token = await issue(world, ada, email=email, sign_up=sign_up)
 
     for _ in range(2):
         found = await tokens.find(world.db, Kind.RECOVER, token)
         assert found is not None
-        assert (found["user_id"], found["kind"]) == (ada, "recover")
-        assert (found["email"], found["email_normal"]) == ("Ada@Example.org", "ada@example.org")
-        assert (found["password_hash"], found["name"], found["locale"]) == ("a hash", "Ada", "ru")
+        assert (found.user_id, found.kind, found.email) == (ada, Kind.RECOVER, email)
+        assert found.sign_up == sign_up
     assert await spend(world, token) == ada
     assert await spend(world, token) is None
     assert await tokens.find(world.db, Kind.RECOVER, token) is None

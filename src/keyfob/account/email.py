@@ -110,9 +110,9 @@ class OwnEmail:
             # Threat: a thief's session began the change, and its owner added a factor since.
             await self.step_up.ensure_factor(tx, caller)
             link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
-            if link is None or link["user_id"] != user_id:
+            if link is None or link.email is None or link.user_id != user_id:
                 raise InvalidLink  # another's is rolled back: it was not theirs to spend
-            email = Email(link["email"], link["email_normal"])
+            email = link.email
             replaced = await self.sign_ups.give_way(tx, email)
             await self.accounts.change_email(tx, user_id, email)
             await self.links.kill(tx, user_id)

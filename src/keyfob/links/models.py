@@ -2,10 +2,13 @@
 
 from enum import StrEnum
 from typing import Annotated, NamedTuple
+from uuid import UUID
 
 from pydantic import Field
 
 from keyfob.core.text import NoControlCharacters
+from keyfob.users.email import Email
+from keyfob.users.models import SignUp
 
 
 class Kind(StrEnum):
@@ -18,12 +21,26 @@ class Kind(StrEnum):
     CHANGE_EMAIL = "change_email"
 
 
-class SignUp(NamedTuple):
-    """What somebody chose who signed up, and what becomes the account's with this very password."""
+class Link(NamedTuple):
+    """A live token; `email` is the address that it proves, and the last three are of a sign-up."""
 
-    password_hash: str
+    user_id: UUID
+    kind: Kind
+    email: Email | None
+    password_hash: str | None
     name: str | None
-    locale: str
+    locale: str | None
+
+    def proves(self, email_normal: str) -> bool:
+        """Tell whether it proves that address."""
+        return self.email is not None and self.email.normal == email_normal
+
+    @property
+    def sign_up(self) -> SignUp | None:
+        """What somebody chose who signed up, where that is how the link came about."""
+        if self.email is None or self.password_hash is None or self.locale is None:
+            return None
+        return SignUp(self.email, self.password_hash, self.name, self.locale)
 
 
 # As long as a body may be: whatever is none of our tokens is refused alike.

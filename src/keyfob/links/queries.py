@@ -7,10 +7,11 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.links.models import Kind, Link
+from keyfob.users.email import Email
+from keyfob.users.models import SignUp
 
-_COLUMNS = """
-    user_id, kind, email, email_normal, password_hash, name, locale, created_at, expires_at
-"""
+_COLUMNS = "user_id, kind, email, email_normal, password_hash, name, locale"
 _LIVE = """
     token_hash = $2 AND kind = ANY($1::text[]) AND expires_at > $3
     AND EXISTS (SELECT FROM users AS u WHERE u.id = user_id AND u.status = 'active')
@@ -56,29 +57,31 @@ async def insert_token(
 
 async def find_token(
     db: Executor, kinds: Sequence[str], token_hash: bytes, now: datetime
-) -> Record | None:
+) -> Link | None:
     """Return the live token, if it is of one of those kinds."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         f"SELECT {_COLUMNS} FROM one_time_tokens WHERE {_LIVE}",  # noqa: S608 - constants of this file
         list(kinds),
         token_hash,
         now,
     )
+    return _link(row) if row else None
 
 
 async def spend_token(
     tx: Tx, kinds: Sequence[str], token_hash: bytes, now: datetime
-) -> Record | None:
+) -> Link | None:
     """Remove a live token and return it; None if unknown, used, expired or of another kind.
 
     One DELETE: of two requests racing with the same link, only one gets the row.
     """
-    return await tx.fetchrow(
+    row = await tx.fetchrow(
         f"DELETE FROM one_time_tokens WHERE {_LIVE} RETURNING {_COLUMNS}",  # noqa: S608 - constants of this file
         list(kinds),
         token_hash,
         now,
     )
+    return _link(row) if row else None
 
 
 async def take_attempt(db: Executor, kind: str, token_hash: bytes, now: datetime) -> bool:
@@ -107,19 +110,23 @@ async def give_attempt_back(db: Executor, token_hash: bytes) -> None:
     )
 
 
-async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: int) -> list[Record]:
+async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: int) -> list[SignUp]:
     """Return the newest sign-ups of an account's address, those whose links have expired too."""
-    return await db.fetch(
-        f"""
-        SELECT {_COLUMNS} FROM one_time_tokens
+    rows = await db.fetch(
+        """
+        SELECT email, email_normal, password_hash, name, locale FROM one_time_tokens
          WHERE user_id = $1 AND kind = 'verify_email' AND email_normal = $2
            AND password_hash IS NOT NULL
          ORDER BY created_at DESC, token_hash LIMIT $3
-        """,  # noqa: S608 - a constant of this file
+        """,
         user_id,
         email_normal,
         limit,
     )
+    return [
+        SignUp(Email(email, normal), password_hash, name, locale)
+        for email, normal, password_hash, name, locale in rows
+    ]
 
 
 async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bool:
@@ -172,3 +179,8 @@ async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:
 async def delete_expired(db: Executor, before: datetime) -> None:
     """Remove the tokens that expired before a moment."""
     await db.execute("DELETE FROM one_time_tokens WHERE expires_at < $1", before)
+
+
+def _link(row: Record) -> Link:
+    user_id, kind, email, email_normal, *sign_up = row
+    return Link(user_id, Kind(kind), email and Email(email, email_normal), *sign_up)

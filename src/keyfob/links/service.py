@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import to_base64url
 from keyfob.core.secrets import random_bytes
 from keyfob.links import queries
-from keyfob.links.models import Kind, SignUp
+from keyfob.links.models import Kind, Link
 from keyfob.users.email import Email
+from keyfob.users.models import SignUp
 
 PREFIX = "kfl_"
 SPARE_TTL = timedelta(hours=6)
@@ -82,16 +81,14 @@ class OneTimeTokens:
         """
         return await queries.has_spare(db, user_id, kind, self.clock.now())
 
-    async def find(self, db: Executor, kind: Kind | Sequence[Kind], token: str) -> Record | None:
+    async def find(self, db: Executor, kind: Kind | Sequence[Kind], token: str) -> Link | None:
         """Return a live token of that kind, or of one of those, without spending it.
 
-        The row has `user_id`, `kind`, `email`, `email_normal`, `created_at`, `expires_at`, and of a
-        sign-up `password_hash`, `name`, `locale`. None if unknown, used, expired, of another kind,
-        or of an account that is blocked.
+        None if unknown, used, expired, of another kind, or of an account that is blocked.
         """
         return await queries.find_token(db, _kinds(kind), _digest(token), self.clock.now())
 
-    async def spend(self, tx: Tx, kind: Kind | Sequence[Kind], token: str) -> Record | None:
+    async def spend(self, tx: Tx, kind: Kind | Sequence[Kind], token: str) -> Link | None:
         """Use a token up and return it, as `find` does; of two at once, one gets it."""
         return await queries.spend_token(tx, _kinds(kind), _digest(token), self.clock.now())
 
@@ -104,18 +101,19 @@ class OneTimeTokens:
         await queries.give_attempt_back(self.db, _digest(token))
 
     async def list_sign_ups(
-        self, db: Executor, user_id: UUID, email: Email, link: Record
-    ) -> list[Record]:
+        self, db: Executor, user_id: UUID, email: Email, link: Link
+    ) -> list[SignUp]:
         """Return five sign-ups that an account waits with: the link's own, and the newest.
 
         A sign-up outlives its link by a week: its user may ask for another link. Threat: five later
         ones of strangers would push the owner's out, whose link and password belong together.
         """
         newest = await queries.list_sign_ups(db, user_id, email.normal, _MOST_SIGN_UPS)
-        if link["password_hash"] is None:
+        own = link.sign_up
+        if own is None:
             return newest
-        others = [row for row in newest if row["password_hash"] != link["password_hash"]]
-        return [link, *others[: _MOST_SIGN_UPS - 1]]
+        others = [one for one in newest if one.password_hash != own.password_hash]
+        return [own, *others[: _MOST_SIGN_UPS - 1]]
 
     async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
         """Make the user's tokens worthless: of these kinds, or of all where none is named.

@@ -15,7 +15,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.limits.service import SignInThrottle
 from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind
+from keyfob.links.models import Kind, Link
 from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.login.log import LoginLog
 from keyfob.mail.caps import Cap
@@ -132,7 +132,7 @@ class Recovery:
             Overloaded: too many passwords wait to be hashed; the link can be used again.
         """
         link = await self.links.find(self.db, _KINDS, token)
-        user = link and await self.credentials.find(self.db, link["user_id"])
+        user = link and await self.credentials.find(self.db, link.user_id)
         if link is None or user is None:
             raise InvalidLink
         # The name of an account that nobody has proven may be a stranger's, and goes.
@@ -141,11 +141,11 @@ class Recovery:
         password_hash = await self.passwords.hash(password, share_of(origin.address))
 
         async with self.db.begin() as tx:
-            account = await self.credentials.hold(tx, link["user_id"])
+            account = await self.credentials.hold(tx, link.user_id)
             spent = await self.links.spend(tx, _KINDS, token)
             if account is None or spent is None:
                 raise InvalidLink
-            if spent["email_normal"] is None:
+            if spent.email is None:
                 revoked = await self._change(tx, account, password_hash, origin)
             else:
                 revoked = await self._recover(tx, account, spent, password_hash, origin)
@@ -155,10 +155,10 @@ class Recovery:
         await self.throttle.pardon(account["email_normal"], origin.address or UNKNOWN)
 
     async def _recover(
-        self, tx: Tx, account: Record, link: Record, password_hash: str, origin: Origin
+        self, tx: Tx, account: Record, link: Link, password_hash: str, origin: Origin
     ) -> list[tuple[UUID, int]]:
         """Set a password for whoever read a mail to the address."""
-        if link["email_normal"] != account["email_normal"]:
+        if not link.proves(account["email_normal"]):
             raise InvalidLink
         user_id: UUID = account["id"]
         proof = await self.proofs.prove(tx, account, Prover.READER, origin)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.core.clients import share_of
@@ -25,6 +24,7 @@ from keyfob.registration.verification import EmailVerification
 from keyfob.sessions.models import Tokens
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
+from keyfob.users.models import SignUp
 from keyfob.users.service import Users
 
 
@@ -36,7 +36,7 @@ class _Asked(NamedTuple):
 
     user_id: UUID
     email: Email
-    hashes: Mapping[str, Record | None]
+    hashes: Mapping[str, SignUp | None]
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,13 @@ class VerifyingSignIn:
 
     async def _look_up(self, token: str) -> _Asked:
         link = await self.links.find(self.db, Kind.VERIFY_EMAIL, token)
-        account = link and await self.credentials.find(self.db, link["user_id"])
-        if link is None or account is None:
+        account = link and await self.credentials.find(self.db, link.user_id)
+        if link is None or link.email is None or account is None:
             raise InvalidLink
-        email = Email(link["email"], link["email_normal"])
-        hashes: dict[str, Record | None]
+        hashes: dict[str, SignUp | None]
         if account["password_hash"] is not None:
             hashes = {account["password_hash"]: None}
         else:
-            sign_ups = await self.links.list_sign_ups(self.db, account["id"], email, link)
-            hashes = {row["password_hash"]: row for row in sign_ups}
-        return _Asked(account["id"], email, hashes)
+            sign_ups = await self.links.list_sign_ups(self.db, account["id"], link.email, link)
+            hashes = {sign_up.password_hash: sign_up for sign_up in sign_ups}
+        return _Asked(account["id"], link.email, hashes)

@@ -19,7 +19,7 @@ from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
-from keyfob.links.models import Kind, SignUp
+from keyfob.links.models import Kind
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -32,7 +32,7 @@ from keyfob.sessions.devices import origin_in_words
 from keyfob.users.credentials import Credentials, is_waiting_sign_up
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
-from keyfob.users.models import Locale
+from keyfob.users.models import Locale, SignUp
 from keyfob.users.service import Users
 
 
@@ -120,6 +120,6 @@ class SignUps:
             tx,
             Recipient(email.typed, sign_up["locale"], user_id),
             sign_up["where"],
-            sign_up=SignUp(sign_up["password_hash"], sign_up["name"], sign_up["locale"]),
+            sign_up=SignUp(email, sign_up["password_hash"], sign_up["name"], sign_up["locale"]),
             within_cap=within_cap,
         )

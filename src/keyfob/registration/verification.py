@@ -11,7 +11,7 @@ from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind, SignUp
+from keyfob.links.models import Kind
 from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.login.models import HashReplaced
 from keyfob.mail.caps import Cap
@@ -26,7 +26,7 @@ from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
-from keyfob.users.models import Status
+from keyfob.users.models import SignUp, Status
 
 Where = dict[str, str | None]
 
@@ -127,12 +127,12 @@ class EmailVerification:
         """
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            account, _ = await self._spend(tx, token, only=caller.user_id)
+            account = await self._spend(tx, token, only=caller.user_id)
             proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
             await self.record(tx, account["id"], proof, "session", origin)
 
     async def confirm_known(
-        self, token: str, password_hash: str, sign_up: Record | None, origin: Origin
+        self, token: str, password_hash: str, sign_up: SignUp | None, origin: Origin
     ) -> None:
         """Take a link from somebody whose password was right: the address is proven, all stays.
 
@@ -147,7 +147,7 @@ class EmailVerification:
             HashReplaced: the account has another password by now, or the same in a better hash.
         """
         async with self.db.begin() as tx:
-            account, _ = await self._spend(tx, token)
+            account = await self._spend(tx, token)
             user_id: UUID = account["id"]
             if not await self.credentials.take_sign_up(tx, user_id, password_hash, sign_up):
                 raise HashReplaced
@@ -164,9 +164,9 @@ class EmailVerification:
             InvalidLink: the link is not good.
         """
         async with self.db.begin() as tx:
-            account, link = await self._spend(tx, token)
+            account = await self._spend(tx, token)
             proof = await self.proofs.prove(tx, account, Prover.READER, origin)
-            email = Email(account["email"], link["email_normal"])
+            email = Email(account["email"], account["email_normal"])
             choosing = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
             await self.record(tx, account["id"], proof, "link", origin)
         self.sessions.apply(proof.revoked)
@@ -184,15 +184,13 @@ class EmailVerification:
             origin=origin,
         )
 
-    async def _spend(
-        self, tx: Tx, token: str, *, only: UUID | None = None
-    ) -> tuple[Record, Record]:
-        """Spend a link, and return its account, held, and what it was."""
+    async def _spend(self, tx: Tx, token: str, *, only: UUID | None = None) -> Record:
+        """Spend a link, and return its account, held."""
         found = await self.links.find(tx, Kind.VERIFY_EMAIL, token)
-        if found is None or only not in {None, found["user_id"]}:
+        if found is None or only not in {None, found.user_id}:
             raise InvalidLink
-        account = await self.credentials.hold(tx, found["user_id"])
+        account = await self.credentials.hold(tx, found.user_id)
         link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
-        if link is None or account is None or link["email_normal"] != account["email_normal"]:
+        if link is None or account is None or not link.proves(account["email_normal"]):
             raise InvalidLink
-        return account, link
+        return account

@@ -6,6 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.users.models import SignUp
 from keyfob.users.queries import fold_email, fold_name
 
 # NO KEY, so that a row that refers to the user can be written meanwhile.
@@ -73,17 +74,7 @@ async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: date
     )
 
 
-async def take_sign_up(
-    tx: Tx,
-    user_id: UUID,
-    password_hash: str,
-    *,
-    is_new: bool,
-    email: str | None,
-    email_normal: str | None,
-    name: str | None,
-    locale: str | None,
-) -> bool:
+async def take_sign_up(tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None) -> bool:
     """Give an account without a password that of a sign-up, and what it chose besides.
 
     A name that stands in the account goes: it may be of another sign-up. True, too, if the hash is
@@ -102,12 +93,12 @@ async def take_sign_up(
         """,
         user_id,
         password_hash,
-        is_new,
-        email,
-        name,
-        locale,
-        email and fold_email(email, email_normal or email),
-        fold_name(name),
+        sign_up is not None,
+        sign_up and sign_up.email.typed,
+        sign_up and sign_up.name,
+        sign_up and sign_up.locale,
+        sign_up and fold_email(sign_up.email.typed, sign_up.email.normal),
+        sign_up and fold_name(sign_up.name),
     )
     return bool(taken)
 

@@ -11,7 +11,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import Locale, Status
+from keyfob.users.models import Locale, SignUp, Status
 from keyfob.users.queries import notify_user_changed
 
 
@@ -53,7 +53,7 @@ class Credentials:
         await queries.set_password_hash(tx, user_id, password_hash, self.clock.now())
 
     async def take_sign_up(
-        self, tx: Tx, user_id: UUID, password_hash: str, sign_up: Record | None
+        self, tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None
     ) -> bool:
         """Make a password that was checked the account's, with what its sign-up chose.
 
@@ -63,18 +63,9 @@ class Credentials:
             tx: the transaction that holds the account.
             user_id: whose it is.
             password_hash: what the password was checked against.
-            sign_up: the row of `one_time_tokens` that it came from, if it is not the account's own.
+            sign_up: what it came with, if it is not the account's own.
         """
-        return await queries.take_sign_up(
-            tx,
-            user_id,
-            password_hash,
-            is_new=sign_up is not None,
-            email=sign_up["email"] if sign_up else None,
-            email_normal=sign_up["email_normal"] if sign_up else None,
-            name=sign_up["name"] if sign_up else None,
-            locale=sign_up["locale"] if sign_up else None,
-        )
+        return await queries.take_sign_up(tx, user_id, password_hash, sign_up)
 
     async def mark_verified(self, tx: Tx, user_id: UUID) -> None:
         """Write that the address is proven; what is there stays."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from keyfob.core.authority import Role
 from keyfob.core.text import NoControlCharacters
+from keyfob.users.email import Email
 
 # In the place of what erasure could not take out of the audit log again.
 NOT_KEPT = "(not kept)"
@@ -49,6 +50,15 @@ PasswordIn = Annotated[
     Field(min_length=1, max_length=4096, examples=["correct horse"]),
     NoControlCharacters(),
 ]
+
+
+class SignUp(NamedTuple):
+    """What somebody chose who signed up, and what becomes the account's with this very password."""
+
+    email: Email
+    password_hash: str
+    name: str | None
+    locale: str
 
 
 class UserOut(BaseModel):
