@@ -82,7 +82,7 @@ def _insert_session(db: Any, s: Sample) -> Awaitable[object]:
     )
 
 
-def _insert_login_events(db: Any, s: Sample) -> Awaitable[object]:
+def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
     event = login.LoginEvent(
         event_id=uuid4(),
         at=s.now,
@@ -94,7 +94,7 @@ def _insert_login_events(db: Any, s: Sample) -> Awaitable[object]:
         device=_DEVICE,
         session_id=s.session["id"],
     )
-    return login.insert_login_events(db, event)
+    return login.insert_login_event(db, event)
 
 
 def _list_login_events(db: Any, s: Sample, user_id: UUID | None) -> Awaitable[object]:
@@ -172,7 +172,7 @@ STATEMENTS: Mapping[str, Asked] = {
             since=s.now - 24 * _HOUR,
         ),
     ),
-    "insert_login_events": Asked("sign-in", True, _insert_login_events),
+    "insert_login_event": Asked("sign-in", True, _insert_login_event),
     "end_beyond": Asked(
         "sign-in, of who has too many sessions",
         False,
@@ -195,11 +195,7 @@ STATEMENTS: Mapping[str, Asked] = {
             db, s.session["id"], s.session["user_id"], s.now, EndReason.LOGOUT
         ),
     ),
-    "revoke_sessions": Asked(
-        "sign-out",
-        True,
-        lambda db, s: revocations.revoke_sessions(db, [s.session["id"]], s.now, s.now + _HOUR),
-    ),
+    "revoke": Asked("sign-out, of one or all, a change of role", True, _revoke_subject),
     "list_live_sessions": Asked(
         "one's own sessions",
         False,
@@ -240,7 +236,6 @@ STATEMENTS: Mapping[str, Asked] = {
         lambda db, s: claims.weaken_sessions(db, s.session["user_id"], None, s.now, 5000),
     ),
     "share_live_session": Asked("whatever changes something", False, _share),
-    "revoke": Asked("sign-out everywhere, a change of role", False, _revoke_subject),
     "list_revocations": Asked(
         "every worker, at its start and each half minute",
         False,

@@ -48,7 +48,8 @@ async def test_a_token_is_verified_once_and_judged_each_time(
     assert set(callers) == {
         Caller(user_id, UUID(ada.session_id), 0, Role.MODERATOR, clock.now(), ("pwd",))
     }
-    world.service(Sessions).apply([(UUID(ada.session_id), 0)])
+    async with world.db.begin() as tx:
+        await world.service(Sessions).revocations.revoke(tx, [(UUID(ada.session_id), 0)])
     with pytest.raises(Unauthenticated):
         judge.authenticate(ada.access)
 

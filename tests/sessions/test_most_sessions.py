@@ -77,7 +77,21 @@ async def test_beyond_the_most_the_least_recently_active_ends_on_record(
     assert ended == "too_many_sessions"
 
 
-async def test_a_sign_in_makes_one_statement_more_only_then(
+async def test_its_own_worker_refuses_what_made_room_at_once_though_the_feed_is_away(
+    one: World, clock: MovableClock
+) -> None:
+    await one.make_user()
+    first, *_ = [await sign_in(one, clock) for _ in range(MOST)]
+    await one.wiring.feed.stop()
+
+    answer = await one.api.post("/login", json=LOGIN)
+
+    assert answer.status_code == 200
+    assert (await one.me(first)).status_code == 401
+    assert (await one.me(SignedIn.of(answer))).status_code == 200
+
+
+async def test_a_sign_in_makes_two_statements_more_only_then(
     one: World, clock: MovableClock
 ) -> None:
     await one.make_user()
@@ -88,7 +102,7 @@ async def test_a_sign_in_makes_one_statement_more_only_then(
             (await one.api.post("/login", json=LOGIN)).raise_for_status()
         seen.append(len(statements))
 
-    assert seen[1:] == [seen[1]] * (MOST - 1) + [seen[1] + 1] * 2
+    assert seen[1:] == [seen[1]] * (MOST - 1) + [seen[1] + 2] * 2
 
 
 async def test_what_many_sign_ins_at_once_leave_beyond_the_next_one_ends(
@@ -250,4 +264,4 @@ async def test_who_has_very_many_can_still_end_them_all(
 
 async def test_the_most_is_two_hundred_unless_set(settings: Settings, world: World) -> None:
     assert settings.max_sessions == 200
-    assert world.service(Sessions).bound.most == 200
+    assert world.service(Sessions).most == 200

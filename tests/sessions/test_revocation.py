@@ -242,7 +242,7 @@ async def test_a_written_revocation_is_never_weakened(db: Database, clock: Movab
     until = now + timedelta(minutes=6)
 
     async with db.begin() as tx:
-        await revocation_queries.revoke_sessions(tx, [session_id], now, until)
+        await revocation_queries.revoke(tx, [(session_id, LAST_GENERATION)], now, until)
     async with db.begin() as tx:
         await revocation_queries.revoke(tx, [(session_id, 3)], now, until)
 

@@ -40,11 +40,11 @@ class Erasure:
     mail: Mail
     audit: Audit
 
-    async def erase(self, tx: Tx, user_id: UUID) -> tuple[Change, list[tuple[UUID, int]]]:
-        """Erase a person and return what the account was, and the sessions that it ended.
+    async def erase(self, tx: Tx, user_id: UUID) -> Change:
+        """Erase a person and return what the account was; record it after this.
 
-        Record it after this, and hand the sessions to `Sessions.apply` after the commit. The row of
-        the account takes with it what hangs on it: sessions, factors, codes, links, queued mails.
+        The row of the account takes with it what hangs on it: sessions, factors, codes, links,
+        queued mails.
         What happened stays in both logs, of nobody. The last word goes to the address, in a mail
         that belongs to no account and is given up after two days.
 
@@ -56,13 +56,13 @@ class Erasure:
         person = await self.accounts.hold(tx, user_id)
         if person is None:  # pragma: no cover - held a moment ago
             raise UserNotFound
-        ended = await self.sessions.end_all(tx, user_id, EndReason.DELETED)
+        await self.sessions.end_all(tx, user_id, EndReason.DELETED)
         change = await self.users.delete(tx, user_id)
         await self.log.erase_person(tx, user_id)
         await self.audit.erase_person(tx, user_id)
         to = Recipient(person["email"], person["locale"], proven=person["is_verified"])
         await self.mail.send(tx, to, Template.ERASED)
-        return change, ended.revoked
+        return change
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ class OwnErasure:
     step_up: FactorStepUp
     profiles: Profiles
     erasure: Erasure
-    sessions: Sessions
     mail: Mail
     audit: Audit
     clock: Clock
@@ -141,7 +140,7 @@ class OwnErasure:
                 # Asked of the row that is held: a wish to stay that came before is heard.
                 if not await self.accounts.is_due(tx, user_id):
                     return False
-                change, revoked = await self.erasure.erase(tx, user_id)
+                change = await self.erasure.erase(tx, user_id)
                 await self.audit.record(
                     tx, action="user.erased", actor_id=None, target_id=user_id, old=change.old
                 )
@@ -150,7 +149,6 @@ class OwnErasure:
         except LastAdmin:
             log.warning("last_admin_not_erased", user_id=str(user_id))
             return False
-        self.sessions.apply(revoked)
         log.info("account_erased", user_id=str(user_id))
         return True
 

@@ -94,15 +94,14 @@ class OwnPassword:
                 but=caller.session_id,
                 origin=origin,
             )
-            tokens, renewed = await self.sessions.renew(tx, caller, caller.amr)
+            tokens = await self.sessions.renew(tx, caller, caller.amr)
             await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
             await self.audit.record(
                 tx,
                 action="user.password_changed",
                 actor_id=user_id,
                 target_id=user_id,
-                new={"sessions_ended": ended.amount},
+                new={"sessions_ended": ended},
                 origin=origin,
             )
-        self.sessions.apply([*ended.revoked, *renewed])
         return tokens

@@ -50,14 +50,13 @@ class FactorReset:
             ended = await self.sessions.end_all(tx, user_id, EndReason.FACTORS_RESET)
             if removed:
                 await self.mail.tell(tx, user_id, Template.FACTORS_RESET)
-            if removed or ended.amount:
+            if removed or ended:
                 await self.audit.record(
                     tx,
                     action="factors.reset",
                     actor_id=actor.user_id,
                     target_id=user_id,
-                    old={"factors": removed, "sessions": ended.amount},
+                    old={"factors": removed, "sessions": ended},
                     origin=actor.origin,
                 )
-        self.sessions.apply(ended.revoked)
         return removed

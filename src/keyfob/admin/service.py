@@ -135,7 +135,6 @@ class Administration:
             InsufficientAuthentication: more than the name of an account changes that is or becomes
                 more than `user`, and the sign-in is old.
         """
-        revoked: list[tuple[UUID, int]] = []
         async with self.db.begin() as tx:
             before = await self.authority.hold(tx, actor, user_id)
             if changes.concern_access(before):
@@ -148,22 +147,20 @@ class Administration:
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.users.change(tx, user_id, changes)
             if "role" in change.new:
-                revoked += await self.claims.change_role(tx, user_id, Role(change.new["role"]))
+                await self.claims.change_role(tx, user_id, Role(change.new["role"]))
             if change.moved_from:
                 await self.letters.follow_move(
                     tx, user_id, change.moved_from, was_proven=change.was_proven
                 )
             if change.new.get("status") == Status.BLOCKED:
-                revoked += (await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)).revoked
+                await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
                 await self.letters.kill_links(tx, user_id)
             elif change.moved_from:
                 # Threat: whose address it was until now is signed in where another's is proven.
-                ended = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
-                revoked += ended.revoked
+                await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
                 await self._record(tx, actor, "user.changed", user_id, change.old, new)
-        self.sessions.apply(revoked)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Remove an account: its personal data is gone, its sessions are ended.
@@ -175,9 +172,8 @@ class Administration:
         async with self.db.begin() as tx:
             account = await self.authority.hold(tx, actor, user_id)
             await self.authority.ensure_recent_above_user(tx, actor, Role(account["role"]))
-            change, revoked = await self.erasure.erase(tx, user_id)
+            change = await self.erasure.erase(tx, user_id)
             await self._record(tx, actor, "user.deleted", user_id, change.old, {})
-        self.sessions.apply(revoked)
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
         """End all of a user's sessions.
@@ -188,10 +184,7 @@ class Administration:
         async with self.db.begin() as tx:
             await self.authority.hold(tx, actor, user_id)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
-            await self._record(
-                tx, actor, "user.logged_out", user_id, {}, {"sessions": ended.amount}
-            )
-        self.sessions.apply(ended.revoked)
+            await self._record(tx, actor, "user.logged_out", user_id, {}, {"sessions": ended})
 
     async def _record(
         self,

@@ -34,12 +34,11 @@ class LoginLog:
     async def succeeded(
         self, tx: Executor, user_id: UUID, reason: Reason, origin: Origin, tokens: Tokens
     ) -> None:
-        """Write a sign-in, and what it ended, in the transaction that opens its session."""
+        """Write a sign-in, in the transaction that opens its session."""
         opened = self._event(
             Outcome.SUCCEEDED, reason, origin, user_id=user_id, session_id=tokens.session_id
         )
-        ended = [self._end(tokens.made_room)] if tokens.made_room else []
-        await queries.insert_login_events(tx, opened, *ended)
+        await queries.insert_login_event(tx, opened)
         LOGINS.labels(Outcome.SUCCEEDED, reason).inc()
 
     async def recovered(self, tx: Executor, user_id: UUID, origin: Origin) -> None:
@@ -63,7 +62,7 @@ class LoginLog:
 
         It is no sign-in: no network and no device is a known one for it.
         """
-        await queries.insert_login_events(tx, self._end(ending))
+        await queries.insert_login_event(tx, self._end(ending))
 
     async def factor_not_shown(self, tx: Tx, wait: Record) -> None:
         """Write that a right password was followed by no factor, as of when it was given.
@@ -85,7 +84,7 @@ class LoginLog:
             device=Device(wait["device_type"], wait["browser"], wait["os"], wait["platform"]),
             session_id=None,
         )
-        await queries.insert_login_events(tx, event)
+        await queries.insert_login_event(tx, event)
         LOGINS.labels(Outcome.REFUSED, Reason.FACTOR_NOT_SHOWN).inc()
 
     async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
@@ -154,7 +153,7 @@ class LoginLog:
         email: str | None,
     ) -> None:
         event = self._event(outcome, reason, origin, user_id=user_id, email=email)
-        await queries.insert_login_events(tx, event)
+        await queries.insert_login_event(tx, event)
         LOGINS.labels(outcome, reason).inc()
 
     def _end(self, ending: Ending) -> LoginEvent:

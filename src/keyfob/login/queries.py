@@ -26,23 +26,18 @@ class LoginEvent(NamedTuple):
     session_id: UUID | None
 
 
-async def insert_login_events(tx: Executor, *events: LoginEvent) -> None:
-    """Write one line or more; nobody's, where the account was removed meanwhile."""
-    rows = [(*event[:7], *astuple(event.device), event.session_id) for event in events]
+async def insert_login_event(tx: Executor, event: LoginEvent) -> None:
+    """Write one line; nobody's, where the account was removed meanwhile."""
     await tx.execute(
         """
         INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
                                   device_type, browser, os, platform, session_id)
-        SELECT e.id, e.at, u.id, e.email, e.outcome, e.reason, e.address::inet,
-               e.device_type, e.browser, e.os, e.platform, e.session_id
-          FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[],
-                      $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-                      $12::uuid[])
-               AS e (id, at, user_id, email, outcome, reason, address, device_type, browser, os,
-                     platform, session_id)
-          LEFT JOIN users AS u ON u.id = e.user_id
+        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7::text::inet,
+                $8, $9, $10, $11, $12)
         """,
-        *(list(column) for column in zip(*rows, strict=True)),
+        *event[:7],
+        *astuple(event.device),
+        event.session_id,
     )
 
 

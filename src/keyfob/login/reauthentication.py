@@ -76,8 +76,7 @@ class Reauthentication:
             known = await self.accounts.find(tx, caller.user_id)
             if known is None or known["password_hash"] != account["password_hash"]:
                 raise InvalidCredentials  # it was changed while it was being checked
-            tokens, revoked = await self._renew(tx, caller, ("pwd",), origin)
-        self.sessions.apply(revoked)
+            tokens = await self._renew(tx, caller, ("pwd",), origin)
         await self.guard.forgive(reservation)
         return tokens
 
@@ -94,11 +93,10 @@ class Reauthentication:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
                 amr = _joined(caller.amr, AMR_CODE)
-                tokens, revoked = await self._renew(tx, caller, amr, origin)
+                tokens = await self._renew(tx, caller, amr, origin)
         except InvalidFactor:
             await self._refuse_factor(caller, origin)
             raise
-        self.sessions.apply(revoked)
         await self.throttle.forgive(reservation)
         return tokens
 
@@ -117,11 +115,10 @@ class Reauthentication:
                 await self.standing.ensure(tx, caller)
                 await self.passkeys.note_use(tx, shown)
                 amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
-                tokens, revoked = await self._renew(tx, caller, amr, origin)
+                tokens = await self._renew(tx, caller, amr, origin)
         except InvalidFactor:
             await self._refuse_factor(caller, origin)
             raise
-        self.sessions.apply(revoked)
         return tokens
 
     async def _ensure_no_factor(self, db: Executor, caller: Caller) -> None:
@@ -147,12 +144,10 @@ class Reauthentication:
             require_user_verification=True,
         )
 
-    async def _renew(
-        self, tx: Tx, caller: Caller, amr: tuple[str, ...], origin: Origin
-    ) -> tuple[Tokens, list[tuple[UUID, int]]]:
-        tokens, revoked = await self.sessions.renew(tx, caller, amr)
+    async def _renew(self, tx: Tx, caller: Caller, amr: tuple[str, ...], origin: Origin) -> Tokens:
+        tokens = await self.sessions.renew(tx, caller, amr)
         await self.notices.of_sign_in(tx, caller.user_id, Reason.REAUTHENTICATED, origin, tokens)
-        return tokens, revoked
+        return tokens
 
     async def _refuse_factor(self, caller: Caller, origin: Origin) -> None:
         await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, origin)

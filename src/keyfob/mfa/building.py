@@ -60,7 +60,7 @@ def build_factors(
     recent = timedelta(seconds=settings.recent_sign_in)
     step_up = FactorStepUp(db, factors, standing, clock, recent)
     changes = FactorChanges(
-        db, sessions, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
+        db, claims, audit, mail, clock, step_up, frozenset(settings.require_mfa_for)
     )
     # As the operator wrote it: people read it.
     host = urlsplit(settings.public_url or settings.issuer_url).hostname

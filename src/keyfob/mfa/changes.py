@@ -20,7 +20,6 @@ from keyfob.mfa.models import FactorType
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.devices import origin_in_words
-from keyfob.sessions.service import Sessions
 from keyfob.users.errors import EmailUnverified
 
 _MOST_FACTORS = 10
@@ -38,7 +37,6 @@ class FactorChanges:
     """Adds, renames and removes factors. `roles` are those that must have one."""
 
     db: Database
-    sessions: Sessions
     claims: SessionClaims
     audit: Audit
     mail: Mail
@@ -141,14 +139,13 @@ class FactorChanges:
                 if account["role"] in self.roles:
                     raise LastFactor
                 await code_queries.delete_codes(tx, caller.user_id)
-            revoked = await self.claims.forget_factor(
+            await self.claims.forget_factor(
                 tx, caller.user_id, but=None if is_last else caller.session_id
             )
             told = {"factor": removed["name"], **origin_in_words(origin)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
             old = {"id": str(factor_id), "type": FactorType(removed["type"])}
             await self._record(tx, "factor.removed", caller, origin, old=old)
-        self.sessions.apply(revoked)
 
     async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
         """Return ten new recovery codes; the old ones are dead.

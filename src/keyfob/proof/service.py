@@ -16,7 +16,7 @@ from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.service import Factors
-from keyfob.sessions.models import Ended, EndReason
+from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
 from keyfob.users.locales import preferred_locale
@@ -35,19 +35,14 @@ class Prover(Enum):
 class Proof:
     """What a proof did.
 
-    `sessions` that it ended, None if it was to end nothing; `keeps_account`: it took back a planned
-    erasure. `counts` of all that it ended are for the audit event alone.
+    How many `sessions` it ended, None if it was to end nothing; `keeps_account`: it took back a
+    planned erasure. `counts` of all that it ended are for the audit event alone.
     """
 
     is_first: bool = False
-    sessions: Ended | None = None
+    sessions: int | None = None
     keeps_account: bool = False
     counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def revoked(self) -> list[tuple[UUID, int]]:
-        """What it revoked, for `Sessions.apply`."""
-        return self.sessions.revoked if self.sessions else []
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ class Proofs:
         had_password = await self.credentials.forget_password(tx, user_id)
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         links = await self.links.kill(tx, user_id)
-        ended = {"sessions": sessions.amount, "links": links, "password": int(had_password)}
+        ended = {"sessions": sessions, "links": links, "password": int(had_password)}
         return Proof(sessions=sessions, counts=_present(ended))
 
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
@@ -100,7 +95,7 @@ class Proofs:
         # With the sessions the sign-ins that wait for a factor.
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         ended = {
-            "sessions": sessions.amount,
+            "sessions": sessions,
             "factors": await self.factors.remove_all(tx, user_id),
             "challenges": await self.challenges.kill(tx, user_id),
             "links": await self.links.kill(tx, user_id),

@@ -146,17 +146,16 @@ class Recovery:
             if account is None or spent is None:
                 raise InvalidLink
             if spent.email is None:
-                revoked = await self._change(tx, account, password_hash, origin)
+                await self._change(tx, account, password_hash, origin)
             else:
-                revoked = await self._recover(tx, account, spent, password_hash, origin)
-        self.sessions.apply(revoked)
+                await self._recover(tx, account, spent, password_hash, origin)
         # What was mistyped before counts no more. From here the owner gets in, whoever guesses
         # elsewhere: the network is known now.
         await self.throttle.pardon(account["email_normal"], origin.address or UNKNOWN)
 
     async def _recover(
         self, tx: Tx, account: Record, link: Link, password_hash: str, origin: Origin
-    ) -> list[tuple[UUID, int]]:
+    ) -> None:
         """Set a password for whoever read a mail to the address."""
         if not link.proves(account["email_normal"]):
             raise InvalidLink
@@ -171,13 +170,10 @@ class Recovery:
         await self.log.recovered(tx, user_id, origin)
         told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
-        new = {"sessions_ended": ended.amount, "first_proof": proof.is_first, "kept": kept}
+        new = {"sessions_ended": ended, "first_proof": proof.is_first, "kept": kept}
         await self._record(tx, account, "user.password_recovered", proof.counts, new, origin)
-        return ended.revoked
 
-    async def _change(
-        self, tx: Tx, account: Record, password_hash: str, origin: Origin
-    ) -> list[tuple[UUID, int]]:
+    async def _change(self, tx: Tx, account: Record, password_hash: str, origin: Origin) -> None:
         """Set a password for whoever knew the one that an administrator gave.
 
         The links in the mailbox live on: its reader comes before who knows a password.
@@ -188,9 +184,8 @@ class Recovery:
         await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, origin)
         await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
-        new = {"sessions_ended": ended.amount}
+        new = {"sessions_ended": ended}
         await self._record(tx, account, "user.password_changed", {}, new, origin)
-        return ended.revoked
 
     async def _record(
         self,

@@ -22,7 +22,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
-from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
@@ -114,7 +113,6 @@ class EmailVerification:
     credentials: Credentials
     links: OneTimeTokens
     proofs: Proofs
-    sessions: Sessions
     standing: Standing
     audit: Audit
 
@@ -169,7 +167,6 @@ class EmailVerification:
             email = Email(account["email"], account["email_normal"])
             choosing = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
             await self.record(tx, account["id"], proof, "link", origin)
-        self.sessions.apply(proof.revoked)
         return choosing
 
     async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, origin: Origin) -> None:

@@ -14,26 +14,24 @@ from keyfob.core.authority import Caller, Role
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
-from keyfob.sessions import claim_queries, revocation_queries
+from keyfob.sessions import claim_queries
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.subjects import Subjects
-
-Revoked = list[tuple[UUID, int]]
 
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """Changes what sessions tell. Hand what is revoked to `Sessions.apply` after the commit."""
+    """Changes what sessions tell, and kills the tokens that tell what was before."""
 
     subjects: Subjects
     revocations: Revocations
     clock: Clock
 
-    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> Revoked:
+    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> None:
         """Carry a new role into the user's sessions, in the `tx` that changes the user."""
         sub_gen = await self.subjects.begin_generation(tx, user_id)
         await in_batches(partial(claim_queries.update_role_of_user, tx, user_id, sub_gen, role))
-        return await self.subjects.revoke_before(tx, user_id, sub_gen)
+        await self.subjects.revoke_before(tx, user_id, sub_gen)
 
     async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
         """Write what the caller has just proven into the session; its next refresh tells so."""
@@ -41,20 +39,20 @@ class SessionClaims:
             tx, caller.session_id, caller.user_id, amr, self.clock.now()
         )
 
-    async def forget_factor(self, tx: Tx, user_id: UUID, *, but: UUID | None = None) -> Revoked:
+    async def forget_factor(self, tx: Tx, user_id: UUID, *, but: UUID | None = None) -> None:
         """Take `mfa` out of what the user's sessions have proven, of all or of all but one.
 
         Threat: a factor is removed because a thief has it, and what it has opened goes on.
         """
-        now, revoked = self.clock.now(), []
+        issued_after = self.revocations.issued_after(self.clock.now())
+        revoked: list[tuple[UUID, int]] = []
 
         async def weaken(at_most: int) -> int:
             amount, weakened = await claim_queries.weaken_sessions(
-                tx, user_id, but, self.revocations.issued_after(now), at_most
+                tx, user_id, but, issued_after, at_most
             )
             revoked.extend(weakened)
             return amount
 
         await in_batches(weaken)
-        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
-        return revoked
+        await self.revocations.revoke(tx, revoked)

@@ -1,6 +1,7 @@
 """SQL of what ends sessions, or changes all of a user's."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.core.database import Tx
@@ -94,6 +95,15 @@ async def follow_subject(tx: Tx, session_id: UUID, user_id: UUID, sub_gen: int) 
 
 
 _LIVE = "user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_activity_at > $3"
+
+
+class EndedSession(NamedTuple):
+    """A session that was ended, and whether it was revoked: a token of it may still be alive."""
+
+    session_id: UUID
+    is_revoked: bool
+
+
 # One that is being changed right now is passed over: it is in use, or another sign-in ends it.
 _END_BEYOND = f"""
 WITH due AS (
@@ -105,11 +115,11 @@ WITH due AS (
 ), ended AS (
     UPDATE sessions AS s SET ended_at = $2, end_reason = '{EndReason.TOO_MANY}'
       FROM due WHERE s.id = due.id
-    RETURNING s.id, s.rotated_at
-), meets_tokens AS (
-    SELECT id, {LAST_GENERATION} AS generation FROM ended WHERE rotated_at > $7
-), {revoking("meets_tokens", "'session'", "$2::timestamptz", "$8")}
-SELECT id FROM ended, (SELECT count(*) FROM told) AS everybody
+    RETURNING s.id, s.rotated_at > $7 AS meets_tokens
+), revoked AS (
+    SELECT id, {LAST_GENERATION} AS generation FROM ended WHERE meets_tokens
+), {revoking("revoked", "'session'", "$2::timestamptz", "$8")}
+SELECT id, meets_tokens FROM ended, (SELECT count(*) FROM told) AS everybody
 """  # noqa: S608 - constants
 
 
@@ -124,8 +134,8 @@ async def end_beyond(
     at_most: int,
     issued_after: datetime,
     expires_at: datetime,
-) -> list[UUID]:
-    """End those live sessions of a user beyond the `most` that were active last; return their ids.
+) -> list[EndedSession]:
+    """End those live sessions of a user beyond the `most` that were active last.
 
     Never the `newest`, and at most so many at once. Those whose tokens may still be alive, which
     were issued after a moment, are revoked until another.
@@ -141,4 +151,4 @@ async def end_beyond(
         issued_after,
         expires_at,
     )
-    return [row["id"] for row in rows]
+    return [EndedSession(row["id"], row["meets_tokens"]) for row in rows]

@@ -42,24 +42,13 @@ class Ending(NamedTuple):
     origin: Origin | None = None
 
 
-class Ended(NamedTuple):
-    """How many sessions were ended, and what was revoked with them, for `Sessions.apply`."""
-
-    amount: int
-    revoked: list[tuple[UUID, int]]
-
-
 class Tokens(NamedTuple):
-    """A session's tokens, as a login or a refresh gives them.
-
-    `made_room`: what a sign-in ended, for the login log, where there were too many sessions.
-    """
+    """A session's tokens, as a login or a refresh gives them."""
 
     access_token: str
     refresh_token: str
     expires_in: int
     session_id: UUID
-    made_room: Ending | None = None
 
 
 class TokensOut(BaseModel):

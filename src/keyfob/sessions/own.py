@@ -54,18 +54,15 @@ class OwnSessions:
         """
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            ended = await self.sessions.end_all(
+            await self.sessions.end_all(
                 tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
             )
-        self.sessions.apply(ended.revoked)
 
     async def _end(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
         reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            ended = await self.sessions.end_one(tx, caller.user_id, session_id, reason, origin)
-        self.sessions.apply(ended)
-        return bool(ended)
+            return await self.sessions.end_one(tx, caller.user_id, session_id, reason, origin)
 
     async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
         token = self.sessions.codec.read(refresh_token)

@@ -15,11 +15,11 @@ from keyfob.core.telemetry import REFRESHES, REUSES, SESSIONS_ENDED
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
-from keyfob.sessions import ending_queries, queries, revocation_queries
+from keyfob.sessions import ending_queries, queries
 from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Ending, EndReason, Tokens
-from keyfob.sessions.refresh_tokens import LAST_GENERATION, RefreshToken
+from keyfob.sessions.refresh_tokens import RefreshToken
 from keyfob.sessions.service import Sessions
 from keyfob.tokens.models import AccessClaims
 
@@ -103,7 +103,6 @@ class Refresh:
 
     async def _end_reused(self, token: RefreshToken, row: Record, now: datetime) -> None:
         """End the session and tell its owner; committed before the refusal, so both stay."""
-        revocations = self.sessions.revocations
         user_id = row["user_id"]
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the session, as a block does.
@@ -112,9 +111,7 @@ class Refresh:
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
                 raise self._refusal("reused")  # another request has ended it
-            await revocation_queries.revoke_sessions(
-                tx, [token.session_id], now, revocations.expiry(now)
-            )
+            await self.sessions.revocations.revoke_ended(tx, token.session_id)
             SESSIONS_ENDED.labels(EndReason.REUSE).inc()
             await self.sessions.write_down(tx, Ending(user_id, EndReason.REUSE, token.session_id))
             await self.audit.record(
@@ -124,7 +121,6 @@ class Refresh:
                 target_id=user_id,
                 new={"session_id": str(token.session_id)},
             )
-        self.sessions.apply([(token.session_id, LAST_GENERATION)])
         REUSES.inc()
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
 

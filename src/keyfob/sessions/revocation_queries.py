@@ -10,7 +10,6 @@ from asyncpg import Record
 
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
-from keyfob.sessions.refresh_tokens import LAST_GENERATION
 
 Kind: TypeAlias = Literal["session", "subject"]
 
@@ -62,9 +61,9 @@ async def revoke(
     expires_at: datetime,
     kind: Kind = "session",
 ) -> None:
-    """Kill every access token of these sessions, or subjects, up to these generations.
+    """Write that these sessions, or subjects, are revoked up to these generations.
 
-    Written in the transaction that causes it; every worker hears of it at its commit.
+    Every worker hears of it at the commit.
     """
     if not revoked:
         return
@@ -76,13 +75,6 @@ async def revoke(
         expires_at,
         kind,
     )
-
-
-async def revoke_sessions(
-    tx: Tx, session_ids: Sequence[UUID], now: datetime, expires_at: datetime
-) -> None:
-    """Kill every access token of these sessions, of whatever generation."""
-    await revoke(tx, [(session_id, LAST_GENERATION) for session_id in session_ids], now, expires_at)
 
 
 async def list_revocations(db: Executor, now: datetime) -> list[Record]:

@@ -1,13 +1,16 @@
 """The short list of revocations that could still meet a live access token, in every worker."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from keyfob.core.clock import SKEW, Clock
-from keyfob.core.database import Database, Executor
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.telemetry import REVOCATION_LAG, REVOCATIONS_HELD
 from keyfob.sessions import revocation_queries
-from keyfob.sessions.revocation_queries import NOTHING_READ
+from keyfob.sessions.refresh_tokens import LAST_GENERATION
+from keyfob.sessions.revocation_queries import NOTHING_READ, Kind
 
 LONGEST_GRACE = timedelta(seconds=300)
 
@@ -42,6 +45,31 @@ class Revocations:
         A replay within the grace time is issued later than the rotation that the row tells of.
         """
         return now - self._token_ttl - SKEW - LONGEST_GRACE
+
+    async def revoke(
+        self, tx: Tx, revoked: Sequence[tuple[UUID, int]], kind: Kind = "session"
+    ) -> None:
+        """Kill every access token of these sessions, or subjects, up to these generations.
+
+        Written in `tx`. This worker refuses them with its commit, the others as they hear of it.
+        """
+        now = self._clock.now()
+        await revocation_queries.revoke(tx, revoked, now, self.expiry(now), kind)
+        self.refuse_after(tx, revoked)
+
+    async def revoke_ended(self, tx: Tx, session_id: UUID) -> None:
+        """Kill every access token of a session that has ended, of whatever generation."""
+        await self.revoke(tx, [(session_id, LAST_GENERATION)])
+
+    def refuse_after(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
+        """Refuse in this worker, once `tx` is committed, what a statement of it has revoked."""
+        if revoked:
+            tx.after_commit(partial(self._refuse, revoked))
+
+    def _refuse(self, revoked: Sequence[tuple[UUID, int]]) -> None:
+        expires_at = self.expiry(self._clock.now())
+        for of, generation in revoked:
+            self.add(of, generation, expires_at)
 
     def add(self, of: UUID, generation: int, expires_at: datetime) -> bool:
         """Hold a revocation, and tell whether it is new.

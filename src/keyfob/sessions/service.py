@@ -16,11 +16,10 @@ from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
-from keyfob.sessions import ending_queries, queries, revocation_queries
+from keyfob.sessions import ending_queries, queries
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.bound import SessionBound
 from keyfob.sessions.devices import describe_device
-from keyfob.sessions.models import Ended, Ending, EndReason, Tokens
+from keyfob.sessions.models import Ending, EndReason, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -32,10 +31,16 @@ from keyfob.sessions.subjects import Subjects
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
+# Of one sign-in: where there are more, as from before there was a bound, a chore ends the rest.
+_AT_ONCE = 200
+
 
 @dataclass(frozen=True)
 class Sessions:
-    """Opens sessions, lists them, ends them; what ends one also revokes its access tokens."""
+    """Opens sessions, lists them, ends them; what ends one also revokes its access tokens.
+
+    A user has at most so many (`most`) at once.
+    """
 
     db: Database
     tokens: AccessTokens
@@ -43,10 +48,10 @@ class Sessions:
     revocations: Revocations
     activity: Activity
     subjects: Subjects
-    bound: SessionBound
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
+    most: int
     requires_verified: bool = False
     # What writes down each ending of sessions: the login log. One that ends nothing is none.
     on_end: list[Callable[[Tx, Ending], Awaitable[None]]] = field(default_factory=list)
@@ -69,8 +74,7 @@ class Sessions:
         `password_hash` also if the password is another by now: a sign-in with the old one does not
         outlive its change. Joins `tx`: the tokens are good once the caller has committed.
 
-        Beyond the most that a user may have, the least recently active session ends; `made_room`
-        tells the login log, which the caller writes.
+        Beyond the `most` that a user may have, the least recently active sessions end.
         """
         now = self.clock.now()
         ends_at = now + self.max_ttl
@@ -88,27 +92,24 @@ class Sessions:
             requires_verified=self.requires_verified,
             password_hash=password_hash,
             idle_since=now - self.idle_ttl,
-            most=self.bound.most,
+            most=self.most,
         )
         if opened is None:
             return None
-        made_room: Ending | None = None
         if opened["too_many"]:
-            _, made_room = await self.bound.make_room(tx, user_id, refresh.session_id)
+            await self.make_room(tx, user_id, refresh.session_id)
         self.activity.touch(user_id, refresh.session_id)
         role = Role(opened["role"])
         claims = AccessClaims(
             user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at, opened["sub_gen"]
         )
-        return self.tokens_of(refresh, claims)._replace(made_room=made_room)
+        return self.tokens_of(refresh, claims)
 
-    async def renew(
-        self, tx: Tx, caller: Caller, amr: Sequence[str]
-    ) -> tuple[Tokens, list[tuple[UUID, int]]]:
+    async def renew(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> Tokens:
         """Give the caller's session new tokens, after a new proof of who it is.
 
         Every older token of it is dead, at once and for good. Joins `tx`: the tokens are good once
-        the caller has committed; hand the second result to `apply` then.
+        the caller has committed.
 
         Raises:
             Unauthenticated: the session has ended meanwhile.
@@ -126,8 +127,7 @@ class Sessions:
         if renewed is None:
             raise Unauthenticated
         generation = renewed["generation"]
-        revoked = [(caller.session_id, generation - 1)]
-        await revocation_queries.revoke(tx, revoked, now, self.revocations.expiry(now))
+        await self.revocations.revoke(tx, [(caller.session_id, generation - 1)])
         claims = AccessClaims(
             caller.user_id,
             caller.session_id,
@@ -139,7 +139,7 @@ class Sessions:
             renewed["sub_gen"],
         )
         refresh = RefreshToken(caller.session_id, generation, salt)
-        return self.tokens_of(refresh, claims), revoked
+        return self.tokens_of(refresh, claims)
 
     def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
         """Write a session's pair of tokens."""
@@ -157,20 +157,14 @@ class Sessions:
 
     async def end_one(
         self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, origin: Origin
-    ) -> list[tuple[UUID, int]]:
-        """End one live session of a user who wishes so in `tx`, and write it down.
-
-        Hand the result to `apply` after the commit; it is empty where there is no such session.
-        """
-        now = self.clock.now()
-        if not await ending_queries.end_session(tx, session_id, user_id, now, reason):
-            return []
-        await revocation_queries.revoke_sessions(
-            tx, [session_id], now, self.revocations.expiry(now)
-        )
+    ) -> bool:
+        """End one live session of a user who wishes so; False if there is none."""
+        if not await ending_queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
+            return False
+        await self.revocations.revoke_ended(tx, session_id)
         SESSIONS_ENDED.labels(reason).inc()
         await self.write_down(tx, Ending(user_id, reason, session_id, origin))
-        return [(session_id, LAST_GENERATION)]
+        return True
 
     async def end_all(
         self,
@@ -180,12 +174,11 @@ class Sessions:
         *,
         but: UUID | None = None,
         origin: Origin | None = None,
-    ) -> Ended:
-        """End all of a user's sessions in `tx`, or all but one, and write it down.
+    ) -> int:
+        """End all of a user's sessions in `tx`, or all but one, write it down and return how many.
 
         The one that is left needs a refresh, or `renew`: older tokens are dead, whosever session
-        they are of. Give `origin` where the owner does it. Hand what is revoked to `apply` after
-        the commit.
+        they are of. Give `origin` where the owner does it.
         """
         now = self.clock.now()
         sub_gen = await self.subjects.begin_generation(tx, user_id)
@@ -199,13 +192,36 @@ class Sessions:
         if amount:
             SESSIONS_ENDED.labels(reason).inc(amount)
             await self.write_down(tx, Ending(user_id, reason, origin=origin))
-        return Ended(amount, await self.subjects.revoke_before(tx, user_id, sub_gen))
+        await self.subjects.revoke_before(tx, user_id, sub_gen)
+        return amount
 
-    def apply(self, revoked: Sequence[tuple[UUID, int]]) -> None:
-        """Refuse in this worker at once what was just committed; the others hear the feed."""
-        expires_at = self.revocations.expiry(self.clock.now())
-        for of, generation in revoked:
-            self.revocations.add(of, generation, expires_at)
+    async def make_room(
+        self, tx: Tx, user_id: UUID, newest: UUID | None = None, *, at_most: int = _AT_ONCE
+    ) -> int:
+        """End what is beyond the `most`, but never the `newest`, write it down, return how many.
+
+        The least recently active end, in one statement. Sign-ins at the same moment end different
+        ones; what they leave beyond, as many at most as there were at once, the next sign-in ends.
+        """
+        now = self.clock.now()
+        ended = await ending_queries.end_beyond(
+            tx,
+            user_id,
+            now=now,
+            idle_since=now - self.idle_ttl,
+            newest=newest,
+            most=self.most,
+            at_most=at_most,
+            issued_after=self.revocations.issued_after(now),
+            expires_at=self.revocations.expiry(now),
+        )
+        if ended:
+            revoked = [(one.session_id, LAST_GENERATION) for one in ended if one.is_revoked]
+            self.revocations.refuse_after(tx, revoked)
+            SESSIONS_ENDED.labels(EndReason.TOO_MANY).inc(len(ended))
+            named = ended[0].session_id if len(ended) == 1 else None
+            await self.write_down(tx, Ending(user_id, EndReason.TOO_MANY, named))
+        return len(ended)
 
     async def write_down(self, tx: Tx, ending: Ending) -> None:
         """Write that sessions were ended, in the `tx` that ends them."""

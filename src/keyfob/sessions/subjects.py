@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
-from keyfob.sessions import revocation_queries
 from keyfob.sessions.revocations import Revocations
 from keyfob.users.service import Users
 
@@ -20,17 +18,11 @@ class Subjects:
 
     users: Users
     revocations: Revocations
-    clock: Clock
 
     async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
         """Hold the account, so that nobody signs in meanwhile, and return its next generation."""
         return await self.users.begin_generation(tx, user_id)
 
-    async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> list[tuple[UUID, int]]:
-        """Kill every token from before a generation; hand the result to `Sessions.apply`."""
-        now = self.clock.now()
-        revoked = [(user_id, sub_gen - 1)]
-        await revocation_queries.revoke(
-            tx, revoked, now, self.revocations.expiry(now), kind="subject"
-        )
-        return revoked
+    async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> None:
+        """Kill every token from before a generation."""
+        await self.revocations.revoke(tx, [(user_id, sub_gen - 1)], kind="subject")

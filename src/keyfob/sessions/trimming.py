@@ -5,7 +5,6 @@ from uuid import UUID
 
 from keyfob.core.database import Database
 from keyfob.sessions import upkeep_queries
-from keyfob.sessions.bound import SessionBound
 from keyfob.sessions.service import Sessions
 from keyfob.users.own import OwnAccounts
 
@@ -20,14 +19,13 @@ class SessionTrimming:
     db: Database
     sessions: Sessions
     accounts: OwnAccounts
-    bound: SessionBound
 
     async def run(self) -> None:
         """Look at every user who is signed in; several workers may do so at once."""
         last: UUID | None = None
         while True:
             crowded, last = await upkeep_queries.list_crowded(
-                self.db, last, self.bound.most, _USERS_AT_ONCE
+                self.db, last, self.sessions.most, _USERS_AT_ONCE
             )
             for user_id in crowded:
                 while await self._end_some(user_id) == _SESSIONS_AT_ONCE:
@@ -38,7 +36,4 @@ class SessionTrimming:
     async def _end_some(self, user_id: UUID) -> int:
         async with self.db.begin() as tx:
             await self.accounts.hold(tx, user_id)
-            amount, ending = await self.bound.make_room(tx, user_id, at_most=_SESSIONS_AT_ONCE)
-            if ending is not None:
-                await self.sessions.write_down(tx, ending)
-        return amount
+            return await self.sessions.make_room(tx, user_id, at_most=_SESSIONS_AT_ONCE)

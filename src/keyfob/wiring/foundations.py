@@ -20,7 +20,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
-from keyfob.sessions.bound import SessionBound
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
@@ -114,8 +113,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
     users, accounts = Users(db, clock, requires_verified, settings.local_email), OwnAccounts(clock)
     standing = Standing(users, accounts, clock)
-    subjects = Subjects(users, revocations, clock)
-    bound = SessionBound(revocations, clock, idle_ttl, settings.max_sessions)
+    subjects = Subjects(users, revocations)
     sessions = Sessions(
         db,
         tokens,
@@ -123,10 +121,10 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         revocations,
         activity,
         subjects,
-        bound,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
+        settings.max_sessions,
         requires_verified,
     )
     grace = timedelta(seconds=settings.refresh_grace)
@@ -161,7 +159,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         sessions=sessions,
         claims=SessionClaims(subjects, revocations, clock),
         own_sessions=OwnSessions(db, sessions, standing),
-        trimming=SessionTrimming(db, sessions, accounts, bound),
+        trimming=SessionTrimming(db, sessions, accounts),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(
             tokens,

@@ -63,7 +63,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     spares = SpareLinks(db, credentials, links)
     cap = base.mail_cap("mail-verify")
     proving = VerificationLinks(db, credentials, links, outbox, mail, cap, spares)
-    verification = EmailVerification(db, credentials, links, proofs, sessions, standing, audit)
+    verification = EmailVerification(db, credentials, links, proofs, standing, audit)
     cap = base.mail_cap("mail-register")
     sign_ups = SignUps(db, users, credentials, passwords, proving, outbox, mail, cap, spares, audit)
     recovery = Recovery(
@@ -135,7 +135,6 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             step_up,
             profiles,
             erasure,
-            sessions,
             mail,
             audit,
             clock,
