@@ -40,6 +40,7 @@ from keyfob.mfa.ceremony_verification import (
     verify_assertion,
     verify_registration,
 )
+from keyfob.mfa.models import StoredPasskey
 from keyfob.mfa.relying_party import RelyingParty
 
 ORIGIN = "https://login.example.com"
@@ -65,9 +66,9 @@ def register(made: Json, challenge: bytes = CHALLENGE) -> NewPasskey:
 
 
 def check(passkey: Passkey, answer: Json, **differs: bool) -> Assertion:
-    kept = {"user_id": OWNER, "public_key": cbor2.dumps(cose_of(passkey.key))}
+    kept = StoredPasskey(OWNER, OWNER, cbor2.dumps(cose_of(passkey.key)), 0)
     how = {"names_user": True, "verifies_user": True, **differs}
-    return verify_assertion(PARTY, answer, CHALLENGE, kept, **how)  # type: ignore[arg-type] # a row
+    return verify_assertion(PARTY, answer, CHALLENGE, kept, **how)
 
 
 def made_by(mistake: Mistake = HONEST, **differs: Any) -> Json:

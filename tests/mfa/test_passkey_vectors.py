@@ -15,6 +15,7 @@ from keyfob.mfa.ceremony_verification import (
     verify_assertion,
     verify_registration,
 )
+from keyfob.mfa.models import StoredPasskey
 from keyfob.mfa.relying_party import RelyingParty
 
 PARTY = RelyingParty(RP_ID, (ORIGIN,))
@@ -34,12 +35,11 @@ def credential_of(vector: Vector, response: Json) -> Json:
 
 
 def sign_in(vector: Vector, *, verifies_user: bool = False) -> Assertion:
-    kept = {"user_id": OWNER, "public_key": vector.public_key}
     return verify_assertion(
         PARTY,
         credential_of(vector, {**vector.got, "userHandle": encode(OWNER.bytes)}),
         vector.get_challenge,
-        kept,  # type: ignore[arg-type] # as a row of the database
+        StoredPasskey(OWNER, OWNER, vector.public_key, 0),
         names_user=True,
         verifies_user=verifies_user,
     )
@@ -112,7 +112,7 @@ def test_one_bit_more_or_less_is_refused(name: str, part: str) -> None:
                 PARTY,
                 credential_of(vector, response),
                 vector.get_challenge,
-                {"user_id": OWNER, "public_key": vector.public_key},  # type: ignore[arg-type] # as above
+                StoredPasskey(OWNER, OWNER, vector.public_key, 0),
                 names_user=True,
                 verifies_user=False,
             )

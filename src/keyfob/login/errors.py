@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from asyncpg import Record
-
 from keyfob.core.problems import Problem
+from keyfob.mfa.models import Factor
 
 
 class InvalidCredentials(Problem):
@@ -51,11 +50,9 @@ class MfaRequired(Problem):
     title = "Show a second factor to sign in"
 
     def __init__(
-        self, mfa_token: str | None = None, expires_in: int = 0, factors: Sequence[Record] = ()
+        self, mfa_token: str | None = None, expires_in: int = 0, factors: Sequence[Factor] = ()
     ) -> None:
-        shown = [
-            {"id": str(one["id"]), "type": one["type"], "name": one["name"]} for one in factors
-        ]
+        shown = [{"id": str(one.id), "type": one.type, "name": one.name} for one in factors]
         super().__init__(
             headers={"WWW-Authenticate": "Bearer"},
             extra={"mfa_token": mfa_token, "expires_in": expires_in, "factors": shown},

@@ -10,6 +10,7 @@ from typing import Any
 from asyncpg import Record
 
 from keyfob.core.encoding import to_base64url
+from keyfob.mfa.models import RegisteredPasskey
 from keyfob.mfa.relying_party import RelyingParty
 
 CHALLENGE_SECONDS = 300
@@ -20,7 +21,7 @@ _KIND = "public-key"
 
 
 def creation_options(
-    party: RelyingParty, user: Record, challenge: bytes, registered: Sequence[Record]
+    party: RelyingParty, user: Record, challenge: bytes, registered: Sequence[RegisteredPasskey]
 ) -> dict[str, Any]:
     """Return `PublicKeyCredentialCreationOptionsJSON`.
 
@@ -32,7 +33,7 @@ def creation_options(
         party: for whom.
         user: `id`, `email` and `name` of the account.
         challenge: fresh random bytes.
-        registered: `credential_id` and `transports` of the passkeys that the user has.
+        registered: the passkeys that the user has.
     """
     return {
         "rp": {"id": party.id, "name": party.id},  # the safe default of section 5.4.1
@@ -55,7 +56,11 @@ def creation_options(
 
 
 def request_options(
-    party: RelyingParty, challenge: bytes, allowed: Sequence[Record], *, must_verify_user: bool
+    party: RelyingParty,
+    challenge: bytes,
+    allowed: Sequence[RegisteredPasskey],
+    *,
+    must_verify_user: bool,
 ) -> dict[str, Any]:
     """Return `PublicKeyCredentialRequestOptionsJSON`; with nothing allowed, any found by itself."""
     return {
@@ -67,13 +72,13 @@ def request_options(
     }
 
 
-def _descriptors(passkeys: Sequence[Record]) -> list[dict[str, Any]]:
+def _descriptors(passkeys: Sequence[RegisteredPasskey]) -> list[dict[str, Any]]:
     """Name passkeys, with the ways to reach each as the browser told them (section 5.8.3)."""
     return [
         {
-            "id": _text(passkey["credential_id"]),
+            "id": _text(passkey.credential_id),
             "type": _KIND,
-            **({"transports": passkey["transports"]} if passkey["transports"] else {}),
+            **({"transports": passkey.transports} if passkey.transports else {}),
         }
         for passkey in passkeys
     ]

@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from asyncpg import Record
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.mfa.cbor import ensure_plain
 from keyfob.mfa.ceremony_options import ALGORITHMS, EDDSA, ES256, RS256
 from keyfob.mfa.credentials import AssertionIn, NewCredentialIn
+from keyfob.mfa.models import StoredPasskey
 from keyfob.mfa.relying_party import RelyingParty
 
 _LONGEST_ID = 1023  # bytes (section 7.1, step 25)
@@ -102,7 +102,7 @@ def verify_assertion(
     party: RelyingParty,
     credential: dict[str, Any],
     challenge: bytes,
-    passkey: Record,
+    passkey: StoredPasskey,
     *,
     names_user: bool,
     verifies_user: bool,
@@ -115,7 +115,7 @@ def verify_assertion(
         party: for whom.
         credential: `AuthenticationResponseJSON`.
         challenge: what was to be signed.
-        passkey: `user_id` and `public_key` of the credential's id.
+        passkey: the one of the credential's id.
         names_user: whether it has to tell whose it is, and not only to tell nobody else's.
         verifies_user: whether it has to have verified that it is the user (PIN, finger, face).
 
@@ -128,7 +128,7 @@ def verify_assertion(
         told = AssertionIn.model_validate(credential)
         _ensure_own_page(told.response.client_data_json)
         handle = told.response.user_handle or ""
-        if from_base64url(handle) not in {passkey["user_id"].bytes, None if names_user else b""}:
+        if from_base64url(handle) not in {passkey.user_id.bytes, None if names_user else b""}:
             raise Refused("the user handle is not the owner's")  # noqa: TRY301 - told as the others
         _ensure_plain_data(from_base64url(told.response.authenticator_data))
         verified = verify_authentication_response(
@@ -136,7 +136,7 @@ def verify_assertion(
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=party.expected,
-            credential_public_key=passkey["public_key"],
+            credential_public_key=passkey.public_key,
             credential_current_sign_count=0,
             require_user_verification=verifies_user,
         )

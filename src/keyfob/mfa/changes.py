@@ -16,7 +16,7 @@ from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import code_queries, queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
-from keyfob.mfa.models import FactorType
+from keyfob.mfa.models import Factor
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.devices import origin_in_words
@@ -76,7 +76,7 @@ class FactorChanges:
         self,
         tx: Tx,
         caller: Caller,
-        factor: Record,
+        factor: Factor,
         proof: Sequence[str],
         origin: Origin,
         *,
@@ -89,7 +89,7 @@ class FactorChanges:
         Args:
             tx: the transaction that confirmed it, begun by `make_room`.
             caller: who added it.
-            factor: its id, type and name.
+            factor: what was confirmed.
             proof: the `amr` that it stands for.
             origin: where the request came from.
             is_first: as `make_room` told.
@@ -97,13 +97,13 @@ class FactorChanges:
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
         await self.claims.strengthen(tx, caller, amr)
-        told = {"factor": factor["name"], **origin_in_words(origin)}
+        told = {"factor": factor.name, **origin_in_words(origin)}
         await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
-        new = {"id": str(factor["id"]), "type": factor["type"]}
+        new = {"id": str(factor.id), "type": factor.type}
         await self._record(tx, "factor.added", caller, origin, new=new)
         return codes
 
-    async def rename(self, caller: Caller, factor_id: UUID, name: str, origin: Origin) -> Record:
+    async def rename(self, caller: Caller, factor_id: UUID, name: str, origin: Origin) -> Factor:
         """Give one of the caller's factors another name, and return the factor.
 
         Raises:
@@ -114,7 +114,7 @@ class FactorChanges:
             renamed = await queries.rename_factor(tx, factor_id, caller.user_id, name)
             if renamed is None:
                 raise FactorNotFound
-            new = {"id": str(factor_id), "type": renamed["type"]}
+            new = {"id": str(factor_id), "type": renamed.type}
             await self._record(tx, "factor.renamed", caller, origin, new=new)
         return renamed
 
@@ -142,9 +142,9 @@ class FactorChanges:
             await self.claims.forget_factor(
                 tx, caller.user_id, but=None if is_last else caller.session_id
             )
-            told = {"factor": removed["name"], **origin_in_words(origin)}
+            told = {"factor": removed.name, **origin_in_words(origin)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
-            old = {"id": str(factor_id), "type": FactorType(removed["type"])}
+            old = {"id": str(factor_id), "type": removed.type}
             await self._record(tx, "factor.removed", caller, origin, old=old)
 
     async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:

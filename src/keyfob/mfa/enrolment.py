@@ -67,16 +67,17 @@ class TotpEnrolment:
             raise FactorNotFound
         # Counted apart from those at the sign-in, so that nobody is kept out by a clumsy start.
         attempt = await self.throttle.reserve("enrolment", str(caller.user_id))
-        secret = self.factors.open(begun["secret"], factor_id)
+        secret = self.factors.open(begun.secret, factor_id)
         step = totp.find_step(secret, code, int(now.timestamp())) if secret else None
         if step is None:
             raise InvalidFactor
         async with self.db.begin() as tx:
             room = await self.changes.make_room(tx, caller)
-            if not await queries.confirm_totp(tx, factor_id, step, now):
+            factor = await queries.confirm_totp(tx, factor_id, step, now)
+            if factor is None:
                 raise FactorNotFound
             codes = await self.changes.admit(
-                tx, caller, begun, AMR_CODE, origin, is_first=room.is_first
+                tx, caller, factor, AMR_CODE, origin, is_first=room.is_first
             )
         await self.throttle.forgive(attempt)
         return codes

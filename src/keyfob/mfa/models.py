@@ -3,10 +3,9 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from keyfob.core.text import NoControlCharacters, read_code
@@ -17,6 +16,39 @@ class FactorType(StrEnum):
 
     TOTP = "totp"
     PASSKEY = "passkey"
+
+
+class Factor(NamedTuple):
+    """A confirmed factor of a user; `last_used_at` None: never since it was added."""
+
+    id: UUID
+    type: FactorType
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class TotpSecret(NamedTuple):
+    """The secret of an authenticator, sealed for its row."""
+
+    id: UUID
+    secret: bytes
+
+
+class RegisteredPasskey(NamedTuple):
+    """By what a browser finds a passkey."""
+
+    credential_id: bytes
+    transports: list[str]
+
+
+class StoredPasskey(NamedTuple):
+    """What a passkey's answer is held against; `sign_count` is the highest that it told."""
+
+    id: UUID
+    user_id: UUID
+    public_key: bytes
+    sign_count: int
 
 
 # What proved who it was, in the words of RFC 8176, beside what the sign-in began with.
@@ -71,8 +103,8 @@ class FactorOut(BaseModel):
     last_used_at: Annotated[datetime | None, Field(description="null: never since it was added")]
 
     @classmethod
-    def of(cls, record: Record) -> "FactorOut":
-        return cls(**{name: record[name] for name in cls.model_fields})
+    def of(cls, factor: Factor) -> "FactorOut":
+        return cls(**factor._asdict())
 
 
 class FactorsOut(BaseModel):

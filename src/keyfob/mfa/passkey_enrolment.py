@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from asyncpg import Record
 
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
@@ -18,7 +17,7 @@ from keyfob.mfa.ceremony_options import creation_options
 from keyfob.mfa.ceremony_verification import NewPasskey, Refused
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.changes import FactorChanges
-from keyfob.mfa.models import AMR_PASSKEY
+from keyfob.mfa.models import AMR_PASSKEY, Factor
 from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
 from keyfob.mfa.relying_party import RelyingParty
 
@@ -55,7 +54,7 @@ class PasskeyEnrolment:
         name: str,
         credential: dict[str, Any],
         origin: Origin,
-    ) -> tuple[Record, list[str]]:
+    ) -> tuple[Factor, list[str]]:
         """Add what the caller's browser made; return the factor, and codes with the first one.
 
         Raises:

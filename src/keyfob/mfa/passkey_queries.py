@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
+from keyfob.mfa.models import Factor, FactorType, RegisteredPasskey, StoredPasskey
 
 
 async def insert_challenge(
@@ -67,9 +66,9 @@ async def delete_expired_challenges(db: Executor, now: datetime) -> None:
     await db.execute("DELETE FROM webauthn_challenges WHERE expires_at <= $1", now)
 
 
-async def list_passkeys(db: Executor, user_id: UUID) -> list[Record]:
-    """Return credential id and transports of each of a user's passkeys, oldest first."""
-    return await db.fetch(
+async def list_passkeys(db: Executor, user_id: UUID) -> list[RegisteredPasskey]:
+    """Return a user's passkeys, oldest first."""
+    rows = await db.fetch(
         """
         SELECT credential_id, transports FROM factors
          WHERE user_id = $1 AND type = 'passkey'
@@ -77,17 +76,19 @@ async def list_passkeys(db: Executor, user_id: UUID) -> list[Record]:
         """,
         user_id,
     )
+    return [RegisteredPasskey(**row) for row in rows]
 
 
-async def find_passkey(db: Executor, credential_id: bytes) -> Record | None:
+async def find_passkey(db: Executor, credential_id: bytes) -> StoredPasskey | None:
     """Return the passkey of a credential id, whoever's it is."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         """
         SELECT id, user_id, public_key, sign_count FROM factors
          WHERE credential_id = $1 AND type = 'passkey'
         """,
         credential_id,
     )
+    return StoredPasskey(**row) if row else None
 
 
 async def insert_passkey(
@@ -103,15 +104,15 @@ async def insert_passkey(
     backup_eligible: bool,
     backed_up: bool,
     now: datetime,
-) -> Record | None:
+) -> Factor | None:
     """Add a passkey and return it as a factor; None if the credential is registered already."""
-    return await tx.fetchrow(
+    added = await tx.fetchval(
         """
         INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, credential_id,
                              public_key, sign_count, transports, backup_eligible, backed_up)
         VALUES ($1, $2, 'passkey', $3, $10, $10, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (credential_id) DO NOTHING
-        RETURNING id, type, name, created_at, last_used_at
+        RETURNING true
         """,
         factor_id,
         user_id,
@@ -124,6 +125,7 @@ async def insert_passkey(
         backed_up,
         now,
     )
+    return Factor(factor_id, FactorType.PASSKEY, name, now, None) if added else None
 
 
 async def use_passkey(

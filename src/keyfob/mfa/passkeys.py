@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from asyncpg import Record
 from pydantic import ValidationError
 
 from keyfob.audit.service import Audit
@@ -21,6 +20,7 @@ from keyfob.mfa.ceremony_verification import Assertion, Refused
 from keyfob.mfa.challenges import new_challenge
 from keyfob.mfa.credentials import AssertionIn
 from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.models import StoredPasskey
 from keyfob.mfa.relying_party import RelyingParty
 
 log = structlog.get_logger("keyfob.passkeys")
@@ -29,14 +29,13 @@ log = structlog.get_logger("keyfob.passkeys")
 class ShownPasskey(NamedTuple):
     """A passkey that has answered rightly; it counts once its use is noted."""
 
-    passkey: Record
+    passkey: StoredPasskey
     assertion: Assertion
 
     @property
     def user_id(self) -> UUID:
         """Whose it is."""
-        owner: UUID = self.passkey["user_id"]
-        return owner
+        return self.passkey.user_id
 
 
 class _Copied(Exception):
@@ -91,7 +90,7 @@ class Passkeys:
             InvalidFactor: for whatever reason; the log tells.
         """
         passkey = await self._find(credential)
-        if passkey is None or user_id not in {None, passkey["user_id"]}:
+        if passkey is None or user_id not in {None, passkey.user_id}:
             raise _invalid("no such passkey", passkey)
         try:
             shown = await asyncio.to_thread(
@@ -138,7 +137,7 @@ class Passkeys:
         passkey, assertion = shown
         if await passkey_queries.use_passkey(
             tx,
-            passkey["id"],
+            passkey.id,
             sign_count=assertion.sign_count,
             backup_eligible=assertion.backup_eligible,
             backed_up=assertion.backed_up,
@@ -146,7 +145,7 @@ class Passkeys:
         ):
             _tell_of_fall(passkey, assertion)
             return
-        known = await passkey_queries.find_sign_count(tx, passkey["id"])
+        known = await passkey_queries.find_sign_count(tx, passkey.id)
         if known is None:
             raise _invalid("removed meanwhile", passkey)
         raise _Copied(shown, known)
@@ -154,9 +153,9 @@ class Passkeys:
     async def find_owner(self, credential: dict[str, Any]) -> UUID | None:
         """Return whose passkey a credential claims to be, for the log; it proves nothing."""
         passkey = await self._find(credential)
-        return passkey["user_id"] if passkey else None
+        return passkey.user_id if passkey else None
 
-    async def _find(self, credential: dict[str, Any]) -> Record | None:
+    async def _find(self, credential: dict[str, Any]) -> StoredPasskey | None:
         try:
             credential_id = from_base64url(AssertionIn.model_validate(credential).raw_id)
         except (ValidationError, ValueError):
@@ -165,24 +164,24 @@ class Passkeys:
 
     async def _record_copy(self, copied: _Copied) -> None:
         passkey, assertion = copied.shown
-        log.warning("passkey_cloned", factor_id=str(passkey["id"]), user_id=str(passkey["user_id"]))
+        log.warning("passkey_cloned", factor_id=str(passkey.id), user_id=str(passkey.user_id))
         async with self.db.begin() as tx:
             await self.audit.record(
                 tx,
                 action="passkey.cloned_counter",
                 actor_id=None,  # who holds the copy may be anybody
-                target_id=passkey["user_id"],
-                old={"id": str(passkey["id"]), "sign_count": copied.known_count},
+                target_id=passkey.user_id,
+                old={"id": str(passkey.id), "sign_count": copied.known_count},
                 new={"sign_count": assertion.sign_count},
             )
 
 
-def _tell_of_fall(passkey: Record, assertion: Assertion) -> None:
-    known, told = passkey["sign_count"], assertion.sign_count
+def _tell_of_fall(passkey: StoredPasskey, assertion: Assertion) -> None:
+    known, told = passkey.sign_count, assertion.sign_count
     if known and told <= known:
-        log.info("passkey_count_fell", factor_id=str(passkey["id"]), known=known, told=told)
+        log.info("passkey_count_fell", factor_id=str(passkey.id), known=known, told=told)
 
 
-def _invalid(why: str, passkey: Record | None) -> InvalidFactor:
-    log.info("passkey_refused", why=why, factor_id=str(passkey["id"]) if passkey else None)
+def _invalid(why: str, passkey: StoredPasskey | None) -> InvalidFactor:
+    log.info("passkey_refused", why=why, factor_id=str(passkey.id) if passkey else None)
     return InvalidFactor()

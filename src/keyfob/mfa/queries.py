@@ -7,18 +7,22 @@ from asyncpg import Record
 
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
+from keyfob.mfa.models import Factor, FactorType, TotpSecret
+
+_FACTOR = "id, type, name, created_at, last_used_at"
 
 
-async def list_factors(db: Executor, user_id: UUID) -> list[Record]:
+async def list_factors(db: Executor, user_id: UUID) -> list[Factor]:
     """Return a user's confirmed factors, oldest first."""
-    return await db.fetch(
-        """
-        SELECT id, type, name, created_at, last_used_at FROM factors
+    rows = await db.fetch(
+        f"""
+        SELECT {_FACTOR} FROM factors
          WHERE user_id = $1 AND confirmed_at IS NOT NULL
          ORDER BY created_at, id
-        """,
+        """,  # noqa: S608 - a constant of this file
         user_id,
     )
+    return [_factor(row) for row in rows]
 
 
 async def has_factor(db: Executor, user_id: UUID) -> bool:
@@ -76,11 +80,11 @@ async def begin_totp(
 
 async def find_begun_totp(
     db: Executor, factor_id: UUID, caller: Caller, since: datetime
-) -> Record | None:
+) -> TotpSecret | None:
     """Return an authenticator that this session began after a moment and has not confirmed."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         """
-        SELECT id, type, name, secret FROM factors
+        SELECT id, secret FROM factors
          WHERE id = $1 AND user_id = $2 AND begun_in = $3 AND confirmed_at IS NULL
            AND created_at > $4
         """,
@@ -89,26 +93,27 @@ async def find_begun_totp(
         caller.session_id,
         since,
     )
+    return TotpSecret(**row) if row else None
 
 
-async def confirm_totp(tx: Tx, factor_id: UUID, step: int, now: datetime) -> bool:
-    """Make a begun authenticator a factor, its first code spent; False if it is gone or one."""
-    confirmed = await tx.fetchval(
-        """
+async def confirm_totp(tx: Tx, factor_id: UUID, step: int, now: datetime) -> Factor | None:
+    """Make a begun authenticator a factor, its first code spent; None if it is gone or one."""
+    row = await tx.fetchrow(
+        f"""
         UPDATE factors SET confirmed_at = $3, last_step = $2, begun_in = NULL
          WHERE id = $1 AND confirmed_at IS NULL
-        RETURNING true
-        """,
+        RETURNING {_FACTOR}
+        """,  # noqa: S608 - a constant of this file
         factor_id,
         step,
         now,
     )
-    return bool(confirmed)
+    return _factor(row) if row else None
 
 
-async def list_totp_secrets(db: Executor, user_id: UUID) -> list[Record]:
-    """Return id and sealed secret of each of a user's authenticators."""
-    return await db.fetch(
+async def list_totp_secrets(db: Executor, user_id: UUID) -> list[TotpSecret]:
+    """Return the secret of each of a user's authenticators."""
+    rows = await db.fetch(
         """
         SELECT id, secret FROM factors
          WHERE user_id = $1 AND type = 'totp' AND confirmed_at IS NOT NULL
@@ -116,31 +121,31 @@ async def list_totp_secrets(db: Executor, user_id: UUID) -> list[Record]:
         """,
         user_id,
     )
+    return [TotpSecret(**row) for row in rows]
 
 
-async def spend_step(
-    tx: Tx, factor_id: UUID, step: int, secret: bytes, now: datetime
-) -> Record | None:
-    """Spend an authenticator's time step; None if it or a later one was used before.
+async def spend_step(tx: Tx, factor_id: UUID, step: int, secret: bytes, now: datetime) -> bool:
+    """Spend an authenticator's time step; False if it or a later one was used before.
 
     One UPDATE (RFC 6238 section 5.2): of two requests racing with one code, only one can win.
     """
-    return await tx.fetchrow(
+    spent = await tx.fetchval(
         """
         UPDATE factors SET last_step = $2, last_used_at = $4, secret = $3
          WHERE id = $1 AND last_step < $2
-        RETURNING id, type, name
+        RETURNING true
         """,
         factor_id,
         step,
         secret,
         now,
     )
+    return bool(spent)
 
 
-async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[Record]:
-    """Return id and sealed secret of authenticators in the order of ids, held until the commit."""
-    return await tx.fetch(
+async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[TotpSecret]:
+    """Return secrets of authenticators in the order of ids, held until the commit."""
+    rows = await tx.fetch(
         """
         SELECT id, secret FROM factors WHERE secret IS NOT NULL AND id > $1
          ORDER BY id LIMIT $2 FOR NO KEY UPDATE
@@ -148,6 +153,7 @@ async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[Record]:
         after,
         limit,
     )
+    return [TotpSecret(**row) for row in rows]
 
 
 async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
@@ -167,30 +173,32 @@ async def update_secret(tx: Tx, factor_id: UUID, secret: bytes) -> None:
     await tx.execute("UPDATE factors SET secret = $2 WHERE id = $1", factor_id, secret)
 
 
-async def rename_factor(tx: Tx, factor_id: UUID, user_id: UUID, name: str) -> Record | None:
+async def rename_factor(tx: Tx, factor_id: UUID, user_id: UUID, name: str) -> Factor | None:
     """Give a user's factor another name, and return it."""
-    return await tx.fetchrow(
-        """
+    row = await tx.fetchrow(
+        f"""
         UPDATE factors SET name = $3
          WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL
-        RETURNING id, type, name, created_at, last_used_at
-        """,
+        RETURNING {_FACTOR}
+        """,  # noqa: S608 - a constant of this file
         factor_id,
         user_id,
         name,
     )
+    return _factor(row) if row else None
 
 
-async def delete_factor(tx: Tx, factor_id: UUID, user_id: UUID) -> Record | None:
+async def delete_factor(tx: Tx, factor_id: UUID, user_id: UUID) -> Factor | None:
     """Remove a user's factor, and return what it was."""
-    return await tx.fetchrow(
-        """
+    row = await tx.fetchrow(
+        f"""
         DELETE FROM factors WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL
-        RETURNING type, name
-        """,
+        RETURNING {_FACTOR}
+        """,  # noqa: S608 - a constant of this file
         factor_id,
         user_id,
     )
+    return _factor(row) if row else None
 
 
 async def delete_factors(tx: Tx, user_id: UUID) -> int:
@@ -212,3 +220,7 @@ async def delete_factors(tx: Tx, user_id: UUID) -> int:
 async def delete_unconfirmed(db: Executor, before: datetime) -> None:
     """Drop what was begun before a moment and never confirmed."""
     await db.execute("DELETE FROM factors WHERE confirmed_at IS NULL AND created_at <= $1", before)
+
+
+def _factor(row: Record) -> Factor:
+    return Factor(**{**row, "type": FactorType(row["type"])})

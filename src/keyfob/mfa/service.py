@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -14,6 +13,7 @@ from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import code_queries, queries, recovery_codes, totp
+from keyfob.mfa.models import Factor, TotpSecret
 from keyfob.sessions.devices import origin_in_words
 
 log = structlog.get_logger("keyfob.mfa")
@@ -31,8 +31,8 @@ class Factors:
     clock: Clock
     mail: Mail
 
-    async def list(self, db: Executor, user_id: UUID) -> list[Record]:
-        """Return a user's factors (id, type, name, created_at, last_used_at), oldest first."""
+    async def list(self, db: Executor, user_id: UUID) -> list[Factor]:
+        """Return a user's factors, oldest first."""
         return await queries.list_factors(db, user_id)
 
     async def has_any(self, db: Executor, user_id: UUID) -> bool:
@@ -50,20 +50,20 @@ class Factors:
         """
         await queries.hold_user(tx, user_id)
 
-    async def check_code(self, tx: Tx, user_id: UUID, code: str) -> Record | None:
-        """Spend a code of one of a user's authenticators; return the factor (id, type, name).
+    async def check_code(self, tx: Tx, user_id: UUID, code: str) -> bool:
+        """Spend a code of one of a user's authenticators.
 
-        None if it is no code of now, or one that was used: a code works once (RFC 6238 section
+        False if it is no code of now, or one that was used: a code works once (RFC 6238 section
         5.2), and so do those before it.
         """
         now = self.clock.now()
-        spent = None
-        for factor in await queries.list_totp_secrets(tx, user_id):
-            secret = self.open(factor["secret"], factor["id"])
+        spent = False
+        for found in await queries.list_totp_secrets(tx, user_id):
+            secret = self.open(found.secret, found.id)
             step = secret and totp.find_step(secret, code, int(now.timestamp()))
-            if secret and step and spent is None:
-                sealed = self._sealed_by_first(factor, secret)
-                spent = await queries.spend_step(tx, factor["id"], step, sealed, now)
+            if secret and step and not spent:
+                sealed = self._sealed_by_first(found, secret)
+                spent = await queries.spend_step(tx, found.id, step, sealed, now)
         return spent
 
     async def spend_recovery_code(
@@ -105,21 +105,20 @@ class Factors:
         while True:
             async with self.db.begin() as tx:
                 batch = await queries.lock_totp_secrets(tx, last, _BATCH)
-                for factor in batch:
-                    if not self.box.is_current(factor["secret"]):
-                        secret = self.box.open(factor["secret"], factor["id"].bytes)
-                        sealed = self.seal(secret, factor["id"])
-                        await queries.update_secret(tx, factor["id"], sealed)
+                for factor_id, sealed in batch:
+                    if not self.box.is_current(sealed):
+                        secret = self.box.open(sealed, factor_id.bytes)
+                        await queries.update_secret(tx, factor_id, self.seal(secret, factor_id))
                         renewed += 1
             if len(batch) < _BATCH:
                 return renewed
-            last = batch[-1]["id"]
+            last = batch[-1].id
 
     async def count_sealed(self) -> Counter[int | None]:
         """Return how many secrets each secret key sealed, by its place in the list."""
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
         return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
 
-    def _sealed_by_first(self, factor: Record, secret: bytes) -> bytes:
-        sealed: bytes = factor["secret"]
-        return sealed if self.box.is_current(sealed) else self.seal(secret, factor["id"])
+    def _sealed_by_first(self, found: TotpSecret, secret: bytes) -> bytes:
+        current = self.box.is_current(found.secret)
+        return found.secret if current else self.seal(secret, found.id)
