@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -40,6 +40,9 @@ check: .venv/.dev ## Check style, types, architecture, schema, compose files, ch
 	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
+
+measure-code: .venv/.dev ## Print how the code of src is cut; ARGS="--check" fails where a line is missed, "--places" lists
+	$(PY) scripts/measure_code.py $(ARGS)
 
 clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are there; ARGS="go php"
 	$(PY) -m clients $(ARGS)

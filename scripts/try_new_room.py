@@ -1,0 +1,158 @@
+"""Print the central files that a new room has to touch, one a line.
+
+A small room with a service, a route and a setting is built into a temporary copy of the code. It
+counts if the copy then serves the route and keeps its import contracts. What `ROOM` adds is new and
+costs nobody anything; what `CENTRAL` changes is what is counted. Docs and tests are left out. Where
+the way to add a room changes, change it here.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOM = {
+    "src/keyfob/welcome/__init__.py": '"""A trial room."""\n',
+    "src/keyfob/welcome/service.py": '''"""What newcomers are told."""
+
+
+class Welcome:
+    """Knows the words."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+''',
+    "src/keyfob/welcome/routes.py": '''"""The route of the trial room."""
+
+from typing import Annotated
+
+from keyfob.core.http import Provided, router
+from keyfob.welcome.service import Welcome
+
+routes = router("Welcome")
+
+
+@routes.get("/welcome")
+async def say_welcome(welcome: Annotated[Welcome, Provided(Welcome)]) -> str:
+    """Welcome a newcomer."""
+    return welcome.words
+''',
+    "src/keyfob/settings/welcome.py": '''"""The setting of the trial room."""
+
+from pydantic import BaseModel, Field
+
+
+class WelcomeSettings(BaseModel):
+    """What newcomers are told."""
+
+    welcome_words: str = Field("Welcome", description="What newcomers are told")
+''',
+}
+
+# In each file: the texts after which something is put, and what.
+CENTRAL = {
+    "pyproject.toml": {'    "admin | ': "welcome | "},
+    "src/keyfob/app.py": {
+        "from keyfob.web.pages import page_routes\n": (
+            "from keyfob.welcome import routes as welcome_routes\n"
+        ),
+        "        user_routes.routes,\n": "        welcome_routes.routes,\n",
+    },
+    "src/keyfob/wiring/building.py": {
+        "from keyfob.tokens.keyring import Keyring\n": (
+            "from keyfob.welcome.service import Welcome\n"
+        ),
+        "        Authenticator: base.authenticator,\n": (
+            "        Welcome: Welcome(base.settings.welcome_words),\n"
+        ),
+    },
+    "src/keyfob/settings/loading.py": {
+        "from keyfob.settings.urls import with_ascii_host\n": (
+            "from keyfob.settings.welcome import WelcomeSettings\n"
+        ),
+        "    RecordSettings,\n    FirstAdminSettings,\n": "    WelcomeSettings,\n",
+    },
+}
+
+# What is run in the copy. Nothing is opened: a database that nobody asks may be anywhere.
+_SERVES = """
+import asyncio, httpx
+from keyfob.app import create_app
+from keyfob.settings import Settings
+
+async def ask():
+    database = "postgresql://nobody@localhost/nothing"
+    app = create_app(Settings(_env_file=None, database_url=database, secret_key=32 * "k"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://keyfob") as client:
+        answer = await client.get("/welcome")
+    assert answer.json() == "Welcome", answer.text
+
+asyncio.run(ask())
+"""
+_KEEPS_CONTRACTS = "from importlinter.cli import lint_imports_command as check; check()"
+
+
+class CannotTry(Exception):
+    """The trial room does not fit the code as it is; the message says what to change here."""
+
+
+def main() -> int:
+    """Print the files, or what hinders."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for file in build_in(Path(folder)):
+                print(file)
+        except CannotTry as fault:
+            print(f"scripts/try_new_room.py: {fault}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def build_in(folder: Path) -> list[str]:
+    """Build the room into a copy of the code, see that it works, and return what it touched.
+
+    Raises:
+        CannotTry: a text to put something after is gone, or the copy does not work.
+    """
+    shutil.copy("pyproject.toml", folder)
+    shutil.copytree("src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in ROOM.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name, additions in CENTRAL.items():
+        _add(folder / name, additions)
+    for program in (_SERVES, _KEEPS_CONTRACTS):
+        _run(program, folder)
+    return sorted(CENTRAL)
+
+
+def _add(path: Path, additions: dict[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for after, added in additions.items():
+        if text.count(after) != 1:
+            raise CannotTry(f"{path.name} should hold {after!r} once")
+        text = text.replace(after, after + added)
+    path.write_text(text, encoding="utf-8")
+
+
+def _run(program: str, folder: Path) -> None:
+    environment = {name: text for name, text in os.environ.items() if name[:7] != "KEYFOB_"}
+    environment["PYTHONPATH"] = str(folder / "src")
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode:
+        raise CannotTry(f"the room does not work:\n{ran.stdout}{ran.stderr}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
