@@ -26,7 +26,6 @@ from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
 from keyfob.users.models import Status
 from keyfob.users.own import OwnAccounts
-from keyfob.users.profiles import Profiles
 from keyfob.users.service import Users
 
 
@@ -45,7 +44,6 @@ class OwnEmail:
     accounts: OwnAccounts
     standing: Standing
     step_up: FactorStepUp
-    profiles: Profiles
     sign_ups: WaitingSignUps
     links: OneTimeTokens
     outbox: Outbox
@@ -126,7 +124,6 @@ class OwnEmail:
                 new={"email": mask_email(email.normal), **replaced_sign_up(replaced)},
                 origin=origin,
             )
-        self.profiles.forget(str(user_id))
 
     async def _may_spare(self, user_id: UUID, email: Email) -> bool:
         """Tell whether the one link that an account has beyond the cap goes to an address.

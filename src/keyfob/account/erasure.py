@@ -21,7 +21,6 @@ from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.users.errors import LastAdmin, UserNotFound
 from keyfob.users.own import OwnAccounts
-from keyfob.users.profiles import Profiles
 from keyfob.users.service import Change, Users
 
 log = structlog.get_logger("keyfob.erasure")
@@ -77,7 +76,6 @@ class OwnErasure:
     accounts: OwnAccounts
     standing: Standing
     step_up: FactorStepUp
-    profiles: Profiles
     erasure: Erasure
     mail: Mail
     audit: Audit
@@ -103,7 +101,6 @@ class OwnErasure:
                 await self._record(
                     tx, "user.erasure_planned", user_id, origin, {"erase_at": erase_at.isoformat()}
                 )
-        self.profiles.forget(str(user_id))
         return erase_at
 
     async def cancel(self, caller: Caller, origin: Origin) -> None:
@@ -122,7 +119,6 @@ class OwnErasure:
                     tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)
                 )
                 await self._record(tx, "user.erasure_cancelled", user_id, origin, {})
-        self.profiles.forget(str(user_id))
 
     async def erase_due(self) -> None:
         """Erase whose time has come, each in its own transaction; several workers may do so."""

@@ -41,8 +41,6 @@ class OwnProfile:
                 differ = await self.accounts.change_profile(tx, caller.user_id, changes)
                 if differ:
                     await self._record(tx, caller.user_id, differ, origin)
-            # Whoever asks this worker next sees it, before the feed has told.
-            self.profiles.forget(str(caller.user_id))
         return await self.profiles.read(caller)
 
     async def _record(self, tx: Tx, user_id: UUID, differ: dict[str, str], origin: Origin) -> None:

@@ -14,6 +14,7 @@ from keyfob.users import own_queries, queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin
 from keyfob.users.models import NOT_KEPT
+from keyfob.users.profiles import Profiles
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ProfileChanges:
 class OwnAccounts:
     """Accounts, as their owners change them. Everything but `find` joins a transaction."""
 
+    profiles: Profiles
     clock: Clock
 
     async def find(self, db: Executor, user_id: UUID) -> Record | None:
@@ -51,6 +53,7 @@ class OwnAccounts:
 
         The fields are only marked: erasure could not take out of the chain what they say.
         """
+        self.profiles.forget_after(tx, user_id)
         differ = await own_queries.update_profile(
             tx,
             user_id,
@@ -73,6 +76,7 @@ class OwnAccounts:
         Raises:
             EmailTaken: the address has an account; `tx` can only be rolled back then.
         """
+        self.profiles.forget_after(tx, user_id)
         try:
             await own_queries.update_email(tx, user_id, email.typed, email.normal, self.clock.now())
         except asyncpg.UniqueViolationError:
@@ -90,6 +94,7 @@ class OwnAccounts:
         if plan is None:
             raise LastAdmin
         if plan["planned"]:
+            self.profiles.forget_after(tx, user_id)
             await queries.notify_user_changed(tx, user_id)
         return dict(plan)
 
@@ -97,6 +102,7 @@ class OwnAccounts:
         """Let an account stay; False if it was not to be erased."""
         cancelled = await own_queries.cancel_erasure(tx, user_id)
         if cancelled:
+            self.profiles.forget_after(tx, user_id)
             await queries.notify_user_changed(tx, user_id)
         return cancelled
 

@@ -10,11 +10,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.users import queries
 from keyfob.users.models import OwnUserOut
@@ -71,9 +72,19 @@ class Profiles:
         """Return how many accounts are remembered."""
         return len(self._known)
 
-    def forget(self, notice: str) -> None:
-        """Drop an account from memory: it was changed."""
-        self._known.pop(UUID(notice), None)
+    def hear(self, notice: str) -> None:
+        """Take in a notice of the feed: an account was changed, here or by another worker."""
+        self._forget(UUID(notice))
+
+    def forget_after(self, tx: Tx, user_id: UUID) -> None:
+        """Drop an account from memory once `tx`, which changes it, is committed.
+
+        So whoever asks this worker next sees the change, before the feed has told.
+        """
+        tx.after_commit(partial(self._forget, user_id))
+
+    def _forget(self, user_id: UUID) -> None:
+        self._known.pop(user_id, None)
 
     async def read(self, caller: Caller) -> OwnUserOut:
         """Return the caller's account as it is now.

@@ -93,7 +93,7 @@ def _hear(base: Foundations, runner: OutboxRunner) -> None:
     feed, keyring, revocations = base.feed, base.keyring, base.revocations
     feed.hear_time(base.clock.follow)
     feed.hear("revoked", revocations.hear)
-    feed.hear("user", base.profiles.forget)
+    feed.hear("user", base.profiles.hear)
     feed.hear("outbox", runner.wake)
     # In this order: without keys no token is believed, so none is before its revocation is known.
     feed.poll_with(revocations.poll)

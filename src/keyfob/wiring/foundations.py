@@ -111,7 +111,15 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_gap = timedelta(seconds=settings.activity_idle_gap)
     activity = Activity(db, clock, idle_gap=idle_gap)
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
-    users, accounts = Users(db, clock, requires_verified, settings.local_email), OwnAccounts(clock)
+    users = Users(db, clock, requires_verified, settings.local_email)
+    profiles = Profiles(
+        db,
+        clock,
+        online_within=idle_gap,
+        remembered=_UNHEARD if settings.polls else _HEARD,
+        hears_changes=lambda: feed.is_live,
+    )
+    accounts = OwnAccounts(profiles, clock)
     standing = Standing(users, accounts, clock)
     subjects = Subjects(users, revocations)
     sessions = Sessions(
@@ -140,13 +148,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         users=users,
         credentials=Credentials(clock),
         accounts=accounts,
-        profiles=Profiles(
-            db,
-            clock,
-            online_within=idle_gap,
-            remembered=_UNHEARD if settings.polls else _HEARD,
-            hears_changes=lambda: feed.is_live,
-        ),
+        profiles=profiles,
         links=OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl)),
         outbox=outbox,
         mail=mail,
