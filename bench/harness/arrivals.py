@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from bench.harness.load import Answer, Connection, Refused, Step
 
 PATIENCE = 10.0  # seconds, for all requests of one step together
-_MOST_OPEN = 2000  # who comes when so many wait finds no place, and is not answered either
 
 
 @dataclass
@@ -64,8 +63,19 @@ class Anybody(Connection):
         return await (super().send(request) if line is None else line.send(request))
 
 
-async def arrive(host: str, port: int, steps: Sequence[Step], rate: float, seconds: float) -> Told:
+async def arrive(
+    host: str,
+    port: int,
+    steps: Sequence[Step],
+    rate: float,
+    seconds: float,
+    *,
+    patience: float = PATIENCE,
+    most_open: int = 2000,
+) -> Told:
     """Take these steps in turn, so many a second; wait for the last answers at the end.
+
+    Who comes when `most_open` others wait finds no place, and is not answered either.
 
     Each step does the same however often it is taken, and was made on a connection of `Anybody`.
     """
@@ -75,11 +85,11 @@ async def arrive(host: str, port: int, steps: Sequence[Step], rate: float, secon
     started = time.perf_counter()
     for number in range(int(rate * seconds)):
         await asyncio.sleep(started + number / rate - time.perf_counter())
-        if len(under_way) >= _MOST_OPEN:
+        if len(under_way) >= most_open:
             told.unanswered += 1
             continue
         line = idle.pop() if idle else Line(host, port)
-        task = asyncio.create_task(_ask(steps[number % len(steps)], line, told, idle))
+        task = asyncio.create_task(_ask(steps[number % len(steps)], line, told, idle, patience))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
     await asyncio.gather(*under_way)
@@ -88,11 +98,11 @@ async def arrive(host: str, port: int, steps: Sequence[Step], rate: float, secon
     return told
 
 
-async def _ask(step: Step, line: Line, told: Told, idle: list[Line]) -> None:
+async def _ask(step: Step, line: Line, told: Told, idle: list[Line], patience: float) -> None:
     _line.set(line)  # for this task alone
     before = time.perf_counter()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             status = await step()
     except Refused as refused:
         status = refused.status

@@ -20,8 +20,6 @@ from keyfob.core.problems import Unauthenticated, Unavailable
 from keyfob.mfa.stepup import FactorStepUp
 
 _PAGE = 200  # some milliseconds of the event loop
-_AT_ONCE = 2
-_LONGEST_WAIT_SECONDS = 10.0
 _PIECE = 1 << 16
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -51,13 +49,18 @@ class OwnExport:
     It is read page by page in one snapshot of the database and packed in memory: a hundred thousand
     sign-ins are a few megabytes. Only then it is sent, so that a slow reader holds no connection
     of the database. Two at once in a worker; a third waits.
+
+    Args:
+        places: as many as may be gathered at once.
+        longest_wait: seconds that one more waits for a place.
     """
 
     db: Database
     step_up: FactorStepUp
     audit: Audit
     clock: Clock
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    longest_wait: float = 10.0
 
     async def gather(self, caller: Caller, origin: Origin) -> Packed:
         """Return the document of the caller; that it was taken is in the audit log.
@@ -70,15 +73,15 @@ class OwnExport:
         # Threat: a session that somebody opened with a stolen password, before the owner added one.
         await self.step_up.ensure_factor(self.db, caller)
         try:
-            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-                await self._room.acquire()
+            async with asyncio.timeout(self.longest_wait):
+                await self.places.acquire()
         except TimeoutError:
             raise Unavailable("Too many exports at once", retry_after=10) from None
         try:
             async with self.db.begin(snapshot=True) as tx:
                 packed = await self._pack(tx, caller.user_id)
         finally:
-            self._room.release()
+            self.places.release()
         async with self.db.begin() as tx:
             await self.audit.record(
                 tx,

@@ -10,11 +10,12 @@ async def is_timezone(name: str) -> bool:
     The names are read once a worker: of the machine's own database, or of the package `tzdata`
     where it has none. That takes 30 ms, so it is not done on the event loop.
     """
-    return name in await asyncio.to_thread(_names)
+    return name in await asyncio.to_thread(known_names)
 
 
 @cache
-def _names() -> frozenset[str]:
+def known_names() -> frozenset[str]:
+    """Return every name, as read at the first call."""
     from zoneinfo import available_timezones  # noqa: PLC0415 - 60 KB, only where used
 
     return frozenset(available_timezones())

@@ -15,8 +15,6 @@ _COLUMNS = """
 # Any constant that no other advisory lock of ours uses.
 _CHAIN_LOCK = 0x6B66_6175
 
-_BATCH = 500
-
 # The least bigint: an event that somebody put at position 0 is walked, and found, too.
 _BEFORE_ALL = -(2**63)
 
@@ -130,18 +128,20 @@ async def last_position(db: Executor) -> int:
     return found
 
 
-async def each_event(db: Executor, *, after: int = _BEFORE_ALL) -> AsyncIterator[AuditEvent]:
+async def each_event(
+    db: Executor, *, after: int = _BEFORE_ALL, batch: int = 500
+) -> AsyncIterator[AuditEvent]:
     """Walk the log after a position, the whole of it by default, a batch in memory at a time.
 
     No cursor: it would hold a transaction open for as long as that takes. What is appended
     meanwhile is walked too, and no event before it ever changes its position.
     """
     position = after
-    while batch := await db.fetch(
+    while rows := await db.fetch(
         f"SELECT {_COLUMNS} FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2",  # noqa: S608 - a constant of this file
         position,
-        _BATCH,
+        batch,
     ):
-        for row in batch:
+        for row in rows:
             yield AuditEvent(**row)
-        position = batch[-1]["position"]
+        position = rows[-1]["position"]

@@ -100,14 +100,16 @@ class Audit:
             limit=limit,
         )
 
-    async def verify(self) -> Verdict:
+    async def verify(self, *, batch: int = 500) -> Verdict:
         """Walk the chain and check that no event was changed, dropped or put in between.
+
+        So many events are held in memory at a time.
 
         What it cannot see: that the newest events were cut off. Compare the last position with a
         copy kept elsewhere for that (`find_mac`).
         """
         walk = Walk(self.ring)
-        async for event in queries.each_event(self.db):
+        async for event in queries.each_event(self.db, batch=batch):
             walk.step(event)
         return walk.verdict
 

@@ -52,7 +52,7 @@ def migrate(
     configure_logging("warning", settings.log_format)
     if write_schema or check_schema:
         with refusals():
-            _compare(_dump_fresh_schema(), write_schema, check_schema)
+            _compare(dump_fresh_schema(), write_schema, check_schema)
         return
     with refusals(), boot.complete(settings) as complete:
         if down:
@@ -80,19 +80,24 @@ def _compare(schema: str, write: Path | None, check: Path | None) -> None:
             raise Refused(f"{check} is not the schema at head; run `make schema`")
 
 
-def _dump_fresh_schema() -> str:
+def dump_fresh_schema() -> str:
     """Migrate an empty PostgreSQL of our own and return its schema, in a stable form."""
     with tempfile.TemporaryDirectory(prefix="keyfob-schema-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data", {"fsync": "off"})
         dsn = server.start()
         try:
             boot.migrate(Settings(database_url=dsn, secret_key="x" * 32))
-            return _tidy(_pg_dump(dsn))
+            return _tidy(dump_schema(dsn))
         finally:
             server.stop()
 
 
-def _pg_dump(dsn: str) -> str:
+def dump_schema(dsn: str) -> str:
+    """Return the schema of a database as pg_dump writes it.
+
+    Raises:
+        Refused: pg_dump failed.
+    """
     programs = Programs.for_account(Account(os.getuid(), os.getgid(), borrowed=False))
     done = subprocess.run(  # noqa: S603 - our own program, no shell
         [

@@ -48,7 +48,7 @@ def start_service(
         asyncio.run(_prepare(complete))
 
         def greet(urls: list[str]) -> None:
-            announce("serving", _greeting(complete, urls), complete.log_format)
+            announce("serving", greeting(complete, urls), complete.log_format)
 
         return serve_until_stopped(complete, greet, sockets=listeners)
 
@@ -77,7 +77,8 @@ async def _prepare(settings: Settings) -> None:
         announce("first_administrator", says, settings.log_format)
 
 
-def _greeting(settings: Settings, urls: Sequence[str]) -> str:
+def greeting(settings: Settings, urls: Sequence[str]) -> str:
+    """Return what to show when the service can be reached by these URLs."""
     url = next((url for url in urls if url.startswith("http")), None)
     if url is None:
         return f"\nKeyfob serves on {urls[0]}, below {settings.root_path}/\n"

@@ -27,6 +27,11 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def shares(self) -> int:
+        """In how many shares something waits, of those right within this one."""
+        return len(self._within)
+
     def put(self, work: T, share: Sequence[str]) -> None:
         """Add work at the end of its share."""
         self._size += 1

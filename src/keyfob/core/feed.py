@@ -27,8 +27,6 @@ log = structlog.get_logger("keyfob.feed")
 
 CHANNEL = "keyfob"
 _NAME = "keyfob feed"
-_HEARTBEAT_SECONDS = 1.0
-_RELOAD_EVERY_BEATS = 30
 _LONGEST_PAUSE = 2.0
 
 
@@ -43,11 +41,21 @@ class Feed:
     `hear(kind, listener)` registers what to do with a notice `"kind rest"`; `reload` callables run
     after each connect and every half minute, as the backstop for a notice that never came.
     `fault` says why it was last not live.
+
+    Args:
+        dsn: where to connect; another one holds from the next connection on.
+        timeout: seconds within which the database has to answer.
+        beat: seconds between two signs of life that the connection is asked for.
+        beats_per_reload: how many of them come between two calls of the `reload` callables.
     """
 
-    def __init__(self, dsn: str, *, timeout: float) -> None:
-        self._dsn = dsn
+    def __init__(
+        self, dsn: str, *, timeout: float, beat: float = 1.0, beats_per_reload: int = 30
+    ) -> None:
+        self.dsn = dsn
         self._timeout = timeout
+        self._beat = beat
+        self._beats_per_reload = beats_per_reload
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._reloads: list[Callable[[], Awaitable[None]]] = []
         self._on_notice: list[Callable[[], Awaitable[None]]] = []
@@ -80,6 +88,13 @@ class Feed:
     def poll_with(self, poll: Callable[[Executor], Awaitable[None]]) -> None:
         """Call `poll` again and again where there are no notices (`core.polling`)."""
         self._polls.append(poll)
+
+    def tell(self, notice: str) -> None:
+        """Hand a notice to the listener of its kind, if there is one."""
+        kind, _, rest = notice.partition(" ")
+        listener = self._listeners.get(kind)
+        if listener is not None:
+            listener(rest)
 
     async def start(self) -> None:
         """Connect, and stay connected in the background until `stop`.
@@ -122,14 +137,14 @@ class Feed:
     async def _follow(self) -> None:
         with translated_faults():
             connection = await connect(
-                self._dsn,
+                self.dsn,
                 timeout=self._timeout,
                 command_timeout=self._timeout,
                 server_settings={"application_name": _NAME},
             )
             try:
                 connection.add_termination_listener(lambda _: self._wanted.set())
-                await connection.add_listener(CHANNEL, self._receive)
+                await connection.add_listener(CHANNEL, self._hear)
                 self._wanted.clear()
                 await self._ask_the_time(connection)
                 await self._reload()
@@ -143,7 +158,7 @@ class Feed:
         while True:
             # Not wait_for: in Python 3.11 it loses a cancellation that meets a notice.
             with suppress(TimeoutError):
-                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                async with asyncio.timeout(self._beat):
                     await self._wanted.wait()
             if connection.is_closed():
                 raise DatabaseUnavailable("The feed's connection was cut")
@@ -154,7 +169,7 @@ class Feed:
                 continue
             await self._ask_the_time(connection)
             beats += 1
-            if beats % _RELOAD_EVERY_BEATS == 0:
+            if beats % self._beats_per_reload == 0:
                 await self._reload()
 
     async def _ask_the_time(self, connection: Executor) -> None:
@@ -168,11 +183,8 @@ class Feed:
         for reload in self._reloads:
             await reload()
 
-    def _receive(self, _: object, __: int, ___: str, payload: object) -> None:
-        kind, _space, rest = str(payload).partition(" ")
-        listener = self._listeners.get(kind)
-        if listener is not None:
-            listener(rest)
+    def _hear(self, _: object, __: int, ___: str, payload: object) -> None:
+        self.tell(str(payload))
 
     def _set_live(self, live: bool) -> None:
         if live != self.is_live:

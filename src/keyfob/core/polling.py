@@ -15,26 +15,32 @@ from keyfob.core.faults import translated_faults
 from keyfob.core.feed import Feed
 from keyfob.core.hosts import connect
 
-_POLL_SECONDS = 0.4
 _POLLS_PER_QUESTION_OF_TIME = 3
-_POLLS_PER_RELOAD = 75
 
 
 class PolledFeed(Feed):
-    """Runs what was given to `poll_with`, every 0.4 s; notices it hears none.
+    """Runs what was given to `poll_with`, at each beat; notices it hears none.
 
     It is live from the first whole reading until a poll fails, or has no answer within `timeout`
     seconds. Then it begins anew, with a new connection and a whole reading.
     """
 
-    def __init__(self, dsn: str, *, timeout: float, pooler: Pooler = "none") -> None:
-        super().__init__(dsn, timeout=timeout)
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        timeout: float,
+        pooler: Pooler = "none",
+        beat: float = 0.4,
+        beats_per_reload: int = 75,
+    ) -> None:
+        super().__init__(dsn, timeout=timeout, beat=beat, beats_per_reload=beats_per_reload)
         self._session = session_options(pooler, "keyfob feed")
 
     async def _follow(self) -> None:
         with translated_faults():
             connection = await connect(
-                self._dsn, timeout=self._timeout, command_timeout=self._timeout, **self._session
+                self.dsn, timeout=self._timeout, command_timeout=self._timeout, **self._session
             )
             try:
                 await self._ask_the_time(connection)
@@ -49,12 +55,12 @@ class PolledFeed(Feed):
     async def _keep_polling(self, connection: "asyncpg.Connection[Any]") -> None:
         polls = 0
         while True:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(self._beat)
             await self._poll(connection)
             polls += 1
             if polls % _POLLS_PER_QUESTION_OF_TIME == 0:
                 await self._ask_the_time(connection)
-            if polls % _POLLS_PER_RELOAD == 0:
+            if polls % self._beats_per_reload == 0:
                 await self._reload()
 
     async def _poll(self, connection: "asyncpg.Connection[Any]") -> None:

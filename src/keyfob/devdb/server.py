@@ -20,9 +20,7 @@ from keyfob.devdb.locks import Presence, alone, open_beside
 from keyfob.devdb.postmaster import PORT, SOCKET, Postmaster
 from keyfob.devdb.programs import Account, Programs
 
-_LOCK_SECONDS = 90.0
 _LONGEST_SOCKET_PATH = 103  # bytes; Linux takes 107, macOS 103
-_LOG_BYTES = 10_000_000
 _TAIL_LINES = 12
 
 log = structlog.get_logger("keyfob.devdb")
@@ -34,14 +32,25 @@ class EmbeddedPostgres:
     Args:
         data_dir: the folder; made (0700) if it is not there. The cluster is in `postgres` in it.
         options: settings of PostgreSQL beside ours, used if this process is the one that starts it.
+        patience: seconds to wait for another process that is just starting or stopping it.
+        longest_log: bytes; a log that has more begins anew at the next start.
     """
 
-    def __init__(self, data_dir: Path, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        options: Mapping[str, str] | None = None,
+        *,
+        patience: float = 90.0,
+        longest_log: int = 10_000_000,
+    ) -> None:
         self._folder = data_dir.expanduser().resolve()
         self._cluster = self._folder / "postgres"
         self._log_path = self._folder / "postgres.log"
         self._lock_path = self._folder / ".postgres.lock"
         self._options = dict(options or {})
+        self._patience = patience
+        self._longest_log = longest_log
         self._alias: Path | None = None
         self._presence: Presence | None = None
 
@@ -66,7 +75,7 @@ class EmbeddedPostgres:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with alone(self._lock_path, _LOCK_SECONDS):
+            with alone(self._lock_path, self._patience):
                 self._join()
         except OSError as fault:
             raise DevDbError(f"{fault.filename or self._folder}: {fault.strerror}") from fault
@@ -80,7 +89,7 @@ class EmbeddedPostgres:
         """
         if self._presence is not None:
             server = self._postmaster()
-            with alone(self._lock_path, _LOCK_SECONDS):
+            with alone(self._lock_path, self._patience):
                 if self._leave():
                     server.stop()
                     log.info("embedded_postgres_stopped")
@@ -98,7 +107,7 @@ class EmbeddedPostgres:
             return
         programs = Programs.for_account(Account.for_cluster(self._cluster))
         with os.fdopen(open_beside(self._log_path, os.O_RDWR | os.O_APPEND), "a+b") as output:
-            if os.fstat(output.fileno()).st_size > _LOG_BYTES:
+            if os.fstat(output.fileno()).st_size > self._longest_log:
                 output.truncate(0)
             begin = output.seek(0, os.SEEK_END)
             try:

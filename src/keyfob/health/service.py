@@ -12,11 +12,8 @@ from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.health.schema import judge_schema
 
-# Seconds. Anybody may ask, as often as they like: each worker tries so often at most. What is not
-# well is tried again soon, so that a mend is seen.
+# Seconds.
 _ANSWER_WITHIN = 2.0
-_WELL_FOR = 1.0
-_UNWELL_FOR = 0.2
 
 Trial = Callable[[], Awaitable[object]]
 Fault = BaseException | str | None
@@ -25,13 +22,28 @@ Fault = BaseException | str | None
 class Health:
     """Asks the parts: each is True where it is well.
 
+    Anybody may ask, as often as they like: each worker tries so often at most. What is not well is
+    tried again soon, so that a mend is seen.
+
     Args:
         db: the database.
         feed: what tells of revocations.
         trials: what is tried besides, by the name of its part. Each raises where it cannot be done.
+        well_for: seconds for which what was found is believed, where all is well.
+        unwell_for: the same, where something is not.
     """
 
-    def __init__(self, db: Database, feed: Feed, trials: Mapping[str, Trial]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        feed: Feed,
+        trials: Mapping[str, Trial],
+        *,
+        well_for: float = 1.0,
+        unwell_for: float = 0.2,
+    ) -> None:
+        self.well_for = well_for
+        self.unwell_for = unwell_for
         self._db = db
         self._feed = feed
         self._trials = trials
@@ -45,7 +57,7 @@ class Health:
         async with self._asking:
             if time.monotonic() >= self._known_until:
                 self._faults = await self.ask()
-                lasts = _UNWELL_FOR if any(self._faults.values()) else _WELL_FOR
+                lasts = self.unwell_for if any(self._faults.values()) else self.well_for
                 self._known_until = time.monotonic() + lasts
         feed = None if self._feed.is_live else self._feed.fault
         faults = {**self._faults, "revocation_feed": feed}

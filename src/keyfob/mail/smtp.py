@@ -56,7 +56,7 @@ class SmtpCarrier:
     ) -> None:
         self.server = server
         self._timeout = timeout
-        self._name = name
+        self.name = name
         self._answering = answering or Answering()
         self._trusted: ssl.SSLContext | None = None
 
@@ -149,7 +149,7 @@ class SmtpCarrier:
         return SMTP(
             hostname=self.server.host,
             port=self.server.port,
-            local_hostname=self._name,
+            local_hostname=self.name,
             timeout=self._timeout,
             use_tls=self.server.implicit_tls,
             start_tls=False,  # as a step of its own: what fails is named

@@ -21,16 +21,19 @@ log = structlog.get_logger("keyfob.outbox")
 
 # Longer than any handler waits for the world outside: its own time-outs end it before.
 _LONGEST_SECONDS = 900.0
-_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Doing:
-    """One job of the outbox in this worker's hands."""
+    """One job of the outbox in this worker's hands.
+
+    `pause`: seconds between two tries to write down how it ended.
+    """
 
     outbox: Outbox
     stored: StoredJob
     lane: Lane
+    pause: float = 1.0
 
     @property
     def kind(self) -> str:
@@ -135,6 +138,6 @@ class Doing:
             try:
                 await statement(self.outbox.db, *values)
             except Problem:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(self.pause)
             else:
                 return

@@ -7,8 +7,6 @@ from uuid import UUID
 
 _WIDTH = 8
 _LONGEST_PAUSE = 30.0
-# What is under way for longer is set aside.
-_PROMPT_SECONDS = 2.0
 
 
 class _Begun(NamedTuple):
@@ -29,10 +27,12 @@ class Lane:
     Args:
         width: how many are under way at once.
         aside: how many more may be set aside.
+        prompt: seconds; what is under way for longer is set aside.
     """
 
     width: int = _WIDTH
     aside: int = _WIDTH
+    prompt: float = 2.0
     _begun: dict[UUID, _Begun] = field(default_factory=dict)
     _failures: int = 0
     _closed_until: datetime | None = None
@@ -42,9 +42,7 @@ class Lane:
         if self._is_closed(now):
             return 0
         # One that finds out whether the world is back is not set aside: it stands for all.
-        long = sum(
-            tick - one.at >= _PROMPT_SECONDS and not one.probes for one in self._begun.values()
-        )
+        long = sum(tick - one.at >= self.prompt and not one.probes for one in self._begun.values())
         width = 1 if self._failures else self.width
         return width - (len(self._begun) - min(long, self.aside))
 

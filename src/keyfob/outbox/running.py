@@ -24,9 +24,26 @@ from keyfob.outbox.service import Outbox
 log = structlog.get_logger("keyfob.outbox")
 
 LEASE = timedelta(seconds=60)
-_EXTEND_SECONDS = 15.0
-_STOP_SECONDS = 5.0
 _SLOW_WIDTH = 4
+
+
+@dataclass
+class Pace:
+    """The seconds that things take or are given.
+
+    Args:
+        poll: between two looks for what is due, where nobody wakes the runner.
+        extend: between two extensions of the leases; much less than a lease.
+        stop: what a stop gives to what is under way.
+        prompt: what a job may take before it is set aside.
+        settle: between two tries to write down how a job ended.
+    """
+
+    poll: float = 5.0
+    extend: float = 15.0
+    stop: float = 5.0
+    prompt: float = 2.0
+    settle: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +57,9 @@ class _Held:
 class OutboxRunner:
     """Takes jobs and hands them to their handlers, a bounded number of each kind at once."""
 
-    def __init__(self, outbox: Outbox, *, poll_seconds: float = 5.0) -> None:
+    def __init__(self, outbox: Outbox, pace: Pace | None = None) -> None:
         self._outbox = outbox
-        self._poll_seconds = poll_seconds
+        self.pace = pace or Pace()
         self._lanes: dict[str, Lane] = {}
         self._held: dict[UUID, _Held] = {}
         self._woken = asyncio.Event()
@@ -56,8 +73,9 @@ class OutboxRunner:
     async def start(self) -> None:
         """Begin; returns at once."""
         kinds = self._outbox.handlers
-        self._lanes = {kind: Lane() for kind in kinds}
-        self._lanes |= {kind + SLOW: Lane(_SLOW_WIDTH, aside=0) for kind in kinds}
+        prompt = self.pace.prompt
+        self._lanes = {kind: Lane(prompt=prompt) for kind in kinds}
+        self._lanes |= {kind + SLOW: Lane(_SLOW_WIDTH, aside=0, prompt=prompt) for kind in kinds}
         self._loops = [
             asyncio.create_task(self._take_again_and_again(), name="outbox"),
             asyncio.create_task(self._hold_leases(), name="outbox leases"),
@@ -66,13 +84,13 @@ class OutboxRunner:
     async def stop(self) -> None:
         """Take nothing more; give what is under way a moment, and leave the rest to its lease."""
         with suppress(TimeoutError):  # what a statement has taken is begun first
-            async with asyncio.timeout(_STOP_SECONDS), self._taking:
+            async with asyncio.timeout(self.pace.stop), self._taking:
                 await _cancel(self._loops)
         await _cancel(self._loops)
         self._loops = []
         tasks = [held.task for held in self._held.values()]
         if tasks:
-            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+            await asyncio.wait(tasks, timeout=self.pace.stop)
         await _cancel(tasks)
 
     async def _take_again_and_again(self) -> None:
@@ -86,7 +104,7 @@ class OutboxRunner:
             except Exception:
                 log.exception("outbox_failed")
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
+                async with asyncio.timeout(self.pace.poll):
                     await self._woken.wait()
 
     async def _take_some(self) -> bool:
@@ -117,7 +135,7 @@ class OutboxRunner:
 
     async def _do(self, job: StoredJob, lane: Lane) -> None:
         try:
-            doing = Doing(self._outbox, job, lane)
+            doing = Doing(self._outbox, job, lane, self.pace.settle)
             OUTBOX.labels(doing.kind, await doing.run()).inc()
         finally:
             del self._held[job.id]
@@ -126,7 +144,7 @@ class OutboxRunner:
 
     async def _hold_leases(self) -> None:
         while True:
-            await asyncio.sleep(_EXTEND_SECONDS)
+            await asyncio.sleep(self.pace.extend)
             try:
                 await self._extend_leases()
             except Problem as away:

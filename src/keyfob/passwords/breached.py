@@ -11,7 +11,6 @@ import structlog
 if TYPE_CHECKING:
     import httpx
 
-_TIMEOUT_SECONDS = 2.0
 _MAX_ANSWER_BYTES = 1024 * 1024
 _PREFIX_CHARACTERS = 5
 
@@ -26,22 +25,24 @@ class BreachedPasswords:
 
     Args:
         url: where the five digits are appended, such as `https://.../range/`.
+        timeout: seconds within which it has to answer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout: float = 2.0) -> None:
         self._url = url
+        self._timeout = timeout
 
     async def contains(self, password: str) -> bool:
         """Tell whether the password (NFC) is known from a breach.
 
-        Fails open after two seconds: a service that is away must not stop registrations.
+        Fails open when the time is up: a service that is away must not stop registrations.
         """
         # SHA-1 is the protocol's; it only finds a line in a list of what is public already, and
         # nothing rests on its collisions.
         digest = hashlib.sha1(password.encode("utf-8", "surrogatepass")).hexdigest().upper()  # noqa: S324 - see above
         prefix, suffix = digest[:_PREFIX_CHARACTERS], digest[_PREFIX_CHARACTERS:]
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout):
                 answer = await self._fetch(prefix)
         except Exception as fault:  # noqa: BLE001 - whatever it is, registrations go on
             # Only the kind: the text of a fault could repeat the URL, and with it the digits.
@@ -73,7 +74,7 @@ class BreachedPasswords:
         logging.getLogger("httpx").setLevel(logging.WARNING)
         # Padding hides from the network how many lines a prefix has.
         return httpx.AsyncClient(
-            headers={"Add-Padding": "true"}, timeout=_TIMEOUT_SECONDS, follow_redirects=False
+            headers={"Add-Padding": "true"}, timeout=self._timeout, follow_redirects=False
         )
 
 

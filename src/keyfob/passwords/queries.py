@@ -7,20 +7,19 @@ from asyncpg import Record
 from keyfob.core.database import Executor
 
 _MOST_FORMS = 64
-# Some 15,000 accounts, which take about a tenth of a second.
-_MOST_BLOCKS = 512
 
 
-async def list_stored_forms(db: Executor) -> list[Record]:
+async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[Record]:
     """Return an `example` of each form of hash and how many `accounts` have it.
 
-    Of a large table only a part is read: the same blocks each time and in every worker, so that
+    Of a large table only a part is read, by default some 15,000 accounts, which take about a tenth
+    of a second: the same blocks each time and in every worker, so that
     two counts differ by what has changed, and by no chance. Hashes of one form differ in the runs
     of base64 or hex that are salt and digest; the numbers between are shorter.
     """
     blocks: int = await db.fetchval("SELECT pg_relation_size('users') / 8192")
     halvings = 0
-    while blocks >> halvings > _MOST_BLOCKS:
+    while blocks >> halvings > most_blocks:
         halvings += 1
     return await db.fetch(
         """

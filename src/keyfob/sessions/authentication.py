@@ -68,6 +68,11 @@ class SessionAuthenticator:
         self._activity.touch(caller.user_id, caller.session_id)
         return caller
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered."""
+        return len(self._known)
+
     def forget(self) -> None:
         """Verify every token anew: the keys have changed."""
         self._known.clear()

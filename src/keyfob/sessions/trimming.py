@@ -8,9 +8,6 @@ from keyfob.sessions import upkeep_queries
 from keyfob.sessions.service import Sessions
 from keyfob.users.own import OwnAccounts
 
-_USERS_AT_ONCE = 5000
-_SESSIONS_AT_ONCE = 1000
-
 
 @dataclass(frozen=True)
 class SessionTrimming:
@@ -19,16 +16,18 @@ class SessionTrimming:
     db: Database
     sessions: Sessions
     accounts: OwnAccounts
+    users_at_once: int = 5000
+    sessions_at_once: int = 1000
 
     async def run(self) -> None:
         """Look at every user who is signed in; several workers may do so at once."""
         last: UUID | None = None
         while True:
             crowded, last = await upkeep_queries.list_crowded(
-                self.db, last, self.sessions.most, _USERS_AT_ONCE
+                self.db, last, self.sessions.most, self.users_at_once
             )
             for user_id in crowded:
-                while await self._end_some(user_id) == _SESSIONS_AT_ONCE:
+                while await self._end_some(user_id) == self.sessions_at_once:
                     pass
             if last is None:
                 return
@@ -36,4 +35,4 @@ class SessionTrimming:
     async def _end_some(self, user_id: UUID) -> int:
         async with self.db.begin() as tx:
             await self.accounts.hold(tx, user_id)
-            return await self.sessions.make_room(tx, user_id, at_most=_SESSIONS_AT_ONCE)
+            return await self.sessions.make_room(tx, user_id, at_most=self.sessions_at_once)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,16 +127,19 @@ class Keyring:
             if not usable:
                 await self._make_first()
                 usable = await self._list_usable()
-            keys = {sealed.kid: self._sealed.open(sealed) for sealed in usable}
-            changed = keys.keys() != self._keys.keys()
-            self._keys = keys
-            self._by_header = {key.header: key for key in keys.values()}
-            self._jwks = json.dumps({"keys": [key.public_jwk for key in keys.values()]}).encode()
-            if keys and self._asks_for_algorithm is not False:
+            before = self._keys.keys()
+            self.hold([self._sealed.open(sealed) for sealed in usable])
+            if usable and self._asks_for_algorithm is not False:
                 self._asks_for_algorithm = self.newest().algorithm != self._algorithm
-        if changed:
+        if before != self._keys.keys():
             for tell in self.on_change:
                 tell()
+
+    def hold(self, keys: Sequence[SigningKey]) -> None:
+        """Sign and verify with these keys, the oldest first, and with no others."""
+        self._keys = {key.kid: key for key in keys}
+        self._by_header = {key.header: key for key in keys}
+        self._jwks = json.dumps({"keys": [key.public_jwk for key in keys]}).encode()
 
     async def poll(self, db: Executor) -> None:
         """Read the keys if one was made or dropped since the last poll: where nothing is heard."""
@@ -171,7 +174,8 @@ class Keyring:
         ahead = self._publish_ahead if publish_ahead is None else publish_ahead
         async with self._db.begin() as tx:
             await queries.lock_keys(tx)
-            position = await self._next_position(tx)
+            keys = await queries.list_all_keys(tx)
+            position = keys[-1].position + 1 if keys else 1
             at_once = compromised or position == 1  # there is no other that could sign meanwhile
             kid = await self._sealed.insert(tx, position, now if at_once else now + ahead)
             if kid is None:  # pragma: no cover - the lock lets one at a time pass
@@ -234,10 +238,6 @@ class Keyring:
     async def _make_first(self) -> None:
         async with self._db.begin() as tx:
             await self._sealed.insert(tx, 1, self._clock.now())
-
-    async def _next_position(self, tx: Tx) -> int:
-        keys = await queries.list_all_keys(tx)
-        return keys[-1].position + 1 if keys else 1
 
     def _retired_before(self) -> datetime:
         # A token signed just before its key retires lives for its TTL.

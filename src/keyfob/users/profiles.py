@@ -20,8 +20,6 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.users import queries
 from keyfob.users.models import OwnUserOut
 
-_MOST_USERS = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
@@ -32,7 +30,7 @@ class _Profile:
 
 
 class Profiles:
-    """Gives the JSON of the caller's account."""
+    """Gives the JSON of the caller's account; remembers those of `most_users` at most."""
 
     def __init__(
         self,
@@ -42,12 +40,14 @@ class Profiles:
         online_within: timedelta,
         remembered: timedelta,
         hears_changes: Callable[[], bool],
+        most_users: int = 10_000,
     ) -> None:
         self._db = db
         self._clock = clock
         self._online_within = online_within
         self._remembered = remembered
         self._hears_changes = hears_changes
+        self.most_users = most_users
         self._known: OrderedDict[UUID, _Profile] = OrderedDict()  # the oldest first
 
     async def body_of(self, caller: Caller) -> bytes:
@@ -114,5 +114,5 @@ class Profiles:
         known = self._known
         for _ in range(2):
             oldest = next(iter(known.values()), None)
-            if oldest and (oldest.until <= now or len(known) >= _MOST_USERS):
+            if oldest and (oldest.until <= now or len(known) >= self.most_users):
                 known.popitem(last=False)

@@ -19,7 +19,7 @@ from keyfob.limits.store import PostgresStore, Trial
 from keyfob.login.notices import Notices
 from keyfob.mail.models import MAIL
 from keyfob.mail.notices import NoticeGate
-from keyfob.outbox.running import OutboxRunner
+from keyfob.outbox.running import OutboxRunner, Pace
 from keyfob.passwords.building import PasswordRoom
 from keyfob.passwords.service import Passwords
 from keyfob.recovery.service import Recovery
@@ -73,7 +73,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
     base = lay_foundations(settings, clock)
     entering = build_entering(base)
     living = build_living(base, entering)
-    runner = OutboxRunner(base.outbox, poll_seconds=1.0 if settings.polls else 5.0)
+    runner = OutboxRunner(base.outbox, Pace(poll=1.0 if settings.polls else 5.0))
     _hear(base, runner)
     _handle(base, entering, living)
     return Wiring(

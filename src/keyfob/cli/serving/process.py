@@ -82,7 +82,7 @@ def _configure(settings: Settings, app: str) -> GuardedConfig:
     config.hsts = settings.strict_transport
     config.guard = Connections(
         Bounds(
-            max_connections=_allow_connections(settings.max_connections),
+            max_connections=allow_connections(settings.max_connections),
             request_timeout=settings.request_timeout,
             answer_timeout=3 * settings.request_timeout,
             idle_timeout=_IDLE_TIMEOUT,
@@ -97,7 +97,7 @@ def _load_factory(app: str) -> Callable[[Settings], Any]:
     return factory
 
 
-def _allow_connections(wanted: int) -> int:
+def allow_connections(wanted: int) -> int:
     """Raise this process's limit of open files if need be; return how many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _SPARE_FILES
