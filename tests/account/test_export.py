@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -335,12 +336,10 @@ async def test_it_has_a_limit_of_its_own(settings: Settings, clock: MovableClock
         assert (await export(world, ada)).status_code == 200
 
 
-async def test_a_third_at_once_waits_and_is_then_refused(
-    world: World, ada: SignedIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exporting, "_LONGEST_WAIT_SECONDS", 0.05)
-    room = world.service(exporting.OwnExport)._room
-    async with room, room:
+async def test_a_third_at_once_waits_and_is_then_refused(world: World, ada: SignedIn) -> None:
+    exports = replace(world.service(exporting.OwnExport), longest_wait=0.05)
+    world.wiring.services[exporting.OwnExport] = exports
+    async with exports.places, exports.places:
         answer = await export(world, ada)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

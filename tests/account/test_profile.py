@@ -190,11 +190,11 @@ async def test_zones_are_those_of_the_iana_database() -> None:
 
 
 async def test_zones_are_known_where_the_machine_has_no_list() -> None:
-    timezones._names.cache_clear()
+    timezones.known_names.cache_clear()
     zoneinfo.reset_tzpath(to=[])
     try:
         assert await is_timezone("Europe/Moscow")
         assert not await is_timezone("Europe/Nowhere")
     finally:
         zoneinfo.reset_tzpath()
-        timezones._names.cache_clear()
+        timezones.known_names.cache_clear()

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 import structlog
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.metrics import value_of
 
 from keyfob.audit.chain import Beginning, Verdict
 from keyfob.audit.service import Audit
@@ -53,12 +54,8 @@ async def test_what_was_recorded_holds(audit: Audit) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, AMOUNT - 1, AMOUNT])
-async def test_the_chain_is_followed_from_batch_to_batch(
-    audit: Audit, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.audit.queries._BATCH", batch)
-
-    assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
+async def test_the_chain_is_followed_from_batch_to_batch(audit: Audit, batch: int) -> None:
+    assert await audit.verify(batch=batch) == Verdict(checked=AMOUNT, broken_at=None)
 
 
 @pytest.mark.parametrize("position", [0, -1])
@@ -163,13 +160,13 @@ async def test_that_the_newest_were_cut_off_is_seen_from_outside(
         await record(audit, 7)
     (newest, *_) = await audit.list_events()
     await audit.measure()
-    assert AUDIT_POSITION._value.get() == AMOUNT + 1
+    assert value_of(AUDIT_POSITION) == AMOUNT + 1
 
     await audit.db.execute("DELETE FROM audit_events WHERE position > 4")
 
     assert await audit.verify() == Verdict(checked=4, broken_at=None)
     await audit.measure()
-    assert AUDIT_POSITION._value.get() == 4
+    assert value_of(AUDIT_POSITION) == 4
     (line,) = logged
     assert (line["event"], line["position"]) == ("audit_event", AMOUNT + 1)
     assert line["mac"] == newest.mac.hex()

@@ -4,9 +4,8 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-import pytest
-from bench.harness import arrivals
 from bench.harness.arrivals import Anybody, Told, arrive
 from bench.harness.load import Connection, Refused, Step, request
 
@@ -51,14 +50,13 @@ async def asks(connection: Connection) -> Step:
     return step
 
 
-async def told_by(say: Say, *, rate: float = 200, seconds: float = 0.1) -> Told:
+async def told_by(say: Say, **bounds: Any) -> Told:
     async with server(say) as port:
         step = await asks(Anybody(HOST, port))
-        return await arrive(HOST, port, [step], rate, seconds)
+        return await arrive(HOST, port, [step], 200, 0.1, patience=0.3, **bounds)
 
 
-async def test_each_is_told_something_or_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
+async def test_each_is_told_something_or_leaves() -> None:
     answers = itertools.cycle([OK, BUSY, CUT, SILENCE])
 
     told = await told_by(lambda: next(answers))
@@ -69,10 +67,7 @@ async def test_each_is_told_something_or_leaves(monkeypatch: pytest.MonkeyPatch)
     assert (told.share(200), told.share(503)) == (0.25, 0.25)
 
 
-async def test_they_come_whether_or_not_others_were_answered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
+async def test_they_come_whether_or_not_others_were_answered() -> None:
     asked: list[None] = []
 
     told = await told_by(lambda: asked.append(SILENCE))
@@ -81,12 +76,10 @@ async def test_they_come_whether_or_not_others_were_answered(
     assert told.unanswered == 20
 
 
-async def test_who_finds_no_place_is_not_answered_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "PATIENCE", 0.3)
-    monkeypatch.setattr(arrivals, "_MOST_OPEN", 5)
+async def test_who_finds_no_place_is_not_answered_either() -> None:
     asked: list[None] = []
 
-    told = await told_by(lambda: asked.append(SILENCE))
+    told = await told_by(lambda: asked.append(SILENCE), most_open=5)
 
     assert len(asked) == 5
     assert told.unanswered == 20

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import socketserver
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -379,17 +381,27 @@ def test_settings_that_are_wrong_are_one_line(doctor: Run, monkeypatch: pytest.M
     )
 
 
+class RefusesPasswords(socketserver.BaseRequestHandler):
+    """A PostgreSQL that lets nobody in: its ErrorResponse to whatever is said first."""
+
+    def handle(self) -> None:
+        self.request.recv(4096)
+        says = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "keyfob"\0\0'
+        self.request.sendall(b"E" + (len(says) + 4).to_bytes(4, "big") + says)
+
+
 def test_a_wrong_password_for_the_database_is_told_as_such(
     doctor: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(*_: Any, **__: Any) -> None:
-        await asyncio.sleep(0)
-        raise asyncpg.InvalidPasswordError('password authentication failed for user "keyfob"')
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), RefusesPasswords) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"postgresql://keyfob:hunter2@127.0.0.1:{server.server_address[1]}/keyfob"
+        monkeypatch.setenv("KEYFOB_DATABASE_URL", f"{url}?sslmode=disable")
+        said = doctor("--json")
+        server.shutdown()
 
-    monkeypatch.setattr("asyncpg.connect_utils._connect", refuse)
-    monkeypatch.setattr("asyncpg.connection.connect_utils._connect", refuse)
-
-    assert "password authentication failed" in unwell(doctor("--json"))["database"]
+    assert "password authentication failed" in unwell(said)["database"]
+    assert "hunter2" not in said.out + said.err
 
 
 def test_a_template_that_cannot_be_used(

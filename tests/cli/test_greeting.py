@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyfob.cli.starting import _greeting
+from keyfob.cli.starting import greeting
 from keyfob.settings import Settings
 
 
@@ -19,7 +19,7 @@ from keyfob.settings import Settings
 def test_it_names_an_address_that_a_browser_can_open(
     settings: Settings, url: str, base: str
 ) -> None:
-    assert _greeting(settings, [url]).splitlines() == [
+    assert greeting(settings, [url]).splitlines() == [
         "",
         f"Keyfob serves on {base}/",
         f"  try it   {base}/docs",
@@ -30,7 +30,7 @@ def test_it_names_an_address_that_a_browser_can_open(
 def test_it_names_only_pages_that_there_are(settings: Settings) -> None:
     bare = settings.model_copy(update={"docs": False, "redoc": False, "root_path": ""})
 
-    assert _greeting(bare, ["http://127.0.0.1:8000"]).split() == [
+    assert greeting(bare, ["http://127.0.0.1:8000"]).split() == [
         "Keyfob",
         "serves",
         "on",
@@ -43,7 +43,7 @@ def test_it_names_an_address_before_a_unix_socket_and_a_socket_where_there_is_no
 ) -> None:
     bare = settings.model_copy(update={"docs": False, "redoc": False})
 
-    both = _greeting(bare, ["unix:/run/keyfob.sock", "http://127.0.0.1:8000"])
+    both = greeting(bare, ["unix:/run/keyfob.sock", "http://127.0.0.1:8000"])
     assert "Keyfob serves on http://localhost:8000/auth/" in both
-    alone = _greeting(bare, ["unix:/run/keyfob.sock"])
+    alone = greeting(bare, ["unix:/run/keyfob.sock"])
     assert alone.strip() == "Keyfob serves on unix:/run/keyfob.sock, below /auth/"

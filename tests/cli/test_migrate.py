@@ -54,7 +54,7 @@ def test_a_drift_is_shown_and_refused(
     keyfob: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = (ROOT / "docs" / "schema.sql").read_text()
-    monkeypatch.setattr("keyfob.cli.schema._dump_fresh_schema", lambda: kept)
+    monkeypatch.setattr("keyfob.cli.schema.dump_fresh_schema", lambda: kept)
     drifted = tmp_path / "schema.sql"
     drifted.write_text(kept.replace("email_normal text NOT NULL", "email_normal text"))
 
@@ -70,7 +70,7 @@ def test_a_drift_is_shown_and_refused(
 def test_a_place_that_cannot_be_written_is_refused(
     keyfob: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyfob.cli.schema._dump_fresh_schema", lambda: "")
+    monkeypatch.setattr("keyfob.cli.schema.dump_fresh_schema", lambda: "")
 
     said = keyfob("migrate", "--write-schema", str(tmp_path / "none" / "schema.sql"))
 
@@ -79,4 +79,4 @@ def test_a_place_that_cannot_be_written_is_refused(
 
 def test_a_dump_that_fails_is_refused() -> None:
     with pytest.raises(Refused, match=r"^pg_dump failed: .*127\.0\.0\.1.* refused"):
-        schema._pg_dump("postgresql://keyfob@127.0.0.1:1/keyfob")
+        schema.dump_schema("postgresql://keyfob@127.0.0.1:1/keyfob")

@@ -198,10 +198,16 @@ async def test_a_statement_that_is_put_away_holds_nobody_up_for_ever(dsn: str) -
 
 
 async def put_away(database: Database, proxy: Proxy) -> None:
+    """Hold the way when a second statement was parsed: then asyncpg closes the first."""
+    begun: list[asyncio.Task[None]] = []
+
+    def hold(*_: object) -> None:
+        begun.append(asyncio.create_task(proxy.begin(Fault.HELD)))
+
     async with database.connection() as connection:
         await connection.prepare("SELECT 2")  # and let go at once
-        await proxy.begin(Fault.HELD)
-        await connection._con._cleanup_stmts()  # asyncpg's last step when it has parsed another
+        connection.add_log_listener(hold)
+        await connection.prepare(f"SELECT 3 AS {'long' * 16}")  # the server remarks on the name
 
 
 async def fall_silent(database: Database, proxy: Proxy) -> None:

@@ -82,4 +82,4 @@ def test_nothing_is_lost_and_nothing_stays(waiting: list[Share], data: st.DataOb
         del left[number]
 
     assert len(queue) == 0
-    assert queue._within == {}
+    assert queue.shares == 0

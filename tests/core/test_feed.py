@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from typing import Any
 
 import pytest
 from drills.harness.proxy import Fault, Proxy
+from tests.fixtures.metrics import value_of
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database
@@ -36,8 +38,8 @@ class Heard:
 
 
 @asynccontextmanager
-async def listening(dsn: str) -> AsyncIterator[tuple[Feed, Heard]]:
-    feed = Feed(dsn, timeout=0.3)
+async def listening(dsn: str, **pace: Any) -> AsyncIterator[tuple[Feed, Heard]]:
+    feed = Feed(dsn, timeout=0.3, **pace)
     heard = Heard(feed)
     await feed.start()
     try:
@@ -98,14 +100,14 @@ async def test_a_cut_is_known_at_once_and_what_was_missed_is_read_again(
 ) -> None:
     async with listening(dsn) as (feed, heard):
         await eventually(lambda: feed.is_live)
-        assert (heard.reloads, FEED_LIVE._value.get()) == (1, 1)
-        feed._dsn = "postgresql://nobody@127.0.0.1:1/none"
+        assert (heard.reloads, value_of(FEED_LIVE)) == (1, 1)
+        feed.dsn = "postgresql://nobody@127.0.0.1:1/none"
 
         await db.execute(CUT)
 
         await eventually(lambda: not feed.is_live, 0.5)  # before the next sign of life is due
-        assert FEED_LIVE._value.get() == 0
-        feed._dsn = dsn
+        assert value_of(FEED_LIVE) == 0
+        feed.dsn = dsn
         await eventually(lambda: feed.is_live)
         assert heard.reloads == 2
         await say(db, "said again")
@@ -137,7 +139,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(dsn: str) -> N
         await eventually(lambda: len(attempts) >= 2)
         assert not feed.is_live
 
-        feed._dsn = dsn
+        feed.dsn = dsn
 
         await eventually(lambda: feed.is_live)
         assert heard.reloads == 1
@@ -174,12 +176,8 @@ async def test_a_listener_may_ask_to_read_it_all_at_each_notice(db: Database, ds
     await feed.stop()
 
 
-async def test_the_whole_truth_is_read_now_and_then_without_any_notice(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.core.feed._HEARTBEAT_SECONDS", 0.01)
-    monkeypatch.setattr("keyfob.core.feed._RELOAD_EVERY_BEATS", 3)
-    async with listening(dsn) as (feed, heard):
+async def test_the_whole_truth_is_read_now_and_then_without_any_notice(dsn: str) -> None:
+    async with listening(dsn, beat=0.01, beats_per_reload=3) as (feed, heard):
         await eventually(lambda: heard.reloads >= 3)
         assert feed.is_live
 

@@ -19,7 +19,7 @@ async def test_a_notice_at_the_moment_of_the_stop_does_not_keep_it(dsn: str, tur
     await eventually(lambda: feed.is_live)
     await asyncio.sleep(0)
 
-    feed._receive(None, 0, "", "keys changed")
+    feed.tell("keys changed")
     for _ in range(turns):
         await asyncio.sleep(0)
     stopping = asyncio.create_task(feed.stop())

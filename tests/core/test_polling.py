@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from typing import Any
 
 import pytest
 from drills.harness.proxy import Fault, Proxy
+from tests.fixtures.metrics import value_of
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database, Executor
@@ -40,14 +42,9 @@ class Asked:
         self.read.append("all")
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyfob.core.polling._POLL_SECONDS", 0.01)
-
-
 @asynccontextmanager
-async def polling(dsn: str) -> AsyncIterator[tuple[PolledFeed, Asked]]:
-    feed = PolledFeed(dsn, timeout=0.3)
+async def polling(dsn: str, **pace: Any) -> AsyncIterator[tuple[PolledFeed, Asked]]:
+    feed = PolledFeed(dsn, timeout=0.3, **pace)
     asked = Asked(feed)
     await feed.start()
     try:
@@ -59,7 +56,7 @@ async def polling(dsn: str) -> AsyncIterator[tuple[PolledFeed, Asked]]:
 async def test_a_start_marks_where_it_is_and_then_reads_all(dsn: str) -> None:
     async with polling(dsn) as (feed, asked):
         assert feed.is_live
-        assert FEED_LIVE._value.get() == 1
+        assert value_of(FEED_LIVE) == 1
         assert asked.read == ["news", "all"]
         assert len(asked.times) == 1
 
@@ -69,36 +66,30 @@ async def test_it_asks_twice_a_second_at_least(dsn: str) -> None:
         await eventually(lambda: asked.read.count("news") >= 3, 1.2)
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_all_and_the_time_are_read_now_and_then(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.core.polling._POLLS_PER_RELOAD", 4)
-    async with polling(dsn) as (feed, asked):
+async def test_all_and_the_time_are_read_now_and_then(dsn: str) -> None:
+    async with polling(dsn, beat=0.01, beats_per_reload=4) as (feed, asked):
         await eventually(lambda: asked.read.count("all") >= 3)
         assert asked.read[1:].count("news") >= 8
         assert len(asked.times) >= 3
         assert feed.is_live
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_a_cut_is_known_and_all_is_read_again(db: Database, dsn: str) -> None:
-    async with polling(dsn) as (feed, asked):
-        feed._dsn = "postgresql://nobody@127.0.0.1:1/none"
+    async with polling(dsn, beat=0.01) as (feed, asked):
+        feed.dsn = "postgresql://nobody@127.0.0.1:1/none"
 
         await db.execute(CUT)
 
         await eventually(lambda: not feed.is_live, 0.5)
-        assert FEED_LIVE._value.get() == 0
+        assert value_of(FEED_LIVE) == 0
         assert asked.read.count("all") == 1
-        feed._dsn = dsn
+        feed.dsn = dsn
         await eventually(lambda: feed.is_live)
         assert asked.read.count("all") == 2
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_a_server_that_says_nothing_any_more_is_noticed_in_time(dsn: str) -> None:
-    async with Proxy(dsn).running() as proxy, polling(proxy.dsn) as (feed, asked):
+    async with Proxy(dsn).running() as proxy, polling(proxy.dsn, beat=0.01) as (feed, asked):
         assert feed.is_live
 
         await proxy.begin(Fault.HELD)
@@ -109,12 +100,11 @@ async def test_a_server_that_says_nothing_any_more_is_noticed_in_time(dsn: str) 
         assert asked.read.count("all") >= 2
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("fault", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
 async def test_a_poll_that_fails_leaves_the_feed_down_and_trying(
     dsn: str, fault: BaseException
 ) -> None:
-    async with polling(dsn) as (feed, asked):
+    async with polling(dsn, beat=0.01) as (feed, asked):
         asked.fails = fault
         await eventually(lambda: not feed.is_live)
         failed = len(asked.read)

@@ -81,7 +81,7 @@ def test_programs_that_are_closed_to_the_account_are_copied_once(
     finally:
         os.umask(umask)
     assert programs.folder.is_relative_to(open_folder)
-    assert programs._can_run()
+    assert programs.can_run()
     (copy,) = (open_folder / "keyfob").iterdir()
     made_at = copy.stat().st_mtime_ns
     assert Programs.for_account(account, shared=open_folder / "keyfob") == programs

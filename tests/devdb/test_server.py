@@ -6,18 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import asyncpg
 import pytest
 
 import keyfob
 from keyfob.devdb import DevDbError, EmbeddedPostgres
-from keyfob.devdb import postmaster as devdb_postmaster
 from keyfob.devdb.locks import alone
+from keyfob.devdb.postmaster import Postmaster
 
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
 
@@ -173,9 +174,7 @@ def test_a_killed_server_starts_again_with_what_was_committed(data_dir: Path) ->
     server.stop()
 
 
-def test_a_start_waits_for_a_session_that_outlives_a_killed_server(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_waits_for_a_session_that_outlives_a_killed_server(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
     dsn = server.start()
     pid = postmaster(data_dir)
@@ -190,16 +189,19 @@ def test_a_start_waits_for_a_session_that_outlives_a_killed_server(
 
     session = asyncio.run(stop_a_session_and_kill_the_server())
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    was_in_the_way = devdb_postmaster._ends_with_old_sessions
+    log = data_dir / "postgres.log"
+    log.write_bytes(b"")
 
-    def let_it_end(log: IO[bytes]) -> bool:
+    def let_it_end() -> None:
+        while b"is still in use" not in log.read_bytes():
+            time.sleep(0.01)
         os.kill(session, signal.SIGCONT)
-        return was_in_the_way(log)
 
-    monkeypatch.setattr(devdb_postmaster, "_ends_with_old_sessions", let_it_end)
-    assert ask(server.start(), "SELECT answer FROM kept") == 42
+    with ThreadPoolExecutor() as beside:
+        met = beside.submit(let_it_end)
+        assert ask(server.start(), "SELECT answer FROM kept") == 42
+    assert met.exception() is None
     server.stop()
-    assert "is still in use" in (data_dir / "postgres.log").read_text()
 
 
 def test_a_start_that_is_interrupted_leaves_no_server(
@@ -207,16 +209,19 @@ def test_a_start_that_is_interrupted_leaves_no_server(
 ) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
 
-    def press_ctrl_c(starting: devdb_postmaster.Postmaster) -> bool:
-        if starting.pid() is not None:
+    begun: list[int] = []
+
+    def press_ctrl_c(starting: Postmaster) -> bool:
+        if pid := starting.pid():
+            begun.append(pid)
             raise KeyboardInterrupt
         return False
 
     with monkeypatch.context() as pressed:
-        pressed.setattr(devdb_postmaster.Postmaster, "_accepts", press_ctrl_c)
+        pressed.setattr(Postmaster, "is_ready", press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
             server.start()
-    os.waitid(os.P_PID, devdb_postmaster._children[-1].pid, os.WEXITED | os.WNOWAIT)
+    os.waitid(os.P_PID, begun[0], os.WEXITED | os.WNOWAIT)
     assert not server.is_running()
     assert ask(server.start(), "SELECT answer FROM kept") == 42
     server.stop()
@@ -282,32 +287,23 @@ def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
         EmbeddedPostgres(tmp_path / "file").start()
 
 
-def test_a_log_that_grew_too_long_begins_anew(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.devdb.server._LOG_BYTES", 100)
+def test_a_log_that_grew_too_long_begins_anew(data_dir: Path) -> None:
     before = (data_dir / "postgres.log").read_text()
-    server = EmbeddedPostgres(data_dir, FAST)
+    server = EmbeddedPostgres(data_dir, FAST, longest_log=100)
     server.start()
     server.stop()
     assert before not in (data_dir / "postgres.log").read_text()
 
 
-def test_a_second_start_waits_for_the_first_only_so_long(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keyfob.devdb.server._LOCK_SECONDS", 0.0)
+def test_a_second_start_waits_for_the_first_only_so_long(data_dir: Path) -> None:
     with alone(data_dir / ".postgres.lock", 0), pytest.raises(DevDbError, match="another process"):
-        EmbeddedPostgres(data_dir, FAST).start()
+        EmbeddedPostgres(data_dir, FAST, patience=0.0).start()
 
 
-def test_a_server_that_ignores_requests_is_stopped_harder(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "keyfob.devdb.postmaster._STOP_SECONDS", ((signal.SIGWINCH, 0.0), (signal.SIGQUIT, 5.0))
-    )
+def test_a_server_that_ignores_requests_is_stopped_harder(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, FAST)
     server.start()
-    server.stop()
+    cluster = data_dir / "postgres"
+    Postmaster(cluster, cluster).stop(((signal.SIGWINCH, 0.0), (signal.SIGQUIT, 5.0)))
     assert not server.is_running()
+    server.stop()

@@ -71,7 +71,7 @@ async def test_an_administrator_learns_the_parts_and_a_user_does_not(world: Worl
 
 async def test_a_cut_feed_makes_unready(world: World) -> None:
     await world.wiring.feed.stop()
-    world.wiring.feed._set_live(False)
+    world.wiring.feed.is_live = False
 
     answer = await world.client("127.0.0.1").get("/health/ready")
 

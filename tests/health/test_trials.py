@@ -12,6 +12,7 @@ from tests.fixtures.logs import captured_log
 from tests.fixtures.world import World
 
 from keyfob.core.database import Database
+from keyfob.health.service import Health
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
@@ -135,11 +136,11 @@ async def test_whoever_asks_often_causes_one_write_a_second(world: World) -> Non
 
 
 async def test_nor_do_they_cause_more_while_a_part_is_not_well(
-    settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clock: MovableClock
 ) -> None:
-    monkeypatch.setattr("keyfob.health.service._UNWELL_FOR", 60)
     given = {"limit_store": SecretStr(f"redis://127.0.0.1:{free_port()}"), "limits": "on"}
     async with World(settings.model_copy(update=given), clock) as world:
+        world.service(Health).unwell_for = 60
         answers = [await world.api.get("/health/ready") for _ in range(20)]
         written = await world.db.fetchval("SELECT sum(count)::int FROM attempts")
 

@@ -52,10 +52,9 @@ def redis_url(redis_server):
 
 
 @pytest.fixture
-async def other_db(db):
+async def other_db(empty_dsn):
     """A second pool on the same database, as another instance has."""
-    (dsn,) = db._pool._connect_args
-    other = Database(dsn)
+    other = Database(empty_dsn)
     await other.open()
     yield other
     await other.close()

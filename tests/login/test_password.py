@@ -1,12 +1,15 @@
 """Signing in with a password."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
-from tests.fixtures.world import PASSWORD, World
+from tests.fixtures.world import PASSWORD, World, eventually
 
 from keyfob.passwords.schemes import Bcrypt
 from keyfob.settings import Settings
@@ -47,21 +50,35 @@ async def test_right_password_gives_tokens(world: World) -> None:
     assert me.json()["id"] == str(user_id)
 
 
-def overload(world: World) -> None:
-    """Let the checks that wait seem to take minutes."""
-    pool = world.app.state.wiring.passwords.pool
-    pool._mean = 60.0  # seconds
-    pool._running = pool.threads
+@pytest.fixture
+def impatient(settings: Settings) -> Settings:
+    """A service that lets no check of a password wait."""
+    return settings.model_copy(update={"hashing_budget": 0.0})
 
 
-async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) -> None:
-    await world.make_user()
-    overload(world)
+@asynccontextmanager
+async def every_thread_busy(world: World) -> AsyncIterator[None]:
+    """Let all threads that check passwords have something to do."""
+    pool, over = world.wiring.passwords.pool, threading.Event()
+    checks = [asyncio.create_task(pool.run(over.wait, ("192.0.2.1",))) for _ in range(pool.threads)]
+    try:
+        await eventually(lambda: pool.running == pool.threads)
+        yield
+    finally:
+        over.set()
+        await asyncio.gather(*checks)
 
-    with recorded_statements() as statements:
-        answer = await world.api.post(
-            "/login", json={"email": "ada@example.com", "password": PASSWORD}
-        )
+
+async def test_a_sign_in_that_is_shed_asks_the_database_nothing(
+    impatient: Settings, clock: MovableClock
+) -> None:
+    async with World(impatient, clock) as world:
+        await world.make_user()
+        async with every_thread_busy(world):
+            with recorded_statements() as statements:
+                answer = await world.api.post(
+                    "/login", json={"email": "ada@example.com", "password": PASSWORD}
+                )
 
     assert answer.status_code == 503
     assert answer.json()["code"] == "overloaded"
@@ -71,15 +88,17 @@ async def test_a_sign_in_that_is_shed_asks_the_database_nothing(world: World) ->
 
 @pytest.mark.parametrize("refusal", ["overloaded", "too_many_requests"])
 async def test_who_is_to_come_back_later_hears_so_later_and_others_do_not_wait(
-    settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, refusal: str
+    impatient: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     limited = {"limits": "on", "limit_login": "1/minute"} if refusal != "overloaded" else {}
-    async with World(settings.model_copy(update=limited), clock) as world:
+    async with AsyncExitStack() as stack:
+        world = World(impatient.model_copy(update=limited), clock)
+        await stack.enter_async_context(world)
         await world.make_user()
         if limited:
             await world.log_in()
         else:
-            overload(world)
+            await stack.enter_async_context(every_thread_busy(world))
         login = {"email": "ada@example.com", "password": PASSWORD}
         answer = await world.api.post("/login", json=login)
         assert answer.json()["code"] == refusal

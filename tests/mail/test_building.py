@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 
-from keyfob.mail.building import _own_name, build_delivery
+from keyfob.mail.building import build_delivery
 from keyfob.mail.folder import MailFolder
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.settings import Settings, WrongSetting
@@ -56,5 +56,11 @@ def test_a_sender_that_cannot_be_written_stops_the_start(
         ("https://[2001:db8::7]/auth", "[IPv6:2001:db8::7]"),
     ],
 )
-def test_what_we_call_ourselves(base: str, name: str) -> None:
-    assert _own_name(base) == name
+def test_what_we_call_ourselves(
+    settings: Settings, clock: MovableClock, base: str, name: str
+) -> None:
+    smtp_url = SecretStr("smtp://mail.test")
+    carrier = with_settings(settings, clock, smtp_url=smtp_url, public_url=base)
+
+    assert isinstance(carrier, SmtpCarrier)
+    assert carrier.name == name

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.killing import kill_outbox_runners
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox, serving
 from tests.fixtures.waiting import until
@@ -223,9 +224,7 @@ async def test_a_crash_between_the_server_s_ok_and_our_record_sends_the_same_mai
             await crashing.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
         first = await mailbox.next("ada@example.com")
         await carried.wait()
-        runner = crashing.wiring.runner
-        for task in (*runner._loops, *(held.task for held in runner._held.values())):
-            task.cancel()
+        kill_outbox_runners()
 
         clock.advance(LEASE.total_seconds())
         await heir.wiring.runner.start()
@@ -390,9 +389,8 @@ async def test_the_first_of_many_mails_loads_what_all_need_once(
 
 
 async def test_a_stuck_server_holds_up_neither_a_stop_nor_the_others(
-    settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, clock: MovableClock
 ) -> None:
-    monkeypatch.setattr("keyfob.outbox.running._STOP_SECONDS", 0.05)
     asked = asyncio.Event()
 
     class Stuck:
@@ -404,6 +402,7 @@ async def test_a_stuck_server_holds_up_neither_a_stop_nor_the_others(
     async with serving(Stuck()) as port:
         url = SecretStr(f"smtp://127.0.0.1:{port}")
         async with World(settings.model_copy(update={"smtp_url": url}), clock) as world:
+            world.wiring.runner.pace.stop = 0.05
             async with world.db.begin() as tx:
                 await world.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
             await asked.wait()

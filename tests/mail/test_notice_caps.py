@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.metrics import value_of
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
@@ -77,14 +78,14 @@ async def test_an_account_that_is_not_proven_fills_no_mailbox(
 
     That it was done is told; how often is in the log and in a metric.
     """
-    capped = MAILS_CAPPED._value.get()
+    capped = value_of(MAILS_CAPPED)
     stranger = await sign_up(limited)
     with captured_log() as log:
         await wish_to_go_and_to_stay(limited, stranger, 50)
         await mailbox.settled(limited)
 
     assert subjects(mailbox) == {WILL_GO: 3, STAYS: 3}
-    assert MAILS_CAPPED._value.get() == capped + 100 - len(mailbox.mails)
+    assert value_of(MAILS_CAPPED) == capped + 100 - len(mailbox.mails)
     dropped = log.named("mail_capped")
     assert {one["sort"] for one in dropped} == {"erasure_planned", "erasure_cancelled"}
     assert {one["to"] for one in dropped} == {"b***@example.com"}

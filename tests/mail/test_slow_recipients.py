@@ -61,7 +61,9 @@ async def relayed(
     async with serving(relay) as port:
         url = SecretStr(f"smtp://127.0.0.1:{port}")
         ours = settings.model_copy(update={"smtp_url": url, "smtp_timeout": seconds})
-        async with World(ours, clock) as world:
+        world = World(ours, clock)
+        world.wiring.runner.pace.prompt = 0.05  # what takes longer is set aside
+        async with world:
             yield world, relay
         relay.let_go.set()
 
@@ -86,12 +88,6 @@ async def arrived(world: World, relay: Relay, count: int) -> set[str]:
     with suppress(TimeoutError):
         await until(so_many, 15)
     return {mail.to for mail in relay.mails}
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes longer than a moment is set aside."""
-    monkeypatch.setattr("keyfob.outbox.lanes._PROMPT_SECONDS", 0.05, raising=False)
 
 
 @pytest.mark.parametrize("at", ["rcpt", "data"])

@@ -490,8 +490,7 @@ class TokenGate(Mailbox):
         shown = base64.b64decode(said[1]).decode()
         if shown == f"user={USER}\x01auth=Bearer {self.token}\x01\x01":
             return AuthResult(success=True, handled=True)
-        await server.push("334 eyJzdGF0dXMiOiI0MDAifQ==")
-        await server._reader.readline()
+        await server.challenge_auth('{"status":"400"}')
         return AuthResult(success=False, handled=False, message="535 5.7.8 not accepted")
 
 

@@ -7,7 +7,7 @@ from tests.fixtures.clock import MovableClock
 
 from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
-from keyfob.outbox.running import OutboxRunner
+from keyfob.outbox.running import OutboxRunner, Pace
 from keyfob.outbox.service import Outbox
 
 KEY = "the secret key of the outbox's tests"
@@ -35,8 +35,8 @@ async def run(outbox: Outbox) -> AsyncIterator[Callable[..., OutboxRunner]]:
     """Start a runner of an outbox; all are stopped at the end."""
     runners: list[OutboxRunner] = []
 
-    async def start(of: Outbox = outbox) -> OutboxRunner:
-        runner = OutboxRunner(of, poll_seconds=0.05)
+    async def start(of: Outbox = outbox, **pace: float) -> OutboxRunner:
+        runner = OutboxRunner(of, Pace(**{"poll": 0.05, **pace}))
         await runner.start()
         runners.append(runner)
         return runner

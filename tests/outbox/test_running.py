@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.killing import kill_outbox_runners
 from tests.fixtures.logs import captured_log
+from tests.fixtures.metrics import value_of
 from tests.fixtures.waiting import until
 from tests.outbox.conftest import KEY, MakeOutbox
 
@@ -301,10 +303,9 @@ async def test_a_killed_worker_s_job_is_taken_over_when_its_lease_ends(
 
     outbox.handle("talk", never_ends)
     await add(outbox)
-    killed = await run()
+    await run()
     await began.wait()
-    for task in (*killed._loops, *(held.task for held in killed._held.values())):
-        task.cancel()
+    kill_outbox_runners()
 
     heir, hand = make_outbox(), Hand()
     heir.handle("talk", hand)
@@ -538,7 +539,6 @@ async def test_a_stop_while_jobs_are_taken_leaves_none_to_its_lease(
 async def test_a_stop_leaves_what_takes_too_long_to_its_lease(
     outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyfob.outbox.running._STOP_SECONDS", 0.01)
     began = asyncio.Event()
 
     async def never_ends(_: Job) -> None:
@@ -547,7 +547,7 @@ async def test_a_stop_leaves_what_takes_too_long_to_its_lease(
 
     outbox.handle("talk", never_ends)
     await add(outbox)
-    runner = await run()
+    runner = await run(stop=0.01)
     await began.wait()
     await runner.stop()
 
@@ -558,7 +558,6 @@ async def test_a_stop_leaves_what_takes_too_long_to_its_lease(
 async def test_the_lease_is_extended_while_a_job_is_under_way(
     outbox: Outbox, db: Database, clock: MovableClock, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyfob.outbox.running._EXTEND_SECONDS", 0.01)
     go_on = asyncio.Event()
 
     async def slow(_: Job) -> None:
@@ -566,7 +565,7 @@ async def test_the_lease_is_extended_while_a_job_is_under_way(
 
     outbox.handle("talk", slow)
     await add(outbox)
-    await run()
+    await run(extend=0.01)
 
     async def held() -> bool:
         return bool((await row(db))["attempts"] == 1)
@@ -586,7 +585,6 @@ async def test_what_was_done_is_not_done_again_when_the_database_was_away(
     outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The moment between the mail server's OK and our record of it."""
-    monkeypatch.setattr("keyfob.outbox.doing._PAUSE_SECONDS", 0.01)
     deletes, delete = [], queries.delete_job
 
     async def fails_at_first(*values: Any) -> bool:
@@ -599,7 +597,7 @@ async def test_what_was_done_is_not_done_again_when_the_database_was_away(
     hand = Hand()
     outbox.handle("talk", hand)
     await add(outbox)
-    await run()
+    await run(settle=0.01)
     await gone(db)
     assert (len(deletes), hand.said) == (4, ["hello"])
 
@@ -626,7 +624,6 @@ async def test_jobs_of_a_person_go_with_the_person(outbox: Outbox, db: Database)
 async def test_a_database_that_is_away_and_a_fault_of_ours_stop_no_runner(
     outbox: Outbox, db: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyfob.outbox.running._EXTEND_SECONDS", 0.01)
     faults = {"take_due": [DatabaseUnavailable(), LookupError()]}
     faults["extend_leases"] = [DatabaseUnavailable(), LookupError()]
     go_on = asyncio.Event()
@@ -642,7 +639,7 @@ async def test_a_database_that_is_away_and_a_fault_of_ours_stop_no_runner(
     outbox.handle("talk", slow)
     await add(outbox)
     with captured_log() as log:
-        await run()
+        await run(extend=0.01)
         await until(lambda: _true(not any(faults.values())))
         go_on.set()
         await gone(db)
@@ -689,4 +686,4 @@ async def test_the_gauges_tell_what_waits_and_what_is_dead(
 
     await outbox.measure()
 
-    assert (OUTBOX_WAITING._value.get(), OUTBOX_DEAD._value.get()) == (2, 1)
+    assert (value_of(OUTBOX_WAITING), value_of(OUTBOX_DEAD)) == (2, 1)

@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from keyfob.passwords import breached
 from keyfob.passwords.breached import BreachedPasswords
 from keyfob.passwords.errors import WeakPassword
 from keyfob.passwords.policy import PasswordPolicy
@@ -112,14 +111,15 @@ async def test_a_service_out_of_order_stops_nobody(service, passwords, status, h
     assert sha1(KNOWN)[:5] not in str(logs)
 
 
-async def test_a_slow_service_stops_nobody(service, passwords, monkeypatch):
-    monkeypatch.setattr(breached, "_TIMEOUT_SECONDS", 0.05)
+async def test_a_slow_service_stops_nobody(service):
+    passwords = BreachedPasswords(service.url, timeout=0.05)
     service.stalled = threading.Event()
 
     with structlog.testing.capture_logs() as logs:
         assert not await passwords.contains(KNOWN)
 
     assert [entry["log_level"] for entry in logs] == ["warning"]
+    await passwords.close()
 
 
 async def test_a_service_that_is_not_there_stops_nobody():

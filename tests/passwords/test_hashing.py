@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from keyfob.core.fair_queue import FairQueue
 from keyfob.core.problems import Overloaded
 from keyfob.passwords import hashing
 from keyfob.passwords.hashing import HashingPool, usable_cores
@@ -191,16 +192,16 @@ async def test_work_of_clients_that_left_is_not_done(make_pool, gate):
 async def test_work_cancelled_between_queue_and_thread_is_not_done(make_pool, monkeypatch):
     pool = make_pool()
     done: list[str] = []
-    real_next = pool._next
+    take = FairQueue.take
 
-    def cancelled_on_the_way():
-        job = real_next()
-        if job and not done:
+    def cancelled_on_the_way(queue):
+        job = take(queue)
+        if not done:
             assert job.future.cancel()
             done.append("cancelled")
         return job
 
-    monkeypatch.setattr(pool, "_next", cancelled_on_the_way)
+    monkeypatch.setattr(FairQueue, "take", cancelled_on_the_way)
     with pytest.raises(asyncio.CancelledError):
         await pool.run(lambda: done.append("hashed"), ONE)
 

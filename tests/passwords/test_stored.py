@@ -117,13 +117,10 @@ async def test_what_is_far_dearer_is_no_form_to_draw(db: Database) -> None:
     assert await stored.count_unusable() == 150
 
 
-async def test_of_a_large_table_a_part_is_read_and_each_time_the_same(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_a_large_table_a_part_is_read_and_each_time_the_same(db: Database) -> None:
     await store(db, [Bcrypt(5).hash("x"), PRESENT.hash("x")])
-    monkeypatch.setattr(queries, "_MOST_BLOCKS", 4)
 
-    first, second = [await queries.list_stored_forms(db) for _ in range(2)]
+    first, second = [await queries.list_stored_forms(db, most_blocks=4) for _ in range(2)]
 
     assert 0 < sum(row["accounts"] for row in first) < 300
     assert [dict(row) for row in second] == [dict(row) for row in first]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
+from drills.harness.proxy import Fault, Proxy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fixtures.clock import START, MovableClock
@@ -154,25 +155,27 @@ async def test_a_pause_between_two_flushes_does_not_count_either(
 
 
 async def test_a_flush_that_fails_keeps_what_was_collected(
-    db: Database, clock: MovableClock
+    db: Database, dsn: str, clock: MovableClock
 ) -> None:
     user_id, session_id = await make_account(db), new_id(START)
-    away = Database("postgresql://nobody@127.0.0.1:1/none", acquire_timeout=0.5)
-    await away.open()
-    activity = build(away, clock)
-    for pause in (0, 30, IDLE_GAP + 1, 40):
-        clock.advance(pause)
-        activity.touch(user_id, session_id)
-        with pytest.raises(DatabaseUnavailable):
-            await activity.flush()
-    await away.close()
+    async with Proxy(dsn).running() as proxy:
+        away = Database(proxy.dsn, acquire_timeout=0.5)
+        await away.open()
+        await proxy.begin(Fault.CLOSED)
+        activity = build(away, clock)
+        for pause in (0, 30, IDLE_GAP + 1, 40):
+            clock.advance(pause)
+            activity.touch(user_id, session_id)
+            with pytest.raises(DatabaseUnavailable):
+                await activity.flush()
 
-    activity._db = db
-    await activity.flush()
-    assert await total_of(db, user_id) == 70
+        await proxy.end()
+        await activity.flush()
+        assert await total_of(db, user_id) == 70
 
-    await activity.flush()
-    assert await total_of(db, user_id) == 70
+        await activity.flush()
+        assert await total_of(db, user_id) == 70
+        await away.close()
 
 
 async def test_touches_that_come_during_a_failing_flush_are_kept_too(
@@ -259,7 +262,7 @@ class Workers:
         self._workers = [build(db, clock) for clock in self._clocks]
 
     def touch(self, worker: int, at: float) -> None:
-        self._clocks[worker]._now = START + timedelta(seconds=at)
+        self._clocks[worker].set(START + timedelta(seconds=at))
         self._workers[worker].touch(self._user_id, UUID(int=worker))
 
     async def flush(self, worker: int) -> None:

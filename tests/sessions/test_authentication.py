@@ -70,7 +70,7 @@ async def test_a_refused_token_is_not_remembered(world: World, verified: list[st
             judge.authenticate(forged)
 
     assert verified == [forged] * 3
-    assert judge._known == {}
+    assert judge.remembered == 0
 
 
 @pytest.mark.parametrize(("size", "checks"), [(0, 9), (2, 9), (3, 3)])
@@ -85,7 +85,7 @@ async def test_the_memory_is_bounded_and_drops_the_oldest(
             for device in devices:
                 assert judge.authenticate(device.access).generation == 0
 
-        assert len(judge._known) == size
+        assert judge.remembered == size
         assert len(verified) == checks
 
 

@@ -2,12 +2,10 @@
 
 from datetime import timedelta
 
-import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.sessions import cleanup
 from keyfob.sessions.cleanup import SessionCleanup
 
 RETENTION = timedelta(days=30)
@@ -65,18 +63,15 @@ async def test_spent_revocations_go_and_useful_ones_stay(world: World, clock: Mo
     assert await world.db.fetchval(count) == 0
 
 
-async def test_a_great_many_go_in_batches(
-    world: World, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_great_many_go_in_batches(world: World, clock: MovableClock) -> None:
     await world.make_user()
     for _ in range(5):
         await world.log_in()
     await world.db.execute("UPDATE sessions SET ended_at = login_at")
     clock.advance(days=31)
-    monkeypatch.setattr(cleanup, "_AT_ONCE", 2)
 
     with recorded_statements() as seen:
-        await SessionCleanup(world.db, clock, RETENTION).run()
+        await SessionCleanup(world.db, clock, RETENTION, at_once=2).run()
 
     assert await ids(world) == set()
     assert sum("DELETE FROM sessions" in statement for statement in seen) == 3

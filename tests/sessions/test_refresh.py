@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.hostile import claims_of
+from tests.fixtures.metrics import value_of
 from tests.fixtures.revoked import reuses_of
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
@@ -310,10 +311,10 @@ async def test_a_token_of_a_generation_that_is_still_to_come_ends_nothing(world:
     second = SignedIn.of(await world.refresh(first.refresh))
     await world.db.execute("UPDATE sessions SET generation = 0")
     ahead = REFRESHES.labels("ahead")
-    counted = ahead._value.get()
+    counted = value_of(ahead)
 
     assert (await world.refresh(second.refresh)).status_code == 401
-    assert ahead._value.get() == counted + 1
+    assert value_of(ahead) == counted + 1
 
     assert (await world.refresh(first.refresh)).status_code == 200
     assert await reuses_of(world) == []

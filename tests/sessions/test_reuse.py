@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.metrics import value_of
 from tests.fixtures.revoked import refuses_within_a_second, reuses_of
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World
@@ -87,7 +88,7 @@ async def test_reuse_past_the_grace_time_ends_the_session_and_is_recorded(
     for _ in range(3):
         generations.append(SignedIn.of(await world.refresh(generations[-1].refresh)))
     clock.advance(GRACE)
-    counted = REUSES._value.get()
+    counted = value_of(REUSES)
 
     answer = await world.refresh(generations[-2].refresh)
 
@@ -101,7 +102,7 @@ async def test_reuse_past_the_grace_time_ends_the_session_and_is_recorded(
     assert (event["actor_id"], event["target_id"]) == (None, user_id)
     assert event["new_values"] == {"session_id": generations[0].session_id}
     assert (await world.service(Audit).verify()).broken_at is None
-    assert REUSES._value.get() == counted + 1
+    assert value_of(REUSES) == counted + 1
     assert (await world.me(bystander)).status_code == 200, "the user's other sessions live on"
     assert (await world.refresh(bystander.refresh)).status_code == 200
 

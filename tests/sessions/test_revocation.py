@@ -254,7 +254,7 @@ async def test_a_written_revocation_is_never_weakened(db: Database, clock: Movab
 async def deaf(world: World, other: World) -> AsyncIterator[World]:
     """The other worker, its connection cut and its way to the server lost; `world` is back."""
     feed: Feed = other.wiring.feed
-    dsn, feed._dsn = feed._dsn, "postgresql://nobody@127.0.0.1:1/none"
+    dsn, feed.dsn = feed.dsn, "postgresql://nobody@127.0.0.1:1/none"
     feeds = (
         "pg_stat_activity WHERE application_name = 'keyfob feed' AND datname = current_database()"
     )
@@ -267,7 +267,7 @@ async def deaf(world: World, other: World) -> AsyncIterator[World]:
         await asyncio.sleep(0.005)
     await eventually(lambda: world.wiring.feed.is_live)
     yield other
-    feed._dsn = dsn
+    feed.dsn = dsn
 
 
 async def test_a_worker_that_hears_nothing_says_so_and_learns_it_all_when_it_is_back(
@@ -287,7 +287,7 @@ async def test_a_worker_that_hears_nothing_says_so_and_learns_it_all_when_it_is_
     kept = SignedIn.of(await deaf.refresh(kept.refresh))
     assert claims_of(kept.access)["role"] == "admin", "what asks the database is right all the same"
     assert (await deaf.refresh(ended.refresh)).status_code == 401
-    deaf.wiring.feed._dsn = world.wiring.feed._dsn
+    deaf.wiring.feed.dsn = world.wiring.feed.dsn
     await eventually(lambda: deaf.wiring.feed.is_live)
 
     assert (await deaf.api.get("/health/ready")).status_code == 200

@@ -14,6 +14,7 @@ from tests.fixtures.links import (
     token_from,
 )
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.metrics import value_of
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.core.telemetry import SESSIONS_ENDED
@@ -174,7 +175,7 @@ async def test_what_ends_sessions_stands_in_the_login_log(
     user_id = await world.make_user()
     ada, other = await world.log_in(), await world.log_in()
     counter = SESSIONS_ENDED.labels(reason)
-    counted = counter._value.get()
+    counted = value_of(counter)
 
     await act(world, mailbox, clock, ada, other)
 
@@ -187,7 +188,7 @@ async def test_what_ends_sessions_stands_in_the_login_log(
     assert row["email"] is None
     ended = await world.db.fetch("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL")
     assert {session["end_reason"] for session in ended} == (set() if gone else {reason})
-    assert counter._value.get() - counted == (2 if gone else len(ended))
+    assert value_of(counter) - counted == (2 if gone else len(ended))
 
 
 async def test_what_ends_nothing_leaves_no_trace(world: World, clock: MovableClock) -> None:

@@ -51,9 +51,7 @@ def keyring(clock: MovableClock) -> Keyring:
         publish_ahead=timedelta(hours=1),
     )
     jwk = algorithms.to_jwk("EdDSA", "a kid", public)
-    ring._keys = {
-        "a kid": SigningKey(1, "a kid", "EdDSA", jwk, START, START, None, public, private)
-    }
+    ring.hold([SigningKey(1, "a kid", "EdDSA", jwk, START, START, None, public, private)])
     return ring
 
 

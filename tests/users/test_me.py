@@ -177,10 +177,8 @@ async def test_an_account_that_vanished_is_nobody_s(world: World, clock: Movable
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
-async def test_memory_is_bounded_and_the_oldest_goes_first(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(profiles, "_MOST_USERS", 3)
+async def test_memory_is_bounded_and_the_oldest_goes_first(world: World) -> None:
+    world.service(profiles.Profiles).most_users = 3
     callers = []
     for number in range(5):
         await world.make_user(f"u{number}@example.com")

@@ -70,5 +70,5 @@ def test_connections_fit_the_open_files(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
 
-    assert process._allow_connections(4096) == allowed
+    assert process.allow_connections(4096) == allowed
     assert asked == ([raised] if raised else [])
