@@ -20,6 +20,9 @@ ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "keyfob"
 FILES = sorted(SRC.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MEASURES = sorted(
+    path for name in ("bench", "drills", "clients") for path in (ROOT / name).rglob("*.py")
+)
 
 MOST_LINES = 250
 MOST_LINES_OF_A_FUNCTION = 30
@@ -203,6 +206,34 @@ def test_every_module_says_what_it_is() -> None:
     assert [
         name_of(path) for path in FILES if ast.get_docstring(ast.parse(path.read_text())) is None
     ] == []
+
+
+def private_names_of(path: Path) -> Iterator[str]:
+    """Yield the private names that a file imports, or replaces by their name as a text.
+
+    What it reaches with a dot, ruff finds (SLF001).
+    """
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and re.search(
+            r"attr(getter)?$|patch", ast.unparse(node.func)
+        ):
+            names = [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
+        else:
+            continue
+        yield from (name for name in names if re.search(r"(^|\.)_(?!_)", name))
+
+
+def test_nothing_reaches_for_a_private_name_from_outside() -> None:
+    """Tests use what the code offers: a parameter, a property, a public function."""
+    reached = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in TESTS + MEASURES
+        for name in private_names_of(path)
+    }
+
+    assert reached == set()
 
 
 def test_every_ignore_gives_its_reason() -> None:
