@@ -114,7 +114,7 @@ async def _page_of_logins(
     )
     if len(events) > wanted.limit:
         last = events[wanted.limit - 1]
-        following = cursors.write(kind, timed_place(last["at"], last["id"]))
+        following = cursors.write(kind, timed_place(last.at, last.id))
         response.headers["Link"] = next_link(
             public_path(request), dict(request.query_params), following
         )

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.clients import UNKNOWN, client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -13,9 +11,9 @@ from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import LOGINS, mask_email
 from keyfob.login import queries
-from keyfob.login.models import Outcome, Reason, Seen
+from keyfob.login.models import EndedPendingLogin, LoggedAttempt, Outcome, Reason, Seen
 from keyfob.login.queries import LoginEvent
-from keyfob.sessions.devices import Device, describe_device
+from keyfob.sessions.devices import describe_device
 from keyfob.sessions.models import Ending, Tokens
 from keyfob.users.email import Email
 
@@ -64,24 +62,24 @@ class LoginLog:
         """
         await queries.insert_login_event(tx, self._end(ending))
 
-    async def factor_not_shown(self, tx: Tx, wait: Record) -> None:
+    async def factor_not_shown(self, tx: Tx, wait: EndedPendingLogin) -> None:
         """Write that a right password was followed by no factor, as of when it was given.
 
         Nothing of what the log keeps no longer: its month is dropped already, should nobody have
         ended this wait for so long.
         """
-        at = wait["created_at"]
+        at = wait.created_at
         if at < self.clock.now() - self.retention:
             return
         event = LoginEvent(
             event_id=new_id(at),
             at=at,
-            user_id=wait["user_id"],
+            user_id=wait.user_id,
             email=None,
             outcome=Outcome.REFUSED,
             reason=Reason.FACTOR_NOT_SHOWN,
-            address=wait["address"],
-            device=Device(wait["device_type"], wait["browser"], wait["os"], wait["platform"]),
+            address=wait.address,
+            device=wait.device,
             session_id=None,
         )
         await queries.insert_login_event(tx, event)
@@ -90,14 +88,13 @@ class LoginLog:
     async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
         """Tell whether the account signed in from that network and device in the last 90 days."""
         network = client_bucket(origin.address or UNKNOWN)
-        seen = await queries.find_seen(
+        return await queries.find_seen(
             db,
             user_id,
             network=None if network == UNKNOWN else network,
             device=describe_device(origin.user_agent),
             since=self.clock.now() - _KNOWN_FOR,
         )
-        return Seen(**dict(seen or {}))
 
     async def list_events(
         self,
@@ -109,7 +106,7 @@ class LoginLog:
         until: datetime | None = None,
         before: tuple[datetime, UUID] | None = None,
         limit: int = 100,
-    ) -> list[Record]:
+    ) -> list[LoggedAttempt]:
         """Return attempts, newest first."""
         return await queries.list_login_events(
             self.db,

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import BaseModel, Field
 
+from keyfob.sessions.devices import Device
 from keyfob.sessions.models import DeviceType
 
 
@@ -62,6 +63,46 @@ class Seen(NamedTuple):
     ever: bool = False
 
 
+class LoggedAttempt(NamedTuple):
+    """A line of the login log as it is read; `email` is the account's, or what was masked."""
+
+    id: UUID
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    user_id: UUID | None
+    email: str | None
+    ip_address: IPv4Address | IPv6Address | None
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+    session_id: UUID | None
+
+
+class PendingLogin(NamedTuple):
+    """A sign-in that waits for a second factor, and what was shown so far."""
+
+    user_id: UUID
+    amr: list[str]
+
+
+class PendingAttempt(NamedTuple):
+    """An attempt that was taken, with what a passkey was asked to sign, if one was."""
+
+    challenge: bytes | None
+
+
+class EndedPendingLogin(NamedTuple):
+    """A sign-in that waits no longer, and where it was begun."""
+
+    user_id: UUID
+    attempts_left: int
+    created_at: datetime
+    address: str | None
+    device: Device
+
+
 class HashReplaced(Exception):
     """The hash that a password was held against is not the account's any more.
 
@@ -88,6 +129,6 @@ class LoginEventOut(BaseModel):
     ]
 
     @classmethod
-    def of(cls, record: Record) -> "LoginEventOut":
-        address = record["ip_address"]
-        return cls(**{**dict(record), "ip_address": str(address) if address else None})
+    def of(cls, attempt: LoggedAttempt) -> "LoginEventOut":
+        address = str(attempt.ip_address) if attempt.ip_address else None
+        return cls(**{**attempt._asdict(), "ip_address": address})

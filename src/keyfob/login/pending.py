@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import random_text
 from keyfob.login import pending_queries as queries
 from keyfob.login.log import LoginLog
+from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
 from keyfob.sessions.devices import describe_device
 
 PENDING_SECONDS = 300
@@ -56,12 +55,12 @@ class PendingLogins:
         )
         return token if begun else None
 
-    async def find(self, token: str) -> Record | None:
-        """Return `user_id` and `amr` of a wait, or None; nothing is spent."""
+    async def find(self, token: str) -> PendingLogin | None:
+        """Return a wait, or None; nothing is spent."""
         return await queries.find_pending(self.db, _digest(token), self.clock.now())
 
-    async def take_attempt(self, token: str) -> Record | None:
-        """Take an attempt, before it is looked at; return the `challenge` that was asked, if any.
+    async def take_attempt(self, token: str) -> PendingAttempt | None:
+        """Take an attempt, before it is looked at.
 
         None if the wait is over, or no attempt is left.
         """
@@ -93,10 +92,10 @@ class PendingLogins:
             await self._write(tx, ended)
         return len(ended)
 
-    async def _write(self, tx: Tx, ended: Sequence[Record]) -> None:
+    async def _write(self, tx: Tx, ended: Sequence[EndedPendingLogin]) -> None:
         """Write which waits were shown no factor; a wrong one is in the log already."""
         for wait in ended:
-            if wait["attempts_left"] == _ATTEMPTS:
+            if wait.attempts_left == _ATTEMPTS:
                 await self.log.factor_not_shown(tx, wait)
 
 

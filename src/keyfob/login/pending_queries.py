@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
 from keyfob.sessions.devices import Device
 
 _ENDED = """
@@ -59,9 +60,9 @@ async def insert_pending(
     return bool(begun)
 
 
-async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> Record | None:
+async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> PendingLogin | None:
     """Return whose sign-in waits; None if it is unknown, spent, expired or out of attempts."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         """
         SELECT user_id, amr FROM pending_logins
          WHERE token_hash = $1 AND expires_at > $2 AND attempts_left > 0
@@ -69,15 +70,16 @@ async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> Record
         token_hash,
         now,
     )
+    return PendingLogin(**row) if row else None
 
 
-async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> Record | None:
+async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> PendingAttempt | None:
     """Take one of the attempts, and the challenge with it; None if there is none left.
 
     Before the factor is looked at: of guesses that run at once, each counts, and a challenge is
     answered once.
     """
-    return await db.fetchrow(
+    row = await db.fetchrow(
         """
         WITH held AS (
             SELECT token_hash, challenge FROM pending_logins
@@ -92,6 +94,7 @@ async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> Record
         token_hash,
         now,
     )
+    return PendingAttempt(**row) if row else None
 
 
 async def set_challenge(db: Executor, token_hash: bytes, challenge: bytes, now: datetime) -> bool:
@@ -122,21 +125,22 @@ async def spend_pending(tx: Tx, token_hash: bytes, now: datetime) -> bool:
     return bool(spent)
 
 
-async def delete_pending_of(tx: Tx, user_id: UUID) -> list[Record]:
+async def delete_pending_of(tx: Tx, user_id: UUID) -> list[EndedPendingLogin]:
     """End every wait of a user, and return what they were."""
-    return await tx.fetch(
+    rows = await tx.fetch(
         f"DELETE FROM pending_logins WHERE user_id = $1 RETURNING {_ENDED}",  # noqa: S608 - a constant
         user_id,
     )
+    return [_ended(row) for row in rows]
 
 
-async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[Record]:
+async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[EndedPendingLogin]:
     """Drop what nobody ended in time, and return what it was: each row to one caller.
 
     What another transaction is ending is left to it. Who erases an account ends its waits first:
     it waits here for the commit, and so finds what was written of them.
     """
-    return await tx.fetch(
+    rows = await tx.fetch(
         f"""
         WITH due AS (
             SELECT token_hash FROM pending_logins WHERE expires_at <= $1
@@ -148,3 +152,9 @@ async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[Record]:
         now,
         at_most,
     )
+    return [_ended(row) for row in rows]
+
+
+def _ended(row: Record) -> EndedPendingLogin:
+    user_id, attempts_left, created_at, address, *device = row
+    return EndedPendingLogin(user_id, attempts_left, created_at, address, Device(*device))

@@ -5,10 +5,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.login.models import Outcome, Reason
+from keyfob.login.models import LoggedAttempt, Outcome, Reason, Seen
 from keyfob.sessions.devices import Device
 
 
@@ -48,7 +46,7 @@ async def find_seen(
     network: str | None,
     device: Device,
     since: datetime,
-) -> Record | None:
+) -> Seen:
     """Tell of which `network` and `device` the account signed in since then, and if it `ever` did.
 
     A network is a host, or an IPv6 /64; a device goes by its kind, browser and system, whatever
@@ -58,7 +56,7 @@ async def find_seen(
     Where the first proof of the address ended what was there, what was before it counts no more: it
     may have been a stranger, who could make any number of networks known.
     """
-    return await db.fetchrow(
+    (seen,) = await db.fetch(
         """
         WITH since AS MATERIALIZED (
             SELECT greatest($3, (SELECT known_since FROM users WHERE id = $1)) AS at
@@ -89,6 +87,7 @@ async def find_seen(
         _without_version(device.browser),
         _without_version(device.os),
     )
+    return Seen(**seen)
 
 
 def _without_version(name: str | None) -> str | None:
@@ -105,10 +104,10 @@ async def list_login_events(
     until: datetime | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
-) -> list[Record]:
+) -> list[LoggedAttempt]:
     """Return attempts, newest first, from before a position in that order."""
     before_at, before_id = before or (None, UUID(int=0))
-    return await db.fetch(
+    rows = await db.fetch(
         """
         SELECT e.id, e.at, e.outcome, e.reason, e.user_id, coalesce(u.email, e.email) AS email,
                e.ip_address, e.device_type, e.browser, e.os, e.platform, e.session_id
@@ -131,6 +130,7 @@ async def list_login_events(
         before_id,
         limit,
     )
+    return [LoggedAttempt(**row) for row in rows]
 
 
 async def erase_person(tx: Tx, user_id: UUID) -> None:

@@ -94,7 +94,7 @@ async def list_own_logins(
     events = await log.list_events(user_id=caller.user_id, before=before, limit=limit + 1)
     if len(events) > limit:
         last = events[limit - 1]
-        following = cursors.write(kind, timed_place(last["at"], last["id"]))
+        following = cursors.write(kind, timed_place(last.at, last.id))
         response.headers["Link"] = next_link(
             public_path(request), dict(request.query_params), following
         )

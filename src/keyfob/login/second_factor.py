@@ -16,7 +16,7 @@ from keyfob.limits.local import LocalRate
 from keyfob.limits.service import FactorThrottle, Reservation
 from keyfob.login.errors import MfaRequired
 from keyfob.login.log import LoginLog
-from keyfob.login.models import HashReplaced, Reason
+from keyfob.login.models import HashReplaced, PendingLogin, Reason
 from keyfob.login.notices import Notices
 from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login.refusing import Refusals
@@ -90,7 +90,7 @@ class SecondFactor:
         waiting = await self.pending.find(token)
         if waiting is None:
             raise InvalidFactor
-        options, challenge = await self.passkeys.request_options(self.db, waiting["user_id"])
+        options, challenge = await self.passkeys.request_options(self.db, waiting.user_id)
         if not options["allowCredentials"] or not await self.pending.set_challenge(
             token, challenge
         ):
@@ -108,13 +108,13 @@ class SecondFactor:
         waiting = await self.pending.find(token)
         if waiting is None:
             raise InvalidFactor
-        user_id = waiting["user_id"]
+        user_id = waiting.user_id
         reservation = await self._reserve(user_id, shown, origin)
         taken = await self.pending.take_attempt(token)
         if taken is None:
             raise InvalidFactor
         try:
-            passkey = await self._check_passkey(user_id, shown, taken["challenge"])
+            passkey = await self._check_passkey(user_id, shown, taken.challenge)
             opened = await self._open(token, waiting, shown, passkey, origin)
         except InvalidFactor:
             await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, origin)
@@ -152,7 +152,7 @@ class SecondFactor:
     async def _open(
         self,
         token: str,
-        waiting: Record,
+        waiting: PendingLogin,
         shown: Shown,
         passkey: ShownPasskey | None,
         origin: Origin,
@@ -163,7 +163,7 @@ class SecondFactor:
             InvalidFactor: the code is wrong, the passkey was removed meanwhile, or another request
                 has ended the wait.
         """
-        user_id = waiting["user_id"]
+        user_id = waiting.user_id
         async with self.passkeys.begin() as tx:
             await self.factors.hold_account(tx, user_id)
             if passkey is not None:
@@ -173,7 +173,7 @@ class SecondFactor:
                 proof = await self._spend_code(tx, user_id, shown, origin)
             if proof is None or not await self.pending.spend(tx, token):
                 raise InvalidFactor
-            amr = (*waiting["amr"], *proof.amr)
+            amr = (*waiting.amr, *proof.amr)
             tokens = await self.sessions.open(tx, user_id, origin, amr)
             if tokens is None:
                 return await self.refusals.write(tx, user_id, origin)
