@@ -5,7 +5,7 @@ export PYTHON
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -29,17 +29,22 @@ PARALLEL = -n logical --maxprocesses 8
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)
 
-check: .venv/.dev ## Check style, types, architecture, schema, compose files, checklist, and for secrets
+check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose files, checklist, and for secrets
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m codespell_lib
 	$(PY) -m mypy
 	$(PY) -m mypy scripts
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml src
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
-	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml
+	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml .pre-commit-config.yaml .github
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
+
+fix: .venv/.dev ## Format, and mend what ruff can mend
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
 
 measure-code: .venv/.dev ## Print how the code of src is cut; ARGS="--check" fails where a line is missed, "--places" lists
 	$(PY) scripts/measure_code.py $(ARGS)

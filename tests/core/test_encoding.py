@@ -29,7 +29,8 @@ def test_no_two_texts_mean_the_same_bytes(data: bytes, draw: st.DataObject) -> N
 # RFC 4648 section 10, without padding.
 @pytest.mark.parametrize(
     ("data", "text"),
-    [(b"", ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"foob", "Zm9vYg"),
+    [(b"", ""), (b"f", "Zg"), (b"foo", "Zm9v"), (b"foob", "Zm9vYg"),
+     (b"fo", "Zm8"),  # codespell:ignore fo - of the RFC
      (b"fooba", "Zm9vYmE"), (b"foobar", "Zm9vYmFy"), (b"\xfb\xff", "-_8")],
 )  # fmt: skip
 def test_the_rfcs_examples(data: bytes, text: str) -> None:

@@ -236,7 +236,7 @@ def test_a_file_replaces_ours_and_all_else_stays(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "an unknown name": "Subject: Bye\n\n{{ nam }}\n",
+    "an unknown name": "Subject: Bye\n\n{{ surname }}\n",
     "no such thing": "Subject: Bye\n\n{% iff name %}\n",
     "no subject": "Bye!\n\nIt is done.\n",
     "nothing else": "Subject: Bye\n",
@@ -250,7 +250,7 @@ WRONG = {
 def test_a_wrong_file_is_named_and_ours_takes_its_place(tmp_path: Path, text: str) -> None:
     writer = of_one_s_own(tmp_path, en__erased=text)
 
-    with pytest.raises(WrongTemplate, match=r"en/erased\.txt|nam|toml"):
+    with pytest.raises(WrongTemplate, match=r"en/erased\.txt|surname|toml"):
         writer.check()
     with captured_log() as log:
         written = writer.write(Template.ERASED, "en", TOLD)
