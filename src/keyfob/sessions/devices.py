@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from asyncpg import Record
 from ua_parser import Parser
 from ua_parser.basic import Resolver
 from ua_parser.loaders import load_builtins
 
 from keyfob.core.origin import Origin
-from keyfob.sessions.models import DeviceType
+from keyfob.sessions.models import DeviceType, StoredSession
 
 _BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client")
 _TABLETS = (
@@ -68,12 +67,11 @@ def origin_in_words(origin: Origin) -> dict[str, str | None]:
     return {"address": origin.address, "device": _in_words(device.browser, device.os)}
 
 
-def where_in_words(session: Record) -> dict[str, str | None]:
+def where_in_words(session: StoredSession) -> dict[str, str | None]:
     """Return `address` and `device` for a mail: where a session was opened."""
-    address = session["ip_address"]
     return {
-        "address": str(address) if address else None,
-        "device": _in_words(session["browser"], session["os"]),
+        "address": str(session.ip_address) if session.ip_address else None,
+        "device": _in_words(session.browser, session.os),
     }
 
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import BaseModel, Field
 
+from keyfob.core.authority import Role
 from keyfob.core.origin import Origin
 
 
@@ -73,6 +74,62 @@ class TokensOut(BaseModel):
 DeviceType = Literal["mobile", "tablet", "desktop", "bot", "unknown"]
 
 
+class LiveSession(NamedTuple):
+    """A session that is live; it expires at the latest then, sooner if it is ended."""
+
+    id: UUID
+    ip_address: IPv4Address | IPv6Address | None
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+    login_at: datetime
+    last_activity_at: datetime
+    expires_at: datetime
+
+
+class SessionState(NamedTuple):
+    """What the tokens of a session's present generation say."""
+
+    user_id: UUID
+    generation: int
+    role: Role
+    sub_gen: int
+    auth_time: datetime
+    amr: list[str]
+    expires_at: datetime
+
+
+class StoredSession(NamedTuple):
+    """A session, live or ended, and the times of its last rotations, the newest first."""
+
+    state: SessionState
+    secret_hash: bytes
+    used_at: tuple[datetime, ...]
+    last_activity_at: datetime
+    ended_at: datetime | None
+    ip_address: IPv4Address | IPv6Address | None
+    browser: str | None
+    os: str | None
+
+
+class OpenedSession(NamedTuple):
+    """With which role a session was opened, and whether there were as many already as may be."""
+
+    role: Role
+    sub_gen: int
+    too_many: bool
+
+
+class RenewedSession(NamedTuple):
+    """What a session is by now that was given another salt."""
+
+    generation: int
+    role: Role
+    sub_gen: int
+    expires_at: datetime
+
+
 class SessionOut(BaseModel):
     """A sign-in on one device."""
 
@@ -88,17 +145,16 @@ class SessionOut(BaseModel):
     current: Annotated[bool, Field(description="Whether the call came from this session")]
 
     @classmethod
-    def of(cls, record: Record, current_id: UUID | None) -> "SessionOut":
-        address = record["ip_address"]
+    def of(cls, session: LiveSession, current_id: UUID | None) -> "SessionOut":
         return cls(
-            id=record["id"],
-            ip_address=str(address) if address else None,
-            device_type=record["device_type"],
-            browser=record["browser"],
-            os=record["os"],
-            platform=record["platform"],
-            login_at=record["login_at"],
-            last_activity_at=record["last_activity_at"],
-            expires_at=record["idle_expires_at"],
-            current=record["id"] == current_id,
+            id=session.id,
+            ip_address=str(session.ip_address) if session.ip_address else None,
+            device_type=session.device_type,
+            browser=session.browser,
+            os=session.os,
+            platform=session.platform,
+            login_at=session.login_at,
+            last_activity_at=session.last_activity_at,
+            expires_at=session.expires_at,
+            current=session.id == current_id,
         )

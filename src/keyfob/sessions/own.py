@@ -71,8 +71,8 @@ class OwnSessions:
         session = await queries.find_session(self.db, token.session_id)
         if (
             session is None
-            or session["user_id"] != caller.user_id
-            or not compare_digest(session["secret_hash"], token.secret_hash)
+            or session.state.user_id != caller.user_id
+            or not compare_digest(session.secret_hash, token.secret_hash)
         ):
             raise NotYourSession
         return token.session_id

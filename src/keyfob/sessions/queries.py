@@ -1,18 +1,20 @@
 """SQL of sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
+from keyfob.core.authority import Role
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.sessions.devices import Device
-
-_SESSION_COLUMNS = """
-    id, user_id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
-    LEAST(expires_at, last_activity_at + $3::interval) AS idle_expires_at
-"""
+from keyfob.sessions.models import (
+    LiveSession,
+    OpenedSession,
+    RenewedSession,
+    SessionState,
+    StoredSession,
+)
 
 
 async def insert_session(
@@ -30,7 +32,7 @@ async def insert_session(
     password_hash: str | None,
     idle_since: datetime,
     most: int,
-) -> Record | None:
+) -> OpenedSession | None:
     """Open a session with the user's present role; None if the user may have none.
 
     None if the user is gone or blocked, has to choose a password or to prove the address first, has
@@ -42,7 +44,7 @@ async def insert_session(
     the row, and changes another table. `too_many`: there were `most` before this one, or more.
     Sign-ins at the same moment do not see each other; the next one does.
     """
-    return await tx.fetchrow(
+    row = await tx.fetchrow(
         """
         WITH owner AS (
             SELECT id, role, sub_gen FROM users
@@ -82,6 +84,7 @@ async def insert_session(
         idle_since,
         most,
     )
+    return OpenedSession(Role(row["role"]), row["sub_gen"], row["too_many"]) if row else None
 
 
 async def rotate_session(
@@ -91,13 +94,13 @@ async def rotate_session(
     secret_hash: bytes,
     now: datetime,
     idle_since: datetime,
-) -> Record | None:
+) -> SessionState | None:
     """Move the session to its next generation; None if this token is not the one to do it.
 
     One statement on one row by its primary key, no join, no indexed column: of fifty refreshes
     with one token, one moves the row. The times of the last five rotations stay in it.
     """
-    return await db.fetchrow_hot(
+    row = await db.fetchrow_hot(
         """
         UPDATE sessions
            SET generation = generation + 1, rotated_at = $4, last_activity_at = $4,
@@ -112,11 +115,33 @@ async def rotate_session(
         now,
         idle_since,
     )
+    return _state(row) if row else None
 
 
-async def find_session(db: Executor, session_id: UUID) -> Record | None:
-    """Return the row, live or ended."""
-    return await db.fetchrow("SELECT * FROM sessions WHERE id = $1", session_id)
+async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
+    """Return a session, live or ended."""
+    row = await db.fetchrow(
+        """
+        SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+               secret_hash, rotated_at || rotated_before AS used_at, last_activity_at, ended_at,
+               ip_address, browser, os
+          FROM sessions WHERE id = $1
+        """,
+        session_id,
+    )
+    if row is None:
+        return None
+    *state, secret_hash, used_at, last_activity_at, ended_at, address, browser, system = row
+    return StoredSession(
+        _state(state),
+        secret_hash,
+        tuple(used_at),
+        last_activity_at,
+        ended_at,
+        address,
+        browser,
+        system,
+    )
 
 
 async def renew_session(
@@ -126,12 +151,12 @@ async def renew_session(
     secret_hash: bytes,
     amr: Sequence[str],
     now: datetime,
-) -> Record | None:
+) -> RenewedSession | None:
     """Give a live session another salt, its next generation and a new `auth_time`.
 
     None if it has ended. A refresh token of the old salt is unknown from then on.
     """
-    return await tx.fetchrow(
+    row = await tx.fetchrow(
         """
         UPDATE sessions
            SET secret_hash = $3, generation = generation + 1, rotated_at = $5,
@@ -145,21 +170,32 @@ async def renew_session(
         list(amr),
         now,
     )
+    if row is None:
+        return None
+    return RenewedSession(row["generation"], Role(row["role"]), row["sub_gen"], row["expires_at"])
 
 
 async def list_live_sessions(
     db: Executor, user_id: UUID, now: datetime, idle_ttl: timedelta
-) -> list[Record]:
+) -> list[LiveSession]:
     """Return the user's live sessions, newest first."""
-    return await db.fetch(
-        f"""
-        SELECT {_SESSION_COLUMNS} FROM sessions
+    rows = await db.fetch(
+        """
+        SELECT id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
+               LEAST(expires_at, last_activity_at + $3::interval) AS expires_at
+          FROM sessions
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
            AND last_activity_at + $3::interval > $2
          ORDER BY login_at DESC, id DESC
          LIMIT 1000
-        """,  # noqa: S608 - a constant of this file
+        """,
         user_id,
         now,
         idle_ttl,
     )
+    return [LiveSession(**row) for row in rows]
+
+
+def _state(values: Iterable[Any]) -> SessionState:
+    user_id, generation, role, *others = values
+    return SessionState(user_id, generation, Role(role), *others)

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from asyncpg import Record
 
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
@@ -18,7 +16,7 @@ from keyfob.mail.service import Mail
 from keyfob.sessions import ending_queries, queries
 from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
-from keyfob.sessions.models import Ending, EndReason, Tokens
+from keyfob.sessions.models import Ending, EndReason, SessionState, StoredSession, Tokens
 from keyfob.sessions.refresh_tokens import RefreshToken
 from keyfob.sessions.service import Sessions
 from keyfob.tokens.models import AccessClaims
@@ -58,7 +56,7 @@ class Refresh:
             raise self._refusal("forged")
         self.rate.hit(token.session_id)
         now = self.clock.now()
-        row = await queries.rotate_session(
+        state = await queries.rotate_session(
             self.db,
             token.session_id,
             token.generation,
@@ -66,47 +64,47 @@ class Refresh:
             now,
             now - self.idle_ttl,
         )
-        if row is None:
+        if state is None:
             return await self._replay(token, now)
         _ROTATED.inc()
-        return self._tokens(token, row)
+        return self._tokens(token, state)
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
         """Answer a token that did not rotate its session."""
-        row = await queries.find_session(self.db, token.session_id)
-        if row is None or not compare_digest(row["secret_hash"], token.secret_hash):
+        session = await queries.find_session(self.db, token.session_id)
+        if session is None or not compare_digest(session.secret_hash, token.secret_hash):
             raise self._refusal("unknown")
-        if row["ended_at"] is not None:
+        if session.ended_at is not None:
             raise self._refusal("ended")
-        if row["expires_at"] <= now or row["last_activity_at"] + self.idle_ttl <= now:
+        if session.state.expires_at <= now or session.last_activity_at + self.idle_ttl <= now:
             raise self._refusal("expired")
-        age = row["generation"] - token.generation
+        age = session.state.generation - token.generation
         if age <= 0:
             raise self._refusal("ahead")  # of a row that was restored from a dump
-        if self._was_used_lately(row, age, now):
+        if self._was_used_lately(session, age, now):
             if age > 1:
                 raise self._refusal("overtaken")
             REFRESHES.labels("replayed").inc()
-            return self._tokens(token, row)
-        await self._end_reused(token, row, now)
+            return self._tokens(token, session.state)
+        await self._end_reused(token, session, now)
         raise self._refusal("reused")
 
-    def _was_used_lately(self, row: Record, age: int, now: datetime) -> bool:
+    def _was_used_lately(self, session: StoredSession, age: int, now: datetime) -> bool:
         """Tell whether the token of so many generations ago is within the grace of its use.
 
         Of its own use, not of the newest rotation: whoever holds the newest token could else keep
         an old one in its grace for ever. Never without a grace: of two that race, the later may
         find the rotation in its own future.
         """
-        used_at = (row["rotated_at"], *row["rotated_before"])
+        used_at = session.used_at
         return bool(self.grace) and age <= len(used_at) and used_at[age - 1] > now - self.grace
 
-    async def _end_reused(self, token: RefreshToken, row: Record, now: datetime) -> None:
+    async def _end_reused(self, token: RefreshToken, session: StoredSession, now: datetime) -> None:
         """End the session and tell its owner; committed before the refusal, so both stay."""
-        user_id = row["user_id"]
+        user_id = session.state.user_id
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the session, as a block does.
-            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where_in_words(row))
+            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where_in_words(session))
             if not await ending_queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
@@ -124,19 +122,19 @@ class Refresh:
         REUSES.inc()
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
 
-    def _tokens(self, used: RefreshToken, row: Record) -> Tokens:
-        """Write the successor: a pure function of row and salt, so a replay gets the same."""
+    def _tokens(self, used: RefreshToken, state: SessionState) -> Tokens:
+        """Write the successor: a pure function of state and salt, so a replay gets the same."""
         return self.sessions.tokens_of(
-            RefreshToken(used.session_id, row["generation"], used.salt),
+            RefreshToken(used.session_id, state.generation, used.salt),
             AccessClaims(
-                user_id=row["user_id"],
+                user_id=state.user_id,
                 session_id=used.session_id,
-                generation=row["generation"],
-                role=Role(row["role"]),
-                auth_time=row["auth_time"],
-                amr=tuple(row["amr"]),
-                session_ends_at=row["expires_at"],
-                sub_gen=row["sub_gen"],
+                generation=state.generation,
+                role=state.role,
+                auth_time=state.auth_time,
+                amr=tuple(state.amr),
+                session_ends_at=state.expires_at,
+                sub_gen=state.sub_gen,
             ),
         )
 

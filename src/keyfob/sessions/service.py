@@ -6,9 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from asyncpg import Record
-
-from keyfob.core.authority import Caller, Role
+from keyfob.core.authority import Caller
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -19,7 +17,7 @@ from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.sessions import ending_queries, queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
-from keyfob.sessions.models import Ending, EndReason, Tokens
+from keyfob.sessions.models import Ending, EndReason, LiveSession, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -96,12 +94,11 @@ class Sessions:
         )
         if opened is None:
             return None
-        if opened["too_many"]:
+        if opened.too_many:
             await self.make_room(tx, user_id, refresh.session_id)
         self.activity.touch(user_id, refresh.session_id)
-        role = Role(opened["role"])
         claims = AccessClaims(
-            user_id, refresh.session_id, 0, role, now, tuple(amr), ends_at, opened["sub_gen"]
+            user_id, refresh.session_id, 0, opened.role, now, tuple(amr), ends_at, opened.sub_gen
         )
         return self.tokens_of(refresh, claims)
 
@@ -126,17 +123,17 @@ class Sessions:
         )
         if renewed is None:
             raise Unauthenticated
-        generation = renewed["generation"]
+        generation = renewed.generation
         await self.revocations.revoke(tx, [(caller.session_id, generation - 1)])
         claims = AccessClaims(
             caller.user_id,
             caller.session_id,
             generation,
-            Role(renewed["role"]),
+            renewed.role,
             now,
             tuple(amr),
-            renewed["expires_at"],
-            renewed["sub_gen"],
+            renewed.expires_at,
+            renewed.sub_gen,
         )
         refresh = RefreshToken(caller.session_id, generation, salt)
         return self.tokens_of(refresh, claims)
@@ -151,7 +148,7 @@ class Sessions:
             session_id=refresh.session_id,
         )
 
-    async def list_live(self, user_id: UUID) -> list[Record]:
+    async def list_live(self, user_id: UUID) -> list[LiveSession]:
         """Return the user's live sessions, newest first."""
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
