@@ -247,6 +247,12 @@ def test_every_ignore_gives_its_reason() -> None:
     assert silent == []
 
 
+def test_that_bodies_are_closed_is_said_once() -> None:
+    assert [name_of(path) for path in FILES if 'extra="forbid"' in path.read_text()] == [
+        "core/bodies.py"
+    ]
+
+
 def test_nothing_is_left_to_do() -> None:
     words = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fixtures.clock import START
 
+from keyfob.core.locales import Locale
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import Letter, Sender, compose
 from keyfob.mail.models import NEEDED, Template
-from keyfob.mail.writing import LOCALES, Writer, Written
+from keyfob.mail.writing import Writer, Written
 from keyfob.outbox.errors import GiveUp
 
 SENDER = Sender.parse("Keyfob <no-reply@example.org>")
@@ -95,7 +96,7 @@ def test_a_subject_in_another_script() -> None:
 
 def subjects() -> Iterator[str]:
     """Every subject of ours, with what a service may be called."""
-    for locale in LOCALES:
+    for locale in Locale:
         writer = Writer("https://example.org", LONG_NAME)
         for template in Template:
             told = dict.fromkeys(NEEDED.get(template, ()), "(needed)")

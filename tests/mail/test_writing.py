@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from tests.fixtures.logs import captured_log
 
+from keyfob.core.locales import Locale, known_locale
 from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
-from keyfob.mail.writing import LOCALES, Writer, WrongTemplate, known_locale
+from keyfob.mail.writing import Writer, WrongTemplate
 from keyfob.settings import WrongSetting
 
 BASE = "https://login.example.com/auth"
@@ -31,7 +32,7 @@ TOLD: dict[str, Any] = {
     "name": "Ada Lovelace",
 }
 
-ALL = [(template, locale) for template in Template for locale in LOCALES]
+ALL = [(template, locale) for template in Template for locale in Locale]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_each_mail_with_the_least_that_can_be_told(
     assert "\n\n\n" not in written.text
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", Locale)
 @pytest.mark.parametrize("template", PAGES)
 def test_a_link_stands_on_a_line_of_its_own_and_so_does_its_token(
     writer: Writer, template: Template, locale: str
@@ -120,7 +121,7 @@ SECURITY = [
 ]
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", Locale)
 @pytest.mark.parametrize("template", SECURITY)
 def test_what_happened_is_told_with_when_and_from_where(
     writer: Writer, template: Template, locale: str
@@ -204,7 +205,7 @@ def test_every_file_is_used() -> None:
     parts = {"_footer", "_greeting", "_last", "_link", "_not_you", "_where", *Template}
 
     assert found == {"layout.txt", "layout.html"} | {
-        f"{locale}/{part}.txt" for locale in LOCALES for part in parts
+        f"{locale}/{part}.txt" for locale in Locale for part in parts
     }
 
 

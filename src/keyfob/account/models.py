@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
+from keyfob.core.bodies import Body, drop_null
+from keyfob.core.locales import Locale
 from keyfob.links.models import LinkTokenIn
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Locale, Name, PasswordIn, drop_null
+from keyfob.users.models import Name, PasswordIn
 
 Timezone = Annotated[
     str,
@@ -16,10 +18,8 @@ Timezone = Annotated[
 ]
 
 
-class ProfileIn(BaseModel):
+class ProfileIn(Body):
     """What to change; what is absent stays. Nothing else of an account is its owner's to say."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[Name | None, Field(description="null takes it away")] = None
     locale: Annotated[
@@ -37,27 +37,21 @@ class ProfileIn(BaseModel):
         return value
 
 
-class PasswordChangeIn(BaseModel):
+class PasswordChangeIn(Body):
     """The present password, and the one to take its place."""
-
-    model_config = ConfigDict(extra="forbid")
 
     current_password: PasswordIn
     password: PasswordIn
 
 
-class EmailChangeIn(BaseModel):
+class EmailChangeIn(Body):
     """The address to change to."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
 
 
-class EmailConfirmIn(BaseModel):
+class EmailConfirmIn(Body):
     """What was sent to the new address."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: LinkTokenIn
 

@@ -6,14 +6,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from asyncpg import Record
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from keyfob.audit.models import AuditEvent
 from keyfob.core.authority import Role
+from keyfob.core.bodies import Body, drop_null
 from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Name, PasswordIn, Status, UserOut, drop_null
+from keyfob.users.models import Name, PasswordIn, Status, UserOut
 
 
 class Sort(StrEnum):
@@ -45,10 +46,8 @@ _ABSENT = Field(default=None, json_schema_extra=_drop_default)
 _ABSENT_NOT_NULL = Field(default=None, json_schema_extra=drop_null)
 
 
-class UserCreate(BaseModel):
+class UserCreate(Body):
     """A new account; without a password its user is invited by mail to choose one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
     password: PasswordIn | None = _ABSENT_NOT_NULL
@@ -67,10 +66,8 @@ class UserCreate(BaseModel):
         return value
 
 
-class UserChange(BaseModel):
+class UserChange(Body):
     """What to change; what is absent stays as it is. `name: null` clears the name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role | None = _ABSENT_NOT_NULL
     status: Status | None = _ABSENT_NOT_NULL

@@ -16,13 +16,14 @@ from keyfob.cli.output import AsJson, show_rows
 from keyfob.cli.secret_keys import tell_secret_keys
 from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.feed import count_listeners
+from keyfob.core.locales import Locale
 from keyfob.core.problems import DatabaseUnavailable, Problem, in_one_line
 from keyfob.core.telemetry import configure_logging
 from keyfob.health.service import Health
 from keyfob.mail.building import what_mail_exposes
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.smtp import SmtpCarrier
-from keyfob.mail.writing import LOCALES, WrongTemplate
+from keyfob.mail.writing import WrongTemplate
 from keyfob.migrations.head import HEAD
 from keyfob.outbox.errors import TryAgain
 from keyfob.settings import Settings
@@ -216,7 +217,7 @@ def _check_templates(delivery: Delivery) -> Finding:
         delivery.writer.check()
     except WrongTemplate as fault:
         return _finding("mail templates", False, f"{fault}; ours is used instead")
-    return _finding("mail templates", True, f"in {', '.join(LOCALES)}")
+    return _finding("mail templates", True, f"in {', '.join(Locale)}")
 
 
 async def _check_mail_server(delivery: Delivery, settings: Settings) -> Finding:

@@ -4,9 +4,10 @@ from typing import Annotated, Any, ClassVar, Self, cast
 from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 from starlette.requests import Request
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import (
     AnyCaller,
     Provided,
@@ -48,10 +49,10 @@ def _say_so(schema: dict[str, Any], model: type["_OneOf"]) -> None:
     schema["description"] += f" Exactly one of {', '.join(f'`{way}`' for way in model.ways)}."
 
 
-class _OneOf(BaseModel):
+class _OneOf(Body):
     """A body that proves something in exactly one of several `ways`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_say_so)
+    model_config = ConfigDict(json_schema_extra=_say_so)
     ways: ClassVar[tuple[str, ...]]
     pair: ClassVar[tuple[str, str] | None] = None  # fields that come together or not at all
 
@@ -75,10 +76,8 @@ class FactorShow(_OneOf):
     credential: AssertionIn | None = None
 
 
-class PendingLogin(BaseModel):
+class PendingLogin(Body):
     """The token of a sign-in that waits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mfa_token: MfaToken
 

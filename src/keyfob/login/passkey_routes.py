@@ -4,8 +4,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RequestOrigin, may_refuse, router
 from keyfob.core.problems import TooManyRequests
 from keyfob.limits.routes import limited
@@ -21,10 +21,8 @@ Service = Annotated[PasskeyLogin, Provided(PasskeyLogin)]
 _LIMITED = [Depends(limited("passkey", by="address"))]
 
 
-class PasskeyProof(BaseModel):
+class PasskeyProof(Body):
     """What `navigator.credentials.get()` gave, and for which challenge."""
-
-    model_config = ConfigDict(extra="forbid")
 
     challenge_id: UUID
     credential: AssertionIn

@@ -7,11 +7,12 @@ from uuid import UUID
 
 import structlog
 
+from keyfob.core.locales import known_locale
 from keyfob.core.telemetry import mask_email
 from keyfob.mail.message import Letter, Sender, compose
 from keyfob.mail.models import Template
 from keyfob.mail.words import for_reader
-from keyfob.mail.writing import Writer, known_locale
+from keyfob.mail.writing import Writer
 from keyfob.outbox.errors import GiveUp
 from keyfob.outbox.models import Job
 

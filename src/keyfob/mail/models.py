@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from keyfob.core.locales import Locale
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -17,7 +19,7 @@ class Recipient:
     """
 
     address: str
-    locale: str = "en"
+    locale: str = Locale.ENGLISH
     user_id: UUID | None = None
     name: str | None = None
     proven: bool = False

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyfob.core.locales import Locale
 from keyfob.settings import WrongSetting
 
 if TYPE_CHECKING:
     from maxminddb import Reader
-
-LOCALES = ("en", "ru")
 
 
 class Places:
@@ -56,7 +55,7 @@ class Places:
 
     def find_all(self, address: str | None) -> dict[str, str]:
         """Return the name in each language that mails are written in; empty where it has none."""
-        names = {locale: self.find(address, locale) for locale in LOCALES}
+        names = {locale: self.find(address, locale) for locale in Locale}
         return {locale: name for locale, name in names.items() if name}
 
 
@@ -64,5 +63,5 @@ def _name(part: Any, locale: str) -> str | None:
     names = part.get("names") if isinstance(part, Mapping) else None
     if not isinstance(names, Mapping):
         return None
-    name = names.get(locale) or names.get("en")
+    name = names.get(locale) or names.get(Locale.ENGLISH)
     return name if isinstance(name, str) else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from keyfob.core.locales import Locale, known_locale
 from keyfob.core.text import drop_controls
 from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
 from keyfob.settings import WrongSetting
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("keyfob.mail")
 
-LOCALES = ("en", "ru")
 _OURS = Path(__file__).parent / "templates"
 _WIDTH = 76
 _SUBJECT = "Subject: "
@@ -106,7 +106,7 @@ class Writer:
             WrongTemplate: one cannot be written.
         """
         everything = {name: f"({name})" for name in (*KNOWN, *OURS)}
-        for locale in LOCALES:
+        for locale in Locale:
             for template in Template:
                 least = dict.fromkeys(NEEDED.get(template, ()), "(needed)")
                 for told in (least, everything):
@@ -172,12 +172,6 @@ class Writer:
 def moment_in_words(moment: datetime) -> str:
     """Return "2026-11-22 12:00 UTC"."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def known_locale(locale: str) -> str:
-    """Return the language of a locale such as "ru-RU" if mails are written in it, else English."""
-    language = locale.replace("_", "-").partition("-")[0].lower()
-    return language if language in LOCALES else LOCALES[0]
 
 
 def _one_line(text: str) -> str:

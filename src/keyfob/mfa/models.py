@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from keyfob.core.bodies import Body
 from keyfob.core.text import NoControlCharacters, read_code
 
 
@@ -131,17 +132,13 @@ class RecoveryCodesOut(BaseModel):
     ]
 
 
-class FactorNameIn(BaseModel):
+class FactorNameIn(Body):
     """What the owner calls a factor."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: FactorName
 
 
-class TotpConfirm(BaseModel):
+class TotpConfirm(Body):
     """A code of the authenticator that is being added."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: TotpCode

@@ -4,8 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RecentAnyCaller, RequestOrigin, may_refuse, router
 from keyfob.core.problems import (
     InsufficientAuthentication,
@@ -30,10 +31,8 @@ _LIMITED = [Depends(limited("me-factors", by="both"))]
 _ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication, EmailUnverified)
 
 
-class NewPasskeyIn(BaseModel):
+class NewPasskeyIn(Body):
     """What `navigator.credentials.create()` gave, for which challenge, and what to call it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     challenge_id: UUID
     name: FactorName

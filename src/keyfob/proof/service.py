@@ -11,6 +11,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Tx
+from keyfob.core.locales import preferred_locale
 from keyfob.core.origin import Origin
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
@@ -19,7 +20,6 @@ from keyfob.mfa.service import Factors
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
-from keyfob.users.locales import preferred_locale
 
 
 class Prover(Enum):

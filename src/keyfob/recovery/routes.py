@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded, TooManyRequests
 from keyfob.limits.routes import limited
@@ -23,18 +23,14 @@ _LIMITED = [Depends(limited("recover", by="address"))]
 RecoveryService = Annotated[Recovery, Provided(Recovery)]
 
 
-class RecoverRequestIn(BaseModel):
+class RecoverRequestIn(Body):
     """Whose password was forgotten."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
 
 
-class RecoverConfirmIn(BaseModel):
+class RecoverConfirmIn(Body):
     """What the link carries, and the new password."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: LinkTokenIn
     password: PasswordIn

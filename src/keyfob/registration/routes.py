@@ -4,10 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.core.bodies import Body, drop_null
 from keyfob.core.http import (
     CallerIfAny,
     Provided,
@@ -16,6 +17,7 @@ from keyfob.core.http import (
     router,
     while_present,
 )
+from keyfob.core.locales import preferred_locale
 from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
@@ -34,36 +36,29 @@ from keyfob.registration.verification import EmailVerification, VerificationLink
 from keyfob.sessions.models import TokensOut
 from keyfob.users.email import EmailIn
 from keyfob.users.errors import EmailTaken
-from keyfob.users.locales import preferred_locale
-from keyfob.users.models import Name, PasswordIn, drop_null
+from keyfob.users.models import Name, PasswordIn
 
 routes = router()
 
 _LIMITED = [Depends(limited("verify-email", by="address"))]
 
 
-class RegisterIn(BaseModel):
+class RegisterIn(Body):
     """Who wants an account. Anything else, such as a role, is refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
     password: PasswordIn
     name: Name | None = None
 
 
-class VerifyEmailRequestIn(BaseModel):
+class VerifyEmailRequestIn(Body):
     """An address to prove."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
 
 
-class VerifyEmailConfirmIn(BaseModel):
+class VerifyEmailConfirmIn(Body):
     """What the link carries, and a password that its reader knows."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: LinkTokenIn
     password: PasswordIn | None = Field(

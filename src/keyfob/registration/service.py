@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database
+from keyfob.core.locales import Locale
 from keyfob.core.origin import Origin
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
@@ -17,7 +18,6 @@ from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
-from keyfob.users.models import Locale
 from keyfob.users.service import Users
 
 

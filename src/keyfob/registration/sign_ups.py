@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database, Tx
+from keyfob.core.locales import Locale
 from keyfob.core.origin import Origin
 from keyfob.links.models import Kind
 from keyfob.mail.caps import Cap
@@ -32,7 +33,7 @@ from keyfob.sessions.devices import origin_in_words
 from keyfob.users.credentials import Credentials, is_waiting_sign_up
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
-from keyfob.users.models import Locale, SignUp
+from keyfob.users.models import SignUp
 from keyfob.users.service import Users
 
 

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body, Depends, Path
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from fastapi import Depends, Path
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import (
     AnyCaller,
     CurrentCaller,
@@ -40,10 +41,10 @@ def _under_either_name(schema: dict[str, Any]) -> None:
     del schema["required"]
 
 
-class RefreshIn(BaseModel):
+class RefreshIn(Body):
     """A refresh token, under exactly one of two names."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_under_either_name)
+    model_config = ConfigDict(json_schema_extra=_under_either_name)
 
     token: Annotated[RefreshText, Field(validation_alias=AliasChoices("token", "refresh_token"))]
 
@@ -52,11 +53,11 @@ def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
-class LogOutIn(BaseModel):
+class LogOutIn(Body):
     """The refresh token of the session to end, if it is not the one that calls."""
 
     # The ready example of Swagger UI ends the session that calls: a made-up token would be refused.
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     token: Annotated[RefreshText, Field(json_schema_extra=_without_default)] = ""
 
@@ -104,7 +105,7 @@ async def log_out(
     caller: AnyCaller,
     origin: RequestOrigin,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
-    body: Annotated[LogOutIn | None, Body()] = None,
+    body: LogOutIn | None = None,
 ) -> None:
     """Sign out here, or end the session of a refresh token that is your own."""
     await own.log_out(caller, origin, (body.token or None) if body else None)

@@ -9,9 +9,10 @@ from asyncpg import Record
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
+from keyfob.core.locales import Locale
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import Locale, SignUp, Status
+from keyfob.users.models import SignUp, Status
 from keyfob.users.queries import notify_user_changed
 
 

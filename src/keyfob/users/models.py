@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from keyfob.core.authority import Role
+from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
 from keyfob.users.email import Email
 
@@ -23,25 +24,12 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
-class Locale(StrEnum):
-    """A language that Keyfob writes in."""
-
-    ENGLISH = "en"
-    RUSSIAN = "ru"
-
-
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     Field(examples=["Ada Lovelace"]),
     NoControlCharacters(),
 ]
-
-
-def drop_null(schema: dict[str, Any]) -> None:
-    """Describe a field that may be absent, but not null."""
-    schema.pop("default", None)
-    schema.update(schema.pop("anyOf")[0])
 
 
 # Length in code points is the password policy's business; this bounds what is read at all.

@@ -10,13 +10,14 @@ from asyncpg import Record
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.locales import Locale
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import LOCAL_DOMAIN, Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.users.models import NOT_KEPT, Locale, Status
+from keyfob.users.models import NOT_KEPT, Status
 
 
 @dataclass(frozen=True)

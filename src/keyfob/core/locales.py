@@ -1,14 +1,26 @@
-"""Which of our languages somebody reads."""
+"""The languages that Keyfob writes in, and which of them somebody reads."""
 
 import re
-
-from keyfob.users.models import Locale
+from enum import StrEnum
 
 _RANGE = re.compile(
     r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9]{1,8}){0,8}\s*"
     r"(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
 _MOST_RANGES = 20
+
+
+class Locale(StrEnum):
+    """A language that Keyfob writes in."""
+
+    ENGLISH = "en"
+    RUSSIAN = "ru"
+
+
+def known_locale(tag: str) -> Locale:
+    """Return the language of a tag such as "ru-RU" (RFC 5646), or English if it is none of ours."""
+    language = tag.replace("_", "-").partition("-")[0].lower()
+    return Locale(language) if language in {*Locale} else Locale.ENGLISH
 
 
 def preferred_locale(accept_language: str) -> Locale:

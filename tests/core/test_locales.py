@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyfob.users.locales import preferred_locale
+from keyfob.core.locales import preferred_locale
 
 
 @pytest.mark.parametrize(
