@@ -5,7 +5,8 @@ from tests.fixtures.clock import START
 from tests.fixtures.hostile import each_change, encode
 
 from keyfob.core.encryption import SecretKeyring
-from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
+from keyfob.core.http.pages import next_link
+from keyfob.core.pagination import Cursors, read_timed_place, timed_place
 from keyfob.core.problems import InvalidCursor
 from keyfob.core.secrets import new_id
 

@@ -7,14 +7,13 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwork, WithJsonSchema
-from starlette.requests import Request
-from starlette.responses import Response
 
 from keyfob.admin.models import AuditEventOut
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
-from keyfob.core.http import AdminCaller, Provided, may_refuse, public_path, router
-from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
+from keyfob.core.http import AdminCaller, AskedPage, Provided, may_refuse, router
+from keyfob.core.http.pages import Page
+from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.problems import Forbidden, InvalidCursor, TooManyRequests, Unauthenticated
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
@@ -48,8 +47,6 @@ def _without_scope(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Netw
     return network
 
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
-CursorText = Annotated[str | None, Query(max_length=1024)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
 Since = Annotated[Moment | None, Query(description="Not before this moment")]
 Until = Annotated[Moment | None, Query(description="Before this moment")]
@@ -64,7 +61,6 @@ Network = Annotated[
         }
     ),
 ]
-CursorService = Annotated[Cursors, Provided(Cursors)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
@@ -79,59 +75,40 @@ class LoginFilter:
         ] = None,
         since: Since = None,
         until: Until = None,
-        limit: Limit = 100,
-        cursor: CursorText = None,
     ) -> None:
         self.outcome = outcome
         self.address = str(ip_address) if ip_address else None
         self.since = since
         self.until = until
-        self.limit = limit
-        self.cursor = cursor
 
 
 Filter = Annotated[LoginFilter, Depends()]
 
 
 async def _page_of_logins(
-    request: Request,
-    response: Response,
-    log: LoginLog,
-    cursors: Cursors,
-    wanted: LoginFilter,
-    user_id: UUID | None,
+    log: LoginLog, wanted: LoginFilter, page: Page, user_id: UUID | None = None
 ) -> list[LoginEventOut]:
     kind = f"admin logins {user_id}"
-    before = read_timed_place(cursors.read(kind, wanted.cursor)) if wanted.cursor else None
+    after = page.start(kind)
     events = await log.list_events(
         user_id=user_id,
         outcome=wanted.outcome,
         address=wanted.address,
         since=wanted.since,
         until=wanted.until,
-        before=before,
-        limit=wanted.limit + 1,
+        before=read_timed_place(after) if after else None,
+        limit=page.to_read,
     )
-    if len(events) > wanted.limit:
-        last = events[wanted.limit - 1]
-        following = cursors.write(kind, timed_place(last.at, last.id))
-        response.headers["Link"] = next_link(
-            public_path(request), dict(request.query_params), following
-        )
-    return [LoginEventOut.of(event) for event in events[: wanted.limit]]
+    shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
+    return [LoginEventOut.of(event) for event in shown]
 
 
 @routes.get("/logins", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
 async def list_logins(
-    request: Request,
-    response: Response,
-    _: AdminCaller,
-    log: LogService,
-    cursors: CursorService,
-    wanted: Filter,
+    _: AdminCaller, log: LogService, wanted: Filter, page: AskedPage
 ) -> list[LoginEventOut]:
     """List attempts to sign in and ends of sessions, the newest first."""
-    return await _page_of_logins(request, response, log, cursors, wanted, None)
+    return await _page_of_logins(log, wanted, page)
 
 
 @routes.get(
@@ -141,48 +118,38 @@ async def list_logins(
 )
 async def list_logins_of_user(
     user_id: Annotated[UUID, Path(alias="id")],
-    request: Request,
-    response: Response,
     _: AdminCaller,
     log: LogService,
-    cursors: CursorService,
     admin: Annotated[Administration, Provided(Administration)],
     wanted: Filter,
+    page: AskedPage,
 ) -> list[LoginEventOut]:
     """List one user's sign-ins, refused ones too, and ends of sessions, the newest first."""
     await admin.users.get(user_id)
-    return await _page_of_logins(request, response, log, cursors, wanted, user_id)
+    return await _page_of_logins(log, wanted, page, user_id)
 
 
 @routes.get("/audit", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
 async def list_audit(
-    request: Request,
-    response: Response,
     _: AdminCaller,
     audit: Annotated[Audit, Provided(Audit)],
-    cursors: CursorService,
+    page: AskedPage,
     action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,
     actor_id: UUID | None = None,
     target_id: UUID | None = None,
     since: Since = None,
     until: Until = None,
-    limit: Limit = 100,
-    cursor: CursorText = None,
 ) -> list[AuditEventOut]:
     """List administrative and security events, the newest first."""
-    before = int(cursors.read("audit", cursor)[0]) if cursor else None
+    after = page.start("audit")
     events = await audit.list_events(
-        before=before,
+        before=int(after[0]) if after else None,
         action=action,
         actor_id=actor_id,
         target_id=target_id,
         since=since,
         until=until,
-        limit=limit + 1,
+        limit=page.to_read,
     )
-    if len(events) > limit:
-        following = cursors.write("audit", [str(events[limit - 1].position)])
-        response.headers["Link"] = next_link(
-            public_path(request), dict(request.query_params), following
-        )
-    return [AuditEventOut.of(event) for event in events[:limit]]
+    shown = page.cut("audit", events, lambda event: [str(event.position)])
+    return [AuditEventOut.of(event) for event in shown]

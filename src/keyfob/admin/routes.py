@@ -15,6 +15,7 @@ from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWi
 from keyfob.admin.service import Administration
 from keyfob.core.http import (
     AdminCaller,
+    AskedPage,
     Provided,
     RecentAdminCaller,
     RequestOrigin,
@@ -22,7 +23,6 @@ from keyfob.core.http import (
     public_path,
     router,
 )
-from keyfob.core.pagination import Cursors, next_link
 from keyfob.core.problems import (
     Forbidden,
     InsufficientAuthentication,
@@ -66,30 +66,23 @@ UserId = Annotated[UUID, Path(alias="id")]
     },
 )
 async def list_users(
-    request: Request,
     response: Response,
     _: AdminCaller,
     admin: AdminService,
-    cursors: Annotated[Cursors, Provided(Cursors)],
+    page: AskedPage,
     wanted: Annotated[UserFilter, Depends()],
     sort: Sort = Sort.CREATED,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> list[UserOut]:
     """List users. Follow the `Link` header to the next page; `skip` is for small lists."""
     kind = f"users {sort.value}"
-    after = cursors.read(kind, cursor) if cursor else None
-    rows, total = await admin.list_page(wanted, sort, after=after, skip=skip, limit=limit)
+    rows, total = await admin.list_page(
+        wanted, sort, after=page.start(kind), skip=skip, limit=page.limit
+    )
     response.headers["X-Total-Count"] = str(total)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        following = cursors.write(kind, [last["place"], str(last["id"])])
-        response.headers["Link"] = next_link(
-            public_path(request), dict(request.query_params), following
-        )
+    shown = page.cut(kind, rows, lambda row: [row["place"], str(row["id"])])
     now = admin.clock.now()
-    return [UserOut.of(row, now, admin.online_within) for row in rows[:limit]]
+    return [UserOut.of(row, now, admin.online_within) for row in shown]
 
 
 @routes.post(

@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from urllib.parse import urlencode
 from uuid import UUID
 
 from keyfob.core.encoding import from_base64url, to_base64url
@@ -60,9 +59,3 @@ def timed_place(at: datetime, row_id: UUID) -> Place:
 def read_timed_place(place: Place) -> tuple[datetime, UUID]:
     """Read what `timed_place` wrote."""
     return datetime.fromisoformat(place[0]), UUID(place[1])
-
-
-def next_link(path: str, query: dict[str, str], cursor: str) -> str:
-    """Write the Link header of the next page (RFC 8288)."""
-    kept = {name: value for name, value in query.items() if name not in {"cursor", "skip"}}
-    return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'

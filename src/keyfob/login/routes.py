@@ -2,21 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict
+from fastapi import Depends
 from starlette.requests import Request
-from starlette.responses import Response
 
+from keyfob.core.bodies import Body
 from keyfob.core.http import (
+    AskedPage,
     CurrentCaller,
     Provided,
     RequestOrigin,
     may_refuse,
-    public_path,
     router,
     while_present,
 )
-from keyfob.core.pagination import Cursors, next_link, read_timed_place, timed_place
+from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.problems import InvalidCursor, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
@@ -36,10 +35,8 @@ from keyfob.users.models import PasswordIn
 routes = router()
 
 
-class PasswordLogin(BaseModel):
+class PasswordLogin(Body):
     """What a person knows."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: EmailIn
     password: PasswordIn
@@ -77,25 +74,20 @@ async def log_in(
     responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
 )
 async def list_own_logins(
-    request: Request,
-    response: Response,
     caller: CurrentCaller,
     log: Annotated[LoginLog, Provided(LoginLog)],
-    cursors: Annotated[Cursors, Provided(Cursors)],
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    page: AskedPage,
 ) -> list[LoginEventOut]:
     """List your sign-ins, refused ones too, and ends of sessions, the newest first.
 
     The `Link` header leads to the next page.
     """
     kind = f"logins {caller.user_id}"
-    before = read_timed_place(cursors.read(kind, cursor)) if cursor else None
-    events = await log.list_events(user_id=caller.user_id, before=before, limit=limit + 1)
-    if len(events) > limit:
-        last = events[limit - 1]
-        following = cursors.write(kind, timed_place(last.at, last.id))
-        response.headers["Link"] = next_link(
-            public_path(request), dict(request.query_params), following
-        )
-    return [LoginEventOut.of(event) for event in events[:limit]]
+    after = page.start(kind)
+    events = await log.list_events(
+        user_id=caller.user_id,
+        before=read_timed_place(after) if after else None,
+        limit=page.to_read,
+    )
+    shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
+    return [LoginEventOut.of(event) for event in shown]

@@ -10,8 +10,8 @@ from keyfob.core.http.callers import (
     RecentCaller,
 )
 from keyfob.core.http.edge import Edge
-from keyfob.core.http.links import public_path
 from keyfob.core.http.origin import RequestOrigin, client_address
+from keyfob.core.http.pages import AskedPage, public_path
 from keyfob.core.http.presence import while_present
 from keyfob.core.http.problems import may_refuse, render_problem
 from keyfob.core.http.services import Provided, provided
@@ -20,6 +20,7 @@ from keyfob.core.http.strict import StrictRoute, read_json, router
 __all__ = [
     "AdminCaller",
     "AnyCaller",
+    "AskedPage",
     "CallerIfAny",
     "CurrentCaller",
     "Edge",
