@@ -205,6 +205,36 @@ def test_each_step_of_a_rotation_of_the_secret_key_is_told(
     )
 
 
+def test_what_a_lost_secret_key_sealed_is_not_well(
+    doctor: Run, keyfob: Run, in_world: InWorld, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leave_mails(world: World) -> None:
+        for email in ("ada@example.com", "bob@example.com"):
+            await world.make_user(email)
+            await add_totp(world, await world.log_in(email), Clock())
+
+    in_world(leave_mails)
+    # The key of one was lost even before.
+    sql(
+        "UPDATE factors SET secret = '\\x000000'::bytea || substring(secret FROM 4)"
+        " WHERE user_id = (SELECT id FROM users WHERE email = 'bob@example.com')"
+    )
+    ((waiting,),) = sql("SELECT count(*) FROM outbox WHERE failed_at IS NULL")
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", "a key that this database never saw before")
+    keyfob("keys", "rotate", "--compromised")
+    keyfob("audit", "begin-anew")
+
+    assert unwell(doctor("--json")) == {
+        "secret keys": f"there is one; 2 authenticators, {waiting} mails are sealed by a key that "
+        "is not in the list: put it back behind the comma, or reset the factors of "
+        "ada@example.com, bob@example.com"
+    }
+    for email in ("ada@example.com", "bob@example.com"):
+        keyfob("users", "reset-factors", email)
+    sql("UPDATE outbox SET failed_at = now()")
+    assert unwell(doctor("--json")) == {}
+
+
 async def _empty_outbox(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute("DELETE FROM outbox")

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from tests.cli.conftest import Run
+from tests.fixtures.factors import add_totp
 from tests.fixtures.world import SignedIn, World
 
 from keyfob import boot
+from keyfob.core.clock import Clock
 from keyfob.settings import Settings
 
 Sql = Callable[..., list[Any]]
@@ -21,6 +23,22 @@ NEW = "a secret key of the tests made a moment ago"
 
 def states(keyfob: Run) -> list[str]:
     return [key["state"] for key in keyfob("keys", "list", "--json").json]
+
+
+def with_key(settings: Settings, key: str) -> Settings:
+    return settings.model_copy(update={"secret_key": SecretStr(key)})
+
+
+def add_authenticators(settings: Settings, *names: str) -> None:
+    """Give accounts of these names an authenticator each, its secret sealed with a key."""
+
+    async def add() -> None:
+        async with World(settings, Clock()) as world:
+            for name in names:
+                await world.make_user(f"{name}@example.com")
+                await add_totp(world, await world.log_in(f"{name}@example.com"), Clock())
+
+    asyncio.run(add())
 
 
 async def sign_in(world: World) -> SignedIn:
@@ -89,7 +107,7 @@ def test_reseal_seals_with_the_first_secret_key(
     monkeypatch.setenv("KEYFOB_SECRET_KEY", both)
 
     assert keyfob("keys", "rotate", "--reseal").out == "Sealed 2 secrets anew.\n"
-    assert keyfob("keys", "rotate", "--reseal", "--json").json == {"resealed": 0}
+    assert keyfob("keys", "rotate", "--reseal", "--json").json == {"resealed": 0, "unopened": []}
 
     # The signing keys no longer need the old one.
     monkeypatch.setenv("KEYFOB_SECRET_KEY", NEW)
@@ -125,5 +143,34 @@ def test_a_lost_secret_key_is_left_behind(
     assert keyfob("keys", "rotate", "--compromised").code == 0
 
     assert states(keyfob) == ["dropped", "active"]
-    with_new = settings.model_copy(update={"secret_key": SecretStr(NEW)})
-    assert asyncio.run(boot.prepare(with_new)) is not None
+    assert asyncio.run(boot.prepare(with_key(settings, NEW))) is not None
+
+
+def test_authenticators_that_no_key_opens_are_named_and_others_sealed_anew(
+    keyfob: Run, settings: Settings, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_authenticators(settings, "ada", "bob")  # with a key that is lost
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", OLD)
+    keyfob("keys", "rotate", "--compromised")
+    add_authenticators(with_key(settings, OLD), "eve", "zoe")
+    sql(
+        "UPDATE factors SET secret = secret || '\\x00'::bytea"
+        " WHERE user_id = (SELECT id FROM users WHERE email = 'zoe@example.com')"
+    )
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", f"{NEW},{OLD}")
+
+    said = keyfob("keys", "rotate", "--reseal")
+
+    assert (said.code, said.out) == (
+        0,
+        "Sealed 2 secrets anew. No key of KEYFOB_SECRET_KEY opens the authenticators of "
+        "ada@example.com, bob@example.com, zoe@example.com: put their key back behind the comma, "
+        "or reset the factors of these accounts.\n",
+    )
+    assert keyfob("keys", "rotate", "--reseal", "--json").json == {
+        "resealed": 0,
+        "unopened": ["ada@example.com", "bob@example.com", "zoe@example.com"],
+    }
+    for name in ("ada", "bob", "zoe"):
+        keyfob("users", "reset-factors", f"{name}@example.com")
+    assert keyfob("keys", "rotate", "--reseal").out == "Sealed 0 secrets anew.\n"

@@ -559,7 +559,7 @@ class TestSecretKey:
         (old,) = settings.secret_keys
         async with World(self.with_keys(settings, NEW_KEY, old), clock) as rotated:
             factors = rotated.service(Factors)
-            assert [await factors.reseal(), await factors.reseal()] == [1, 0]
+            assert [await factors.reseal(), await factors.reseal()] == [(1, []), (0, [])]
             await rotated.wiring.keyring.reseal()
 
         async with World(self.with_keys(settings, NEW_KEY), clock) as after:

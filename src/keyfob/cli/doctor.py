@@ -113,9 +113,7 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
             *await _try_out(wiring),
             await _check_workers(wiring, settings),
             *await _check_keys(wiring, settings),
-            _finding(
-                "secret keys", True, await tell_secret_keys(wiring, len(settings.secret_keys))
-            ),
+            _finding("secret keys", *await tell_secret_keys(wiring, len(settings.secret_keys))),
             await _check_audit(wiring, known),
             *await _check_unproven(wiring),
             await _check_hashes(wiring),

@@ -7,6 +7,7 @@ import typer
 
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
+from keyfob.mfa.models import Resealed
 from keyfob.mfa.service import Factors
 from keyfob.wiring import Wiring
 
@@ -56,17 +57,34 @@ def rotate(
 
         keyfob keys rotate --compromised
     """
+    if reseal:
+        _reseal(as_json=as_json)
+        return
 
     async def work(wiring: Wiring) -> str:
-        if reseal:
-            factors: Factors = wiring.services[Factors]
-            return str(await wiring.keyring.reseal() + await factors.reseal())
         ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
         return await wiring.keyring.rotate(publish_ahead=ahead, compromised=compromised)
 
     # After a compromise nothing old is opened any more: the way out when the secret key is lost.
-    done = run_with_services(work, open_keys=not compromised)
-    if reseal:
-        show_one({"resealed": int(done)}, as_json=as_json, sentence=f"Sealed {done} secrets anew.")
-    else:
-        show_one({"kid": done}, as_json=as_json, sentence=f"Made signing key {done}.")
+    kid = run_with_services(work, open_keys=not compromised)
+    show_one({"kid": kid}, as_json=as_json, sentence=f"Made signing key {kid}.")
+
+
+def _reseal(*, as_json: bool) -> None:
+    """Seal anew what a key of the list opens, and name those whose authenticators none opens."""
+
+    async def work(wiring: Wiring) -> Resealed:
+        factors: Factors = wiring.services[Factors]
+        signing_keys, (renewed, unopened) = await wiring.keyring.reseal(), await factors.reseal()
+        return Resealed(signing_keys + renewed, unopened)
+
+    done = run_with_services(work)
+    sentence = f"Sealed {done.renewed} secrets anew."
+    if done.unopened:
+        sentence += (
+            " No key of KEYFOB_SECRET_KEY opens the authenticators of "
+            f"{', '.join(done.unopened)}: put their key back behind the comma, or reset the factors"
+            " of these accounts."
+        )
+    row = {"resealed": done.renewed, "unopened": done.unopened}
+    show_one(row, as_json=as_json, sentence=sentence)

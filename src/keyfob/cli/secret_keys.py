@@ -1,7 +1,7 @@
 """How far a change of `KEYFOB_SECRET_KEY` has come, for `keyfob doctor`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from keyfob.audit.service import Audit
 from keyfob.mfa.service import Factors
@@ -12,12 +12,18 @@ from keyfob.wiring import Wiring
 Amounts = Counter[int | None]
 
 
-async def tell_secret_keys(wiring: Wiring, amount: int) -> str:
+_MOST_NAMED = 20
+
+
+async def tell_secret_keys(wiring: Wiring, amount: int) -> tuple[bool, str]:
     """Say of each key of the list what it still seals, and what is to be done next.
 
     Args:
         wiring: the services.
         amount: how many keys the list has.
+
+    Returns:
+        Whether all that is needed can be opened, dead letters aside; and the words.
     """
     audit: Audit = wiring.services[Audit]
     factors: Factors = wiring.services[Factors]
@@ -30,9 +36,23 @@ async def tell_secret_keys(wiring: Wiring, amount: int) -> str:
     signed = await audit.count_signed()
     told = ["the first seals" if amount > 1 else "there is one"]
     told += [_tell(place, sealed, signed) for place in range(1, amount)]
-    if lost := _of(None, sealed):
-        told.append(f"{lost} are sealed by a key that is not in the list")
-    return "; ".join(told)
+    lost = _of(None, sealed)
+    if lost:
+        owners = await factors.list_owners_without_key(_MOST_NAMED)
+        told.append(
+            f"{lost} are sealed by a key that is not in the list: put it back behind the "
+            f"comma{_advise(owners)}"
+        )
+    waiting = await outbox.count_sealed(waiting_only=True)
+    is_needed = sealed["signing keys"][None] or sealed["authenticators"][None] or waiting[None]
+    return not is_needed, "; ".join(told)
+
+
+def _advise(owners: Sequence[str]) -> str:
+    if not owners:
+        return ""
+    more = ", ..." if len(owners) == _MOST_NAMED else ""
+    return f", or reset the factors of {', '.join(owners)}{more}"
 
 
 def _tell(place: int, sealed: Mapping[str, Amounts], signed: Amounts) -> str:

@@ -7,7 +7,8 @@ RFC 5869), so that a ciphertext or MAC of one kind is worth nothing as another.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -48,6 +49,10 @@ class KeyRing:
     keys: tuple[DerivedKey, ...]
 
     @property
+    def ids(self) -> list[bytes]:
+        return [key.id for key in self.keys]
+
+    @property
     def first(self) -> DerivedKey:
         return self.keys[0]
 
@@ -61,6 +66,13 @@ class KeyRing:
     def place_of(self, key_id: bytes) -> int | None:
         """Return where in the list the key with that id is, 0 for the first; None if nowhere."""
         return next((place for place, key in enumerate(self.keys) if key.id == key_id), None)
+
+    def count_by_place(self, amounts: Iterable[tuple[bytes, int]]) -> Counter[int | None]:
+        """Sum amounts by key id up by the place of the key; of all keys out of the list as None."""
+        places: Counter[int | None] = Counter()
+        for key_id, amount in amounts:
+            places[self.place_of(key_id)] += amount
+        return places
 
 
 class SecretKeyring:
@@ -97,11 +109,11 @@ class Box:
     """
 
     def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+        self.ring = ring
 
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
         """Encrypt with the first key."""
-        key = self._ring.first
+        key = self.ring.first
         nonce = random_bytes(_NONCE_BYTES)
         return key.id + nonce + AESGCM(key.secret).encrypt(nonce, plain, key.id + bound_to)
 
@@ -113,7 +125,7 @@ class Box:
             CannotDecrypt: the bytes are not as they were sealed.
         """
         key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
-        key = self._ring.find(key_id)
+        key = self.ring.find(key_id)
         if key is None:
             raise UnknownKey("sealed by a key that is not in KEYFOB_SECRET_KEY")
         try:
@@ -129,4 +141,4 @@ class Box:
 
     def place_of(self, sealed: bytes) -> int | None:
         """Return where in the list the key is that sealed this; None if nowhere."""
-        return self._ring.place_of(sealed[:KEY_ID_BYTES])
+        return self.ring.place_of(sealed[:KEY_ID_BYTES])

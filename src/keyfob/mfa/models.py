@@ -36,6 +36,21 @@ class TotpSecret(NamedTuple):
     secret: bytes
 
 
+class OwnedSecret(NamedTuple):
+    """The sealed secret of an authenticator, and the address of the account that it is of."""
+
+    id: UUID
+    secret: bytes
+    email: str
+
+
+class Resealed(NamedTuple):
+    """How many secrets were sealed anew, and the addresses of those whom no key opens theirs."""
+
+    renewed: int
+    unopened: list[str]
+
+
 class RegisteredPasskey(NamedTuple):
     """By what a browser finds a passkey."""
 

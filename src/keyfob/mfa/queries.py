@@ -1,5 +1,6 @@
 """SQL of factors, and of codes by time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,7 +8,8 @@ from asyncpg import Record
 
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
-from keyfob.mfa.models import Factor, FactorType, TotpSecret
+from keyfob.core.encryption import KEY_ID_BYTES
+from keyfob.mfa.models import Factor, FactorType, OwnedSecret, TotpSecret
 
 _FACTOR = "id, type, name, created_at, last_used_at"
 
@@ -143,17 +145,33 @@ async def spend_step(tx: Tx, factor_id: UUID, step: int, secret: bytes, now: dat
     return bool(spent)
 
 
-async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[TotpSecret]:
+async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[OwnedSecret]:
     """Return secrets of authenticators in the order of ids, held until the commit."""
     rows = await tx.fetch(
         """
-        SELECT id, secret FROM factors WHERE secret IS NOT NULL AND id > $1
-         ORDER BY id LIMIT $2 FOR NO KEY UPDATE
+        SELECT f.id, f.secret, u.email FROM factors f JOIN users u ON u.id = f.user_id
+         WHERE f.secret IS NOT NULL AND f.id > $1
+         ORDER BY f.id LIMIT $2 FOR NO KEY UPDATE OF f
         """,
         after,
         limit,
     )
-    return [TotpSecret(**row) for row in rows]
+    return [OwnedSecret(**row) for row in rows]
+
+
+async def list_owners_of_others(db: Executor, key_ids: Sequence[bytes], limit: int) -> list[str]:
+    """Return addresses of accounts with a secret that none of these secret keys sealed."""
+    rows = await db.fetch(
+        """
+        SELECT DISTINCT u.email FROM factors f JOIN users u ON u.id = f.user_id
+         WHERE f.secret IS NOT NULL AND substring(f.secret FROM 1 FOR $2) <> ALL ($1::bytea[])
+         ORDER BY u.email LIMIT $3
+        """,
+        key_ids,
+        KEY_ID_BYTES,
+        limit,
+    )
+    return [row["email"] for row in rows]
 
 
 async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:

@@ -1,6 +1,7 @@
 """A user's second factors: which there are, and whether one was shown."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import code_queries, queries, recovery_codes, totp
-from keyfob.mfa.models import Factor, TotpSecret
+from keyfob.mfa.models import Factor, OwnedSecret, Resealed, TotpSecret
 from keyfob.sessions.devices import origin_in_words
 
 log = structlog.get_logger("keyfob.mfa")
@@ -99,25 +100,40 @@ class Factors:
             log.warning("factor_cannot_be_opened", factor_id=str(factor_id), why=str(fault))
             return None
 
-    async def reseal(self) -> int:
-        """Seal every secret with the first secret key; return how many were not."""
+    async def reseal(self) -> Resealed:
+        """Seal every secret with the first secret key, but those that no key opens."""
         renewed, last = 0, _BEFORE_ALL
+        unopened: set[str] = set()
         while True:
             async with self.db.begin() as tx:
                 batch = await queries.lock_totp_secrets(tx, last, _BATCH)
-                for factor_id, sealed in batch:
-                    if not self.box.is_current(sealed):
-                        secret = self.box.open(sealed, factor_id.bytes)
-                        await queries.update_secret(tx, factor_id, self.seal(secret, factor_id))
+                for sealed in batch:
+                    if self.box.is_current(sealed.secret):
+                        continue
+                    if await self._reseal_one(tx, sealed):
                         renewed += 1
+                    else:
+                        unopened.add(sealed.email)
             if len(batch) < _BATCH:
-                return renewed
+                return Resealed(renewed, sorted(unopened))
             last = batch[-1].id
+
+    async def _reseal_one(self, tx: Tx, sealed: OwnedSecret) -> bool:
+        try:
+            secret = self.box.open(sealed.secret, sealed.id.bytes)
+        except CannotDecrypt:
+            return False
+        await queries.update_secret(tx, sealed.id, self.seal(secret, sealed.id))
+        return True
+
+    async def list_owners_without_key(self, limit: int) -> Sequence[str]:
+        """Return addresses of accounts with a secret that a key out of the list sealed."""
+        return await queries.list_owners_of_others(self.db, self.box.ring.ids, limit)
 
     async def count_sealed(self) -> Counter[int | None]:
         """Return how many secrets each secret key sealed, by its place in the list."""
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
-        return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
+        return self.box.ring.count_by_place(rows)
 
     def _sealed_by_first(self, found: TotpSecret, secret: bytes) -> bytes:
         current = self.box.is_current(found.secret)

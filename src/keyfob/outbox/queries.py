@@ -170,14 +170,17 @@ async def count_jobs(db: Executor) -> Amounts:
     return Amounts(**counted)
 
 
-async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
+async def count_by_key(
+    db: Executor, id_bytes: int, *, waiting_only: bool
+) -> list[tuple[bytes, int]]:
     """Return how many payloads there are of each secret key's id, with which they begin."""
     rows = await db.fetch(
         """
         SELECT substring(payload FROM 1 FOR $1) AS key_id, count(*) AS amount
-          FROM outbox GROUP BY 1
+          FROM outbox WHERE NOT $2 OR failed_at IS NULL GROUP BY 1
         """,
         id_bytes,
+        waiting_only,
     )
     return [(row["key_id"], row["amount"]) for row in rows]
 

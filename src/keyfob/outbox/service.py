@@ -106,10 +106,14 @@ class Outbox:
         OUTBOX_WAITING.set(counts.waiting)
         OUTBOX_DEAD.set(counts.dead)
 
-    async def count_sealed(self) -> Counter[int | None]:
-        """Return how many rows each secret key sealed, by its place in the list."""
-        rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
-        return Counter({self.box.place_of(key_id): amount for key_id, amount in rows})
+    async def count_sealed(self, *, waiting_only: bool = False) -> Counter[int | None]:
+        """Return how many rows each secret key sealed, by its place in the list.
+
+        Args:
+            waiting_only: whether dead letters do not count.
+        """
+        rows = await queries.count_by_key(self.db, KEY_ID_BYTES, waiting_only=waiting_only)
+        return self.box.ring.count_by_place(rows)
 
     def _try_to_open(self, job: StoredJob) -> dict[str, Any] | None:
         try:
