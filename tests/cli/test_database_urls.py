@@ -78,6 +78,10 @@ def test_the_ways_to_write_a_unix_socket(
         ("target_session_attrs=whichever", "target_session_attrs"),
         ("currentschema=keyfob", 'unrecognized configuration parameter "currentschema"'),
         ("statement_timeout=soon", 'invalid value for parameter "statement_timeout"'),
+        ("options=-c%20timezone%3DTopSecretTail", 'invalid value for parameter "TimeZone"'),
+        ("password=98&TopSecretTail=1", "PostgreSQL refuses what it asks for"),
+        ("host=foo..bar", "a host, a port or a file that it names cannot be used"),
+        ("host=a%00b", "a host, a port or a file that it names cannot be used"),
     ],
 )
 def test_what_cannot_be_had_is_one_line(
@@ -97,6 +101,7 @@ def test_what_cannot_be_had_is_one_line(
 
     assert refusal.startswith("KEYFOB_DATABASE_URL: ")
     assert says in refusal
+    assert "TopSecretTail" not in refusal
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -109,3 +114,40 @@ def test_no_piece_of_a_password_is_printed(
 
     assert refusal.startswith("KEYFOB_DATABASE_URL: should have / ? # @ and spaces")
     assert "TopSecretTail" not in refusal
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("doctor",)], ids=" ".join)
+def test_a_direct_url_of_another_database_is_refused(
+    keyfob: Run,
+    settings: Settings,
+    unmigrated_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    """Its instances would hear of no revocation, and migrate what they do not use."""
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", settings.dsn)
+    monkeypatch.setenv("KEYFOB_DATABASE_DIRECT_URL", unmigrated_dsn)
+
+    refusal = keyfob(*command).refusal
+
+    assert refusal.startswith("KEYFOB_DATABASE_DIRECT_URL: should lead to the same database")
+
+
+def test_a_direct_url_that_asks_for_what_cannot_be_had_is_named(
+    keyfob: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", settings.dsn)
+    monkeypatch.setenv("KEYFOB_DATABASE_DIRECT_URL", f"{settings.dsn}&statement_timeout=soon")
+
+    assert keyfob("doctor").refusal.startswith("KEYFOB_DATABASE_DIRECT_URL: invalid value for")
+
+
+def test_a_direct_url_to_the_same_database_is_well(
+    keyfob: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", settings.dsn)
+    monkeypatch.setenv("KEYFOB_DATABASE_DIRECT_URL", settings.dsn)
+
+    findings = json.loads(keyfob("doctor", "--json").out)
+
+    assert {finding["part"]: finding["well"] for finding in findings}["database"]

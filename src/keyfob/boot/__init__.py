@@ -5,6 +5,7 @@ from keyfob.boot.database import (
     database_of,
     migrate,
     schema_is_current,
+    see_that_both_urls_agree,
     see_that_sessions_are_kept,
 )
 from keyfob.boot.secret_key import resolve_secret_key
@@ -19,6 +20,7 @@ __all__ = [
     "prepare",
     "resolve_secret_key",
     "schema_is_current",
+    "see_that_both_urls_agree",
     "see_that_sessions_are_kept",
     "services_of",
     "told_as",

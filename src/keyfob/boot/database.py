@@ -10,6 +10,8 @@ import asyncpg
 
 from keyfob.core import queries
 from keyfob.core.database import Database
+from keyfob.core.faults import translated_faults
+from keyfob.core.feed import hears
 from keyfob.core.hosts import CannotConnect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.stopping import undisturbed
@@ -21,6 +23,7 @@ ONLY_SERVE = (
     "(KEYFOB_DATA_DIR); only `keyfob serve` makes one. Run this where the service runs, with its "
     "settings"
 )
+_HEARD_WITHIN = 2.0  # seconds
 _LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _FORGETFUL_POOLER = (
     "KEYFOB_DATABASE_POOLER: should be transaction: what stands at KEYFOB_DATABASE_URL does not "
@@ -115,6 +118,33 @@ async def see_that_sessions_are_kept(settings: Settings) -> None:
                 raise WrongSetting(_UNTOLD_POOLER)
             if shared:
                 await queries.read_session(first)
+
+
+async def see_that_both_urls_agree(settings: Settings) -> None:
+    """See that what is committed at one URL is heard at the other, where there are two.
+
+    Threat: with another database's direct URL every instance is ready, and hears of no revocation.
+
+    Raises:
+        WrongSetting: it is not, or the direct URL asks for what cannot be had.
+        DatabaseUnavailable: the database does not answer.
+    """
+    if settings.database_direct_url is None:
+        return
+    async with _looked_at(settings) as db:
+        try:
+            with translated_faults():
+                heard = await hears(settings.direct_dsn, db, within=_HEARD_WITHIN)
+        except DatabaseUnavailable as away:
+            if isinstance(away.__cause__, CannotConnect):
+                says = f"KEYFOB_DATABASE_DIRECT_URL: {away.__cause__}"
+                raise WrongSetting(says) from None
+            raise
+    if not heard:
+        raise WrongSetting(
+            "KEYFOB_DATABASE_DIRECT_URL: should lead to the same database as KEYFOB_DATABASE_URL, "
+            "past the pooler; nothing is heard there of what is committed here"
+        )
 
 
 @asynccontextmanager

@@ -97,6 +97,7 @@ def _is_for_others(settings: Settings) -> bool:
 async def _check_running(settings: Settings, known: KnownEvent | None) -> list[Finding]:
     try:
         await boot.see_that_sessions_are_kept(settings)
+        await boot.see_that_both_urls_agree(settings)
         current = await boot.schema_is_current(settings)
     except DatabaseUnavailable as away:
         return [_finding("database", False, f"does not answer: {away.__cause__!r}")]

@@ -62,6 +62,7 @@ def _warn(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     await boot.see_that_sessions_are_kept(settings)
+    await boot.see_that_both_urls_agree(settings)
     if not await boot.schema_is_current(settings):
         if not settings.migrate_on_start:
             raise Refused(NOT_MIGRATED)

@@ -17,10 +17,11 @@ import asyncpg
 import structlog
 
 from keyfob.core import queries
-from keyfob.core.database import Executor
+from keyfob.core.database import Database, Executor
 from keyfob.core.faults import translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
+from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import FEED_LIVE
 
 log = structlog.get_logger("keyfob.feed")
@@ -33,6 +34,30 @@ _LONGEST_PAUSE = 2.0
 async def count_listeners(db: Executor) -> int:
     """Count the workers of all instances that listen to this database."""
     return await queries.count_connections(db, _NAME)
+
+
+async def hears(dsn: str, db: Database, *, within: float) -> bool:
+    """Tell whether a connection to one URL hears `within` seconds what `db` commits.
+
+    Raises:
+        CannotConnect: the URL asks for what cannot be had.
+        DatabaseUnavailable: one of both does not answer.
+    """
+    heard, notice = asyncio.Event(), f"hello {random_text(12)}"
+
+    def hear(_: object, __: int, ___: str, payload: object) -> None:
+        if payload == notice:
+            heard.set()
+
+    connection = await connect(dsn, timeout=within, command_timeout=within)
+    try:
+        await connection.add_listener(CHANNEL, hear)
+        await queries.notify(db, notice)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(heard.wait(), within)
+    finally:
+        connection.terminate()
+    return heard.is_set()
 
 
 class Feed:

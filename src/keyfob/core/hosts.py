@@ -6,6 +6,7 @@ turn soon, and the first that will do (`target_session_attrs`) is taken.
 """
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ _HEAD_START = 0.25
 
 # What asyncpg or PostgreSQL says to something that the URL asks for, and would say each time.
 _REFUSED = (
-    asyncpg.ClientConfigurationError,
     asyncpg.SyntaxOrAccessError,
     asyncpg.DataError,
     asyncpg.CantChangeRuntimeParamError,
+)
+
+# PostgreSQL says what it was given as well: perhaps a piece of a password that was not encoded.
+_PARAMETER = re.compile(
+    'invalid value for parameter "[^"]+"|unrecognized configuration parameter "[a-z_.]+"'
 )
 
 Attempt = asyncio.Task["asyncpg.Connection[Any]"]
@@ -77,8 +82,21 @@ async def _connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
     try:
         connection = await asyncpg.connect(dsn, **_tls_of(dsn), **options)
     except _REFUSED as fault:
-        raise CannotConnect(" ".join(str(fault).split())) from fault
+        told = _PARAMETER.match(str(fault))
+        raise CannotConnect(told[0] if told else "PostgreSQL refuses what it asks for") from fault
+    except asyncpg.ClientConfigurationError as fault:
+        raise CannotConnect(_one_line(fault)) from fault
+    except ssl.SSLCertVerificationError as fault:
+        says = f"the server's certificate does not verify: {fault.verify_message}"
+        raise CannotConnect(says) from fault
+    except ValueError as fault:  # of a host, a port or a file that no library made sense of
+        says = f"a host, a port or a file that it names cannot be used ({type(fault).__name__})"
+        raise CannotConnect(says) from fault
     return connection
+
+
+def _one_line(fault: Exception) -> str:
+    return " ".join(str(fault).split())
 
 
 def _tls_of(dsn: str) -> dict[str, Any]:

@@ -42,6 +42,11 @@ async def read_session(db: Executor) -> int:
     return session
 
 
+async def notify(db: Executor, notice: str) -> None:
+    """Tell every worker that listens to this database."""
+    await db.execute("SELECT pg_notify('keyfob', $1)", notice)
+
+
 async def count_connections(db: Executor, application_name: str) -> int:
     """Count the connections to this database that bear a name."""
     count: int = await db.fetchval(
