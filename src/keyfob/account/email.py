@@ -6,6 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
@@ -117,7 +118,7 @@ class OwnEmail:
             await self._tell_old_address(tx, user_id, before, email, origin)
             await self.audit.record(
                 tx,
-                action="user.email_changed",
+                action=Event.USER_EMAIL_CHANGED,
                 actor_id=user_id,
                 target_id=user_id,
                 old={"email": mask_email(before["email_normal"])},

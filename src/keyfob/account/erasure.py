@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
@@ -99,7 +100,11 @@ class OwnErasure:
                 told = {**origin_in_words(origin), "erase_at": erase_at}
                 await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
                 await self._record(
-                    tx, "user.erasure_planned", user_id, origin, {"erase_at": erase_at.isoformat()}
+                    tx,
+                    Event.USER_ERASURE_PLANNED,
+                    user_id,
+                    origin,
+                    {"erase_at": erase_at.isoformat()},
                 )
         return erase_at
 
@@ -118,7 +123,7 @@ class OwnErasure:
                 await self.mail.tell(
                     tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)
                 )
-                await self._record(tx, "user.erasure_cancelled", user_id, origin, {})
+                await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, origin, {})
 
     async def erase_due(self) -> None:
         """Erase whose time has come, each in its own transaction; several workers may do so."""
@@ -138,7 +143,7 @@ class OwnErasure:
                     return False
                 change = await self.erasure.erase(tx, user_id)
                 await self.audit.record(
-                    tx, action="user.erased", actor_id=None, target_id=user_id, old=change.old
+                    tx, action=Event.USER_ERASED, actor_id=None, target_id=user_id, old=change.old
                 )
         except UserNotFound:  # another worker was first
             return False
@@ -149,7 +154,7 @@ class OwnErasure:
         return True
 
     async def _record(
-        self, tx: Tx, action: str, user_id: UUID, origin: Origin, new: dict[str, str]
+        self, tx: Tx, action: Event, user_id: UUID, origin: Origin, new: dict[str, str]
     ) -> None:
         await self.audit.record(
             tx, action=action, actor_id=user_id, target_id=user_id, new=new, origin=origin

@@ -11,6 +11,7 @@ from asyncpg import Record
 from pydantic_core import to_json
 
 from keyfob.account import export_queries
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
@@ -85,7 +86,7 @@ class OwnExport:
         async with self.db.begin() as tx:
             await self.audit.record(
                 tx,
-                action="user.exported",
+                action=Event.USER_EXPORTED,
                 actor_id=caller.user_id,
                 target_id=caller.user_id,
                 origin=origin,

@@ -6,6 +6,7 @@ from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.account.errors import NoPassword
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clients import share_of
@@ -98,7 +99,7 @@ class OwnPassword:
             await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
             await self.audit.record(
                 tx,
-                action="user.password_changed",
+                action=Event.USER_PASSWORD_CHANGED,
                 actor_id=user_id,
                 target_id=user_id,
                 new={"sessions_ended": ended},

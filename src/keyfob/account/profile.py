@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.account.timezones import is_timezone
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
@@ -46,7 +47,7 @@ class OwnProfile:
     async def _record(self, tx: Tx, user_id: UUID, differ: dict[str, str], origin: Origin) -> None:
         await self.audit.record(
             tx,
-            action="user.profile_changed",
+            action=Event.USER_PROFILE_CHANGED,
             actor_id=user_id,
             target_id=user_id,
             old=differ,

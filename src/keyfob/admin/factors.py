@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.admin.authority import Actor, Authority
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.mail.models import Template
@@ -53,7 +54,7 @@ class FactorReset:
             if removed or ended:
                 await self.audit.record(
                     tx,
-                    action="factors.reset",
+                    action=Event.FACTORS_RESET,
                     actor_id=actor.user_id,
                     target_id=user_id,
                     old={"factors": removed, "sessions": ended},

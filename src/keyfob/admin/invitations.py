@@ -9,6 +9,7 @@ from asyncpg import Record
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.letters import Letters
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.database import Database, Tx
@@ -34,7 +35,7 @@ class Invitations:
             Unauthenticated, Forbidden: as `Authority.hold` says.
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
-        await self._send(actor, user_id, self.letters.invite, "user.invited")
+        await self._send(actor, user_id, self.letters.invite, Event.USER_INVITED)
 
     async def start_recovery(self, actor: Actor, user_id: UUID) -> None:
         """Have a user choose a new password; until then the present one stays.
@@ -45,14 +46,14 @@ class Invitations:
             Unauthenticated, Forbidden: as `Authority.hold` says.
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
-        await self._send(actor, user_id, self.letters.start_recovery, "user.recovery_started")
+        await self._send(actor, user_id, self.letters.start_recovery, Event.USER_RECOVERY_STARTED)
 
     async def _send(
         self,
         actor: Actor,
         user_id: UUID,
         write: Callable[[Tx, Record], Awaitable[None]],
-        action: str,
+        action: Event,
     ) -> None:
         async with self.db.begin() as tx:
             held = await self.authority.hold(tx, actor, user_id)

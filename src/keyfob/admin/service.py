@@ -13,6 +13,7 @@ from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.letters import Letters
 from keyfob.admin.models import Sort, UserFilter
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
@@ -112,7 +113,7 @@ class Administration:
             await self._write_to_new(tx, actor, user_id, invites=password_hash is None)
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
             new |= replaced_sign_up(replaced)
-            await self._record(tx, actor, "user.created", user_id, {}, new)
+            await self._record(tx, actor, Event.USER_CREATED, user_id, {}, new)
         return user_id
 
     async def _write_to_new(self, tx: Tx, actor: Actor, user_id: UUID, *, invites: bool) -> None:
@@ -160,7 +161,7 @@ class Administration:
                 await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
-                await self._record(tx, actor, "user.changed", user_id, change.old, new)
+                await self._record(tx, actor, Event.USER_CHANGED, user_id, change.old, new)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Remove an account: its personal data is gone, its sessions are ended.
@@ -173,7 +174,7 @@ class Administration:
             account = await self.authority.hold(tx, actor, user_id)
             await self.authority.ensure_recent_above_user(tx, actor, Role(account["role"]))
             change = await self.erasure.erase(tx, user_id)
-            await self._record(tx, actor, "user.deleted", user_id, change.old, {})
+            await self._record(tx, actor, Event.USER_DELETED, user_id, change.old, {})
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
         """End all of a user's sessions.
@@ -184,13 +185,13 @@ class Administration:
         async with self.db.begin() as tx:
             await self.authority.hold(tx, actor, user_id)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
-            await self._record(tx, actor, "user.logged_out", user_id, {}, {"sessions": ended})
+            await self._record(tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended})
 
     async def _record(
         self,
         tx: Tx,
         actor: Actor,
-        action: str,
+        action: Event,
         user_id: UUID,
         old: dict[str, Any],
         new: dict[str, Any],

@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
@@ -41,7 +42,7 @@ class Unproven:
             await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
             await self.audit.record(
                 tx,
-                action="user.vouched_for",
+                action=Event.USER_VOUCHED_FOR,
                 actor_id=actor.user_id,
                 target_id=user_id,
                 new={"email": mask_email(account["email_normal"])},

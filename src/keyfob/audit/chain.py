@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from keyfob.audit.events import Event
 from keyfob.audit.models import AuditEvent
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.secrets import compare_digest
 
 START = b"\x00" * 32
-
-BEGUN_ANEW = "audit.begun_anew"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,11 @@ class Walk:
         elif before.broken_at is None:
             self.verdict = Verdict(before.checked, event.position, before.begun_anew)
             self.unvouched = hashlib.sha256()
-        elif holds and event.action == BEGUN_ANEW and event.new_values == self.left_behind():
+        elif (
+            holds
+            and event.action == Event.AUDIT_BEGUN_ANEW
+            and event.new_values == self.left_behind()
+        ):
             begun = Beginning(event.position, event.at, before.broken_at)
             self.verdict = Verdict(before.checked + 1, None, begun)
         self.unvouched.update(message + event.mac)

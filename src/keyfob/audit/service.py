@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 
 from keyfob.audit import queries
-from keyfob.audit.chain import BEGUN_ANEW, START, Beginning, Verdict, Walk, message_of
+from keyfob.audit.chain import START, Beginning, Verdict, Walk, message_of
+from keyfob.audit.events import Event
 from keyfob.audit.models import AuditEvent, ChainEnd
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -37,7 +38,7 @@ class Audit:
         self,
         tx: Tx,
         *,
-        action: str,
+        action: Event,
         actor_id: UUID | None,
         target_id: UUID | None,
         old: dict[str, Any] | None = None,
@@ -69,7 +70,7 @@ class Audit:
         # A copy out of the database's reach: with it, events that were cut off are missed.
         log.info("audit_event", position=position, mac=mac.hex(), action=action)
 
-    async def record_own(self, tx: Tx, action: str, new: dict[str, Any]) -> None:
+    async def record_own(self, tx: Tx, new: dict[str, Any], *, action: Event) -> None:
         """Append an event of the service itself, or of its command line."""
         await self.record(tx, action=action, actor_id=None, target_id=None, new=new)
 
@@ -127,7 +128,7 @@ class Audit:
             await self._walk_on(walk, tx)
             if walk.verdict.broken_at is None:
                 return None
-            await self.record_own(tx, BEGUN_ANEW, walk.left_behind())
+            await self.record_own(tx, walk.left_behind(), action=Event.AUDIT_BEGUN_ANEW)
             await self._walk_on(walk, tx)
         return walk.verdict.begun_anew
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
@@ -100,7 +101,7 @@ class FactorChanges:
         told = {"factor": factor.name, **origin_in_words(origin)}
         await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
         new = {"id": str(factor.id), "type": factor.type}
-        await self._record(tx, "factor.added", caller, origin, new=new)
+        await self._record(tx, Event.FACTOR_ADDED, caller, origin, new=new)
         return codes
 
     async def rename(self, caller: Caller, factor_id: UUID, name: str, origin: Origin) -> Factor:
@@ -115,7 +116,7 @@ class FactorChanges:
             if renamed is None:
                 raise FactorNotFound
             new = {"id": str(factor_id), "type": renamed.type}
-            await self._record(tx, "factor.renamed", caller, origin, new=new)
+            await self._record(tx, Event.FACTOR_RENAMED, caller, origin, new=new)
         return renamed
 
     async def remove(self, caller: Caller, factor_id: UUID, origin: Origin) -> None:
@@ -145,7 +146,7 @@ class FactorChanges:
             told = {"factor": removed.name, **origin_in_words(origin)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
             old = {"id": str(factor_id), "type": removed.type}
-            await self._record(tx, "factor.removed", caller, origin, old=old)
+            await self._record(tx, Event.FACTOR_REMOVED, caller, origin, old=old)
 
     async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
         """Return ten new recovery codes; the old ones are dead.
@@ -162,7 +163,7 @@ class FactorChanges:
             await self.mail.tell(
                 tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, origin_in_words(origin)
             )
-            await self._record(tx, "recovery_codes.renewed", caller, origin)
+            await self._record(tx, Event.RECOVERY_CODES_RENEWED, caller, origin)
         return codes
 
     async def _replace_codes(self, tx: Tx, user_id: UUID) -> list[str]:
@@ -174,7 +175,7 @@ class FactorChanges:
     async def _record(
         self,
         tx: Tx,
-        action: str,
+        action: Event,
         caller: Caller,
         origin: Origin,
         *,

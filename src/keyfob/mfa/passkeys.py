@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -168,7 +169,7 @@ class Passkeys:
         async with self.db.begin() as tx:
             await self.audit.record(
                 tx,
-                action="passkey.cloned_counter",
+                action=Event.PASSKEY_CLONED_COUNTER,
                 actor_id=None,  # who holds the copy may be anybody
                 target_id=passkey.user_id,
                 old={"id": str(passkey.id), "sign_count": copied.known_count},

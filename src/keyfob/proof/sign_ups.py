@@ -5,6 +5,7 @@ from uuid import UUID
 
 import structlog
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.links.service import KEPT_AFTER_EXPIRY
@@ -78,7 +79,7 @@ class WaitingSignUps:
                 return False
             await self._forget(tx, user_id)
             await self.audit.record(
-                tx, action="user.sign_up_removed", actor_id=None, target_id=user_id
+                tx, action=Event.USER_SIGN_UP_REMOVED, actor_id=None, target_id=user_id
             )
         log.info("sign_up_removed", user_id=str(user_id))
         return True

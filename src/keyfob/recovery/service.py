@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import SecretStr
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
@@ -171,7 +172,7 @@ class Recovery:
         told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
         new = {"sessions_ended": ended, "first_proof": proof.is_first, "kept": kept}
-        await self._record(tx, account, "user.password_recovered", proof.counts, new, origin)
+        await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, origin)
 
     async def _change(self, tx: Tx, account: Record, password_hash: str, origin: Origin) -> None:
         """Set a password for whoever knew the one that an administrator gave.
@@ -185,13 +186,13 @@ class Recovery:
         await self.log.recovered(tx, user_id, origin)
         await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
         new = {"sessions_ended": ended}
-        await self._record(tx, account, "user.password_changed", {}, new, origin)
+        await self._record(tx, account, Event.USER_PASSWORD_CHANGED, {}, new, origin)
 
     async def _record(
         self,
         tx: Tx,
         account: Record,
-        action: str,
+        action: Event,
         ended: dict[str, int],
         new: Mapping[str, object],
         origin: Origin,

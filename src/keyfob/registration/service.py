@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database
@@ -68,6 +69,6 @@ class Registration:
             if self.verification:
                 await self.verification.request_within(tx, email, origin)
             await self.audit.record(
-                tx, action="user.registered", actor_id=user_id, target_id=user_id, origin=origin
+                tx, action=Event.USER_REGISTERED, actor_id=user_id, target_id=user_id, origin=origin
             )
         return tokens

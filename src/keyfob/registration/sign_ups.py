@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database, Tx
@@ -96,7 +97,7 @@ class SignUps:
                 await self._send_link(tx, email, user_id, job.payload, within_cap=allowed)
                 await self.audit.record(
                     tx,
-                    action="user.registered",
+                    action=Event.USER_REGISTERED,
                     actor_id=user_id,
                     target_id=user_id,
                     origin=Origin(job.payload["address"], ""),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
@@ -173,7 +174,7 @@ class EmailVerification:
         """Write the proof into the audit log, with what ended; last in its transaction."""
         await self.audit.record(
             tx,
-            action="user.email_verified",
+            action=Event.USER_EMAIL_VERIFIED,
             actor_id=user_id,
             target_id=user_id,
             old={"ended": proof.counts} if proof.counts else None,

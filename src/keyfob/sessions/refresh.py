@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -114,7 +115,7 @@ class Refresh:
             await self.sessions.write_down(tx, Ending(user_id, EndReason.REUSE, token.session_id))
             await self.audit.record(
                 tx,
-                action="session.reuse_detected",
+                action=Event.SESSION_REUSE_DETECTED,
                 actor_id=None,
                 target_id=user_id,
                 new={"session_id": str(token.session_id)},

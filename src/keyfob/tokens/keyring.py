@@ -19,11 +19,11 @@ from keyfob.tokens.sealed_keys import SealedKeys
 
 log = structlog.get_logger("keyfob.keys")
 
-# Writes what was done in the transaction that does it: wiring hands in the audit log.
-Recorder = Callable[[Tx, str, dict[str, Any]], Awaitable[None]]
+# Writes that a key was made in the transaction that makes it: wiring hands in the audit log.
+Recorder = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 
 
-async def _record_nothing(_: Tx, __: str, ___: dict[str, Any]) -> None:
+async def _record_nothing(_: Tx, __: dict[str, Any]) -> None:
     """Record nothing: for tests of the keyring alone."""
 
 
@@ -183,7 +183,7 @@ class Keyring:
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
             made = {"kid": kid, "algorithm": self._algorithm, "compromised": compromised}
-            await self._record(tx, "signing_key.rotated", made)
+            await self._record(tx, made)
         log.info("signing_key_made", **made)
         await self.load()
         return kid
@@ -210,7 +210,7 @@ class Keyring:
             # Of several workers that find it due, the position lets one win.
             if kid := await self._sealed.insert(tx, newest.position + 1, signs_from):
                 made = {"kid": kid, "algorithm": self._algorithm, "compromised": False}
-                await self._record(tx, "signing_key.rotated", made)
+                await self._record(tx, made)
         if made:
             log.info("signing_key_made", **made)
             self._warn_of_change(newest, signs_from)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
+from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -202,5 +204,5 @@ def _keyring(
         token_ttl=timedelta(seconds=settings.access_token_ttl),
         rotate_after=timedelta(days=settings.key_rotation_days),
         publish_ahead=timedelta(seconds=settings.key_publish_ahead),
-        record=audit.record_own,
+        record=partial(audit.record_own, action=Event.SIGNING_KEY_ROTATED),
     )

@@ -1,0 +1,118 @@
+"""The catalogue of what the audit log tells. The docs' list is held to it by a test."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Actor(StrEnum):
+    """Whose deed an event is, by its `actor_id`."""
+
+    OWNER = "the owner"
+    ADMINISTRATOR = "an administrator; null: the service, or the command line"
+    SERVICE = "null: the service"
+    COMMAND_LINE = "null: the command line"
+    EITHER = "null: the service, or the command line"
+    UNKNOWN = "null: anybody"
+
+
+class Target(StrEnum):
+    """What an event is about, by its `target_id`."""
+
+    ACCOUNT = "the account"
+    SERVICE = "null: the service"
+
+
+class Event(StrEnum):
+    """The name of an event, with what happened, whose deed it is and what it is about.
+
+    A name stays as it is: it is in the chain of old events, and readers ask for it.
+    """
+
+    actor: Actor
+    target: Target
+    meaning: str
+
+    def __new__(
+        cls, name: str, actor: Actor, meaning: str, target: Target = Target.ACCOUNT
+    ) -> Self:
+        event = str.__new__(cls, name)
+        event._value_ = name
+        event.actor, event.target, event.meaning = actor, target, meaning
+        return event
+
+    USER_REGISTERED = "user.registered", Actor.OWNER, "An account was registered"
+    USER_EMAIL_VERIFIED = "user.email_verified", Actor.OWNER, "A link proved the address"
+    USER_SIGN_UP_REMOVED = (
+        "user.sign_up_removed",
+        Actor.SERVICE,
+        "A sign-up that nobody proved was removed, a week after its last link died",
+    )
+    USER_PASSWORD_RECOVERED = "user.password_recovered", Actor.OWNER, "A link set a password"
+    USER_PASSWORD_CHANGED = "user.password_changed", Actor.OWNER, "The password was changed"
+    USER_EMAIL_CHANGED = "user.email_changed", Actor.OWNER, "The address was changed"
+    USER_PROFILE_CHANGED = (
+        "user.profile_changed",
+        Actor.OWNER,
+        "Name, language or time zone was changed: which of them, not what they say",
+    )
+    USER_EXPORTED = "user.exported", Actor.OWNER, "The account was exported"
+    USER_ERASURE_PLANNED = "user.erasure_planned", Actor.OWNER, "The account is to be erased"
+    USER_ERASURE_CANCELLED = "user.erasure_cancelled", Actor.OWNER, "The account stays after all"
+    USER_ERASED = (
+        "user.erased",
+        Actor.SERVICE,
+        "An account was erased when its owner's plan was due",
+    )
+
+    USER_CREATED = "user.created", Actor.ADMINISTRATOR, "An account was made"
+    USER_CHANGED = "user.changed", Actor.ADMINISTRATOR, "Role, status, address or name was changed"
+    USER_DELETED = "user.deleted", Actor.ADMINISTRATOR, "An account was deleted"
+    USER_LOGGED_OUT = (
+        "user.logged_out",
+        Actor.ADMINISTRATOR,
+        "All sessions of an account were ended",
+    )
+    USER_INVITED = "user.invited", Actor.ADMINISTRATOR, "An invitation was sent"
+    USER_RECOVERY_STARTED = (
+        "user.recovery_started",
+        Actor.ADMINISTRATOR,
+        "A link was sent that sets another password",
+    )
+    USER_VOUCHED_FOR = (
+        "user.vouched_for",
+        Actor.COMMAND_LINE,
+        "The address was marked as verified: `keyfob users mark-verified`",
+    )
+
+    FACTOR_ADDED = "factor.added", Actor.OWNER, "A factor was added"
+    FACTOR_RENAMED = "factor.renamed", Actor.OWNER, "A factor was renamed; the names are not told"
+    FACTOR_REMOVED = "factor.removed", Actor.OWNER, "A factor was removed"
+    FACTORS_RESET = "factors.reset", Actor.ADMINISTRATOR, "All factors of an account were removed"
+    RECOVERY_CODES_RENEWED = (
+        "recovery_codes.renewed",
+        Actor.OWNER,
+        "Recovery codes were made, in place of those from before",
+    )
+    PASSKEY_CLONED_COUNTER = (
+        "passkey.cloned_counter",
+        Actor.UNKNOWN,
+        "The count of a passkey that is not synced fell behind, so there are two of it",
+    )
+    SESSION_REUSE_DETECTED = (
+        "session.reuse_detected",
+        Actor.UNKNOWN,
+        "A refresh token was used after its grace time, and its session ended",
+    )
+
+    SIGNING_KEY_ROTATED = (
+        "signing_key.rotated",
+        Actor.EITHER,
+        "A signing key was made; with `compromised` those from before were dropped",
+        Target.SERVICE,
+    )
+    AUDIT_BEGUN_ANEW = (
+        "audit.begun_anew",
+        Actor.COMMAND_LINE,
+        "The chain of this log was broken, and begins anew: `keyfob audit begin-anew`",
+        Target.SERVICE,
+    )
