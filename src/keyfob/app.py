@@ -96,7 +96,6 @@ def _edge(app: Service, settings: Settings) -> Edge:
         super(Service, app).__call__,
         root_path=settings.root_path,
         max_body_bytes=settings.max_body_bytes,
-        trusted_proxies=settings.trusted_proxies,
         clients=app.state.clients,
         hsts=settings.strict_transport,
         cors_origins=settings.cors_origins,

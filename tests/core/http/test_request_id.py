@@ -55,6 +55,15 @@ async def test_the_id_of_a_trusted_proxy_is_taken(behind_proxy: World, path: str
     assert answer.headers.get_list("x-request-id") == [GIVEN]
 
 
+async def test_the_id_of_a_proxy_at_the_unix_socket_is_taken(
+    settings: Settings, clock: MovableClock
+) -> None:
+    for host, is_taken in (("unix:/run/keyfob.sock", True), ("127.0.0.1", False)):
+        async with World(settings.model_copy(update={"host": host}), clock) as world:
+            answer = await world.client(None).get("/me", headers={"X-Request-ID": GIVEN})
+            assert (answer.headers["x-request-id"] == GIVEN) is is_taken
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

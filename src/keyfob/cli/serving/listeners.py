@@ -26,7 +26,8 @@ class CannotListen(Exception):
 def open_listeners(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Listen on every address of some hosts; with port 0, on one port that the system picks.
 
-    A host is an address, a name, `*` for all addresses of both families, or `unix:` and a path.
+    A host is an address, a name, `*` for all addresses of both families, or `unix:` and a path. Of
+    the addresses of a name or of `*`, those that this machine does not have are left out.
 
     Raises:
         CannotListen: the port is taken, or the address is not one of this machine.
@@ -34,15 +35,15 @@ def open_listeners(hosts: Sequence[str], port: int) -> list[socket.socket]:
     with contextlib.ExitStack() as undo:
         listeners: list[socket.socket] = []
         for family, address in _resolve_all(hosts):
-            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
             try:
+                listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
                 if family == socket.AF_UNIX:
                     _listen_at(listener, Path(address))
                 else:
                     _listen(listener, address, port)
                     port = listener.getsockname()[1]
             except OSError as fault:
-                raise CannotListen(_explain(fault, address, port)) from None
+                raise CannotListen(_explain(fault, family, address, port)) from None
             listeners.append(listener)
         undo.pop_all()
         return listeners
@@ -82,7 +83,19 @@ def _resolve(host: str) -> list[Address]:
         )
     except (socket.gaierror, UnicodeError):
         raise CannotListen(f"{host} is not an address of this machine") from None
-    return [(family, str(address[0])) for family, _, _, _, address in found]
+    addresses: list[Address] = [(family, str(address[0])) for family, _, _, _, address in found]
+    # Of several, such as those of `*` and `localhost`, this machine may lack a family.
+    return [each for each in addresses if _is_here(*each)] or addresses
+
+
+def _is_here(family: socket.AddressFamily, address: str) -> bool:
+    """Tell whether this machine has the family and the address."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _listen(listener: socket.socket, address: str, port: int) -> None:
@@ -131,8 +144,8 @@ def _clear(path: Path) -> None:
             raise CannotListen(f"{path} is taken")
 
 
-def _explain(fault: OSError, address: str, port: int) -> str:
-    if "/" in address:
+def _explain(fault: OSError, family: socket.AddressFamily, address: str, port: int) -> str:
+    if family == socket.AF_UNIX:
         return f"cannot listen on {_UNIX}{address}: {fault.strerror or fault}"
     match fault.errno:
         case errno.EADDRINUSE:

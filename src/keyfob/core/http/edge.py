@@ -18,7 +18,6 @@ from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
-from keyfob.core.origin import Network, is_trusted, parse_address
 from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
@@ -50,7 +49,6 @@ class Edge:
         *,
         root_path: str,
         max_body_bytes: int,
-        trusted_proxies: Sequence[Network],
         clients: Clients,
         hsts: str | None,
         cors_origins: Sequence[str],
@@ -59,7 +57,6 @@ class Edge:
         self._app = app
         self._root_path = root_path
         self._max_body = max_body_bytes
-        self._proxies = trusted_proxies
         self._clients = clients
         self._cors = Cors(cors_origins)
         self._always = [*always_sent(hsts=hsts), *self._cors.always]
@@ -112,11 +109,9 @@ class Edge:
         """Say whose request it is; take the X-Request-ID of a trusted proxy, or make one."""
         set_asker(partial(self._clients.address_of, scope))
         request_id = ""
-        if self._proxies and scope.get("client"):
-            given = next((v for n, v in scope["headers"] if n == b"x-request-id"), b"")
-            peer = parse_address(scope["client"][0])
-            if _REQUEST_ID.match(given) and is_trusted(peer, self._proxies):
-                request_id = given.decode("ascii")
+        given = next((v for n, v in scope["headers"] if n == b"x-request-id"), b"")
+        if _REQUEST_ID.match(given) and self._clients.is_proxy(scope):
+            request_id = given.decode("ascii")
         request_id = request_id or random_text(12)
         set_request_id(request_id)
         return request_id

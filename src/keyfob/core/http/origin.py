@@ -42,9 +42,9 @@ class Clients:
         not a proxy of ours is the client. What stands left of it was written by the client and
         proves nothing. A malformed entry ends the walk, and so does the 32nd.
         """
-        peer = parse_address(scope["client"][0]) if scope.get("client") else None
+        peer = _peer_of(scope)
         client = peer
-        if self._is_proxy(peer):
+        if self._is_trusted(peer):
             for hop in hops_of(self._header, scope["headers"]):
                 address = parse_address(hop)
                 if address is None:
@@ -56,14 +56,18 @@ class Clients:
             self._look_at(peer, naming(scope["headers"]))
         return str(client) if client else None
 
-    def _is_proxy(self, peer: Address | None) -> bool:
+    def is_proxy(self, scope: Scope) -> bool:
+        """Tell whether a request comes from a proxy of ours, whose word about it is taken."""
+        return self._is_trusted(_peer_of(scope))
+
+    def _is_trusted(self, peer: Address | None) -> bool:
         return self._by_socket if peer is None else is_trusted(peer, self._proxies)
 
     def _look_at(self, peer: Address | None, named: set[str]) -> None:
         """Say once what an operator has most likely forgotten."""
         if not named:
             return
-        if not self._is_proxy(peer):
+        if not self._is_trusted(peer):
             self._say("forwarded_by_a_stranger", peer, "if it is a proxy: KEYFOB_TRUSTED_PROXIES")
         elif self._header not in named:
             self._say("forwarded_otherwise", peer, f"KEYFOB_FORWARDED_HEADER={min(named)}")
@@ -74,6 +78,10 @@ class Clients:
             # A public address may be a person's.
             shown = "a public address" if peer and peer.is_global else str(peer)
             log.warning(event, peer=shown, advice=advice)
+
+
+def _peer_of(scope: Scope) -> Address | None:
+    return parse_address(scope["client"][0]) if scope.get("client") else None
 
 
 def client_address(request: Request) -> str:
