@@ -8,9 +8,10 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
+from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.waiting import until_somebody_waits
+from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.links.models import Kind
@@ -384,3 +385,25 @@ async def test_a_change_is_not_ended_without_the_factor_that_came_after_its_begi
         "insufficient_user_authentication",
     )
     assert await email_of(world, thief) == "ada@example.com"
+
+
+async def test_who_is_removed_while_asking_for_the_address_of_whoever_does_it_is_gone_at_once(
+    mailbox: Mailbox, world: World, ada: SignedIn, ada_id: UUID
+) -> None:
+    """Else each waits for the other until PostgreSQL gives one of them up, after a second."""
+    root = await world.make_admin("root@example.com")
+    await world.wiring.runner.stop()
+    assert (await request(world, ada, "root@example.com")).status_code == 202
+
+    with captured_log() as log:
+        async with world.db.begin() as tx:
+            await tx.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", ada_id)
+            path = f"/admin/users/{ada_id}"
+            removing = asyncio.create_task(world.api.delete(path, headers=root.headers))
+            await until_so_many_wait(world.db, 1)
+            await world.wiring.runner.start()
+            await until_so_many_wait(world.db, 2)
+        assert (await removing).status_code == 204
+        await mailbox.none(world, to="root@example.com")
+
+    assert log.named("outbox_job_postponed") == []

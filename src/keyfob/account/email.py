@@ -83,8 +83,10 @@ class OwnEmail:
             return
         async with self.db.begin() as tx:
             if owner is not None:
-                await job.finish(tx)
+                # The mail first, here too: it takes the account of the owner, who may be just
+                # removing the one that asks, and with it the job.
                 await self.mail.tell(tx, owner, Template.CHANGE_EMAIL_TAKEN)
+                await job.finish(tx)
                 return
             # The account first: whoever erases it takes it before the jobs that go with it.
             asking = await self.accounts.hold(tx, account["id"])
