@@ -7,8 +7,10 @@ from uuid import UUID
 
 import httpx
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.waiting import until_so_many_wait
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
 
@@ -68,3 +70,37 @@ async def test_of_many_changes_crosswise_none_is_given_up(
             ),
         )
         assert {answer.status_code for answer in last} <= {200, 204, 401}
+
+
+async def test_who_is_promoted_meanwhile_and_comes_first_in_any_order_holds_nobody_up(
+    world: World, clock: MovableClock
+) -> None:
+    """Whoever administers must not find another set of administrators half-way."""
+    oldest = await world.make_user("oldest@example.com")
+    clock.advance(1)  # ids begin with the time
+    roots = [await world.make_admin(f"root{number}@example.com") for number in range(3)]
+    others = [await world.make_user(f"{name}@example.com") for name in ("eve", "bob")]
+
+    def patch(actor: SignedIn, target: UUID, body: dict[str, str]) -> asyncio.Task[httpx.Response]:
+        path = f"/admin/users/{target}"
+        return asyncio.create_task(world.api.patch(path, json=body, headers=actor.headers))
+
+    async with world.db.begin() as session:
+        await session.execute(
+            "SELECT FROM sessions WHERE id = $1 FOR UPDATE", UUID(roots[1].session_id)
+        )
+        async with world.db.begin() as chain:
+            # Whoever appends to the audit log is held up here, its last step.
+            await world.service(Audit).record(
+                chain, action="user.logged_out", actor_id=None, target_id=oldest
+            )
+            promotion = patch(roots[0], oldest, {"role": "admin"})
+            await until_so_many_wait(world.db, 1)
+            first = patch(roots[1], others[0], {"name": "Eve"})
+            await until_so_many_wait(world.db, 2)
+        assert (await promotion).status_code == 200
+        await until_so_many_wait(world.db, 1)  # `first`, for its session
+        second = patch(roots[2], others[1], {"name": "Bob"})
+        await until_so_many_wait(world.db, 2)
+
+    assert [(await one).status_code for one in (first, second)] == [200, 200]

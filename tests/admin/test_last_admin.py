@@ -75,6 +75,74 @@ async def test_the_last_one_may_be_renamed_and_others_may_go(world: World, admin
     assert (renamed.status_code, demoted.status_code) == (200, 200)
 
 
+@pytest.fixture
+def required(settings: Settings) -> Settings:
+    """Settings where nobody signs in before the address is proven."""
+    return settings.model_copy(update={"verify_email": "required"})
+
+
+async def test_the_last_one_who_can_sign_in_keeps_the_address_where_it_must_be_proven(
+    required: Settings, clock: MovableClock
+) -> None:
+    """Else nobody could administer until somebody reads the mails of the new one."""
+    async with World(required, clock) as world:
+        root = await world.make_admin()
+        own_id = (await world.me(root)).json()["id"]
+
+        refused = await world.api.patch(
+            f"/admin/users/{own_id}", json={"email": "typo@example.com"}, headers=root.headers
+        )
+        respelt = await world.api.patch(
+            f"/admin/users/{own_id}", json={"email": "Root@Example.com"}, headers=root.headers
+        )
+
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "last_admin"
+        assert respelt.status_code == 200
+        assert (await world.me(root)).json()["email"] == "Root@Example.com"
+
+
+@pytest.mark.parametrize(("method", "body"), WAYS, ids=str)
+async def test_who_cannot_sign_in_yet_is_no_administrator_to_rely_on(
+    required: Settings, clock: MovableClock, method: str, body: dict[str, str] | None
+) -> None:
+    """One waits for the proof of the address, one for an invitation to be followed."""
+    async with World(required, clock) as world:
+        root = await world.make_admin()
+        moved = await world.make_user("moved@example.com", role=Role.ADMIN)
+        await world.api.patch(
+            f"/admin/users/{moved}", json={"email": "new@example.com"}, headers=root.headers
+        )
+        invited = {"email": "invited@example.com", "role": "admin"}
+        await world.api.post("/admin/users", json=invited, headers=root.headers)
+        own_id = (await world.me(root)).json()["id"]
+
+        refused = await world.api.request(
+            method, f"/admin/users/{own_id}", json=body, headers=root.headers
+        )
+
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "last_admin"
+
+
+async def test_who_follows_no_invitation_is_no_administrator_to_rely_on(
+    world: World, admin: SignedIn
+) -> None:
+    """Without proofs of addresses, too: there is no password to sign in with."""
+    invited = {"email": "invited@example.com", "role": "admin"}
+    assert (
+        await world.api.post("/admin/users", json=invited, headers=admin.headers)
+    ).status_code == 201
+    own_id = (await world.me(admin)).json()["id"]
+
+    demoted = await world.api.patch(
+        f"/admin/users/{own_id}", json={"role": "user"}, headers=admin.headers
+    )
+    leaving = await world.api.delete("/me", headers=admin.headers)
+
+    assert (demoted.status_code, leaving.status_code) == (409, 409)
+
+
 TakeDown = Callable[[Administration, UUID], Awaitable[None]]
 
 

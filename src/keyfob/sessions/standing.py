@@ -31,9 +31,9 @@ class Standing:
         """Hold the caller's account until the commit and return it, as `OwnAccounts.hold` does.
 
         Call it first in each transaction that changes something for somebody signed in. Whatever
-        ends a right holds the account as well, so one of the two comes first. With a `role` the
-        active administrators are held before, in the one order in which everybody takes them: go
-        on to another account by `Users.hold`, and to none without a `role`.
+        ends a right holds the account as well, so one of the two comes first. With a `role`
+        `Users.hold_admins` comes before: go on to another account by `Users.hold`, and to none
+        without a `role`.
 
         Raises:
             Unauthenticated: the account is gone or blocked, the session has ended or expired, or

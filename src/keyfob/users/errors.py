@@ -40,7 +40,7 @@ class UserNotFound(Problem):
 
 
 class LastAdmin(Problem):
-    """The change would leave nobody who may administer."""
+    """The change would leave nobody who can sign in and administer."""
 
     status = 409
     code = "last_admin"

@@ -29,10 +29,14 @@ class ProfileChanges:
 
 @dataclass(frozen=True)
 class OwnAccounts:
-    """Accounts, as their owners change them. Everything but `find` joins a transaction."""
+    """Accounts, as their owners change them. Everything but `find` joins a transaction.
+
+    `requires_verified`: one whose address is not proven opens nothing.
+    """
 
     profiles: Profiles
     clock: Clock
+    requires_verified: bool = False
 
     async def find(self, db: Executor, user_id: UUID) -> Record | None:
         """Return `id`, `email`, `email_normal`, `name` and `password_hash`; None if it is gone."""
@@ -88,9 +92,9 @@ class OwnAccounts:
         Returns `erase_at`, and whether it was `planned` now.
 
         Raises:
-            LastAdmin: nobody would be left to administer.
+            LastAdmin: nobody would be left who can sign in and administer.
         """
-        plan = await own_queries.plan_erasure(tx, user_id, erase_at)
+        plan = await own_queries.plan_erasure(tx, user_id, self.requires_verified, erase_at)
         if plan is None:
             raise LastAdmin
         if plan["planned"]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
-from keyfob.users.queries import fold_email, fold_name
+from keyfob.users.queries import OTHERS_ADMINISTER, fold_email, fold_name
 
 
 async def find_own(db: Executor, user_id: UUID) -> Record | None:
@@ -122,28 +122,29 @@ async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now
     )
 
 
-async def plan_erasure(tx: Tx, user_id: UUID, erase_at: datetime) -> Record | None:
+async def plan_erasure(
+    tx: Tx, user_id: UUID, requires_verified: bool, erase_at: datetime
+) -> Record | None:
     """Set when an account is to be erased, unless it is set; None if it must stay.
 
-    `planned` tells whether it was set now. An administrator who is to be erased is none to rely on,
-    so one other must be active and mean to stay. Hold the administrators before (`lock_admins`).
+    `planned` tells whether it was set now. An administrator who is to be erased is none to rely on.
+    Lock the administrators before (`lock_admins`).
     """
     return await tx.fetchrow(
-        """
+        f"""
         WITH before AS (
             SELECT id, erase_at FROM users WHERE id = $1
         )
         UPDATE users AS u
-           SET erase_at = coalesce(u.erase_at, $2)
+           SET erase_at = coalesce(u.erase_at, $3)
           FROM before
          WHERE u.id = before.id
            AND (u.erase_at IS NOT NULL OR u.role <> 'admin' OR u.status <> 'active'
-                OR EXISTS (SELECT FROM users AS other
-                            WHERE other.role = 'admin' AND other.status = 'active'
-                              AND other.erase_at IS NULL AND other.id <> $1))
+                OR {OTHERS_ADMINISTER})
         RETURNING u.erase_at, before.erase_at IS NULL AS planned
-        """,
+        """,  # noqa: S608 - a constant of the users room
         user_id,
+        requires_verified,
         erase_at,
     )
 

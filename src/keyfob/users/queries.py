@@ -16,6 +16,20 @@ USER_COLUMNS = """
 """
 
 
+# Of an account `u` that is to lose its role, its status or its address, or to go: whether another
+# administrator can be relied on. That is one who can sign in without anybody's having to read a
+# mail first, or has proven to read it, and who means to stay. $2: addresses must be proven.
+OTHERS_ADMINISTER = """
+    EXISTS (SELECT FROM users AS other
+             WHERE other.role = 'admin' AND other.status = 'active' AND other.erase_at IS NULL
+               AND other.id <> u.id
+               AND (other.email_verified_at IS NOT NULL
+                    OR (other.password_hash IS NOT NULL AND NOT $2)))
+"""
+# Any constant that no other advisory lock of ours uses.
+_ADMINS_LOCK = 0x6B66_6164
+
+
 def fold_email(typed: str, normal: str) -> str:
     """Return what search finds an address by, as typed or in its normal form."""
     folded = fold(typed)
@@ -140,6 +154,7 @@ async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
 async def update_user(
     tx: Tx,
     user_id: UUID,
+    requires_verified: bool,
     *,
     role: str,
     status: str,
@@ -148,29 +163,24 @@ async def update_user(
     email_normal: str,
     now: datetime,
 ) -> bool:
-    """Change an account; False if that would leave no active administrator.
+    """Change an account; False if that would leave nobody who can sign in and administer.
 
-    A new address is unproven, whoever wrote it. The statement locks the active administrators in
-    one order before it counts them, so of two that demote each other at once the second sees the
-    first. Who asked to be erased does not count.
+    A new address is unproven, whoever wrote it; so where addresses must be proven, it shuts its
+    account until somebody reads a mail. Lock the administrators before (`lock_admins`).
     """
     changed = await tx.fetchval(
-        """
-        WITH admins AS (
-            SELECT id, erase_at FROM users
-             WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
-        )
-        UPDATE users
-           SET role = $2, status = $3, name = $4, email = $5, email_normal = $6, updated_at = $7,
-               email_verified_at = CASE WHEN email_normal = $6 THEN email_verified_at END,
-               email_folded = $8, name_folded = $9
+        f"""
+        UPDATE users AS u
+           SET role = $3, status = $4, name = $5, email = $6, email_normal = $7, updated_at = $8,
+               email_verified_at = CASE WHEN email_normal = $7 THEN email_verified_at END,
+               email_folded = $9, name_folded = $10
          WHERE id = $1
-           AND (($2 = 'admin' AND $3 = 'active')
-                OR (SELECT count(*) FILTER (WHERE id <> $1 AND erase_at IS NULL) FROM admins) > 0
-                OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
+           AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER}
+                OR ($3 = 'admin' AND $4 = 'active' AND (email_normal = $7 OR NOT $2)))
         RETURNING true
-        """,
+        """,  # noqa: S608 - a constant of this file
         user_id,
+        requires_verified,
         role,
         status,
         name,
@@ -183,32 +193,28 @@ async def update_user(
     return bool(changed)
 
 
-async def delete_user(tx: Tx, user_id: UUID) -> bool:
-    """Remove an account; False if it is the last active administrator."""
+async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
+    """Remove an account; False as `update_user`, with the administrators locked likewise."""
     deleted = await tx.fetchval(
-        """
-        WITH admins AS (
-            SELECT id, erase_at FROM users
-             WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
-        )
-        DELETE FROM users
-         WHERE id = $1
-           AND ((SELECT count(*) FILTER (WHERE id <> $1 AND erase_at IS NULL) FROM admins) > 0
-                OR NOT EXISTS (SELECT FROM admins WHERE id = $1))
+        f"""
+        DELETE FROM users AS u
+         WHERE id = $1 AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER})
         RETURNING true
-        """,
+        """,  # noqa: S608 - a constant of this file
         user_id,
+        requires_verified,
     )
     return bool(deleted)
 
 
 async def lock_admins(tx: Tx) -> None:
-    """Hold the active administrators, in the one order in which everybody takes them."""
-    await tx.execute(
-        """
-        SELECT FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id FOR UPDATE
-        """
-    )
+    """Have the say about who administers until the commit; nobody else has it meanwhile.
+
+    One lock, and not the administrators' rows: who they are is known for sure only to its holder.
+    Threat: whoever locked the rows that there were, and meets one more who was promoted meanwhile,
+    waits for somebody who waits for the first.
+    """
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _ADMINS_LOCK)
 
 
 async def has_admin(db: Executor) -> bool:

@@ -146,14 +146,17 @@ class Users:
         return user_id
 
     async def hold_admins(self, tx: Tx) -> None:
-        """Hold the active administrators until the commit, before any other account."""
+        """Have the say about who administers until the commit, before any account is held.
+
+        Whoever holds two accounts takes it first: so no two can deadlock.
+        """
         await queries.lock_admins(tx)
 
     async def hold(self, tx: Tx, user_id: UUID) -> Record:
         """Return an account and keep everyone else's hands off it until the commit.
 
-        The active administrators are held with it, first and in one order, so that no two changes
-        of accounts can deadlock. Nobody can sign in meanwhile.
+        `hold_admins` comes first, so that no two changes of accounts can deadlock. Nobody can sign
+        in meanwhile.
 
         Raises:
             UserNotFound: there is none with that id.
@@ -177,7 +180,7 @@ class Users:
         Raises:
             UserNotFound: there is none with that id.
             EmailTaken: the new address has an account.
-            LastAdmin: nobody would be left to administer.
+            LastAdmin: nobody would be left who can sign in and administer.
             UnprovenRole: the account would get a role, and nobody knows whose it is.
         """
         before = await self.hold(tx, user_id)
@@ -192,7 +195,9 @@ class Users:
             "email_normal": email.normal,
         }
         try:
-            changed = await queries.update_user(tx, user_id, **after, now=self.clock.now())
+            changed = await queries.update_user(
+                tx, user_id, self.requires_verified, **after, now=self.clock.now()
+            )
         except asyncpg.UniqueViolationError:
             raise EmailTaken from None
         if not changed:
@@ -205,10 +210,10 @@ class Users:
 
         Raises:
             UserNotFound: there is none with that id.
-            LastAdmin: nobody would be left to administer.
+            LastAdmin: nobody would be left who can sign in and administer.
         """
         before = await self.hold(tx, user_id)
-        if not await queries.delete_user(tx, user_id):
+        if not await queries.delete_user(tx, user_id, self.requires_verified):
             raise LastAdmin
         await queries.notify_user_changed(tx, user_id)
         return Change(old={"role": before["role"], "status": before["status"]}, new={})

@@ -121,7 +121,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         remembered=_UNHEARD if settings.polls else _HEARD,
         hears_changes=lambda: feed.is_live,
     )
-    accounts = OwnAccounts(profiles, clock)
+    accounts = OwnAccounts(profiles, clock, requires_verified)
     standing = Standing(users, accounts, clock)
     subjects = Subjects(users, revocations)
     sessions = Sessions(
