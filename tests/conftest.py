@@ -12,11 +12,14 @@ from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
 from tests.fixtures.postgres import create_database, create_empty_database, empty_tables
+from tests.fixtures.versions import any_dsn, postgres_15
 from tests.fixtures.world import World
 
 from keyfob.core.database import Database
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.settings import Settings
+
+__all__ = ["any_dsn", "postgres_15"]
 
 # The same examples each time: a gate that fails by chance stops those who changed nothing. To look
 # further: HYPOTHESIS_PROFILE=explore.
