@@ -37,8 +37,7 @@ async def log_in(
     world: World, email: str, password: str, address: str = CLIENT, **headers: str
 ) -> httpx.Response:
     """Try to sign in from an address."""
-    client = world.client(address, **headers)
-    return await client.post("/login", json={"email": email, "password": password})
+    return await world.attempt_login(email, password, by=world.client(address, **headers))
 
 
 def told(answer: httpx.Response) -> tuple[int, dict[str, Any], dict[str, str]]:

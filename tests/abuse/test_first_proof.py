@@ -17,7 +17,6 @@ from tests.fixtures.links import (
     recovery_token,
     sign_up,
     token_from,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
@@ -77,7 +76,7 @@ async def test_39_sessions_of_a_stranger_end_with_the_first_proof(
 
     assert (await world.me(eve)).status_code == 401
     assert (await world.refresh(eve.refresh)).status_code == 401
-    assert (await try_to_sign_in(world, password=EVES)).status_code == 401
+    assert (await world.attempt_login(password=EVES)).status_code == 401
 
 
 async def test_39_factors_of_a_stranger_end_with_the_first_proof(
@@ -182,15 +181,15 @@ async def test_39_networks_of_a_stranger_are_known_no_more(
         await register_as_eve(world)
         clock.advance(60)
         client = world.client("198.51.100.77")
-        body = {"email": ADA, "password": EVES}
-        assert (await client.post("/login", json=body)).status_code == 200
+        assert (await world.attempt_login(ADA, EVES, by=client)).status_code == 200
         clock.advance(60)
 
         await by_recovery(world, mailbox)
 
         for host in range(10):  # somebody uses up what strange networks have
-            await try_to_sign_in(world, password="a guess", address=f"203.0.113.{host + 100}")
-        assert (await client.post("/login", json=body)).status_code == 429
+            stranger = world.client(f"203.0.113.{host + 100}")
+            await world.attempt_login(password="a guess", by=stranger)
+        assert (await world.attempt_login(ADA, EVES, by=client)).status_code == 429
 
 
 async def by_the_password_beside_the_link(world: World, mailbox: Mailbox, ada: SignedIn) -> None:
@@ -227,9 +226,10 @@ async def test_39_a_proof_that_ends_nothing_leaves_the_owner_s_networks_known(
         await by(world, mailbox, ada)
         await world.db.execute("DELETE FROM login_events WHERE at > $1", clock.now() - MINUTE)
         for host in range(10):
-            await try_to_sign_in(world, password="a guess", address=f"203.0.113.{host + 100}")
+            stranger = world.client(f"203.0.113.{host + 100}")
+            await world.attempt_login(password="a guess", by=stranger)
 
-        assert (await try_to_sign_in(world)).status_code == 200
+        assert (await world.attempt_login()).status_code == 200
 
         await mailbox.settled(world)
         assert [mail.subject for mail in mailbox.mails if "new device" in mail.subject] == []
@@ -282,7 +282,7 @@ async def test_40_no_link_that_the_owner_asks_for_activates_a_stranger_s_passwor
 
     await confirm_email(required, await token_from(mailbox, subject=CONFIRM))
 
-    assert (await try_to_sign_in(required, password=EVES)).status_code == 401
+    assert (await required.attempt_login(password=EVES)).status_code == 401
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -301,7 +301,7 @@ async def test_40_the_password_that_the_reader_types_is_the_one_that_counts(
     ada = SignedIn.of(await confirm_email(required, token, PASSWORD))
 
     assert (await required.me(ada)).json()["name"] == "Ada"
-    assert (await try_to_sign_in(required, password=EVES)).status_code == 401
+    assert (await required.attempt_login(password=EVES)).status_code == 401
 
 
 async def test_40_a_name_that_stands_in_the_account_is_not_the_owner_s(
@@ -354,7 +354,7 @@ async def test_40_an_account_from_before_the_switch_is_its_owner_s(
         await confirm_email(required, await token_from(mailbox, subject=CONFIRM))
 
         assert (await required.me(eve)).status_code == 401
-        assert (await try_to_sign_in(required, password=EVES)).status_code == 401
+        assert (await required.attempt_login(password=EVES)).status_code == 401
 
 
 async def test_41_an_unproven_account_that_registered_itself_gets_no_role(world: World) -> None:
@@ -463,7 +463,7 @@ async def guess_and_ask(world: World) -> None:
     """Do from two addresses what keeps an owner on a new address out: 40 guesses, 20 requests."""
     for number in range(40):
         client = world.client(f"198.51.100.{number % 2}")
-        await client.post("/login", json={"email": ADA, "password": f"guess {number}"})
+        await world.attempt_login(ADA, f"guess {number}", by=client)
     for number in range(20):
         client = world.client(f"198.51.100.{number % 2}")
         await client.post("/recover/request", json={"email": ADA})
@@ -486,7 +486,7 @@ async def test_42_an_owner_on_a_new_address_recovers_whatever_others_ask_for(
         tokens = [token for mail in mailbox.mails for token in mail.tokens()]
         answers = [await recover(world, token, address="192.0.2.9") for token in tokens[::-1]]
         assert 204 in [answer.status_code for answer in answers]
-        signed_in = await owner.post("/login", json={"email": ADA, "password": OTHER})
+        signed_in = await world.attempt_login(ADA, OTHER, by=owner)
         assert signed_in.status_code == 200
 
 
@@ -568,7 +568,7 @@ async def test_47_a_link_from_before_a_block_is_dead(
 
     assert (await use()).status_code == 400
 
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 401
+    assert (await world.attempt_login(password=OTHER)).status_code == 401
     assert (
         await world.db.fetchval("SELECT email_verified_at FROM users WHERE email_normal = $1", ADA)
         is None

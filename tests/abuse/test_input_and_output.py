@@ -406,7 +406,7 @@ async def test_34_planted_secrets_are_in_no_log_dump_error_or_metric(
             told = f"{answer.text} {answer.headers}"
             assert not [secret for secret in [*secrets, EMAIL] if secret in told]
     await world.refresh(user.refresh)
-    await world.api.post("/login", json={"email": f"nobody.{EMAIL}", "password": SECRET})
+    await world.attempt_login(f"nobody.{EMAIL}", SECRET)
     assert {200, 201, 400, 401, 403, 404, 409, 415, 422} <= statuses
 
     assert len(log.events) > 500
@@ -441,7 +441,7 @@ async def test_34_an_unexpected_fault_logs_no_secret(
     with captured_log(style=style) as log:
         answers = [
             await world.me(user),
-            await world.api.post("/login", json={"email": EMAIL, "password": SECRET}),
+            await world.attempt_login(EMAIL, SECRET),
         ]
 
     assert [answer.status_code for answer in answers] == [500, 500]
@@ -482,9 +482,7 @@ async def test_35_metacharacters_are_data_everywhere(
         json={"email": "ada@example.com", "password": password, "name": text},
         headers={"User-Agent": text.encode("latin-1")},
     )
-    signed_in = await world.api.post(
-        "/login", json={"email": "ada@example.com", "password": password}
-    )
+    signed_in = await world.attempt_login(password=password)
     assert (made.status_code, signed_in.status_code) == (201, 200)
 
     me = await world.me(SignedIn.of(signed_in))

@@ -1,19 +1,13 @@
 """Lines 43, 44 and 51 of the abuse list: what one client may do, and what it may learn."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
 
-import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.hashes import recorded_hashes
-from tests.fixtures.world import PASSWORD, World, eventually
+from tests.fixtures.hashes import held_hashes, recorded_hashes
+from tests.fixtures.world import World, eventually
 
 from keyfob.passwords import hashing
-from keyfob.passwords.hashing import HashingPool
 from keyfob.settings import Settings
 
 PER_ADDRESS = {
@@ -77,26 +71,6 @@ async def test_43_many_accounts_of_ones_own_hash_and_mail_no_more_than_an_addres
             clock.advance(60)
 
 
-async def log_in(client: httpx.AsyncClient, email: str) -> httpx.Response:
-    return await client.post("/login", json={"email": email, "password": PASSWORD})
-
-
-@asynccontextmanager
-async def held_hashes(pool: HashingPool) -> AsyncIterator[Callable[[], None]]:
-    """Keep every thread of the pool busy until the function that is given is called."""
-    released = threading.Event()
-    held = [
-        asyncio.create_task(pool.run(partial(released.wait, 30), (f"held {thread}", "")))
-        for thread in range(pool.threads)
-    ]
-    try:
-        await eventually(lambda: pool.running == pool.threads)  # and none of them waits
-        yield released.set
-    finally:
-        released.set()
-        await asyncio.gather(*held)
-
-
 async def test_44_one_client_cannot_take_all_password_checks(
     settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,11 +89,11 @@ async def try_to_take_all_password_checks(world: World) -> None:
 
     async with held_hashes(pool) as release:
         asked = [
-            asyncio.create_task(log_in(networks[number % 6], email))
+            asyncio.create_task(world.attempt_login(email, by=networks[number % 6]))
             for number, email in enumerate(users)
         ]
         await eventually(lambda: sum(task.done() for task in asked) >= 6, 30)  # what did not fit
-        somebody = asyncio.create_task(log_in(world.client("192.0.2.7"), "ada@example.com"))
+        somebody = asyncio.create_task(world.attempt_login(by=world.client("192.0.2.7")))
         await eventually(lambda: sum(task.done() for task in asked) >= 7, 30)
         release()
         answer = await somebody
@@ -134,8 +108,7 @@ async def costs_of(world: World, emails: list[str]) -> list[int]:
     costs = []
     for email in emails:
         with recorded_hashes() as hashes:
-            body = {"email": email, "password": "a wrong horse, and no battery"}
-            answer = await world.api.post("/login", json=body)
+            answer = await world.attempt_login(email, "a wrong horse, and no battery")
         assert answer.status_code == 401
         (cost,) = hashes
         costs.append(cost)

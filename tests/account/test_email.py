@@ -65,9 +65,7 @@ async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
     assert NEW not in told.text
     await mailbox.none(world)
     assert (await world.log_in("countess@example.org")).session_id
-    refused = await world.api.post(
-        "/login", json={"email": "ada@example.com", "password": PASSWORD}
-    )
+    refused = await world.attempt_login()
     assert refused.status_code == 401
     event = next(e for e in await world.audit_log() if e["action"] == "user.email_changed")
     assert (event["actor_id"], event["old_values"], event["new_values"]) == (

@@ -63,11 +63,10 @@ async def insert_logins(world: World, user_id: UUID, amount: int) -> None:
 async def test_it_is_everything_that_is_kept(world: World, clock: MovableClock) -> None:
     user_id = await world.make_user("Ada@Example.com", name="Ada King")
     home = world.client(HOME, **{"user-agent": DEVICE})
-    body = {"email": "ada@example.com", "password": PASSWORD}
-    ended = SignedIn.of(await home.post("/login", json=body))
+    ended = await world.log_in(by=home)
     await home.delete("/logout", headers=ended.headers)
-    await home.post("/login", json={**body, "password": "a wrong one"})
-    ada = SignedIn.of(await home.post("/login", json=body))
+    await world.attempt_login(password="a wrong one", by=home)
+    ada = await world.log_in(by=home)
     await add_totp(world, ada, clock, "Telephone")
     ada = SignedIn.of(await world.refresh(ada.refresh))
     async with world.db.begin() as tx:

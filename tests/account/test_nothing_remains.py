@@ -92,9 +92,8 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     moved = await home.post("/me/email/confirm", json={"token": token}, headers=registered.headers)
     assert moved.status_code == 204
 
-    login = {"email": new, "password": PASSWORD}
-    await office.post("/login", json={**login, "password": "a wrong one"})
-    abroad = SignedIn.of(await office.post("/login", json=login))
+    await world.attempt_login(new, "a wrong one", by=office)
+    abroad = await world.log_in(new, by=office)
     await office.delete("/logout", headers=abroad.headers)
     await home.get("/me/export", headers=registered.headers)
 
@@ -105,7 +104,6 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
             headers=registered.headers,
         )
     )
-    login["password"] = "another long phrase"
     abacus = await add_totp(world, ada, clock, "Ada's abacus")
     ada = SignedIn.of(await world.refresh(ada.refresh))
     renamed = await home.patch(
@@ -116,7 +114,7 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     assert added.status_code == 201
 
     # What waits: a sign-in between two factors, links, a mail that is queued, one given up.
-    pending = (await office.post("/login", json=login)).json()
+    pending = (await world.attempt_login(new, "another long phrase", by=office)).json()
     assert pending["code"] == "mfa_required"
     await office.post(
         "/login/mfa", json={"mfa_token": pending["mfa_token"], "code": wrong_code(abacus)}

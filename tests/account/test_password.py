@@ -35,9 +35,7 @@ async def change(
 
 
 async def sign_in(world: World, password: str, address: str = CLIENT) -> httpx.Response:
-    return await world.client(address).post(
-        "/login", json={"email": "ada@example.com", "password": password}
-    )
+    return await world.attempt_login(password=password, by=world.client(address))
 
 
 async def test_the_new_password_signs_in_and_the_old_one_does_not(

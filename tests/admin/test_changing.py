@@ -182,7 +182,7 @@ async def test_after_a_change_of_address_the_new_one_signs_in_and_the_old_is_fre
     user_id = (await create(world, admin)).json()["id"]
     await change(world, admin, user_id, {"email": "countess@example.com"})
 
-    old = await world.api.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
+    old = await world.attempt_login()
     assert old.status_code == 401
     assert (await world.me(await world.log_in("countess@example.com"))).json()["id"] == user_id
     assert (await create(world, admin)).status_code == 201
@@ -235,7 +235,7 @@ async def test_an_account_is_shown_with_its_live_sessions(
     user_id = (await create(world, admin)).json()["id"]
     iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0)"
     phone = world.client("2001:db8::7", **{"user-agent": iphone})
-    first = SignedIn.of(await phone.post("/login", json=ADA))
+    first = await world.log_in(by=phone)
     clock.advance(60)
     second = await world.log_in("ada@example.com")
     ended = await world.log_in("ada@example.com")

@@ -55,8 +55,8 @@ async def test_nothing_personal_is_left_in_any_table(
     await world.api.patch(
         f"/admin/users/{user_id}", json={"name": "Ada King"}, headers=admin.headers
     )
-    signed_in = SignedIn.of(await home.post("/login", json=ada))
-    await home.post("/login", json={**ada, "password": "a wrong one"})
+    signed_in = await world.log_in("Ada.Lovelace@Example.com", by=home)
+    await world.attempt_login("Ada.Lovelace@Example.com", "a wrong one", by=home)
     clock.advance(30)
     await home.get("/me", headers=signed_in.headers)
     await world.wiring.worker.last()
@@ -222,7 +222,7 @@ async def test_deleting_and_changing_at_once_never_deadlock(
                 one.api.delete(path, headers=admin.headers),
                 two.api.patch(path, json={"role": "user"}, headers=admin.headers),
                 one.api.delete(f"{path}/logout-all", headers=admin.headers),
-                two.api.post("/login", json={"email": email, "password": PASSWORD}),
+                two.attempt_login(email),
             )
 
             deleted, changed, signed_out, signed_in = (a.status_code for a in answers)

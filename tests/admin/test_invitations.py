@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
-from tests.fixtures.links import ADA, OTHER, recover, recovery_token, token_from, try_to_sign_in
+from tests.fixtures.links import ADA, OTHER, recover, recovery_token, token_from
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
@@ -40,7 +40,7 @@ async def test_an_account_without_a_password_is_an_invitation(
     assert mail.links()[0] == f"http://localhost:8000/auth/ui/invite#token={token}"
     assert token not in made.text
     for guess in ("", PASSWORD, "None", "null"):
-        assert (await try_to_sign_in(world, password=guess or "x")).status_code == 401
+        assert (await world.attempt_login(password=guess or "x")).status_code == 401
 
     assert (await recover(world, token)).status_code == 204
 
@@ -59,7 +59,7 @@ async def test_who_was_invited_can_also_ask_for_a_link(
     token = await recovery_token(world, mailbox, "Ada@example.com")
 
     assert (await recover(world, token)).status_code == 204
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+    assert (await world.attempt_login(password=OTHER)).status_code == 200
 
 
 async def test_a_password_of_null_is_no_invitation(world: World, admin: SignedIn) -> None:
@@ -113,7 +113,7 @@ async def test_a_link_is_sent_and_written_down(
     assert str(event["actor_id"]) == (await world.me(admin)).json()["id"]
     # Nothing has changed until the link is used; then the older one is dead, too.
     assert (await world.me(ada)).status_code == 200
-    assert (await try_to_sign_in(world)).status_code == 200
+    assert (await world.attempt_login()).status_code == 200
     assert (await recover(world, token)).status_code == 204
     assert (await world.me(ada)).status_code == 401
     assert (await recover(world, older)).json()["code"] == "invalid_link"
@@ -157,7 +157,7 @@ async def test_the_first_sign_in_with_a_given_password_asks_for_another(
     made = await create(world, admin, password=PASSWORD, must_change_password=True)
     assert made.status_code == 201
 
-    refused = await try_to_sign_in(world)
+    refused = await world.attempt_login()
 
     assert refused.status_code == 403
     body = refused.json()
@@ -174,7 +174,7 @@ async def test_the_first_sign_in_with_a_given_password_asks_for_another(
 
     me = (await world.me(await world.log_in(password=OTHER))).json()
     assert me["email_verified"] is False  # the token came with no mail
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
     assert (await recover(world, body["token"])).json()["code"] == "invalid_link"
 
 
@@ -183,7 +183,7 @@ async def test_each_sign_in_gives_another_token_beside_those_of_others_and_one_i
 ) -> None:
     """Threat: whoever knows the password that was given would kill the token of its user."""
     await create(world, admin, password=PASSWORD, must_change_password=True)
-    older, newer = [(await try_to_sign_in(world)).json()["token"] for _ in range(2)]
+    older, newer = [(await world.attempt_login()).json()["token"] for _ in range(2)]
 
     assert (await recover(world, older)).status_code == 204
     assert (await recover(world, newer, "a third horse")).json()["code"] == "invalid_link"
@@ -196,7 +196,7 @@ async def test_sign_ins_that_ask_for_another_password_do_not_fill_the_table(
 
     tokens = []
     for _ in range(12):
-        tokens.append((await try_to_sign_in(world)).json()["token"])
+        tokens.append((await world.attempt_login()).json()["token"])
         clock.advance(1)  # which is the newest is told by its time
 
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 10
@@ -211,12 +211,12 @@ async def test_the_token_of_a_given_password_kills_no_invitation(
     await send(world, admin, made.json()["id"], "invite")
     invited = await token_from(mailbox, "Ada@example.com", INVITED)
 
-    token = (await try_to_sign_in(world)).json()["token"]
+    token = (await world.attempt_login()).json()["token"]
     assert (await recover(world, token, "the thief's own")).status_code == 204
 
     assert (await recover(world, invited)).status_code == 204
-    assert (await try_to_sign_in(world, password="the thief's own")).status_code == 401
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+    assert (await world.attempt_login(password="the thief's own")).status_code == 401
+    assert (await world.attempt_login(password=OTHER)).status_code == 200
 
 
 async def test_an_invitation_lives_a_week(
@@ -238,7 +238,7 @@ async def test_an_invitation_lives_a_week(
 async def test_a_wrong_password_tells_nothing_of_it(world: World, admin: SignedIn) -> None:
     await create(world, admin, password=PASSWORD, must_change_password=True)
 
-    refused = await try_to_sign_in(world, password="a wrong horse")
+    refused = await world.attempt_login(password="a wrong horse")
 
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
@@ -251,7 +251,7 @@ async def test_a_block_is_told_before_the_change(world: World, admin: SignedIn) 
         f"/admin/users/{user_id}", json={"status": "blocked"}, headers=admin.headers
     )
 
-    refused = await try_to_sign_in(world)
+    refused = await world.attempt_login()
 
     assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0

@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 async def attempt(
     world: World, email: str, password: str = PASSWORD, address: str = "203.0.113.7"
 ) -> None:
-    await world.client(address).post("/login", json={"email": email, "password": password})
+    await world.attempt_login(email, password, by=world.client(address))
 
 
 async def read(
@@ -48,9 +48,7 @@ async def test_an_entry_says_who_from_where_with_what_and_how_it_ended(
 ) -> None:
     clock.advance(1)
     phone = world.client("2001:db8::7", **{"user-agent": ANDROID})
-    signed_in = SignedIn.of(
-        await phone.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
-    )
+    signed_in = await world.log_in(by=phone)
 
     entry, _ = await read(world, admin)
 

@@ -12,7 +12,6 @@ from tests.fixtures.links import (
     recovery_token,
     sign_up,
     token_from,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
@@ -75,7 +74,7 @@ async def test_the_new_reader_verifies_nobody_who_signed_in_with_the_old_passwor
 
     assert taken.status_code == 200
     assert (await world.me(ada)).status_code == 401
-    assert (await try_to_sign_in(world, BOB)).status_code == 401
+    assert (await world.attempt_login(BOB)).status_code == 401
     event = (await world.audit_log())[-1]
     assert event["new_values"] == {"by": "link", "first": False}
     assert event["old_values"] == {"ended": {"sessions": 1, "password": 1}}
@@ -109,7 +108,7 @@ async def test_factors_of_the_owner_stay_until_an_administrator_resets_them(
 
     assert (await recover(world, await recovery_token(world, mailbox, BOB))).status_code == 204
 
-    assert (await try_to_sign_in(world, BOB, OTHER)).json()["code"] == "mfa_required"
+    assert (await world.attempt_login(BOB, OTHER)).json()["code"] == "mfa_required"
     await world.api.post(f"/admin/users/{user_id}/factors/reset", headers=root.headers)
     assert (await sign_in(world, passkey)).status_code == 401
     await world.log_in(BOB, OTHER)

@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.waiting import until, until_somebody_waits
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.core.origin import Origin
@@ -174,9 +174,7 @@ async def test_a_sign_in_that_comes_after_the_block_waits_for_it_and_is_refused(
 
     async with world.db.begin() as tx:
         await tx.execute("UPDATE users SET status = 'blocked' WHERE id = $1", ada)
-        attempt = asyncio.create_task(
-            world.api.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
-        )
+        attempt = asyncio.create_task(world.attempt_login())
         await until_somebody_waits(world.db)
 
     assert ((await attempt).status_code, (await attempt).json()["code"]) == (403, "account_blocked")

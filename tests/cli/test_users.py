@@ -26,7 +26,7 @@ def sign_up(in_world: InWorld, email: str = "ada@example.com", **user: Any) -> S
 
 def can_log_in(in_world: InWorld, email: str, password: str) -> bool:
     async def story(world: World) -> bool:
-        answer = await world.api.post("/login", json={"email": email, "password": password})
+        answer = await world.attempt_login(email, password)
         return answer.status_code == 200
 
     answer: bool = in_world(story)

@@ -16,8 +16,6 @@ from keyfob.health.service import Health
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings
 
-CREDENTIALS = {"email": "ada@example.com", "password": "whatever it was"}
-
 
 @asynccontextmanager
 async def reading_only(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
@@ -52,7 +50,7 @@ async def test_the_cause_of_a_503_is_logged_once(
 ) -> None:
     with captured_log("info") as log:
         async with reading_only(settings, clock) as there:
-            answers = [await there.api.post("/login", json=CREDENTIALS) for _ in range(3)]
+            answers = [await there.attempt_login() for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [503] * 3
     (told,) = log.named("unavailable")
@@ -67,7 +65,7 @@ async def test_a_limit_store_that_is_away_is_not_ready(
     with captured_log("info") as log:
         async with World(settings.model_copy(update=given), clock) as world:
             status, found = await checks(world)
-            refused = await world.api.post("/login", json=CREDENTIALS)
+            refused = await world.attempt_login()
 
     assert (status, found["writes"], found["limit_store"]) == (503, True, False)
     (told,) = log.named("not_ready")

@@ -6,13 +6,12 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, begin_totp, confirm_totp, show_factor
 from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
-from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
+from tests.fixtures.world import CLIENT, SignedIn, World
 
 from keyfob.core.origin import Origin
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
-ADA = {"email": "ada@example.com", "password": PASSWORD}
 HERE = Origin(CLIENT, "")
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -35,7 +34,7 @@ async def test_a_sign_in_under_way_is_asked_for_a_factor_that_commits_first(
             await tx.execute("SELECT FROM factors FOR UPDATE")
             confirming = asyncio.create_task(confirm_totp(world, ada, app))
             await until_so_many_wait(world.db, 1)  # it holds Ada's row, and waits for the factor's
-            signing_in = asyncio.create_task(other.api.post("/login", json=ADA))
+            signing_in = asyncio.create_task(other.attempt_login())
             await until_so_many_wait(world.db, 2)  # its password was right, there was no factor yet
         confirmed, answer = await confirming, await signing_in
 

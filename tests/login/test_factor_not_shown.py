@@ -15,13 +15,12 @@ from tests.fixtures.factors import (
     wrong_code,
 )
 from tests.fixtures.waiting import until_somebody_waits
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import SignedIn, World
 
 from keyfob.login.log import LoginLog
 from keyfob.login.pending import PendingLogins
 from keyfob.settings import Settings
 
-ADA = {"email": "ada@example.com", "password": PASSWORD}
 ELSEWHERE = "2001:db8::7"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
 
@@ -37,7 +36,7 @@ async def app(world: World, clock: MovableClock) -> Authenticator:
 async def begin_elsewhere(world: World) -> str:
     """Give the right password from another network and device, and return the `mfa_token`."""
     stranger = world.client(ELSEWHERE, **{"user-agent": FIREFOX})
-    token: str = (await stranger.post("/login", json=ADA)).json()["mfa_token"]
+    token: str = (await world.attempt_login(by=stranger)).json()["mfa_token"]
     return token
 
 

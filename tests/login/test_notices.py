@@ -26,7 +26,7 @@ PHONE = (
 async def log_in(world: World, address: str | None = CLIENT, device: str = FIREFOX) -> None:
     """Sign in from an address with a browser."""
     client = world.client(address, **{"User-Agent": device})
-    (await client.post("/login", json={"email": ADA, "password": PASSWORD})).raise_for_status()
+    await world.log_in(ADA, by=client)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_a_refused_sign_in_makes_nothing_known_and_tells_nothing(
     mailbox: Mailbox, used: World
 ) -> None:
     client = used.client("198.51.100.1", **{"User-Agent": PHONE})
-    await client.post("/login", json={"email": ADA, "password": "a wrong horse"})
+    await used.attempt_login(ADA, "a wrong horse", by=client)
     await mailbox.none(used)
 
     await log_in(used, "198.51.100.1", PHONE)

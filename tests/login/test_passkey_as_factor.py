@@ -9,7 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.passkeys import begin_sign_in, own_passkey, sign_in
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import SignedIn, World
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def is_refused(answer: httpx.Response) -> bool:
 
 
 async def test_it_is_asked_after_the_password(world: World, passkey: Passkey) -> None:
-    answer = await world.api.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
+    answer = await world.attempt_login()
     assert [one["type"] for one in answer.json()["factors"]] == ["passkey"]
     token = answer.json()["mfa_token"]
 

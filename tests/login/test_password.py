@@ -1,15 +1,14 @@
 """Signing in with a password."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.hashes import held_hashes
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
-from tests.fixtures.world import PASSWORD, World, eventually
+from tests.fixtures.world import PASSWORD, World
 
 from keyfob.passwords.schemes import Bcrypt
 from keyfob.settings import Settings
@@ -56,29 +55,14 @@ def impatient(settings: Settings) -> Settings:
     return settings.model_copy(update={"hashing_budget": 0.0})
 
 
-@asynccontextmanager
-async def every_thread_busy(world: World) -> AsyncIterator[None]:
-    """Let all threads that check passwords have something to do."""
-    pool, over = world.wiring.passwords.pool, threading.Event()
-    checks = [asyncio.create_task(pool.run(over.wait, ("192.0.2.1",))) for _ in range(pool.threads)]
-    try:
-        await eventually(lambda: pool.running == pool.threads)
-        yield
-    finally:
-        over.set()
-        await asyncio.gather(*checks)
-
-
 async def test_a_sign_in_that_is_shed_asks_the_database_nothing(
     impatient: Settings, clock: MovableClock
 ) -> None:
     async with World(impatient, clock) as world:
         await world.make_user()
-        async with every_thread_busy(world):
+        async with held_hashes(world.wiring.passwords.pool):
             with recorded_statements() as statements:
-                answer = await world.api.post(
-                    "/login", json={"email": "ada@example.com", "password": PASSWORD}
-                )
+                answer = await world.attempt_login()
 
     assert answer.status_code == 503
     assert answer.json()["code"] == "overloaded"
@@ -98,13 +82,12 @@ async def test_who_is_to_come_back_later_hears_so_later_and_others_do_not_wait(
         if limited:
             await world.log_in()
         else:
-            await stack.enter_async_context(every_thread_busy(world))
-        login = {"email": "ada@example.com", "password": PASSWORD}
-        answer = await world.api.post("/login", json=login)
+            await stack.enter_async_context(held_hashes(world.wiring.passwords.pool))
+        answer = await world.attempt_login()
         assert answer.json()["code"] == refusal
         monkeypatch.setattr("keyfob.core.http.edge.HELD_SECONDS", 60)
 
-        shed = asyncio.create_task(world.api.post("/login", json=login))
+        shed = asyncio.create_task(world.attempt_login())
         done, _ = await asyncio.wait({shed}, timeout=0.1)
 
         assert done == set()
@@ -116,10 +99,9 @@ async def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(
     world: World,
 ) -> None:
     await world.make_user()
-    body = {"email": "ada@example.com", "password": PASSWORD}
     async with world.db.begin() as tx:
         await tx.execute("UPDATE users SET password_hash = 'another'")
-        signing_in = asyncio.create_task(world.api.post("/login", json=body))
+        signing_in = asyncio.create_task(world.attempt_login())
         await until_somebody_waits(world.db)
 
     answer = await signing_in
@@ -133,10 +115,9 @@ async def test_an_old_hash_opens_no_session_once_the_password_is_another(world: 
     await world.make_user()
     dearer = Bcrypt(5).hash(PASSWORD)  # of another cost: due to be made anew at the sign-in
     await world.db.execute("UPDATE users SET password_hash = $1", dearer)
-    body = {"email": "ada@example.com", "password": PASSWORD}
     async with world.db.begin() as tx:
         await tx.execute("UPDATE users SET password_hash = $1", Bcrypt(4).hash("another one"))
-        signing_in = asyncio.create_task(world.api.post("/login", json=body))
+        signing_in = asyncio.create_task(world.attempt_login())
         await until_somebody_waits(world.db)
 
     answer = await signing_in
@@ -148,8 +129,7 @@ async def test_an_old_hash_opens_no_session_once_the_password_is_another(world: 
 async def test_two_first_sign_ins_at_once_with_an_old_hash_both_succeed(world: World) -> None:
     await world.make_user()
     await world.db.execute("UPDATE users SET password_hash = $1", Bcrypt(5).hash(PASSWORD))
-    body = {"email": "ada@example.com", "password": PASSWORD}
 
-    answers = await asyncio.gather(*(world.api.post("/login", json=body) for _ in range(2)))
+    answers = await asyncio.gather(*(world.attempt_login() for _ in range(2)))
 
     assert [answer.status_code for answer in answers] == [200, 200]

@@ -12,7 +12,6 @@ from tests.fixtures.links import (
     forget_proof,
     recover,
     token_from,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
@@ -43,7 +42,7 @@ async def test_a_given_password_gives_no_token_once_the_reader_has_proven_the_ad
         await tx.fetch("SELECT FROM users FOR UPDATE")
         proving = asyncio.create_task(confirm_email(world, link))
         await until_so_many_wait(world.db, 1)
-        signing_in = asyncio.create_task(try_to_sign_in(world))
+        signing_in = asyncio.create_task(world.attempt_login())
         await until_so_many_wait(world.db, 2)
 
     refused, proven = await signing_in, await proving
@@ -82,7 +81,7 @@ async def test_a_proof_by_password_outlives_a_twin_that_makes_the_hash_anew(
         await tx.fetch("SELECT FROM users FOR UPDATE")
         proving = asyncio.create_task(confirm_email(world, link, PASSWORD))
         await until_so_many_wait(world.db, 1)
-        signing_in = asyncio.create_task(try_to_sign_in(world))
+        signing_in = asyncio.create_task(world.attempt_login())
         await until_so_many_wait(world.db, 2)
 
     answers = await proving, await signing_in
@@ -120,7 +119,7 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_are_both_asked_for_th
     await add_totp(world, await world.log_in(), clock)
     await keep_an_old_hash(world)
 
-    answers = await asyncio.gather(*(try_to_sign_in(world) for _ in range(2)))
+    answers = await asyncio.gather(*(world.attempt_login() for _ in range(2)))
 
     assert {answer.json()["code"] for answer in answers} == {"mfa_required"}
 
@@ -138,7 +137,7 @@ async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_
         link = await token_from(mailbox, subject=CONFIRM)
         async with world.db.begin() as tx:
             await tx.fetch("SELECT FROM users FOR UPDATE")
-            signing_in = asyncio.create_task(try_to_sign_in(other))
+            signing_in = asyncio.create_task(other.attempt_login())
             await until_so_many_wait(world.db, 1)
             proving = asyncio.create_task(confirm_email(world, link, PASSWORD))
             await until_so_many_wait(world.db, 2)
@@ -148,7 +147,7 @@ async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_
         assert [answer.status_code for answer in answers] == [200, 200]
         assert [row["outcome"] for row in await world.login_log()] == ["succeeded"] * 2
         guesses = [
-            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+            await world.attempt_login(password="a guess", by=world.client(f"198.51.100.{host}"))
             for host in range(3)
         ]
         assert [answer.status_code for answer in guesses] == [401, 401, 429]

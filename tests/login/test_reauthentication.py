@@ -277,7 +277,5 @@ class TestThrottle:
             assert (await reauthenticate(world, ada, password="wrong")).status_code == 401
 
         assert (await reauthenticate(world, ada, password=PASSWORD)).status_code == 429
-        at_sign_in = await world.api.post(
-            "/login", json={"email": "ada@example.com", "password": PASSWORD}
-        )
+        at_sign_in = await world.attempt_login()
         assert at_sign_in.status_code == 429

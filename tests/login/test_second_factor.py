@@ -53,8 +53,8 @@ async def test_the_right_password_asks_for_a_factor(world: World, app: Authentic
 
 
 async def test_a_wrong_password_tells_nothing_of_factors(world: World, app: Authenticator) -> None:
-    known = await world.api.post("/login", json={"email": "ada@example.com", "password": "wrong"})
-    unknown = await world.api.post("/login", json={"email": "bob@example.com", "password": "wrong"})
+    known = await world.attempt_login(password="wrong")
+    unknown = await world.attempt_login("bob@example.com", "wrong")
 
     told = [{**answer.json(), "request_id": ""} for answer in (known, unknown)]
     assert told[0] == told[1]

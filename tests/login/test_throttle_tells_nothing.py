@@ -29,8 +29,7 @@ class Seen(NamedTuple):
 
 
 async def log_in(world: World, email: str, password: str, address: str = CLIENT) -> httpx.Response:
-    client = world.client(address)
-    return await client.post("/login", json={"email": email, "password": password})
+    return await world.attempt_login(email, password, by=world.client(address))
 
 
 async def look(world: World, email: str, password: str, address: str = CLIENT) -> Seen:

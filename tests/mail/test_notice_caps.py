@@ -173,14 +173,13 @@ async def test_made_up_devices_and_the_owner_s_own_are_counted_by_their_address(
     mailbox: Mailbox, limited: World, clock: MovableClock
 ) -> None:
     await sign_up(limited)
-    credentials = {"email": BOX, "password": PASSWORD}
     for number in range(8):
-        await limited.client(f"198.51.{number}.1").post("/login", json=credentials)
+        await limited.attempt_login(BOX, by=limited.client(f"198.51.{number}.1"))
     await mailbox.settled(limited)
     assert subjects(mailbox) == {"A sign-in from a new device": 3}
 
     clock.advance(hours=1)
-    await limited.client("192.0.2.1").post("/login", json=credentials)
+    await limited.attempt_login(BOX, by=limited.client("192.0.2.1"))
     await mailbox.settled(limited)
     assert subjects(mailbox) == {"A sign-in from a new device": 4}
 

@@ -130,8 +130,7 @@ async def test_nothing_that_an_unproven_account_does_has_its_address_read_a_stra
     await client.post("/me/factors/totp", json={"name": FACTOR})
     await client.post("/me/email", json={"email": "suspended@evil.example"})
     change = await mailbox.next("suspended@evil.example")
-    credentials = {"email": ADA, "password": PASSWORD}
-    await world.client("192.0.2.1", **IN_HEADERS_TOO).post("/login", json=credentials)
+    await world.attempt_login(ADA, by=world.client("192.0.2.1", **IN_HEADERS_TOO))
     await world.client(**IN_HEADERS_TOO).post("/recover/request", json={"email": ADA})
     await world.client(**IN_HEADERS_TOO).post("/verify-email/request", json={"email": ADA})
     await client.delete("/me")
@@ -178,7 +177,7 @@ async def test_a_device_is_of_a_list_or_left_out_for_whoever_reads_it(
     await world.db.execute("UPDATE users SET email_verified_at = now()")
     await world.log_in()
     client = world.client("192.0.2.1", **{"User-Agent": user_agent})
-    await client.post("/login", json={"email": ADA, "password": PASSWORD})
+    await world.attempt_login(ADA, by=client)
     await client.post("/recover/request", json={"email": ADA})
 
     for subject in ("A sign-in from a new device", "Choose a new password"):
@@ -193,7 +192,7 @@ async def test_a_session_s_device_is_of_a_list_too(
 ) -> None:
     await world.make_user(ADA)
     client = world.client("192.0.2.1", **{"User-Agent": PHISH})
-    thief = SignedIn.of(await client.post("/login", json={"email": ADA, "password": PASSWORD}))
+    thief = await world.log_in(ADA, by=client)
     await world.refresh(thief.refresh)
     clock.advance(11)
     await world.refresh(thief.refresh)
@@ -206,7 +205,7 @@ async def test_what_sessions_and_the_login_log_keep_of_a_device_is_short(world: 
     await world.make_user(ADA)
     long = f"{'Very' * 20} Long {'Words' * 20}/123456789012 CFNetwork"
     client = world.client("192.0.2.1", **{"User-Agent": long})
-    signed_in = await client.post("/login", json={"email": ADA, "password": PASSWORD})
+    signed_in = await world.attempt_login(ADA, by=client)
     kept = [
         *await world.db.fetch("SELECT browser, os, platform FROM sessions"),
         *await world.db.fetch("SELECT browser, os, platform FROM login_events"),

@@ -58,7 +58,7 @@ async def live_a_day(settings: Settings, clock: MovableClock) -> None:
     async with World(settings, clock) as world:
         new = {"email": "ada@example.com", "password": "correct horse battery"}
         signed_up = SignedIn.of(await world.api.post("/register", json=new))
-        wrong = await world.api.post("/login", json={**new, "password": "wrong horse"})
+        wrong = await world.attempt_login(password="wrong horse")
         assert wrong.status_code == 401
         clock.advance(minutes=1)
         signed_in = SignedIn.of(await world.refresh((await world.log_in()).refresh))

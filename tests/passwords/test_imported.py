@@ -9,7 +9,6 @@ Werkzeug 3.1, passlib 1.7, PHP's and Node's own functions; the others as each li
 import re
 
 import pytest
-from tests.fixtures.links import try_to_sign_in
 from tests.fixtures.world import World
 
 from keyfob.passwords.forms import check_of
@@ -135,10 +134,10 @@ async def test_an_imported_account_signs_in_and_gets_a_hash_of_ours(world: World
     for name, (password, stored) in MADE.items():
         await world.db.execute("UPDATE users SET password_hash = $1", stored)
 
-        wrong = await try_to_sign_in(world, password=f"{password}x")
-        right = await try_to_sign_in(world, password=password)
+        wrong = await world.attempt_login(password=f"{password}x")
+        right = await world.attempt_login(password=password)
 
         assert (wrong.status_code, right.status_code) == (401, 200), name
         kept = await world.db.fetchval("SELECT password_hash FROM users")
         assert re.match(r"\$bcrypt-sha256\$v=2,t=2b,r=4\$", kept), name
-        assert (await try_to_sign_in(world, password=password)).status_code == 200, name
+        assert (await world.attempt_login(password=password)).status_code == 200, name

@@ -17,7 +17,6 @@ from tests.fixtures.links import (
     sign_up,
     token_from,
     told,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox, Received
 from tests.fixtures.statements import recorded_statements
@@ -53,7 +52,7 @@ async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
     for session in sessions:
         assert (await world.me(session)).status_code == 401
         assert (await world.refresh(session.refresh)).json()["code"] == "invalid_refresh_token"
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
     me = (await world.me(await world.log_in(password=OTHER))).json()
     assert (me["id"], me["email_verified"]) == (str(user_id), True)
     told_so = await mailbox.next(to="Ada@example.com", subject=RECOVERED)
@@ -193,7 +192,7 @@ async def test_a_link_of_who_is_blocked_sets_no_password(mailbox: Mailbox, world
 
     assert (await recover(world, token)).json()["code"] == "invalid_link"
 
-    refused = await try_to_sign_in(world)
+    refused = await world.attempt_login()
     assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
 
 
@@ -213,7 +212,7 @@ async def test_a_block_in_the_moment_of_the_recovery_comes_first_or_ends_what_it
     assert (await recovering).json()["code"] == "invalid_link"
     path = f"/admin/users/{user_id}"
     await world.api.patch(path, json={"status": "active"}, headers=root.headers)
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 401
+    assert (await world.attempt_login(password=OTHER)).status_code == 401
 
 
 async def test_a_planned_erasure_is_taken_back_and_the_mail_says_so(
@@ -303,7 +302,7 @@ async def test_an_account_without_a_password_gets_one(mailbox: Mailbox, world: W
 
     await recover(world, await recovery_token(world, mailbox))
 
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+    assert (await world.attempt_login(password=OTHER)).status_code == 200
 
 
 async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
@@ -323,7 +322,7 @@ async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
 
     assert sorted(answer.status_code for answer in answers) == [204, 400]
     won = "the first horse" if answers[0].status_code == 204 else "the second horse"
-    assert (await try_to_sign_in(world, password=won)).status_code == 200
+    assert (await world.attempt_login(password=won)).status_code == 200
     await mailbox.next(to=ADA, subject=RECOVERED)
     await mailbox.none(world)
 
@@ -337,7 +336,7 @@ async def test_a_sign_in_under_way_with_the_old_password_is_ended_with_the_other
 
     async with world.db.begin() as tx:
         await tx.execute("SELECT FROM users WHERE id = $1 FOR SHARE", user_id)
-        signing_in = asyncio.create_task(try_to_sign_in(world))
+        signing_in = asyncio.create_task(world.attempt_login())
         answer = await signing_in  # shares the account with us
         recovering = asyncio.create_task(recover(world, token))
         await until_somebody_waits(world.db)
@@ -355,7 +354,7 @@ async def test_it_goes_on_after_a_restart(
         token = await recovery_token(first, mailbox)
     async with World(settings, clock) as second:
         assert (await recover(second, token)).status_code == 204
-        assert (await try_to_sign_in(second, password=OTHER)).status_code == 200
+        assert (await second.attempt_login(password=OTHER)).status_code == 200
 
 
 async def test_a_request_made_while_nobody_sends_is_done_by_who_comes_next(
@@ -377,7 +376,7 @@ async def test_an_expired_link_is_dead(mailbox: Mailbox, world: World, clock: Mo
     clock.advance(1800)
 
     assert (await recover(world, token)).json()["code"] == "invalid_link"
-    assert (await try_to_sign_in(world)).status_code == 200
+    assert (await world.attempt_login()).status_code == 200
 
 
 async def test_a_link_outlives_no_account(mailbox: Mailbox, world: World) -> None:
@@ -430,14 +429,14 @@ async def test_an_owner_who_is_throttled_gets_in_from_where_the_password_was_rec
         if known_network:
             await world.log_in()
         for _ in range(5):  # the owner mistypes
-            await try_to_sign_in(world, password="forgotten, alas")
+            await world.attempt_login(password="forgotten, alas")
         for host in range(10):  # while somebody guesses elsewhere
-            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
-        assert (await try_to_sign_in(world)).status_code == 429
+            await world.attempt_login(password="a guess", by=world.client(f"198.51.100.{host}"))
+        assert (await world.attempt_login()).status_code == 429
 
         await recover(world, await recovery_token(world, mailbox))
 
-        assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
-        elsewhere = await try_to_sign_in(world, password=OTHER, address="192.0.2.9")
+        assert (await world.attempt_login(password=OTHER)).status_code == 200
+        elsewhere = await world.attempt_login(password=OTHER, by=world.client("192.0.2.9"))
         assert elsewhere.status_code == 429
-        assert await try_to_sign_in(world, password=PASSWORD)
+        assert await world.attempt_login(password=PASSWORD)

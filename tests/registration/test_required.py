@@ -18,7 +18,6 @@ from tests.fixtures.links import (
     sign_up,
     token_from,
     told,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
@@ -53,7 +52,7 @@ async def test_a_newcomer_signs_in_once_the_address_is_proven(
     mail = await mailbox.next(to="Ada@example.com", subject=CONFIRM)
     (token,) = mail.tokens()
     assert mail.links()[0] == f"http://localhost:8000/auth/ui/verify#token={token}"
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
 
     proven = await confirm_email(world, token, PASSWORD)
 
@@ -63,7 +62,7 @@ async def test_a_newcomer_signs_in_once_the_address_is_proven(
     }
     assert proven.headers["cache-control"] == "no-store"
     me = (await world.me(SignedIn.of(proven))).json()
-    assert (await try_to_sign_in(world)).status_code == 200
+    assert (await world.attempt_login()).status_code == 200
     assert (me["email"], me["email_verified"], me["name"]) == (
         "Ada@Example.com",
         True,
@@ -103,7 +102,7 @@ async def test_a_known_address_is_told_by_mail_and_nothing_changes(
     assert mail.tokens() == []
     assert "Eve" not in mail.text
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 401
+    assert (await world.attempt_login(password=OTHER)).status_code == 401
     assert (await world.me(await world.log_in())).json()["name"] == "Ada"
 
 
@@ -135,7 +134,7 @@ async def test_before_the_proof_a_sign_in_is_as_for_an_unknown_address(
 
     async def done(email: str) -> tuple[Any, list[str], list[int]]:
         with recorded_statements() as statements, recorded_hashes() as hashes:
-            answer = await try_to_sign_in(world, email)
+            answer = await world.attempt_login(email)
         return told(answer), list(statements), list(hashes)
 
     await done("first@example.com")  # prepares the statements of the connection
@@ -173,7 +172,7 @@ async def test_recovery_proves_the_address_too(mailbox: Mailbox, world: World) -
 
     assert (await world.me(await world.log_in(password=OTHER))).json()["email_verified"] is True
     assert (await confirm_email(world, pending)).json()["code"] == "invalid_link"
-    assert (await try_to_sign_in(world, password=PASSWORD)).status_code == 401
+    assert (await world.attempt_login(password=PASSWORD)).status_code == 401
 
 
 async def test_whoever_signs_up_first_with_another_s_address_gains_nothing(
@@ -187,7 +186,7 @@ async def test_whoever_signs_up_first_with_another_s_address_gains_nothing(
     ada = SignedIn.of(await confirm_email(world, of_attacker, PASSWORD))  # whichever is opened
 
     assert (await confirm_email(world, of_owner, PASSWORD)).json()["code"] == "invalid_link"
-    assert (await try_to_sign_in(world, password="the attacker's own")).status_code == 401
+    assert (await world.attempt_login(password="the attacker's own")).status_code == 401
     me = (await world.me(ada)).json()
     assert (me["email"], me["name"], me["locale"]) == ("ADA@Example.com", "Ada", "ru")
     assert await world.db.fetchval("SELECT count(*) FROM users") == 1
@@ -293,7 +292,7 @@ async def test_an_expired_link_can_be_sent_again_with_the_password_of_the_sign_u
     await ask(world, "/verify-email/request")
 
     assert (await confirm_email(world, await token_from(mailbox), PASSWORD)).status_code == 200
-    assert (await try_to_sign_in(world)).status_code == 200
+    assert (await world.attempt_login()).status_code == 200
 
 
 async def test_who_forgot_the_password_of_the_sign_up_chooses_another(
@@ -305,7 +304,7 @@ async def test_who_forgot_the_password_of_the_sign_up_chooses_another(
 
     assert (proven.status_code, set(proven.json())) == (200, {"token"})
     assert proven.headers["cache-control"] == "no-store"
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
     assert (await recover(world, proven.json()["token"])).status_code == 204
     me = (await world.me(await world.log_in(password=OTHER))).json()
     assert (me["email_verified"], me["name"]) == (True, None)
@@ -316,7 +315,7 @@ async def test_after_a_week_nothing_is_left_of_a_sign_up_that_nobody_proved(
 ) -> None:
     await sign_up(world)
     late = await token_from(mailbox)
-    assert (await try_to_sign_in(world)).status_code == 401  # in the login log, of this account
+    assert (await world.attempt_login()).status_code == 401  # in the login log, of this account
     proven = await world.make_user("proven@example.com")
     clock.advance(days=7, seconds=1801)
 
@@ -375,7 +374,7 @@ async def test_a_guess_counts_against_the_link_and_as_a_failed_sign_in(
         throttled = await confirm_email(world, second, PASSWORD)
         assert (throttled.status_code, throttled.json()["code"]) == (429, "too_many_attempts")
         assert "retry-after" in throttled.headers
-        assert (await try_to_sign_in(world)).status_code == 429
+        assert (await world.attempt_login()).status_code == 429
 
         clock.advance(60)
         assert (await confirm_email(world, second, PASSWORD)).status_code == 200
@@ -395,7 +394,7 @@ async def test_whose_link_takes_no_more_guesses_says_that_the_password_is_forgot
     chosen = (await confirm_email(world, token)).json()["token"]
 
     assert (await recover(world, chosen)).status_code == 204
-    assert (await try_to_sign_in(world, password=OTHER)).status_code == 200
+    assert (await world.attempt_login(password=OTHER)).status_code == 200
 
 
 async def test_however_many_sign_up_a_guess_costs_five_hashes_at_most(
@@ -421,7 +420,7 @@ async def test_an_account_from_before_the_switch_is_proven_by_its_password(
     app = await add_totp(world, ada, clock)
     await forget_proof(world)
     clock.advance(60)
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
     await ask(world, "/verify-email/request")
 
     asked = await confirm_email(world, await token_from(mailbox, subject=CONFIRM), PASSWORD)
@@ -443,7 +442,7 @@ async def test_the_operator_s_accounts_are_vouched_for_and_an_administrator_s_ar
     made = await world.api.post("/admin/users", json=body, headers=admin.headers)
 
     assert made.json()["email_verified"] is False
-    assert (await try_to_sign_in(world)).status_code == 401
+    assert (await world.attempt_login()).status_code == 401
     ada = await confirm_email(world, await token_from(mailbox, subject=CONFIRM), PASSWORD)
     assert (await world.me(SignedIn.of(ada))).json()["role"] == Role.USER
 
@@ -485,8 +484,8 @@ async def test_others_who_fail_keep_out_nobody_who_has_the_link_and_the_password
         await sign_up(world)
         token = await token_from(mailbox)
         for host in range(12):
-            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
-        assert (await try_to_sign_in(world, password="a guess")).status_code == 429
+            await world.attempt_login(password="a guess", by=world.client(f"198.51.100.{host}"))
+        assert (await world.attempt_login(password="a guess")).status_code == 429
 
         assert (await confirm_email(world, token, "a wrong one")).status_code == 401
         assert (await confirm_email(world, token, PASSWORD)).status_code == 200

@@ -15,7 +15,6 @@ from tests.fixtures.links import (
     sign_up,
     token_from,
     told,
-    try_to_sign_in,
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
@@ -52,7 +51,7 @@ async def test_where_it_is_optional_a_newcomer_is_signed_in_and_gets_a_link(
     proven = await confirm_email(world, *mail.tokens(), by=ada)
     assert (proven.status_code, proven.content) == (204, b"")
     await until(lambda: is_verified(world, ada))  # `GET /me` forgets what it knew
-    assert (await try_to_sign_in(world)).status_code == 200
+    assert (await world.attempt_login()).status_code == 200
     assert (await sign_up(world)).json()["code"] == "email_taken"
     await mailbox.none(world)
 
@@ -177,7 +176,7 @@ async def test_by_another_s_session_or_one_that_has_ended_nothing_is_proven(
     token = await token_from(mailbox)
     await world.make_user("eve@example.com")
     eve = await world.log_in("eve@example.com")
-    ended = SignedIn.of(await try_to_sign_in(world))
+    ended = await world.log_in()
     await world.api.delete("/logout", headers=ended.headers)
     forged = SignedIn(ada.access[:-4] + "AAAA", ada.refresh, ada.session_id)
 
@@ -284,7 +283,7 @@ async def test_it_goes_on_after_a_restart_and_in_another_worker(
     async with World(required, clock) as second, World(required, clock) as third:
         assert (await confirm_email(second, token, PASSWORD)).status_code == 200
         assert (await confirm_email(third, token, PASSWORD)).json()["code"] == "invalid_link"
-        assert (await try_to_sign_in(third)).status_code == 200
+        assert (await third.attempt_login()).status_code == 200
 
 
 async def test_a_link_to_the_address_of_before_proves_nothing(
@@ -328,12 +327,12 @@ async def test_an_administrator_s_change_of_address_makes_it_unproven_and_kills_
         assert not any([await links.find(world.db, kind, text) for kind, text in issued.items()])
         told_before = await mailbox.next(to="ADA@example.com", subject="address was changed")
         assert "n***@example.com" in told_before.text
-        signs_in = await try_to_sign_in(world, "new@example.com")
+        signs_in = await world.attempt_login("new@example.com")
         assert signs_in.status_code == (401 if mode == "required" else 200)
         if mode != "off":
             token = await token_from(mailbox, "new@example.com", CONFIRM)
             assert (await confirm_email(world, token, PASSWORD)).status_code == 200
-            assert (await try_to_sign_in(world, "new@example.com")).status_code == 200
+            assert (await world.attempt_login("new@example.com")).status_code == 200
         await mailbox.none(world)
 
 
@@ -380,7 +379,7 @@ async def test_a_right_password_beside_a_link_that_is_used_meanwhile_is_no_failu
 
         assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
         guesses = [
-            await try_to_sign_in(world, password="a guess", address=f"198.51.100.{host}")
+            await world.attempt_login(password="a guess", by=world.client(f"198.51.100.{host}"))
             for host in range(6)
         ]
         assert [answer.status_code for answer in guesses] == [401] * 6

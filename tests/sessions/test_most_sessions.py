@@ -12,13 +12,12 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.revoked import refuses_within_a_second
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import SignedIn, World
 
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
 MOST = 3
-LOGIN = {"email": "ada@example.com", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ async def test_its_own_worker_refuses_what_made_room_at_once_though_the_feed_is_
     first, *_ = [await sign_in(one, clock) for _ in range(MOST)]
     await one.wiring.feed.stop()
 
-    answer = await one.api.post("/login", json=LOGIN)
+    answer = await one.attempt_login()
 
     assert answer.status_code == 200
     assert (await one.me(first)).status_code == 401
@@ -101,7 +100,7 @@ async def test_a_sign_in_makes_two_statements_more_only_then(
     for _ in range(MOST + 2):
         clock.advance(60)
         with recorded_statements() as statements:
-            (await one.api.post("/login", json=LOGIN)).raise_for_status()
+            await one.log_in()
         seen.append(len(statements))
 
     assert seen[1:] == [seen[1]] * (MOST - 1) + [seen[1] + 2] * 2
@@ -113,7 +112,7 @@ async def test_what_many_sign_ins_at_once_leave_beyond_the_next_one_ends(
     await one.make_user()
 
     answers = await asyncio.gather(
-        *((one, two)[number % 2].api.post("/login", json=LOGIN) for number in range(24))
+        *((one, two)[number % 2].attempt_login() for number in range(24))
     )
     assert {answer.status_code for answer in answers} == {200}
     last = await sign_in(one, clock)
@@ -131,9 +130,7 @@ async def test_sign_ins_at_once_beyond_the_most_each_end_another(
     held = [await sign_in(one, clock) for _ in range(MOST)]
     clock.advance(60)
 
-    answers = await asyncio.gather(
-        *(world.api.post("/login", json=LOGIN) for world in (one, two, one))
-    )
+    answers = await asyncio.gather(*(world.attempt_login() for world in (one, two, one)))
     await sign_in(one, clock)
 
     assert {answer.status_code for answer in answers} == {200}

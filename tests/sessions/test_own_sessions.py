@@ -16,8 +16,7 @@ UNKNOWN = UUID("01234567-89ab-7def-8123-456789abcdef")
 
 async def log_in_on(world: World, user_agent: str, address: str = CLIENT) -> SignedIn:
     async with world.client(address, **{"User-Agent": user_agent}) as client:
-        body = {"email": "ada@example.com", "password": "correct horse battery"}
-        return SignedIn.of(await client.post("/login", json=body))
+        return await world.log_in(by=client)
 
 
 async def test_each_device_is_listed_and_this_one_is_marked(

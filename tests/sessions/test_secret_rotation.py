@@ -102,8 +102,7 @@ async def test_a_worker_that_cannot_open_its_keys_is_not_ready_and_signs_nothing
     try:
         assert (await broken.api.get("/health/ready")).status_code == 503
         assert (await broken.me(ada)).status_code == 503
-        body = {"email": "ada@example.com", "password": "correct horse battery"}
-        answer = await broken.api.post("/login", json=body)
+        answer = await broken.attempt_login()
         assert (answer.status_code, answer.json()["code"]) == (503, "no_signing_key")
         assert int(answer.headers["retry-after"]) >= 1
     finally:

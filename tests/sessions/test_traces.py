@@ -246,9 +246,7 @@ async def test_a_sign_out_makes_no_network_and_no_device_a_known_one(
     await sign_out(world, mailbox, clock, await world.log_in(), await world.log_in())
 
     client = world.client(ELSEWHERE, **{"User-Agent": FIREFOX})
-    SignedIn.of(
-        await client.post("/login", json={"email": "ada@example.com", "password": PASSWORD})
-    )
+    await world.log_in(by=client)
 
     mail = await mailbox.next("ada@example.com", subject="A sign-in from a new device")
     assert ELSEWHERE in mail.text

@@ -3,7 +3,7 @@
 
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.links import sign_up, try_to_sign_in
+from tests.fixtures.links import sign_up
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.settings import Settings
@@ -43,7 +43,7 @@ async def test_one_that_is_there_signs_in_and_no_account_gets_it(
         assert error["pointer"] == "/body/email"
         assert reason in error["detail"]
     for spelling in (typed, normal):
-        assert (await try_to_sign_in(world, spelling)).status_code == 200
+        assert (await world.attempt_login(spelling)).status_code == 200
     # Nor is it in the way of another change.
     body = {"email": typed, "name": "Ada"}
     changed = await world.api.put(f"/admin/users/{user_id}", json=body, headers=root.headers)
@@ -57,7 +57,7 @@ async def test_a_cyrillic_domain_below_its_own_is_one_account_in_either_form(wor
     in_ascii = "info@xn--80adxhks.xn--p1ai"
     assert (await sign_up(world, in_ascii)).json()["code"] == "email_taken"
     for spelling in ("info@москва.рф", "info@МОСКВА.РФ", in_ascii):
-        assert (await try_to_sign_in(world, spelling)).status_code == 200
+        assert (await world.attempt_login(spelling)).status_code == 200
 
 
 async def test_development_may_take_local_addresses(

@@ -122,7 +122,7 @@ async def test_every_call_is_refused_soon_and_served_again(
         await until(lambda: is_ready(world))
         assert (await world.me(admin)).status_code == 200
         assert (await world.refresh(admin.refresh)).status_code == 200
-        assert (await world.api.post("/login", json=CREDENTIALS)).status_code == 200
+        assert (await world.attempt_login()).status_code == 200
         emails = [row["email"] for row in await world.db.fetch("SELECT email FROM users")]
         assert sorted(emails) == ["ada@example.com", "root@example.com"]
 
@@ -209,9 +209,7 @@ async def test_what_was_acknowledged_before_is_there_after(
         assert 8 <= len(acknowledged) < 40
         assert acknowledged <= kept
         for email in kept:
-            answer = await world.api.post(
-                "/login", json={"email": email, "password": "correct horse bat"}
-            )
+            answer = await world.attempt_login(email, "correct horse bat")
             assert answer.status_code == 200
 
 
