@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic_core import to_json
 
 from keyfob.account import export_queries
+from keyfob.account.export_queries import Row
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -24,7 +24,7 @@ _PAGE = 200  # some milliseconds of the event loop
 _PIECE = 1 << 16
 _GZIP = 16 + zlib.MAX_WBITS
 
-_Page = Callable[[Record | None], Coroutine[Any, Any, list[Record]]]
+_Page = Callable[[Row | None], Coroutine[Any, Any, list[Row]]]
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class OwnExport:
         if person is None:
             raise Unauthenticated
         yield b'{"exported_at":' + to_json(self.clock.now())
-        yield b',"account":' + to_json(dict(person))
-        yield b',"factors":' + _list(await export_queries.list_factors(tx, user_id))
+        yield b',"account":' + to_json(person)
+        yield b',"factors":' + to_json(await export_queries.list_factors(tx, user_id))
         codes_left = await export_queries.count_recovery_codes(tx, user_id)
         yield b',"recovery_codes_left":' + to_json(codes_left)
-        yield b',"links":' + _list(await export_queries.list_links(tx, user_id))
+        yield b',"links":' + to_json(await export_queries.list_links(tx, user_id))
         pending = await export_queries.list_pending_logins(tx, user_id)
-        yield b',"pending_sign_ins":' + _list(pending)
-        yield b',"queued":' + _list(await export_queries.list_jobs(tx, user_id))
+        yield b',"pending_sign_ins":' + to_json(pending)
+        yield b',"queued":' + to_json(await export_queries.list_jobs(tx, user_id))
         for name, page in _long_lists(tx, user_id).items():
             yield b',"' + name.encode() + b'":'
             async for piece in _paged(page):
@@ -138,13 +138,9 @@ def _long_lists(tx: Tx, user_id: UUID) -> dict[str, _Page]:
 
 async def _paged(page: _Page) -> AsyncIterator[bytes]:
     rows = await page(None)
-    yield _list(rows)[:-1]
+    yield to_json(rows)[:-1]
     while len(rows) == _PAGE:
         rows = await page(rows[-1])
         if rows:
-            yield b"," + _list(rows)[1:-1]
+            yield b"," + to_json(rows)[1:-1]
     yield b"]"
-
-
-def _list(rows: list[Record]) -> bytes:
-    return to_json([dict(row) for row in rows])

@@ -1,16 +1,18 @@
 """SQL of the export: what is kept about a person, and nothing that is secret."""
 
 from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
-
-from asyncpg import Record
 
 from keyfob.core.database import Tx
 
+# Column by column as the document shows it.
+Row: TypeAlias = dict[str, Any]
 
-async def find_person(tx: Tx, user_id: UUID) -> Record | None:
+
+async def find_person(tx: Tx, user_id: UUID) -> Row | None:
     """Return the account with its activity."""
-    return await tx.fetchrow(
+    found = await tx.fetchrow(
         """
         SELECT u.id, u.email, u.email_normal, u.email_verified_at, u.first_proven_at,
                u.registered_itself, u.name, u.role, u.status,
@@ -23,11 +25,13 @@ async def find_person(tx: Tx, user_id: UUID) -> Record | None:
         """,
         user_id,
     )
+    return dict(found) if found else None
 
 
-async def list_factors(tx: Tx, user_id: UUID) -> list[Record]:
+async def list_factors(tx: Tx, user_id: UUID) -> list[Row]:
     """Return the factors, begun ones too, without what they are made of."""
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT id, type, name, created_at, confirmed_at, last_used_at, backed_up
           FROM factors WHERE user_id = $1 ORDER BY created_at, id
@@ -41,9 +45,10 @@ async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
     return int(await tx.fetchval("SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id))
 
 
-async def list_links(tx: Tx, user_id: UUID) -> list[Record]:
+async def list_links(tx: Tx, user_id: UUID) -> list[Row]:
     """Return the links that were sent and not used, without their tokens."""
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT kind, email, created_at, expires_at
           FROM one_time_tokens WHERE user_id = $1 ORDER BY created_at
@@ -52,9 +57,10 @@ async def list_links(tx: Tx, user_id: UUID) -> list[Record]:
     )
 
 
-async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Record]:
+async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Row]:
     """Return the sign-ins that wait for their second factor."""
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT amr, created_at, expires_at, host(ip_address) AS ip_address, device_type, browser,
                os, platform
@@ -64,9 +70,10 @@ async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Record]:
     )
 
 
-async def list_jobs(tx: Tx, user_id: UUID) -> list[Record]:
+async def list_jobs(tx: Tx, user_id: UUID) -> list[Row]:
     """Return the mails and other jobs that are not done, without what they say."""
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT kind, created_at, due_at, expires_at, attempts, failed_at
           FROM outbox WHERE user_id = $1 ORDER BY created_at, id
@@ -75,9 +82,10 @@ async def list_jobs(tx: Tx, user_id: UUID) -> list[Record]:
     )
 
 
-async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> list[Record]:
+async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> list[Row]:
     """Return a page of the sessions, the oldest first, those that have ended too."""
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT id, host(ip_address) AS ip_address, device_type, browser, os, platform, amr,
                login_at, auth_time,
@@ -96,10 +104,11 @@ async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -
 
 async def list_logins(
     tx: Tx, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
-) -> list[Record]:
+) -> list[Row]:
     """Return a page of the login log, the newest first."""
     before_at, before_id = before or (None, UUID(int=0))
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         SELECT id, at, outcome, reason, host(ip_address) AS ip_address, device_type, browser, os,
                platform, session_id,
@@ -116,13 +125,14 @@ async def list_logins(
     )
 
 
-async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> list[Record]:
+async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> list[Row]:
     """Return a page of the audit log, the newest first: what they did, and what was done to them.
 
     Of what they did to others only the fact; of who did it to them only in what capacity. The
     address is of whoever acted, so it is told only where that was this person.
     """
-    return await tx.fetch(
+    return await _list(
+        tx,
         """
         WITH found AS (
             (SELECT * FROM audit_events
@@ -147,3 +157,7 @@ async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> 
         before,
         limit,
     )
+
+
+async def _list(tx: Tx, query: str, *args: object) -> list[Row]:
+    return [dict(row) for row in await tx.fetch(query, *args)]

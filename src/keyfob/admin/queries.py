@@ -110,26 +110,34 @@ async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) 
     return int(counted)
 
 
-async def list_unproven_with_factor(db: Executor, limit: int) -> list[Record]:
-    """Return addresses of never proven accounts with a factor, each with the `amount` of all."""
-    return await db.fetch(
-        """
+async def list_unproven_with_factor(db: Executor, limit: int) -> tuple[int, list[str]]:
+    """Count the never proven accounts with a factor, and return the first addresses of them."""
+    return _named(
+        await db.fetch(
+            """
         SELECT email_normal, count(*) OVER () AS amount FROM users AS u
          WHERE first_proven_at IS NULL
            AND id IN (SELECT user_id FROM factors WHERE confirmed_at IS NOT NULL)
          ORDER BY created_at, id LIMIT $1
         """,
-        limit,
+            limit,
+        )
     )
 
 
-async def list_unproven_above_user(db: Executor, limit: int) -> list[Record]:
-    """Return, likewise, those of accounts that registered themselves and have a role."""
-    return await db.fetch(
-        """
+async def list_unproven_above_user(db: Executor, limit: int) -> tuple[int, list[str]]:
+    """Do likewise for those that registered themselves and have a role."""
+    return _named(
+        await db.fetch(
+            """
         SELECT email_normal, count(*) OVER () AS amount FROM users
          WHERE first_proven_at IS NULL AND registered_itself AND role <> 'user'
          ORDER BY created_at, id LIMIT $1
         """,
-        limit,
+            limit,
+        )
     )
+
+
+def _named(rows: list[Record]) -> tuple[int, list[str]]:
+    return rows[0]["amount"] if rows else 0, [row["email_normal"] for row in rows]

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
 from keyfob.audit.events import Event
@@ -52,13 +50,8 @@ class Unproven:
 
     async def with_factors(self) -> tuple[int, list[str]]:
         """Count the unproven accounts with a second factor, and return the first addresses."""
-        return _named(await queries.list_unproven_with_factor(self.db, _MOST_NAMED))
+        return await queries.list_unproven_with_factor(self.db, _MOST_NAMED)
 
     async def above_user(self) -> tuple[int, list[str]]:
         """Count those that registered themselves and have a role, likewise."""
-        return _named(await queries.list_unproven_above_user(self.db, _MOST_NAMED))
-
-
-def _named(rows: list[Record]) -> tuple[int, list[str]]:
-    count = rows[0]["amount"] if rows else 0
-    return count, [row["email_normal"] for row in rows]
+        return await queries.list_unproven_above_user(self.db, _MOST_NAMED)
