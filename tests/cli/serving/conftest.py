@@ -73,8 +73,11 @@ class Service:
         self.folder = folder
 
     @contextlib.contextmanager
-    def connect(self) -> Iterator[socket.socket]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+    def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
+        """Connect from an address; every one of 127.0.0.0/8 is this machine's."""
+        with socket.create_connection(
+            ("127.0.0.1", self.port), timeout=20, source_address=(source, 0)
+        ) as connection:
             yield connection
 
     def ask(self, path: str = "/", **request: Any) -> dict[str, Any]:

@@ -17,17 +17,21 @@ ALIVE = Gauge("served_alive", "Workers alive.", multiprocess_mode="livesum")
 class _App:
     def __init__(self) -> None:
         self._held: list[asyncio.Event] = []
+        self._callers: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         CALLS.inc()
+        self._callers.append(scope["client"][0])
         match scope["path"]:
             case "/early":
                 await _answer(send, 413, b"too large")
             case "/held":
                 await _answer(send, 200, str(len(self._held)).encode())
+            case "/callers":  # in the order in which their requests began
+                await _answer(send, 200, json.dumps(self._callers).encode())
             case "/flood":
                 await _flood(send)
             case "/block":

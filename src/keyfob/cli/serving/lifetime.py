@@ -5,26 +5,33 @@ import math
 import select
 import socket
 import struct
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import uvicorn
 from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from keyfob.cli.serving.connections import FAREWELL, LINGER, Connection, Connections
+from keyfob.cli.serving.beginnings import Beginnings
+from keyfob.cli.serving.connections import FAREWELL, LINGER, Connections
+from keyfob.cli.serving.crowds import Crowd, Places, share_of_peer
 from keyfob.cli.serving.refusals import RequestTimeout, render_refusal
+from keyfob.core.fair_queue import Share
+from keyfob.core.origin import Network
 from keyfob.core.problems import Problem, Unavailable
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's configuration, and the book that its connections are kept in."""
+    """uvicorn's configuration, and what the connections of a worker have in common."""
 
     guard: Connections
+    beginnings: Beginnings
+    proxies: Sequence[Network]
     hsts: str | None
 
 
@@ -39,6 +46,16 @@ class _Exit:
         self.close = close
 
 
+class _Flow(FlowControl):
+    """Reads no further, whatever a request asks for, while what was read waits to be parsed."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
 class GuardedLifetime(HttpToolsProtocol):
     """Takes a connection in where there is room, and closes it when its time is up."""
 
@@ -51,21 +68,27 @@ class GuardedLifetime(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._guard = config.guard
+        self._beginnings = config.beginnings
+        self._proxies = config.proxies
         self._hsts = config.hsts
         self.since = 0.0
         self.deadline = math.inf
         self.stalled_until = math.inf
-        self.place: OrderedDict[Connection, None] | None = None
-        self._running: RequestResponseCycle | None = None  # `cycle` is the newest, maybe behind it
+        self.share: Share = ()
+        self.crowd: Crowd | None = None
+        self.places: Places = ()
         self._settled: object = self  # the scope of the newest complete head; there is none yet
         self._in_body = False  # and its body is not; `cycle` is its own
         self._unused = 0  # bytes since the last request or the last piece of body
+        self._kept = b""  # what was read behind a request that is not answered yet
         self._deaf = False  # what comes in is thrown away
         self._finished = False  # nothing more goes out
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._exit = _Exit(transport, self._finish)
+        self.share = share_of_peer(self.client[0] if self.client else None, self._proxies)
         if not self._guard.admit(self, len(self.connections), self.loop.time()):
             self._refuse(Unavailable("Too many connections are at work"))
 
@@ -74,24 +97,26 @@ class GuardedLifetime(HttpToolsProtocol):
         self._deaf = self._finished = True
         self._exit.close = self.transport.close  # no reference cycle outlives the connection
         super().connection_lost(exc)
-        # uvicorn tells the newest request alone; one before it would write on, and fail at that.
-        if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True
-            self._running.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        self._beginnings.begin(partial(self._begin, cycle, app), cycle.scope)  # type: ignore[arg-type] # a dict
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def _is_whole(self) -> bool:
         return not self._in_body and self.scope is self._settled  # a request brings a new scope
+
+    def _is_at_work(self) -> bool:
+        return self._is_whole() and not self.cycle.response_complete
 
     def expire(self, now: float) -> None:
         """Close a connection whose time is up."""
         if self._finished or self.stalled_until <= now:
             self._reset()
         elif self._guard.is_idle(self):
-            if not self._is_called():
+            if not self.is_called():
                 self._finish()
         elif self.flow.read_paused:
             # It is we who do not read on: an answer comes first, or the application is slow.
@@ -99,7 +124,7 @@ class GuardedLifetime(HttpToolsProtocol):
         else:
             self._close_unfinished(RequestTimeout())
 
-    def _is_called(self) -> bool:
+    def is_called(self) -> bool:
         """Tell whether bytes have arrived that the loop will read next; to close would reset them.
 
         Threat: behind a proxy that keeps connections, that is somebody's request, lost at a stop.
@@ -109,7 +134,7 @@ class GuardedLifetime(HttpToolsProtocol):
         return bool(arrived.poll(0))
 
     def shed(self) -> None:
-        """Close the connection to make room for another."""
+        """Close the connection, whatever is under way, to make room for another."""
         if self._finished or self.stalled_until < math.inf:
             self._reset()
         else:
@@ -120,14 +145,13 @@ class GuardedLifetime(HttpToolsProtocol):
         soon = self.loop.time() + FAREWELL
         if self._guard.is_idle(self) or not (self._in_body or self._unused or self._is_whole()):
             self.deadline = min(self.deadline, soon)
-        elif (latest := self._latest()) is not None:
-            latest.keep_alive = False
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _close_unfinished(self, problem: Problem) -> None:
-        if self._in_body or self._unused:
+        if self._in_body or self._unused or self._is_at_work():
             self._refuse(problem)
-        if not self._deaf or self._finished:
-            self._finish(at_once=True)
+        self._finish(at_once=True)
 
     def _reset(self) -> None:
         # Otherwise the system would keep what the client does not take, for minutes.
@@ -138,25 +162,14 @@ class GuardedLifetime(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem in place of the newest request, and close.
 
-        Answers that are owed to earlier requests go out first, and then the problem is left unsaid:
-        it must not be taken for one of them.
+        It is left unsaid where an answer to that request has begun.
         """
-        self._deaf = True
-        cycle = self.cycle
-        if self._in_body and self.pipeline and self.pipeline[0][0] is cycle:
-            self.pipeline.popleft()
-            self._guard.works(self)
-        elif self._in_body:
-            cycle.disconnected = True
-            cycle.message_event.set()
-            self._finish(None if cycle.response_started else problem)
-        elif (latest := self._latest()) is not None and not latest.response_complete:
-            self._guard.works(self)
+        if self._in_body or self._is_at_work():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._finish(None if self.cycle.response_started else problem)
         else:
             self._finish(problem)
-
-    def _latest(self) -> RequestResponseCycle | None:
-        return self.cycle  # None until the first head is complete, whatever its type says
 
     def _finish(self, problem: Problem | None = None, *, at_once: bool = False) -> None:
         """Close after the last word. Where the client may still be sending, hear it out first.
@@ -168,9 +181,21 @@ class GuardedLifetime(HttpToolsProtocol):
             headers = self.server_state.default_headers
             self.transport.write(render_refusal(problem, headers, hsts=self._hsts))
         self._deaf = self._finished = True
+        self._take_kept()
         self._guard.owes(self, self.loop.time(), LINGER)
         if self._is_whole() or at_once or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()
-            self.flow.resume_reading()
+
+    def _keep(self, data: bytes) -> None:
+        self._kept += data
+        self._flow.held = True
+        self.flow.pause_reading()
+
+    def _take_kept(self) -> bytes:
+        """Return what was read and not parsed yet, and read on."""
+        kept, self._kept = self._kept, b""
+        self._flow.held = False
+        self.flow.resume_reading()
+        return kept

@@ -19,9 +19,11 @@ import structlog
 import uvicorn
 
 from keyfob.cli.serving.accepting import LEAVING, Acceptor, Ledger
+from keyfob.cli.serving.beginnings import Beginnings
 from keyfob.cli.serving.connections import Bounds, Connections
 from keyfob.cli.serving.lifetime import GuardedConfig
 from keyfob.cli.serving.protocol import GuardedProtocol
+from keyfob.core.http.origin import Clients
 from keyfob.core.stopping import ending_heard_by
 from keyfob.settings import Settings
 
@@ -80,6 +82,11 @@ def _configure(settings: Settings, app: str) -> GuardedConfig:
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
     config.hsts = settings.strict_transport
+    clients = Clients(
+        settings.trusted_proxies, settings.forwarded_header, by_socket=settings.listens_on_socket
+    )
+    config.beginnings = Beginnings(clients.address_of)
+    config.proxies = settings.trusted_proxies
     config.guard = Connections(
         Bounds(
             max_connections=allow_connections(settings.max_connections),

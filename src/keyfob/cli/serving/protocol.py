@@ -10,10 +10,13 @@ from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem
 
 MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
-# Each waiting request holds a few KiB, and one read brings thousands of the smallest.
-MAX_PIPELINED = 32
+# What may be sent ahead of an answer. Each connection may hold so much.
+MAX_AHEAD = 8 * 1024
 
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_END_OF_HEAD = b"\r\n\r\n"
+
+_LENGTH = b"content-length"
+_FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
 
 # Named, because `super()` costs as much as what these do, with every request.
 _uvicorn = HttpToolsProtocol
@@ -22,23 +25,21 @@ _whole_answers = WholeAnswers()
 
 
 class GuardedProtocol(GuardedLifetime):
-    """Closes clients that are slow to send or to read, and bounds heads and pipelines.
+    """Closes clients that are slow to send or to read, bounds heads, and takes one request at once.
 
     uvicorn bounds none of these: a half-open request stays until the client leaves, and so does a
-    connection that sends a line break between two requests.
+    connection that sends a line break between two requests; all that one read brings is parsed.
     """
 
-    _chunk = 0  # bytes of the latest read
+    _left = 0  # bytes of body that are still to come, where a length was told
     _framing = b""  # the lines that tell where the body ends, of a request that offers an upgrade
     _has_head = False  # the parser reports a head that we made for it
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._chunk = len(data)
-        self._unused += self._chunk
         try:
-            self._feed(data)
+            self._parse(data)
         except httptools.HttpParserError as fault:
             cause = fault.__context__
             self._refuse(cause if isinstance(cause, Problem) else BadRequest())
@@ -58,15 +59,50 @@ class GuardedProtocol(GuardedLifetime):
             # Set at the first byte and not moved by the next ones: trickling buys no time.
             self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
 
-    def _feed(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
+        """Parse what was read to the end of one request, and keep the rest until it is answered.
+
+        Threat: one read brings thousands of requests, each of which holds a few KiB once it is
+        parsed.
+        """
+        start = 0
+        while start < len(data):
+            if self._is_at_work():
+                self._keep_some(data[start:])
+                return
+            piece = data[start : self._cut(data, start)]
+            self._unused += len(piece)
+            start += self._feed(piece)
+
+    def _cut(self, data: bytes, start: int) -> int:
+        """Return an end in the data that no end of a request comes before.
+
+        A request ends with its head, after the length that it told, or with its chunks, whose end
+        is an empty line as well (RFC 9112 sections 6.3 and 7.1).
+        """
+        if self._in_body and self._left:
+            return start + self._left
+        if start < len(_END_OF_HEAD) - 1 and (self._in_body or self._unused):
+            return start + 1  # two reads may have divided the end between them
+        found = data.find(_END_OF_HEAD, start)
+        return len(data) if found < 0 else found + len(_END_OF_HEAD)
+
+    def _feed(self, piece: bytes) -> int:
+        """Parse, and return how many bytes were taken."""
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
             # It may be ignored (RFC 9110 section 7.8): what follows is still of this protocol.
             if self._framing:
                 self._expect_body()
-            if rest := data[offer.args[0] :]:
-                self._feed(rest)
+            return int(offer.args[0])
+        return len(piece)
+
+    def _keep_some(self, data: bytes) -> None:
+        if len(data) <= MAX_AHEAD:
+            self._keep(data)
+        else:
+            self._deaf = True  # it closes after the answer
 
     def _expect_body(self) -> None:
         """Read on with a parser that has not heard of the offer.
@@ -88,10 +124,11 @@ class GuardedProtocol(GuardedLifetime):
     def on_headers_complete(self) -> None:
         if self._has_head:
             return
-        if self._unused > MAX_HEAD or self._chunk > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+        if self._unused > MAX_HEAD or len(self.headers) > MAX_HEADERS:
             self._check_size()
-        if self.pipeline or self.parser.should_upgrade():
-            self._check_manners()
+        if self.parser.should_upgrade():
+            self._take_offer()
+        self._left = next((int(size) for name, size in self.headers if name == _LENGTH), 0)
         _uvicorn.on_headers_complete(self)
         self._in_body = True
         self._settled = self.scope
@@ -109,18 +146,16 @@ class GuardedProtocol(GuardedLifetime):
         if len(self.headers) > MAX_HEADERS or len(self.url) + size > MAX_HEAD:
             raise HeadTooLarge
 
-    def _check_manners(self) -> None:
-        if len(self.pipeline) >= MAX_PIPELINED:
-            raise BadRequest("Too many requests were sent ahead of their answers")
-        if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise MethodNotAllowed
-            told = [header for header in self.headers if header[0] in _FRAMING]
-            self._framing = b"".join(b"%s: %s\r\n" % header for header in told)
+    def _take_offer(self) -> None:
+        if self.parser.get_method() == b"CONNECT":
+            raise MethodNotAllowed
+        told = [header for header in self.headers if header[0] in _FRAMING]
+        self._framing = b"".join(b"%s: %s\r\n" % header for header in told)
 
     def on_body(self, body: bytes) -> None:
         self._unused = 0
-        super().on_body(body)
+        self._left = max(0, self._left - len(body))
+        _uvicorn.on_body(self, body)
 
     def on_message_complete(self) -> None:
         if self._framing:
@@ -135,13 +170,11 @@ class GuardedProtocol(GuardedLifetime):
         self.server_state.total_requests += 1
         if self._finished:
             return
-        if self.flow.read_paused:
-            self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-        elif self._deaf:
+        kept = self._take_kept()
+        if self._deaf:
             self._finish()
+        elif kept:
+            self.data_received(kept)
         elif self._is_whole():
             self._guard.rests(self, self.loop.time())
 
