@@ -255,6 +255,7 @@ def test_a_key_that_was_not_offered_or_is_none_is_refused(name: str) -> None:
         Mistake(credential_id=b"another than was told"),
         Mistake(clear_flags=AT),
         Mistake(attestation={"fmt": "none", "attStmt": {"sig": b"x"}}),
+        Mistake(attestation={"fmt": "none", "attStmt": {"x": 1}}),
         Mistake(attestation={"fmt": "packed", "attStmt": {}}),
         Mistake(attestation={"fmt": "tpm", "attStmt": []}),
         Mistake(attestation={"fmt": "tpm"}),

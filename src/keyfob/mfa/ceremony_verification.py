@@ -172,6 +172,8 @@ def _as_asked_for(attestation_object: str) -> str:
     if not isinstance(name, str) or not isinstance(statement, dict):
         raise Refused("the attestation is none")
     _ensure_plain_data(attested["authData"])
+    if name == "none" and statement:  # section 8.7
+        raise Refused("there is a statement, and no attestation")
     if name == "none" or (name == "packed" and "x5c" not in statement):
         return attestation_object
     plain = {"fmt": "none", "attStmt": {}, "authData": attested["authData"]}
