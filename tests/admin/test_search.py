@@ -132,3 +132,9 @@ async def test_letters_beyond_ascii_have_trigrams_where_the_locale_is_c(
     assert any("users_folded" in line for line in lines)
     removed = [int(line.split()[-1]) for line in lines if "Removed by Index Recheck" in line]
     assert sum(removed) < 50
+
+
+async def test_an_accent_alone_finds_nobody(world: World) -> None:
+    admin = await world.make_admin()
+
+    assert await search(world, admin, "\N{COMBINING ACUTE ACCENT}") == []

@@ -34,7 +34,8 @@ def _conditions(wanted: UserFilter, online_since: datetime) -> tuple[list[str], 
     conditions: list[str] = []
     values: list[Any] = []
     if wanted.search:
-        pattern = fold(wanted.search)
+        # What folds to nothing, such as an accent alone, is found as it stands: in no name.
+        pattern = fold(wanted.search) or wanted.search
         for special in "\\%_":
             pattern = pattern.replace(special, "\\" + special)
         values.append(f"%{pattern}%")
