@@ -97,6 +97,27 @@ async def test_46_with_the_last_factor_mfa_leaves_every_session(
     assert (await world.me(plain)).status_code == 200  # it never told of a factor
 
 
+async def test_46_with_the_recovery_codes_ends_what_one_of_them_has_opened(
+    world: World, clock: MovableClock
+) -> None:
+    """The thief has the sheet and has used one; the owner makes new codes."""
+    await world.make_user()
+    laptop = await world.log_in()
+    app = await add_totp(world, laptop, clock)
+    laptop = await refreshed(world, laptop)
+    thief = SignedIn.of(
+        await show_factor(world, await ask_for_factor(world), recovery_code=app.recovery_codes[0])
+    )
+
+    renewed = await call(world, laptop, "POST", "/me/factors/recovery-codes")
+
+    assert renewed.status_code == 200
+    assert (await world.me(thief)).status_code == 401
+    assert await acr_of(world, thief) == "aal1"
+    assert await acr_of(world, laptop) == "aal2"
+    assert (await world.me(laptop)).status_code == 200
+
+
 async def test_46_a_factor_that_is_not_the_last_takes_what_other_sessions_proved(
     world: World, clock: MovableClock
 ) -> None:

@@ -573,3 +573,45 @@ async def test_47_a_link_from_before_a_block_is_dead(
         await world.db.fetchval("SELECT email_verified_at FROM users WHERE email_normal = $1", ADA)
         is None
     )
+
+
+async def move_by_administrator(world: World, root: SignedIn) -> None:
+    user_id = await world.db.fetchval("SELECT id FROM users WHERE email_normal = $1", ADA)
+    moved = {"email": "ada@example.org"}
+    path = f"/admin/users/{user_id}"
+    assert (await world.api.patch(path, json=moved, headers=root.headers)).status_code == 200
+
+
+async def block_for_a_while(world: World, root: SignedIn) -> None:
+    await change_status(world, root, "blocked")
+    await change_status(world, root, "active")
+
+
+@pytest.mark.parametrize("end", ["proof", "recovery", move_by_administrator, block_for_a_while])
+async def test_47_a_change_of_address_that_was_asked_for_before_is_not_gone_on_with(
+    world: World, mailbox: Mailbox, end: str | Callable[[World, SignedIn], Awaitable[None]]
+) -> None:
+    """Nor where its link was not sent yet: a stranger asks in the moment before the owner comes."""
+    root = await world.make_admin()
+    eve = await register_as_eve(world)
+    recovering = await recovery_token(world, mailbox)
+    await ask(world, "/verify-email/request")
+    proving = await token_from(mailbox, subject=CONFIRM)
+    await world.wiring.runner.stop()
+    elsewhere = {"email": "eve@example.org"}
+    asked = await world.api.post("/me/email", json=elsewhere, headers=eve.headers)
+    assert asked.status_code == 202
+
+    if end == "proof":
+        assert (await confirm_email(world, proving)).status_code == 200
+    elif isinstance(end, str):
+        assert (await recover(world, recovering)).status_code == 204
+    else:
+        await end(world, root)
+    await world.wiring.runner.start()
+
+    await mailbox.none(world, to="eve@example.org")
+    left = await world.db.fetchval(
+        "SELECT count(*) FROM one_time_tokens WHERE kind = 'change_email'"
+    )
+    assert left == 0

@@ -1,16 +1,17 @@
 """Changing one's own e-mail address."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from asyncpg import Record
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.core.authority import Caller, Role
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
+from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.links.errors import InvalidLink
 from keyfob.links.models import Kind
@@ -25,7 +26,6 @@ from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
-from keyfob.users.models import Status
 from keyfob.users.own import OwnAccounts
 from keyfob.users.service import Users
 
@@ -66,7 +66,7 @@ class OwnEmail:
                 await self.outbox.add(
                     tx,
                     self.KIND,
-                    {"email": email.typed},
+                    {"email": email.typed, "by": _right_of(caller)},
                     user_id=caller.user_id,
                     expires_at=self.links.expiry(),
                 )
@@ -89,9 +89,9 @@ class OwnEmail:
                 await job.finish(tx)
                 return
             # The account first: whoever erases it takes it before the jobs that go with it.
-            asking = await self.accounts.hold(tx, account["id"])
+            asking = await self._ensure_standing(tx, account["id"], job)
             await job.finish(tx)
-            if asking is not None and asking["status"] == Status.ACTIVE:
+            if asking is not None:
                 await self._send_to_free(tx, asking, email, within_cap=within_cap)
 
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
@@ -127,6 +127,26 @@ class OwnEmail:
                 new={"email": mask_email(email.normal), **replaced_sign_up(replaced)},
                 origin=origin,
             )
+
+    async def _ensure_standing(self, tx: Tx, user_id: UUID, job: Job) -> Record | None:
+        """Hold the account that asked; None where what gave the right to ask has ended since.
+
+        Threat: a stranger asks with another's address, and its owner comes and proves it meanwhile.
+        """
+        by = job.payload["by"]
+        asked = Caller(
+            user_id=user_id,
+            session_id=UUID(by["session_id"]),
+            generation=by["generation"],
+            role=Role.USER,
+            auth_time=job.created_at,
+            amr=(),
+            sub_gen=by["sub_gen"],
+        )
+        try:
+            return await self.standing.ensure(tx, asked)
+        except Unauthenticated:
+            return None
 
     async def _may_spare(self, user_id: UUID, email: Email) -> bool:
         """Tell whether the one link that an account has beyond the cap goes to an address.
@@ -170,3 +190,12 @@ class OwnEmail:
             Template.EMAIL_CHANGED,
             {**origin_in_words(origin), "new_email": mask_email(email.normal)},
         )
+
+
+def _right_of(caller: Caller) -> dict[str, Any]:
+    """Write by what right somebody asks, as a job carries it: asked again when it is done."""
+    return {
+        "session_id": str(caller.session_id),
+        "generation": caller.generation,
+        "sub_gen": caller.sub_gen,
+    }

@@ -149,7 +149,9 @@ class FactorChanges:
             await self._record(tx, Event.FACTOR_REMOVED, caller, origin, old=old)
 
     async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
-        """Return ten new recovery codes; the old ones are dead.
+        """Return ten new recovery codes; the old ones are dead, and what they opened with them.
+
+        Nobody knows which sessions those are, so all others have to show a factor, as in `remove`.
 
         Raises:
             NoFactor: there is no factor that they could stand in for.
@@ -160,6 +162,7 @@ class FactorChanges:
             if await queries.count_factors(tx, caller.user_id) == 0:
                 raise NoFactor
             codes = await self._replace_codes(tx, caller.user_id)
+            await self.claims.forget_factor(tx, caller.user_id, but=caller.session_id)
             await self.mail.tell(
                 tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, origin_in_words(origin)
             )
