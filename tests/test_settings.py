@@ -44,6 +44,9 @@ def test_everything_has_a_default() -> None:
         ("PORT", "70000", "less than or equal to 65535"),
         ("WORKERS", "0", "greater than or equal to 1"),
         ("ROOT_PATH", "auth", 'start with "/"'),
+        ("ROOT_PATH", "/a b?c", 'like "/auth"'),
+        ("ROOT_PATH", "//auth", 'like "/auth"'),
+        ("ROOT_PATH", "/a/../b", 'like "/auth"'),
         ("TRUSTED_PROXIES", "10.0.0.0/8, nonsense", 'networks like "10.0.0.0/8"'),
         ("TRUSTED_PROXIES", "10.0.0.0/8,::/0", "name the networks of your proxies"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", 'networks like "10.0.0.0/8"'),
@@ -63,15 +66,33 @@ def test_everything_has_a_default() -> None:
         ("SECRET_KEY", ",", "at least 32 characters"),
         ("MAKE_SECRET_KEY", "2", "valid boolean"),
         ("ISSUER", "login.example.com", '"https://"'),
+        ("ISSUER", "https://a.com:99999/auth", "a host and a port in it"),
+        ("ISSUER", "https://a.com:abc", "a host and a port in it"),
+        ("ISSUER", "https://a.com/auth?x=1", "no query and no fragment"),
         ("PUBLIC_URL", "https://bücher..example", "written in punycode"),
+        ("PUBLIC_URL", "https://a.com:abc", "a host and a port in it"),
+        ("PUBLIC_URL", "https://a.com:0", "a host and a port in it"),
+        ("PUBLIC_URL", "https://:443/", "a host and a port in it"),
+        ("PUBLIC_URL", "https://a..com", "a host and a port in it"),
+        ("PUBLIC_URL", f"https://{'a' * 64}.com", "a host and a port in it"),
+        ("PUBLIC_URL", "https://[::1", "Invalid IPv6 URL"),
+        ("PUBLIC_URL", "https://a.com/#f", "no query and no fragment"),
+        ("CORS_ORIGINS", "https://a..com", "exact origins"),
+        ("METRICS_HOST", "a..b", "an address or a name"),
         ("ACCESS_TOKEN_TTL", "5m", "valid integer"),
         ("ACCESS_TOKEN_TTL", "0", "greater than 0"),
         ("SIGNING_ALGORITHM", "HS256", "'EdDSA', 'ES256' or 'RS256'"),
+        ("KEY_ROTATION_DAYS", "9" * 30, "less than or equal to 36500"),
+        ("LOGIN_LOG_RETENTION_DAYS", "9" * 30, "less than or equal to 36500"),
+        ("ENDED_SESSION_RETENTION_DAYS", "9" * 30, "less than or equal to 36500"),
         ("REFRESH_GRACE", "-1", "greater than or equal to 0"),
         ("PASSWORD_SCHEME", "md5", "'bcrypt' or 'argon2id'"),
         ("BCRYPT_COST", "31", "less than or equal to 16"),
         ("BREACHED_PASSWORDS_URL", "range/", '"https://"'),
+        ("BREACHED_PASSWORDS_URL", "https://a.com:abc/range/", "a host and a port in it"),
         ("LIMITS", "no", "'on' or 'off'"),
+        ("LIMIT_STORE", f"redis://:{PLANTED}@h/0?{PLANTED}=1", "no parameters but client_name, db"),
+        ("LIMIT_STORE", f"redis://:{PLANTED}@h/first", "redis://:password@host:6379/0"),
         ("LIMIT_LOGIN", "often", '"5/minute"'),
         ("LIMIT_LOGIN", "5/10year", '"5/minute"'),
         ("SMTP_URL", f"http://u:{PLANTED}@mail", "smtp://user:password@host"),
@@ -247,6 +268,35 @@ def test_the_root_path_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) 
     for given, kept in [("/", ""), ("/auth/", "/auth"), ("/a/b", "/a/b")]:
         monkeypatch.setenv("KEYFOB_ROOT_PATH", given)
         assert load_settings().root_path == kept
+
+
+@pytest.mark.parametrize(
+    ("host", "taken"),
+    [
+        ("[::1]", ["::1"]),
+        ("127.0.0.1, [::1] ,unix:/run/[1]", ["127.0.0.1", "::1", "unix:/run/[1]"]),
+    ],
+)
+def test_an_address_may_have_the_brackets_of_a_url(host: str, taken: list[str]) -> None:
+    assert load_settings(host=host).hosts == taken
+    assert load_settings(metrics_host="[::1]").metrics_host == "::1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://login.example.com",
+        "http://localhost:8000/auth/",
+        "https://keyfob:8443",
+        "https://[2001:db8::1]:443/auth",
+        "https://Bücher.example:8443/a",
+    ],
+)
+def test_the_forms_of_a_web_address(url: str) -> None:
+    settings = load_settings(issuer=url, public_url=url)
+
+    assert (settings.issuer, settings.public_url) == (url, url)
+    assert load_settings(breached_passwords_url=f"{url}?prefix=").breached_passwords_url
 
 
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

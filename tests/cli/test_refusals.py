@@ -122,6 +122,12 @@ def test_a_migration_that_fails(
         ("ADMIN_PASSWORD", "password", "KEYFOB_ADMIN_PASSWORD: This password is among those"),
         ("ADMIN_EMAIL", "nobody", "KEYFOB_ADMIN_EMAIL: should be an e-mail address"),
         ("LIMIT_STORE", "http://cache", "KEYFOB_LIMIT_STORE: should be a redis://"),
+        (
+            "LIMIT_STORE",
+            "rediss://h/0?ssl_cert_reqs=bogus",
+            "KEYFOB_LIMIT_STORE: should be a redis",
+        ),
+        ("LIMIT_STORE", "redis://h/0?protocol=9", "KEYFOB_LIMIT_STORE: should be a redis://"),
         ("WEBAUTHN_RP_ID", "192.0.2.7", "KEYFOB_WEBAUTHN_RP_ID: should be a domain like"),
         ("WEBAUTHN_RP_ID", "example.com", "KEYFOB_WEBAUTHN_RP_ID: should be the host of every"),
         ("WEBAUTHN_ORIGINS", "example.com", "KEYFOB_WEBAUTHN_ORIGINS: should be origins like"),

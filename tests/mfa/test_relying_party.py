@@ -122,6 +122,15 @@ def test_an_origin_of_another_domain_stops_the_start(given: dict[str, str]) -> N
         party_of(**given)
 
 
+@pytest.mark.parametrize("origin", ["https://example.com", "https://a.b.com"])
+def test_a_top_level_domain_stops_the_start(origin: str) -> None:
+    """Browsers take none; a host of one's own network may have a name without a dot."""
+    with pytest.raises(WrongSetting, match=r"^KEYFOB_WEBAUTHN_RP_ID: should be a domain of your"):
+        party_of(webauthn_rp_id="com", webauthn_origins=origin)
+
+    assert party_of(webauthn_rp_id="keyfob", webauthn_origins="https://keyfob").id == "keyfob"
+
+
 @pytest.mark.parametrize(
     "origin",
     [

@@ -64,7 +64,7 @@ class RedisStore:
 
     Raises:
         ValueError: the URL is not one of redis://, rediss://, unix://, valkey:// or valkeys://, or
-            has a parameter that a connection does not know.
+            has a parameter that a connection does not take so.
     """
 
     def __init__(self, url: str, clock: Clock, timeout: float = _REDIS_TIMEOUT) -> None:
@@ -82,8 +82,8 @@ class RedisStore:
         )
         try:  # else it would fail at the first request
             pool.connection_class(**pool.connection_kwargs)
-        except TypeError:
-            raise ValueError("there is a parameter that is not known") from None
+        except (TypeError, RedisError):
+            raise ValueError("there is a parameter that it does not take") from None
         self._client = Redis.from_pool(pool)
         self._count = self._client.register_script(_COUNT)
         self._give_back = self._client.register_script(_GIVE_BACK)

@@ -82,13 +82,18 @@ def _rp_id(text: str) -> str:
 
 def _ensure_usable(party: RelyingParty) -> None:
     _read("RP_ID", [party.id], _rp_id)
-    for origin in party.origins:
-        host = urlsplit(origin).hostname
-        if host and host != party.id and not host.endswith(f".{party.id}"):
-            raise WrongSetting(
-                "KEYFOB_WEBAUTHN_RP_ID: should be the host of every origin in "
-                "KEYFOB_WEBAUTHN_ORIGINS, or a domain above it"
-            )
+    hosts = {host for origin in party.origins if (host := urlsplit(origin).hostname)}
+    below = {host for host in hosts if host.endswith(f".{party.id}")}
+    if hosts - below - {party.id}:
+        raise WrongSetting(
+            "KEYFOB_WEBAUTHN_RP_ID: should be the host of every origin in "
+            "KEYFOB_WEBAUTHN_ORIGINS, or a domain above it"
+        )
+    if below and "." not in party.id and party.id != "localhost":
+        raise WrongSetting(
+            "KEYFOB_WEBAUTHN_RP_ID: should be a domain of your own; no browser lets passkeys "
+            "belong to a top-level domain"
+        )
 
 
 def _is_domain(host: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic_settings import NoDecode
 
 from keyfob.settings.rates import Limit
-from keyfob.settings.sections import Seconds, WebAddress
+from keyfob.settings.sections import BaseAddress, Seconds
 from keyfob.settings.urls import split_url
 
 Roles = Literal["user", "moderator", "admin"]
@@ -60,7 +60,7 @@ def _app_label(value: str | None) -> str | None:
 class MailSettings(BaseModel):
     """How mail leaves, and where its links lead."""
 
-    public_url: WebAddress = Field(
+    public_url: BaseAddress = Field(
         None, description="Where links in mails lead; absent: as KEYFOB_ISSUER"
     )
     smtp_url: Annotated[SecretStr | None, AfterValidator(_smtp)] = Field(

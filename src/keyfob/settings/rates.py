@@ -1,11 +1,22 @@
 """The settings of request rates and throttles, in the notation of the `limits` library."""
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 import limits
 from keyfob.settings.urls import split_url
+
+_STORE = "redis://:password@host:6379/0"
+# What a URL may say of a connection. The library knows more, of which some cannot be written in a
+# URL, and some fails at each request.
+_STORE_PARAMETERS = (
+    *("client_name", "db", "health_check_interval", "password", "protocol", "socket_keepalive"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname"),
+    *("ssl_keyfile", "ssl_password", "username"),
+)
 
 
 def _limit(notation: str) -> str:
@@ -19,8 +30,13 @@ def _limit(notation: str) -> str:
 
 
 def _limit_store(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        split_url(value.get_secret_value(), "redis://:password@host:6379/0")
+    if value is None:
+        return None
+    parts = split_url(value.get_secret_value(), _STORE)
+    if parts.scheme != "unix" and not re.fullmatch(r"(?:/\d{0,5})?", parts.path):
+        raise ValueError(f"should be like {_STORE}")
+    if any(name not in _STORE_PARAMETERS for name in parse_qs(parts.query, keep_blank_values=True)):
+        raise ValueError(f"should have no parameters but {', '.join(_STORE_PARAMETERS)}")
     return value
 
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from keyfob.settings.urls import with_ascii_host
+from keyfob.settings.urls import check_base_address, check_web_address, read_origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_KEY_LENGTH = 32
 
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?")
+# Unreserved characters alone (RFC 3986 section 2.3): the same in a URL, a header and a page.
+_ROOT_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)
 
 
 def _networks(value: Any) -> Any:
@@ -28,26 +29,32 @@ def _networks(value: Any) -> Any:
     return networks
 
 
-def _web_address(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"https?://[^\s/]+\S*", value):
-        raise ValueError('should start with "https://" or "http://"')
-    if value is not None and "@" in value:  # it is shown to everybody, or stands in the log
-        raise ValueError("should have no user and no password in it")
-    if value is not None:
-        with_ascii_host(value)
-    return value
-
-
-def _some_host(value: str) -> str:
-    if not value.replace(",", "").strip():
+def _some_hosts(value: str) -> str:
+    hosts = [_without_brackets(part.strip()) for part in value.split(",") if part.strip()]
+    if not hosts:
         raise ValueError('should name an address, such as "127.0.0.1"')
-    return value
+    return ",".join(hosts)
+
+
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")  # as the socket will write it
+    except UnicodeError:
+        raise ValueError("should be an address or a name of this machine") from None
+    return _without_brackets(value)
+
+
+def _without_brackets(host: str) -> str:
+    """Return an address of IPv6 that is written as in a URL (RFC 3986 section 3.2.2) without."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _root_path(value: str) -> str:
     value = value.rstrip("/")
     if value and not value.startswith("/"):
         raise ValueError('should start with "/"')
+    if not _ROOT_PATH.fullmatch(value):
+        raise ValueError('should be like "/auth", of letters, digits and the signs . _ ~ -')
     return value
 
 
@@ -61,30 +68,19 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
 def _origins(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return [_origin(part.strip()) for part in value.split(",") if part.strip()]
+    return [read_origin(part.strip()) for part in value.split(",") if part.strip()]
 
 
-def _origin(text: str) -> str:
-    """Write an origin as browsers do (RFC 6454 section 6.2): without a port that goes without."""
-    found = _ORIGIN.fullmatch(with_ascii_host(text).lower())
-    if found is None or int(found[3] or 0) > 65535:
-        raise ValueError(
-            'should be exact origins like "https://app.example.com", with commas between: no *, '
-            "no path"
-        )
-    scheme, host, port = found.groups()
-    goes_without = {"http": "80", "https": "443"}.get(scheme)
-    return f"{scheme}://{host}" + ("" if port in {None, goes_without} else f":{int(port)}")
-
-
-WebAddress = Annotated[str | None, AfterValidator(_web_address)]
+WebAddress = Annotated[str | None, AfterValidator(check_web_address)]
+BaseAddress = Annotated[str | None, AfterValidator(check_base_address)]
 Seconds = Annotated[int, Field(gt=0, le=10 * 365 * 86400)]
+_MOST_DAYS = 100 * 365
 
 
 class ServerSettings(BaseModel):
     """Where and how the service listens."""
 
-    host: Annotated[str, AfterValidator(_some_host)] = Field(
+    host: Annotated[str, AfterValidator(_some_hosts)] = Field(
         "127.0.0.1",
         description="Addresses to listen on, with commas: 0.0.0.0 (all of IPv4), :: (all of IPv6),"
         " * (both), names, unix:/path",
@@ -141,7 +137,7 @@ class SecretSettings(BaseModel):
 class TokenSettings(BaseModel):
     """Access tokens and the keys that sign them."""
 
-    issuer: WebAddress = Field(
+    issuer: BaseAddress = Field(
         None, description="`iss` of the tokens; absent: http://localhost:PORT plus the root path"
     )
     audience: str = Field("keyfob", min_length=1, description="`aud` of the access tokens")
@@ -150,7 +146,7 @@ class TokenSettings(BaseModel):
         "EdDSA", description="Algorithm of new signing keys: EdDSA, ES256 or RS256"
     )
     key_rotation_days: int = Field(
-        90, ge=1, description="Age in days at which a signing key retires"
+        90, ge=1, le=_MOST_DAYS, description="Age in days at which a signing key retires"
     )
     key_publish_ahead: Seconds = Field(
         3600, description="Seconds that a new key stands in the JWKS before it signs"
@@ -209,10 +205,10 @@ class RecordSettings(BaseModel):
     """How long what happened is kept."""
 
     login_log_retention_days: int = Field(
-        400, ge=31, description="Months of the login log older than this are dropped"
+        400, ge=31, le=_MOST_DAYS, description="Months of the login log older than this are dropped"
     )
     ended_session_retention_days: int = Field(
-        30, ge=1, description="Days that the row of an ended session is kept"
+        30, ge=1, le=_MOST_DAYS, description="Days that the row of an ended session is kept"
     )
 
 
@@ -233,5 +229,7 @@ class ObservabilitySettings(BaseModel):
         "auto", description="auto: console on a terminal, JSON elsewhere"
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics on an address of their own")
-    metrics_host: str = Field("127.0.0.1", description="Address for metrics")
+    metrics_host: Annotated[str, AfterValidator(_host)] = Field(
+        "127.0.0.1", description="Address for metrics"
+    )
     metrics_port: int = Field(9464, ge=0, le=65535, description="Port for metrics")

@@ -5,10 +5,16 @@ Threat: a `/`, `?`, `#` or `@` in a password that was not percent-encoded ends t
 that it stands in; what follows would be a host, a name or a parameter, and is printed as one.
 """
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import idna
+
+_LABEL = "[a-z0-9_-]{1,63}"
+_ORIGIN = re.compile(
+    rf"([a-z][a-z0-9+.-]*)://({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::(\d{{1,5}}))?"
+)
 
 _ENCODED = (
     "should have / ? # @ and spaces in its user and password percent-encoded:"
@@ -32,6 +38,53 @@ def split_url(url: str, likeness: str) -> SplitResult:
     if parts.netloc.count("@") > 1 or "#" in url or any("@" in part for part in behind):
         raise ValueError(_ENCODED)
     return parts
+
+
+def check_web_address(url: str | None) -> str | None:
+    """See that an address is one that a browser or a client can call.
+
+    Raises:
+        ValueError: it is none, or holds a password: it is shown to everybody, or stands in the log.
+    """
+    if url is None:
+        return None
+    if not re.fullmatch(r"https?://\S+", url):
+        raise ValueError('should start with "https://" or "http://"')
+    if "@" in url:
+        raise ValueError("should have no user and no password in it")
+    scheme, netloc, *_ = urlsplit(with_ascii_host(url))
+    found = _ORIGIN.fullmatch(f"{scheme}://{netloc.lower()}")
+    if found is None or not 0 < int(found[3] or 80) <= 65535:
+        raise ValueError("should have a host and a port in it that there can be")
+    return url
+
+
+def check_base_address(url: str | None) -> str | None:
+    """See likewise that paths can be put behind an address (RFC 8414 section 2, of an issuer).
+
+    Raises:
+        ValueError: as above, or it has a query or a fragment.
+    """
+    if url is not None and ("?" in url or "#" in url):
+        raise ValueError("should have no query and no fragment")
+    return check_web_address(url)
+
+
+def read_origin(text: str) -> str:
+    """Write an origin as browsers do (RFC 6454 section 6.2): without a port that goes without.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _ORIGIN.fullmatch(with_ascii_host(text).lower())
+    if found is None or int(found[3] or 0) > 65535:
+        raise ValueError(
+            'should be exact origins like "https://app.example.com", with commas between: no *, '
+            "no path"
+        )
+    scheme, host, port = found.groups()
+    goes_without = {"http": "80", "https": "443"}.get(scheme)
+    return f"{scheme}://{host}" + ("" if port in {None, goes_without} else f":{int(port)}")
 
 
 def ascii_domain(host: str) -> str:
