@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from tests.fixtures.postgres import migrate
+from tests.fixtures.waiting import until
 from tests.migrations.conftest import ROOT
 
 from keyfob.migrations.head import HEAD
@@ -36,6 +37,9 @@ def downgrade() -> None:
     drop_index("users_locale")
     run_sql("DROP TABLE waits; ALTER TABLE users DROP COLUMN locale")
 """
+
+FACTORS = "0014"  # changes the table of that name
+REVISION = "SELECT version_num FROM alembic_version"
 
 # Seconds of a read that had to wait for a lock.
 HELD_UP = 0.4
@@ -139,6 +143,31 @@ def test_what_a_broken_build_left_behind_is_built_anew(start: Run, unmigrated_ds
 
     assert code_of(start("head")) == 0
     assert asyncio.run(ask(unmigrated_dsn, VALID)) == 1
+
+
+async def is_at_factors(dsn: str) -> bool:
+    return await ask(dsn, REVISION) == FACTORS
+
+
+def test_who_meets_a_lock_while_going_back_by_several_goes_no_further_than_was_said(
+    start: Run, unmigrated_dsn: str
+) -> None:
+    steps = int(HEAD) - int(FACTORS) + 1
+
+    async def meet() -> str:
+        backup = await asyncpg.connect(unmigrated_dsn)
+        async with backup.transaction():
+            await backup.execute("LOCK TABLE factors IN ACCESS SHARE MODE")
+            migration = start(f"-{steps}")
+            await until(lambda: is_at_factors(unmigrated_dsn), seconds=60)
+            await asyncio.sleep(1)  # longer than it waits
+        await backup.close()
+        return (await asyncio.to_thread(migration.communicate))[1]
+
+    said = asyncio.run(meet())
+
+    assert asyncio.run(ask(unmigrated_dsn, REVISION)) == FACTORS
+    assert "say anew how far to go" in said
 
 
 VALID = """

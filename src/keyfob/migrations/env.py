@@ -1,4 +1,4 @@
-"""Alembic's environment: against whatever database the settings name, one transaction for all.
+"""Alembic's environment: against whatever database the settings name, a transaction a revision.
 
 It migrates beside instances that serve. A statement that waits for a lock makes every request to
 that table wait behind it, so it waits briefly, gives up, and begins again a little later.
@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from keyfob.core import hosts
 from keyfob.migrations.head import HEAD
 from keyfob.migrations.preflight import refuse_unfit
-from keyfob.migrations.running import BRIEF_WAITS
 
 # Two instances that start at once migrate one after the other.
 _ONE_AT_A_TIME = 0x6B66_6D67
@@ -32,6 +31,8 @@ _ATTEMPTS = 30
 _PAUSE_BETWEEN = 1.5
 
 _LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
+
+_taken_back: list[str] = []
 
 
 def _number(_: object, __: object, directives: list[Any]) -> None:
@@ -54,6 +55,8 @@ def _record(
     ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
 ) -> None:
     """Write down which releases the revision keeps running (`keeps` in its file)."""
+    if not step.is_upgrade:
+        _taken_back.append(str(step.up_revision_id))
     connection = ctx.connection
     if (
         connection is None
@@ -74,11 +77,11 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         on_version_apply=_record,
-        transaction_per_migration=False,
+        # No revision holds its locks while the next one works.
+        transaction_per_migration=True,
         process_revision_directives=_number,
     )
     with context.begin_transaction():
-        connection.exec_driver_sql(BRIEF_WAITS)
         context.run_migrations()
 
 
@@ -123,13 +126,19 @@ async def _migrate(dsn: str) -> None:
             except (asyncpg.PostgresError, DBAPIError) as fault:
                 if attempt == _ATTEMPTS or not _met_somebody(fault):
                     raise
+                if _taken_back:
+                    # "-2" of Alembic's counts from where it now is, and would go too far.
+                    raise CommandError(
+                        f"{_taken_back[-1]} was taken back, and the next one met a lock: say anew "
+                        "how far to go"
+                    ) from fault
                 await asyncio.sleep(_PAUSE_BETWEEN)
             else:
                 return
 
 
 def _met_somebody(fault: Exception) -> bool:
-    """Tell whether a lock was what failed: everything was rolled back, and may be tried again."""
+    """Tell whether a lock was what failed: the revision was rolled back, and may be tried again."""
     state = getattr(getattr(fault, "orig", fault), "sqlstate", None)
     return state in {_LOCK_NOT_AVAILABLE, _DEADLOCK}
 

@@ -9,7 +9,7 @@ from sqlalchemy.util import await_only
 
 # Shorter than a request waits for a connection: those behind a waiting migration are held up so
 # long, and not refused.
-BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
+_BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
 
 _BATCH = 1000
 
@@ -19,7 +19,7 @@ def run_sql(sql: str) -> None:
 
     SQLAlchemy would prepare them, and a prepared statement is a single one.
     """
-    op.get_bind().exec_driver_sql("SELECT 1")  # begins the transaction
+    op.get_bind().exec_driver_sql(_BRIEF_WAITS)  # begins the transaction
     _run_raw(sql)
 
 
@@ -32,14 +32,12 @@ def build_index(name: str, definition: str) -> None:
     with op.get_context().autocommit_block():
         _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
         _run_raw(f"CREATE INDEX CONCURRENTLY {name} {definition}")
-    run_sql(BRIEF_WAITS)
 
 
 def drop_index(name: str) -> None:
     """Drop an index while others read and write; as `build_index`."""
     with op.get_context().autocommit_block():
         _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-    run_sql(BRIEF_WAITS)
 
 
 def validate_constraint(table: str, name: str) -> None:
@@ -49,7 +47,6 @@ def validate_constraint(table: str, name: str) -> None:
     """
     with op.get_context().autocommit_block():
         _run_raw(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
-    run_sql(BRIEF_WAITS)
 
 
 def rewrite(select: str, update: str, change: Callable[[asyncpg.Record], Sequence[object]]) -> None:
@@ -64,7 +61,6 @@ def rewrite(select: str, update: str, change: Callable[[asyncpg.Record], Sequenc
     """
     with op.get_context().autocommit_block():
         await_only(_rewrite(_raw(), select, update, change))
-    run_sql(BRIEF_WAITS)
 
 
 async def _rewrite(
