@@ -31,17 +31,18 @@ def old(settings: Settings, postgres: str, worker_id: str) -> Settings:
 async def test_what_was_backed_up_is_synced_and_the_others_tell_at_their_next_use(
     old: Settings, clock: MovableClock
 ) -> None:
+    known = "SELECT array_agg(backup_eligible ORDER BY backed_up) FROM factors"
     async with World(old, clock) as world:
         await world.make_user()
         ada = await world.log_in()
         key = await own_passkey(world, ada, sign_count=7)
         ada = SignedIn.of(await world.refresh(ada.refresh))
         synced = await own_passkey(world, ada, sign_count=7, flags=UP | UV | BE | BS)
-        await asyncio.to_thread(migrate, old.dsn, BEFORE)
-        await asyncio.to_thread(migrate, old.dsn)
-        known = "SELECT array_agg(backup_eligible ORDER BY backed_up) FROM factors"
-        before = await world.db.fetchval(known)
+    await asyncio.to_thread(migrate, old.dsn, BEFORE)
+    await asyncio.to_thread(migrate, old.dsn)
 
+    async with World(old, clock) as world:
+        before = await world.db.fetchval(known)
         first = await sign_in(world, key)
         after = await world.db.fetchval(known)
         synced.sign_count = key.sign_count = 0

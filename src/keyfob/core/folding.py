@@ -2,6 +2,8 @@
 
 It is ASCII. Threat to finding anything: what a database takes for a letter, and how it lowers one,
 depends on its locale, and in one of plain C nothing beyond ASCII is a letter to a trigram index.
+
+What is folded is stored: a change here needs a migration that folds every row anew (as 0017 does).
 """
 
 import unicodedata
@@ -25,6 +27,17 @@ def fold(text: str) -> str:
     bare = unicodedata.normalize("NFKD", apart).translate(_LEFT_OUT)
     whole = unicodedata.normalize("NFC", bare)  # syllables of Korean, which were taken apart
     return whole if whole.isascii() else "".join(map(_in_ascii, whole))
+
+
+def fold_email(typed: str, normal: str) -> str:
+    """Return what search finds an address by, as typed or in its normal form."""
+    folded = fold(typed)
+    return folded if folded == normal else f"{folded} {normal}"
+
+
+def fold_name(name: str | None) -> str | None:
+    """Return what search finds a name by."""
+    return fold(name) if name is not None else None
 
 
 def _in_ascii(character: str) -> str:

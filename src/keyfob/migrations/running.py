@@ -5,13 +5,15 @@ from uuid import UUID
 
 import asyncpg
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
 # Shorter than a request waits for a connection: those behind a waiting migration are held up so
 # long, and not refused.
 _BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
 
-_BATCH = 1000
+# Rows that a writer may wait for: about a tenth of a second.
+_BATCH = 500
 
 
 def run_sql(sql: str) -> None:
@@ -49,15 +51,48 @@ def validate_constraint(table: str, name: str) -> None:
         _run_raw(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
 
 
-def rewrite(select: str, update: str, change: Callable[[asyncpg.Record], Sequence[object]]) -> None:
-    """Change the rows of a table that has an `id`, in batches of a transaction each.
+def fill(table: str, change: str, where: str) -> None:
+    """UPDATE table SET change WHERE where, for a table that has an `id`, in batches.
 
-    Others read and write meanwhile: what was done before is committed, as by `build_index`.
+    Each is a transaction of its own and holds only the rows that it changes. Others read and write
+    meanwhile: what was done before is committed, as by `build_index`. A `where` that holds no more
+    of what is changed lets it go on after it was broken off.
+    """
+    with op.get_context().autocommit_block():
+        await_only(_fill(_raw(), table, change, where))
+
+
+async def _fill(
+    raw: "asyncpg.Connection[asyncpg.Record]", table: str, change: str, where: str
+) -> None:
+    # Held in one order: two who change several rows at once do not wait for each other.
+    batch = f"""
+        WITH page AS MATERIALIZED (
+            SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2
+        ), held AS MATERIALIZED (
+            SELECT id FROM {table} WHERE id IN (SELECT id FROM page) AND ({where})
+             ORDER BY id FOR NO KEY UPDATE
+        ), changed AS (
+            UPDATE {table} SET {change} FROM held WHERE {table}.id = held.id
+        )
+        SELECT id FROM page ORDER BY id DESC LIMIT 1
+        """  # noqa: S608 - the words of a revision
+    after: UUID | None = UUID(int=0)
+    while after:
+        async with raw.transaction():
+            await raw.execute(_BRIEF_WAITS)
+            after = await raw.fetchval(batch, after, _BATCH)
+
+
+def rewrite(
+    select: str, update: str, change: Callable[[asyncpg.Record], Sequence[object] | None]
+) -> None:
+    """Change rows by what SQL cannot say; as `fill`.
 
     Args:
         select: gives a batch, by `id` from $1 on, of at most $2 rows.
         update: changes one row; its parameters are what `change` returns.
-        change: from a row to the parameters of `update`.
+        change: from a row to the parameters of `update`, None where it stays as it is.
     """
     with op.get_context().autocommit_block():
         await_only(_rewrite(_raw(), select, update, change))
@@ -67,12 +102,40 @@ async def _rewrite(
     raw: "asyncpg.Connection[asyncpg.Record]",
     select: str,
     update: str,
-    change: Callable[[asyncpg.Record], Sequence[object]],
+    change: Callable[[asyncpg.Record], Sequence[object] | None],
 ) -> None:
     after = UUID(int=0)
     while rows := await raw.fetch(select, after, _BATCH):
-        await raw.executemany(update, [change(row) for row in rows])
+        if changed := [to for row in rows if (to := change(row)) is not None]:
+            async with raw.transaction():
+                await raw.execute(_BRIEF_WAITS)
+                await raw.executemany(update, changed)
         after = rows[-1]["id"]
+
+
+def somebody_serves() -> bool:
+    """Tell whether a worker follows the database's notices; one behind a pooler only polls."""
+    serving: bool = (
+        op.get_bind()
+        .exec_driver_sql(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'keyfob feed')"
+        )
+        .scalar_one()
+    )
+    return serving
+
+
+def refuse_beside_service(revision: str) -> None:
+    """Stop before a step that those who serve do not survive.
+
+    Raises:
+        CommandError: always; it says what to do.
+    """
+    raise CommandError(
+        f"the last step of revision {revision} is for when no instance serves: stop those that do, "
+        "and migrate again"
+    )
 
 
 def _raw() -> "asyncpg.Connection[asyncpg.Record]":

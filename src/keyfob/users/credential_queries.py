@@ -6,8 +6,8 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.core.folding import fold_email, fold_name
 from keyfob.users.models import SignUp
-from keyfob.users.queries import fold_email, fold_name
 
 # NO KEY, so that a row that refers to the user can be written meanwhile.
 _HELD = """

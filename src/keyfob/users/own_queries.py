@@ -6,7 +6,8 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
-from keyfob.users.queries import OTHERS_ADMINISTER, fold_email, fold_name
+from keyfob.core.folding import fold_email, fold_name
+from keyfob.users.queries import OTHERS_ADMINISTER
 
 
 async def find_own(db: Executor, user_id: UUID) -> Record | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
-from keyfob.core.folding import fold
+from keyfob.core.folding import fold_email, fold_name
 
 USER_COLUMNS = """
     u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
@@ -28,17 +28,6 @@ OTHERS_ADMINISTER = """
 """
 # Any constant that no other advisory lock of ours uses.
 _ADMINS_LOCK = 0x6B66_6164
-
-
-def fold_email(typed: str, normal: str) -> str:
-    """Return what search finds an address by, as typed or in its normal form."""
-    folded = fold(typed)
-    return folded if folded == normal else f"{folded} {normal}"
-
-
-def fold_name(name: str | None) -> str | None:
-    """Return what search finds a name by."""
-    return fold(name) if name is not None else None
 
 
 async def insert_user(

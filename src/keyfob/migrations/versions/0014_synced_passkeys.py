@@ -1,6 +1,6 @@
 """Whether a passkey was made as one that may be synced: what it says later, a copy may say too.
 
-Of those from before it is known where they were backed up; of the others, at their next use.
+Of those from before it is known where they were backed up (0017); of the others, at their next use.
 """
 
 from keyfob.migrations.running import run_sql
@@ -16,8 +16,7 @@ def upgrade() -> None:
         """
         ALTER TABLE factors
             -- NULL of what is no passkey, and of one from before that was not used since
-            ADD COLUMN backup_eligible boolean;
-        UPDATE factors SET backup_eligible = true WHERE backed_up
+            ADD COLUMN backup_eligible boolean
         """
     )
 
