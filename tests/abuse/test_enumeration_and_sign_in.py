@@ -33,13 +33,6 @@ def limited(settings: Settings) -> Settings:
     return settings.model_copy(update={"limits": "on"})
 
 
-async def log_in(
-    world: World, email: str, password: str, address: str = CLIENT, **headers: str
-) -> httpx.Response:
-    """Try to sign in from an address."""
-    return await world.attempt_login(email, password, by=world.client(address, **headers))
-
-
 def told(answer: httpx.Response) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Return all that an answer tells, less what differs each time."""
     body, headers = answer.json(), dict(answer.headers)
@@ -52,7 +45,7 @@ async def told_and_done(
 ) -> tuple[Any, list[str], list[int]]:
     """Try to sign in; return the answer, the statements it took, and the cost of each hash."""
     with recorded_statements() as statements, recorded_hashes() as hashes:
-        answer = await log_in(world, email, password)
+        answer = await world.attempt_login(email, password)
     return told(answer), statements, hashes
 
 
@@ -127,10 +120,10 @@ async def test_02_once_throttled_they_are_still_alike(
     async with World(limited, clock) as world:
         await world.make_user(ADA)
         if signed_in_before:  # by its owner, behind the address that the attacker shares
-            await log_in(world, ADA, PASSWORD)
+            await world.attempt_login(ADA)
         for _ in range(5):
-            await log_in(world, ADA, WRONG)
-            await log_in(world, "nobody@example.com", WRONG)
+            await world.attempt_login(ADA, WRONG)
+            await world.attempt_login("nobody@example.com", WRONG)
 
         unknown = await told_and_done(world, "nobody@example.com", WRONG)
         wrong = await told_and_done(world, ADA, WRONG)
@@ -145,22 +138,22 @@ async def test_03_the_101st_failure_is_throttled_and_its_owner_still_gets_in(
 ) -> None:
     async with World(limited, clock) as world:
         await world.make_user(ADA)
-        assert (await log_in(world, ADA, PASSWORD, "203.0.113.7")).status_code == 200
+        assert (await world.attempt_login(ADA, by="203.0.113.7")).status_code == 200
 
         for number in range(100):
             clock.advance(100)  # 36 an hour, so that the day's limit is what is met
-            refused = await log_in(world, ADA, WRONG, f"198.51.100.{number}")
+            refused = await world.attempt_login(ADA, WRONG, by=f"198.51.100.{number}")
             assert refused.status_code == 401
         clock.advance(100)
         with recorded_hashes() as hashes:  # as much work as at home, where the owner gets in
-            throttled = await log_in(world, ADA, PASSWORD, "198.51.100.200")
+            throttled = await world.attempt_login(ADA, by="198.51.100.200")
 
         assert throttled.status_code == 429
         assert throttled.json()["code"] == "too_many_attempts"
         assert int(throttled.headers["retry-after"]) > 3600
         assert len(hashes) == 1
         assert [row["reason"] for row in await world.login_log()][-1] == "too_many_attempts"
-        assert (await log_in(world, ADA, PASSWORD, "203.0.113.7")).status_code == 200
+        assert (await world.attempt_login(ADA, by="203.0.113.7")).status_code == 200
 
 
 async def test_03_an_owner_without_a_known_device_gets_in_by_recovery(
@@ -170,9 +163,9 @@ async def test_03_an_owner_without_a_known_device_gets_in_by_recovery(
         await world.make_user(ADA)
         for number in range(100):
             clock.advance(100)
-            await log_in(world, ADA, WRONG, f"198.51.100.{number}")
+            await world.attempt_login(ADA, WRONG, by=f"198.51.100.{number}")
         clock.advance(100)
-        assert (await log_in(world, ADA, PASSWORD, "192.0.2.1")).status_code == 429
+        assert (await world.attempt_login(ADA, by="192.0.2.1")).status_code == 429
 
         owner = world.client("192.0.2.1")
         await owner.post("/recover/request", json={"email": ADA})
@@ -181,8 +174,8 @@ async def test_03_an_owner_without_a_known_device_gets_in_by_recovery(
         done = await owner.post("/recover/confirm", json={"token": token, "password": new})
         assert done.status_code == 204
 
-        assert (await log_in(world, ADA, new, "192.0.2.1")).status_code == 200
-        assert (await log_in(world, ADA, new, "198.51.100.201")).status_code == 429
+        assert (await world.attempt_login(ADA, new, by="192.0.2.1")).status_code == 200
+        assert (await world.attempt_login(ADA, new, by="198.51.100.201")).status_code == 429
 
 
 async def test_03_an_owner_who_mistypes_at_home_waits_a_minute_and_no_longer(
@@ -190,15 +183,15 @@ async def test_03_an_owner_who_mistypes_at_home_waits_a_minute_and_no_longer(
 ) -> None:
     async with World(limited, clock) as world:
         await world.make_user(ADA)
-        await log_in(world, ADA, PASSWORD)
+        await world.attempt_login(ADA)
         for _ in range(5):
-            assert (await log_in(world, ADA, WRONG)).status_code == 401
+            assert (await world.attempt_login(ADA, WRONG)).status_code == 401
 
-        held = await log_in(world, ADA, PASSWORD)
+        held = await world.attempt_login(ADA)
         clock.advance(int(held.headers["retry-after"]))
 
         assert (held.status_code, held.headers["retry-after"]) == (429, "60")
-        assert (await log_in(world, ADA, PASSWORD)).status_code == 200
+        assert (await world.attempt_login(ADA)).status_code == 200
 
 
 FORWARDED = [
@@ -223,8 +216,10 @@ async def test_04_forwarded_headers_of_a_stranger_are_ignored(
         async with World(chosen, clock) as world:
             clock.advance(60)
             answers = [
-                await log_in(
-                    world, f"u{number}@example.com", WRONG, **{header: f"192.0.2.{number}"}
+                await world.attempt_login(
+                    f"u{number}@example.com",
+                    WRONG,
+                    by=world.client(**{header: f"192.0.2.{number}"}),
                 )
                 for number, header in enumerate([*FORWARDED, "x-forwarded-for"])
             ]
@@ -265,7 +260,8 @@ async def test_04_a_proxy_of_ours_is_believed_from_the_right(
 ) -> None:
     for forwarded, _ in BELIEVED:
         clock.advance(1)
-        await log_in(behind_proxies, ADA, WRONG, PROXY, **{"x-forwarded-for": forwarded})
+        client = behind_proxies.client(PROXY, **{"x-forwarded-for": forwarded})
+        await behind_proxies.attempt_login(ADA, WRONG, by=client)
 
     logged = [str(row["ip_address"]) for row in await behind_proxies.login_log()]
     assert dict(zip(BELIEVED, logged, strict=True)) == {pair: pair[1] for pair in BELIEVED}
@@ -317,7 +313,7 @@ async def test_04_malformed_forwarded_headers_are_no_500_and_skip_nothing(
             )
             assert answer.status_code == 401, text
         # Each was counted, for the only client that is sure: the proxy that wrote it.
-        assert (await log_in(world, ADA, WRONG, PROXY)).status_code == 429
+        assert (await world.attempt_login(ADA, WRONG, by=PROXY)).status_code == 429
         assert {str(row["ip_address"]) for row in await world.login_log()} == {PROXY}
 
 
@@ -373,7 +369,8 @@ async def test_05_one_ipv6_network_and_the_spellings_of_an_address_share_a_bucke
     async with World(settings, clock) as world:
 
         async def status(number: int, peer: str, **headers: str) -> int:
-            answer = await log_in(world, f"u{number}@example.com", WRONG, peer, **headers)
+            client = world.client(peer, **headers)
+            answer = await world.attempt_login(f"u{number}@example.com", WRONG, by=client)
             return answer.status_code
 
         assert [await status(n, address) for n, address in enumerate(alike)] == [401] * 3
@@ -390,16 +387,16 @@ async def test_05_failures_of_an_account_share_them_too(
     settings = limited.model_copy(update={"limit_login_pair": "2/minute"})
     async with World(settings, clock) as world:
         await world.make_user(ADA)
-        await log_in(world, ADA, PASSWORD, "2001:db8:1:2::1")
+        await world.attempt_login(ADA, by="2001:db8:1:2::1")
         attempts = [
-            (await log_in(world, ADA, WRONG, f"2001:db8:1:2::{number}")).status_code
+            (await world.attempt_login(ADA, WRONG, by=f"2001:db8:1:2::{number}")).status_code
             for number in range(2, 5)
         ]
 
         assert attempts == [401, 401, 429]
         # Another device of the same household is the owner's own.
         clock.advance(60)
-        assert (await log_in(world, ADA, PASSWORD, "2001:db8:1:2:9::9")).status_code == 200
+        assert (await world.attempt_login(ADA, by="2001:db8:1:2:9::9")).status_code == 200
 
 
 async def test_06_limits_hold_across_workers_and_restarts(
@@ -409,7 +406,7 @@ async def test_06_limits_hold_across_workers_and_restarts(
 
     async def statuses(worlds: list[World], emails: list[str]) -> list[int]:
         tried = [
-            await log_in(worlds[number % len(worlds)], email, WRONG)
+            await worlds[number % len(worlds)].attempt_login(email, WRONG)
             for number, email in enumerate(emails)
         ]
         return [answer.status_code for answer in tried]
@@ -432,7 +429,7 @@ async def test_06_fifty_guesses_at_once_on_two_workers_find_only_the_places_ther
     async with World(limited, clock) as one, World(limited, clock) as two:
         await one.make_user(ADA)
         with recorded_hashes() as hashes:
-            answers = await asyncio.gather(*(log_in(w, ADA, WRONG) for w in [one, two] * 25))
+            answers = await asyncio.gather(*(w.attempt_login(ADA, WRONG) for w in [one, two] * 25))
 
     assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 45
     assert len(hashes) == 5
@@ -495,9 +492,9 @@ async def test_08_two_passwords_alike_in_their_first_72_bytes_differ(
     start = first_72.encode()[:72].decode()
     await world.make_user(ADA, start + "one")
 
-    assert (await log_in(world, ADA, start + "two")).status_code == 401
-    assert (await log_in(world, ADA, start)).status_code == 401
-    assert (await log_in(world, ADA, start + "one")).status_code == 200
+    assert (await world.attempt_login(ADA, start + "two")).status_code == 401
+    assert (await world.attempt_login(ADA, start)).status_code == 401
+    assert (await world.attempt_login(ADA, start + "one")).status_code == 200
 
 
 NOT_A_TEXT = ["null", "true", "0", "-1.5", "1e400", "[]", '["a"]', "{}", '{"$ne": null}']
@@ -606,8 +603,8 @@ async def test_10_the_composed_and_decomposed_forms_of_a_password_are_one(
     registered = await world.api.post("/register", json={"email": ADA, "password": forms[made]})
 
     assert registered.status_code == 201
-    assert (await log_in(world, ADA, forms[typed])).status_code == 200
-    assert (await log_in(world, ADA, forms[made])).status_code == 200
+    assert (await world.attempt_login(ADA, forms[typed])).status_code == 200
+    assert (await world.attempt_login(ADA, forms[made])).status_code == 200
 
 
 ONE_ADDRESS = [
@@ -631,7 +628,7 @@ async def test_11_case_and_width_variants_of_an_address_are_one_account(world: W
         again = await world.api.post("/register", json={"email": variant, "password": PASSWORD})
 
         assert (again.status_code, again.json()["code"]) == (409, "email_taken"), variant
-        assert (await log_in(world, variant, PASSWORD)).status_code == 200
+        assert (await world.attempt_login(variant)).status_code == 200
 
 
 DISGUISES = {
@@ -805,7 +802,7 @@ async def test_14_a_blocked_account_is_refused_on_every_path_that_gives_tokens(
             json={"current_password": PASSWORD, "password": "quite another horse"},
             headers=signed_in.headers,
         ),
-        "POST /login": await log_in(world, ADA, PASSWORD),
+        "POST /login": await world.attempt_login(ADA),
         "POST /register": await world.api.post(
             "/register", json={"email": ADA, "password": PASSWORD}
         ),
@@ -851,9 +848,9 @@ async def test_14_that_an_account_is_blocked_is_told_after_the_right_password_on
 ) -> None:
     await world.make_user(ADA, status=Status.BLOCKED)
 
-    wrong = await log_in(world, ADA, WRONG)
+    wrong = await world.attempt_login(ADA, WRONG)
     clock.advance(1)
-    right = await log_in(world, ADA, PASSWORD)
+    right = await world.attempt_login(ADA)
 
     assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")
     assert (right.status_code, right.json()["code"]) == (403, "account_blocked")

@@ -35,7 +35,7 @@ async def change(
 
 
 async def sign_in(world: World, password: str, address: str = CLIENT) -> httpx.Response:
-    return await world.attempt_login(password=password, by=world.client(address))
+    return await world.attempt_login(password=password, by=address)
 
 
 async def test_the_new_password_signs_in_and_the_old_one_does_not(

@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 async def attempt(
     world: World, email: str, password: str = PASSWORD, address: str = "203.0.113.7"
 ) -> None:
-    await world.attempt_login(email, password, by=world.client(address))
+    await world.attempt_login(email, password, by=address)
 
 
 async def read(

@@ -147,7 +147,7 @@ async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_
         assert [answer.status_code for answer in answers] == [200, 200]
         assert [row["outcome"] for row in await world.login_log()] == ["succeeded"] * 2
         guesses = [
-            await world.attempt_login(password="a guess", by=world.client(f"198.51.100.{host}"))
+            await world.attempt_login(password="a guess", by=f"198.51.100.{host}")
             for host in range(3)
         ]
         assert [answer.status_code for answer in guesses] == [401, 401, 429]

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.hashes import recorded_hashes
@@ -28,13 +27,9 @@ class Seen(NamedTuple):
     hashes: list[int]
 
 
-async def log_in(world: World, email: str, password: str, address: str = CLIENT) -> httpx.Response:
-    return await world.attempt_login(email, password, by=world.client(address))
-
-
 async def look(world: World, email: str, password: str, address: str = CLIENT) -> Seen:
     with recorded_statements() as statements, recorded_hashes() as hashes:
-        answer = await log_in(world, email, password, address)
+        answer = await world.attempt_login(email, password, by=address)
     body, headers = answer.json(), dict(answer.headers)
     body.pop("request_id", None)
     del headers["x-request-id"]
@@ -44,7 +39,8 @@ async def look(world: World, email: str, password: str, address: str = CLIENT) -
 async def fill_from_elsewhere(world: World, email: str) -> None:
     """Fail at an account from so many addresses that no other has room."""
     for number in range(10):
-        assert (await log_in(world, email, WRONG, f"198.51.100.{number}")).status_code == 401
+        failed = await world.attempt_login(email, WRONG, by=f"198.51.100.{number}")
+        assert failed.status_code == 401
 
 
 @pytest.fixture
@@ -53,7 +49,7 @@ async def world(settings: Settings, clock: MovableClock) -> AsyncIterator[World]
     async with World(settings.model_copy(update={"limits": "on"}), clock) as limited:
         for email, home in ((ADA, CLIENT), (BOB, "192.0.2.2")):
             await limited.make_user(email)
-            (await log_in(limited, email, PASSWORD, home)).raise_for_status()
+            (await limited.attempt_login(email, by=home)).raise_for_status()
         yield limited
 
 
@@ -76,10 +72,10 @@ async def test_the_owner_gets_in_from_there_all_the_same(world: World) -> None:
     await fill_from_elsewhere(world, ADA)
     await fill_from_elsewhere(world, BOB)
 
-    assert (await log_in(world, ADA, WRONG)).status_code == 429
-    assert (await log_in(world, ADA, PASSWORD)).status_code == 200
-    assert (await log_in(world, BOB, PASSWORD)).status_code == 429
-    assert (await log_in(world, BOB, PASSWORD, "192.0.2.2")).status_code == 200
+    assert (await world.attempt_login(ADA, WRONG)).status_code == 429
+    assert (await world.attempt_login(ADA)).status_code == 200
+    assert (await world.attempt_login(BOB)).status_code == 429
+    assert (await world.attempt_login(BOB, by="192.0.2.2")).status_code == 200
 
 
 async def test_failures_at_home_leave_no_other_trace_elsewhere_than_those_at_nobody_s(
@@ -88,8 +84,8 @@ async def test_failures_at_home_leave_no_other_trace_elsewhere_than_those_at_nob
     left = []
     for email in (ADA, BOB, NOBODY):
         for _ in range(5):
-            assert (await log_in(world, email, WRONG)).status_code == 401
-        tries = [await log_in(world, email, WRONG, f"198.51.100.{n}") for n in range(10)]
+            assert (await world.attempt_login(email, WRONG)).status_code == 401
+        tries = [await world.attempt_login(email, WRONG, by=f"198.51.100.{n}") for n in range(10)]
         left.append([one.status_code for one in tries])
 
     assert left == [[401] * 5 + [429] * 5] * 3
@@ -131,9 +127,11 @@ async def test_no_time_tells_that_the_password_was_right_where_it_is_not_looked_
 
 
 async def test_proving_oneself_anew_tells_no_more(world: World) -> None:
-    ada, bob = [(await log_in(world, *one)).json() for one in ((ADA, PASSWORD), (BOB, PASSWORD))]
+    ada, bob = [
+        (await world.attempt_login(*one)).json() for one in ((ADA, PASSWORD), (BOB, PASSWORD))
+    ]
     await world.db.execute("DELETE FROM login_events WHERE reason = 'password'")
-    await log_in(world, ADA, PASSWORD)
+    await world.attempt_login(ADA)
     for email in (ADA, BOB):
         await fill_from_elsewhere(world, email)
 

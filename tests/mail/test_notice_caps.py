@@ -174,12 +174,12 @@ async def test_made_up_devices_and_the_owner_s_own_are_counted_by_their_address(
 ) -> None:
     await sign_up(limited)
     for number in range(8):
-        await limited.attempt_login(BOX, by=limited.client(f"198.51.{number}.1"))
+        await limited.attempt_login(BOX, by=f"198.51.{number}.1")
     await mailbox.settled(limited)
     assert subjects(mailbox) == {"A sign-in from a new device": 3}
 
     clock.advance(hours=1)
-    await limited.attempt_login(BOX, by=limited.client("192.0.2.1"))
+    await limited.attempt_login(BOX, by="192.0.2.1")
     await mailbox.settled(limited)
     assert subjects(mailbox) == {"A sign-in from a new device": 4}
 
