@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox, serving
 from tests.fixtures.waiting import until
-from tests.fixtures.world import World
+from tests.fixtures.world import World, eventually
 
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -96,7 +96,7 @@ async def test_twelve_slow_recipients_hold_up_nobody_else(
 ) -> None:
     async with relayed(settings, clock, at, seconds=20.0) as (world, relay):
         await write(world, *slow_ones(12))
-        await until(lambda: _is(len(relay.held) >= 8))
+        await eventually(lambda: len(relay.held) >= 8)
         others = [f"person{number}@example.com" for number in range(20)]
         await write(world, *others)
 
@@ -109,7 +109,7 @@ async def test_a_time_out_after_the_sender_was_taken_closes_no_lane(
     """The clock stands still: whatever pauses, pauses for the rest of the test."""
     async with relayed(settings, clock, "rcpt", seconds=1.5) as (world, relay):
         await write(world, *slow_ones(30))
-        await until(lambda: _is(len(relay.held) >= 8))
+        await eventually(lambda: len(relay.held) >= 8)
         await write(world, "ada@example.com")
 
         assert await arrived(world, relay, 1) == {"ada@example.com"}
@@ -127,7 +127,7 @@ async def test_a_slow_recipient_gets_the_mail_when_there_is_more_time(
         await until(lambda: all_postponed(world))
         clock.advance(5)
         world.wiring.runner.wake()
-        await until(lambda: _is(len(relay.held) == 2))
+        await eventually(lambda: len(relay.held) == 2)
         asyncio.get_running_loop().call_later(1.5, relay.let_go.set)  # beyond the time-out
 
         assert await arrived(world, relay, 1) == set(slow_ones(1))
@@ -144,7 +144,7 @@ async def test_known_slow_recipients_have_a_lane_of_their_own(
         await write(world, *slow_ones(40))
         await world.db.execute("UPDATE outbox SET kind = 'mail.slow'")  # as a time-out leaves it
         await world.wiring.runner.start()
-        await until(lambda: _is(len(relay.held) == 4))
+        await eventually(lambda: len(relay.held) == 4)
         others = [f"person{number}@example.com" for number in range(20)]
         await write(world, *others)
 
@@ -155,8 +155,3 @@ async def test_known_slow_recipients_have_a_lane_of_their_own(
 async def all_postponed(world: World) -> bool:
     world.wiring.runner.wake()
     return all(row["last_error"] for row in await world.service(Outbox).list_rows())
-
-
-async def _is(value: bool) -> bool:
-    await asyncio.sleep(0)
-    return value

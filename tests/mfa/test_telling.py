@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from tests.abuse.test_input_and_output import dumped
+from tests.abuse.test_planted_secrets import dumped
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import (
     add_totp,

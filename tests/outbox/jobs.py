@@ -1,0 +1,58 @@
+"""A job that says something, the hand that it comes to, and what is left of it."""
+
+from typing import Any
+
+from tests.fixtures.waiting import until
+
+from keyfob.core.database import Database
+from keyfob.outbox.models import Job
+from keyfob.outbox.running import OutboxRunner
+from keyfob.outbox.service import Outbox
+
+
+class Hand:
+    """A handler that writes down what it was given, and ends as it was told."""
+
+    def __init__(self, *endings: Exception | None) -> None:
+        self.jobs: list[Job] = []
+        self.endings = list(endings)
+
+    async def __call__(self, job: Job) -> None:
+        self.jobs.append(job)
+        ending = self.endings.pop(0) if self.endings else None
+        if ending is not None:
+            raise ending
+
+    @property
+    def said(self) -> list[Any]:
+        return [job.payload["say"] for job in self.jobs]
+
+
+async def add(outbox: Outbox, say: object = "hello", **more: Any) -> None:
+    async with outbox.db.begin() as tx:
+        await outbox.add(tx, "talk", {"say": say}, **more)
+
+
+async def left(db: Database) -> int:
+    count: int = await db.fetchval("SELECT count(*) FROM outbox")
+    return count
+
+
+async def gone(db: Database) -> None:
+    async def empty() -> bool:
+        return await left(db) == 0
+
+    await until(empty)
+
+
+async def row(db: Database) -> Any:
+    return await db.fetchrow("SELECT * FROM outbox")
+
+
+async def failed(db: Database, runner: OutboxRunner, times: int) -> None:
+    async def so_often() -> bool:
+        found = await row(db)
+        return found["attempts"] == times and found["last_error"] is not None
+
+    runner.wake()
+    await until(so_often)
