@@ -42,12 +42,14 @@ def test_every_block_of_the_page_does_what_it_says(
     wait_until(lambda: instance.is_ready)
     blocks = re.findall(r"^```sh\n(.+?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
+    home = tmp_path / "home"
+    home.mkdir()
     newest = create_empty_database(postgres, "moved_to_the_newest")
     urls = {"KEYFOB_DATABASE_URL": any_dsn, "NEW_DATABASE_URL": newest}
     done = subprocess.run(
         ["bash", "-eu", "-c", "".join(blocks)],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(SOURCE)} | urls,
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "HOME": str(home)} | urls,
         capture_output=True,
         text=True,
         timeout=110,
@@ -58,5 +60,5 @@ def test_every_block_of_the_page_does_what_it_says(
     assert users_of(newest) == users_of(any_dsn) == 1
     assert done.stdout.startswith("pg_dump (PostgreSQL) 18")
     assert "TABLE DATA public users" in done.stdout
-    assert (tmp_path / "keyfob.dump").stat().st_mode & 0o077 == 0
+    assert (home / "keyfob-backup" / "keyfob.dump").stat().st_mode & 0o077 == 0
     assert instance.stop() == 0
