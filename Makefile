@@ -15,7 +15,7 @@ help: ## Show this list
 run: .venv/.runtime ## Start the service on http://localhost:8000/auth/docs; ARGS="--port 9000"
 	@exec $(PY) -m keyfob.cli serve $(ARGS)
 
-test: .venv/.dev ## Run the tests, with coverage; ARGS="tests/login -x" for some, whatever they take
+test: .venv/.dev ## Run the fast tests, with coverage (about six minutes on two cores); ARGS="tests/login -x" for some
 	$(PY) -m pytest $(PARALLEL) $(if $(ARGS),$(ARGS),-m "not slow and not browser" --cov --cov-report=term)
 
 test-slow: .venv/.dev ## Run what starts real processes, migrates data, or sends very many requests

@@ -66,7 +66,7 @@ def fault_of(command: str) -> str:
         if name not in found.commands:
             return f"no command {name}"
         found = found.commands[name]
-    known = {option for parameter in found.params for option in parameter.opts}
+    known = {"--help"} | {option for parameter in found.params for option in parameter.opts}
     return ", ".join(
         word for word in words if word.startswith("--") and word.partition("=")[0] not in known
     )
