@@ -7,11 +7,14 @@ Werkzeug 3.1, passlib 1.7, PHP's and Node's own functions; the others as each li
 # ruff: noqa: E501
 
 import re
+from string import ascii_letters, digits
 
 import pytest
 from tests.fixtures.world import World
+from tests.passwords.test_forms import EVERY_FORM
 
-from keyfob.passwords.forms import check_of
+from keyfob.passwords import costs
+from keyfob.passwords.forms import check_of, parts_of
 from keyfob.passwords.stored import decoy_of
 
 PASSWORD = "Correct hörse 42"
@@ -91,7 +94,9 @@ UNFIT = [
     "$6$rounds=9999999$salt$" + "a" * 86,
     "$6$rounds=999$salt$" + "a" * 86,
     "$6$seventeen_letters$" + "a" * 86,
-    "$6$salt$" + "a" * 85,
+    "$6$salt$" + "." * 85,
+    "$6$salt$" + "." * 43,  # the digest of $5$
+    "$5$salt$" + "." * 86,
     "{SSHA}bhLLK0PmATHHFqlbrY+u2oqP/yQ=",  # no salt
     "{SHA}vzteL4B6qt0VQMIWpRLpQMRgKUGYk1KK",
     "{SHA}bhLL",
@@ -122,11 +127,49 @@ def test_what_would_take_longer_than_eight_of_ours_is_refused() -> None:
     assert check_of(dear, most_seconds=1.0) is None
 
 
+@pytest.mark.parametrize(("kind", "size", "usual"), [("5", 43, 535_000), ("6", 86, 656_000)])
+def test_rounds_are_bounded_for_the_longest_password(kind: str, size: int, usual: int) -> None:
+    """A round hashes the password: of 256 bytes it takes nearly twice what it takes of twelve."""
+    eight_of_ours = 8 * costs.of_bcrypt(12)
+
+    assert check_of(f"${kind}$rounds={usual}$salt${'.' * size}", eight_of_ours)  # passlib's own
+    assert not check_of(f"${kind}$rounds=1000000$salt${'.' * size}", eight_of_ours)
+
+
 @pytest.mark.parametrize("stored", [stored for _, stored in MADE.values()], ids=MADE.keys())
 def test_a_changed_character_raises_nothing(stored: str) -> None:
     for place in range(0, len(stored), 7):
         check_of(stored[:place] + "!" + stored[place + 1 :])
         check_of(stored[:place] + stored[place + 1 :])
+
+
+def last_characters(stored: str) -> int:
+    """Count the letters and digits that may stand at the end of a digest."""
+    end = len(stored.rstrip("="))
+    others = (stored[: end - 1] + last + stored[end:] for last in ascii_letters + digits)
+    return sum(check_of(other) is not None for other in others)
+
+
+def test_a_digest_has_one_spelling() -> None:
+    """One that no library reads would be checked in no time, and its decoy in the whole of it."""
+    lenient = {}
+    for stored in [*EVERY_FORM, *(stored for _, stored in MADE.values())]:
+        parts = parts_of(stored)
+        assert parts is not None
+        block = stored if stored.startswith("A") else parts["digest"]  # ASP.NET's is one
+        # The last of its characters has two bits to spare, or four.
+        if len(block.rstrip("=")) % 4 and last_characters(stored) > 16:
+            lenient[stored] = last_characters(stored)
+
+    assert lenient == {}
+
+
+@pytest.mark.parametrize("sizes", ["m=064,t=1,p=1", "m=64,t=01,p=1", "m=64,t=1,p=01"])
+def test_argon2_reads_no_number_with_a_nought_before_it(sizes: str) -> None:
+    stored = f"$argon2id$v=19${sizes}${'A' * 22}${'A' * 43}"
+
+    assert check_of(stored) is None
+    assert check_of(stored.replace("=0", "=")) is not None
 
 
 async def test_an_imported_account_signs_in_and_gets_a_hash_of_ours(world: World) -> None:

@@ -114,8 +114,8 @@ def _keyed_bcrypt_sha256(match: re.Match[str]) -> Form:
 
 def _argon2(match: re.Match[str]) -> Form:
     memory, passes, lanes = (int(match[name]) for name in ("memory", "passes", "lanes"))
-    require(8 * lanes <= memory <= MAX_ARGON2_KIB and 1 <= lanes <= MAX_LANES)
-    require(passes >= 1 and memory * passes <= MAX_ARGON2_WORK)
+    require(8 * lanes <= memory <= MAX_ARGON2_KIB and lanes <= MAX_LANES)
+    require(memory * passes <= MAX_ARGON2_WORK)
     require(len(unbase64(match["salt"])) >= 8)
     require(len(unbase64(match["digest"])) in DIGEST_BYTES)
     return Form(
@@ -160,7 +160,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Form]], ...] = tu
         ),
         (
             r"(?:argon2)?(?P<phc>\$argon2(?:id|i|d)\$(?:v=(?:16|19)\$)?"
-            r"m=(?P<memory>\d{1,7}),t=(?P<passes>\d{1,7}),p=(?P<lanes>\d{1,2})"
+            r"m=(?P<memory>[1-9]\d{0,6}),t=(?P<passes>[1-9]\d{0,6}),p=(?P<lanes>[1-9]\d?)"
             r"\$(?P<salt>[A-Za-z0-9+/]{1,128})\$(?P<digest>[A-Za-z0-9+/]{1,128}))",
             _argon2,
         ),

@@ -40,6 +40,12 @@ _ASPNET_HASHES = ("sha1", "sha256", "sha512")
 
 _HEX = "(?P<digest>[0-9a-fA-F]{32,128})"
 _CRYPT_CHARACTER = "[./0-9A-Za-z]"
+# crypt's digests of 16, 32 and 64 bytes; the last character has bits to spare, which are nought.
+_MD5, _SHA256, _SHA512 = (
+    f"{_CRYPT_CHARACTER}{{21}}[./01]",
+    f"{_CRYPT_CHARACTER}{{42}}[./0-9A-D]",
+    f"{_CRYPT_CHARACTER}{{85}}[./01]",
+)
 
 
 def _werkzeug_pbkdf2(match: re.Match[str]) -> Form:
@@ -63,7 +69,7 @@ def _phpass(match: re.Match[str]) -> Form:
 
 
 def _sha_crypt(match: re.Match[str]) -> Form:
-    name = "sha256" if match["kind"] == "5" else "sha512"
+    name = "sha256" if match["is256"] else "sha512"
     rounds = int(match["rounds"] or _DEFAULT_CRYPT_ROUNDS)
     require(1000 <= rounds <= MAX_CRYPT_ROUNDS)
     salt = match["salt"].encode()
@@ -156,13 +162,13 @@ IMPORTED: tuple[tuple[str, Callable[[re.Match[str]], Form]], ...] = (
     ),
     (
         rf"\$[PH]\$(?P<log2>{_CRYPT_CHARACTER})(?P<salt>{_CRYPT_CHARACTER}{{8}})"
-        rf"(?P<digest>{_CRYPT_CHARACTER}{{22}})",
+        rf"(?P<digest>{_MD5})",
         _phpass,
     ),
     (rf"\$wp{BCRYPT}", _wordpress),
     (
-        r"(?:\{CRYPT\})?\$(?P<kind>[56])\$(?:rounds=(?P<rounds>\d{1,7})\$)?"
-        rf"(?P<salt>[^$:\n]{{1,16}})\$(?P<digest>{_CRYPT_CHARACTER}{{43}}|{_CRYPT_CHARACTER}{{86}})",
+        r"(?:\{CRYPT\})?\$(?:(?P<is256>5)|6)\$(?:rounds=(?P<rounds>\d{1,7})\$)?"
+        rf"(?P<salt>[^$:\n]{{1,16}})\$(?P<digest>(?(is256){_SHA256}|{_SHA512}))",
         _sha_crypt,
     ),
     (

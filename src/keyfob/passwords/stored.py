@@ -80,12 +80,14 @@ def decoy_of(stored: str) -> str | None:
     It tells nothing of salt and digest but their length. None where `stored` is of no known form.
     """
     parts = forms.parts_of(stored)
-    if parts is None:
-        return None
-    # What stands for no bits in base64 and is a digit in hex; bcrypt's own base64 begins with ".".
-    filler = "." if "cost" in parts.re.groupindex else "A"
+    # What stands for no bits: in base64, where it is a digit of hex as well, and in crypt's own.
+    blanks = (_blank(parts, filler) for filler in "A.") if parts else iter(())
+    return next((decoy for decoy in blanks if forms.parts_of(decoy)), None)
+
+
+def _blank(parts: re.Match[str], filler: str) -> str:
+    text = parts.string
     for name in ("salt", "digest"):
         begin, end = parts.span(name)
-        blank = re.sub("[^=]", filler, parts[name])  # the padding stays
-        stored = stored[:begin] + blank + stored[end:]
-    return stored
+        text = text[:begin] + re.sub("[^=]", filler, parts[name]) + text[end:]  # the padding stays
+    return text
