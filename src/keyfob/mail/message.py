@@ -25,6 +25,7 @@ _ATOM = r"[\w!#$%&'*+/=?^`{|}~\-\u00a1-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 # A name that needs no quotes (RFC 5322 section 3.2.5: a phrase of atoms).
 _ATOMS = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*", re.ASCII)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _HIDDEN = re.compile(
     r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]"
 )
@@ -64,11 +65,17 @@ class Sender:
         plain = plain_address(address.rstrip("> ") if bracket else text)
         if not plain.isascii():
             raise GiveUp("the address of the sender should be in ASCII before its @")
-        return cls(" ".join(name.strip().strip('"').split()), plain)
+        return cls(" ".join(_unquoted(name.strip()).split()), plain)
 
     @property
     def domain(self) -> str:
         return self.address.rpartition("@")[2]
+
+
+def _unquoted(name: str) -> str:
+    """Return a name without the quotes around the whole of it (RFC 5322 section 3.2.4)."""
+    quoted = _QUOTED.fullmatch(name)
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name
 
 
 def plain_address(typed: str) -> str:
