@@ -31,7 +31,7 @@ from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
-from keyfob.users.service import Users
+from keyfob.users import locks
 
 
 async def call(
@@ -226,7 +226,7 @@ async def test_46_nobody_takes_the_place_of_what_another_session_began(
 async def removed_meanwhile(world: World, user_id: UUID) -> AsyncIterator[None]:
     """Remove the account's factors while what begins in the block waits for the account."""
     async with world.db.begin() as tx:
-        await world.service(Users).hold(tx, user_id)
+        await locks.lock_with_admins(tx, user_id)
         yield
         await until(lambda: somebody_waits(world.db))
         await tx.execute("DELETE FROM factors WHERE user_id = $1", user_id)

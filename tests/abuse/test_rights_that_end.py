@@ -12,6 +12,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.links import recover
 from tests.fixtures.passkeys import begin_adding, finish_adding
+from tests.fixtures.statements import account_locks, recorded_statements
 from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
@@ -23,6 +24,7 @@ from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
+from keyfob.users import locks
 from keyfob.users.email import Email
 from keyfob.users.models import Status
 from keyfob.users.service import Changes, Users
@@ -40,28 +42,34 @@ SPENT = {
 Take = Callable[[World, Tx, UUID], Awaitable[None]]
 
 
+async def change(world: World, tx: Tx, user_id: UUID, changes: Changes) -> None:
+    account = await locks.lock_with_admins(tx, user_id)
+    assert account is not None
+    await world.service(Users).change(tx, account, changes)
+
+
 async def end_sessions(world: World, tx: Tx, user_id: UUID) -> None:
-    await world.service(Users).hold(tx, user_id)
+    await locks.lock_with_admins(tx, user_id)
     await world.service(Sessions).end_all(tx, user_id, EndReason.ADMIN)
 
 
 async def block(world: World, tx: Tx, user_id: UUID) -> None:
-    await world.service(Users).change(tx, user_id, Changes(status=Status.BLOCKED))
+    await change(world, tx, user_id, Changes(status=Status.BLOCKED))
     await world.service(Sessions).end_all(tx, user_id, EndReason.BLOCKED)
 
 
 async def demote(world: World, tx: Tx, user_id: UUID) -> None:
-    await world.service(Users).change(tx, user_id, Changes(role=Role.USER))
+    await change(world, tx, user_id, Changes(role=Role.USER))
     await world.service(SessionClaims).change_role(tx, user_id, Role.USER)
 
 
 async def promote(world: World, tx: Tx, user_id: UUID) -> None:
-    await world.service(Users).change(tx, user_id, Changes(role=Role.MODERATOR))
+    await change(world, tx, user_id, Changes(role=Role.MODERATOR))
     await world.service(SessionClaims).change_role(tx, user_id, Role.MODERATOR)
 
 
 async def add_factor(world: World, tx: Tx, user_id: UUID) -> None:
-    await world.service(Users).hold(tx, user_id)
+    await locks.lock_with_admins(tx, user_id)
     await tx.execute(
         """
         INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, secret)
@@ -151,14 +159,21 @@ async def test_45_every_changing_call_is_in_the_sweep_and_would_succeed(
     """A new route fails here until it is added; the sweep below then sees whether it asks."""
     await world.make_user("keeper@example.com", role=Role.ADMIN)
     answers: dict[tuple[str, str, str], int] = {}
+    locks_taken: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
     calls = [(OWN, Role.USER), (ADMINISTRATIVE, Role.ADMIN)]
     for offset, (prepared, role) in zip((0, 100), calls, strict=True):
         for number, (name, prepare) in enumerate(prepared.items(), offset):
             call = await prepare(await scene_of(world, clock, number, role))
-            answers[name] = (await call.send(world)).status_code
+            with recorded_statements() as statements:
+                answers[name] = (await call.send(world)).status_code
+            locks_taken[name] = account_locks(statements)
 
     assert {(method, path) for method, path, _ in answers} == changing_calls(world)
     assert {name: status for name, status in answers.items() if status >= 300} == {}
+    # Each once in a transaction: whoever administers takes the own account before the other.
+    once = {**dict.fromkeys(OWN, ("account",)), ("DELETE", "/me", ""): ("admins", "account")}
+    once |= dict.fromkeys(ADMINISTRATIVE, ("admins", "account", "account"))
+    assert locks_taken == {name: [taken] for name, taken in once.items()}
 
 
 @pytest.mark.parametrize("take", [end_sessions, block, promote])
@@ -351,7 +366,7 @@ async def test_48_the_role_is_read_under_the_lock(world: World, clock: MovableCl
     admin = SignedIn.of(await world.refresh(admin.refresh))
 
     async with world.db.begin() as tx:
-        await world.service(Users).change(tx, user_id, Changes(role=Role.MODERATOR))
+        await change(world, tx, user_id, Changes(role=Role.MODERATOR))
         changing = asyncio.create_task(
             world.api.patch(
                 f"/admin/users/{user_id}", json={"email": "m@example.com"}, headers=admin.headers

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller, Role
@@ -26,6 +24,7 @@ from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 from keyfob.users.email import Email
+from keyfob.users.models import Account
 from keyfob.users.own import OwnAccounts
 from keyfob.users.service import Users
 
@@ -62,7 +61,7 @@ class OwnEmail:
         self.users.ensure_fit(email)
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
-            if account["email_normal"] != email.normal:
+            if account.email.normal != email.normal:
                 await self.outbox.add(
                     tx,
                     self.KIND,
@@ -117,19 +116,19 @@ class OwnEmail:
             replaced = await self.sign_ups.give_way(tx, email)
             await self.accounts.change_email(tx, user_id, email)
             await self.links.kill(tx, user_id)
-            await self._tell_old_address(tx, user_id, before, email, origin)
+            await self._tell_old_address(tx, before, email, origin)
             await self.audit.record(
                 tx,
                 action=Event.USER_EMAIL_CHANGED,
                 actor_id=user_id,
                 target_id=user_id,
-                old={"email": mask_email(before["email_normal"])},
+                old={"email": mask_email(before.email.normal)},
                 new={"email": mask_email(email.normal), **replaced_sign_up(replaced)},
                 origin=origin,
             )
 
-    async def _ensure_standing(self, tx: Tx, user_id: UUID, job: Job) -> Record | None:
-        """Hold the account that asked; None where what gave the right to ask has ended since.
+    async def _ensure_standing(self, tx: Tx, user_id: UUID, job: Job) -> Account | None:
+        """Lock the account that asked; None where what gave the right to ask has ended since.
 
         Threat: a stranger asks with another's address, and its owner comes and proves it meanwhile.
         """
@@ -155,37 +154,37 @@ class OwnEmail:
         accounts share a bound, so that nobody fills a mailbox with two hundred.
         """
         if await self.links.has_spare(self.db, user_id, Kind.CHANGE_EMAIL):
-            return False  # and counts nothing; asked again once the account is held
+            return False  # and counts nothing; asked again once the account is locked
         return await self.cap.allows_for_tag(email.normal)
 
     async def _send_to_free(
-        self, tx: Tx, account: Record, email: Email, *, within_cap: bool
+        self, tx: Tx, account: Account, email: Email, *, within_cap: bool
     ) -> None:
-        if not within_cap and await self.links.has_spare(tx, account["id"], Kind.CHANGE_EMAIL):
+        if not within_cap and await self.links.has_spare(tx, account.id, Kind.CHANGE_EMAIL):
             return  # another request of its user was quicker
         # Its user asked for this one instead, perhaps because the address before was mistyped.
-        await self.links.kill(tx, account["id"], Kind.CHANGE_EMAIL)
+        await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
         ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
-            tx, account["id"], Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
+            tx, account.id, Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
         )
         # Without the name. Threat: it would carry any words of a stranger to any address.
         await self.mail.send(
             tx,
-            Recipient(email.typed, account["locale"], account["id"]),
+            Recipient(email.typed, account.locale, account.id),
             Template.CHANGE_EMAIL,
             {"token": token},
             expires_at=self.links.expiry(ttl),
         )
 
     async def _tell_old_address(
-        self, tx: Tx, user_id: UUID, before: Record, email: Email, origin: Origin
+        self, tx: Tx, before: Account, email: Email, origin: Origin
     ) -> None:
         """Tell where the mails went until now; whoever took the account may not be its owner."""
         await self.mail.send(
             tx,
             Recipient(
-                before["email"], before["locale"], user_id, before["name"], before["is_verified"]
+                before.email.typed, before.locale, before.id, before.name, before.is_verified
             ),
             Template.EMAIL_CHANGED,
             {**origin_in_words(origin), "new_email": mask_email(email.normal)},

@@ -20,9 +20,11 @@ from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
-from keyfob.users.errors import LastAdmin, UserNotFound
+from keyfob.users import locks
+from keyfob.users.errors import LastAdmin
+from keyfob.users.models import Account
 from keyfob.users.own import OwnAccounts
-from keyfob.users.service import Change, Users
+from keyfob.users.service import Users
 
 log = structlog.get_logger("keyfob.erasure")
 
@@ -34,35 +36,27 @@ class Erasure:
     """Takes everything personal out of the database."""
 
     users: Users
-    accounts: OwnAccounts
     sessions: Sessions
     log: LoginLog
     mail: Mail
     audit: Audit
 
-    async def erase(self, tx: Tx, user_id: UUID) -> Change:
-        """Erase a person and return what the account was; record it after this.
+    async def erase(self, tx: Tx, person: Account) -> None:
+        """Erase a person, whose account is locked with the administrators; record it after this.
 
         The row of the account takes with it what hangs on it: sessions, factors, codes, links,
-        queued mails.
-        What happened stays in both logs, of nobody. The last word goes to the address, in a mail
-        that belongs to no account and is given up after two days.
+        queued mails. What happened stays in both logs, of nobody. The last word goes to the
+        address, in a mail that belongs to no account and is given up after two days.
 
         Raises:
-            UserNotFound, LastAdmin: as they say.
+            LastAdmin: nobody would be left to administer.
         """
-        # Held first: a sign-in that commits meanwhile would outlive its account.
-        await self.users.hold(tx, user_id)
-        person = await self.accounts.hold(tx, user_id)
-        if person is None:  # pragma: no cover - held a moment ago
-            raise UserNotFound
-        await self.sessions.end_all(tx, user_id, EndReason.DELETED)
-        change = await self.users.delete(tx, user_id)
-        await self.log.erase_person(tx, user_id)
-        await self.audit.erase_person(tx, user_id)
-        to = Recipient(person["email"], person["locale"], proven=person["is_verified"])
+        await self.sessions.end_all(tx, person.id, EndReason.DELETED)
+        await self.users.delete(tx, person)
+        await self.log.erase_person(tx, person.id)
+        await self.audit.erase_person(tx, person.id)
+        to = Recipient(person.email.typed, person.locale, proven=person.is_verified)
         await self.mail.send(tx, to, Template.ERASED)
-        return change
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,6 @@ class OwnErasure:
     """
 
     db: Database
-    users: Users
     accounts: OwnAccounts
     standing: Standing
     step_up: FactorStepUp
@@ -92,8 +85,7 @@ class OwnErasure:
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
-            await self.users.hold_admins(tx)
-            await self.step_up.ensure_standing(tx, caller)
+            await self.step_up.ensure_standing(tx, caller, with_admins=True)
             plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
             erase_at: datetime = plan["erase_at"]
             if plan["planned"]:
@@ -137,16 +129,16 @@ class OwnErasure:
     async def _erase_if_due(self, user_id: UUID) -> bool:
         try:
             async with self.db.begin() as tx:
-                await self.users.hold(tx, user_id)
-                # Asked of the row that is held: a wish to stay that came before is heard.
-                if not await self.accounts.is_due(tx, user_id):
+                person = await locks.lock_with_admins(tx, user_id)
+                # None: another worker was first. Asked of the row that is locked: a wish to stay
+                # that came before is heard.
+                if person is None or not person.is_to_be_erased(self.clock.now()):
                     return False
-                change = await self.erasure.erase(tx, user_id)
+                await self.erasure.erase(tx, person)
+                was = {"role": person.role, "status": person.status}
                 await self.audit.record(
-                    tx, action=Event.USER_ERASED, actor_id=None, target_id=user_id, old=change.old
+                    tx, action=Event.USER_ERASED, actor_id=None, target_id=user_id, old=was
                 )
-        except UserNotFound:  # another worker was first
-            return False
         except LastAdmin:
             log.warning("last_admin_not_erased", user_id=str(user_id))
             return False

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.authority import Caller, Role, StepUp
 from keyfob.core.clients import share_of
 from keyfob.core.database import Tx
 from keyfob.core.origin import Origin
 from keyfob.sessions.standing import Standing
-from keyfob.users.service import Users
+from keyfob.users import locks
+from keyfob.users.errors import UserNotFound
+from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Actor:
 class Authority:
     """Asks of whoever administers; of the command line, whose user has the machine, nothing."""
 
-    users: Users
     standing: Standing
     step_up: StepUp
 
@@ -48,15 +47,20 @@ class Authority:
         if actor.caller:
             await self.standing.ensure(tx, actor.caller, role=Role.ADMIN)
 
-    async def hold(self, tx: Tx, actor: Actor, user_id: UUID) -> Record:
-        """Do as `ensure`, then hold the account that is administered, and return it.
+    async def lock(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
+        """Do as `ensure`, then lock the account that is administered, and return it.
 
         Raises:
             UserNotFound: there is none with that id.
             Unauthenticated, Forbidden: as `Standing.ensure` says.
         """
         await self.ensure(tx, actor)
-        return await self.users.hold(tx, user_id)
+        # Whoever administers has locked all administrators by now.
+        lock = locks.lock if actor.caller else locks.lock_with_admins
+        account = await lock(tx, user_id)
+        if account is None:
+            raise UserNotFound
+        return account
 
     async def ensure_recent(self, tx: Tx, actor: Actor) -> None:
         """Ask for a recent sign-in, with the factor where one is set.

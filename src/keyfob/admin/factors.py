@@ -37,15 +37,15 @@ class FactorReset:
 
         Raises:
             UserNotFound: there is none with that id.
-            Unauthenticated, Forbidden: as `Authority.hold` says.
+            Unauthenticated, Forbidden: as `Authority.lock` says.
             InsufficientAuthentication: the sign-in is old.
             LastFactor: it is the actor's own, whose role must have one.
         """
         async with self.db.begin() as tx:
-            # Held first: a sign-in that shows a factor now comes before, or finds none.
-            account = await self.authority.hold(tx, actor, user_id)
+            # Locked first: a sign-in that shows a factor now comes before, or finds none.
+            account = await self.authority.lock(tx, actor, user_id)
             await self.authority.ensure_recent(tx, actor)
-            if user_id == actor.user_id and account["role"] in self.roles:
+            if user_id == actor.user_id and account.role in self.roles:
                 raise LastFactor
             removed = await self.factors.remove_all(tx, user_id)
             ended = await self.sessions.end_all(tx, user_id, EndReason.FACTORS_RESET)

@@ -4,17 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.letters import Letters
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Role
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
-from keyfob.users.models import Status
+from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Invitations:
         Raises:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
-            Unauthenticated, Forbidden: as `Authority.hold` says.
+            Unauthenticated, Forbidden: as `Authority.lock` says.
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         await self._send(actor, user_id, self.letters.invite, Event.USER_INVITED)
@@ -43,7 +40,7 @@ class Invitations:
         Raises:
             UserNotFound: there is none with that id.
             UserBlocked: the link would open nothing.
-            Unauthenticated, Forbidden: as `Authority.hold` says.
+            Unauthenticated, Forbidden: as `Authority.lock` says.
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         await self._send(actor, user_id, self.letters.start_recovery, Event.USER_RECOVERY_STARTED)
@@ -52,14 +49,13 @@ class Invitations:
         self,
         actor: Actor,
         user_id: UUID,
-        write: Callable[[Tx, Record], Awaitable[None]],
+        write: Callable[[Tx, Account], Awaitable[None]],
         action: Event,
     ) -> None:
         async with self.db.begin() as tx:
-            held = await self.authority.hold(tx, actor, user_id)
-            await self.authority.ensure_recent_above_user(tx, actor, Role(held["role"]))
-            account = await self.letters.hold(tx, user_id)
-            if account["status"] == Status.BLOCKED:
+            account = await self.authority.lock(tx, actor, user_id)
+            await self.authority.ensure_recent_above_user(tx, actor, account.role)
+            if not account.is_active:
                 raise UserBlocked
             await write(tx, account)
             await self.audit.record(
@@ -67,6 +63,6 @@ class Invitations:
                 action=action,
                 actor_id=actor.user_id,
                 target_id=user_id,
-                new={"email": mask_email(account["email_normal"])},
+                new={"email": mask_email(account.email.normal)},
                 origin=actor.origin,
             )

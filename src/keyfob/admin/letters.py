@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Tx
 from keyfob.core.telemetry import mask_email
 from keyfob.links.service import OneTimeTokens
@@ -12,10 +10,7 @@ from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.recovery.service import Recovery
 from keyfob.registration.verification import VerificationLinks
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.errors import UserNotFound
-from keyfob.users.models import Status
+from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)
@@ -25,53 +20,38 @@ class Letters:
     `verification` is None where addresses need no proof.
     """
 
-    credentials: Credentials
     recovery: Recovery
     verification: VerificationLinks | None
     links: OneTimeTokens
     mail: Mail
 
-    async def hold(self, tx: Tx, user_id: UUID) -> Record:
-        """Return the account to write to, and hold it until the commit.
-
-        Raises:
-            UserNotFound: there is none with that id.
-        """
-        account = await self.credentials.hold(tx, user_id)
-        if account is None:
-            raise UserNotFound
-        return account
-
-    async def invite(self, tx: Tx, account: Record) -> None:
+    async def invite(self, tx: Tx, account: Account) -> None:
         """Send a link by which somebody chooses the first password, and takes the account."""
         await self.recovery.send(tx, account, Template.INVITE)
 
-    async def start_recovery(self, tx: Tx, account: Record) -> None:
+    async def start_recovery(self, tx: Tx, account: Account) -> None:
         """Send a link by which a new password is chosen, as if its user had asked."""
         await self.recovery.send(tx, account, Template.RECOVER)
 
-    async def ask_for_proof(self, tx: Tx, user_id: UUID) -> None:
+    async def ask_for_proof(self, tx: Tx, account: Account) -> None:
         """Send a link that proves the address, where that is asked for."""
-        if self.verification:
-            account = await self.hold(tx, user_id)
-            if account["status"] == Status.ACTIVE:  # else no link is good
-                to = Recipient(account["email"], account["locale"], user_id)
-                await self.verification.send(tx, to)
+        if self.verification and account.is_active:  # else no link is good
+            to = Recipient(account.email.typed, account.locale, account.id)
+            await self.verification.send(tx, to)
 
     async def kill_links(self, tx: Tx, user_id: UUID) -> None:
         """Make every link of an account worthless: none from before a block is good after it."""
         await self.links.kill(tx, user_id)
 
-    async def follow_move(
-        self, tx: Tx, user_id: UUID, moved_from: Email, *, was_proven: bool
-    ) -> None:
+    async def follow_move(self, tx: Tx, before: Account, account: Account) -> None:
         """Do what another address asks for: links to the old one die, and its reader is told."""
-        await self.links.kill(tx, user_id)
-        account = await self.hold(tx, user_id)
+        await self.links.kill(tx, account.id)
         await self.mail.send(
             tx,
-            Recipient(moved_from.typed, account["locale"], user_id, account["name"], was_proven),
+            Recipient(
+                before.email.typed, account.locale, account.id, account.name, before.is_verified
+            ),
             Template.EMAIL_CHANGED,
-            {"new_email": mask_email(account["email_normal"])},
+            {"new_email": mask_email(account.email.normal)},
         )
-        await self.ask_for_proof(tx, user_id)
+        await self.ask_for_proof(tx, account)

@@ -25,6 +25,7 @@ from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
+from keyfob.users import locks
 from keyfob.users.email import Email
 from keyfob.users.models import Status
 from keyfob.users.service import Changes, Users
@@ -117,13 +118,13 @@ class Administration:
         return user_id
 
     async def _write_to_new(self, tx: Tx, actor: Actor, user_id: UUID, *, invites: bool) -> None:
-        account = await self.letters.hold(tx, user_id)
-        if account["status"] == Status.BLOCKED:
+        account = await locks.lock(tx, user_id)
+        if account is None or not account.is_active:
             return
         if invites:
             await self.letters.invite(tx, account)
         elif actor.user_id is not None:
-            await self.letters.ask_for_proof(tx, user_id)
+            await self.letters.ask_for_proof(tx, account)
 
     async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
         """Change an account; a new role reaches its tokens at once.
@@ -137,26 +138,23 @@ class Administration:
                 more than `user`, and the sign-in is old.
         """
         async with self.db.begin() as tx:
-            before = await self.authority.hold(tx, actor, user_id)
+            before = await self.authority.lock(tx, actor, user_id)
             if changes.concern_access(before):
-                await self.authority.ensure_recent_above_user(
-                    tx, actor, Role(before["role"]), changes.role
-                )
+                await self.authority.ensure_recent_above_user(tx, actor, before.role, changes.role)
             replaced = None
-            if changes.email and changes.email.normal != before["email_normal"]:
+            if changes.email and changes.email.normal != before.email.normal:
                 self.users.ensure_fit(changes.email)
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
-            change = await self.users.change(tx, user_id, changes)
+            change = await self.users.change(tx, before, changes)
             if "role" in change.new:
                 await self.claims.change_role(tx, user_id, Role(change.new["role"]))
-            if change.moved_from:
-                await self.letters.follow_move(
-                    tx, user_id, change.moved_from, was_proven=change.was_proven
-                )
+            moves = change.account.email.normal != before.email.normal
+            if moves:
+                await self.letters.follow_move(tx, before, change.account)
             if change.new.get("status") == Status.BLOCKED:
                 await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
                 await self.letters.kill_links(tx, user_id)
-            elif change.moved_from:
+            elif moves:
                 # Threat: whose address it was until now is signed in where another's is proven.
                 await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
             if change.new:
@@ -171,10 +169,11 @@ class Administration:
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         async with self.db.begin() as tx:
-            account = await self.authority.hold(tx, actor, user_id)
-            await self.authority.ensure_recent_above_user(tx, actor, Role(account["role"]))
-            change = await self.erasure.erase(tx, user_id)
-            await self._record(tx, actor, Event.USER_DELETED, user_id, change.old, {})
+            account = await self.authority.lock(tx, actor, user_id)
+            await self.authority.ensure_recent_above_user(tx, actor, account.role)
+            await self.erasure.erase(tx, account)
+            was = {"role": account.role, "status": account.status}
+            await self._record(tx, actor, Event.USER_DELETED, user_id, was, {})
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
         """End all of a user's sessions.
@@ -183,7 +182,7 @@ class Administration:
             UserNotFound: there is none with that id.
         """
         async with self.db.begin() as tx:
-            await self.authority.hold(tx, actor, user_id)
+            await self.authority.lock(tx, actor, user_id)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
             await self._record(tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended})
 

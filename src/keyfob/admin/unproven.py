@@ -33,8 +33,8 @@ class Unproven:
             UserNotFound: there is none with that id.
         """
         async with self.db.begin() as tx:
-            account = await self.authority.hold(tx, actor, user_id)
-            if account["is_verified"]:
+            account = await self.authority.lock(tx, actor, user_id)
+            if account.is_verified:
                 return False
             origin = actor.origin or Origin(None, "")
             await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
@@ -43,7 +43,7 @@ class Unproven:
                 action=Event.USER_VOUCHED_FOR,
                 actor_id=actor.user_id,
                 target_id=user_id,
-                new={"email": mask_email(account["email_normal"])},
+                new={"email": mask_email(account.email.normal)},
                 origin=actor.origin,
             )
         return True

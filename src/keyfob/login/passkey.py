@@ -15,9 +15,9 @@ from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys import Passkeys, ShownPasskey
-from keyfob.mfa.service import Factors
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
+from keyfob.users import locks
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class PasskeyLogin:
     db: Database
     challenges: Challenges
     passkeys: Passkeys
-    factors: Factors
     sessions: Sessions
     log: LoginLog
     notices: Notices
@@ -62,9 +61,9 @@ class PasskeyLogin:
     async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens:
         user_id = shown.user_id
         async with self.passkeys.begin() as tx:
-            await self.factors.hold_account(tx, user_id)
+            account = await locks.lock(tx, user_id)
             tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
-            opened = tokens or await self.refusals.write(tx, user_id, origin)
+            opened = tokens or await self.refusals.write(tx, user_id, account, origin)
             await self.passkeys.note_use(tx, shown)
             if tokens is not None:
                 await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, origin, tokens)

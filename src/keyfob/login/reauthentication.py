@@ -71,10 +71,9 @@ class Reauthentication:
             email, account, password, origin, known=seen.network, signed_in=caller.user_id
         )
         async with self.db.begin() as tx:
-            await self.standing.ensure(tx, caller)
+            locked = await self.standing.ensure(tx, caller)
             await self._ensure_no_factor(tx, caller)
-            known = await self.accounts.find(tx, caller.user_id)
-            if known is None or known["password_hash"] != account["password_hash"]:
+            if locked.password_hash != account["password_hash"]:
                 raise InvalidCredentials  # it was changed while it was being checked
             tokens = await self._renew(tx, caller, ("pwd",), origin)
         await self.guard.forgive(reservation)

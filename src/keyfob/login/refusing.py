@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
@@ -15,8 +13,8 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
-from keyfob.users.credentials import Credentials
-from keyfob.users.models import Status
+from keyfob.users import locks
+from keyfob.users.models import Account
 
 # Each sign-in makes one; whoever knows the password cannot fill the table.
 _MOST_TOKENS = 10
@@ -27,7 +25,6 @@ class Refusals:
     """Tells why `Sessions.open` gave nothing, once every factor has been shown."""
 
     db: Database
-    credentials: Credentials
     links: OneTimeTokens
     log: LoginLog
 
@@ -41,13 +38,15 @@ class Refusals:
             PasswordChangeRequired, AccountBlocked: as `write` returns them.
         """
         async with self.db.begin() as tx:
-            refusal = await self.write(tx, user_id, origin, checked=checked)
+            account = await locks.lock(tx, user_id)
+            refusal = await self.write(tx, user_id, account, origin, checked=checked)
         raise refusal
 
     async def write(
         self,
         tx: Tx,
         user_id: UUID,
+        account: Account | None,
         origin: Origin,
         *,
         checked: Collection[str] | None = None,
@@ -57,23 +56,29 @@ class Refusals:
         That is `PasswordChangeRequired`, with the token by which a password is chosen, or
         `AccountBlocked`: blocked, gone, or with an address that is to be proven first; of a
         password that was `checked` and is another by now `InvalidCredentials`.
+
+        Args:
+            tx: the transaction that locks the account.
+            user_id: whose sign-in it was.
+            account: as it was locked; None where it is gone.
+            origin: where the request came from.
+            checked: as `refuse` takes it; None where no password was shown.
         """
-        account = await self.credentials.hold(tx, user_id)
         reason, refusal = await self._reason(tx, account, checked)
         await self.log.refused(tx, None, user_id, reason, origin)
         return refusal
 
     async def _reason(
-        self, tx: Tx, account: Record | None, checked: Collection[str] | None
+        self, tx: Tx, account: Account | None, checked: Collection[str] | None
     ) -> tuple[Reason, Problem]:
-        if account is not None and checked is not None and account["password_hash"] not in checked:
+        if account is not None and checked is not None and account.password_hash not in checked:
             # Threat: the token below would undo what has just made the password worthless.
             return Reason.WRONG_PASSWORD, InvalidCredentials()
-        if account is None or account["status"] != Status.ACTIVE:
+        if account is None or not account.is_active:
             return Reason.BLOCKED, AccountBlocked()
-        if not account["must_change_password"]:
+        if not account.must_change_password:
             return Reason.UNVERIFIED, AccountBlocked()
         # No address with it: who knows the password that an administrator gave has proven none.
-        token = await self.links.issue(tx, account["id"], Kind.CHANGE_PASSWORD)
-        await self.links.kill_older(tx, account["id"], Kind.CHANGE_PASSWORD, kept=_MOST_TOKENS)
+        token = await self.links.issue(tx, account.id, Kind.CHANGE_PASSWORD)
+        await self.links.kill_older(tx, account.id, Kind.CHANGE_PASSWORD, kept=_MOST_TOKENS)
         return Reason.PASSWORD_CHANGE_REQUIRED, PasswordChangeRequired(token)

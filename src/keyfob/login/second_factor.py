@@ -27,6 +27,7 @@ from keyfob.mfa.service import Factors
 from keyfob.passwords.service import PasswordMatch
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
+from keyfob.users import locks
 from keyfob.users.service import Users
 
 _AMR = ("pwd",)
@@ -165,7 +166,7 @@ class SecondFactor:
         """
         user_id = waiting.user_id
         async with self.passkeys.begin() as tx:
-            await self.factors.hold_account(tx, user_id)
+            account = await locks.lock(tx, user_id)
             if passkey is not None:
                 await self.passkeys.note_use(tx, passkey)
                 proof: Proof | None = Proof(AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY)
@@ -176,7 +177,7 @@ class SecondFactor:
             amr = (*waiting.amr, *proof.amr)
             tokens = await self.sessions.open(tx, user_id, origin, amr)
             if tokens is None:
-                return await self.refusals.write(tx, user_id, origin)
+                return await self.refusals.write(tx, user_id, account, origin)
             await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens)
         return tokens
 

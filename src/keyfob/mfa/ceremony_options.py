@@ -7,11 +7,10 @@ for it at each view, and nothing has to be loaded for that.
 from collections.abc import Sequence
 from typing import Any
 
-from asyncpg import Record
-
 from keyfob.core.encoding import to_base64url
 from keyfob.mfa.models import RegisteredPasskey
 from keyfob.mfa.relying_party import RelyingParty
+from keyfob.users.models import Account
 
 CHALLENGE_SECONDS = 300
 
@@ -21,7 +20,7 @@ _KIND = "public-key"
 
 
 def creation_options(
-    party: RelyingParty, user: Record, challenge: bytes, registered: Sequence[RegisteredPasskey]
+    party: RelyingParty, user: Account, challenge: bytes, registered: Sequence[RegisteredPasskey]
 ) -> dict[str, Any]:
     """Return `PublicKeyCredentialCreationOptionsJSON`.
 
@@ -31,16 +30,16 @@ def creation_options(
 
     Args:
         party: for whom.
-        user: `id`, `email` and `name` of the account.
+        user: whose it is to be.
         challenge: fresh random bytes.
         registered: the passkeys that the user has.
     """
     return {
         "rp": {"id": party.id, "name": party.id},  # the safe default of section 5.4.1
         "user": {
-            "id": _text(user["id"].bytes),
-            "name": user["email"],
-            "displayName": user["name"] or user["email"],
+            "id": _text(user.id.bytes),
+            "name": user.email.typed,
+            "displayName": user.name or user.email.typed,
         },
         "challenge": _text(challenge),
         "pubKeyCredParams": [{"type": _KIND, "alg": algorithm} for algorithm in ALGORITHMS],

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -22,6 +20,7 @@ from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.devices import origin_in_words
 from keyfob.users.errors import EmailUnverified
+from keyfob.users.models import Account
 
 _MOST_FACTORS = 10
 
@@ -45,14 +44,14 @@ class FactorChanges:
     step_up: FactorStepUp
     roles: Collection[str]
 
-    async def ensure_verified(self, tx: Tx, caller: Caller) -> Record:
+    async def ensure_verified(self, tx: Tx, caller: Caller) -> Account:
         """Do as `FactorStepUp.ensure_standing`, for what needs a proven address.
 
         Raises:
             EmailUnverified: whose a factor would be is not known.
         """
         account = await self.step_up.ensure_standing(tx, caller)
-        if not account["is_verified"]:
+        if not account.is_verified:
             raise EmailUnverified
         return account
 
@@ -71,7 +70,7 @@ class FactorChanges:
         count = await queries.count_factors(tx, caller.user_id)
         if count >= _MOST_FACTORS:
             raise TooManyFactors
-        return Room(account["email"], is_first=count == 0)
+        return Room(account.email.typed, is_first=count == 0)
 
     async def admit(
         self,
@@ -137,7 +136,7 @@ class FactorChanges:
                 raise FactorNotFound
             is_last = await queries.count_factors(tx, caller.user_id) == 0
             if is_last:
-                if account["role"] in self.roles:
+                if account.role in self.roles:
                     raise LastFactor
                 await code_queries.delete_codes(tx, caller.user_id)
             await self.claims.forget_factor(

@@ -41,14 +41,6 @@ async def has_factor(db: Executor, user_id: UUID) -> bool:
     )
 
 
-async def hold_user(tx: Tx, user_id: UUID) -> None:
-    """Hold the account of a user who shows a factor until the commit.
-
-    Not FOR SHARE: of two that share it, and then write a refusal, each would wait for the other.
-    """
-    await tx.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
-
-
 async def count_factors(tx: Tx, user_id: UUID) -> int:
     """Return how many confirmed factors a user has."""
     count: int = await tx.fetchval(

@@ -44,13 +44,6 @@ class Factors:
         """Return how many recovery codes a user has left."""
         return await code_queries.count_codes(db, user_id)
 
-    async def hold_account(self, tx: Tx, user_id: UUID) -> None:
-        """Hold the account of a user who shows a factor: until the commit nobody changes either.
-
-        Call it first in the transaction.
-        """
-        await queries.hold_user(tx, user_id)
-
     async def check_code(self, tx: Tx, user_id: UUID, code: str) -> bool:
         """Spend a code of one of a user's authenticators.
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from asyncpg import Record
-
 from keyfob.core.authority import Caller, acr_of, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -12,6 +10,7 @@ from keyfob.core.problems import InsufficientAuthentication
 from keyfob.mfa.models import AMR_CODE
 from keyfob.mfa.service import Factors
 from keyfob.sessions.standing import Standing
+from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,9 @@ class FactorStepUp:
     clock: Clock
     recent: timedelta
 
-    async def ensure_standing(self, tx: Tx, caller: Caller) -> Record:
+    async def ensure_standing(
+        self, tx: Tx, caller: Caller, *, with_admins: bool = False
+    ) -> Account:
         """Do as `Standing.ensure`, and ask once more for the recent sign-in, under the lock.
 
         Threat: who holds a stolen token begins a change, the owner adds a factor, and the change is
@@ -37,7 +38,7 @@ class FactorStepUp:
             InsufficientAuthentication: meanwhile a factor was added that this sign-in did not show.
             Unauthenticated: as `Standing.ensure` says.
         """
-        account = await self.standing.ensure(tx, caller)
+        account = await self.standing.ensure(tx, caller, with_admins=with_admins)
         await self.ensure_recent(caller, tx)
         return account
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Tx
 from keyfob.core.locales import preferred_locale
 from keyfob.core.origin import Origin
@@ -20,6 +18,7 @@ from keyfob.mfa.service import Factors
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users.credentials import Credentials
+from keyfob.users.models import Account
 
 
 class Prover(Enum):
@@ -55,28 +54,27 @@ class Proofs:
     factors: Factors
     challenges: Challenges
 
-    async def prove(self, tx: Tx, account: Record, prover: Prover, origin: Origin) -> Proof:
-        """Write that the address of a held account is proven, and return what that ended.
+    async def prove(self, tx: Tx, account: Account, prover: Prover, origin: Origin) -> Proof:
+        """Write that the address of a locked account is proven, and return what that ended.
 
         Nothing ends where the prover knows the account, or the address was proven already. Else
         everything does that somebody who signed in, or signed up, can have left. An account that
         was proven at another address has an owner, whose factors, name and plans stay.
 
         Args:
-            tx: the transaction that holds the account.
-            account: what `Credentials.hold` returned.
+            tx: the transaction that locks the account.
+            account: as it was locked.
             prover: who it is.
             origin: where the request came from.
         """
-        user_id: UUID = account["id"]
-        if prover is Prover.READER and not account["was_proven"]:
-            return await self._end_all(tx, user_id, origin)
-        if prover is Prover.READER and not account["is_verified"]:
-            return await self._end_sign_ins(tx, user_id, origin)
-        await self.credentials.mark_verified(tx, user_id)
+        if prover is Prover.READER and not account.was_proven:
+            return await self._end_all(tx, account.id, origin)
+        if prover is Prover.READER and not account.is_verified:
+            return await self._end_sign_ins(tx, account.id, origin)
+        await self.credentials.mark_verified(tx, account.id)
         # They prove nothing any more, and what other sign-ups chose is none of the owner's.
-        await self.links.kill(tx, user_id, Kind.VERIFY_EMAIL)
-        return Proof(is_first=not account["was_proven"])
+        await self.links.kill(tx, account.id, Kind.VERIFY_EMAIL)
+        return Proof(is_first=not account.was_proven)
 
     async def _end_sign_ins(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
         """End what is signed in, and the password, where an administrator gave another address.

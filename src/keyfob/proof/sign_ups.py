@@ -10,6 +10,7 @@ from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.links.service import KEPT_AFTER_EXPIRY
 from keyfob.login.log import LoginLog
+from keyfob.users import locks
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
 from keyfob.users.service import Users
@@ -52,14 +53,13 @@ class WaitingSignUps:
         """Remove the sign-up that waits with an address, and return its id, if there is one.
 
         For whoever proves the address otherwise, or whom an administrator names; `but` is the
-        account that is to have the address. Hold every other account before, and say it in the
+        account that is to have the address. Lock every other account before, and say it in the
         audit event of what follows.
         """
-        waiting = await self.credentials.hold_waiting(tx, email)
-        if waiting is None or waiting["id"] == but:
+        user_id = await self.credentials.lock_waiting(tx, email)
+        if user_id is None or user_id == but:
             return None
-        await self.credentials.remove_waiting(tx, waiting["id"])
-        user_id: UUID = waiting["id"]
+        await self.credentials.remove_waiting(tx, user_id)
         await self._forget(tx, user_id)
         return user_id
 
@@ -73,8 +73,8 @@ class WaitingSignUps:
 
     async def _remove(self, user_id: UUID) -> bool:
         async with self.db.begin() as tx:
-            # Held first: a link that is being issued is seen then.
-            await self.credentials.hold(tx, user_id)
+            # Locked first: a link that is being issued is seen then.
+            await locks.lock(tx, user_id)
             if not await self.credentials.remove_waiting(tx, user_id, dead_for=KEPT_AFTER_EXPIRY):
                 return False
             await self._forget(tx, user_id)

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
-from uuid import UUID
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.audit.events import Event
@@ -30,9 +28,10 @@ from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
+from keyfob.users import locks
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
-from keyfob.users.models import Status
+from keyfob.users.models import Account
 from keyfob.users.own import OwnAccounts
 
 # What sets a password: sent to an address, or given to who knows an administrator's password.
@@ -78,42 +77,41 @@ class Recovery:
             await job.finish(tx)
             if allowance is Allowance.NONE:
                 return
-            account = await self.credentials.hold_by_email(tx, email)
-            if account is not None and account["status"] == Status.ACTIVE:
+            account = await locks.lock_by_email(tx, email)
+            if account is not None and account.is_active:
                 where, within_cap = job.payload["where"], allowance is Allowance.WITHIN_CAP
                 await self.send(tx, account, Template.RECOVER, where, within_cap=within_cap)
 
     async def send(
         self,
         tx: Tx,
-        account: Record,
+        account: Account,
         template: Template,
         where: dict[str, str | None] | None = None,
         *,
         within_cap: bool = True,
     ) -> None:
-        """Send a link to a held account (see `Credentials.hold`), to recover or as an invitation.
+        """Send a link to a locked account, to recover or as an invitation.
 
         The token is bound to the address that it is sent to: whoever brings it has proven that.
         Beyond the cap of mails it is the one that lives six hours, unless there is one: strangers
         can use up the others, but the owner has always one in the mailbox.
         """
         kind = Kind.INVITE if template is Template.INVITE else Kind.RECOVER
-        if not within_cap and await self.links.has_spare(tx, account["id"], kind):
+        if not within_cap and await self.links.has_spare(tx, account.id, kind):
             return
         ttl = SPARE_TTL if not within_cap else self.invitation_ttl if kind is Kind.INVITE else None
-        email = Email(account["email"], account["email_normal"])
         token = await self.links.issue(
-            tx, account["id"], kind, email=email, ttl=ttl, is_spare=not within_cap
+            tx, account.id, kind, email=account.email, ttl=ttl, is_spare=not within_cap
         )
         await self.mail.send(
             tx,
             Recipient(
-                email.typed,
-                account["locale"],
-                account["id"],
-                account["name"],
-                account["is_verified"],
+                account.email.typed,
+                account.locale,
+                account.id,
+                account.name,
+                account.is_verified,
             ),
             template,
             {"token": token, **(where or {})},
@@ -142,7 +140,7 @@ class Recovery:
         password_hash = await self.passwords.hash(password, share_of(origin.address))
 
         async with self.db.begin() as tx:
-            account = await self.credentials.hold(tx, link.user_id)
+            account = await locks.lock(tx, link.user_id)
             spent = await self.links.spend(tx, _KINDS, token)
             if account is None or spent is None:
                 raise InvalidLink
@@ -152,15 +150,15 @@ class Recovery:
                 await self._recover(tx, account, spent, password_hash, origin)
         # What was mistyped before counts no more. From here the owner gets in, whoever guesses
         # elsewhere: the network is known now.
-        await self.throttle.pardon(account["email_normal"], origin.address or UNKNOWN)
+        await self.throttle.pardon(account.email.normal, origin.address or UNKNOWN)
 
     async def _recover(
-        self, tx: Tx, account: Record, link: Link, password_hash: str, origin: Origin
+        self, tx: Tx, account: Account, link: Link, password_hash: str, origin: Origin
     ) -> None:
         """Set a password for whoever read a mail to the address."""
-        if not link.proves(account["email_normal"]):
+        if not link.proves(account.email.normal):
             raise InvalidLink
-        user_id: UUID = account["id"]
+        user_id = account.id
         proof = await self.proofs.prove(tx, account, Prover.READER, origin)
         kept = proof.keeps_account or await self.accounts.cancel_erasure(tx, user_id)
         ended = proof.sessions
@@ -174,12 +172,12 @@ class Recovery:
         new = {"sessions_ended": ended, "first_proof": proof.is_first, "kept": kept}
         await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, origin)
 
-    async def _change(self, tx: Tx, account: Record, password_hash: str, origin: Origin) -> None:
+    async def _change(self, tx: Tx, account: Account, password_hash: str, origin: Origin) -> None:
         """Set a password for whoever knew the one that an administrator gave.
 
         The links in the mailbox live on: its reader comes before who knows a password.
         """
-        user_id: UUID = account["id"]
+        user_id = account.id
         ended = await self.sessions.end_all(tx, user_id, EndReason.PASSWORD_CHANGED, origin=origin)
         await self.links.kill(tx, user_id, Kind.CHANGE_PASSWORD)
         await self.credentials.set_password(tx, user_id, password_hash)
@@ -191,7 +189,7 @@ class Recovery:
     async def _record(
         self,
         tx: Tx,
-        account: Record,
+        account: Account,
         action: Event,
         ended: dict[str, int],
         new: Mapping[str, object],
@@ -200,8 +198,8 @@ class Recovery:
         await self.audit.record(
             tx,
             action=action,
-            actor_id=account["id"],
-            target_id=account["id"],
+            actor_id=account.id,
+            target_id=account.id,
             old={"ended": ended} if ended else None,
             new={name: value for name, value in new.items() if value is not False},
             origin=origin,

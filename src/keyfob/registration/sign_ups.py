@@ -31,7 +31,7 @@ from keyfob.passwords.service import Passwords
 from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
-from keyfob.users.credentials import Credentials, is_waiting_sign_up
+from keyfob.users import locks
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
 from keyfob.users.models import SignUp
@@ -46,7 +46,6 @@ class SignUps:
 
     db: Database
     users: Users
-    credentials: Credentials
     passwords: Passwords
     verification: VerificationLinks
     outbox: Outbox
@@ -107,13 +106,13 @@ class SignUps:
         self, tx: Tx, email: Email, sign_up: dict[str, Any], *, within_cap: bool
     ) -> None:
         """Meet a known address: a link beside those of other sign-ups, or a word to an account."""
-        account = await self.credentials.hold_by_email(tx, email)
+        account = await locks.lock_by_email(tx, email)
         if account is None:  # gone in this moment
             return
-        if is_waiting_sign_up(account):
-            await self._send_link(tx, email, account["id"], sign_up, within_cap=within_cap)
+        if account.is_waiting_sign_up:
+            await self._send_link(tx, email, account.id, sign_up, within_cap=within_cap)
         elif within_cap:
-            await self.mail.tell(tx, account["id"], Template.EMAIL_TAKEN, sign_up["where"])
+            await self.mail.tell(tx, account.id, Template.EMAIL_TAKEN, sign_up["where"])
 
     async def _send_link(
         self, tx: Tx, email: Email, user_id: UUID, sign_up: dict[str, Any], *, within_cap: bool

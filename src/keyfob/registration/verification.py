@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -24,9 +22,10 @@ from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.proof.spare_links import Allowance, SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
+from keyfob.users import locks
 from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
-from keyfob.users.models import SignUp, Status
+from keyfob.users.models import Account, SignUp
 
 Where = dict[str, str | None]
 
@@ -42,7 +41,6 @@ class VerificationLinks:
     KIND: ClassVar[str] = "verify.request"
 
     db: Database
-    credentials: Credentials
     links: OneTimeTokens
     outbox: Outbox
     mail: Mail
@@ -66,10 +64,10 @@ class VerificationLinks:
             await job.finish(tx)
             if allowance is Allowance.NONE:
                 return
-            account = await self.credentials.hold_by_email(tx, email)
-            if account is None or account["is_verified"] or account["status"] != Status.ACTIVE:
+            account = await locks.lock_by_email(tx, email)
+            if account is None or account.is_verified or not account.is_active:
                 return
-            to = Recipient(account["email"], account["locale"], account["id"])
+            to = Recipient(account.email.typed, account.locale, account.id)
             within_cap = allowance is Allowance.WITHIN_CAP
             await self.send(tx, to, job.payload["where"], within_cap=within_cap)
 
@@ -82,7 +80,7 @@ class VerificationLinks:
         sign_up: SignUp | None = None,
         within_cap: bool = True,
     ) -> None:
-        """Send a link that proves the address of a held account, perhaps that of a sign-up.
+        """Send a link that proves the address of a locked account, perhaps that of a sign-up.
 
         Beyond the cap of mails it is the one that lives six hours, unless there is one. The
         greeting has no name. Threat: a sign-up would carry any words of a stranger to any address.
@@ -125,10 +123,10 @@ class EmailVerification:
             Unauthenticated: as `Standing.ensure` says.
         """
         async with self.db.begin() as tx:
-            await self.standing.ensure(tx, caller)
-            account = await self._spend(tx, token, only=caller.user_id)
+            account = await self.standing.ensure(tx, caller)
+            await self._spend(tx, token, account)
             proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
-            await self.record(tx, account["id"], proof, "session", origin)
+            await self.record(tx, account.id, proof, "session", origin)
 
     async def confirm_known(
         self, token: str, password_hash: str, sign_up: SignUp | None, origin: Origin
@@ -146,12 +144,12 @@ class EmailVerification:
             HashReplaced: the account has another password by now, or the same in a better hash.
         """
         async with self.db.begin() as tx:
-            account = await self._spend(tx, token)
-            user_id: UUID = account["id"]
-            if not await self.credentials.take_sign_up(tx, user_id, password_hash, sign_up):
+            account = await self._lock_owner(tx, token)
+            await self._spend(tx, token, account)
+            if not await self.credentials.take_sign_up(tx, account.id, password_hash, sign_up):
                 raise HashReplaced
             proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
-            await self.record(tx, user_id, proof, "password", origin)
+            await self.record(tx, account.id, proof, "password", origin)
 
     async def take_over(self, token: str, origin: Origin) -> str:
         """Take a link alone, and return a token by which its reader chooses a password.
@@ -163,11 +161,11 @@ class EmailVerification:
             InvalidLink: the link is not good.
         """
         async with self.db.begin() as tx:
-            account = await self._spend(tx, token)
+            account = await self._lock_owner(tx, token)
+            await self._spend(tx, token, account)
             proof = await self.proofs.prove(tx, account, Prover.READER, origin)
-            email = Email(account["email"], account["email_normal"])
-            choosing = await self.links.issue(tx, account["id"], Kind.RECOVER, email=email)
-            await self.record(tx, account["id"], proof, "link", origin)
+            choosing = await self.links.issue(tx, account.id, Kind.RECOVER, email=account.email)
+            await self.record(tx, account.id, proof, "link", origin)
         return choosing
 
     async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, origin: Origin) -> None:
@@ -182,13 +180,15 @@ class EmailVerification:
             origin=origin,
         )
 
-    async def _spend(self, tx: Tx, token: str, *, only: UUID | None = None) -> Record:
-        """Spend a link, and return its account, held."""
+    async def _lock_owner(self, tx: Tx, token: str) -> Account:
         found = await self.links.find(tx, Kind.VERIFY_EMAIL, token)
-        if found is None or only not in {None, found.user_id}:
-            raise InvalidLink
-        account = await self.credentials.hold(tx, found.user_id)
-        link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
-        if link is None or account is None or not link.proves(account["email_normal"]):
+        account = found and await locks.lock(tx, found.user_id)
+        if account is None:
             raise InvalidLink
         return account
+
+    async def _spend(self, tx: Tx, token: str, account: Account) -> None:
+        """Spend a link of a locked account; another's is rolled back."""
+        link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
+        if link is None or link.user_id != account.id or not link.proves(account.email.normal):
+            raise InvalidLink

@@ -6,7 +6,7 @@ from uuid import UUID
 from keyfob.core.database import Database
 from keyfob.sessions import upkeep_queries
 from keyfob.sessions.service import Sessions
-from keyfob.users.own import OwnAccounts
+from keyfob.users import locks
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,6 @@ class SessionTrimming:
 
     db: Database
     sessions: Sessions
-    accounts: OwnAccounts
     users_at_once: int = 5000
     sessions_at_once: int = 1000
 
@@ -34,5 +33,5 @@ class SessionTrimming:
 
     async def _end_some(self, user_id: UUID) -> int:
         async with self.db.begin() as tx:
-            await self.accounts.hold(tx, user_id)
+            await locks.lock(tx, user_id)
             return await self.sessions.make_room(tx, user_id, at_most=self.sessions_at_once)

@@ -9,14 +9,7 @@ from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
 from keyfob.users.models import SignUp
 
-# NO KEY, so that a row that refers to the user can be written meanwhile.
-_HELD = """
-    SELECT id, email, email_normal, name, role, status, locale, must_change_password,
-           registered_itself, password_hash, password_hash IS NOT NULL AS has_password,
-           email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven
-      FROM users
-"""
-# As `is_waiting_sign_up` of the service; and its registration is on record, so that no row without
+# As `Account.is_waiting_sign_up`; and its registration is on record, so that no row without
 # a password that an operator wrote by SQL is taken for a sign-up and removed.
 _WAITS = """
     registered_itself AND password_hash IS NULL AND first_proven_at IS NULL
@@ -28,16 +21,6 @@ _UNLINKED = """
     NOT EXISTS (SELECT FROM one_time_tokens AS t
                  WHERE t.user_id = users.id AND t.expires_at >= $2)
 """
-
-
-async def hold_user(tx: Tx, user_id: UUID) -> Record | None:
-    """Return the account and hold it until the commit."""
-    return await tx.fetchrow(f"{_HELD} WHERE id = $1 FOR NO KEY UPDATE", user_id)
-
-
-async def hold_user_by_email(tx: Tx, email_normal: str) -> Record | None:
-    """Return the account with that address and hold it until the commit."""
-    return await tx.fetchrow(f"{_HELD} WHERE email_normal = $1 FOR NO KEY UPDATE", email_normal)
 
 
 async def find_user(db: Executor, user_id: UUID) -> Record | None:
@@ -174,12 +157,13 @@ async def is_waiting(db: Executor, user_id: UUID) -> bool:
     )
 
 
-async def lock_waiting(tx: Tx, email_normal: str) -> Record | None:
+async def lock_waiting(tx: Tx, email_normal: str) -> UUID | None:
     """Return the sign-up that waits with that address, held so that it can be deleted."""
-    return await tx.fetchrow(
+    user_id: UUID | None = await tx.fetchval(
         f"SELECT id FROM users WHERE email_normal = $1 AND {_WAITS} FOR UPDATE",  # noqa: S608 - a constant
         email_normal,
     )
+    return user_id
 
 
 async def delete_waiting(tx: Tx, user_id: UUID, before: datetime | None) -> bool:

@@ -6,13 +6,12 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.core.locales import Locale
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import SignUp, Status
+from keyfob.users.models import SignUp
 from keyfob.users.queries import notify_user_changed
 
 
@@ -25,18 +24,6 @@ class Credentials:
     """
 
     clock: Clock
-
-    async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
-        """Return an account and hold it until the commit; nobody can sign in meanwhile.
-
-        With `id`, `email`, `email_normal`, `name`, `role`, `status`, `locale`, `password_hash`,
-        `has_password`, `is_verified`, `was_proven`, `registered_itself`, `must_change_password`.
-        """
-        return await queries.hold_user(tx, user_id)
-
-    async def hold_by_email(self, tx: Tx, email: Email) -> Record | None:
-        """Return the account with an address, as `hold` does."""
-        return await queries.hold_user_by_email(tx, email.normal)
 
     async def find(self, db: Executor, user_id: UUID) -> Record | None:
         """Return `id`, `email_normal`, `name`, `password_hash` and `was_proven` of an account.
@@ -91,8 +78,8 @@ class Credentials:
             await notify_user_changed(tx, user_id)
         return ended
 
-    async def hold_waiting(self, tx: Tx, email: Email) -> Record | None:
-        """Return the `id` of the sign-up that waits with an address, and hold it; else None."""
+    async def lock_waiting(self, tx: Tx, email: Email) -> UUID | None:
+        """Return the id of the sign-up that waits with an address, and hold it; else None."""
         return await queries.lock_waiting(tx, email.normal)
 
     async def is_waiting(self, db: Executor, user_id: UUID) -> bool:
@@ -115,20 +102,3 @@ class Credentials:
     async def list_abandoned(self, db: Executor, dead_for: timedelta, limit: int) -> list[UUID]:
         """Return sign-ups that wait and whose last link died so long ago, the oldest first."""
         return await queries.list_abandoned(db, self.clock.now() - dead_for, limit)
-
-
-def is_waiting_sign_up(account: Record) -> bool:
-    """Tell whether a held account is a sign-up that nobody has proven the address of yet.
-
-    It has no password, so it never had a session. Threat: one that an administrator made for
-    somebody has no password yet either, and perhaps a role; a stranger's sign-up must never get
-    near it.
-    """
-    return (
-        account["registered_itself"]
-        and not account["has_password"]
-        and not account["was_proven"]
-        and not account["must_change_password"]
-        and account["role"] == Role.USER
-        and account["status"] == Status.ACTIVE
-    )

@@ -49,6 +49,53 @@ class SignUp(NamedTuple):
     locale: str
 
 
+class Account(NamedTuple):
+    """An account that a transaction holds (`users.locks`)."""
+
+    id: UUID
+    email: Email
+    name: str | None
+    locale: Locale
+    role: Role
+    status: Status
+    password_hash: str | None
+    is_verified: bool
+    was_proven: bool  # at this address or another
+    registered_itself: bool
+    must_change_password: bool
+    erase_at: datetime | None
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it is not blocked."""
+        return self.status is Status.ACTIVE
+
+    def is_to_be_erased(self, now: datetime) -> bool:
+        """Tell whether its owner wished so, and the time of grace is over."""
+        return self.erase_at is not None and self.erase_at <= now
+
+    @property
+    def owner_is_unknown(self) -> bool:
+        """Tell whether nobody but whoever typed the address says whose it is."""
+        return self.registered_itself and not self.was_proven
+
+    @property
+    def is_waiting_sign_up(self) -> bool:
+        """Tell whether it is a sign-up that nobody has proven the address of yet.
+
+        It has no password, so it never had a session. Threat: one that an administrator made for
+        somebody has no password yet either, and perhaps a role; a stranger's sign-up must never get
+        near it.
+        """
+        return (
+            self.owner_is_unknown
+            and self.password_hash is None
+            and not self.must_change_password
+            and self.role is Role.USER
+            and self.is_active
+        )
+
+
 class UserOut(BaseModel):
     """An account with its activity."""
 

@@ -42,14 +42,6 @@ class OwnAccounts:
         """Return `id`, `email`, `email_normal`, `name` and `password_hash`; None if it is gone."""
         return await own_queries.find_own(db, user_id)
 
-    async def hold(self, tx: Tx, user_id: UUID) -> Record | None:
-        """Return an account and hold it until the commit.
-
-        With `id`, `email`, `email_normal`, `name`, `locale`, `role`, `status` and `is_verified`.
-        Take no other account after it but a sign-up that waits. None if it is gone.
-        """
-        return await own_queries.lock_own(tx, user_id)
-
     async def change_profile(
         self, tx: Tx, user_id: UUID, changes: ProfileChanges
     ) -> dict[str, str]:
@@ -87,7 +79,7 @@ class OwnAccounts:
             raise EmailTaken from None
 
     async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> dict[str, Any]:
-        """Say when the account, held by `Users.hold`, is to be erased, unless it was said before.
+        """Say when an account is to be erased, unless it was said before; lock it with the admins.
 
         Returns `erase_at`, and whether it was `planned` now.
 
@@ -109,10 +101,6 @@ class OwnAccounts:
             self.profiles.forget_after(tx, user_id)
             await queries.notify_user_changed(tx, user_id)
         return cancelled
-
-    async def is_due(self, tx: Tx, user_id: UUID) -> bool:
-        """Tell whether the account, which is held, is to be erased by now."""
-        return await own_queries.is_due(tx, user_id, self.clock.now())
 
     async def list_due(self, db: Executor, limit: int) -> list[UUID]:
         """Return whose time to be erased has come, the longest waiting first."""

@@ -17,21 +17,6 @@ async def find_own(db: Executor, user_id: UUID) -> Record | None:
     )
 
 
-async def lock_own(tx: Tx, user_id: UUID) -> Record | None:
-    """Return an account and hold it until the commit; None if it is gone.
-
-    Whoever holds one takes no other after it, so nobody can deadlock with `Users.hold`.
-    """
-    return await tx.fetchrow(
-        """
-        SELECT id, email, email_normal, name, locale, role, status,
-               email_verified_at IS NOT NULL AS is_verified
-          FROM users WHERE id = $1 FOR UPDATE
-        """,
-        user_id,
-    )
-
-
 async def update_profile(
     tx: Tx,
     user_id: UUID,
@@ -129,7 +114,7 @@ async def plan_erasure(
     """Set when an account is to be erased, unless it is set; None if it must stay.
 
     `planned` tells whether it was set now. An administrator who is to be erased is none to rely on.
-    Lock the administrators before (`lock_admins`).
+    Lock it with the administrators before.
     """
     return await tx.fetchrow(
         f"""
@@ -157,11 +142,6 @@ async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
         user_id,
     )
     return bool(cancelled)
-
-
-async def is_due(tx: Tx, user_id: UUID, now: datetime) -> bool:
-    """Tell whether the account, which is held, is to be erased by now."""
-    return bool(await tx.fetchval("SELECT erase_at <= $2 FROM users WHERE id = $1", user_id, now))
 
 
 async def list_due(db: Executor, now: datetime, limit: int) -> list[UUID]:

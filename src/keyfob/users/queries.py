@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
+from keyfob.users.models import Account
 
 USER_COLUMNS = """
     u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
@@ -26,8 +27,6 @@ OTHERS_ADMINISTER = """
                AND (other.email_verified_at IS NOT NULL
                     OR (other.password_hash IS NOT NULL AND NOT $2)))
 """
-# Any constant that no other advisory lock of ours uses.
-_ADMINS_LOCK = 0x6B66_6164
 
 
 async def insert_user(
@@ -126,36 +125,11 @@ async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> boo
     return bool(updated)
 
 
-async def lock_user(tx: Tx, user_id: UUID) -> Record | None:
-    """Return the account and hold it until the commit."""
-    return await tx.fetchrow(
-        """
-        SELECT id, email, email_normal, name, role, status,
-               email_verified_at IS NOT NULL AS is_verified,
-               first_proven_at IS NOT NULL AS was_proven,
-               registered_itself AND first_proven_at IS NULL AS owner_is_unknown
-          FROM users WHERE id = $1 FOR UPDATE
-        """,
-        user_id,
-    )
-
-
-async def update_user(
-    tx: Tx,
-    user_id: UUID,
-    requires_verified: bool,
-    *,
-    role: str,
-    status: str,
-    name: str | None,
-    email: str,
-    email_normal: str,
-    now: datetime,
-) -> bool:
+async def update_user(tx: Tx, after: Account, requires_verified: bool, now: datetime) -> bool:
     """Change an account; False if that would leave nobody who can sign in and administer.
 
     A new address is unproven, whoever wrote it; so where addresses must be proven, it shuts its
-    account until somebody reads a mail. Lock the administrators before (`lock_admins`).
+    account until somebody reads a mail. Lock it with the administrators before.
     """
     changed = await tx.fetchval(
         f"""
@@ -168,16 +142,16 @@ async def update_user(
                 OR ($3 = 'admin' AND $4 = 'active' AND (email_normal = $7 OR NOT $2)))
         RETURNING true
         """,  # noqa: S608 - a constant of this file
-        user_id,
+        after.id,
         requires_verified,
-        role,
-        status,
-        name,
-        email,
-        email_normal,
+        after.role,
+        after.status,
+        after.name,
+        after.email.typed,
+        after.email.normal,
         now,
-        fold_email(email, email_normal),
-        fold_name(name),
+        fold_email(after.email.typed, after.email.normal),
+        fold_name(after.name),
     )
     return bool(changed)
 
@@ -194,16 +168,6 @@ async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
         requires_verified,
     )
     return bool(deleted)
-
-
-async def lock_admins(tx: Tx) -> None:
-    """Have the say about who administers until the commit; nobody else has it meanwhile.
-
-    One lock, and not the administrators' rows: who they are is known for sure only to its holder.
-    Threat: whoever locked the rows that there were, and meets one more who was promoted meanwhile,
-    waits for somebody who waits for the first.
-    """
-    await tx.execute("SELECT pg_advisory_xact_lock($1)", _ADMINS_LOCK)
 
 
 async def has_admin(db: Executor) -> bool:

@@ -17,7 +17,7 @@ from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import LOCAL_DOMAIN, Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.users.models import NOT_KEPT, Status
+from keyfob.users.models import NOT_KEPT, Account, Status
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,33 @@ class Changes:
     email: Email | None = None
     clears_name: bool = False
 
-    def concern_access(self, account: Record) -> bool:
+    def concern_access(self, account: Account) -> bool:
         """Tell whether they give an account another role, status or address, not a name alone."""
         return bool(
-            (self.role and self.role != account["role"])
-            or (self.status and self.status != account["status"])
-            or (self.email and self.email.typed != account["email"])
+            (self.role and self.role != account.role)
+            or (self.status and self.status != account.status)
+            or (self.email and self.email.typed != account.email.typed)
+        )
+
+    def applied_to(self, account: Account) -> Account:
+        """Return the account as it is after them: another address is unproven."""
+        email = self.email or account.email
+        return account._replace(
+            role=self.role or account.role,
+            status=self.status or account.status,
+            name=self.name if self.clears_name or self.name else account.name,
+            email=email,
+            is_verified=account.is_verified and email.normal == account.email.normal,
         )
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an account was and is, without personal data: for the audit log and the sessions."""
+    """What differs, without personal data for the audit log; and the account as it is now."""
 
     old: dict[str, Any]
     new: dict[str, Any]
-    moved_from: Email | None = None  # the address before, where the account has another now
-    was_proven: bool = False  # that address
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -145,28 +155,6 @@ class Users:
             raise EmailTaken
         return user_id
 
-    async def hold_admins(self, tx: Tx) -> None:
-        """Have the say about who administers until the commit, before any account is held.
-
-        Whoever holds two accounts takes it first: so no two can deadlock.
-        """
-        await queries.lock_admins(tx)
-
-    async def hold(self, tx: Tx, user_id: UUID) -> Record:
-        """Return an account and keep everyone else's hands off it until the commit.
-
-        `hold_admins` comes first, so that no two changes of accounts can deadlock. Nobody can sign
-        in meanwhile.
-
-        Raises:
-            UserNotFound: there is none with that id.
-        """
-        await self.hold_admins(tx)
-        account = await queries.lock_user(tx, user_id)
-        if account is None:
-            raise UserNotFound
-        return account
-
     async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
         """Begin the next generation of an account's tokens and return it; 0 if it is gone.
 
@@ -174,73 +162,56 @@ class Users:
         """
         return await queries.raise_sub_gen(tx, user_id)
 
-    async def change(self, tx: Tx, user_id: UUID, changes: Changes) -> Change:
-        """Change an account and return what differs.
+    async def change(self, tx: Tx, before: Account, changes: Changes) -> Change:
+        """Change an account that is locked with the administrators, and return what differs.
 
         Raises:
-            UserNotFound: there is none with that id.
             EmailTaken: the new address has an account.
             LastAdmin: nobody would be left who can sign in and administer.
             UnprovenRole: the account would get a role, and nobody knows whose it is.
         """
-        before = await self.hold(tx, user_id)
         _ensure_owner_is_known(before, changes.role)
-        email = changes.email or Email(before["email"], before["email_normal"])
-        name = changes.name if changes.clears_name or changes.name else before["name"]
-        after: dict[str, Any] = {
-            "role": str(changes.role or before["role"]),
-            "status": str(changes.status or before["status"]),
-            "name": name,
-            "email": email.typed,
-            "email_normal": email.normal,
-        }
+        after = changes.applied_to(before)
         try:
-            changed = await queries.update_user(
-                tx, user_id, self.requires_verified, **after, now=self.clock.now()
-            )
+            changed = await queries.update_user(tx, after, self.requires_verified, self.clock.now())
         except asyncpg.UniqueViolationError:
             raise EmailTaken from None
         if not changed:
             raise LastAdmin
-        await queries.notify_user_changed(tx, user_id)
+        await queries.notify_user_changed(tx, after.id)
         return _difference(before, after)
 
-    async def delete(self, tx: Tx, user_id: UUID) -> Change:
-        """Remove an account with all that hangs on it, and return what it was.
+    async def delete(self, tx: Tx, account: Account) -> None:
+        """Remove an account that is locked with the administrators, and all that hangs on it.
 
         Raises:
-            UserNotFound: there is none with that id.
             LastAdmin: nobody would be left who can sign in and administer.
         """
-        before = await self.hold(tx, user_id)
-        if not await queries.delete_user(tx, user_id, self.requires_verified):
+        if not await queries.delete_user(tx, account.id, self.requires_verified):
             raise LastAdmin
-        await queries.notify_user_changed(tx, user_id)
-        return Change(old={"role": before["role"], "status": before["status"]}, new={})
+        await queries.notify_user_changed(tx, account.id)
 
 
-def _ensure_owner_is_known(account: Record, role: Role | None) -> None:
+def _ensure_owner_is_known(account: Account, role: Role | None) -> None:
     """Refuse a higher role for an account that registered itself and has proven no address.
 
     Threat: a stranger signs up with somebody's address, and the administrator promotes that
     somebody.
     """
-    if role and account["owner_is_unknown"] and not Role(account["role"]).includes(role):
+    if role and account.owner_is_unknown and not account.role.includes(role):
         raise UnprovenRole
 
 
-def _difference(before: Record, after: dict[str, Any]) -> Change:
+def _difference(before: Account, after: Account) -> Change:
     """Keep what differs; an address is masked and a name only marked, for erasure's sake."""
     old: dict[str, Any] = {}
     new: dict[str, Any] = {}
-    for field in ("role", "status"):
-        if before[field] != after[field]:
-            old[field], new[field] = before[field], after[field]
-    if before["email"] != after["email"]:
-        old["email"], new["email"] = mask_email(before["email"]), mask_email(after["email"])
-    if before["name"] != after["name"]:
+    if before.role is not after.role:
+        old["role"], new["role"] = before.role, after.role
+    if before.status is not after.status:
+        old["status"], new["status"] = before.status, after.status
+    if before.email.typed != after.email.typed:
+        old["email"], new["email"] = mask_email(before.email.typed), mask_email(after.email.typed)
+    if before.name != after.name:
         old["name"], new["name"] = NOT_KEPT, NOT_KEPT
-    if before["email_normal"] == after["email_normal"]:
-        return Change(old, new)
-    moved_from = Email(before["email"], before["email_normal"])
-    return Change(old, new, moved_from, before["is_verified"])
+    return Change(old, new, after)

@@ -49,7 +49,7 @@ def build_entering(base: Foundations) -> Entering:
     notices = Notices(db, log, base.outbox, mail, places)
     passwords = base.passwords.service
     guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
-    refusals = Refusals(db, base.credentials, base.links, log)
+    refusals = Refusals(db, base.links, log)
     pending = PendingLogins(db, clock, log)
     sessions.on_end.append(log.ended)
     sessions.on_end_all.append(pending.kill)
@@ -91,7 +91,7 @@ def build_entering(base: Foundations) -> Entering:
         ),
         second_factor=second_factor,
         passkey_login=PasskeyLogin(
-            db, mfa.challenges, mfa.passkeys, mfa.factors, sessions, log, notices, refusals
+            db, mfa.challenges, mfa.passkeys, sessions, log, notices, refusals
         ),
         reauthentication=Reauthentication(
             db,

@@ -122,7 +122,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         hears_changes=lambda: feed.is_live,
     )
     accounts = OwnAccounts(profiles, clock, requires_verified)
-    standing = Standing(users, accounts, clock)
+    standing = Standing(clock)
     subjects = Subjects(users, revocations)
     sessions = Sessions(
         db,
@@ -163,7 +163,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         sessions=sessions,
         claims=SessionClaims(subjects, revocations, clock),
         own_sessions=OwnSessions(db, sessions, standing),
-        trimming=SessionTrimming(db, sessions, accounts),
+        trimming=SessionTrimming(db, sessions),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
         authenticator=SessionAuthenticator(
             tokens,

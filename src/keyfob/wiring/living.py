@@ -62,10 +62,10 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     waiting = WaitingSignUps(db, users, credentials, log, audit)
     spares = SpareLinks(db, credentials, links)
     cap = base.mail_cap("mail-verify")
-    proving = VerificationLinks(db, credentials, links, outbox, mail, cap, spares)
+    proving = VerificationLinks(db, links, outbox, mail, cap, spares)
     verification = EmailVerification(db, credentials, links, proofs, standing, audit)
     cap = base.mail_cap("mail-register")
-    sign_ups = SignUps(db, users, credentials, passwords, proving, outbox, mail, cap, spares, audit)
+    sign_ups = SignUps(db, users, passwords, proving, outbox, mail, cap, spares, audit)
     recovery = Recovery(
         db,
         credentials,
@@ -83,11 +83,11 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         audit,
         timedelta(seconds=settings.invitation_ttl),
     )
-    erasure = Erasure(users, accounts, sessions, log, mail, audit)
+    erasure = Erasure(users, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
-    authority = Authority(users, standing, step_up)
-    letters = Letters(credentials, recovery, proving if asks_for_proof else None, links, mail)
+    authority = Authority(standing, step_up)
+    letters = Letters(recovery, proving if asks_for_proof else None, links, mail)
     return Living(
         proofs=proofs,
         waiting=waiting,
@@ -128,7 +128,6 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         own_export=OwnExport(db, step_up, audit, clock),
         own_erasure=OwnErasure(
             db,
-            users,
             accounts,
             standing,
             step_up,
