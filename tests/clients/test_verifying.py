@@ -42,6 +42,27 @@ def rows() -> dict[tuple[str, str], list[str]]:
     return {(row[0], row[1]): [cell.strip() for cell in row[2].split("|")] for row in found}
 
 
+@pytest.mark.parametrize(
+    ("program", "bound"),
+    [
+        ("pyjwt", "lifespan=300"),
+        ("jose", "cacheMaxAge: 300_000"),
+        ("jsonwebtoken", "cacheMaxAge: 300_000, rateLimit: true"),
+        ("go", "RefreshInterval: 5 * time.Minute"),
+        ("kotlin", "cached(10, 5, TimeUnit.MINUTES)"),
+        ("ruby", "options[:kid_not_found] ? 10 : 300"),
+    ],
+)
+def test_programs_that_keep_the_key_set_keep_it_for_five_minutes(program: str, bound: str) -> None:
+    assert bound in programs_of_page()[program][1]
+
+
+def test_the_program_that_is_not_run_keeps_to_it_too() -> None:
+    assert "AutomaticRefreshInterval = TimeSpan.FromMinutes(5)" in PAGE
+    assert "RefreshInterval = TimeSpan.FromSeconds(10)" in PAGE
+    assert "RequestRefresh()" in PAGE
+
+
 def test_the_table_is_what_is_tried() -> None:
     told = {
         name: tuple(alg for alg, says in zip(ALL, cells[1:4], strict=True) if says == "yes")

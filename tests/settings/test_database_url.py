@@ -101,6 +101,10 @@ def test_what_is_not_taken_is_ignored_with_a_line(
         ("sslmode=strong", "sslmode should be disable, allow, prefer, require, verify-ca or ver"),
         ("ssl=perhaps", "ssl should be true or false"),
         ("sslmode=require&sslrootcert=system", "sslrootcert=system needs sslmode=verify-full"),
+        *(
+            (f"sslrootcert=system&{name}=hunter2", f"sslrootcert=system cannot be had with {name};")
+            for name in ("sslcert", "sslkey", "sslpassword", "sslcrl", "ssl_min_protocol_version")
+        ),
         ("port=abc", "port should be a number"),
         ("port=5432,65536", "port should be a number"),
         ("hostaddr=10.0.0.1", "hostaddr should be host"),

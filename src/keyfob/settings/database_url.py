@@ -45,6 +45,11 @@ _IGNORED = {
     **dict.fromkeys(("sslkeylogfile", "gssdelegation", "uselibpqcompat"), _OWN),
     **dict.fromkeys(("min_protocol_version", "max_protocol_version", "servicefile"), _OWN),
 }
+# asyncpg reads these only where it makes the TLS context, and it makes none for `system`.
+_FOR_FILES_ALONE = (
+    *("sslcert", "sslkey", "sslpassword", "sslcrl"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
 
 
 class DatabaseUrl(NamedTuple):
@@ -107,6 +112,10 @@ def _translate_tls(parameters: dict[str, str]) -> None:
         parameters["sslmode"] = _mode_of(parameters["sslmode"], wrong)
     if system and parameters["sslmode"] != "verify-full":
         raise ValueError("sslrootcert=system needs sslmode=verify-full")
+    for name in _FOR_FILES_ALONE if system else ():
+        if name in parameters:
+            why = "name the file in which the system keeps its roots"
+            raise ValueError(f"sslrootcert=system cannot be had with {name}; {why}")
 
 
 def _mode_of(word: str, wrong: str) -> str:
