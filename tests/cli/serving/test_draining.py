@@ -12,7 +12,7 @@ ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_new_connections_are_served_until_the_delay_is_over(start: Start, workers: int) -> None:
-    service = start(workers=workers, drain_delay=3)
+    service = start(workers=workers, drain_delay=600)
     wait_until(lambda: len({service.ask()["pid"] for _ in range(20)}) == workers)
     with service.connect() as kept:
         kept.sendall(ASK)
@@ -28,8 +28,15 @@ def test_new_connections_are_served_until_the_delay_is_over(start: Start, worker
         told = [service.ask() for _ in range(20)]
         assert {answer["leaving"] for answer in told} == {True}
         assert len({answer["pid"] for answer in told}) == workers
+        service.process.send_signal(signal.SIGTERM)
         assert closes_within(kept, 20) == b""  # and then it ends as ever
     assert service.process.wait(timeout=20) == 0
+
+
+def test_it_stops_by_itself_once_the_delay_is_over(start: Start) -> None:
+    service = start(drain_delay=1)
+
+    assert service.stop() == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

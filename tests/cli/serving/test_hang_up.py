@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.cli.serving.conftest import Start, closes_within
+from tests.cli.serving.conftest import Start, closes_within, wait_until
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -33,13 +33,22 @@ def hang_ups_ignored() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_under_nohup_it_goes_on(hang_ups_ignored: None, start: Start, workers: int) -> None:
-    service = start(workers=workers)
-    processes = (*service.workers, service.process)
-    for process in processes:
+def test_under_nohup_it_goes_on(hang_ups_ignored: None, start: Start) -> None:
+    service = start(drain_delay=600)
+
+    service.process.send_signal(signal.SIGHUP)
+
+    assert service.ask()["leaving"] is False  # as it is from the moment that a stop is heard
+    assert service.stop(signal.SIGINT) == 0
+
+
+def test_under_nohup_a_worker_that_dies_is_replaced(hang_ups_ignored: None, start: Start) -> None:
+    service = start(workers=2)
+    old = {worker.pid for worker in service.workers}
+    for process in (*service.workers, service.process):
         process.send_signal(signal.SIGHUP)
 
-    assert service.ask()
-    assert len(service.workers) == (workers if workers > 1 else 0)
+    service.workers[0].kill()
+
+    wait_until(lambda: service.ask()["pid"] not in old)
     assert service.stop() == 0
