@@ -279,6 +279,16 @@ async def record_and_fail(audit: Audit) -> None:
         raise RuntimeError
 
 
+async def test_an_event_that_is_undone_is_told_to_no_log(audit: Audit) -> None:
+    with structlog.testing.capture_logs() as logged:
+        with pytest.raises(RuntimeError):
+            await record_and_fail(audit)
+        await record(audit)
+
+    assert [line["position"] for line in logged] == [AMOUNT + 1]
+    assert [line["action"] for line in logged] == ["test.event_0"]
+
+
 async def test_the_addresses_of_one_person_are_erased_and_the_chain_holds(audit: Audit) -> None:
     events = await audit.list_events()
     erased = events[2]

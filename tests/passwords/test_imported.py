@@ -72,6 +72,16 @@ def test_a_hash_of_another_system_verifies_and_has_a_decoy(password: str, stored
     assert not verifies(password, decoy)
 
 
+@pytest.mark.parametrize("name", [name for name, (_, it) in MADE.items() if it.startswith("{")])
+def test_the_name_of_a_scheme_has_no_case(name: str) -> None:
+    """RFC 2307 section 5.3 compares it so, and OpenLDAP keeps it as it was typed."""
+    password, stored = MADE[name]
+    scheme, brace, rest = stored.partition("}")
+    for written in (scheme.lower(), scheme.title()):
+        assert verifies(password, written + brace + rest)
+    assert "S" not in scheme or not check_of(scheme.replace("S", "\u017f") + brace + rest)
+
+
 def test_wordpress_trims_what_is_typed() -> None:
     assert verifies(f" {PASSWORD}\n", MADE["WordPress 6.8"][1])
 

@@ -68,7 +68,8 @@ class Audit:
         address = origin.address if origin else None
         await queries.insert_event(tx, **event, address=address, mac=mac)
         # A copy out of the database's reach: with it, events that were cut off are missed.
-        log.info("audit_event", position=position, mac=mac.hex(), action=action)
+        told = {"position": position, "mac": mac.hex(), "action": action}
+        tx.after_commit(lambda: log.info("audit_event", **told))
 
     async def record_own(self, tx: Tx, new: dict[str, Any], *, action: Event) -> None:
         """Append an event of the service itself, or of its command line."""

@@ -144,7 +144,8 @@ async def use_passkey(
     synced may tell any count: each of its devices has its own.
 
     Threat: who copied a key writes its flags, too. So what it said when it was made decides whether
-    it can be synced; of those from before that was kept, what they say first.
+    it can be synced; of those from before that was kept, what they say at the first use that is
+    accepted: one whose count falls at that use is refused, whatever flags it writes.
     """
     used = await db.fetchval(
         """

@@ -164,7 +164,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Form]], ...] = tu
             r"\$(?P<salt>[A-Za-z0-9+/]{1,128})\$(?P<digest>[A-Za-z0-9+/]{1,128}))",
             _argon2,
         ),
-        (rf"(?:bcrypt\$|\{{(?:BLF-)?CRYPT\}})?{BCRYPT}", _plain_bcrypt),
+        (rf"(?:bcrypt\$|(?ai:\{{(?:BLF-)?CRYPT\}}))?{BCRYPT}", _plain_bcrypt),
         (rf"bcrypt_sha256\${BCRYPT}", _django_bcrypt_sha256),
         (
             rf"\$bcrypt-sha256\$(?P<kind>2[aby]),(?P<cost>\d{{1,2}})\${BCRYPT_SALT}"

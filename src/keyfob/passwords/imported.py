@@ -167,12 +167,12 @@ IMPORTED: tuple[tuple[str, Callable[[re.Match[str]], Form]], ...] = (
     ),
     (rf"\$wp{BCRYPT}", _wordpress),
     (
-        r"(?:\{CRYPT\})?\$(?:(?P<is256>5)|6)\$(?:rounds=(?P<rounds>\d{1,7})\$)?"
+        r"(?ai:\{CRYPT\})?\$(?:(?P<is256>5)|6)\$(?:rounds=(?P<rounds>\d{1,7})\$)?"
         rf"(?P<salt>[^$:\n]{{1,16}})\$(?P<digest>(?(is256){_SHA256}|{_SHA512}))",
         _sha_crypt,
     ),
     (
-        r"\{(?P<salted>S)?(?P<name>SHA(?:256|384|512)?|MD5)\}(?P<salt>)"
+        r"(?ai:\{(?P<salted>S)?(?P<name>SHA(?:256|384|512)?|MD5)\})(?P<salt>)"
         r"(?P<digest>[A-Za-z0-9+/]+={0,2})",
         _ldap,
     ),

@@ -136,7 +136,7 @@ class Settings(
 
     @property
     def secret_keys(self) -> list[str]:
-        """The secret keyring, newest first.
+        """The secret keyring: the first one seals and signs, all of them open.
 
         Raises:
             WrongSetting: none is set; `boot.complete` would have made one.
