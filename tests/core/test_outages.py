@@ -34,9 +34,15 @@ def test_each_kind_once_a_minute() -> None:
 
 
 def test_the_kinds_that_are_remembered_are_bounded() -> None:
-    outages = Outages(lambda: 0.0)
+    time = [0.0]
+    outages = Outages(lambda: time[0])
     with captured_log() as log:
         for number in range(1000):
             outages.tell_part(f"part {number}", "away")
-
         assert len(log.events) == 200
+
+        # Those that are known are told of again all the same.
+        time[0] = 60.0
+        for number in range(1000):
+            outages.tell_part(f"part {number}", "away")
+        assert [told["part"] for told in log.events[200:]] == [f"part {n}" for n in range(200)]

@@ -11,7 +11,7 @@ log = structlog.get_logger("keyfob.outages")
 
 _EVERY = 60.0  # seconds
 
-# A kind is a part and the class of a fault: few. Beyond this, something is wrong with that.
+# A kind is a part and the class of a fault: few. Further ones are not told of.
 _MOST_KINDS = 200
 
 
@@ -36,7 +36,8 @@ class Outages:
 
     def _is_due(self, part: str, kind: str) -> bool:
         now, key = self._now(), (part, kind)
-        if now - self._told.get(key, -_EVERY) < _EVERY or len(self._told) >= _MOST_KINDS:
+        is_one_too_many = key not in self._told and len(self._told) >= _MOST_KINDS
+        if is_one_too_many or now - self._told.get(key, -_EVERY) < _EVERY:
             return False
         self._told[key] = now
         return True
