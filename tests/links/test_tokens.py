@@ -55,7 +55,7 @@ async def test_a_token_has_256_random_bits_and_only_its_digest_is_kept(
 async def test_it_is_found_until_it_is_spent_and_spent_once(
     world: World, tokens: OneTimeTokens, ada: UUID
 ) -> None:
-    email = Email.parse("Ada@Example.org")
+    email = Email.parse("Ada@Example.com")
     sign_up = SignUp(email, "a hash", "Ada", "ru")
     token = await issue(world, ada, email=email, sign_up=sign_up)
 

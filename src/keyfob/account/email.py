@@ -96,7 +96,7 @@ class OwnEmail:
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
         """Take the new address, by the token that was sent to it.
 
-        Every other link of the account is dead then: they were sent to the old address.
+        No other link opens this account then: they were sent to the old address.
 
         Raises:
             InvalidLink: the token is not good, or was sent for another account.

@@ -41,7 +41,7 @@ class Letters:
 
     async def kill_links(self, tx: Tx, user_id: UUID) -> None:
         """Make every link of an account worthless: none from before a block is good after it."""
-        await self.links.kill(tx, user_id)
+        await self.links.kill_all(tx, user_id)
 
     async def follow_move(self, tx: Tx, before: Account, account: Account) -> None:
         """Do what another address asks for: links to the old one die, and its reader is told."""

@@ -11,10 +11,24 @@ from keyfob.links.models import Kind, Link
 from keyfob.users.email import Email
 from keyfob.users.models import SignUp
 
-_COLUMNS = "user_id, kind, email, email_normal, password_hash, name, locale"
-_LIVE = """
+# Of a token `t` the account that it opens. A link by which the reader of a mailbox proves the
+# address, or recovers, was sent to an address: where the account that it was asked for has left it,
+# the link opens the one that came after, until somebody has proven to be its owner. Threat: a
+# stranger signs up with an address, has the owner ask for links, and moves away with all of them.
+_TO_ADDRESS = "kind IN ('verify_email', 'recover')"
+_OPENS = f"""
+    CASE WHEN {_TO_ADDRESS} AND t.email_normal IS NOT NULL
+         THEN (SELECT holder.id FROM users AS holder
+                WHERE holder.email_normal = t.email_normal
+                  AND (holder.id = t.user_id OR holder.first_proven_at IS NULL))
+         ELSE t.user_id END
+"""  # noqa: S608 - a constant of this file
+_COLUMNS = """
+    u.id AS user_id, t.kind, t.email, t.email_normal, t.password_hash, t.name, t.locale
+"""
+_LIVE = f"""
     token_hash = $2 AND kind = ANY($1::text[]) AND expires_at > $3
-    AND EXISTS (SELECT FROM users AS u WHERE u.id = user_id AND u.status = 'active')
+    AND u.id = {_OPENS} AND u.status = 'active'
 """
 
 
@@ -60,7 +74,7 @@ async def find_token(
 ) -> Link | None:
     """Return the live token, if it is of one of those kinds."""
     row = await db.fetchrow(
-        f"SELECT {_COLUMNS} FROM one_time_tokens WHERE {_LIVE}",  # noqa: S608 - constants of this file
+        f"SELECT {_COLUMNS} FROM one_time_tokens AS t, users AS u WHERE {_LIVE}",  # noqa: S608 - constants of this file
         list(kinds),
         token_hash,
         now,
@@ -76,7 +90,7 @@ async def spend_token(
     One DELETE: of two requests racing with the same link, only one gets the row.
     """
     row = await tx.fetchrow(
-        f"DELETE FROM one_time_tokens WHERE {_LIVE} RETURNING {_COLUMNS}",  # noqa: S608 - constants of this file
+        f"DELETE FROM one_time_tokens AS t USING users AS u WHERE {_LIVE} RETURNING {_COLUMNS}",  # noqa: S608 - constants of this file
         list(kinds),
         token_hash,
         now,
@@ -91,8 +105,8 @@ async def take_attempt(db: Executor, kind: str, token_hash: bytes, now: datetime
     """
     taken = await db.fetchval(
         f"""
-        UPDATE one_time_tokens SET attempts_left = attempts_left - 1
-         WHERE {_LIVE} AND attempts_left > 0
+        UPDATE one_time_tokens AS t SET attempts_left = attempts_left - 1
+          FROM users AS u WHERE {_LIVE} AND attempts_left > 0
         RETURNING true
         """,  # noqa: S608 - a constant of this file
         [kind],
@@ -147,18 +161,39 @@ async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bo
 
 
 async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> int:
-    """Remove the user's tokens of those kinds; return how many there were."""
+    """Remove the user's tokens of those kinds; return how many there were.
+
+    Links to an address that the user has left open the user's account no more, and stay.
+    """
     removed: int = await tx.fetchval(
-        """
+        f"""
         WITH gone AS (
-            DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = ANY($2::text[]) RETURNING 1
+            DELETE FROM one_time_tokens
+             WHERE user_id = $1 AND kind = ANY($2::text[])
+               AND NOT ({_TO_ADDRESS} AND email_normal IS NOT NULL AND email_normal <>
+                            (SELECT email_normal FROM users WHERE id = $1))
+            RETURNING 1
         )
         SELECT count(*) FROM gone
-        """,
+        """,  # noqa: S608 - a constant of this file
         user_id,
         list(kinds),
     )
     return removed
+
+
+async def delete_tokens_to_address_of(tx: Tx, user_id: UUID) -> None:
+    """Remove the links to a user's address, whatever account they were asked for.
+
+    It reads the whole table: for what is rare.
+    """
+    await tx.execute(
+        f"""
+        DELETE FROM one_time_tokens
+         WHERE {_TO_ADDRESS} AND email_normal = (SELECT email_normal FROM users WHERE id = $1)
+        """,  # noqa: S608 - a constant of this file
+        user_id,
+    )
 
 
 async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:

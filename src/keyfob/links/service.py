@@ -51,7 +51,7 @@ class OneTimeTokens:
 
         `email` is the address that it proves, `sign_up` what becomes the account's with its
         password. It lives for `ttl`, or `KEYFOB_LINK_TTL` where none is said; `is_spare` marks the
-        one that is sent beyond the cap of mails (`has_spare`).
+        one that is sent beyond the cap of mails.
         """
         token = PREFIX + to_base64url(random_bytes(_SECRET_BYTES)).decode("ascii")
         await queries.insert_token(
@@ -75,16 +75,17 @@ class OneTimeTokens:
         return self.clock.now() + (ttl or self.ttl)
 
     async def has_spare(self, db: Executor, user_id: UUID, kind: Kind) -> bool:
-        """Tell whether the link that is sent beyond the cap of mails is there already, and live.
+        """Tell whether the user's link beyond the cap of mails is there already, and live.
 
-        Threat: whoever asks for links until the cap is met could else keep an owner from any.
+        Of moves to an address, as many accounts may ask for; others are counted by address.
         """
         return await queries.has_spare(db, user_id, kind, self.clock.now())
 
     async def find(self, db: Executor, kind: Kind | Sequence[Kind], token: str) -> Link | None:
         """Return a live token of that kind, or of one of those, without spending it.
 
-        None if unknown, used, expired, of another kind, or of an account that is blocked.
+        Of a link to an address the `user_id` is of the account that has the address now. None if
+        unknown, used, expired, of another kind, or if that account is blocked.
         """
         return await queries.find_token(db, _kinds(kind), _digest(token), self.clock.now())
 
@@ -118,9 +119,18 @@ class OneTimeTokens:
     async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
         """Make the user's tokens worthless: of these kinds, or of all where none is named.
 
+        Not those that prove an address which the user has left: they are of its owner.
         Returns how many there were.
         """
         return await queries.delete_tokens_of_user(tx, user_id, kinds or tuple(Kind))
+
+    async def kill_all(self, tx: Tx, user_id: UUID) -> None:
+        """Do as `kill`, also of links that were asked for an account which had the address before.
+
+        For what is rare: it reads all links.
+        """
+        await self.kill(tx, user_id)
+        await queries.delete_tokens_to_address_of(tx, user_id)
 
     async def kill_older(self, tx: Tx, user_id: UUID, kind: Kind, *, kept: int) -> None:
         """Make the user's tokens of a kind worthless, but for so many, the newest."""

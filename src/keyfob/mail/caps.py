@@ -32,11 +32,13 @@ class Cap:
 
     Args:
         rule: how many of this sort a mailbox gets.
-        for_tags: how many beyond that all tags of a mailbox get together (`proof.spare_links`).
+        spare: how many beyond that each address gets (`proof.spare_links`).
+        for_tags: how many of those all tags of a mailbox get together.
         store: where they are counted.
     """
 
     rule: Rule
+    spare: Rule
     for_tags: Rule
     store: Store
 
@@ -51,6 +53,20 @@ class Cap:
         """
         return await self._count(self.rule, address_normal)
 
+    async def allows_spare(self, address_normal: str, *, proven: bool) -> bool:
+        """Count one mail beyond that to an address; False if it has had it.
+
+        One to a tag whose account is not proven counts for all tags of its mailbox, too.
+
+        Raises:
+            Unavailable: the store of the limits is away.
+        """
+        windows = self.spare.windows(address_normal)
+        mailbox = fold(address_normal)
+        if mailbox != address_normal and not proven:
+            windows += self.for_tags.windows(mailbox)
+        return await self._counts(windows, address_normal, self.spare.name)
+
     async def allows_for_tag(self, address_normal: str) -> bool:
         """Count one mail beyond that to one of the tags of a mailbox; False if they had enough.
 
@@ -59,16 +75,13 @@ class Cap:
         """
         return await self._count(self.for_tags, address_normal)
 
-    @staticmethod
-    def is_tag(address_normal: str) -> bool:
-        """Tell whether an address is one of the many spellings of a mailbox."""
-        return fold(address_normal) != address_normal
-
     async def _count(self, rule: Rule, address_normal: str) -> bool:
-        windows = rule.windows(fold(address_normal))
+        return await self._counts(rule.windows(fold(address_normal)), address_normal, rule.name)
+
+    async def _counts(self, windows: list[Window], address_normal: str, sort: str) -> bool:
         if not windows or (await self.store.count_attempt(windows)).counted:
             return True
-        _tell_capped(address_normal, rule.name)
+        _tell_capped(address_normal, sort)
         return False
 
 

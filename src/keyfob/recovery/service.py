@@ -94,12 +94,10 @@ class Recovery:
         """Send a link to a locked account, to recover or as an invitation.
 
         The token is bound to the address that it is sent to: whoever brings it has proven that.
-        Beyond the cap of mails it is the one that lives six hours, unless there is one: strangers
-        can use up the others, but the owner has always one in the mailbox.
+        Beyond the cap of mails it is the one that lives six hours: strangers can use up the others,
+        but the owner has always one in the mailbox.
         """
         kind = Kind.INVITE if template is Template.INVITE else Kind.RECOVER
-        if not within_cap and await self.links.has_spare(tx, account.id, kind):
-            return
         ttl = SPARE_TTL if not within_cap else self.invitation_ttl if kind is Kind.INVITE else None
         token = await self.links.issue(
             tx, account.id, kind, email=account.email, ttl=ttl, is_spare=not within_cap

@@ -78,7 +78,7 @@ class SignUps:
     async def admit(self, job: Job) -> None:
         """Do what `request` wrote: add the account and send a link, or tell that it exists."""
         email = Email.parse(job.payload["email"])
-        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL, adds_account=True)
+        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL, signs_up=True)
         allowed = allowance is Allowance.WITHIN_CAP
         async with self.db.begin() as tx:
             await job.finish(tx)

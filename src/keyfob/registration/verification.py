@@ -82,13 +82,11 @@ class VerificationLinks:
     ) -> None:
         """Send a link that proves the address of a locked account, perhaps that of a sign-up.
 
-        Beyond the cap of mails it is the one that lives six hours, unless there is one. The
-        greeting has no name. Threat: a sign-up would carry any words of a stranger to any address.
+        Beyond the cap of mails it is the one that lives six hours. The greeting has no name.
+        Threat: a sign-up would carry any words of a stranger to any address.
         """
         if to.user_id is None or to.name is not None:  # pragma: no cover - a fault of the caller
             raise ValueError("a link goes to an account, and greets nobody by name")
-        if not within_cap and await self.links.has_spare(tx, to.user_id, Kind.VERIFY_EMAIL):
-            return
         ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
             tx,

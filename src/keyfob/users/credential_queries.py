@@ -35,10 +35,11 @@ async def find_user(db: Executor, user_id: UUID) -> Record | None:
 
 
 async def find_user_by_email(db: Executor, email_normal: str) -> Record | None:
-    """Return whose an address is, and whether it is proven."""
+    """Return whose an address is, whether it is proven, and the status."""
     return await db.fetchrow(
         """
-        SELECT id, email_verified_at IS NOT NULL AS is_verified FROM users WHERE email_normal = $1
+        SELECT id, email_verified_at IS NOT NULL AS is_verified, status FROM users
+         WHERE email_normal = $1
         """,
         email_normal,
     )

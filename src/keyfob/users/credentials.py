@@ -33,7 +33,7 @@ class Credentials:
         return await queries.find_user(db, user_id)
 
     async def find_by_email(self, db: Executor, email: Email) -> Record | None:
-        """Return `id` and `is_verified` of the account with an address, without holding it."""
+        """Return `id`, `is_verified`, `status` of the account with an address; holds it not."""
         return await queries.find_user_by_email(db, email.normal)
 
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:

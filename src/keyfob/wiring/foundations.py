@@ -12,7 +12,7 @@ from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.polling import PolledFeed
 from keyfob.limits.service import Limits, build_limits
-from keyfob.links.service import OneTimeTokens
+from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.mail.building import build_delivery, build_notice_caps, mail_rule
 from keyfob.mail.caps import Cap
 from keyfob.mail.delivery import Delivery
@@ -82,8 +82,10 @@ class Foundations:
         that somebody recovers a password.
         """
         rule = mail_rule(self.settings, name, self.settings.limit_mail)
+        one = f"1/{int(SPARE_TTL.total_seconds())}second"
+        spare = mail_rule(self.settings, f"{name}-spare", one)
         for_tags = mail_rule(self.settings, f"{name}-tags", self.settings.limit_notices)
-        return Cap(rule, for_tags, self.limits.store)
+        return Cap(rule, spare, for_tags, self.limits.store)
 
 
 def lay_foundations(settings: Settings, clock: Clock) -> Foundations:

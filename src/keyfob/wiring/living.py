@@ -60,7 +60,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
     mfa = entering.mfa
     proofs = Proofs(credentials, sessions, links, mfa.factors, mfa.challenges)
     waiting = WaitingSignUps(db, users, credentials, log, audit)
-    spares = SpareLinks(db, credentials, links)
+    spares = SpareLinks(db, credentials)
     cap = base.mail_cap("mail-verify")
     proving = VerificationLinks(db, links, outbox, mail, cap, spares)
     verification = EmailVerification(db, credentials, links, proofs, standing, audit)
