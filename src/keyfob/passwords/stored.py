@@ -19,12 +19,12 @@ _FIRST = UUID(int=0)
 
 @dataclass
 class StoredForms:
-    """Gives an address without a password a form of hash to cost as much as.
+    """Gives each address that has no password the form of a hash, whose time its check then takes.
 
     Threat: after a change of the cost, old hashes take another time than new ones until their
-    owners sign in. If unknown addresses took the time of the present form, whatever takes another
-    would be an account. So each address draws one of the forms that are stored, as often as
-    accounts have it, by its MAC: the same one whenever it is asked about, by whatever worker.
+    owners sign in. If every unknown address took the time of the present form, an address that
+    takes another time would have an account. So an unknown address draws one of the stored forms,
+    each as often as accounts have it. It draws by its MAC: the same form each time, in each worker.
 
     `present` is a hash of the scheme that makes new ones, and takes `present_seconds`.
     """

@@ -17,7 +17,6 @@ _LONGEST_LOCAL = 64  # section 4.5.3.1.1
 
 LOCAL_DOMAIN = (
     "should not be at a domain for tests or local networks, such as .test, .local or localhost"
-    " (KEYFOB_LOCAL_EMAIL=true takes them)"
 )
 
 # Cyrillic, Greek, Armenian and phonetic letters that a reader takes for those of a to z.
@@ -54,9 +53,12 @@ class Email:
             email = cls(typed, f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}")
             # The library refuses local domains whatever they are for, so one is judged as a part.
             judged = f"{email.normal}.example" if email.is_local else email.normal
-            validate_email(judged, check_deliverability=False)
+            has_dot = "." in judged.rpartition("@")[2]
+            validate_email(judged if has_dot else f"{judged}.example", check_deliverability=False)
         except (EmailNotValidError, idna.IDNAError, UnicodeError):
             raise ValueError("should be an e-mail address") from None
+        if not has_dot:
+            raise ValueError("should have a domain with a dot after the @, such as example.com")
         if not local.isascii():
             # Beyond ASCII a local part is rare, and a disguise: a Cyrillic a reads like ours.
             raise ValueError("should have only ASCII characters before the @")

@@ -124,6 +124,7 @@ async def test_public_keys_answer_any_origin(world: World) -> None:
             asked = await browser.options(path, headers=ASKS)
             assert asked.status_code == 204
             assert granted(asked)["access-control-allow-origin"] == "*"
+            assert granted(asked)["access-control-allow-methods"] == "GET"  # there is no other
 
 
 async def test_an_options_that_asks_for_nothing_is_no_preflight(world: World) -> None:

@@ -16,8 +16,9 @@ _EXPOSED = (
     b"X-Request-ID, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, Link, "
     b"X-Total-Count, Location, ETag, Content-Disposition",
 )
+_METHODS = (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE")
+_PUBLIC_METHODS = (b"access-control-allow-methods", b"GET")
 _PREFLIGHT = [
-    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
         b"authorization, content-type, if-none-match, last-event-id, x-request-id",
@@ -50,9 +51,13 @@ class Cors:
         return self._origins.get(named[0], []) if len(named) == 1 else []
 
 
-def answers_preflight(method: str, headers: Sequence[tuple[bytes, bytes]]) -> Headers | None:
+def answers_preflight(
+    path: str, method: str, headers: Sequence[tuple[bytes, bytes]]
+) -> Headers | None:
     """Return what a preflight is told; None where it is none."""
     asks = method == "OPTIONS" and any(
         name == b"access-control-request-method" for name, _ in headers
     )
-    return _PREFLIGHT if asks else None
+    if not asks:
+        return None
+    return [_PUBLIC_METHODS if path.startswith(_PUBLIC) else _METHODS, *_PREFLIGHT]

@@ -77,7 +77,7 @@ class Edge:
         started = time.perf_counter()
         try:
             receive = bounded(scope, receive, self._max_body)
-            told = answers_preflight(scope["method"], scope["headers"]) if granted else None
+            told = answers_preflight(path, scope["method"], scope["headers"]) if granted else None
             place = (scope["method"], path)
             hot = self._hot.get(place)
             if told is not None:
