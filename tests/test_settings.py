@@ -192,11 +192,24 @@ def test_the_file_of_a_secret_can_be_named_in_dotenv(bare_environment: Path) -> 
 def test_a_file_that_cannot_be_read_is_named(
     bare_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", str(bare_environment / "none"))
-    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: No such file or directory"
+    path = bare_environment / "none"
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", str(path))
+    assert refusal() == f"KEYFOB_SECRET_KEY_FILE: {path} cannot be read: No such file or directory"
 
-    (bare_environment / "none").write_bytes(b"\xff\xfe" * 40)
-    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: it is no text in UTF-8"
+    path.write_bytes(b"\xff\xfe" * 40)
+    assert refusal() == f"KEYFOB_SECRET_KEY_FILE: {path} cannot be read: it is no text in UTF-8"
+
+
+@pytest.mark.parametrize("secret", [PLANTED, f"/{PLANTED}/{PLANTED}", PLANTED * 200])
+def test_a_secret_that_stands_where_its_file_should_is_not_printed(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", secret)
+
+    said = refusal()
+
+    assert said.startswith("KEYFOB_SECRET_KEY_FILE: cannot be read: ")
+    assert PLANTED not in said
 
 
 def test_what_a_file_holds_is_checked_like_a_variable(

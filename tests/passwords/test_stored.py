@@ -114,7 +114,9 @@ async def test_what_is_far_dearer_is_no_form_to_draw(db: Database) -> None:
     await stored.count()
 
     assert {stored.draw(address) for address in ADDRESSES} == {PRESENT.decoy}
-    assert await stored.count_unusable() == 150
+    amount, named = await stored.list_unusable()
+    assert amount == 150
+    assert len(named) == 20
 
 
 async def test_of_a_large_table_a_part_is_read_and_each_time_the_same(db: Database) -> None:

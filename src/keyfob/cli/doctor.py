@@ -204,11 +204,13 @@ def _accounts(amount: int, named: Sequence[str]) -> str:
 
 async def _check_hashes(wiring: Wiring) -> Finding:
     """Whoever has a hash that is never computed can recover, but not sign in with the password."""
-    count = await wiring.passwords.stored.count_unusable()
-    if not count:
+    amount, named = await wiring.passwords.stored.list_unusable()
+    if not amount:
         return _finding("password hashes", True, "can all be checked")
-    says = f"{count} are of no known form, or cost far more than KEYFOB_BCRYPT_COST asks for"
-    return _finding("password hashes", False, f"{says}; invite or recover their accounts")
+    more = ", ..." if amount > len(named) else ""
+    says = f"of no known form, or far dearer than KEYFOB_BCRYPT_COST asks for: {amount} "
+    says += f"({', '.join(named)}{more}); invite or recover these accounts"
+    return _finding("password hashes", False, says)
 
 
 def _check_templates(delivery: Delivery) -> Finding:

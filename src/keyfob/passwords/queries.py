@@ -39,7 +39,7 @@ async def list_hashes(db: Executor, after: UUID, limit: int) -> list[Record]:
     """Return the next accounts that have a hash, by id."""
     return await db.fetch(
         """
-        SELECT id, password_hash FROM users
+        SELECT id, email_normal, password_hash FROM users
          WHERE id > $1 AND password_hash IS NOT NULL
          ORDER BY id LIMIT $2
         """,

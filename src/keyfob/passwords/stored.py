@@ -14,6 +14,7 @@ _FAR_DEARER = 8
 _CHEAP_SECONDS = 1.0
 
 _BATCH = 5000
+_MOST_NAMED = 20
 _FIRST = UUID(int=0)
 
 
@@ -61,17 +62,23 @@ class StoredForms:
             place -= accounts
         return self.present
 
-    async def count_unusable(self) -> int:
+    async def list_unusable(self) -> tuple[int, list[str]]:
         """Count the accounts whose hash is of no known form, or costs too much. Reads all of them.
 
-        Their owners cannot sign in with a password before they have recovered.
+        Their owners cannot sign in with a password before they have recovered. The addresses of the
+        first 20 are returned, too.
         """
-        unusable, after = 0, _FIRST
+        unusable, named, after = 0, list[str](), _FIRST
         while rows := await queries.list_hashes(self.db, after, _BATCH):
-            checks = (forms.check_of(row["password_hash"], self.most_seconds) for row in rows)
-            unusable += sum(check is None for check in checks)
+            found = [
+                row["email_normal"]
+                for row in rows
+                if not forms.check_of(row["password_hash"], self.most_seconds)
+            ]
+            unusable += len(found)
+            named += found[: _MOST_NAMED - len(named)]
             after = rows[-1]["id"]
-        return unusable
+        return unusable, named
 
 
 def decoy_of(stored: str) -> str | None:

@@ -177,6 +177,11 @@ def _is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
+def _is_surely_a_path(text: str) -> bool:
+    """Tell whether it may be printed. Threat: the secret itself, where its file should be named."""
+    return text.startswith("/") and os.path.isdir(text.rpartition("/")[0])  # noqa: PTH112 - Path raises for some
+
+
 class _SecretFiles(PydanticBaseSettingsSource):
     """Reads `KEYFOB_X_FILE` for every secret field X, without the final line break."""
 
@@ -193,7 +198,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
         except (OSError, UnicodeDecodeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "it is no text in UTF-8"
-            raise WrongSetting(f"{variable}: cannot be read: {why}") from None
+            which = f"{path} " if _is_surely_a_path(path) else ""
+            raise WrongSetting(f"{variable}: {which}cannot be read: {why}") from None
 
     def __call__(self) -> dict[str, Any]:
         found = {
