@@ -608,7 +608,7 @@ async def test_47_a_change_of_address_that_was_asked_for_before_is_not_gone_on_w
         await end(world, root)
     await world.wiring.runner.start()
 
-    await mailbox.none(world, to="eve@example.org")
+    await mailbox.assert_none(world, to="eve@example.org")
     left = await world.db.fetchval(
         "SELECT count(*) FROM one_time_tokens WHERE kind = 'change_email'"
     )

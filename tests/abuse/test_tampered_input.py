@@ -179,20 +179,20 @@ def hostile_json() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("path", ["/refresh", "/login", "/register"])
 async def test_31_hostile_json_is_refused_and_leaves_memory_flat(world: World, path: str) -> None:
-    async def send_all() -> None:
+    async def assert_all_is_refused() -> None:
         for body in hostile_json():
             answer = await call_raw(world, "POST", path, headers=[JSON], pieces=[body])
             assert answer.status in {400, 413, 422}, body[:40]
             assert len(answer.body) < 2_000
 
-    await send_all()  # what is made once is made
+    await assert_all_is_refused()  # what is made once is made
     gc.collect()
     tracemalloc.start()
     try:
-        await send_all()
+        await assert_all_is_refused()
         before, _ = tracemalloc.get_traced_memory()
         for _ in range(3):
-            await send_all()
+            await assert_all_is_refused()
         gc.collect()
         after, peak = tracemalloc.get_traced_memory()
     finally:

@@ -27,7 +27,7 @@ from tests.fixtures.hostile import (
     hs256,
     unsigned,
 )
-from tests.fixtures.revoked import refuses_within_a_second, reuses_of
+from tests.fixtures.revoked import assert_refused_within_a_second, reuses_of
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World, eventually
 
@@ -69,7 +69,7 @@ async def present(world: World, token: str) -> httpx.Response:
     return answer
 
 
-async def is_refused(world: World, token: str) -> None:
+async def assert_refused(world: World, token: str) -> None:
     answer = await present(world, token)
     assert answer.status_code == 401, token
     assert answer.json()["code"] == "invalid_token"
@@ -80,10 +80,10 @@ async def is_refused(world: World, token: str) -> None:
 async def test_15_alg_none_in_any_case(world: World, ada: SignedIn) -> None:
     for alg in ("none", "None", "NONE", "nOnE", "noNe", "", None):
         header = {**header_of(ada.access), "alg": alg}
-        await is_refused(world, forge(header, claims_of(ada.access), unsigned))
-        await is_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.")
+        await assert_refused(world, forge(header, claims_of(ada.access), unsigned))
+        await assert_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.")
         signature = ada.access.rpartition(".")[2]
-        await is_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.{signature}")
+        await assert_refused(world, f"{encode(header)}.{encode(claims_of(ada.access))}.{signature}")
 
 
 async def test_15_hs256_with_the_public_key(world: World, ada: SignedIn) -> None:
@@ -100,7 +100,7 @@ async def test_15_hs256_with_the_public_key(world: World, ada: SignedIn) -> None
         b"",
     ):
         header = {**header_of(ada.access), "alg": "HS256"}
-        await is_refused(world, forge(header, claims_of(ada.access), hs256(secret)))
+        await assert_refused(world, forge(header, claims_of(ada.access), hs256(secret)))
 
 
 async def test_15_a_foreign_kid_is_looked_up_nowhere(
@@ -118,7 +118,7 @@ async def test_15_a_foreign_kid_is_looked_up_nowhere(
         None,
     ):
         header = {**header_of(ada.access), "kid": kid}
-        await is_refused(world, forge(header, claims_of(ada.access), insider))
+        await assert_refused(world, forge(header, claims_of(ada.access), insider))
 
 
 async def test_15_a_key_or_an_address_of_one_in_the_header(world: World, ada: SignedIn) -> None:
@@ -132,7 +132,7 @@ async def test_15_a_key_or_an_address_of_one_in_the_header(world: World, ada: Si
         {"x5c": ["MIIBszCCAVmgAwIBAgI"]},
     ):
         header = {**header_of(ada.access), **extra}
-        await is_refused(world, forge(header, claims_of(ada.access), attacker.sign))
+        await assert_refused(world, forge(header, claims_of(ada.access), attacker.sign))
 
 
 async def test_15_unknown_extensions_and_other_types(
@@ -150,7 +150,7 @@ async def test_15_unknown_extensions_and_other_types(
     ]
     for change in changes:
         header = {**header_of(ada.access), **change}
-        await is_refused(world, forge(header, claims_of(ada.access), insider))
+        await assert_refused(world, forge(header, claims_of(ada.access), insider))
 
 
 async def test_15_claims_that_are_off(
@@ -171,7 +171,7 @@ async def test_15_claims_that_are_off(
         wrong += [{name: value} for value in no_dates]
     for claims in wrong:
         token = forge(header_of(ada.access), {**claims_of(ada.access), **claims}, insider)
-        await is_refused(world, token)
+        await assert_refused(world, token)
 
 
 async def test_15_a_life_beyond_our_own_is_cut_to_it(
@@ -184,7 +184,7 @@ async def test_15_a_life_beyond_our_own_is_cut_to_it(
 
     clock.advance(300)
 
-    await is_refused(world, token)
+    await assert_refused(world, token)
 
 
 async def test_16_a_token_of_another_kind_is_no_access_token(
@@ -205,7 +205,7 @@ async def test_16_a_token_of_another_kind_is_no_access_token(
         "kfp_" + "A" * 43,  # as an API key or a mailed token may come to look
         "Bearer " + ada.access,
     ):
-        await is_refused(world, token)
+        await assert_refused(world, token)
 
 
 async def test_16_an_access_token_is_no_refresh_token(world: World, ada: SignedIn) -> None:
@@ -219,7 +219,7 @@ async def test_17_an_access_token_changed_in_any_one_character(world: World, ada
     at = ada.access.rindex(".") + 1
     changes = each_change(ada.access)[::3] + each_change(ada.access, start=at)
     for changed in changes:
-        await is_refused(world, changed)
+        await assert_refused(world, changed)
 
 
 async def test_17_an_access_token_cut_or_lengthened(world: World, ada: SignedIn) -> None:
@@ -227,7 +227,7 @@ async def test_17_an_access_token_cut_or_lengthened(world: World, ada: SignedIn)
         answer = await present(world, ada.access[:length])
         assert answer.status_code == 401
     for end in ("=", "==", "A", "AAAA", ".", ".AAAA", "%00", "/", "+"):
-        await is_refused(world, ada.access + end)
+        await assert_refused(world, ada.access + end)
 
 
 async def test_17_a_refresh_token_changed_in_any_one_character(world: World, ada: SignedIn) -> None:
@@ -259,8 +259,8 @@ async def test_18_an_old_refresh_token_ends_the_session_and_is_recorded(
     assert (await world.refresh(newer.refresh)).status_code == 401
 
     for signed_in in (ada, newer, newest):
-        await is_refused(world, signed_in.access)
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused(world, signed_in.access)
+        await assert_refused_within_a_second(other, signed_in)
         assert (await other.refresh(signed_in.refresh)).status_code == 401
     (event,) = await reuses_of(world)
     assert event["new_values"] == {"session_id": ada.session_id}
@@ -354,8 +354,8 @@ async def test_21_old_access_tokens_are_refused_everywhere_within_a_second(
     await end(world, newer, admin, f"/admin/users/{claims_of(ada.access)['sub']}")
 
     for signed_in in (ada, newer):
-        await is_refused(world, signed_in.access)
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused(world, signed_in.access)
+        await assert_refused_within_a_second(other, signed_in)
     assert (await other.me(admin)).status_code == 200
 
 
@@ -427,7 +427,7 @@ async def test_24_a_retired_keys_tokens_are_refused(
     kept = {**claims_of(ada.access), "iat": now, "exp": now + 300}
 
     for worker in (world, other):
-        await is_refused(worker, forge(header_of(ada.access), kept, insider))
+        await assert_refused(worker, forge(header_of(ada.access), kept, insider))
         kids = [k["kid"] for k in (await worker.api.get("/.well-known/jwks.json")).json()["keys"]]
         assert header_of(ada.access)["kid"] not in kids
         assert (await worker.refresh(ada.refresh)).status_code == 200
@@ -442,7 +442,7 @@ async def test_24_a_compromised_keys_tokens_are_refused_at_once(
     await knows_key(other, kid)
 
     for worker in (world, other):
-        await is_refused(worker, ada.access)
+        await assert_refused(worker, ada.access)
     assert (await world.me(SignedIn.of(await other.refresh(ada.refresh)))).status_code == 200
 
 

@@ -63,7 +63,7 @@ async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
     told = await mailbox.next(to="Ada@example.com", subject="address was changed")
     assert "C***@example.org" in told.text or "c***@example.org" in told.text
     assert NEW not in told.text
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert (await world.log_in("countess@example.org")).session_id
     refused = await world.attempt_login()
     assert refused.status_code == 401
@@ -113,7 +113,7 @@ async def test_the_present_address_is_no_change(mailbox: Mailbox, world: World) 
     answers = [await request(world, ada, email) for email in ("ada@example.com", "ADA@example.com")]
 
     assert [answer.status_code for answer in answers] == [202, 202]
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_an_address_gets_so_many_mails_and_no_more(
@@ -402,6 +402,6 @@ async def test_who_is_removed_while_asking_for_the_address_of_whoever_does_it_is
             await world.wiring.runner.start()
             await until_so_many_wait(world.db, 2)
         assert (await removing).status_code == 204
-        await mailbox.none(world, to="root@example.com")
+        await mailbox.assert_none(world, to="root@example.com")
 
     assert log.named("outbox_job_postponed") == []

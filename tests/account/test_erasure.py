@@ -127,7 +127,7 @@ async def test_the_owner_is_told_at_each_step(
 
     assert "2026-12-06" in planned.text
     assert "Ada King" not in last.text
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert await world.db.fetchval("SELECT count(*) FROM outbox") == 0
 
 
@@ -143,7 +143,7 @@ async def test_asked_twice_it_stays_as_it_was_planned(
     second = await leave(world, ada)
 
     assert (second.status_code, second.json()) == (202, first.json())
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert (await actions(world)).count("user.erasure_planned") == 1
 
 
@@ -184,7 +184,7 @@ async def test_with_nothing_planned_there_is_nothing_to_take_back(
     assert (await keep(world, ada)).status_code == 204
 
     assert await actions(world) == before
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_whoever_comes_first_decides_keep_or_chore(

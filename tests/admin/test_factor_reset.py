@@ -51,7 +51,7 @@ async def test_where_there_is_none_nothing_happens(mailbox: Mailbox, world: Worl
 
     assert await reset(world, root, user_id) == (204, None)
     assert len(await world.audit_log()) == events
-    await mailbox.none(world, "ada@example.com")
+    await mailbox.assert_none(world, "ada@example.com")
 
 
 async def test_it_is_for_administrators_with_a_recent_sign_in(

@@ -75,7 +75,7 @@ async def test_one_who_is_blocked_from_the_start_is_not_written_to(
     made = await create(world, admin, status="blocked")
 
     assert made.status_code == 201
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_nobody_and_who_is_blocked_get_no_link(
     assert (blocked.status_code, blocked.json()["code"]) == (409, "user_blocked")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
     assert garbled.status_code == 422
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert len(await world.audit_log()) == audited
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
 
@@ -148,7 +148,7 @@ async def test_only_administrators_have_links_sent(
 
     assert (await send(world, ada, user_id, what)).status_code == 403
     assert (await world.api.post(f"/admin/users/{user_id}/{what}")).status_code == 401
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_the_first_sign_in_with_a_given_password_asks_for_another(

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.pgbouncer import find_program, knows_prepared_statements, pgbouncer_before
-from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.revoked import assert_refused_within_a_second
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob import boot
@@ -160,7 +160,7 @@ async def test_everything_works_through_it(behind: Settings, clock: MovableClock
 
         (await one.api.delete("/logout-all", headers=signed_in[0].headers)).raise_for_status()
         assert (await one.me(signed_in[0])).status_code == 401
-        await refuses_within_a_second(two, signed_in[0])
+        await assert_refused_within_a_second(two, signed_in[0])
         assert (await two.refresh(signed_in[0].refresh)).status_code == 401
 
         for world in (one, two):
@@ -193,4 +193,4 @@ async def test_with_a_direct_url_a_worker_listens(
 
         await one.api.delete("/logout", headers=ada.headers)
 
-        await refuses_within_a_second(two, ada)
+        await assert_refused_within_a_second(two, ada)

@@ -44,7 +44,7 @@ async def test_a_new_device_is_told(mailbox: Mailbox, used: World) -> None:
     assert "When: 2026-11-22 12:00 UTC" in mail.text
     assert "From: 203.0.113.7" in mail.text
     assert "Device: Mobile Safari 18, iOS 18" in mail.text
-    await mailbox.none(used)
+    await mailbox.assert_none(used)
 
 
 async def test_a_new_network_is_told(mailbox: Mailbox, used: World) -> None:
@@ -60,7 +60,7 @@ async def test_what_was_told_once_is_known(mailbox: Mailbox, used: World) -> Non
     await log_in(used, "2001:db8::2", PHONE)  # of one /64
     await log_in(used, CLIENT, FIREFOX.replace("132", "133"))  # of another version
 
-    await mailbox.none(used)
+    await mailbox.assert_none(used)
 
 
 async def test_the_first_sign_in_is_no_news(mailbox: Mailbox, world: World) -> None:
@@ -68,14 +68,14 @@ async def test_the_first_sign_in_is_no_news(mailbox: Mailbox, world: World) -> N
 
     await log_in(world)
 
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_a_registration_is_the_first_sign_in(mailbox: Mailbox, world: World) -> None:
     client = world.client(CLIENT, **{"User-Agent": FIREFOX})
     await client.post("/register", json={"email": ADA, "password": PASSWORD})
     await log_in(world)
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
     await log_in(world, "198.51.100.1")
 
@@ -87,7 +87,7 @@ async def test_a_refused_sign_in_makes_nothing_known_and_tells_nothing(
 ) -> None:
     client = used.client("198.51.100.1", **{"User-Agent": PHONE})
     await used.attempt_login(ADA, "a wrong horse", by=client)
-    await mailbox.none(used)
+    await mailbox.assert_none(used)
 
     await log_in(used, "198.51.100.1", PHONE)
 
@@ -107,7 +107,7 @@ async def test_an_account_that_slept_is_told_even_from_home(
 
 async def test_without_an_address_the_device_alone_counts(mailbox: Mailbox, used: World) -> None:
     await log_in(used, None)
-    await mailbox.none(used)
+    await mailbox.assert_none(used)
 
     await log_in(used, None, PHONE)
 

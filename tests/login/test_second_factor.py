@@ -33,7 +33,7 @@ async def app(world: World, clock: MovableClock) -> Authenticator:
     return app
 
 
-async def refused(world: World, mfa_token: str, **factor: object) -> None:
+async def assert_refused(world: World, mfa_token: str, **factor: object) -> None:
     answer = await show_factor(world, mfa_token, **factor)
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_factor")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -91,7 +91,7 @@ async def test_a_code_two_steps_away_is_not(
 
     for steps in (-2, 2):
         assert app.code(steps) not in near
-        await refused(world, token, code=app.code(steps))
+        await assert_refused(world, token, code=app.code(steps))
 
 
 async def test_a_code_used_once_is_dead_and_so_is_the_one_before(
@@ -103,8 +103,8 @@ async def test_a_code_used_once_is_dead_and_so_is_the_one_before(
     assert (await show_factor(world, first, code=used)).status_code == 200
 
     again = await ask_for_factor(world)
-    await refused(world, again, code=used)
-    await refused(world, again, code=before)
+    await assert_refused(world, again, code=used)
+    await assert_refused(world, again, code=before)
     assert (await show_factor(world, again, code=app.code(1))).status_code == 200
 
 
@@ -112,7 +112,7 @@ async def test_the_code_that_confirmed_it_is_dead(world: World, clock: MovableCl
     await world.make_user()
     app = await add_totp(world, await world.log_in(), clock)
 
-    await refused(world, await ask_for_factor(world), code=app.code())
+    await assert_refused(world, await ask_for_factor(world), code=app.code())
 
 
 async def test_any_of_several_authenticators_will_do(
@@ -138,7 +138,7 @@ async def test_a_recovery_code_signs_in_once_however_it_is_typed(
     assert claims_of(ada.access)["acr"] == "aal2"
     factors = await world.api.get("/me/factors", headers=ada.headers)
     assert factors.json()["recovery_codes_left"] == 9
-    await refused(world, await ask_for_factor(world), recovery_code=app.recovery_codes[3])
+    await assert_refused(world, await ask_for_factor(world), recovery_code=app.recovery_codes[3])
     other = await show_factor(
         world, await ask_for_factor(world), recovery_code=app.recovery_codes[4]
     )
@@ -154,7 +154,7 @@ async def test_new_recovery_codes_kill_the_old(world: World, app: Authenticator)
 
     codes = answer.raise_for_status().json()["recovery_codes"]
     assert len(set(codes) | set(app.recovery_codes)) == 20
-    await refused(world, await ask_for_factor(world), recovery_code=app.recovery_codes[1])
+    await assert_refused(world, await ask_for_factor(world), recovery_code=app.recovery_codes[1])
     token = await ask_for_factor(world)
     assert (await show_factor(world, token, recovery_code=codes[0])).status_code == 200
 
@@ -173,8 +173,8 @@ async def test_the_token_works_once(world: World, app: Authenticator, clock: Mov
     assert (await show_factor(world, token, code=app.code())).status_code == 200
     clock.advance(30)
 
-    await refused(world, token, code=app.code())
-    await refused(world, token, recovery_code=app.recovery_codes[0])
+    await assert_refused(world, token, code=app.code())
+    await assert_refused(world, token, recovery_code=app.recovery_codes[0])
     assert await world.db.fetchval("SELECT count(*) FROM recovery_codes") == 10
 
 
@@ -184,7 +184,7 @@ async def test_the_token_lives_five_minutes(
     token = await ask_for_factor(world)
     clock.advance(300)
 
-    await refused(world, token, code=app.code())
+    await assert_refused(world, token, code=app.code())
     await world.service(PendingLogins).clean_up()
     assert await world.db.fetchval("SELECT count(*) FROM pending_logins") == 0
 
@@ -192,9 +192,9 @@ async def test_the_token_lives_five_minutes(
 async def test_the_token_is_good_for_five_attempts(world: World, app: Authenticator) -> None:
     token = await ask_for_factor(world)
     for _ in range(5):
-        await refused(world, token, code=wrong_code(app))
+        await assert_refused(world, token, code=wrong_code(app))
 
-    await refused(world, token, code=app.code())
+    await assert_refused(world, token, code=app.code())
     again = await ask_for_factor(world)
     assert (await show_factor(world, again, code=app.code())).status_code == 200
 
@@ -254,8 +254,8 @@ async def test_another_s_code_is_no_code(
     clock.advance(30)
 
     token = await ask_for_factor(world)
-    await refused(world, token, code=hers.code())
-    await refused(world, token, recovery_code=hers.recovery_codes[0])
+    await assert_refused(world, token, code=hers.code())
+    await assert_refused(world, token, recovery_code=hers.recovery_codes[0])
 
 
 async def test_the_token_opens_nothing_else(world: World, app: Authenticator) -> None:
@@ -303,7 +303,7 @@ async def test_a_blocked_account_is_told_so_after_the_factor(
 ) -> None:
     await world.db.execute("UPDATE users SET status = 'blocked'")
     token = await ask_for_factor(world)
-    await refused(world, token, code=wrong_code(app))
+    await assert_refused(world, token, code=wrong_code(app))
 
     answer = await show_factor(world, token, code=app.code())
 
@@ -349,7 +349,7 @@ async def test_logging_out_everywhere_ends_waits(world: World, app: Authenticato
 
     await world.api.delete("/logout-all", headers=ada.headers)
 
-    await refused(world, token, recovery_code=app.recovery_codes[0])
+    await assert_refused(world, token, recovery_code=app.recovery_codes[0])
 
 
 async def test_a_new_password_ends_waits(world: World, app: Authenticator) -> None:
@@ -362,7 +362,7 @@ async def test_a_new_password_ends_waits(world: World, app: Authenticator) -> No
     )
     assert answer.status_code == 200
 
-    await refused(world, token, recovery_code=app.recovery_codes[0])
+    await assert_refused(world, token, recovery_code=app.recovery_codes[0])
 
 
 async def test_a_block_ends_waits_for_good(world: World, app: Authenticator) -> None:
@@ -374,7 +374,7 @@ async def test_a_block_ends_waits_for_good(world: World, app: Authenticator) -> 
             f"/admin/users/{user_id}", json={"status": status}, headers=admin.headers
         )
 
-    await refused(world, token, recovery_code=app.recovery_codes[0])
+    await assert_refused(world, token, recovery_code=app.recovery_codes[0])
 
 
 async def test_a_password_changed_while_it_was_checked_begins_no_wait(
@@ -458,7 +458,7 @@ class TestThrottle:
         for _ in range(2):
             token = await ask_for_factor(world)
             for _ in range(3):
-                await refused(world, token, code=wrong_code(app))
+                await assert_refused(world, token, code=wrong_code(app))
 
     async def test_new_tokens_and_other_workers_bring_no_guess_more(
         self, world: World, other: World, app: Authenticator
@@ -575,6 +575,6 @@ class TestSecretKey:
 
         async with World(self.with_keys(settings, NEW_KEY), clock) as after:
             token = await ask_for_factor(after)
-            await refused(after, token, code=app.code())
+            await assert_refused(after, token, code=app.code())
             answer = await show_factor(after, token, recovery_code=app.recovery_codes[0])
         assert answer.status_code == 200

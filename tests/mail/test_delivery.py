@@ -55,7 +55,7 @@ async def test_a_mail_arrives_with_its_link(world: World, mailbox: Mailbox, send
     assert mail.links() == [f"http://localhost:8000/auth/ui/recover#token={TOKEN}"]
     assert "203.0.113.7" in mail.text
     assert mail.links()[0] in mail.html
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_an_account_is_told_in_its_language(
@@ -83,7 +83,7 @@ async def test_who_is_gone_is_told_nothing(world: World, mailbox: Mailbox) -> No
             tx, new_id(world.service(Mail).clock.now()), Template.NEW_SIGN_IN
         )
 
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_what_is_rolled_back_sends_nothing(world: World, mailbox: Mailbox) -> None:
@@ -94,7 +94,7 @@ async def test_what_is_rolled_back_sends_nothing(world: World, mailbox: Mailbox)
 
     with pytest.raises(KeyError):
         await change_our_mind()
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_a_server_that_is_away_is_waited_for(
     clock.advance(5)
     async with World(settings.model_copy(update={"smtp_url": there}), clock) as world:
         await mailbox.next("ada@example.com")
-        await mailbox.none(world)
+        await mailbox.assert_none(world)
 
 
 async def test_a_refusal_for_now_is_tried_again_as_the_same_mail(
@@ -145,7 +145,7 @@ async def test_a_refusal_for_now_is_tried_again_as_the_same_mail(
     world.wiring.runner.wake()
 
     await mailbox.next("ada@example.com")
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_a_refusal_for_good_is_a_dead_letter_that_can_be_tried_again(
@@ -170,7 +170,7 @@ async def test_a_farewell_that_is_refused_is_kept_nowhere(
     mailbox.answers = ["550 no"]
     await send(Template.ERASED)
 
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert await rows(world) == []
 
 
@@ -184,7 +184,7 @@ async def test_a_link_that_has_died_is_not_sent(
                 tx, ADA, Template.RECOVER, {"token": TOKEN}, expires_at=clock.now()
             )
         await world.wiring.runner.start()
-        await mailbox.none(world)
+        await mailbox.assert_none(world)
 
 
 async def test_two_workers_send_each_mail_once_and_a_restart_loses_none(
@@ -229,7 +229,7 @@ async def test_a_crash_between_the_server_s_ok_and_our_record_sends_the_same_mai
         clock.advance(LEASE.total_seconds())
         await heir.wiring.runner.start()
         second = await mailbox.next("ada@example.com")
-        await mailbox.none(heir)
+        await mailbox.assert_none(heir)
 
     assert second.message["Message-ID"] == first.message["Message-ID"]
     assert second.content == first.content

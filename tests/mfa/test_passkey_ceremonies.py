@@ -352,7 +352,7 @@ _fuzzed = settings(
 )
 
 
-def is_refused_or_the_same(credential: Json, original: Json, *, registers: bool) -> None:
+def assert_refused_or_the_same(credential: Json, original: Json, *, registers: bool) -> None:
     """See that a changed credential is refused, unless nothing that counts was changed."""
     try:
         if registers:
@@ -395,7 +395,7 @@ def test_changed_bytes_are_refused_and_raise_nothing_else(
         except Refused:
             return
         return
-    is_refused_or_the_same(changed, original, registers=registers)
+    assert_refused_or_the_same(changed, original, registers=registers)
 
 
 @given(data=st.data(), registers=st.booleans())

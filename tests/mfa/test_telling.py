@@ -68,7 +68,7 @@ async def test_a_refused_change_tells_nobody(
     await confirm_totp(world, ada, begun, wrong_code(begun))
     await world.api.post("/me/factors/recovery-codes", headers=ada.headers)
 
-    await mailbox.none(world, "ada@example.com")
+    await mailbox.assert_none(world, "ada@example.com")
 
 
 async def test_no_secret_is_in_logs_dump_or_audit(

@@ -144,7 +144,7 @@ async def some_rows_are_filled(dsn: str) -> bool:
     return False
 
 
-async def see_that_all_is_right(dsn: str) -> None:
+async def assert_all_is_right(dsn: str) -> None:
     """Ask of each row what the service would have written."""
     async with connected(dsn) as db:
         assert await db.fetchval("SELECT version_num FROM alembic_version") == HEAD
@@ -183,7 +183,7 @@ async def test_nobody_waits_long_beside_them_and_what_is_written_meanwhile_is_ri
     assert code != 0
     assert "stop those that do" in said
     assert await end_of(start(unmigrated_dsn)) == (0, "")
-    await see_that_all_is_right(unmigrated_dsn)
+    await assert_all_is_right(unmigrated_dsn)
 
 
 @pytest.mark.parametrize("reached", AT_FIRST)
@@ -201,7 +201,7 @@ async def test_who_ran_them_as_they_were_at_first_ends_with_the_same(
 
     await asyncio.to_thread(migrate, old)
 
-    await see_that_all_is_right(old)
+    await assert_all_is_right(old)
     assert await shape_of(old) == await shape_of(dsn)
 
 

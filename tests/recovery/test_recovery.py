@@ -57,7 +57,7 @@ async def test_the_whole_way(mailbox: Mailbox, world: World) -> None:
     assert (me["id"], me["email_verified"]) == (str(user_id), True)
     told_so = await mailbox.next(to="Ada@example.com", subject=RECOVERED)
     assert (told_so.tokens(), CLIENT in told_so.text) == ([], True)
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert (await recover(world, token)).json()["code"] == "invalid_link"
 
 
@@ -324,7 +324,7 @@ async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
     won = "the first horse" if answers[0].status_code == 204 else "the second horse"
     assert (await world.attempt_login(password=won)).status_code == 200
     await mailbox.next(to=ADA, subject=RECOVERED)
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_a_sign_in_under_way_with_the_old_password_is_ended_with_the_others(

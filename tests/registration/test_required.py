@@ -240,7 +240,7 @@ async def test_a_stranger_s_sign_up_gets_near_no_account_but_an_older_sign_up(
     await sign_up(world, password="the attacker's own", name="Eve")
 
     assert (await mailbox.next(to=ADA, subject=TAKEN)).tokens() == []
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert await world.db.fetch("SELECT * FROM one_time_tokens ORDER BY 1") == before
     assert await world.db.fetchrow("SELECT * FROM users WHERE email_normal = $1", ADA) == account
 
@@ -437,7 +437,7 @@ async def test_the_operator_s_accounts_are_vouched_for_and_an_administrator_s_ar
 ) -> None:
     """Or nobody could ever be the first to get in."""
     admin = await world.make_admin()
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     body = {"email": ADA, "password": PASSWORD}
     made = await world.api.post("/admin/users", json=body, headers=admin.headers)
 

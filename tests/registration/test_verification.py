@@ -53,7 +53,7 @@ async def test_where_it_is_optional_a_newcomer_is_signed_in_and_gets_a_link(
     await until(lambda: is_verified(world, ada))  # `GET /me` forgets what it knew
     assert (await world.attempt_login()).status_code == 200
     assert (await sign_up(world)).json()["code"] == "email_taken"
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_where_it_is_off_no_mail_is_sent_and_a_link_can_be_asked_for(
@@ -61,7 +61,7 @@ async def test_where_it_is_off_no_mail_is_sent_and_a_link_can_be_asked_for(
 ) -> None:
     async with World(settings.model_copy(update={"verify_email": "off"}), clock) as world:
         ada = SignedIn.of(await sign_up(world, headers={"Accept-Language": "ru"}))
-        await mailbox.none(world)
+        await mailbox.assert_none(world)
         assert (await world.me(ada)).json()["locale"] == "ru"
 
         await ask(world, REQUEST)
@@ -321,7 +321,7 @@ async def test_an_administrator_s_change_of_address_makes_it_unproven_and_kills_
 
         assert (await change("ADA@example.com"))["email_verified"] is True
         assert all([await links.find(world.db, kind, text) for kind, text in issued.items()])
-        await mailbox.none(world)
+        await mailbox.assert_none(world)
 
         assert (await change("new@example.com"))["email_verified"] is False
         assert not any([await links.find(world.db, kind, text) for kind, text in issued.items()])
@@ -333,7 +333,7 @@ async def test_an_administrator_s_change_of_address_makes_it_unproven_and_kills_
             token = await token_from(mailbox, "new@example.com", CONFIRM)
             assert (await confirm_email(world, token, PASSWORD)).status_code == 200
             assert (await world.attempt_login("new@example.com")).status_code == 200
-        await mailbox.none(world)
+        await mailbox.assert_none(world)
 
 
 async def test_what_does_not_fit_is_refused(world: World) -> None:

@@ -293,11 +293,11 @@ def test_one_worker_counts_exactly_whenever_it_flushes(dsn: str) -> None:
 
         @settings(max_examples=60, deadline=None)
         @given(st.lists(st.tuples(pauses, st.booleans()), min_size=1, max_size=25))
-        def holds(steps: list[tuple[int, bool]]) -> None:
+        def assert_holds(steps: list[tuple[int, bool]]) -> None:
             total, expected = runner.run(count(db, steps))
             assert total == pytest.approx(expected)
 
-        holds()
+        assert_holds()
         runner.run(db.close())
 
 
@@ -337,12 +337,12 @@ def test_several_workers_count_each_moment_once(dsn: str) -> None:
 
         @settings(max_examples=50, deadline=None)
         @given(windows_of_flushes)
-        def holds(windows: Windows) -> None:
+        def assert_holds(windows: Windows) -> None:
             total, expected = runner.run(count_windows(db, windows, in_turn=True))
             assert total == pytest.approx(expected, abs=1e-3)
             # A later touch that is written first may hide what came before it, never double it.
             total, expected = runner.run(count_windows(db, windows, in_turn=False))
             assert total <= expected + 1e-3
 
-        holds()
+        assert_holds()
         runner.run(db.close())

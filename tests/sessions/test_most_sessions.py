@@ -10,7 +10,7 @@ import pytest
 from asyncpg import Record
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
-from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.revoked import assert_refused_within_a_second
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
@@ -63,7 +63,7 @@ async def test_beyond_the_most_the_least_recently_active_ends_on_record(
 
     assert await listed(one, fourth) == [h.session_id for h in (fourth, third, first)]
     for world in (one, two):
-        await refuses_within_a_second(world, second)
+        await assert_refused_within_a_second(world, second)
         assert (await world.refresh(second.refresh)).status_code == 401
         for held in (first, third, fourth):
             assert (await world.me(held)).status_code == 200
@@ -136,7 +136,7 @@ async def test_sign_ins_at_once_beyond_the_most_each_end_another(
     assert {answer.status_code for answer in answers} == {200}
     assert await one.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == MOST
     for ended in held:
-        await refuses_within_a_second(two, ended)
+        await assert_refused_within_a_second(two, ended)
 
 
 async def test_it_is_so_whatever_way_somebody_signs_in(one: World, clock: MovableClock) -> None:
@@ -178,7 +178,7 @@ async def test_where_the_most_was_lowered_the_next_sign_in_ends_all_beyond(
     (row,) = await ends(one)
     assert (row["reason"], row["session_id"]) == ("too_many_sessions", None)
     for dead in held[:6]:
-        await refuses_within_a_second(one, dead)
+        await assert_refused_within_a_second(one, dead)
 
 
 async def test_nobody_else_s_sessions_count(one: World, clock: MovableClock) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.metrics import value_of
-from tests.fixtures.revoked import refuses_within_a_second, reuses_of
+from tests.fixtures.revoked import assert_refused_within_a_second, reuses_of
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
@@ -37,11 +37,11 @@ async def refresh_all(pair: tuple[World, World], tokens: list[str]) -> list[http
     return await asyncio.gather(*sent)
 
 
-async def nothing_lives(pair: tuple[World, World], held: list[SignedIn]) -> None:
+async def assert_nothing_lives(pair: tuple[World, World], held: list[SignedIn]) -> None:
     """See that no worker believes any of these tokens, and that none refreshes."""
     for world in pair:
         for signed_in in held:
-            await refuses_within_a_second(world, signed_in)
+            await assert_refused_within_a_second(world, signed_in)
             assert (await world.refresh(signed_in.refresh)).status_code == 401
 
 
@@ -75,7 +75,7 @@ async def test_fifty_refreshes_with_reuse_among_them_leave_nothing_alive(
     assert {answer.status_code for answer in answers} <= {200, 401}
     assert len({signed_in.refresh for signed_in in given}) <= 1
     assert await pair[0].db.fetchval("SELECT end_reason FROM sessions") == "reuse"
-    await nothing_lives(pair, [stolen, current, *given[:3]])
+    await assert_nothing_lives(pair, [stolen, current, *given[:3]])
     assert len(await reuses_of(pair[0])) == 1
 
 
@@ -97,7 +97,7 @@ async def test_reuse_past_the_grace_time_ends_the_session_and_is_recorded(
     for signed_in in generations:
         assert (await world.me(signed_in)).status_code == 401, "this worker knows at once"
         assert (await world.refresh(signed_in.refresh)).status_code == 401
-    await nothing_lives((world, other), generations)
+    await assert_nothing_lives((world, other), generations)
     (event,) = await reuses_of(world)
     assert (event["actor_id"], event["target_id"]) == (None, user_id)
     assert event["new_values"] == {"session_id": generations[0].session_id}

@@ -40,7 +40,7 @@ async def test_ten_reuses_at_once_are_one_mail(
 
     assert {answer.json()["code"] for answer in answers} == {"invalid_refresh_token"}
     await mailbox.next("ada@example.com", subject=SUBJECT)
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_a_replay_within_the_grace_time_is_no_news(mailbox: Mailbox, world: World) -> None:
@@ -50,7 +50,7 @@ async def test_a_replay_within_the_grace_time_is_no_news(mailbox: Mailbox, world
 
     assert (await world.refresh(first.refresh)).status_code == 200
 
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
 
 
 async def test_a_lost_reply_while_others_went_on_is_no_news(mailbox: Mailbox, world: World) -> None:
@@ -61,5 +61,5 @@ async def test_a_lost_reply_while_others_went_on_is_no_news(mailbox: Mailbox, wo
 
     assert (await world.refresh(first.refresh)).status_code == 401
 
-    await mailbox.none(world)
+    await mailbox.assert_none(world)
     assert (await world.refresh(third.refresh)).status_code == 200

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.hostile import claims_of
-from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.revoked import assert_refused_within_a_second
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World, eventually
 
@@ -94,7 +94,7 @@ async def test_what_ends_a_session_kills_its_tokens_in_every_worker(
 
     for signed_in in (old, new):
         assert (await world.me(signed_in)).status_code == 401, "here it is known at once"
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused_within_a_second(other, signed_in)
     for worker in (world, other):
         assert (await worker.refresh(new.refresh)).status_code == 401
     assert (await other.me(admin)).status_code == 200
@@ -112,7 +112,7 @@ async def test_a_role_change_kills_the_tokens_of_the_old_role_and_no_session(
 
     for signed_in in devices:
         assert (await world.me(signed_in)).status_code == 401
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused_within_a_second(other, signed_in)
         promoted = SignedIn.of(await other.refresh(signed_in.refresh))
         for worker in (world, other):
             answer = await worker.api.get("/admin/users", headers=promoted.headers)
@@ -162,8 +162,8 @@ async def test_a_sign_in_that_commits_while_its_account_is_deleted_does_not_outl
         ada = await world.log_in()  # shares the lock, and is there before the deletion
     assert (await deletion).status_code == 204
 
-    await refuses_within_a_second(other, ada)
-    await refuses_within_a_second(world, ada)
+    await assert_refused_within_a_second(other, ada)
+    await assert_refused_within_a_second(world, ada)
 
 
 async def test_a_worker_that_starts_later_refuses_what_was_revoked_before(
@@ -174,7 +174,7 @@ async def test_a_worker_that_starts_later_refuses_what_was_revoked_before(
     await world.api.delete("/logout", headers=ada.headers)
 
     async with World(settings, clock) as late:
-        await refuses_within_a_second(late, ada)
+        await assert_refused_within_a_second(late, ada)
 
 
 async def test_a_revocation_is_kept_until_it_can_meet_no_token(

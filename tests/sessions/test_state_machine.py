@@ -254,9 +254,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_worker_believes_just_the_access_tokens_that_it_should(self) -> None:
-        self.service.run(self.judge_access_tokens())
+        self.service.run(self.assert_access_tokens_are_judged())
 
-    async def judge_access_tokens(self) -> None:
+    async def assert_access_tokens_are_judged(self) -> None:
         for held in self.held:
             expected = held.grants_access(self.now)
             for worker in self.service.workers:

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.fixtures.hostile import claims_of, forge, header_of
 from tests.fixtures.links import OTHER
-from tests.fixtures.revoked import refuses_within_a_second
+from tests.fixtures.revoked import assert_refused_within_a_second
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
@@ -63,7 +63,7 @@ async def test_ending_all_of_a_user_s_sessions_is_one_entry(
     assert await entries(world) == [("subject", user_id, 0)]
     for signed_in in devices:
         assert (await world.me(signed_in)).status_code == 401, "here it is known at once"
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused_within_a_second(other, signed_in)
         assert (await other.refresh(signed_in.refresh)).status_code == 401
     assert (await other.me(admin)).status_code == 200
 
@@ -80,7 +80,7 @@ async def test_a_new_role_is_one_entry_and_signs_nobody_out(world: World, other:
     assert await world.db.fetchval("SELECT count(*) FROM revocations") == 1
     assert await entries(world) == [("subject", user_id, 0)]
     for signed_in in devices:
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused_within_a_second(other, signed_in)
         again = SignedIn.of(await other.refresh(signed_in.refresh))
         claims = claims_of(again.access)
         assert (claims["role"], claims["sub_gen"]) == ("moderator", 1)
@@ -120,7 +120,7 @@ async def test_a_new_password_keeps_one_session_and_kills_every_older_token(
     ]
     assert (kept.session_id, claims_of(kept.access)["sub_gen"]) == (here.session_id, 1)
     for signed_in in (here, *others):
-        await refuses_within_a_second(other, signed_in)
+        await assert_refused_within_a_second(other, signed_in)
         assert (await other.refresh(signed_in.refresh)).status_code == 401
     assert (await other.me(kept)).status_code == 200
     again = SignedIn.of(await other.refresh(kept.refresh))
@@ -138,7 +138,7 @@ async def test_a_token_from_before_the_upgrade_is_of_generation_0(
 
     assert before == [200, 200]
     for worker in (world, other):
-        await refuses_within_a_second(worker, old)
+        await assert_refused_within_a_second(worker, old)
 
 
 def without_generation(world: World, ada: SignedIn) -> SignedIn:
