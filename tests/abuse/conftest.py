@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.fixtures.hostile import (
+    Sign,
+)
 from tests.fixtures.logs import Log, captured_log
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
 
 
 @pytest.fixture
@@ -24,3 +29,17 @@ async def admin(world: World) -> SignedIn:
 def log() -> Iterator[Log]:
     with captured_log() as log:
         yield log
+
+
+@pytest.fixture
+async def ada(world: World) -> SignedIn:
+    await world.make_user()
+    return await world.log_in()
+
+
+@pytest.fixture
+def insider(world: World) -> Sign:
+    """Sign with the real key: what is wrong is the content alone."""
+    key = world.service(Keyring).active().private_key
+    assert isinstance(key, Ed25519PrivateKey)
+    return key.sign

@@ -130,3 +130,15 @@ def sql(settings: Settings) -> Callable[..., list[Any]]:
         return asyncio.run(ask())
 
     return run
+
+
+@pytest.fixture
+def doctor(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A place where everything is well."""
+    keyfob("users", "create", "root@example.com", "--role", "admin")
+    monkeypatch.setenv("KEYFOB_BCRYPT_COST", "12")
+
+    def run(*options: str) -> Outcome:
+        return keyfob("doctor", *options)
+
+    return run

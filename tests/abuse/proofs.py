@@ -1,0 +1,13 @@
+"""What a stranger does with another's address."""
+
+from tests.fixtures.links import (
+    sign_up,
+)
+from tests.fixtures.world import SignedIn, World
+
+EVES = "the stranger's own"
+
+
+async def register_as_eve(world: World, name: str = "Eve was here") -> SignedIn:
+    """Sign up with Ada's address, where that signs in at once."""
+    return SignedIn.of(await sign_up(world, password=EVES, name=name))

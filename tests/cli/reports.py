@@ -1,0 +1,18 @@
+"""What the doctor says."""
+
+from typing import Any
+
+from tests.cli.conftest import Outcome
+
+
+def unwell(said: Outcome) -> dict[str, str]:
+    """Return what a JSON report calls not well; its exit code says the same."""
+    report = {finding["part"]: finding for finding in report_of(said)}
+    found = {part: finding["says"] for part, finding in report.items() if not finding["well"]}
+    assert said.code == (1 if found else 0)
+    assert "Traceback" not in said.err
+    return found
+
+
+def report_of(said: Outcome) -> Any:
+    return Outcome(0, said.out, said.err).json
