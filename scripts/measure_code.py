@@ -7,7 +7,7 @@ the smallest that at least 90 % of them do not exceed. The measures:
 records: the places where `asyncpg.Record` is at large. Each function, class or module outside core
     and queries files with an annotation of its own that names it, each such module that imports it
     and annotates nothing with it, and each public function of a queries file outside core that
-    returns it. What `HOT` names is left out.
+    returns it.
 function lines: from `def` to the last line, docstring and SQL included, decorators not.
 file lines: every line of a `.py` file.
 fragments: files with at most 25 lines of code (no blank line, comment or docstring) that exactly
@@ -37,9 +37,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 SRC = Path("src/keyfob")
-
-# The two statements whose rows stay raw, since users would feel what types cost there.
-HOT = {"sessions/queries.py: rotate_session", "users/queries.py: find_user"}
 
 LONGEST_FRAGMENT = 25
 MOST_PARAMETERS = 5
@@ -234,7 +231,7 @@ def records(module: Module) -> Iterator[str]:
         ]
     elif not places and "asyncpg.Record" in module.imported.values():
         places = [f"{module.name}: import"]
-    yield from (place for place in dict.fromkeys(places) if place not in HOT)
+    yield from dict.fromkeys(places)
 
 
 def _annotations(module: Module) -> Iterator[tuple[str, set[str]]]:

@@ -24,7 +24,7 @@ MEASURES = sorted(
     path for name in ("bench", "drills", "clients") for path in (ROOT / name).rglob("*.py")
 )
 
-MOST_LINES = 250
+MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 30
 
 # Each exception with its reason; whoever adds one says it in the review.

@@ -74,11 +74,11 @@ class OwnEmail:
         """Do what `request` wrote: send the link, or tell a known address that it was asked for."""
         email = Email.parse(job.payload["email"])
         account = job.user_id and await self.accounts.find(self.db, job.user_id)
-        if not account or account["email_normal"] == email.normal:
+        if not account or account.email.normal == email.normal:
             return
         owner = await self.sign_ups.find_owner(email)
         within_cap = await self.cap.allows(email.normal)
-        if not within_cap and (owner or not await self._may_spare(account["id"], email)):
+        if not within_cap and (owner or not await self._may_spare(account.id, email)):
             return
         async with self.db.begin() as tx:
             if owner is not None:
@@ -88,7 +88,7 @@ class OwnEmail:
                 await job.finish(tx)
                 return
             # The account first: whoever erases it takes it before the jobs that go with it.
-            asking = await self._ensure_standing(tx, account["id"], job)
+            asking = await self._ensure_standing(tx, account.id, job)
             await job.finish(tx)
             if asking is not None:
                 await self._send_to_free(tx, asking, email, within_cap=within_cap)

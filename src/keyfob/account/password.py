@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.account.errors import NoPassword
@@ -22,7 +21,7 @@ from keyfob.passwords.service import Passwords
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason, Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users.email import Email
+from keyfob.users.models import UnlockedAccount
 from keyfob.users.own import OwnAccounts
 
 
@@ -60,22 +59,22 @@ class OwnPassword:
         account = await self.accounts.find(self.db, caller.user_id)
         if account is None:
             raise Unauthenticated
-        if account["password_hash"] is None:
+        if account.password_hash is None:
             raise NoPassword
         await self._prove(account, current, origin)
-        await self.passwords.ensure_acceptable(password, account["email_normal"], account["name"])
+        await self.passwords.ensure_acceptable(password, account.email.normal, account.name)
         new_hash = await self.passwords.hash(password, share)
-        return await self._replace(caller, account["password_hash"], new_hash, origin)
+        return await self._replace(caller, account.password_hash, new_hash, origin)
 
-    async def _prove(self, account: Record, current: SecretStr, origin: Origin) -> None:
+    async def _prove(self, account: UnlockedAccount, current: SecretStr, origin: Origin) -> None:
         """Check the present password.
 
         Threat: a stolen access token would else be an oracle for it, past the sign-in's throttle.
         """
-        email = Email(account["email"], account["email_normal"])
-        seen = await self.guard.log.recall(self.db, account["id"], origin)
+        email = account.email
+        seen = await self.guard.log.recall(self.db, account.id, origin)
         _, reservation = await self.guard.check(
-            email, account, current, origin, known=seen.network, signed_in=account["id"]
+            email, account, current, origin, known=seen.network, signed_in=account.id
         )
         await self.guard.forgive(reservation)
 

@@ -2,10 +2,9 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import BaseModel, Field, field_validator
 
 from keyfob.audit.models import AuditEvent
@@ -14,7 +13,7 @@ from keyfob.core.bodies import Body, drop_null
 from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
 from keyfob.users.email import EmailIn
-from keyfob.users.models import Name, PasswordIn, Status, UserOut
+from keyfob.users.models import Name, PasswordIn, Profile, Status, UserOut
 
 
 class Sort(StrEnum):
@@ -82,6 +81,13 @@ class UserChange(Body):
         return value
 
 
+class ListedUser(NamedTuple):
+    """A row of the list; `place` is the text of its key in the order that was asked for."""
+
+    place: str
+    profile: Profile
+
+
 class UserWithSessions(UserOut):
     """An account with its live sessions."""
 
@@ -89,7 +95,7 @@ class UserWithSessions(UserOut):
 
     @classmethod
     def with_sessions(
-        cls, user: Record, sessions: list[SessionOut], now: datetime, online_within: timedelta
+        cls, user: Profile, sessions: list[SessionOut], now: datetime, online_within: timedelta
     ) -> "UserWithSessions":
         plain = UserOut.of(user, now, online_within)
         return cls(**plain.model_dump(), login_sessions=sessions)

@@ -5,10 +5,11 @@ from typing import Any
 
 from asyncpg import Record
 
-from keyfob.admin.models import Sort, UserFilter
+from keyfob.admin.models import ListedUser, Sort, UserFilter
 from keyfob.core.database import Executor
 from keyfob.core.folding import fold
 from keyfob.core.pagination import Place
+from keyfob.users.models import Profile
 
 MOST_COUNTED = 10_000
 
@@ -22,10 +23,10 @@ _ORDERS: dict[str, tuple[str, str]] = {
 # The expression of the index `users_folded`.
 _SEARCHED = "(coalesce(u.email_folded, u.email_normal) || ' ' || coalesce(u.name_folded, ''))"
 
+# Of `Profile`, in its order.
 _COLUMNS = """
-    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
-    u.email_verified_at IS NOT NULL AS email_verified,
-    NULLIF(a.last_active_at, '-infinity') AS last_active_at, a.total_active_seconds,
+    u.id, u.email, u.email_verified_at IS NOT NULL, u.name, u.role, u.status, u.locale, u.timezone,
+    u.created_at, u.erase_at, NULLIF(a.last_active_at, '-infinity'), a.total_active_seconds
 """
 
 
@@ -61,8 +62,8 @@ async def list_users(
     after: Place | None,
     skip: int,
     limit: int,
-) -> list[Record]:
-    """Return one page, each row with `place`, the text of its key in that order."""
+) -> list[ListedUser]:
+    """Return one page."""
     conditions, values = _conditions(wanted, online_since)
     column, kind = _ORDERS[sort.removeprefix("-")]
     id_column = "a.user_id" if column.startswith("a.") else "u.id"
@@ -74,9 +75,9 @@ async def list_users(
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     order = "DESC" if descending else "ASC"
     values += [limit, skip]
-    return await db.fetch(
+    rows = await db.fetch(
         f"""
-        SELECT {_COLUMNS} {column}::text AS place
+        SELECT {column}::text, {_COLUMNS}
           FROM users AS u JOIN user_activity AS a ON a.user_id = u.id
           {where}
          ORDER BY {column} {order}, {id_column} {order}
@@ -84,6 +85,7 @@ async def list_users(
         """,  # noqa: S608 - made of words of this file and placeholders
         *values,
     )
+    return [ListedUser(place, Profile(*profile)) for place, *profile in rows]
 
 
 async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) -> int:

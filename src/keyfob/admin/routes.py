@@ -80,9 +80,9 @@ async def list_users(
         wanted, sort, after=page.start(kind), skip=skip, limit=page.limit
     )
     response.headers["X-Total-Count"] = str(total)
-    shown = page.cut(kind, rows, lambda row: [row["place"], str(row["id"])])
+    shown = page.cut(kind, rows, lambda row: [row.place, str(row.profile.id)])
     now = admin.clock.now()
-    return [UserOut.of(row, now, admin.online_within) for row in shown]
+    return [UserOut.of(row.profile, now, admin.online_within) for row in shown]
 
 
 @routes.post(

@@ -5,14 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.account.erasure import Erasure
 from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.letters import Letters
-from keyfob.admin.models import Sort, UserFilter
+from keyfob.admin.models import ListedUser, Sort, UserFilter
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
@@ -50,7 +49,7 @@ class Administration:
 
     async def list_page(
         self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
-    ) -> tuple[list[Record], int]:
+    ) -> tuple[list[ListedUser], int]:
         """Return one page and the count of all; one more row than `limit` if there is a next."""
         online_since = self.clock.now() - self.online_within
         rows = await queries.list_users(

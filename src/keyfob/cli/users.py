@@ -42,7 +42,7 @@ async def _find(administration: Administration, address: str) -> UUID:
     found = await administration.users.find_credentials(_parse(address))
     if found is None:
         raise Refused(f"{address}: there is no such user")
-    user_id: UUID = found["id"]
+    user_id: UUID = found.id
     return user_id
 
 
@@ -124,7 +124,8 @@ def list_users(
             limit=limit,
         )
         columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
-        return [{column: row[column] for column in columns} for row in rows[:limit]], total
+        shown = [row.profile._asdict() for row in rows[:limit]]
+        return [{column: user[column] for column in columns} for user in shown], total
 
     rows, total = run_with_services(work)
     show_rows(rows, as_json=as_json)

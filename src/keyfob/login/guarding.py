@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.core.clients import UNKNOWN, share_of
@@ -22,6 +21,7 @@ from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.users.email import Email
+from keyfob.users.models import SignInAccount, UnlockedAccount
 
 
 class Owner(NamedTuple):
@@ -48,7 +48,7 @@ class GuardedPasswords:
     async def check(
         self,
         email: Email,
-        user: Record | None,
+        user: SignInAccount | UnlockedAccount | None,
         password: SecretStr,
         origin: Origin,
         *,
@@ -63,7 +63,7 @@ class GuardedPasswords:
 
         Args:
             email: the address that the attempt is counted under.
-            user: `id` and `password_hash` of its account; None costs and answers the same.
+            user: its account; None costs and answers the same.
             password: the guess.
             origin: where it comes from.
             known: the account has signed in from that network before.
@@ -74,11 +74,11 @@ class GuardedPasswords:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
-        user_id: UUID | None = user["id"] if user else None
+        user_id: UUID | None = user.id if user else None
         reservation = await self._reserve(email, user_id, origin)
         looks = known or reservation.refusal is None
         share = share_of(origin.address, signed_in)
-        stored = user["password_hash"] if user else None
+        stored = user.password_hash if user else None
         checked = self.passwords.checkable(stored, email.normal)
         match = await self._match(checked, password, reservation, share, looks=looks)
         if user is None or not match:
@@ -148,8 +148,9 @@ class GuardedPasswords:
             raise
 
 
-def _reason(user: Record | None) -> Reason:
+def _reason(user: SignInAccount | UnlockedAccount | None) -> Reason:
     if user is None:
         return Reason.UNKNOWN_EMAIL
     # Its password was not looked at, so nothing is said about it.
-    return Reason.UNVERIFIED if user.get("waits_for_email") else Reason.WRONG_PASSWORD
+    waits = isinstance(user, SignInAccount) and user.waits_for_email
+    return Reason.UNVERIFIED if waits else Reason.WRONG_PASSWORD

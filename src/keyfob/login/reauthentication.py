@@ -25,7 +25,6 @@ from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
-from keyfob.users.email import Email
 from keyfob.users.own import OwnAccounts
 
 
@@ -66,14 +65,14 @@ class Reauthentication:
         if account is None:
             raise Unauthenticated
         seen = await self.log.recall(self.db, caller.user_id, origin)
-        email = Email(account["email"], account["email_normal"])
+        email = account.email
         _, reservation = await self.guard.check(
             email, account, password, origin, known=seen.network, signed_in=caller.user_id
         )
         async with self.db.begin() as tx:
             locked = await self.standing.ensure(tx, caller)
             await self._ensure_no_factor(tx, caller)
-            if locked.password_hash != account["password_hash"]:
+            if locked.password_hash != account.password_hash:
                 raise InvalidCredentials  # it was changed while it was being checked
             tokens = await self._renew(tx, caller, ("pwd",), origin)
         await self.guard.forgive(reservation)

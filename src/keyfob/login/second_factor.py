@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
@@ -64,20 +62,21 @@ class SecondFactor:
     notices: Notices
     refusals: Refusals
 
-    async def ask(self, user: Record, match: PasswordMatch, origin: Origin) -> NoReturn:
-        """Begin the wait for a factor of a user whose password was right.
+    async def ask(
+        self, user_id: UUID, stored: str, match: PasswordMatch, origin: Origin
+    ) -> NoReturn:
+        """Begin the wait for a factor of a user whose password fits the `stored` hash.
 
         Raises:
             MfaRequired: with the token that ends the wait, and the factors to choose from.
             HashReplaced: meanwhile.
         """
-        stored = user["password_hash"]
         async with self.db.begin() as tx:
             if match.new_hash:
-                await self.users.improve_hash(tx, user["id"], stored, match.new_hash)
+                await self.users.improve_hash(tx, user_id, stored, match.new_hash)
             checked = match.new_hash or stored
-            token = await self.pending.begin(tx, user["id"], checked, _AMR, origin)
-            factors = await self.factors.list(tx, user["id"])
+            token = await self.pending.begin(tx, user_id, checked, _AMR, origin)
+            factors = await self.factors.list(tx, user_id)
         if token is None:
             raise HashReplaced
         raise MfaRequired(token, PENDING_SECONDS, factors)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import SecretStr
 
 from keyfob.core.clients import share_of
@@ -22,7 +21,7 @@ from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.users.email import Email
-from keyfob.users.models import Status
+from keyfob.users.models import SignInAccount, Status
 from keyfob.users.service import Users
 
 _NOBODY = UUID(int=0)
@@ -31,12 +30,12 @@ _NOBODY = UUID(int=0)
 class Checked(NamedTuple):
     """A password that was right.
 
-    `user` as `Users.find_credentials` returned it, with the hash that the password was held
-    against; `reservation` is what is given back.
+    `stored` is the hash that it was held against; `reservation` is what is given back.
     """
 
     email: Email
-    user: Record
+    user: SignInAccount
+    stored: str
     match: PasswordMatch
     reservation: Reservation
     seen: Seen
@@ -74,13 +73,13 @@ class Login:
         self.passwords.ensure_room(share_of(origin.address))
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
-        seen = await self.log.recall(self.db, user["id"] if user else _NOBODY, origin)
+        seen = await self.log.recall(self.db, user.id if user else _NOBODY, origin)
         match, reservation = await self.guard.check(
             email, user, password, origin, known=seen.network
         )
-        if user is None:  # pragma: no cover - nobody's password matches
+        if not user or not user.password_hash:  # pragma: no cover - no password matches none
             raise InvalidCredentials
-        return Checked(email, user, match, reservation, seen)
+        return Checked(email, user, user.password_hash, match, reservation, seen)
 
     async def enter(self, checked: Checked, password: SecretStr, origin: Origin) -> Tokens:
         """Do what follows a right password: the one door, whatever the password was asked for.
@@ -99,50 +98,43 @@ class Login:
             raise InvalidCredentials from None
 
     async def _enter(self, checked: Checked, origin: Origin) -> Tokens:
-        email, user, match, reservation, seen = checked
-        await self.guard.forgive(reservation)
-        if user["has_factor"]:
-            await self.second_factor.ask(user, match, origin)
-        tokens = await self._open_session(user, match, origin, seen)
+        await self.guard.forgive(checked.reservation)
+        if checked.user.has_factor:
+            await self.second_factor.ask(checked.user.id, checked.stored, checked.match, origin)
+        tokens = await self._open_session(checked, origin)
         if tokens is None:
-            await self._refuse(email, user, match, origin)
+            await self._refuse(checked, origin)
         return tokens
 
-    async def _refuse(
-        self, email: Email, user: Record, match: PasswordMatch, origin: Origin
-    ) -> NoReturn:
+    async def _refuse(self, checked: Checked, origin: Origin) -> NoReturn:
         """Tell why a right password opened no session, by what the account is by now.
 
         A password that was changed while it was being checked is as any wrong one; a factor that
         was added meanwhile is asked for.
         """
-        # Without None: an account that has no password any more is none of either.
-        checked = {user["password_hash"], match.new_hash} - {None}
+        email, user, stored, match, *_ = checked
+        hashes = {stored, match.new_hash or stored}
         current = await self.users.find_credentials(email)
         if current is not None:
-            if current["password_hash"] not in checked:
-                await self.log.refused(self.db, email, user["id"], Reason.WRONG_PASSWORD, origin)
+            if current.password_hash not in hashes:
+                await self.log.refused(self.db, email, user.id, Reason.WRONG_PASSWORD, origin)
                 raise InvalidCredentials
-            if current["has_factor"]:
-                await self.second_factor.ask(user, match, origin)
-        await self.refusals.refuse(user["id"], origin, checked=checked)
+            if current.has_factor:
+                await self.second_factor.ask(user.id, stored, match, origin)
+        await self.refusals.refuse(user.id, origin, checked=hashes)
 
-    async def _open_session(
-        self, user: Record, match: PasswordMatch, origin: Origin, seen: Seen
-    ) -> Tokens | None:
+    async def _open_session(self, checked: Checked, origin: Origin) -> Tokens | None:
         """Open the session and write the sign-in; None where the account may have none."""
-        if user["status"] != Status.ACTIVE:
+        _, user, stored, match, _, seen = checked
+        if user.status is not Status.ACTIVE:
             return None
         async with self.db.begin() as tx:
-            checked: str | None = user["password_hash"]
             if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                if not await self.users.improve_hash(
-                    tx, user["id"], user["password_hash"], match.new_hash
-                ):
+                if not await self.users.improve_hash(tx, user.id, stored, match.new_hash):
                     # Threat: it is another password by now, and this session would outlive it.
                     raise HashReplaced
-                checked = match.new_hash
-            tokens = await self.sessions.open(tx, user["id"], origin, password_hash=checked)
+                stored = match.new_hash
+            tokens = await self.sessions.open(tx, user.id, origin, password_hash=stored)
             if tokens is not None:
-                await self.notices.of_sign_in(tx, user["id"], Reason.PASSWORD, origin, tokens, seen)
+                await self.notices.of_sign_in(tx, user.id, Reason.PASSWORD, origin, tokens, seen)
         return tokens

@@ -89,7 +89,9 @@ class Proofs:
         return Proof(sessions=sessions, counts=_present(ended))
 
     async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
-        typed = await self.credentials.start_afresh(tx, user_id, preferred_locale(origin.languages))
+        locale = preferred_locale(origin.languages)
+        typed = await self.credentials.start_afresh(tx, user_id, locale)
+        forgotten = typed._asdict() if typed else {}
         # With the sessions the sign-ins that wait for a factor.
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
         ended = {
@@ -97,12 +99,12 @@ class Proofs:
             "factors": await self.factors.remove_all(tx, user_id),
             "challenges": await self.challenges.kill(tx, user_id),
             "links": await self.links.kill(tx, user_id),
-            **{name: int(was_there) for name, was_there in dict(typed or {}).items()},
+            **{name: int(was_there) for name, was_there in forgotten.items()},
         }
         return Proof(
             is_first=True,
             sessions=sessions,
-            keeps_account=bool(typed and typed["erasure"]),
+            keeps_account=bool(typed and typed.erasure),
             counts=_present(ended),
         )
 

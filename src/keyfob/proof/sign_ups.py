@@ -44,9 +44,9 @@ class WaitingSignUps:
         What is asked for the address then has to call `give_way`.
         """
         found = await self.users.find_credentials(email)
-        if found is None or await self.credentials.is_waiting(self.db, found["id"]):
+        if found is None or await self.credentials.is_waiting(self.db, found.id):
             return None
-        user_id: UUID = found["id"]
+        user_id: UUID = found.id
         return user_id
 
     async def give_way(self, tx: Tx, email: Email, *, but: UUID | None = None) -> UUID | None:

@@ -56,11 +56,11 @@ class SpareLinks:
         if account is None:
             sends = signs_up
         elif signs_up:
-            sends = await self.credentials.is_waiting(self.db, account["id"])
+            sends = await self.credentials.is_waiting(self.db, account.id)
         else:
-            needs_one = kind is Kind.RECOVER or not account["is_verified"]
-            sends = needs_one and account["status"] == Status.ACTIVE
-        proven = account is not None and account["is_verified"]
+            needs_one = kind is Kind.RECOVER or not account.is_verified
+            sends = needs_one and account.status is Status.ACTIVE
+        proven = account is not None and account.is_verified
         if sends and await cap.allows_spare(email.normal, proven=proven):
             return Allowance.SPARE
         return Allowance.NONE

@@ -133,8 +133,8 @@ class Recovery:
         if link is None or user is None:
             raise InvalidLink
         # The name of an account that nobody has proven may be a stranger's, and goes.
-        name = user["name"] if user["was_proven"] else None
-        await self.passwords.ensure_acceptable(password, user["email_normal"], name)
+        name = user.name if user.was_proven else None
+        await self.passwords.ensure_acceptable(password, user.email.normal, name)
         password_hash = await self.passwords.hash(password, share_of(origin.address))
 
         async with self.db.begin() as tx:

@@ -89,10 +89,10 @@ class VerifyingSignIn:
             await self.links.give_attempt_back(token)
             raise
         user = await self.users.find_credentials(asked.email)
-        if user is None or user["password_hash"] != stored:
+        if user is None or user.password_hash != stored:
             # Likewise, but the address is proven by now, and the link spent.
             return await self.login.with_password(asked.email, password, origin)
-        checked = Checked(asked.email, user, match, Reservation(), seen)
+        checked = Checked(asked.email, user, stored, match, Reservation(), seen)
         return await self.login.enter(checked, password, origin)
 
     async def _check(
@@ -115,9 +115,9 @@ class VerifyingSignIn:
         if link is None or link.email is None or account is None:
             raise InvalidLink
         hashes: dict[str, SignUp | None]
-        if account["password_hash"] is not None:
-            hashes = {account["password_hash"]: None}
+        if account.password_hash is not None:
+            hashes = {account.password_hash: None}
         else:
-            sign_ups = await self.links.list_sign_ups(self.db, account["id"], link.email, link)
+            sign_ups = await self.links.list_sign_ups(self.db, account.id, link.email, link)
             hashes = {sign_up.password_hash: sign_up for sign_up in sign_ups}
-        return _Asked(account["id"], link.email, hashes)
+        return _Asked(account.id, link.email, hashes)

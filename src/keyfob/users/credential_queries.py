@@ -3,11 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
-from keyfob.users.models import SignUp
+from keyfob.users.models import AddressOwner, Forgotten, SignUp, Status
 
 # As `Account.is_waiting_sign_up`; and its registration is on record, so that no row without
 # a password that an operator wrote by SQL is taken for a sign-up and removed.
@@ -23,26 +21,16 @@ _UNLINKED = """
 """
 
 
-async def find_user(db: Executor, user_id: UUID) -> Record | None:
-    """Return what signing in asks of an account, the hash also where it is not proven."""
-    return await db.fetchrow(
-        """
-        SELECT id, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
-          FROM users WHERE id = $1
-        """,
-        user_id,
-    )
-
-
-async def find_user_by_email(db: Executor, email_normal: str) -> Record | None:
+async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | None:
     """Return whose an address is, whether it is proven, and the status."""
-    return await db.fetchrow(
+    row = await db.fetchrow(
         """
         SELECT id, email_verified_at IS NOT NULL AS is_verified, status FROM users
          WHERE email_normal = $1
         """,
         email_normal,
     )
+    return AddressOwner(row["id"], row["is_verified"], Status(row["status"])) if row else None
 
 
 async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: datetime) -> None:
@@ -115,12 +103,12 @@ async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
     return bool(deleted)
 
 
-async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Record | None:
+async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Forgotten | None:
     """Write the first proof and take out what was typed before; None if there was one.
 
     What nobody but an administrator can have typed stays: nobody ever signed in there.
     """
-    return await tx.fetchrow(
+    row = await tx.fetchrow(
         """
         WITH before AS (
             SELECT id, password_hash, erase_at, name, locale, timezone, email,
@@ -146,6 +134,7 @@ async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Rec
         locale,
         now,
     )
+    return Forgotten(**row) if row else None
 
 
 async def is_waiting(db: Executor, user_id: UUID) -> bool:

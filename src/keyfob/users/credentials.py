@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.core.locales import Locale
 from keyfob.users import credential_queries as queries
 from keyfob.users.email import Email
-from keyfob.users.models import SignUp
-from keyfob.users.queries import notify_user_changed
+from keyfob.users.models import AddressOwner, Forgotten, SignUp, UnlockedAccount
+from keyfob.users.queries import find_unlocked, notify_user_changed
 
 
 @dataclass(frozen=True)
@@ -25,16 +23,13 @@ class Credentials:
 
     clock: Clock
 
-    async def find(self, db: Executor, user_id: UUID) -> Record | None:
-        """Return `id`, `email_normal`, `name`, `password_hash` and `was_proven` of an account.
+    async def find(self, db: Executor, user_id: UUID) -> UnlockedAccount | None:
+        """Return an account without holding it; None if it is gone."""
+        return await find_unlocked(db, user_id)
 
-        The hash also where nobody may sign in before the proof: for whoever has read the mail.
-        """
-        return await queries.find_user(db, user_id)
-
-    async def find_by_email(self, db: Executor, email: Email) -> Record | None:
-        """Return `id`, `is_verified`, `status` of the account with an address; holds it not."""
-        return await queries.find_user_by_email(db, email.normal)
+    async def find_by_email(self, db: Executor, email: Email) -> AddressOwner | None:
+        """Return whose an address is, without holding the account."""
+        return await queries.find_address_owner(db, email.normal)
 
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:
         """Set a password that the user chose: nobody need ask for another."""
@@ -64,7 +59,7 @@ class Credentials:
         """Leave an account without a password; False if it had none."""
         return await queries.delete_password_hash(tx, user_id, self.clock.now())
 
-    async def start_afresh(self, tx: Tx, user_id: UUID, locale: Locale) -> Record | None:
+    async def start_afresh(self, tx: Tx, user_id: UUID, locale: Locale) -> Forgotten | None:
         """Write the first proof of an account, and forget what others may have typed into it.
 
         The password goes, and that it must be changed; a planned erasure; and unless an

@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from asyncpg import Record
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from keyfob.core.authority import Role
@@ -96,6 +95,66 @@ class Account(NamedTuple):
         )
 
 
+class UnlockedAccount(NamedTuple):
+    """What is read of an account before something slow, and asked again once it is held.
+
+    The hash also where nobody may sign in before the proof of the address.
+    """
+
+    id: UUID
+    email: Email
+    name: str | None
+    password_hash: str | None
+    was_proven: bool
+
+
+class SignInAccount(NamedTuple):
+    """What a sign-in reads of an account.
+
+    There is no hash, and so no password that matches, while it `waits_for_email`: the address is to
+    be proven first.
+    """
+
+    id: UUID
+    status: Status
+    password_hash: str | None
+    waits_for_email: bool
+    has_factor: bool
+
+
+class AddressOwner(NamedTuple):
+    """Whose an address is."""
+
+    id: UUID
+    is_verified: bool
+    status: Status
+
+
+class Forgotten(NamedTuple):
+    """What was there of an account that starts afresh."""
+
+    password: bool
+    erasure: bool
+    name: bool
+
+
+class Profile(NamedTuple):
+    """An account with its activity; `last_active_at` None: it was never signed in."""
+
+    id: UUID
+    email: str
+    email_verified: bool
+    name: str | None
+    role: Role
+    status: Status
+    locale: Locale
+    timezone: str | None
+    created_at: datetime
+    erase_at: datetime | None
+    last_active_at: datetime | None
+    total_active_seconds: float
+
+
 class UserOut(BaseModel):
     """An account with its activity."""
 
@@ -113,21 +172,21 @@ class UserOut(BaseModel):
     total_active_time: Annotated[int, Field(description="Seconds of activity in all")]
 
     @classmethod
-    def of(cls, record: Record, now: datetime, online_within: timedelta) -> "UserOut":
-        last_active = record["last_active_at"]
+    def of(cls, profile: Profile, now: datetime, online_within: timedelta) -> "UserOut":
+        last_active = profile.last_active_at
         return cls(
-            id=record["id"],
-            email=record["email"],
-            email_verified=record["email_verified"],
-            name=record["name"],
-            role=record["role"],
-            status=record["status"],
-            locale=record["locale"],
-            timezone=record["timezone"],
-            created_at=record["created_at"],
+            id=profile.id,
+            email=profile.email,
+            email_verified=profile.email_verified,
+            name=profile.name,
+            role=profile.role,
+            status=profile.status,
+            locale=profile.locale,
+            timezone=profile.timezone,
+            created_at=profile.created_at,
             last_active_at=last_active,
             online=last_active is not None and last_active > now - online_within,
-            total_active_time=int(record["total_active_seconds"]),
+            total_active_time=int(profile.total_active_seconds),
         )
 
 
@@ -139,6 +198,6 @@ class OwnUserOut(UserOut):
     ]
 
     @classmethod
-    def of_own(cls, record: Record, now: datetime, online_within: timedelta) -> "OwnUserOut":
-        user = UserOut.of(record, now, online_within)
-        return cls(**user.model_dump(), erase_at=record["erase_at"])
+    def of_own(cls, profile: Profile, now: datetime, online_within: timedelta) -> "OwnUserOut":
+        user = UserOut.of(profile, now, online_within)
+        return cls(**user.model_dump(), erase_at=profile.erase_at)

@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from asyncpg import Record
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.users import own_queries, queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin
-from keyfob.users.models import NOT_KEPT
+from keyfob.users.models import NOT_KEPT, UnlockedAccount
 from keyfob.users.profiles import Profiles
 
 
@@ -38,9 +37,9 @@ class OwnAccounts:
     clock: Clock
     requires_verified: bool = False
 
-    async def find(self, db: Executor, user_id: UUID) -> Record | None:
-        """Return `id`, `email`, `email_normal`, `name` and `password_hash`; None if it is gone."""
-        return await own_queries.find_own(db, user_id)
+    async def find(self, db: Executor, user_id: UUID) -> UnlockedAccount | None:
+        """Return an account without holding it; None if it is gone."""
+        return await queries.find_unlocked(db, user_id)
 
     async def change_profile(
         self, tx: Tx, user_id: UUID, changes: ProfileChanges

@@ -10,13 +10,6 @@ from keyfob.core.folding import fold_email, fold_name
 from keyfob.users.queries import OTHERS_ADMINISTER
 
 
-async def find_own(db: Executor, user_id: UUID) -> Record | None:
-    """Return what proving oneself again, and being written to, asks of an account."""
-    return await db.fetchrow(
-        "SELECT id, email, email_normal, name, password_hash FROM users WHERE id = $1", user_id
-    )
-
-
 async def update_profile(
     tx: Tx,
     user_id: UUID,

@@ -93,10 +93,10 @@ class Profiles:
             Unauthenticated: the account is gone.
         """
         now = self._clock.now()
-        record = await queries.find_user(self._db, caller.user_id)
-        if record is None:
+        profile = await queries.find_profile(self._db, caller.user_id)
+        if profile is None:
             raise Unauthenticated
-        user = OwnUserOut.of_own(record, now, self._online_within)
+        user = OwnUserOut.of_own(profile, now, self._online_within)
         # Who asks is here now, though the worker has not yet written it down.
         return user.model_copy(update={"last_active_at": now, "online": True})
 

@@ -3,19 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
-from keyfob.users.models import Account
-
-USER_COLUMNS = """
-    u.id, u.email, u.email_normal, u.name, u.role, u.status, u.created_at, u.locale, u.timezone,
-    u.email_verified_at IS NOT NULL AS email_verified, u.erase_at,
-    NULLIF(a.last_active_at, '-infinity') AS last_active_at,
-    coalesce(a.total_active_seconds, 0) AS total_active_seconds
-"""
-
+from keyfob.users.email import Email
+from keyfob.users.models import Account, Profile, SignInAccount, Status, UnlockedAccount
 
 # Of an account `u` that is to lose its role, its status or its address, or to go: whether another
 # administrator can be relied on. That is one who can sign in without anybody's having to read a
@@ -81,28 +72,45 @@ async def insert_user(
     return inserted is not None
 
 
-async def find_user(db: Executor, user_id: UUID) -> Record | None:
+async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
     """Return the account with its activity."""
-    return await db.fetchrow(
-        f"""
-        SELECT {USER_COLUMNS} FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
+    row = await db.fetchrow(
+        """
+        SELECT u.id, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.role,
+               u.status, u.locale, u.timezone, u.created_at, u.erase_at,
+               NULLIF(a.last_active_at, '-infinity') AS last_active_at,
+               coalesce(a.total_active_seconds, 0) AS total_active_seconds
+          FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
          WHERE u.id = $1
-        """,  # noqa: S608 - a constant of this file
+        """,
         user_id,
     )
+    return Profile(**row) if row else None
+
+
+async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:
+    """Return what is read of an account before something slow."""
+    row = await db.fetchrow(
+        """
+        SELECT email, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
+          FROM users WHERE id = $1
+        """,
+        user_id,
+    )
+    if row is None:
+        return None
+    email, email_normal, *others = row
+    return UnlockedAccount(user_id, Email(email, email_normal), *others)
 
 
 async def find_credentials(
     db: Executor, email_normal: str, requires_verified: bool
-) -> Record | None:
-    """Return id, status, password hash, and whether there is a second factor.
-
-    No hash for an address that is to be proven first.
-    """
-    return await db.fetchrow(
+) -> SignInAccount | None:
+    """Return what a sign-in reads of the account with that address."""
+    row = await db.fetchrow(
         """
-        SELECT id, status, waits_for_email, CASE WHEN NOT waits_for_email THEN password_hash END
-               AS password_hash,
+        SELECT id, status, CASE WHEN NOT waits_for_email THEN password_hash END AS password_hash,
+               waits_for_email,
                EXISTS (
                    SELECT FROM factors WHERE user_id = users.id AND confirmed_at IS NOT NULL
                ) AS has_factor
@@ -112,6 +120,7 @@ async def find_credentials(
         email_normal,
         requires_verified,
     )
+    return SignInAccount(**{**row, "status": Status(row["status"])}) if row else None
 
 
 async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> bool:

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from asyncpg import Record
 
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
@@ -17,7 +16,7 @@ from keyfob.core.telemetry import mask_email
 from keyfob.users import queries
 from keyfob.users.email import LOCAL_DOMAIN, Email
 from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.users.models import NOT_KEPT, Account, Status
+from keyfob.users.models import NOT_KEPT, Account, Profile, SignInAccount, Status
 
 
 @dataclass(frozen=True)
@@ -84,23 +83,19 @@ class Users:
         if why_not:
             raise InvalidInput([{"pointer": "/body/email", "detail": why_not}])
 
-    async def get(self, user_id: UUID) -> Record:
+    async def get(self, user_id: UUID) -> Profile:
         """Return an account with its activity.
 
         Raises:
             UserNotFound: there is none with that id.
         """
-        record = await queries.find_user(self.db, user_id)
-        if record is None:
+        profile = await queries.find_profile(self.db, user_id)
+        if profile is None:
             raise UserNotFound
-        return record
+        return profile
 
-    async def find_credentials(self, email: Email) -> Record | None:
-        """Return id, status and password hash of the account with that address.
-
-        There is no hash, and so no password that matches, while `waits_for_email`: the address is
-        to be proven first.
-        """
+    async def find_credentials(self, email: Email) -> SignInAccount | None:
+        """Return what a sign-in reads of the account with that address."""
         return await queries.find_credentials(self.db, email.normal, self.requires_verified)
 
     async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> bool:
