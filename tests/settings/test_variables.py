@@ -133,6 +133,63 @@ def test_a_name_of_ours_that_does_not_exist_stops_the_start_and_is_named(
     assert refusal().startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        # A quote that was not closed, and one below that closes it.
+        ("OTHER='one\nKEYFOB_WORKERS=2\nMORE='", "line 1 cannot be read"),
+        ('OTHER="one\n  export keyfob_workers = 2\n"', "line 1 cannot be read"),
+        ("KEYFOB_PORT=9000\nKEYFOB_PORT=", "line 2 (KEYFOB_PORT) is there twice"),
+        ("KEYFOB_PORT=9000\nexport keyfob_port=9001", "line 2 (KEYFOB_PORT) is there twice"),
+        ("KEYFOB_TOTP_ISSUER=Ex KEYFOB_WORKERS=2", "line 1 (KEYFOB_TOTP_ISSUER) cannot be read"),
+        ("KEYFOB_TOTP_ISSUER='Ex KEYFOB_WORKERS=2'", "line 1 (KEYFOB_TOTP_ISSUER) cannot be read"),
+        (
+            "\nKEYFOB_REQUIRE_MFA_FOR=${ROLES}",
+            "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a ${NAME} that is not set",
+        ),
+        ("ROLES\nKEYFOB_REQUIRE_MFA_FOR=${ROLES}", "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a $"),
+        ("A=${B}\nKEYFOB_REQUIRE_MFA_FOR=${A}", "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a ${NAM"),
+        (f"KEYFOB_ADMIN_PASSWORD='{SECRET}${{{SECRET}}}'", "line 1 (KEYFOB_ADMIN_PASSWORD) asks"),
+    ],
+)
+def test_no_variable_of_dotenv_is_lost_in_silence(refusal: Refusal, text: str, says: str) -> None:
+    write_dotenv(text)
+
+    assert refusal().startswith(f".env: {says}")
+    assert SECRET not in refusal()
+
+
+def test_a_value_of_dotenv_may_be_made_of_others(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTNAME_OF_OURS", "login.example.com")
+    write_dotenv(
+        "ROLES=admin\n"
+        "KEYFOB_REQUIRE_MFA_FOR=${ROLES}\n"
+        "KEYFOB_ISSUER=https://${HOSTNAME_OF_OURS}/auth\n"
+        "KEYFOB_TOTP_ISSUER=${TITLE:-Example}\n"
+        "KEYFOB_CORS_ORIGINS=${ORIGINS:-}\n"
+        "POSTGRES_DB=${NOT_OURS}\n"
+        "POSTGRES_DB=twice\n"
+        "RUN='env KEYFOB_PORT=9000 keyfob serve'\n"
+    )
+
+    assert refusal() == ""
+    settings = load_settings()
+    assert settings.require_mfa_for == ["admin"]
+    assert settings.issuer == "https://login.example.com/auth"
+    assert (settings.totp_issuer, settings.cors_origins) == ("Example", [])
+
+
+def test_a_name_in_the_environment_is_there_once(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_WORKERS", "2")
+    monkeypatch.setenv("keyfob_workers", "3")
+
+    assert refusal() == "KEYFOB_WORKERS: is there twice, in large letters and in small"
+
+
 def test_other_names_and_comments_in_dotenv_are_none_of_our_business(refusal: Refusal) -> None:
     write_dotenv(
         "# compose keeps these here: as it likes\n"

@@ -3,17 +3,22 @@
 import io
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from dotenv.parser import Binding, parse_stream
+from dotenv.variables import Variable, parse_variables
 from pydantic_settings import EnvSettingsSource
 
 PREFIX = "KEYFOB_"
 DOTENV = ".env"
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+# A variable of ours within the value of another: behind it, or on a line below.
+_BEHIND = re.compile(r"\sKEYFOB_\w+\s*=", re.ASCII | re.IGNORECASE)
+_BELOW = re.compile(r"\n\s*(?:export\s+)?KEYFOB_\w+\s*=", re.ASCII | re.IGNORECASE)
 _OUR_NAME = re.compile(r"(?:export\s+)?(KEYFOB_\w+)", re.ASCII | re.IGNORECASE)
 
 # What Kubernetes puts into a pod's environment for each Service: for one named `keyfob`, or with a
@@ -43,10 +48,17 @@ def refuse_what_does_not_count(known: Collection[str]) -> None:
     Raises:
         WrongSetting: one is not; the message holds no value, for it may be a secret.
     """
-    given = {name.upper() for name, value in os.environ.items() if not _is_of_service(name, value)}
-    for name in sorted(given | set(_names_in_dotenv())):
-        if name.startswith(PREFIX) and name not in known:
+    given = sorted(name for name, value in os.environ.items() if not _is_of_service(name, value))
+    for name, count in Counter(name.upper() for name in given if _is_ours(name)).items():
+        if count > 1:
+            raise WrongSetting(f"{name}: is there twice, in large letters and in small")
+    for name in sorted({name.upper() for name in (*given, *_names_in_dotenv())}):
+        if _is_ours(name) and name not in known:
             raise WrongSetting(f"{name}: there is no such setting{_hint(name, known)}")
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(PREFIX)
 
 
 def _is_of_service(name: str, value: str) -> bool:
@@ -69,21 +81,49 @@ def _hint(name: str, known: Collection[str]) -> str:
     return f"; did you mean {PREFIX}{close[0]}?" if close else ""
 
 
-def _names_in_dotenv() -> Iterator[str]:
+def _names_in_dotenv() -> set[str]:
     path = Path(DOTENV)
+    names: set[str] = set()
+    usable = set(os.environ)
     if not path.is_file():
-        return
+        return names
     for line in parse_stream(io.StringIO(path.read_text(encoding="utf-8"))):
-        if not _is_readable(line):
-            raise WrongSetting(f"{DOTENV}: {_place(line)} cannot be read; should be NAME=value")
+        if wrong := _what_is_wrong(line, names, usable):
+            raise WrongSetting(f"{DOTENV}: {_place(line)} {wrong}")
         if line.key is not None:
-            yield line.key.upper()
+            names.add(line.key.upper())
+            if _is_whole(line.value, usable):
+                usable.add(line.key)
+            else:
+                usable.discard(line.key)  # as dotenv has it: it hides what the environment has
+    return names
+
+
+def _what_is_wrong(line: Binding, names: Collection[str], usable: Collection[str]) -> str | None:
+    """Return why a variable of ours would be lost, in a line or below it; None if none would."""
+    if not _is_readable(line):
+        return "cannot be read; should be NAME=value"
+    if line.key is None or not _is_ours(line.key):
+        return None
+    if line.key.upper() in names:
+        return "is there twice"
+    if not _is_whole(line.value, usable):
+        return "asks for a ${NAME} that is not set"
+    return None
+
+
+def _is_whole(value: str | None, usable: Collection[str]) -> bool:
+    """Tell whether there is whatever a value is made of, by `${NAME}` or `${NAME:-default}`."""
+    return value is not None and all(
+        not isinstance(atom, Variable) or atom.default is not None or atom.name in usable
+        for atom in parse_variables(value)
+    )
 
 
 def _is_readable(line: Binding) -> bool:
     """Tell whether a line is empty, a comment, a variable, or one that others may make sense of.
 
-    A name alone is for those who hand their environment on. A value of several lines is a quote
+    A name alone is for those who hand their environment on. A value of several lines may be a quote
     that was not closed: it swallows the variables below it.
     """
     if line.error or line.key is None:
@@ -91,9 +131,10 @@ def _is_readable(line: Binding) -> bool:
     if not _PLAIN_NAME.fullmatch(line.key):
         return False
     if not line.key.upper().startswith(PREFIX.rstrip("_")):
-        return True
-    ours = line.key.upper().startswith(PREFIX)
-    return ours and line.value is not None and "\n" not in line.value
+        return _BELOW.search(line.value or "") is None
+    if not _is_ours(line.key) or line.value is None:
+        return False
+    return "\n" not in line.value and _BEHIND.search(line.value) is None
 
 
 def _place(line: Binding) -> str:
