@@ -57,8 +57,36 @@ def test_what_other_clients_call_otherwise_is_translated(
 
 
 @pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("keyfob:98@db/keyfob?password=99", "keyfob@db/keyfob?password=99"),
+        ("keyfob:98@db/keyfob?user=other", ":98@db/keyfob?user=other"),
+        ("keyfob:98@db/keyfob?user=a&password=b", "db/keyfob?user=a&password=b"),
+        ("keyfob@db/keyfob?dbname=other", "keyfob@db?dbname=other"),
+        ("db/keyfob?host=/run", "/keyfob?host=/run"),
+        ("keyfob@db:5433/keyfob?port=5434", "keyfob@/keyfob?port=5434&host=db"),
+        ("keyfob@localhost/keyfob?host=/cloudsql/a:b", "keyfob@/keyfob?host=/cloudsql/a:b"),
+        ("keyfob@db:5433/keyfob?host=/run", "keyfob@/keyfob?host=/run&port=5433"),
+        ("keyfob@one:5433,two/kf?host=a,b", "keyfob@/kf?host=a,b&port=5433,5432"),
+        ("keyfob@%2Frun%2Fpg/kf?port=5433", "keyfob@/kf?port=5433&host=/run/pg"),
+        ("keyfob@[::1]:5432/kf?port=5433", "keyfob@/kf?port=5433&host=%5B::1%5D"),
+    ],
+)
+def test_a_parameter_wins_over_what_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch, refusal: Refusal, given: str, taken: str
+) -> None:
+    """As libpq has it; asyncpg would take what stands before."""
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", f"postgresql://{given}")
+
+    assert refusal() == ""
+    assert load_settings().dsn == f"postgresql://{taken}"
+
+
+@pytest.mark.parametrize(
     "parameter",
     [
+        "krbsrvname=pg",
+        "gsslib=gssapi",
         "channel_binding=require",
         "connect_timeout=10",
         "keepalives=1",
@@ -108,6 +136,7 @@ def test_what_is_not_taken_is_ignored_with_a_line(
         ("port=abc", "port should be a number"),
         ("port=5432,65536", "port should be a number"),
         ("hostaddr=10.0.0.1", "hostaddr should be host"),
+        ("database=other", "database should be dbname"),
         ("sslmode", "should have its parameters as name=value"),
         ("hunter2", "should have its parameters as name=value"),
         ("=hunter2", "should have its parameters as name=value"),

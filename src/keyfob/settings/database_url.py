@@ -5,13 +5,13 @@ What asyncpg does not know it would hand to the server, which refuses the connec
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
 from keyfob.settings.urls import split_url
 
 LIKE = "postgresql://user:password@host:5432/name"
 
-_HOST = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(\d{1,5}))?")
+_HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]*)(?::(?P<port>\d{1,5}))?")
 _KINDS_OF_HOST = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # As libpq reads JDBC's `ssl=true`, and what Node's driver calls a connection that trusts anybody.
@@ -29,9 +29,11 @@ _TIME_OUT = "KEYFOB_DATABASE_ACQUIRE_TIMEOUT and KEYFOB_DATABASE_COMMAND_TIMEOUT
 _POOL = "KEYFOB_DATABASE_POOL_SIZE and KEYFOB_DATABASE_ACQUIRE_TIMEOUT say it"
 _POOLER = "KEYFOB_DATABASE_POOLER says what stands between"
 _OWN = "Keyfob chooses it"
+_NO_KERBEROS = "the driver signs in by a password or a certificate"
 _NOT_HELD = "it cannot be had; sslmode=verify-full sees that this is the server"
 _IGNORED = {
     **dict.fromkeys(("channel_binding", "require_auth", "requirepeer"), _NOT_HELD),
+    **dict.fromkeys(("krbsrvname", "gsslib"), _NO_KERBEROS),
     **dict.fromkeys(("connect_timeout", "connectTimeout", "tcp_user_timeout"), _TIME_OUT),
     **dict.fromkeys(("keepalives", "keepalives_idle", "keepalives_interval"), _TIME_OUT),
     **dict.fromkeys(("keepalives_count", "loginTimeout", "socketTimeout"), _TIME_OUT),
@@ -68,7 +70,7 @@ def read_database_url(url: str) -> DatabaseUrl:
     parts = split_url(url, LIKE)
     hosts = [_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")]
     if parts.scheme not in {"postgresql", "postgres"} or not all(
-        host is not None and int(host[1] or 0) <= 65535 for host in hosts
+        host is not None and int(host["port"] or 0) <= 65535 for host in hosts
     ):
         raise ValueError(f"should be like {LIKE}")
     given = _parameters(parts.query)
@@ -77,10 +79,35 @@ def read_database_url(url: str) -> DatabaseUrl:
     for translate in (_translate_gss, _translate_tls, _check_places):
         translate(kept)
     remarks = [f"{name} is ignored: {why}" for name, why in ignored.items()]
-    if kept == given and _is_tidy(parts.query):
+    before = _without_what_is_told_twice(parts, kept)
+    if before == parts and kept == given and _is_tidy(parts.query):
         return DatabaseUrl(url, remarks)
     query = urlencode(kept, quote_via=quote, safe="/:,")
-    return DatabaseUrl(url.partition("?")[0] + (f"?{query}" if query else ""), remarks)
+    dsn = f"{before.scheme}://{before.netloc}{before.path}"
+    return DatabaseUrl(dsn + (f"?{query}" if query else ""), remarks)
+
+
+def _without_what_is_told_twice(parts: SplitResult, parameters: dict[str, str]) -> SplitResult:
+    """Leave out what a parameter tells as well, which wins, as it does with libpq.
+
+    Hosts and their ports stand together: where one of them goes, both become parameters.
+    """
+    login, _, netloc = parts.netloc.rpartition("@")
+    user, colon, password = login.partition(":")
+    if "user" in parameters:
+        user = ""
+    if "password" in parameters:
+        colon = password = ""
+    if netloc and not parameters.keys().isdisjoint(("host", "port")):
+        hosts = [host for each in netloc.split(",") if (host := _HOST.fullmatch(each))]
+        if any(host["port"] for host in hosts):
+            ports = ",".join(host["port"] or "5432" for host in hosts)
+            parameters.setdefault("port", ports)
+        parameters.setdefault("host", ",".join(unquote(host["name"]) for host in hosts))
+        netloc = ""
+    login = f"{user}{colon}{password}"
+    netloc = f"{login}@{netloc}" if login else netloc
+    return parts._replace(netloc=netloc, path="" if "dbname" in parameters else parts.path)
 
 
 def _is_tidy(query: str) -> bool:
@@ -128,6 +155,8 @@ def _mode_of(word: str, wrong: str) -> str:
 def _check_places(parameters: dict[str, str]) -> None:
     if "hostaddr" in parameters:
         raise ValueError("hostaddr should be host")
+    if "database" in parameters:
+        raise ValueError("database should be dbname")
     if parameters.get("target_session_attrs", "any") not in _KINDS_OF_HOST:
         raise ValueError(f"target_session_attrs should be one of {', '.join(_KINDS_OF_HOST)}")
     ports = parameters.get("port", "0").split(",")
