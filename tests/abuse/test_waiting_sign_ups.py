@@ -117,6 +117,23 @@ async def test_40_later_sign_ups_push_no_owner_s_password_out(
     assert (await confirm_email(required, of_owner, PASSWORD)).status_code == 200
 
 
+async def test_40_nor_by_a_link_that_is_asked_for_after_the_owner_s_has_died(
+    required: World, mailbox: Mailbox, clock: MovableClock
+) -> None:
+    await sign_up(required, password=PASSWORD, name="Ada")
+    await mailbox.next(to=ADA, subject=CONFIRM)
+    for number in range(12):
+        clock.advance(hours=1)
+        await sign_up(required, password=f"{EVES} {number}", name="Eve")
+        await mailbox.next(to=ADA, subject=CONFIRM)
+    await ask(required, "/verify-email/request")
+
+    answer = await confirm_email(required, await token_from(mailbox, subject=CONFIRM), PASSWORD)
+
+    assert answer.status_code == 200
+    assert (await required.me(SignedIn.of(answer))).json()["name"] == "Ada"
+
+
 async def test_40_one_click_verifies_no_stranger_s_session(
     settings: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> None:

@@ -18,9 +18,9 @@ class CountingBcrypt(Bcrypt):
 
     hashed: list[str] = field(default_factory=list, compare=False)
 
-    def hash(self, password: str) -> str:
+    def hash(self, password: str, salt: bytes | None = None) -> str:
         self.hashed.append(password)
-        return super().hash(password)
+        return super().hash(password, salt)
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def scheme() -> CountingBcrypt:
 def passwords_of(pool: HashingPool, scheme: Scheme) -> Passwords:
     """Build the service over a scheme; the forms that are stored have not been counted."""
     nowhere = Database("postgresql://nobody@localhost/none")
-    ring = SecretKeyring(["a secret key that only the tests know"]).derive("decoys")
-    stored = StoredForms(nowhere, ring, scheme.decoy, scheme.seconds)
-    return Passwords(pool, scheme, PasswordPolicy(), stored)
+    secrets = SecretKeyring(["a secret key that only the tests know"])
+    stored = StoredForms(nowhere, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
+    return Passwords(pool, scheme, PasswordPolicy(), stored, secrets.derive("salts"))
 
 
 @pytest.fixture

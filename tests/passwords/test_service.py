@@ -1,12 +1,14 @@
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.hashes import recorded_hashes
+from tests.passwords.conftest import CountingBcrypt
 
 from keyfob.passwords.forms import check_of
-from keyfob.passwords.schemes import Argon2id, Bcrypt, choose_scheme
-from keyfob.passwords.service import PasswordMatch
+from keyfob.passwords.schemes import Argon2id, Bcrypt, Scheme, choose_scheme
+from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.settings import PasswordSettings, WrongSetting
 
 ADA = "ada@example.com"
@@ -186,3 +188,43 @@ def test_argon2_that_would_cost_more_than_a_stored_hash_may_stops_the_start(memo
 
     with pytest.raises(WrongSetting, match="KEYFOB_ARGON2_MEMORY_KIB"):
         choose_scheme(settings)
+
+
+@pytest.mark.parametrize("scheme", [Bcrypt(4), ARGON2])
+async def test_of_many_sign_ups_of_an_address_one_hash_tells_whose_it_is(
+    build: Callable[[Scheme], Passwords], scheme: Scheme
+) -> None:
+    passwords = build(scheme)
+    stored = [
+        await passwords.hash_sign_up(SecretStr(f"stranger {number}"), ADA, ONE)
+        for number in range(20)
+    ]
+    stored.append(await passwords.hash_sign_up(PASSWORD, ADA, ONE))
+
+    for one in stored[-2:]:
+        assert check_of(one)
+    assert await passwords.find(PASSWORD, stored, ADA, ONE) == (stored[-1], PasswordMatch(True))
+    assert await passwords.find(SecretStr("stranger 20"), stored, ADA, ONE) is None
+    assert await passwords.find(SecretStr("x" * 5000), stored, ADA, ONE) is None
+    assert stored[-1] != await passwords.hash_sign_up(PASSWORD, "bob@example.com", ONE)
+    assert await passwords.matches(PASSWORD, stored[-1], ONE)
+
+
+async def test_of_others_as_many_are_tried_as_make_five_hashes(
+    passwords: Passwords, scheme: CountingBcrypt
+) -> None:
+    elsewhere = [Bcrypt(5).hash(f"password {number}") for number in range(6)]
+    stored = [await passwords.hash_sign_up(PASSWORD, ADA, ONE), *elsewhere]
+    scheme.hashed.clear()
+
+    found = await passwords.find(SecretStr("password 3"), stored, ADA, ONE)
+    too_far = await passwords.find(SecretStr("password 4"), stored, ADA, ONE)
+    alone = await passwords.find(SecretStr("password 4"), elsewhere, ADA, ONE)
+
+    assert [one and one[0] for one in (found, too_far, alone)] == [
+        elsewhere[3],
+        None,
+        elsewhere[4],
+    ]
+    # One for those with the salt of the address, and the better hash of each that was found.
+    assert scheme.hashed == ["password 3", "password 3", "password 4", "password 4"]

@@ -24,8 +24,8 @@ PREFIX = "kfl_"
 SPARE_TTL = timedelta(hours=6)
 KEPT_AFTER_EXPIRY = timedelta(days=7)
 _SECRET_BYTES = 32
-# How many passwords one guess is held against; each costs a hash.
-_MOST_SIGN_UPS = 5
+# More than the caps of mails let anybody make in that time; a bound of memory alone.
+_MOST_SIGN_UPS = 1000
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,13 @@ class OneTimeTokens:
     async def list_sign_ups(
         self, db: Executor, user_id: UUID, email: Email, link: Link
     ) -> list[SignUp]:
-        """Return five sign-ups that an account waits with: the link's own, and the newest.
+        """Return the sign-ups that an account waits with: the link's own, and then the newest.
 
-        A sign-up outlives its link by a week: its user may ask for another link. Threat: five later
-        ones of strangers would push the owner's out, whose link and password belong together.
+        A sign-up outlives its link by a week: its user may ask for another link, and is not pushed
+        out by strangers who sign up later.
         """
         newest = await queries.list_sign_ups(db, user_id, email.normal, _MOST_SIGN_UPS)
-        own = link.sign_up
-        if own is None:
-            return newest
-        others = [one for one in newest if one.password_hash != own.password_hash]
-        return [own, *others[: _MOST_SIGN_UPS - 1]]
+        return newest if link.sign_up is None else [link.sign_up, *newest]
 
     async def kill(self, tx: Tx, user_id: UUID, *kinds: Kind) -> int:
         """Make the user's tokens worthless: of these kinds, or of all where none is named.

@@ -102,11 +102,13 @@ class GuardedPasswords:
         """
         reservation = await self._reserve(owner.email, owner.user_id, origin)
         share = share_of(origin.address)
-        for one in stored or ("",):
-            checked = self.passwords.checkable(one, owner.email.normal)
-            match = await self._match(checked, password, reservation, share, looks=True)
-            if match:
-                return one, match, reservation
+        try:
+            found = await self.passwords.find(password, stored, owner.email.normal, share)
+        except Problem:
+            await self.throttle.withdraw(reservation)
+            raise
+        if found:
+            return *found, reservation
         reason = Reason.WRONG_PASSWORD
         await self.log.refused(self.db, owner.email, owner.user_id, reason, origin)
         raise InvalidCredentials

@@ -42,5 +42,6 @@ def build_passwords(settings: Settings, db: Database, secrets: SecretKeyring) ->
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None
     stored = StoredForms(db, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
-    service = Passwords(pool, scheme, PasswordPolicy(breached), stored)
+    salts = secrets.derive("salts of sign-ups")
+    service = Passwords(pool, scheme, PasswordPolicy(breached), stored, salts)
     return PasswordRoom(service, pool, stored, breached)

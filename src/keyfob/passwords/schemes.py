@@ -3,10 +3,11 @@
 Both are checked by `forms.py`, as everything else, whichever is configured.
 """
 
+import base64
+import string
 from dataclasses import dataclass
 from typing import Protocol
 
-import bcrypt
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
@@ -14,12 +15,20 @@ from keyfob.core.secrets import random_bytes
 from keyfob.passwords import costs, families, forms
 from keyfob.settings import PasswordSettings, WrongSetting
 
+_SALT_BYTES = 16
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+_TO_BCRYPT = bytes.maketrans(f"{_LETTERS}+/".encode(), f"./{_LETTERS}".encode())
+
 
 class Scheme(Protocol):
     """A way to make hashes, with its cost."""
 
-    def hash(self, password: str) -> str:
-        """Return a new hash of a password that is in NFC."""
+    def hash(self, password: str, salt: bytes | None = None) -> str:
+        """Return a new hash of a password that is in NFC, by 16 bytes of salt or random ones."""
+        ...
+
+    def has_salt(self, stored: str, salt: bytes) -> bool:
+        """Tell whether a hash was made by this scheme at this cost, and with that salt."""
         ...
 
     def is_current(self, stored: str) -> bool:
@@ -47,11 +56,14 @@ class Bcrypt:
 
     cost: int
 
-    def hash(self, password: str) -> str:
-        setting = bcrypt.gensalt(self.cost)  # from the operating system's generator, too
-        salt = setting.decode()[-22:]
-        made = BcryptHasher().hash(forms.prehashed(password, salt), salt=setting)
-        return f"{self._prefix}{salt}${made[-31:]}"
+    def hash(self, password: str, salt: bytes | None = None) -> str:
+        written = _bcrypt64(salt or random_bytes(_SALT_BYTES))
+        setting = f"$2b${self.cost:02}${written}".encode()
+        made = BcryptHasher().hash(forms.prehashed(password, written), salt=setting)
+        return f"{self._prefix}{written}${made[-31:]}"
+
+    def has_salt(self, stored: str, salt: bytes) -> bool:
+        return stored.startswith(f"{self._prefix}{_bcrypt64(salt)}$")
 
     def is_current(self, stored: str) -> bool:
         return stored.startswith(self._prefix)
@@ -76,20 +88,27 @@ class Argon2id:
     memory_kib: int
     passes: int
 
-    def hash(self, password: str) -> str:
-        return self._hasher.hash(families.utf8(password), salt=random_bytes(16))
+    def hash(self, password: str, salt: bytes | None = None) -> str:
+        return self._hasher.hash(families.utf8(password), salt=salt or random_bytes(_SALT_BYTES))
+
+    def has_salt(self, stored: str, salt: bytes) -> bool:
+        written = base64.b64encode(salt).rstrip(b"=").decode()
+        return stored.startswith(f"{self._prefix}{written}$")
 
     def is_current(self, stored: str) -> bool:
         return stored.startswith("$argon2id$") and not self._hasher.check_needs_rehash(stored)
 
     @property
     def decoy(self) -> str:
-        sizes = f"m={self.memory_kib},t={self.passes},p=1"
-        return f"$argon2id$v=19${sizes}${'A' * 22}${'A' * 43}"  # 16 bytes, and 32
+        return f"{self._prefix}{'A' * 22}${'A' * 43}"  # 16 bytes, and 32
 
     @property
     def seconds(self) -> float:
         return costs.of_argon2(self.memory_kib, self.passes)
+
+    @property
+    def _prefix(self) -> str:
+        return f"$argon2id$v=19$m={self.memory_kib},t={self.passes},p=1$"
 
     @property
     def _hasher(self) -> Argon2Hasher:
@@ -111,3 +130,8 @@ def choose_scheme(settings: PasswordSettings) -> Scheme:
             f" {families.MAX_ARGON2_WORK} when multiplied by KEYFOB_ARGON2_TIME_COST"
         )
     return Argon2id(memory, passes)
+
+
+def _bcrypt64(data: bytes) -> str:
+    """Return bytes in bcrypt's base64: another order of letters, and no padding."""
+    return base64.b64encode(data).rstrip(b"=").translate(_TO_BCRYPT).decode()

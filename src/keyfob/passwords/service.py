@@ -1,16 +1,22 @@
 """What the other rooms ask of passwords."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from keyfob.core.encryption import KeyRing
 from keyfob.core.fair_queue import Share
+from keyfob.core.secrets import compare_digest
 from keyfob.passwords import forms
 from keyfob.passwords.families import Check
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
 from keyfob.passwords.schemes import Scheme
 from keyfob.passwords.stored import StoredForms
+
+# How many one guess costs at most, of whatever it is held against.
+_MOST_HASHES = 5
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,13 @@ class PasswordMatch:
 
 @dataclass(frozen=True)
 class Passwords:
-    """Hashes, checks and judges passwords."""
+    """Hashes, checks and judges passwords. `salts` are keys by which each address has a salt."""
 
     pool: HashingPool
     scheme: Scheme
     policy: PasswordPolicy
     stored: StoredForms
+    salts: KeyRing
 
     async def ensure_acceptable(
         self, password: SecretStr, email: str, name: str | None = None
@@ -56,6 +63,46 @@ class Passwords:
         return await self.pool.run(
             lambda: self.scheme.hash(normalised(password.get_secret_value())), share
         )
+
+    async def hash_sign_up(self, password: SecretStr, address_normal: str, share: Share) -> str:
+        """Return a hash to store of one who signs up with an address, as `hash` does.
+
+        All of one address have one salt, which nobody knows who has not our key: so one hash tells
+        of which of them a password is (`find`), however many strangers have signed up as well.
+
+        Raises:
+            Overloaded: as `hash`.
+        """
+        salt = self._salt_of(address_normal)
+        return await self.pool.run(
+            lambda: self.scheme.hash(normalised(password.get_secret_value()), salt), share
+        )
+
+    async def find(
+        self, password: SecretStr, stored: Collection[str], address_normal: str, share: Share
+    ) -> tuple[str, PasswordMatch] | None:
+        """Return of which of several hashes a password is; None if of none. Five hashes at most.
+
+        Of those that `hash_sign_up` made for the address each is looked at, of others the first
+        ones: made elsewhere, at another cost, or with a key that is the first no more.
+
+        Raises:
+            Overloaded: as `hash`.
+        """
+        salt = self._salt_of(address_normal)
+        alike = [one for one in stored if self.scheme.has_salt(one, salt)]
+        if alike and len(password.get_secret_value()) <= MAX_CHARACTERS_AS_TYPED:
+            made = await self.hash_sign_up(password, address_normal, share)
+            if any(compare_digest(made, one) for one in alike):
+                return made, PasswordMatch(True)
+        others = [one for one in stored if one not in alike]
+        if not stored:
+            others = [""]  # costs as much as a hash
+        for one in others[: _MOST_HASHES - bool(alike)]:
+            checked = self.checkable(one, address_normal)
+            if match := await self.matches(password, checked, share):
+                return one, match
+        return None
 
     def ensure_room(self, share: Share) -> None:
         """Refuse where a check asked for now would be refused.
@@ -114,6 +161,9 @@ class Passwords:
         for spelling in {normalised(password), password}:
             spend(spelling)
         return PasswordMatch(False)
+
+    def _salt_of(self, address_normal: str) -> bytes:
+        return self.salts.first.mac(address_normal.encode("utf-8", "surrogatepass"))[:16]
 
     def _check_of(self, stored: str | None) -> Check | None:
         return forms.check_of(stored, self.stored.most_seconds) if stored else None

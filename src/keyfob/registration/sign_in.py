@@ -119,5 +119,7 @@ class VerifyingSignIn:
             hashes = {account.password_hash: None}
         else:
             sign_ups = await self.links.list_sign_ups(self.db, account.id, link.email, link)
-            hashes = {sign_up.password_hash: sign_up for sign_up in sign_ups}
+            hashes = {}
+            for sign_up in sign_ups:  # of two of one password the first: the link's own, or newer
+                hashes.setdefault(sign_up.password_hash, sign_up)
         return _Asked(account.id, link.email, hashes)

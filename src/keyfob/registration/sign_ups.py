@@ -64,7 +64,9 @@ class SignUps:
             Overloaded: too many passwords wait to be hashed.
         """
         await self.passwords.ensure_acceptable(password, email.normal, name)
-        password_hash = await self.passwords.hash(password, share_of(origin.address))
+        password_hash = await self.passwords.hash_sign_up(
+            password, email.normal, share_of(origin.address)
+        )
         payload = {
             "email": email.typed,
             "password_hash": password_hash,
