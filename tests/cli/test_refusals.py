@@ -6,6 +6,7 @@ import signal
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.cli.conftest import Run
@@ -74,9 +75,25 @@ def test_a_database_that_is_away(
 
     refusal = keyfob(*command).refusal
 
-    assert refusal.startswith("The database does not answer; try again soon (")
-    assert "127.0.0.1" in refusal
+    assert refusal.startswith(
+        "The database does not answer; try again soon (KEYFOB_DATABASE_URL names 127.0.0.1:1: "
+    )
     assert "hunter2" not in refusal
+
+
+@every_command
+def test_a_database_that_there_is_not(
+    keyfob: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """To try again would help nobody."""
+    parts = urlsplit(dsn)
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", parts._replace(path="/no_such_one").geturl())
+    (folder,) = parse_qs(parts.query)["host"]
+
+    assert keyfob(*command).refusal == (
+        f"KEYFOB_DATABASE_URL: PostgreSQL at {folder} says: "
+        'database "no_such_one" does not exist'
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS[2:-1], ids=" ".join)

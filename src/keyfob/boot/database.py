@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -24,6 +25,8 @@ ONLY_SERVE = (
     "settings"
 )
 _HEARD_WITHIN = 2.0  # seconds
+# What waiting does not mend: a wrong database, role or password, or an entry of pg_hba.conf.
+_TURNED_AWAY = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
 _LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _FORGETFUL_POOLER = (
     "KEYFOB_DATABASE_POOLER: should be transaction: what stands at KEYFOB_DATABASE_URL does not "
@@ -157,15 +160,25 @@ async def _looked_at(settings: Settings) -> AsyncIterator[Database]:
     except DatabaseUnavailable as away:
         if wrong := _wrong_setting(settings, away.__cause__):
             raise WrongSetting(wrong) from None
-        raise
+        where = f"KEYFOB_DATABASE_URL names {_place_of(settings.dsn)}"
+        raise DatabaseUnavailable(where) from away.__cause__
     finally:
         await db.close()
+
+
+def _place_of(dsn: str) -> str:
+    """Return the hosts of a URL, or the folder of its socket, without user and password."""
+    parts = urlsplit(dsn)
+    hosts = parts.netloc.rpartition("@")[2]
+    return hosts or ",".join(parse_qs(parts.query).get("host", ["localhost"]))
 
 
 def _wrong_setting(settings: Settings, cause: BaseException | None) -> str | None:
     untold = settings.database_pooler == "none"
     if isinstance(cause, CannotConnect):
         return f"KEYFOB_DATABASE_URL: {cause}"
+    if isinstance(cause, _TURNED_AWAY):
+        return f"KEYFOB_DATABASE_URL: PostgreSQL at {_place_of(settings.dsn)} says: {cause}"
     if isinstance(cause, _LOST_STATEMENT):
         return _UNTOLD_POOLER if untold else _FORGETFUL_POOLER
     # PgBouncer's word for what asyncpg may ask of a session that is its own.
