@@ -1,9 +1,12 @@
 """Only `serve` makes a data folder, and no key where one was lost (issue 10: 2.3, 2.9)."""
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import Run
@@ -35,6 +38,30 @@ def test_a_command_in_a_wrong_folder_makes_nothing_and_says_where_it_looked(
         "its settings"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ("serve", "--port", "0")], ids=" ".join)
+def test_a_data_folder_of_somebody_else_is_one_line(
+    keyfob_alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Root may enter any folder, so what the kernel says to others is said in its place."""
+    look = Path.stat
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:
+        if path.parent.name == ".keyfob":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **options)
+
+    (tmp_path / ".keyfob").mkdir()
+    monkeypatch.setattr(Path, "stat", refuse)
+
+    refusal = keyfob_alone(*command).refusal
+
+    assert re.fullmatch(
+        r"(KEYFOB_DATA_DIR: )?\S*\.keyfob/(postgres|secret-key): Permission denied; "
+        "run this as the user who runs the service",
+        refusal,
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -41,7 +41,9 @@ def resolve_secret_key(settings: Settings, *, founding: bool = False) -> str:
             _found(settings, path, founding=founding)
         key = path.read_text(encoding="ascii").strip()
     except OSError as fault:
-        raise WrongSetting(f"KEYFOB_DATA_DIR: {path}: {fault.strerror}") from None
+        closed = isinstance(fault, PermissionError)
+        advice = "; run this as the user who runs the service" if closed else ""
+        raise WrongSetting(f"KEYFOB_DATA_DIR: {path}: {fault.strerror}{advice}") from None
     if len(key) < MIN_KEY_LENGTH:
         raise WrongSetting(f"{path}: should hold at least {MIN_KEY_LENGTH} characters")
     return key

@@ -58,9 +58,8 @@ def doctor(
     known = KnownEvent.parse(audit_at_least)
     settings = read_settings()
     configure_logging("error", settings.log_format)
-    findings = list(_check_settings(settings))
     with refusals(), boot.complete(settings) as complete:
-        findings += asyncio.run(_check_running(complete, known))
+        findings = [*_check_settings(settings), *asyncio.run(_check_running(complete, known))]
     show_rows(findings, as_json=as_json)
     if any(not finding["well"] for finding in findings):
         raise typer.Exit(1)

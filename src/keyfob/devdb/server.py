@@ -60,8 +60,18 @@ class EmbeddedPostgres:
         return f"postgresql://keyfob@/keyfob?host={quote(str(self._socket_dir()))}&port={PORT}"
 
     def exists(self) -> bool:
-        """Tell whether there is a cluster in the folder."""
-        return self._cluster.exists()
+        """Tell whether there is a cluster in the folder.
+
+        Raises:
+            DevDbError: the folder is closed to this user.
+        """
+        try:
+            self._cluster.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as fault:
+            raise _unusable(fault, self._cluster) from fault
+        return True
 
     def is_running(self) -> bool:
         """Tell whether the server takes connections, whoever started it."""
@@ -78,7 +88,7 @@ class EmbeddedPostgres:
             with alone(self._lock_path, self._patience):
                 self._join()
         except OSError as fault:
-            raise DevDbError(f"{fault.filename or self._folder}: {fault.strerror}") from fault
+            raise _unusable(fault, self._folder) from fault
         return self.dsn
 
     def stop(self) -> None:
@@ -144,6 +154,13 @@ class EmbeddedPostgres:
             self._alias.symlink_to(self._cluster)
             weakref.finalize(self, shutil.rmtree, self._alias.parent, ignore_errors=True)
         return self._alias
+
+
+def _unusable(fault: OSError, path: Path) -> DevDbError:
+    says = f"{fault.filename or path}: {fault.strerror}"
+    if isinstance(fault, PermissionError):
+        says += "; run this as the user who runs the service"
+    return DevDbError(says)
 
 
 def _usable(socket_dir: Path) -> bool:
