@@ -91,8 +91,7 @@ def test_a_database_that_there_is_not(
     (folder,) = parse_qs(parts.query)["host"]
 
     assert keyfob(*command).refusal == (
-        f"KEYFOB_DATABASE_URL: PostgreSQL at {folder} says: "
-        'database "no_such_one" does not exist'
+        f'KEYFOB_DATABASE_URL: PostgreSQL at {folder} says: database "no_such_one" does not exist'
     )
 
 

@@ -47,7 +47,8 @@ def retry(
 ) -> None:
     """Send dead letters after all, such as when the mail server refused them by mistake.
 
-    Those whose links have died meanwhile stay: whoever asked can ask again.
+    Those whose links have died meanwhile stay: whoever asked can ask again. Mails that wait are no
+    dead letters: they are tried again by themselves, and `keyfob mail list` says when.
 
     Examples:
 
@@ -58,16 +59,20 @@ def retry(
     if bool(ids) == everything:
         raise typer.BadParameter("Give ids of dead letters, or --all.")
 
-    async def work(wiring: Wiring) -> list[UUID]:
+    async def work(wiring: Wiring) -> tuple[list[UUID], int]:
         outbox: Outbox = wiring.services[Outbox]
-        return await outbox.retry(ids or None)
+        retried = await outbox.retry(ids or None)
+        rows = await outbox.list_rows(failed_only=False)
+        return retried, sum(not row["failed_at"] and row["id"] not in retried for row in rows)
 
-    retried = run_with_services(work)
+    retried, waiting = run_with_services(work)
     if left := [str(one) for one in dict.fromkeys(ids or []) if one not in retried]:
         raise Refused(
             f"retried {len(retried)}; no dead letters, or with dead links: {', '.join(left)}"
         )
-    sentence = f"Retried {len(retried)}; a running service sends them at once."
+    sentence = f"Retried {len(retried)} dead letters; a running service sends them at once."
+    if waiting:
+        sentence += f" {waiting} others wait: `keyfob mail list` says when they are tried again."
     show_one({"retried": [str(one) for one in retried]}, as_json=as_json, sentence=sentence)
 
 
