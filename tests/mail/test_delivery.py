@@ -1,21 +1,19 @@
 """From a change to a mail: once, whatever goes wrong on the way."""
 
 import asyncio
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.killing import kill_outbox_runners
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox, serving
-from tests.fixtures.waiting import until
 from tests.fixtures.world import World
 from tests.mail.conftest import ADA, TOKEN, Send
+from tests.mail.waiting_mails import rows, tried
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.delivery import Delivery
@@ -24,25 +22,6 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.running import LEASE
 from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
-
-
-async def rows(world: World) -> list[dict[str, Any]]:
-    return await world.service(Outbox).list_rows()
-
-
-async def tried(world: World, times: int = 1) -> dict[str, Any]:
-    """Wait until the one mail was tried so often, and put back or buried."""
-
-    async def so_often() -> bool:
-        (row,) = await rows(world)
-        now = world.service(Outbox).clock.now()
-        settled = row["last_error"] is not None and row["due_at"] != now + LEASE
-        return bool(row["attempts"] == times and (settled or row["failed_at"]))
-
-    world.wiring.runner.wake()
-    await until(so_often)
-    (row,) = await rows(world)
-    return row
 
 
 async def test_a_mail_arrives_with_its_link(world: World, mailbox: Mailbox, send: Send) -> None:
@@ -305,73 +284,6 @@ async def test_an_address_that_cannot_be_written_is_a_dead_letter(
 
     assert (await tried(world))["last_error"] == "the address cannot be written into a mail"
     assert mailbox.mails == []
-
-
-async def test_a_newcomer_s_mails_are_kept_and_shown(
-    world: World, send: Send, tmp_path: Path, api: httpx.AsyncClient
-) -> None:
-    """With no mail server configured, the link is in the log and in a file."""
-    with captured_log() as log:
-        await send()
-        await until(lambda: _is_kept(tmp_path))
-        await until(lambda: _holds(bool(log.named("mail_kept"))))
-
-    (path,) = (tmp_path / "mails").iterdir()
-    (kept,) = log.named("mail_kept")
-    assert kept["link"] == f"http://localhost:8000/auth/ui/recover#token={TOKEN}"
-    assert kept["link"] in kept["text"]
-    assert kept["path"] == str(path)
-    assert kept["to"] == "a***@example.com"
-    assert path.suffix == ".eml"
-    assert b"To: ada@example.com\r\n" in path.read_bytes()
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-
-
-async def test_on_a_terminal_a_newcomer_reads_the_mail_line_by_line(
-    world: World, send: Send, tmp_path: Path
-) -> None:
-    with captured_log(style="console") as log:
-        await send()
-        await until(lambda: _holds("mail_sent" in log.getvalue()))
-
-    assert f"http://localhost:8000/auth/ui/recover#token={TOKEN}" in log.lines
-    assert TOKEN in log.lines
-
-
-async def _is_kept(folder: Path) -> bool:
-    await asyncio.sleep(0)
-    return bool(list((folder / "mails").glob("*.eml")))
-
-
-async def _holds(value: bool) -> bool:
-    await asyncio.sleep(0)
-    return value
-
-
-async def test_a_folder_that_cannot_be_written_is_waited_for(
-    world: World, send: Send, tmp_path: Path
-) -> None:
-    (tmp_path / "mails").write_text("in the way")
-    await send()
-
-    assert "cannot be kept" in (await tried(world))["last_error"]
-
-
-async def test_old_mails_are_deleted_from_the_folder(
-    world: World, send: Send, tmp_path: Path, clock: MovableClock
-) -> None:
-    carrier = world.service(Delivery).carrier
-    await carrier.delete_old()  # where there is no folder yet
-    await send()
-    await until(lambda: _is_kept(tmp_path))
-    (path,) = (tmp_path / "mails").glob("*.eml")
-    age = clock.now().timestamp()
-
-    for days, left in ((30, [path]), (31, [])):
-        os.utime(path, (age - days * 86400, age - days * 86400))
-        await carrier.delete_old()
-        assert list((tmp_path / "mails").iterdir()) == left
 
 
 async def test_the_first_of_many_mails_loads_what_all_need_once(

@@ -1,10 +1,8 @@
-"""A forgotten password: a link to the address, and a new password."""
+"""A forgotten password: a link to the address, and a new password by it."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.hashes import recorded_hashes
@@ -15,13 +13,11 @@ from tests.fixtures.links import (
     recover,
     recovery_token,
     sign_up,
-    token_from,
     told,
 )
 from tests.fixtures.mailbox import Mailbox, Received
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.waiting import until, until_somebody_waits
-from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
+from tests.fixtures.world import CLIENT, SignedIn, World
 
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
@@ -82,20 +78,6 @@ async def test_it_stands_in_both_logs_and_in_the_sessions(mailbox: Mailbox, worl
     )
     reasons = await world.db.fetch("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL")
     assert [row["end_reason"] for row in reasons] == ["password_recovered"]
-
-
-async def test_another_worker_refuses_the_old_sessions_too(
-    mailbox: Mailbox, world: World, settings: Settings, clock: MovableClock
-) -> None:
-    await world.make_user()
-    async with World(settings, clock) as other:
-        ada = await other.log_in()
-        await recover(world, await recovery_token(world, mailbox))
-
-        async def is_refused() -> bool:
-            return (await other.me(ada)).status_code == 401
-
-        await until(is_refused)
 
 
 async def test_every_other_link_is_dead_then_of_every_kind_and_those_of_others_live(
@@ -160,31 +142,6 @@ async def test_a_link_that_is_bad_costs_no_hash(world: World) -> None:
     assert hashes == []
 
 
-async def test_no_connection_is_held_while_the_password_is_hashed(
-    mailbox: Mailbox, world: World
-) -> None:
-    await world.make_user()
-    token = await recovery_token(world, mailbox)
-    asked_before: list[list[str]] = []
-    scheme = world.wiring.passwords.service.scheme
-
-    class Watching:
-        is_current = scheme.is_current
-
-        def hash(self, password: str) -> str:
-            asked_before.append(list(statements))
-            return scheme.hash(password)
-
-    object.__setattr__(world.wiring.passwords.service, "scheme", Watching())
-    with recorded_statements() as statements:
-        assert (await recover(world, token)).status_code == 204
-
-    (before,) = asked_before
-    assert before
-    assert not any(statement.startswith("BEGIN") for statement in before)
-    assert statements[len(before)].startswith("BEGIN")
-
-
 async def test_a_link_of_who_is_blocked_sets_no_password(mailbox: Mailbox, world: World) -> None:
     await world.make_user()
     token = await recovery_token(world, mailbox)
@@ -194,25 +151,6 @@ async def test_a_link_of_who_is_blocked_sets_no_password(mailbox: Mailbox, world
 
     refused = await world.attempt_login()
     assert (refused.status_code, refused.json()["code"]) == (403, "account_blocked")
-
-
-async def test_a_block_in_the_moment_of_the_recovery_comes_first_or_ends_what_it_gave(
-    mailbox: Mailbox, world: World
-) -> None:
-    user_id = await world.make_user()
-    root = await world.make_admin()
-    token = await recovery_token(world, mailbox)
-
-    async with world.db.begin() as tx:  # the link was found good, and waits for the account
-        await tx.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-        recovering = asyncio.create_task(recover(world, token))
-        await until_somebody_waits(world.db)
-        await tx.execute("UPDATE users SET status = 'blocked' WHERE id = $1", user_id)
-
-    assert (await recovering).json()["code"] == "invalid_link"
-    path = f"/admin/users/{user_id}"
-    await world.api.patch(path, json={"status": "active"}, headers=root.headers)
-    assert (await world.attempt_login(password=OTHER)).status_code == 401
 
 
 async def test_a_planned_erasure_is_taken_back_and_the_mail_says_so(
@@ -305,70 +243,6 @@ async def test_an_account_without_a_password_gets_one(mailbox: Mailbox, world: W
     assert (await world.attempt_login(password=OTHER)).status_code == 200
 
 
-async def test_of_two_that_use_one_link_at_once_on_two_workers_one_wins(
-    mailbox: Mailbox, world: World, settings: Settings, clock: MovableClock
-) -> None:
-    await world.make_user()
-    token = await recovery_token(world, mailbox)
-
-    async with World(settings, clock) as other:
-        async with world.db.begin() as tx:  # found good, hashed, and waiting for the account
-            await tx.fetch("SELECT FROM users FOR UPDATE")
-            both = asyncio.gather(
-                recover(world, token, "the first horse"), recover(other, token, "the second horse")
-            )
-            await until_somebody_waits(world.db)
-        answers = await both
-
-    assert sorted(answer.status_code for answer in answers) == [204, 400]
-    won = "the first horse" if answers[0].status_code == 204 else "the second horse"
-    assert (await world.attempt_login(password=won)).status_code == 200
-    await mailbox.next(to=ADA, subject=RECOVERED)
-    await mailbox.assert_none(world)
-
-
-async def test_a_sign_in_under_way_with_the_old_password_is_ended_with_the_others(
-    mailbox: Mailbox, world: World
-) -> None:
-    """Threat: the thief's sign-in commits while the owner recovers."""
-    user_id = await world.make_user()
-    token = await recovery_token(world, mailbox)
-
-    async with world.db.begin() as tx:
-        await tx.execute("SELECT FROM users WHERE id = $1 FOR SHARE", user_id)
-        signing_in = asyncio.create_task(world.attempt_login())
-        answer = await signing_in  # shares the account with us
-        recovering = asyncio.create_task(recover(world, token))
-        await until_somebody_waits(world.db)
-
-    assert (await recovering).status_code == 204
-    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    assert (await world.api.get("/me", headers=headers)).status_code == 401
-
-
-async def test_it_goes_on_after_a_restart(
-    mailbox: Mailbox, settings: Settings, clock: MovableClock
-) -> None:
-    async with World(settings, clock) as first:
-        await first.make_user()
-        token = await recovery_token(first, mailbox)
-    async with World(settings, clock) as second:
-        assert (await recover(second, token)).status_code == 204
-        assert (await second.attempt_login(password=OTHER)).status_code == 200
-
-
-async def test_a_request_made_while_nobody_sends_is_done_by_who_comes_next(
-    mailbox: Mailbox, settings: Settings, clock: MovableClock
-) -> None:
-    async with World(settings, clock) as first:
-        await first.make_user()
-        await first.wiring.runner.stop()
-        await ask(first, REQUEST)
-    assert mailbox.mails == []
-    async with World(settings, clock) as second:
-        assert (await recover(second, await token_from(mailbox))).status_code == 204
-
-
 async def test_an_expired_link_is_dead(mailbox: Mailbox, world: World, clock: MovableClock) -> None:
     await world.make_user()
     token = await recovery_token(world, mailbox)
@@ -418,25 +292,3 @@ async def test_it_is_limited_by_client(settings: Settings, clock: MovableClock) 
         answers = [await ask(world, REQUEST), await recover(world, "x"), await ask(world, REQUEST)]
 
     assert [answer.status_code for answer in answers] == [202, 400, 429]
-
-
-@pytest.mark.parametrize("known_network", [False, True])
-async def test_an_owner_who_is_throttled_gets_in_from_where_the_password_was_recovered(
-    mailbox: Mailbox, settings: Settings, clock: MovableClock, known_network: bool
-) -> None:
-    async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
-        await world.make_user()
-        if known_network:
-            await world.log_in()
-        for _ in range(5):  # the owner mistypes
-            await world.attempt_login(password="forgotten, alas")
-        for host in range(10):  # while somebody guesses elsewhere
-            await world.attempt_login(password="a guess", by=f"198.51.100.{host}")
-        assert (await world.attempt_login()).status_code == 429
-
-        await recover(world, await recovery_token(world, mailbox))
-
-        assert (await world.attempt_login(password=OTHER)).status_code == 200
-        elsewhere = await world.attempt_login(password=OTHER, by="192.0.2.9")
-        assert elsewhere.status_code == 429
-        assert await world.attempt_login(password=PASSWORD)

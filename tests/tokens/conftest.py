@@ -4,11 +4,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.fixtures.clock import MovableClock
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.fixtures.clock import START, MovableClock
+from tests.fixtures.hostile import (
+    Sign,
+)
+from tests.tokens.keys import CLAIMS
 
 from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
+from keyfob.tokens import algorithms
 from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.models import SigningKey
 from keyfob.tokens.signing import AccessTokens
 
 SECRET = "a secret key that only the tests know"
@@ -47,3 +54,40 @@ def make_tokens(clock: MovableClock) -> MakeTokens:
         )
 
     return make
+
+
+@pytest.fixture
+def keyring(clock: MovableClock) -> Keyring:
+    """Hold one key and no database: to ask for one would be an error of another kind."""
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key()
+    ring = Keyring(
+        Database("postgresql://nobody@nowhere.invalid/none"),
+        Box(SecretKeyring(["unused"]).derive("signing keys")),
+        clock,
+        algorithm="EdDSA",
+        token_ttl=timedelta(seconds=300),
+        rotate_after=timedelta(days=90),
+        publish_ahead=timedelta(hours=1),
+    )
+    jwk = algorithms.to_jwk("EdDSA", "a kid", public)
+    ring.hold([SigningKey(1, "a kid", "EdDSA", jwk, START, START, None, public, private)])
+    return ring
+
+
+@pytest.fixture
+def tokens(keyring: Keyring, make_tokens: MakeTokens) -> AccessTokens:
+    return make_tokens(keyring)
+
+
+@pytest.fixture
+def genuine(tokens: AccessTokens) -> str:
+    return tokens.issue(CLAIMS)[0]
+
+
+@pytest.fixture
+def insider(keyring: Keyring) -> Sign:
+    """Sign with the real key: what is wrong is the content alone."""
+    key = keyring.active().private_key
+    assert isinstance(key, Ed25519PrivateKey)
+    return key.sign

@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -18,10 +17,10 @@ from jwt.exceptions import InvalidSignatureError
 from tests.fixtures.clock import START
 from tests.fixtures.hostile import claims_of, decode, each_change, forge, header_of
 from tests.tokens.conftest import MakeKeyring, MakeTokens
+from tests.tokens.keys import CLAIMS
 
-from keyfob.core.authority import Role
 from keyfob.tokens import algorithms
-from keyfob.tokens.models import AccessClaims, PrivateKey, PublicKey, SigningKey
+from keyfob.tokens.models import PrivateKey, PublicKey, SigningKey
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 JWS = PyJWS(algorithms=ALGORITHMS)
@@ -86,15 +85,6 @@ VECTORS: dict[str, tuple[Any, dict[str, str], str, bytes]] = {
         b'{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}',
     ),
 }
-
-CLAIMS = AccessClaims(
-    user_id=UUID(int=1),
-    session_id=UUID(int=2),
-    generation=7,
-    role=Role.MODERATOR,
-    auth_time=START,
-    amr=("pwd",),
-)
 
 
 def public_key_of(algorithm: str) -> PublicKey:
