@@ -1,0 +1,364 @@
+"""The HTTP contract as a table: each call, who may make it, its body, its answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Schema = dict[str, Any]
+
+# Shared refusals: any request may be unreadable (400) or find us busy (503); one with a body may be
+# too large (413), of another type (415) or not fit (422); one with parameters may not fit either.
+ANY = {"bad_request"}
+AWAY = {"database_unavailable"}
+BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "invalid_input"}
+PARAMETERS = {"invalid_input"}
+LIMITED = {"too_many_requests"}
+ANYBODY = {"invalid_token"}  # signed in; also whose role asks for a factor that is not there yet
+USER = {*ANYBODY, "factor_required"}
+ADMIN = {*USER, "forbidden"}
+RECENT = {"insufficient_user_authentication"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One line of the contract."""
+
+    status: int
+    answer: str | None
+    codes: frozenset[str]
+    body: str | None = None
+    query: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    authority: str | None = None
+
+
+def public(status: int, answer: str, *codes: str, body: str) -> Call:
+    return Call(status, answer, frozenset({*codes, *ANY, *AWAY, *BODY, *LIMITED}), body=body)
+
+
+def user(status: int, answer: str | None, *codes: str, limited: bool = True, **more: Any) -> Call:
+    shared = {*codes, *ANY, *AWAY, *USER, *(LIMITED if limited else ())}
+    return Call(status, answer, frozenset(shared), authority="user", **more)
+
+
+def anybody(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
+    shared = {*codes, *ANY, *AWAY, *ANYBODY, *LIMITED}
+    return Call(status, answer, frozenset(shared), authority="user", **more)
+
+
+def admin(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
+    shared = {*codes, *ANY, *AWAY, *ADMIN, *LIMITED, *(BODY if more.get("body") else ())}
+    return Call(status, answer, frozenset(shared), authority="admin", **more)
+
+
+def proof(answer: str, *codes: str, body: str) -> Call:
+    """A call that strangers and users may make."""
+    shared = {*codes, *ANY, *AWAY, *BODY, *LIMITED, *ANYBODY}
+    return Call(200, answer, frozenset(shared), body=body, authority="anyone")
+
+
+def link(status: int, *codes: str, body: str) -> Call:
+    """A call about a link: its answer has no body."""
+    return Call(status, None, frozenset({*codes, *ANY, *AWAY, *BODY, *LIMITED}), body=body)
+
+
+def service(answer: str | None) -> Call:
+    return Call(200, answer, frozenset({*ANY, "unavailable"}))
+
+
+PAGE = {"limit", "cursor"}
+LOGIN_FILTER = frozenset({*PAGE, "outcome", "ip_address", "since", "until"})
+LINK = frozenset({"Link"})
+NO_USER = "user_not_found"
+UNPROVEN = "email_unverified"
+
+CONTRACT: dict[tuple[str, str], Call] = {
+    # 2. Public
+    ("POST", "/register"): public(
+        201, "Tokens", "email_taken", "weak_password", "overloaded", body="Register"
+    ),
+    ("POST", "/login"): public(
+        200,
+        "Tokens",
+        "invalid_credentials",
+        "mfa_required",
+        "account_blocked",
+        "password_change_required",
+        "too_many_attempts",
+        "overloaded",
+        body="Login",
+    ),
+    ("POST", "/refresh"): public(200, "Tokens", "invalid_refresh_token", body="Refresh"),
+    # 3. User
+    ("DELETE", "/logout"): anybody(204, None, "not_your_session", *BODY, body="Logout"),
+    ("DELETE", "/logout-all"): anybody(204, None),
+    ("GET", "/me"): user(200, "OwnUser", limited=False),
+    ("GET", "/me/sessions"): user(200, "[Session]"),
+    ("DELETE", "/me/sessions/{id}"): user(204, None, "session_not_found", *PARAMETERS),
+    ("GET", "/me/logins"): user(
+        200, "[Login]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK
+    ),
+    # 4. Administrative
+    ("GET", "/admin/users"): admin(
+        200,
+        "[User]",
+        "invalid_cursor",
+        *PARAMETERS,
+        query=frozenset(
+            {"search", "role", "status", "online", "never_proven", "sort", "skip", *PAGE}
+        ),
+        headers=frozenset({"X-Total-Count", "Link"}),
+    ),
+    ("POST", "/admin/users"): admin(
+        201,
+        "User",
+        "email_taken",
+        "weak_password",
+        "overloaded",
+        *RECENT,
+        body="UserCreate",
+        headers=frozenset({"Location"}),
+    ),
+    ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),
+    ("PUT", "/admin/users/{id}"): admin(
+        200, "User", NO_USER, "email_taken", "last_admin", UNPROVEN, *RECENT, body="UserChange"
+    ),
+    ("PATCH", "/admin/users/{id}"): admin(
+        200, "User", NO_USER, "email_taken", "last_admin", UNPROVEN, *RECENT, body="UserChange"
+    ),
+    ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *RECENT, *PARAMETERS),
+    ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *PARAMETERS),
+    ("GET", "/admin/users/{id}/logins"): admin(
+        200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
+    ),
+    ("GET", "/admin/logins"): admin(
+        200, "[Login]", "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
+    ),
+    ("GET", "/admin/audit"): admin(
+        200,
+        "[Audit]",
+        "invalid_cursor",
+        *PARAMETERS,
+        query=frozenset({*PAGE, "action", "actor_id", "target_id", "since", "until"}),
+        headers=LINK,
+    ),
+    # 6. Account life-cycle: links
+    ("POST", "/verify-email/request"): link(202, body="Address"),
+    ("POST", "/verify-email/confirm"): proof(
+        "Proven",
+        "invalid_link",
+        "invalid_credentials",
+        "mfa_required",
+        "account_blocked",
+        "password_change_required",
+        "too_many_attempts",
+        "overloaded",
+        body="LinkAndPerhapsPassword",
+    ),
+    ("POST", "/recover/request"): link(202, body="Address"),
+    ("POST", "/recover/confirm"): link(
+        204, "invalid_link", "weak_password", "overloaded", body="LinkAndPassword"
+    ),
+    # 6. Account life-cycle: one's own account
+    ("PATCH", "/me"): user(200, "OwnUser", *BODY, body="Profile"),
+    ("POST", "/me/password"): user(
+        200,
+        "Tokens",
+        *RECENT,
+        "invalid_credentials",
+        "no_password",
+        "weak_password",
+        "too_many_attempts",
+        "overloaded",
+        *BODY,
+        body="PasswordChange",
+    ),
+    ("POST", "/me/email"): user(202, None, *RECENT, *BODY, body="Address"),
+    ("POST", "/me/email/confirm"): user(
+        204, None, *RECENT, "invalid_link", "email_taken", *BODY, body="Link"
+    ),
+    ("GET", "/me/export"): user(
+        200, "Export", "unavailable", *RECENT, headers=frozenset({"Content-Disposition"})
+    ),
+    ("DELETE", "/me"): user(202, "ErasurePlanned", *RECENT, "last_admin"),
+    ("POST", "/me/keep"): user(204, None, *RECENT),
+    # 7. Factors: passkeys
+    ("POST", "/login/passkey/options"): Call(200, "Ceremony", frozenset({*ANY, *AWAY, *LIMITED})),
+    ("POST", "/login/passkey/verify"): public(
+        200,
+        "Tokens",
+        "invalid_factor",
+        "account_blocked",
+        "password_change_required",
+        body="PasskeyProof",
+    ),
+    ("POST", "/me/factors/passkeys/options"): anybody(200, "Ceremony", UNPROVEN, *RECENT),
+    ("POST", "/me/factors/passkeys"): anybody(
+        201,
+        "NewPasskey",
+        *RECENT,
+        "invalid_passkey",
+        "passkey_taken",
+        "too_many_factors",
+        UNPROVEN,
+        *BODY,
+        body="NewPasskey",
+    ),
+    # 7. Factors: the second step, one's own factors, proving oneself once more
+    ("POST", "/login/mfa"): public(
+        200,
+        "Tokens",
+        "invalid_factor",
+        "account_blocked",
+        "password_change_required",
+        "too_many_attempts",
+        body="FactorShow",
+    ),
+    ("POST", "/login/mfa/options"): link(200, "invalid_factor", body="Pending"),
+    ("GET", "/me/factors"): anybody(200, "Factors"),
+    ("POST", "/me/factors/totp"): anybody(
+        201, "BegunTotp", "too_many_factors", UNPROVEN, *RECENT, *BODY, body="FactorName"
+    ),
+    ("POST", "/me/factors/totp/{id}/confirm"): anybody(
+        200,
+        "RecoveryCodes",
+        "factor_not_found",
+        "invalid_factor",
+        "too_many_factors",
+        "too_many_attempts",
+        UNPROVEN,
+        *RECENT,
+        *BODY,
+        body="Code",
+    ),
+    ("PATCH", "/me/factors/{id}"): user(
+        200, "Factor", "factor_not_found", *RECENT, *BODY, body="FactorName"
+    ),
+    ("DELETE", "/me/factors/{id}"): user(
+        204, None, "factor_not_found", "last_factor", *RECENT, *PARAMETERS
+    ),
+    ("POST", "/me/factors/recovery-codes"): user(
+        200, "RecoveryCodes", "no_factor", UNPROVEN, *RECENT
+    ),
+    ("POST", "/me/reauthenticate"): anybody(
+        200,
+        "Tokens",
+        "invalid_credentials",
+        "invalid_factor",
+        "too_many_attempts",
+        "overloaded",
+        *RECENT,
+        *BODY,
+        body="Proof",
+    ),
+    ("POST", "/admin/users/{id}/factors/reset"): admin(
+        204, None, NO_USER, "last_factor", *RECENT, *PARAMETERS
+    ),
+    ("POST", "/admin/users/{id}/invite"): admin(
+        202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
+    ),
+    ("POST", "/admin/users/{id}/recover"): admin(
+        202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
+    ),
+    # 5. Service
+    ("GET", "/"): service("Welcome"),
+    ("GET", "/.well-known/jwks.json"): service(None),
+    ("GET", "/.well-known/webauthn"): Call(
+        200, "RelatedOrigins", frozenset({*ANY, "unavailable", "not_found"})
+    ),
+    ("GET", "/health/live"): service("Liveness"),
+    ("GET", "/health/ready"): Call(200, "Readiness", frozenset(ANY)),  # 503 is an answer of its own
+}
+
+# Fields of what is sent: those that must be there, and the others.
+BODIES = {
+    "Register": ({"email", "password"}, {"name"}),
+    "Login": ({"email", "password"}, set()),
+    "Address": ({"email"}, set()),
+    "Link": ({"token"}, set()),
+    "LinkAndPassword": ({"token", "password"}, set()),
+    "LinkAndPerhapsPassword": ({"token"}, {"password"}),
+    "PasskeyProof": ({"challenge_id", "credential"}, set()),
+    "NewPasskey": ({"challenge_id", "name", "credential"}, set()),
+    "FactorShow": ({"mfa_token"}, {"code", "recovery_code", "credential"}),  # one of the three
+    "Pending": ({"mfa_token"}, set()),
+    "FactorName": ({"name"}, set()),
+    "Code": ({"code"}, set()),
+    "Proof": (set(), {"password", "code", "credential", "challenge_id"}),  # one of the first three
+    "Profile": (set(), {"name", "locale", "timezone"}),
+    "PasswordChange": ({"current_password", "password"}, set()),
+    "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both
+    "Logout": (set(), {"token"}),
+    "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
+    "UserChange": (set(), {"role", "status", "name", "email"}),
+}
+USER_FIELDS = {
+    "id",
+    "email",
+    "email_verified",
+    "locale",
+    "timezone",
+    "name",
+    "role",
+    "status",
+    "created_at",
+    "last_active_at",
+    "online",
+    "total_active_time",
+}
+DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
+ANSWERS = {
+    "Export": {
+        "exported_at",
+        "account",
+        "factors",
+        "recovery_codes_left",
+        "links",
+        "pending_sign_ins",
+        "queued",
+        "sessions",
+        "logins",
+        "audit",
+    },
+    "ErasurePlanned": {"erase_at"},
+    "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
+    # The first five after a password, the last after a link alone.
+    "Proven": {
+        *("access_token", "refresh_token", "token_type", "expires_in", "session_id"),
+        "token",
+    },
+    "User": USER_FIELDS,
+    "OwnUser": USER_FIELDS | {"erase_at"},
+    "UserWithSessions": USER_FIELDS | {"login_sessions"},
+    "Session": {"id", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
+    "Login": {"id", "at", "outcome", "reason", "user_id", "email", "session_id", *DEVICE},
+    "Audit": {
+        "id",
+        "position",
+        "at",
+        "action",
+        "actor_id",
+        "target_id",
+        "old_values",
+        "new_values",
+        "ip_address",
+    },
+    "Factor": {"id", "type", "name", "created_at", "last_used_at"},
+    "Factors": {"factors", "recovery_codes_left"},
+    "BegunTotp": {"id", "secret", "uri", "qr_svg"},
+    "RecoveryCodes": {"recovery_codes"},
+    "Ceremony": {"challenge_id", "options"},
+    "NewPasskey": {"id", "type", "name", "created_at", "last_used_at", "recovery_codes"},
+    "Welcome": {"name", "version", "docs", "openapi", "jwks"},
+    "RelatedOrigins": {"origins"},
+    "Liveness": {"status"},
+    "Readiness": {"status", "checks"},
+}
+WORDS = {
+    "role": ["user", "moderator", "admin"],
+    "status": ["active", "blocked"],
+    "device_type": ["mobile", "tablet", "desktop", "bot", "unknown"],
+    "sort": ["created_at", "-created_at", "last_active_at", "-last_active_at", "email", "-email"],
+    "token_type": ["bearer"],
+}
+ALWAYS = {"X-Request-ID"}
+RATE = {"RateLimit", "RateLimit-Policy"}
