@@ -212,8 +212,19 @@ async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:
 
 
 async def delete_expired(db: Executor, before: datetime) -> None:
-    """Remove the tokens that expired before a moment."""
-    await db.execute("DELETE FROM one_time_tokens WHERE expires_at < $1", before)
+    """Remove the tokens that expired before a moment.
+
+    One that is held goes with its account, or the next time: waiting for it, while others of the
+    account are held here, could meet the removal of the account, which waits for those.
+    """
+    await db.execute(
+        """
+        DELETE FROM one_time_tokens
+         WHERE token_hash IN (SELECT token_hash FROM one_time_tokens WHERE expires_at < $1
+                                 FOR UPDATE SKIP LOCKED)
+        """,
+        before,
+    )
 
 
 def _link(row: Record) -> Link:

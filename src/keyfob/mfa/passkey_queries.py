@@ -62,8 +62,15 @@ async def delete_challenges_of(tx: Tx, user_id: UUID) -> int:
 
 
 async def delete_expired_challenges(db: Executor, now: datetime) -> None:
-    """Delete the challenges that nobody answered in time."""
-    await db.execute("DELETE FROM webauthn_challenges WHERE expires_at <= $1", now)
+    """Delete the challenges that nobody answered in time, but for what is held: as links are."""
+    await db.execute(
+        """
+        DELETE FROM webauthn_challenges
+         WHERE id IN (SELECT id FROM webauthn_challenges WHERE expires_at <= $1
+                         FOR UPDATE SKIP LOCKED)
+        """,
+        now,
+    )
 
 
 async def list_passkeys(db: Executor, user_id: UUID) -> list[RegisteredPasskey]:

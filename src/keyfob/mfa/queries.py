@@ -228,8 +228,18 @@ async def delete_factors(tx: Tx, user_id: UUID) -> int:
 
 
 async def delete_unconfirmed(db: Executor, before: datetime) -> None:
-    """Drop what was begun before a moment and never confirmed."""
-    await db.execute("DELETE FROM factors WHERE confirmed_at IS NULL AND created_at <= $1", before)
+    """Drop what was begun before a moment and never confirmed, but for what is held.
+
+    As `links.queries` says: it is being confirmed, or goes with its account.
+    """
+    await db.execute(
+        """
+        DELETE FROM factors
+         WHERE id IN (SELECT id FROM factors WHERE confirmed_at IS NULL AND created_at <= $1
+                         FOR UPDATE SKIP LOCKED)
+        """,
+        before,
+    )
 
 
 def _factor(row: Record) -> Factor:

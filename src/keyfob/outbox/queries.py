@@ -71,12 +71,20 @@ async def take_due(
 async def extend_leases(
     db: Executor, jobs: Sequence[UUID], attempts: Sequence[int], leased_until: datetime
 ) -> None:
-    """Hold jobs for longer, each where nobody has taken it since."""
+    """Hold jobs for longer, each where nobody has taken it since.
+
+    One that is locked is being finished, or goes with its account. Waiting for it, while others of
+    the account are locked here, could meet the removal of the account, which waits for those.
+    """
     await db.execute(
         """
-        UPDATE outbox SET due_at = $3
-          FROM unnest($1::uuid[], $2::integer[]) AS held (id, attempts)
-         WHERE outbox.id = held.id AND outbox.attempts = held.attempts AND failed_at IS NULL
+        WITH held AS (
+            SELECT o.id
+              FROM unnest($1::uuid[], $2::integer[]) AS t (id, attempts)
+              JOIN outbox AS o ON o.id = t.id AND o.attempts = t.attempts AND o.failed_at IS NULL
+               FOR UPDATE OF o SKIP LOCKED
+        )
+        UPDATE outbox SET due_at = $3 FROM held WHERE outbox.id = held.id
         """,
         list(jobs),
         list(attempts),
@@ -123,16 +131,20 @@ async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason:
 async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) -> list[UUID]:
     """Make dead letters due again, all where no ids are given; return which.
 
-    What has expired stays dead: its link is.
+    What has expired stays dead: its link is. What is locked goes with its account just now.
     """
     rows = await db.fetch(
         """
-        WITH revived AS (
-            UPDATE outbox SET failed_at = NULL, due_at = $2, attempts = 0
+        WITH dead AS (
+            SELECT id FROM outbox
              WHERE failed_at IS NOT NULL
                AND ($1::uuid[] IS NULL OR id = ANY ($1))
                AND (expires_at IS NULL OR expires_at > $2)
-            RETURNING id
+               FOR UPDATE SKIP LOCKED
+        ), revived AS (
+            UPDATE outbox SET failed_at = NULL, due_at = $2, attempts = 0
+              FROM dead WHERE outbox.id = dead.id
+            RETURNING outbox.id
         ), told AS (
             SELECT pg_notify('keyfob', 'outbox') WHERE EXISTS (SELECT FROM revived)
         )
@@ -186,5 +198,11 @@ async def count_by_key(
 
 
 async def delete_dead(db: Executor, failed_before: datetime) -> None:
-    """Delete the dead letters that are older than a moment."""
-    await db.execute("DELETE FROM outbox WHERE failed_at < $1", failed_before)
+    """Delete the dead letters that are older than a moment, but for what is locked."""
+    await db.execute(
+        """
+        DELETE FROM outbox
+         WHERE id IN (SELECT id FROM outbox WHERE failed_at < $1 FOR UPDATE SKIP LOCKED)
+        """,
+        failed_before,
+    )
