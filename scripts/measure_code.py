@@ -4,10 +4,10 @@ A queries file is one whose name ends in `queries.py`, or that lies in a folder 
 function is every `def`, nested ones and methods too. The 90th percentile (p90) of some values is
 the smallest that at least 90 % of them do not exceed. The measures:
 
-records: the places where `asyncpg.Record` is at large. Each function, class or module outside core
-    and queries files with an annotation of its own that names it, each such module that imports it
-    and annotates nothing with it, and each public function of a queries file outside core that
-    returns it.
+records: the places where `asyncpg.Record` is at large. Each function, class or module outside core,
+    migrations and queries files with an annotation of its own that names it, each such module that
+    imports it and annotates nothing with it, and each public function of a queries file outside
+    core that returns it.
 function lines: from `def` to the last line, docstring and SQL included, decorators not.
 file lines: every line of a `.py` file.
 fragments: files with at most 25 lines of code (no blank line, comment or docstring) that exactly
@@ -219,7 +219,7 @@ def longest(lengths: Counter[str]) -> list[str]:
 
 def records(module: Module) -> Iterator[str]:
     """Yield where `asyncpg.Record` is at large."""
-    if module.room == "core":
+    if module.room in {"core", "migrations"}:
         return
     places = [place for place, names in _annotations(module) if "asyncpg.Record" in names]
     if module.holds_queries:

@@ -124,8 +124,8 @@ async def test_of_a_large_table_a_part_is_read_and_each_time_the_same(db: Databa
 
     first, second = [await queries.list_stored_forms(db, most_blocks=4) for _ in range(2)]
 
-    assert 0 < sum(row["accounts"] for row in first) < 300
-    assert [dict(row) for row in second] == [dict(row) for row in first]
+    assert 0 < sum(row.accounts for row in first) < 300
+    assert second == first
 
 
 async def test_every_worker_counts_at_its_start(world: World, clock: MovableClock) -> None:

@@ -42,7 +42,7 @@ class Watch:
         reached, records = await revocation_queries.list_revocations_since(
             self.db, mark, self.clock.now()
         )
-        return reached, {record["id"] for record in records}
+        return reached, {one.id for one in records}
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ async def test_a_written_revocation_is_never_weakened(db: Database, clock: Movab
         await revocation_queries.revoke(tx, [(session_id, 3)], now, until)
 
     (row,) = await revocation_queries.list_revocations(db, now)
-    assert (row["id"], row["generation"]) == (session_id, LAST_GENERATION)
+    assert (row.id, row.generation) == (session_id, LAST_GENERATION)
 
 
 @pytest.fixture

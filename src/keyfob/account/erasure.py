@@ -87,8 +87,8 @@ class OwnErasure:
         async with self.db.begin() as tx:
             await self.step_up.ensure_standing(tx, caller, with_admins=True)
             plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
-            erase_at: datetime = plan["erase_at"]
-            if plan["planned"]:
+            erase_at = plan.erase_at
+            if plan.is_new:
                 told = {**origin_in_words(origin), "erase_at": erase_at}
                 await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
                 await self._record(

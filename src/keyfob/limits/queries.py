@@ -1,11 +1,19 @@
 """Counting in the table `attempts`. A row whose window has ended counts as absent."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A window as it is by now, and whether it was counted up."""
+
+    count: int
+    expires_at: datetime
+    counted: bool
 
 
 async def count_attempt(
@@ -15,7 +23,7 @@ async def count_attempt(
     seconds: Sequence[int],
     needed: Sequence[bool],
     now: datetime,
-) -> list[Record]:
+) -> dict[str, Counted]:
     """Add one to the windows that have room: one statement.
 
     Those that are `needed`, of which there is one at least, are counted all or none; the others
@@ -25,9 +33,9 @@ async def count_attempt(
     keys, so that no two can deadlock.
 
     Returns:
-        One row per window: key, count, expires_at, counted.
+        What was counted of each window, by its key.
     """
-    return await db.fetch(
+    rows = await db.fetch(
         """
         WITH wanted AS (
             SELECT w.key, w.amount, w.needed, coalesce(a.count, 0) AS count,
@@ -64,6 +72,7 @@ async def count_attempt(
         needed,
         now,
     )
+    return {key: Counted(*counted) for key, *counted in rows}
 
 
 async def give_back(

@@ -67,7 +67,7 @@ class PostgresStore:
         self, windows: Sequence[Window], beside: Sequence[Window] = ()
     ) -> Outcome:
         wanted = [*windows, *beside]
-        rows = await queries.count_attempt(
+        found = await queries.count_attempt(
             self.db,
             [window.key for window in wanted],
             [window.amount for window in wanted],
@@ -75,13 +75,9 @@ class PostgresStore:
             [number < len(windows) for number in range(len(wanted))],
             self.clock.now(),
         )
-        found = {row["key"]: row for row in rows}
         counts = [
-            _Count(
-                Tally(window, found[window.key]["count"], found[window.key]["expires_at"]),
-                found[window.key]["counted"],
-            )
-            for window in wanted
+            _Count(Tally(window, one.count, one.expires_at), one.counted)
+            for window, one in ((window, found[window.key]) for window in wanted)
         ]
         return await self._settled(counts[: len(windows)], counts[len(windows) :])
 

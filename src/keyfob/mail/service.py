@@ -82,10 +82,8 @@ class Mail:
         params: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a mail to an account, in its language; nothing if the account is gone."""
-        found = await queries.find_recipient(tx, user_id)
-        if found is not None:
-            proven: bool = found["is_verified"]
-            to = Recipient(found["email"], found["locale"], user_id, found["name"], proven)
+        to = await queries.find_recipient(tx, user_id)
+        if to is not None:
             await self.send(tx, to, template, params)
 
 

@@ -1,16 +1,30 @@
 """SQL about the forms of stored hashes. It reads `users`, and writes nothing."""
 
+from typing import NamedTuple
 from uuid import UUID
-
-from asyncpg import Record
 
 from keyfob.core.database import Executor
 
 _MOST_FORMS = 64
 
 
-async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[Record]:
-    """Return an `example` of each form of hash and how many `accounts` have it.
+class StoredForm(NamedTuple):
+    """A form of hash by an example, and how many accounts have it."""
+
+    example: str
+    accounts: int
+
+
+class StoredHash(NamedTuple):
+    """An account's hash."""
+
+    id: UUID
+    email_normal: str
+    password_hash: str
+
+
+async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[StoredForm]:
+    """Return each form of hash.
 
     Of a large table only a part is read, by default some 15,000 accounts, which take about a tenth
     of a second: the same blocks each time and in every worker, so that
@@ -21,7 +35,7 @@ async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[Rec
     halvings = 0
     while blocks >> halvings > most_blocks:
         halvings += 1
-    return await db.fetch(
+    rows = await db.fetch(
         """
         SELECT min(password_hash) AS example, count(*) AS accounts
           FROM users TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
@@ -33,11 +47,12 @@ async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[Rec
         100 / 2**halvings,
         _MOST_FORMS,
     )
+    return [StoredForm(**row) for row in rows]
 
 
-async def list_hashes(db: Executor, after: UUID, limit: int) -> list[Record]:
+async def list_hashes(db: Executor, after: UUID, limit: int) -> list[StoredHash]:
     """Return the next accounts that have a hash, by id."""
-    return await db.fetch(
+    rows = await db.fetch(
         """
         SELECT id, email_normal, password_hash FROM users
          WHERE id > $1 AND password_hash IS NOT NULL
@@ -46,3 +61,4 @@ async def list_hashes(db: Executor, after: UUID, limit: int) -> list[Record]:
         after,
         limit,
     )
+    return [StoredHash(**row) for row in rows]

@@ -44,10 +44,10 @@ class StoredForms:
     async def count(self) -> None:
         """Count the forms anew; until the first time there is the present one alone."""
         counted: Counter[str] = Counter()
-        for row in await queries.list_stored_forms(self.db):
-            decoy = decoy_of(row["example"])
+        for form in await queries.list_stored_forms(self.db):
+            decoy = decoy_of(form.example)
             if decoy and forms.check_of(decoy, self.most_seconds):
-                counted[decoy] += row["accounts"]
+                counted[decoy] += form.accounts
         # The present form last: as accounts go over to it, so do addresses, and none to another.
         self._counted = sorted(counted.items(), key=lambda one: (one[0] == self.present, one[0]))
 
@@ -71,13 +71,13 @@ class StoredForms:
         unusable, named, after = 0, list[str](), _FIRST
         while rows := await queries.list_hashes(self.db, after, _BATCH):
             found = [
-                row["email_normal"]
+                row.email_normal
                 for row in rows
-                if not forms.check_of(row["password_hash"], self.most_seconds)
+                if not forms.check_of(row.password_hash, self.most_seconds)
             ]
             unusable += len(found)
             named += found[: _MOST_NAMED - len(named)]
-            after = rows[-1]["id"]
+            after = rows[-1].id
         return unusable, named
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
-
-from asyncpg import Record
 
 from keyfob.core.authority import Caller
 from keyfob.core.database import Executor, Tx
@@ -23,6 +21,15 @@ class Mark:
 
 
 NOTHING_READ = Mark("", "0")
+
+
+class Revocation(NamedTuple):
+    """A session, or subject, whose tokens up to a generation are refused until then."""
+
+    id: UUID
+    generation: int
+    revoked_at: datetime
+    expires_at: datetime
 
 
 def revoking(source: str, kind: str, now: str, expires_at: str) -> str:
@@ -77,16 +84,17 @@ async def revoke(
     )
 
 
-async def list_revocations(db: Executor, now: datetime) -> list[Record]:
+async def list_revocations(db: Executor, now: datetime) -> list[Revocation]:
     """Return the revocations that could still meet a live access token."""
-    return await db.fetch(
-        "SELECT id, generation, expires_at FROM revocations WHERE expires_at > $1", now
+    rows = await db.fetch(
+        "SELECT id, generation, revoked_at, expires_at FROM revocations WHERE expires_at > $1", now
     )
+    return [Revocation(*row) for row in rows]
 
 
 async def list_revocations_since(
     db: Executor, mark: Mark, now: datetime
-) -> tuple[Mark, list[Record]]:
+) -> tuple[Mark, list[Revocation]]:
     """Return the revocations that were written since a mark, and the next mark.
 
     The mark is the oldest transaction that was still open. Whatever was written by an older one
@@ -97,7 +105,7 @@ async def list_revocations_since(
     All of these are read when the mark is another server's, such as that of a primary that failed:
     the one in its place may have counted less far, and give the same numbers again.
     """
-    records = await db.fetch(
+    rows = await db.fetch(
         """
         SELECT t.server, t.oldest_open::text,
                r.id, r.generation, r.revoked_at, r.expires_at
@@ -112,8 +120,8 @@ async def list_revocations_since(
         mark.oldest_open,
         now,
     )
-    reached = Mark(records[0]["server"], records[0]["oldest_open"])
-    return reached, [record for record in records if record["id"] is not None]
+    reached = Mark(rows[0]["server"], rows[0]["oldest_open"])
+    return reached, [Revocation(*row[2:]) for row in rows if row["id"] is not None]
 
 
 async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:

@@ -97,17 +97,17 @@ class Revocations:
         mark, revoked = await revocation_queries.list_revocations_since(
             db, self._mark, self._clock.now()
         )
-        for record in revoked:
-            is_new = self.add(record["id"], record["generation"], record["expires_at"])
+        for one in revoked:
+            is_new = self.add(one.id, one.generation, one.expires_at)
             if is_new and mark.server == self._mark.server:  # else it may be older than this worker
-                self._observe_lag(record["revoked_at"])
+                self._observe_lag(one.revoked_at)
         self._mark = mark
 
     async def load(self) -> None:
         """Read what was revoked while the feed was away, and drop what can meet no token."""
         now = self._clock.now()
-        for record in await revocation_queries.list_revocations(self._db, now):
-            self.add(record["id"], record["generation"], record["expires_at"])
+        for one in await revocation_queries.list_revocations(self._db, now):
+            self.add(one.id, one.generation, one.expires_at)
         self._dead = {key: held for key, held in self._dead.items() if held[1] > now}
         REVOCATIONS_HELD.set(len(self._dead))
 

@@ -138,6 +138,13 @@ class Forgotten(NamedTuple):
     name: bool
 
 
+class PlannedErasure(NamedTuple):
+    """When an account is to be erased, and whether that was said only now."""
+
+    erase_at: datetime
+    is_new: bool
+
+
 class Profile(NamedTuple):
     """An account with its activity; `last_active_at` None: it was never signed in."""
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +11,7 @@ from keyfob.core.database import Executor, Tx
 from keyfob.users import own_queries, queries
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken, LastAdmin
-from keyfob.users.models import NOT_KEPT, UnlockedAccount
+from keyfob.users.models import NOT_KEPT, PlannedErasure, UnlockedAccount
 from keyfob.users.profiles import Profiles
 
 
@@ -77,10 +76,8 @@ class OwnAccounts:
         except asyncpg.UniqueViolationError:
             raise EmailTaken from None
 
-    async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> dict[str, Any]:
+    async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> PlannedErasure:
         """Say when an account is to be erased, unless it was said before; lock it with the admins.
-
-        Returns `erase_at`, and whether it was `planned` now.
 
         Raises:
             LastAdmin: nobody would be left who can sign in and administer.
@@ -88,10 +85,10 @@ class OwnAccounts:
         plan = await own_queries.plan_erasure(tx, user_id, self.requires_verified, erase_at)
         if plan is None:
             raise LastAdmin
-        if plan["planned"]:
+        if plan.is_new:
             self.profiles.forget_after(tx, user_id)
             await queries.notify_user_changed(tx, user_id)
-        return dict(plan)
+        return plan
 
     async def cancel_erasure(self, tx: Tx, user_id: UUID) -> bool:
         """Let an account stay; False if it was not to be erased."""

@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
-
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
+from keyfob.users.models import PlannedErasure
 from keyfob.users.queries import OTHERS_ADMINISTER
 
 
@@ -103,13 +102,13 @@ async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now
 
 async def plan_erasure(
     tx: Tx, user_id: UUID, requires_verified: bool, erase_at: datetime
-) -> Record | None:
+) -> PlannedErasure | None:
     """Set when an account is to be erased, unless it is set; None if it must stay.
 
-    `planned` tells whether it was set now. An administrator who is to be erased is none to rely on.
+    An administrator who is to be erased is none to rely on.
     Lock it with the administrators before.
     """
-    return await tx.fetchrow(
+    row = await tx.fetchrow(
         f"""
         WITH before AS (
             SELECT id, erase_at FROM users WHERE id = $1
@@ -120,12 +119,13 @@ async def plan_erasure(
          WHERE u.id = before.id
            AND (u.erase_at IS NOT NULL OR u.role <> 'admin' OR u.status <> 'active'
                 OR {OTHERS_ADMINISTER})
-        RETURNING u.erase_at, before.erase_at IS NULL AS planned
+        RETURNING u.erase_at, before.erase_at IS NULL AS is_new
         """,  # noqa: S608 - a constant of the users room
         user_id,
         requires_verified,
         erase_at,
     )
+    return PlannedErasure(**row) if row else None
 
 
 async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
