@@ -3,6 +3,7 @@
 import pytest
 
 from keyfob.core.origin import Origin
+from keyfob.core.text import drop_controls
 from keyfob.sessions.devices import describe_device, origin_in_words
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -101,3 +102,15 @@ def test_an_app_of_the_system_is_named_once() -> None:
     phone = Origin("203.0.113.7", "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A)")
 
     assert origin_in_words(phone)["device"] == "Android 14"
+
+
+@pytest.mark.parametrize("control", ["\x9b2J", "\x85", "\u2028", "\u202e", "\x1b]0;x\x07"])
+@pytest.mark.parametrize(
+    "template",
+    ["a{}b CFNetwork/1 Darwin/1", "Mozilla/5.0 (Linux; Android 14; a{}b) Mobile", "a{}b/7"],
+)
+def test_no_part_of_a_device_steers_a_terminal(template: str, control: str) -> None:
+    device = describe_device(template.format(control))
+
+    for part in (device.browser, device.os, device.platform):
+        assert part is None or part == drop_controls(part)

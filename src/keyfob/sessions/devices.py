@@ -8,6 +8,7 @@ from ua_parser.basic import Resolver
 from ua_parser.loaders import load_builtins
 
 from keyfob.core.origin import Origin
+from keyfob.core.text import drop_controls
 from keyfob.sessions.models import DeviceType, StoredSession
 
 _BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client")
@@ -45,8 +46,11 @@ def _parser() -> Parser:
 
 @lru_cache(maxsize=512)
 def describe_device(user_agent: str) -> Device:
-    """Read a User-Agent header, the first 256 characters of it."""
-    user_agent = user_agent[:_READ]
+    """Read a User-Agent header, the first 256 characters of it.
+
+    Threat: what a client calls itself is shown in consoles and terminals, which some control.
+    """
+    user_agent = drop_controls(user_agent[:_READ])
     found = _parser().parse(user_agent)
     browser, device = found.user_agent, found.device
     system = _versioned(found.os.family, found.os.major) if found.os else None
