@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.settings.conftest import Refusal
 
-from keyfob.settings import load_settings
+from keyfob.settings import load_settings, variable_of
 
 SECRET = "TopSecretTail"
 
@@ -219,3 +219,12 @@ def test_a_folder_of_that_name_is_no_dotenv(refusal: Refusal) -> None:
     Path(".env").mkdir()  # some keep a Python environment there
 
     assert refusal() == ""
+
+
+@pytest.mark.parametrize(
+    "limit", ["0/minute", "5/minute;0/day", "100000001/minute", f"{10**20}/minute"]
+)
+def test_a_limit_that_cannot_be_counted_stops_the_start(refusal: Refusal, limit: str) -> None:
+    for name in ("limit_recover", "limit_refresh", "limit_mail"):
+        assert refusal(**{name: limit}).startswith(f"{variable_of(name)}: should ")
+    assert refusal(limit_recover="1/minute;100000000/day") == ""
