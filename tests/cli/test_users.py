@@ -145,6 +145,9 @@ def test_list_is_the_newest_first_and_can_be_narrowed(keyfob: Run) -> None:
     assert emails("--status", "blocked") == ["bob@example.org"]
     assert emails("--search", "BOB") == ["bob@example.org"]
     assert emails("--search", "carol") == []
+    refused = keyfob("users", "list", "--search", "a" * 255)
+    assert (refused.code, refused.out) == (1, "")
+    assert "--search: String should have at most 254 characters" in refused.err
 
 
 def test_list_tells_whose_address_nobody_has_proven(keyfob: Run) -> None:

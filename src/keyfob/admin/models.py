@@ -27,10 +27,14 @@ class Sort(StrEnum):
     EMAIL_DESC = "-email"
 
 
+# As the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
+LONGEST_SEARCH = 254
+
+
 class UserFilter(BaseModel):
     """Which users to list."""
 
-    search: Annotated[str, NoControlCharacters()] | None = None
+    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()] | None = None
     role: Role | None = None
     status: Status | None = None
     online: bool | None = None

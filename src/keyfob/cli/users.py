@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from keyfob.admin.authority import Actor
 from keyfob.admin.factors import FactorReset
@@ -114,14 +114,14 @@ def list_users(
 
         keyfob users list --search example.com --json | jq -r '.[].email'
     """
+    try:
+        wanted = UserFilter(search=search, role=role, status=status, never_proven=never_proven)
+    except ValidationError as fault:
+        raise Refused(f"--search: {fault.errors()[0]['msg']}") from None
 
     async def work(wiring: Wiring) -> tuple[list[dict[str, Any]], int]:
         rows, total = await _administration(wiring).list_page(
-            UserFilter(search=search, role=role, status=status, never_proven=never_proven),
-            Sort.CREATED_DESC,
-            after=None,
-            skip=0,
-            limit=limit,
+            wanted, Sort.CREATED_DESC, after=None, skip=0, limit=limit
         )
         columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
         shown = [row.profile._asdict() for row in rows[:limit]]
