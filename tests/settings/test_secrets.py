@@ -63,3 +63,12 @@ def test_an_address_that_is_shown_holds_no_password(
     message = refusal()
 
     assert message == f"{variable_of(field)}: should have no user and no password in it"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
+def test_a_secret_is_not_read_from_what_has_no_end(
+    monkeypatch: pytest.MonkeyPatch, refusal: Refusal, path: str
+) -> None:
+    monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", path)
+
+    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: File too large"

@@ -8,6 +8,7 @@ import structlog
 
 from keyfob.boot.database import ONLY_SERVE
 from keyfob.core.database import Database
+from keyfob.core.files import read_short
 from keyfob.core.secrets import random_text
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.settings import MIN_KEY_LENGTH, Settings, WrongSetting
@@ -39,7 +40,7 @@ def resolve_secret_key(settings: Settings, *, founding: bool = False) -> str:
     try:
         if not path.exists():
             _found(settings, path, founding=founding)
-        key = path.read_text(encoding="ascii").strip()
+        key = read_short(path, "ascii").strip()
     except OSError as fault:
         closed = isinstance(fault, PermissionError)
         advice = "; run this as the user who runs the service" if closed else ""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from keyfob.core.files import read_short
 from keyfob.outbox.errors import TryAgain
 from keyfob.settings.urls import is_loopback
 
@@ -44,7 +45,7 @@ class Server:
 def read_token(path: Path) -> str:
     """Read an access token; anew for each mail, for it lives an hour and somebody renews it."""
     try:
-        token = path.read_text(encoding="ascii").strip()
+        token = read_short(path, "ascii").strip()
     except (OSError, UnicodeDecodeError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else "it is no text in ASCII"
         raise TryAgain(f"KEYFOB_SMTP_TOKEN_FILE: cannot be read: {why}", for_all=True) from None

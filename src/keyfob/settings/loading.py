@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from keyfob.core.files import read_short
 from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
@@ -195,7 +196,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if not path or not _is_secret(field):
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+            return read_short(Path(path)).rstrip("\r\n"), field_name, False
         except (OSError, UnicodeDecodeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "it is no text in UTF-8"
             which = f"{path} " if _is_surely_a_path(path) else ""
