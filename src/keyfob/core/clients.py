@@ -20,7 +20,8 @@ def client_bucket(address: str) -> str:
 
     An IPv4 address is a client; so is an IPv6 /64, because that is what one subscriber is given
     (RFC 6177) and whoever has one has 2**64 addresses. An IPv4-mapped address (RFC 4291 section
-    2.5.5.2) counts as its IPv4 form, textual variants count as one, and whatever is no address
+    2.5.5.2) counts as its IPv4 form, and so does one of 6to4 (RFC 3056) or Teredo (RFC 4380), which
+    whoever has that IPv4 address can use; textual variants count as one, and whatever is no address
     shares the bucket "unknown".
     """
     return _buckets(address)[-1]
@@ -54,6 +55,12 @@ def share_of_asker() -> Share:
     return ("ours",) if address is None else share_of(address())
 
 
+def _tunnelled(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    within = address.sixtofour or (address.teredo[1] if address.teredo else None)
+    # Others stand in no real one, and would be counted as loopback, or as a proxy of ours.
+    return within if within and within.is_global else None
+
+
 def _buckets(address: str) -> list[str]:
     try:
         parsed = ipaddress.ip_address(address.strip())
@@ -61,8 +68,8 @@ def _buckets(address: str) -> list[str]:
         return [UNKNOWN]
     if isinstance(parsed, ipaddress.IPv4Address):
         return [str(parsed)]
-    if parsed.ipv4_mapped:
-        return [str(parsed.ipv4_mapped)]
+    if within := parsed.ipv4_mapped or _tunnelled(parsed):
+        return [str(within)]
     return [
         f"{ipaddress.IPv6Address(int(parsed) >> (128 - bits) << (128 - bits))}/{bits}"
         for bits in _NESTED_BITS

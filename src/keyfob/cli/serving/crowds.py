@@ -164,9 +164,10 @@ def share_of_peer(address: str | None, proxies: Sequence[Network]) -> Share:
     A trusted proxy, and whoever comes over a unix socket (None), brings everybody's requests, so
     its connections are never too many.
     """
-    if address is None or (proxies and is_trusted(parse_address(address), proxies)):
+    parsed = parse_address(address) if address is not None else None
+    if address is None or is_trusted(parsed, proxies):
         return _PROXIES
-    return tuple(reversed(networks_of(address)))
+    return tuple(reversed(networks_of(str(parsed))))
 
 
 def _size_of(crowd: Crowd) -> int:
