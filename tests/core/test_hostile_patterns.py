@@ -14,7 +14,7 @@ def test_a_string_that_never_ends_is_read_once() -> None:
         parse_json(b"[" * 21 + b'"' + b'\\"' * _MANY)
 
 
-@pytest.mark.parametrize("piece", ["-eyJ", "a.", "kfa_", "a@b.", "eyJ."])
+@pytest.mark.parametrize("piece", ["-eyJ", "a.", "kfa_", "a@b.", "eyJ.", "%25", "a%40", "%2540b"])
 def test_the_last_filter_of_the_log_reads_a_line_once(piece: str) -> None:
     event = redact(None, "info", {"event": "request", "path": piece * _MANY})
 

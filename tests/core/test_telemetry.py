@@ -48,6 +48,7 @@ def test_what_hides_in_a_text_is_blanked_out() -> None:
         "event": f"refused {JWT} for ada.lovelace+x@mail.example.com",
         "path": f"/logout?x={REFRESH}",
         "seen": f"Bearer {JWT}",
+        "double": "/users/ada%2540example.com/%252540eve%2525252540example.org",
         "count": 3,
     }
 
@@ -57,6 +58,7 @@ def test_what_hides_in_a_text_is_blanked_out() -> None:
         "event": "refused [redacted] for a***@mail.example.com",
         "path": "/logout?x=[redacted]",
         "seen": "Bearer [redacted]",
+        "double": "/users/a***@example.com/%***@example.org",
         "count": 3,
     }
 

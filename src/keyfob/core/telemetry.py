@@ -73,7 +73,7 @@ MAILS_CAPPED = Counter(
 
 # Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.
 _TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,})")
-_EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
+_EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*(?:@|%(?:25)*40)([\w-]+(?:\.[\w-]+)+)")
 _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
 
 
