@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-# More than any secret, token or `.env`.
+# More than any secret or token.
 _MOST = 256 * 1024
 
 
