@@ -8,10 +8,10 @@ import structlog
 
 from keyfob.boot.database import ONLY_SERVE
 from keyfob.core.database import Database
-from keyfob.core.files import read_short
 from keyfob.core.secrets import random_text
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.settings import MIN_KEY_LENGTH, Settings, WrongSetting
+from keyfob.settings.files import read_short
 from keyfob.tokens.keyring import was_used
 
 log = structlog.get_logger("keyfob.boot")

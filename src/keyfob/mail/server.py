@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from keyfob.core.files import read_short
 from keyfob.outbox.errors import TryAgain
+from keyfob.settings.files import read_short
 from keyfob.settings.urls import is_loopback
 
 

@@ -14,10 +14,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from keyfob.core.files import read_short
 from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
+from keyfob.settings.files import read_short
 from keyfob.settings.rates import LimitSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
