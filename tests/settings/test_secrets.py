@@ -71,4 +71,4 @@ def test_a_secret_is_not_read_from_what_has_no_end(
 ) -> None:
     monkeypatch.setenv("KEYFOB_SECRET_KEY_FILE", path)
 
-    assert refusal() == "KEYFOB_SECRET_KEY_FILE: cannot be read: File too large"
+    assert refusal() == f"KEYFOB_SECRET_KEY_FILE: {path} cannot be read: File too large"
