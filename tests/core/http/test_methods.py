@@ -47,6 +47,7 @@ async def test_an_unknown_method_is_refused_alike(world: World, method: str, pat
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == PATHS[path]
+    assert answer.json()["detail"] == f"Allowed: {PATHS[path]}"
     assert answer.headers["content-type"] == "application/problem+json"
     assert "echoed-by-trace" not in answer.text
 

@@ -80,7 +80,8 @@ async def on_http_exception(request: Request, fault: Exception) -> Response:
         raise fault
     refusal = _BY_STATUS.get(fault.status_code, BadRequest)
     if refusal is MethodNotAllowed:
-        return render_problem(MethodNotAllowed(headers={"Allow": _methods_of(request)}))
+        methods = _methods_of(request)
+        return render_problem(MethodNotAllowed(f"Allowed: {methods}", headers={"Allow": methods}))
     return render_problem(refusal(headers=fault.headers))
 
 
