@@ -265,6 +265,38 @@ async def test_an_admin_that_cannot_be_made_stops_the_start(
     assert await db.fetchval("SELECT count(*) FROM users") == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"admin_password": SecretStr("password")}, "KEYFOB_ADMIN_PASSWORD: "),
+        ({"admin_email": "nobody"}, "KEYFOB_ADMIN_EMAIL: should be an e-mail address"),
+    ],
+)
+def test_an_admin_that_cannot_be_made_is_told_before_a_database_is(
+    settings: Settings, given: dict[str, Any], says: str
+) -> None:
+    first = settings.model_copy(update={"database_url": None, **given})
+
+    with pytest.raises(WrongSetting) as refused:
+        boot.check_first_admin(first)
+
+    assert str(refused.value).startswith(says)
+    boot.check_first_admin(settings.model_copy(update={"database_url": None}))
+    # Where there is a database, it may have an administrator, and what is set no longer counts.
+    boot.check_first_admin(settings.model_copy(update=given))
+
+
+async def test_a_second_instance_without_an_issuer_is_warned(settings: Settings) -> None:
+    with capture_logs() as logs:
+        await boot.prepare(settings)
+        async with World(settings, MovableClock()):
+            await boot.prepare(settings)
+            await boot.prepare(settings.model_copy(update={"issuer": "https://id.example.com"}))
+
+    told = [entry for entry in logs if entry["event"] == "issuer_made_up"]
+    assert [entry["issuer"] for entry in told] == ["http://localhost:8000/auth"]
+
+
 async def test_a_user_with_the_admins_address_keeps_their_role(world: World) -> None:
     await world.make_user("admin@example.com")
 

@@ -27,6 +27,13 @@ def test_it_names_an_address_that_a_browser_can_open(
     ]
 
 
+def test_it_repeats_the_first_administrators_password(settings: Settings) -> None:
+    """What else is logged at a first start stands between it and the line that first told it."""
+    said = greeting(settings, ["http://127.0.0.1:8000"], "fresh-password")
+
+    assert said.splitlines()[-1] == "  sign in  as admin@example.com with fresh-password"
+
+
 def test_it_names_only_pages_that_there_are(settings: Settings) -> None:
     bare = settings.model_copy(update={"docs": False, "redoc": False, "root_path": ""})
 

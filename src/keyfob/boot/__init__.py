@@ -9,10 +9,18 @@ from keyfob.boot.database import (
     see_that_sessions_are_kept,
 )
 from keyfob.boot.secret_key import resolve_secret_key
-from keyfob.boot.starting import complete, open_keys, prepare, services_of, told_as
+from keyfob.boot.starting import (
+    check_first_admin,
+    complete,
+    open_keys,
+    prepare,
+    services_of,
+    told_as,
+)
 
 __all__ = [
     "CannotMigrate",
+    "check_first_admin",
     "complete",
     "database_of",
     "migrate",

@@ -1,5 +1,6 @@
 """From complete settings to services that can run, and their first administrator."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,15 +16,23 @@ from keyfob.core import queries
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.encryption import CannotDecrypt
+from keyfob.core.feed import count_listeners
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import random_text
 from keyfob.devdb.errors import DevDbError
+from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.passwords.errors import WeakPassword
+from keyfob.passwords.policy import PasswordPolicy
 from keyfob.settings import Settings, WrongSetting
 from keyfob.tokens.keyring import Keyring
 from keyfob.users.email import Email
 from keyfob.users.errors import EmailTaken
 from keyfob.wiring import Wiring, build
+
+_SET_ISSUER = (
+    "another instance uses this database; set KEYFOB_ISSUER, the same for all, or they refuse each "
+    "other's tokens"
+)
 
 log = structlog.get_logger("keyfob.boot")
 
@@ -105,7 +114,42 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
     """
     async with services_of(settings) as wiring:
         await open_keys(wiring.keyring)
+        if settings.issuer is None and await count_listeners(wiring.db):
+            log.warning("issuer_made_up", issuer=settings.issuer_url, advice=_SET_ISSUER)
         return await _make_first_admin(settings, wiring.services[Administration])
+
+
+def check_first_admin(settings: Settings) -> None:
+    """See, before an embedded database is made, that the administrator of the settings can be.
+
+    Raises:
+        WrongSetting: the address or the password cannot be used, or the data folder cannot.
+    """
+    if settings.database_url is not None or EmbeddedPostgres(settings.data_dir).exists():
+        return
+    email = _admin_email(settings)
+    if settings.admin_password is not None:
+        # The range service of breached passwords is asked later, once.
+        judging = PasswordPolicy().ensure_acceptable(
+            settings.admin_password.get_secret_value(), email.normal
+        )
+        with _weakness_told():
+            asyncio.run(judging)
+
+
+def _admin_email(settings: Settings) -> Email:
+    try:
+        return Email.parse(settings.admin_email)
+    except ValueError as fault:
+        raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {fault}") from None
+
+
+@contextmanager
+def _weakness_told() -> Iterator[None]:
+    try:
+        yield
+    except WeakPassword as weak:
+        raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
 
 
 async def _make_first_admin(
@@ -113,16 +157,12 @@ async def _make_first_admin(
 ) -> tuple[str, str | None] | None:
     if await administration.users.has_admin():
         return None
-    try:
-        email = Email.parse(settings.admin_email)
-    except ValueError as fault:
-        raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {fault}") from None
+    email = _admin_email(settings)
     made = None if settings.admin_password else random_text(15)
     password = settings.admin_password or SecretStr(made or "")
     try:
-        await administration.create(Actor(None), email, password, role=Role.ADMIN)
-    except WeakPassword as weak:
-        raise WrongSetting(f"KEYFOB_ADMIN_PASSWORD: {weak.detail}") from None
+        with _weakness_told():
+            await administration.create(Actor(None), email, password, role=Role.ADMIN)
     except InvalidInput as unfit:
         raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {unfit.errors[0]['detail']}") from None
     except EmailTaken:

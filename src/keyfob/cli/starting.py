@@ -35,6 +35,7 @@ def start_service(
     configure_logging(settings.log_level, settings.log_format)
     with refusals():
         _warn(settings)
+        boot.check_first_admin(settings)
     # Until the server handles them: a stop during the start leaves no database running, and process
     # 1 of a container would not hear the signals at all.
     end_in_order(0)
@@ -45,10 +46,10 @@ def start_service(
         raise Refused(str(fault)) from None
     settings = settings.model_copy(update={"port": port_of(listeners) or settings.port})
     with refusals(), boot.complete(settings, founding=True) as complete:
-        asyncio.run(_prepare(complete))
+        password = asyncio.run(_prepare(complete))
 
         def greet(urls: list[str]) -> None:
-            announce("serving", greeting(complete, urls), complete.log_format)
+            announce("serving", greeting(complete, urls, password), complete.log_format)
 
         return serve_until_stopped(complete, greet, sockets=listeners)
 
@@ -60,7 +61,11 @@ def _warn(settings: Settings) -> None:
         log.warning("mail_exposed", why=exposed)
 
 
-async def _prepare(settings: Settings) -> None:
+async def _prepare(settings: Settings) -> str | None:
+    """Bring the database to what this release needs; return the first administrator's new password.
+
+    None where the administrator is there already, or has the password of the settings.
+    """
     await boot.see_that_sessions_are_kept(settings)
     await boot.see_that_both_urls_agree(settings)
     if not await boot.schema_is_current(settings):
@@ -70,16 +75,21 @@ async def _prepare(settings: Settings) -> None:
         await asyncio.to_thread(boot.migrate, settings)
         log.info("migrated", to=HEAD)
     admin = await boot.prepare(settings)
-    if admin:
-        # At once, not with the greeting: whatever fails in between, the password was told.
-        email, made = admin
-        told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
-        says = f"\nFirst administrator: {email}, {told}"
-        announce("first_administrator", says, settings.log_format)
+    if not admin:
+        return None
+    # At once, not with the greeting alone: whatever fails in between, the password was told.
+    email, made = admin
+    told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
+    says = f"\nFirst administrator: {email}, {told}"
+    announce("first_administrator", says, settings.log_format)
+    return made
 
 
-def greeting(settings: Settings, urls: Sequence[str]) -> str:
-    """Return what to show when the service can be reached by these URLs."""
+def greeting(settings: Settings, urls: Sequence[str], password: str | None = None) -> str:
+    """Return what to show when the service can be reached by these URLs.
+
+    `password`: the first administrator's, if it was made at this start.
+    """
     url = next((url for url in urls if url.startswith("http")), None)
     if url is None:
         return f"\nKeyfob serves on {urls[0]}, below {settings.root_path}/\n"
@@ -89,4 +99,6 @@ def greeting(settings: Settings, urls: Sequence[str]) -> str:
         lines.append(f"  try it   {base}/docs")
     if settings.redoc:
         lines.append(f"  read on  {base}/redoc")
+    if password:
+        lines.append(f"  sign in  as {settings.admin_email} with {password}")
     return "\n".join([*lines, ""])

@@ -30,6 +30,7 @@ def test_a_taken_port_is_a_warning(start: Start) -> None:
         assert service.ask()["path"] == "/"
         [warning] = [line for line in service.log if line["event"] == "no_metrics"]
         assert warning["reason"] == "the port is taken"
+        assert "KEYFOB_METRICS_PORT" in warning["advice"]
 
 
 def test_metrics_listen_on_six_and_can_be_off() -> None:

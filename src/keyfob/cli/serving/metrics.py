@@ -94,7 +94,11 @@ def _open(settings: Settings, registry: Collector) -> WSGIServer | None:
     except OSError as fault:
         reason = "the port is taken" if fault.errno == errno.EADDRINUSE else str(fault)
         log.warning(
-            "no_metrics", host=settings.metrics_host, port=settings.metrics_port, reason=reason
+            "no_metrics",
+            host=settings.metrics_host,
+            port=settings.metrics_port,
+            reason=reason,
+            advice="set KEYFOB_METRICS_PORT to another port",
         )
         return None
     server.set_app(make_wsgi_app(registry))
