@@ -26,9 +26,18 @@ ROWS = {
     " VALUES (md5($2::text)::uuid, $1, 'totp', 'Phone', $3, '')",
     "outbox": "INSERT INTO outbox (id, user_id, kind, payload, created_at, due_at, failed_at)"
     " VALUES (md5($2::text)::uuid, $1, 'mail', '', $3, $3, $3)",
+    "sessions": "INSERT INTO sessions (id, user_id, role, secret_hash, rotated_at, ended_at,"
+    " last_activity_at, expires_at, amr, auth_time, login_at, device_type, end_reason)"
+    " VALUES (md5($2::text)::uuid, $1, 'user', '', $3, $3, $3, $3, '{pwd}', $3, $3, 'unknown',"
+    " 'logout')",
     "outbox, leased": "INSERT INTO outbox (id, user_id, kind, payload, created_at, due_at)"
     " VALUES (md5($2::text)::uuid, $1, 'mail', '', $3, $3)",
 }
+
+
+async def drop_old_sessions(world: World) -> None:
+    (chore,) = (chore for chore in world.wiring.worker.chores if chore.name == "old sessions")
+    await chore.run()
 
 
 async def extend_leases(world: World) -> None:
@@ -46,8 +55,9 @@ async def extend_leases(world: World) -> None:
         ("outbox", lambda world: world.service(Outbox).delete_old()),
         ("outbox", lambda world: world.service(Outbox).retry()),
         ("outbox, leased", extend_leases),
+        ("sessions", drop_old_sessions),
     ],
-    ids=["links", "challenges", "factors", "dead letters", "retried letters", "leases"],
+    ids=["links", "challenges", "factors", "dead letters", "retried letters", "leases", "sessions"],
 )
 async def test_nobody_waits_for_an_account_that_is_being_removed(
     world: World, clock: MovableClock, table: str, work: Callable[[World], Awaitable[object]]

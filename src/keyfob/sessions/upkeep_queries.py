@@ -61,15 +61,20 @@ async def update_activity(
 
 
 async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
-    """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many."""
+    """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many.
+
+    A session that is locked goes with its account, or the next time: waiting for it, while others
+    of the account are locked here, could meet the removal of the account, which waits for those.
+    """
     await db.execute("DELETE FROM revocations WHERE expires_at < $1", now)
     tag = await db.execute(
         """
-        DELETE FROM sessions WHERE id IN (
-            (SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2)
-            UNION
-            (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)
+        WITH ended AS (
+            SELECT id FROM sessions WHERE ended_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), expired AS (
+            SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
         )
+        DELETE FROM sessions WHERE id IN (SELECT id FROM ended UNION SELECT id FROM expired)
         """,
         ended_before,
         batch,
