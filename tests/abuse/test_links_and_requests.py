@@ -55,7 +55,7 @@ async def test_a_link_of_any_kind_is_no_token_of_any_other(world: World) -> None
 async def test_a_link_cut_lengthened_or_changed_in_any_one_character_is_none(
     world: World, kind: Kind
 ) -> None:
-    token = await link_of(world, await world.make_user(), kind)
+    token = await link_of(world, await world.make_user(), kind, "ada@example.com")
     links = world.service(OneTimeTokens)
 
     spoilt = [token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
