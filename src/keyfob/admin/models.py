@@ -29,16 +29,30 @@ class Sort(StrEnum):
 
 # As the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
 LONGEST_SEARCH = 254
+Search = Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()]
 
 
 class UserFilter(BaseModel):
     """Which users to list."""
 
-    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()] | None = None
+    search: Search | None = None
     role: Role | None = None
     status: Status | None = None
     online: bool | None = None
     never_proven: bool = False
+
+
+async def asked_users(
+    search: Search | None = None,
+    role: Role | None = None,
+    status: Status | None = None,
+    online: bool | None = None,
+    never_proven: bool = False,
+) -> UserFilter:
+    """Read the filter of a request: the class, as a dependency, would take a thread for each."""
+    return UserFilter(
+        search=search, role=role, status=status, online=online, never_proven=never_proven
+    )
 
 
 def _drop_default(schema: dict[str, Any]) -> None:

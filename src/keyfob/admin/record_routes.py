@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
@@ -64,25 +64,27 @@ Network = Annotated[
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
-class LoginFilter:
+class LoginFilter(NamedTuple):
     """Which attempts to list."""
 
-    def __init__(
-        self,
-        outcome: Outcome | None = None,
-        ip_address: Annotated[
-            Network | None, Query(description="An address, or a network as CIDR")
-        ] = None,
-        since: Since = None,
-        until: Until = None,
-    ) -> None:
-        self.outcome = outcome
-        self.address = str(ip_address) if ip_address else None
-        self.since = since
-        self.until = until
+    outcome: Outcome | None
+    address: str | None
+    since: datetime | None
+    until: datetime | None
 
 
-Filter = Annotated[LoginFilter, Depends()]
+async def _login_filter(
+    outcome: Outcome | None = None,
+    ip_address: Annotated[
+        Network | None, Query(description="An address, or a network as CIDR")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> LoginFilter:
+    return LoginFilter(outcome, str(ip_address) if ip_address else None, since, until)
+
+
+Filter = Annotated[LoginFilter, Depends(_login_filter)]
 
 
 async def _page_of_logins(

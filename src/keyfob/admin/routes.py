@@ -11,7 +11,14 @@ from keyfob.admin.authority import Actor
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
-from keyfob.admin.models import Sort, UserChange, UserCreate, UserFilter, UserWithSessions
+from keyfob.admin.models import (
+    Sort,
+    UserChange,
+    UserCreate,
+    UserFilter,
+    UserWithSessions,
+    asked_users,
+)
 from keyfob.admin.service import Administration
 from keyfob.core.http import (
     AdminCaller,
@@ -70,7 +77,7 @@ async def list_users(
     _: AdminCaller,
     admin: AdminService,
     page: AskedPage,
-    wanted: Annotated[UserFilter, Depends()],
+    wanted: Annotated[UserFilter, Depends(asked_users)],
     sort: Sort = Sort.CREATED,
     skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> list[UserOut]:
