@@ -35,8 +35,9 @@ def _conditions(wanted: UserFilter, online_since: datetime) -> tuple[list[str], 
     conditions: list[str] = []
     values: list[Any] = []
     if wanted.search:
-        # What folds to nothing, such as an accent alone, is found as it stands: in no name.
-        pattern = fold(wanted.search) or wanted.search
+        pattern = fold(wanted.search)
+        if not pattern.strip():  # such as an accent alone: it stands in nobody's name
+            conditions.append("false")
         for special in "\\%_":
             pattern = pattern.replace(special, "\\" + special)
         values.append(f"%{pattern}%")
