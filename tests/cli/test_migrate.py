@@ -7,7 +7,7 @@ from tests.cli.conftest import Run
 
 from keyfob.cli import schema
 from keyfob.cli.refusal import Refused
-from keyfob.migrations.head import HEAD
+from keyfob.migrations.head import HEAD, KNOWN
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,9 +33,36 @@ def test_it_goes_back_without_a_checkout(
 
     assert (back.code, back.out, back.err) == (0, "Went back by 1.\n", "")
     assert keyfob("migrate").out == f"Migrated to {HEAD}.\n"
-    too_far = keyfob("migrate", "--down", "99")
+    too_far = keyfob("migrate", "--down", "99", "--yes")
     assert (too_far.code, too_far.out) == (1, "")
     assert too_far.err.startswith("keyfob: the migration failed: ")
+
+
+@pytest.mark.parametrize("steps", [len(KNOWN), len(KNOWN) + 9])
+def test_it_does_not_go_back_to_nothing_unless_told_so(
+    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
+    keyfob("migrate")
+
+    refused = keyfob("migrate", "--down", str(steps))
+
+    assert refused.refusal == (
+        f"the schema is at {HEAD}: {steps} back is before the first revision, and drops every "
+        "account; if you mean that, say --yes"
+    )
+    assert keyfob("migrate").out == f"The schema is at {HEAD}.\n"
+
+
+def test_it_goes_back_to_nothing_when_told_so(
+    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
+    keyfob("migrate")
+    steps = str(len(KNOWN))
+
+    assert keyfob("migrate", "--down", steps, "--yes").out == f"Went back by {steps}.\n"
+    assert keyfob("migrate").out == f"Migrated to {HEAD}.\n"
 
 
 def test_the_schema_of_the_checkout_is_the_one_that_migrations_make(

@@ -5,6 +5,7 @@ from keyfob.boot.database import (
     database_of,
     migrate,
     schema_is_current,
+    schema_revision,
     see_that_both_urls_agree,
     see_that_sessions_are_kept,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "prepare",
     "resolve_secret_key",
     "schema_is_current",
+    "schema_revision",
     "see_that_both_urls_agree",
     "see_that_sessions_are_kept",
     "services_of",

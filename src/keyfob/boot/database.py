@@ -80,6 +80,17 @@ def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
             embedded.stop()
 
 
+async def schema_revision(settings: Settings) -> str | None:
+    """Return the revision that the schema is at, None before the first migration.
+
+    Raises:
+        WrongSetting: this is no database that Keyfob can work with.
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with _looked_at(settings) as db:
+        return await queries.find_schema_version(db)
+
+
 async def schema_is_current(settings: Settings) -> bool:
     """Tell whether the schema is at head, or newer and of a release that keeps this one running.
 

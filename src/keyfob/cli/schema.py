@@ -28,6 +28,9 @@ def migrate(
         int | None,
         typer.Option(min=1, help="Go back so many revisions instead; what they brought is lost."),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go back before the first revision: no account is left.")
+    ] = False,
     write_schema: Annotated[
         Path | None, typer.Option(help="Write the schema at head into this file instead.")
     ] = None,
@@ -56,6 +59,8 @@ def migrate(
         return
     with refusals(), boot.complete(settings) as complete:
         if down:
+            if not yes:
+                _see_that_accounts_are_left(asyncio.run(boot.schema_revision(complete)), down)
             boot.migrate(complete, f"-{down}")
             typer.echo(f"Went back by {down}.")
             return
@@ -63,6 +68,19 @@ def migrate(
         if not current:
             boot.migrate(complete)
     typer.echo(f"The schema is at {HEAD}." if current else f"Migrated to {HEAD}.")
+
+
+def _see_that_accounts_are_left(revision: str | None, down: int) -> None:
+    """See that so many steps back from a revision end at another.
+
+    Raises:
+        Refused: they end before the first one.
+    """
+    if revision is not None and revision.isdecimal() and int(revision) <= down:
+        raise Refused(
+            f"the schema is at {revision}: {down} back is before the first revision, and drops "
+            "every account; if you mean that, say --yes"
+        )
 
 
 def _compare(schema: str, write: Path | None, check: Path | None) -> None:
