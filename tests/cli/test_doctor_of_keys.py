@@ -186,6 +186,24 @@ def test_another_algorithm_than_the_one_that_is_set(
     )
 
 
+def test_another_algorithm_while_a_next_key_waits(
+    doctor: Run, keyfob: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyfob("keys", "rotate", "--compromised")
+    keyfob("keys", "rotate")
+    monkeypatch.setenv("KEYFOB_SIGNING_ALGORITHM", "ES256")
+
+    found = unwell(doctor("--json"))
+
+    assert found.keys() == {"signing algorithm"}
+    assert re.fullmatch(
+        r"EdDSA signs, KEYFOB_SIGNING_ALGORITHM is ES256: it waits until the next key signs, at "
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00; restart every instance with it, or run "
+        r"`keyfob keys rotate`, which does not wait",
+        found["signing algorithm"],
+    )
+
+
 def test_no_signing_key_left(doctor: Run, keyfob: Run, sql: Sql) -> None:
     assert doctor().code == 0
     sql("UPDATE signing_keys SET dropped_at = now()")

@@ -77,6 +77,30 @@ async def test_instances_that_disagree_about_the_algorithm_do_not_take_turns(
     assert await go_on() == ["EdDSA", "ES256", "EdDSA"]
 
 
+async def test_another_algorithm_that_waits_for_a_next_key_says_until_when(
+    make_keyring: MakeKeyring, clock: MovableClock
+) -> None:
+    before = make_keyring("EdDSA")
+    await before.load()
+    await before.rotate()
+    signs_from = before.newest().signs_from
+    clock.advance(600)
+
+    worker = make_keyring("ES256")
+    with capture_logs() as said:
+        await worker.rotate_when_due()
+        await worker.rotate_when_due()
+
+    (line,) = [line for line in said if line["event"] == "signing_algorithm_waits"]
+    assert (line["log_level"], line["then"]) == ("warning", "ES256")
+    assert line["until"] == signs_from.isoformat()
+    assert len(await worker.list_all()) == 2
+    clock.advance(3000)
+    with capture_logs() as said:
+        await worker.rotate_when_due()
+    assert [line["event"] for line in said] == ["signing_key_made", "signing_algorithm_changes"]
+
+
 async def test_who_changes_their_mind_within_the_hour_gets_what_was_set_last(
     make_keyring: MakeKeyring, clock: MovableClock
 ) -> None:

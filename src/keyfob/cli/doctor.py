@@ -167,13 +167,18 @@ async def _check_keys(wiring: Wiring, settings: Settings) -> list[Finding]:
 def _check_algorithm(keyring: Keyring, wanted: str) -> Finding:
     """Workers that run make the key of another algorithm when they start."""
     active, newest = keyring.active(), keyring.newest()
+    signs_from = newest.signs_from.isoformat(timespec="seconds")
     says = f"{active.algorithm} signs"
-    if newest.algorithm != wanted:
-        says += f", KEYFOB_SIGNING_ALGORITHM is {wanted}: restart every instance with it, or run"
-        return _finding("signing algorithm", False, f"{says} `keyfob keys rotate`")
-    if newest.algorithm != active.algorithm:
-        says += f", {newest.algorithm} from {newest.signs_from.isoformat(timespec='seconds')}"
-    return _finding("signing algorithm", True, says)
+    if newest.algorithm == wanted:
+        if newest.algorithm != active.algorithm:
+            says += f", {newest.algorithm} from {signs_from}"
+        return _finding("signing algorithm", True, says)
+    says += f", KEYFOB_SIGNING_ALGORITHM is {wanted}: "
+    ways = "restart every instance with it, or run `keyfob keys rotate`"
+    if newest is not active:
+        says += f"it waits until the next key signs, at {signs_from}; "
+        ways += ", which does not wait"
+    return _finding("signing algorithm", False, says + ways)
 
 
 async def _check_audit(wiring: Wiring, known: KnownEvent | None) -> Finding:

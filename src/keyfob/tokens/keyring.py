@@ -62,6 +62,7 @@ class Keyring:
         self._polled = (0, 0)
         # Whether the algorithm was another when this worker started; None: it has not yet.
         self._asks_for_algorithm: bool | None = None
+        self._waits_for = ""
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
@@ -202,6 +203,7 @@ class Keyring:
         due = newest.signs_from + self._rotate_after
         changes = bool(self._asks_for_algorithm) and newest.signs_from <= now
         if not changes and now < due - self._publish_ahead:
+            self._warn_of_wait(newest)
             return
         soonest = now + self._publish_ahead
         signs_from = soonest if changes else max(due, soonest)
@@ -218,12 +220,13 @@ class Keyring:
 
     def _warn_of_change(self, before: SigningKey, signs_from: datetime) -> None:
         if before.algorithm != self._algorithm:
-            log.warning(
-                "signing_algorithm_changes",
-                now=before.algorithm,
-                then=self._algorithm,
-                signs_from=signs_from.isoformat(),
-            )
+            told = {"now": before.algorithm, "then": self._algorithm}
+            log.warning("signing_algorithm_changes", **told, signs_from=signs_from.isoformat())
+
+    def _warn_of_wait(self, following: SigningKey) -> None:
+        if self._asks_for_algorithm and self._waits_for != following.kid:
+            self._waits_for, until = following.kid, following.signs_from.isoformat()
+            log.warning("signing_algorithm_waits", then=self._algorithm, until=until)
 
     async def reseal(self) -> int:
         """Seal every private key with the first secret key; return how many were not."""
