@@ -1,5 +1,6 @@
 """What a User-Agent tells about a device. It is a claim, good for display and for nothing else."""
 
+import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -11,9 +12,15 @@ from keyfob.core.origin import Origin
 from keyfob.core.text import drop_controls
 from keyfob.sessions.models import DeviceType, StoredSession
 
-_BOTS = ("bot", "crawler", "spider", "curl/", "wget/", "python-", "go-http-client")
-_TABLETS = (
-    *("ipad", "tablet", "kindle", "silk/", "playbook", "mediapad", "matepad", "; sm-t", "; sm-x"),
+# At the end of a word or at its beginning: an app may have a name in which they stand. A maker of
+# phones has one in its own.
+_BOTS = re.compile(
+    r"(?<!cu)bot(?![a-z])|(?:crawler|spider)(?![a-z])"
+    r"|(?<![a-z])(?:(?:lib)?curl/|wget/|python-|go-http-client)"
+)
+_TABLETS = re.compile(
+    r"(?<![a-z])(?:ipad|tablet|kindle|playbook)(?![a-z])"
+    r"|(?<![a-z])(?:silk/|mediapad|matepad)|; sm-[tx]"
 )
 # The last are libraries that apps for phones speak through: they tell of no device.
 _PHONES = ("iphone", "ipod", "windows phone", "mobile", "android", "okhttp/", "(dart:io)")
@@ -92,10 +99,9 @@ def _versioned(family: str, major: str | None) -> str | None:
 
 
 def _kind(user_agent: str, system: str, family: str | None) -> DeviceType:
-    # A maker of phones has "bot" in its name.
-    if family == "Spider" or any(word in user_agent.replace("cubot", "") for word in _BOTS):
+    if family == "Spider" or _BOTS.search(user_agent):
         return "bot"
-    if any(word in user_agent for word in _TABLETS) or _is_browser_of_tablet(user_agent):
+    if _TABLETS.search(user_agent) or _is_browser_of_tablet(user_agent):
         return "tablet"
     if any(word in user_agent for word in _PHONES) or system.startswith("ios"):
         return "mobile"
