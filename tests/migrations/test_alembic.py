@@ -47,6 +47,11 @@ def test_upgrade_revision_and_downgrade(
     assert f'revision = "{NEXT}"' in text.replace("'", '"')
     assert f'down_revision: str | None = "{HEAD}"' in text.replace("'", '"')
 
+    said = run_alembic(checkout, "upgrade", "head", **where)
+    assert said.returncode != 0
+    assert "the revision has no SQL yet: write what it does, or delete its" in said.stdout
+    assert HEAD in tables(unmigrated_dsn)
+
     up, down = text.split("def downgrade")
     made.write_text(
         up.replace('"""\n        """', '"CREATE TABLE locales (id int)"')

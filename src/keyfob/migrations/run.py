@@ -27,7 +27,13 @@ def main(target: str) -> None:
         traceback.print_exc()
         # SQLAlchemy puts the statement behind what PostgreSQL said.
         said = str(getattr(fault, "orig", fault)) or repr(fault)
-        sys.exit(" ".join(said.split()))
+        sys.exit(" ".join([*_revision_of(fault), *said.split()]))
+
+
+def _revision_of(fault: BaseException) -> list[str]:
+    """Return the name of the revision that failed; nothing where the fault is of none."""
+    paths = [Path(frame.filename) for frame in traceback.extract_tb(fault.__traceback__)]
+    return [f"{path.stem}:" for path in paths if path.parent.name == "versions"][-1:]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,12 @@ def run_sql(sql: str) -> None:
     """Run one or more statements on the migration's own connection.
 
     SQLAlchemy would prepare them, and a prepared statement is a single one.
+
+    Raises:
+        CommandError: there is none. To pass would count as done what nobody has written yet.
     """
+    if not sql.strip():
+        raise CommandError("the revision has no SQL yet: write what it does, or delete its file")
     op.get_bind().exec_driver_sql(_BRIEF_WAITS)  # begins the transaction
     _run_raw(sql)
 
