@@ -48,6 +48,7 @@ def test_what_hides_in_a_text_is_blanked_out() -> None:
         "event": f"refused {JWT} for ada.lovelace+x@mail.example.com",
         "path": f"/logout?x={REFRESH}",
         "seen": f"Bearer {JWT}",
+        "encoded": f"#token=3D{REFRESH}",
         "double": "/users/ada%2540example.com/%252540eve%2525252540example.org",
         "count": 3,
     }
@@ -58,6 +59,7 @@ def test_what_hides_in_a_text_is_blanked_out() -> None:
         "event": "refused [redacted] for a***@mail.example.com",
         "path": "/logout?x=[redacted]",
         "seen": "Bearer [redacted]",
+        "encoded": "#token=3D[redacted]",
         "double": "/users/a***@example.com/%***@example.org",
         "count": 3,
     }

@@ -1,5 +1,9 @@
 """Handing a mail to a server that takes it, or refuses it."""
 
+import base64
+import quopri
+from urllib.parse import quote
+
 import pytest
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.mailbox import Mailbox, serving
@@ -99,3 +103,30 @@ async def test_a_mail_goes_out_from_a_host_in_another_alphabet(
         mail = await mailbox.next(to="ada@example.com")
 
     assert "https://xn--b1ae3a1a.example/auth/ui/recover" in mail.text
+
+
+TOKEN = "kfl_" + "Ab-_0" * 9
+LINK = f"https://login.example.org/auth/ui/recover#token={TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        LINK,
+        quopri.encodestring(LINK.encode()).decode().replace("=\n", "= "),
+        base64.b64encode(LINK.encode()).decode(),
+        quote(LINK, safe=""),
+    ],
+    ids=["plain", "quoted-printable", "base64", "percent"],
+)
+async def test_a_link_that_a_refusal_quotes_is_not_kept(quoted: str) -> None:
+    said = f"554 5.7.1 blocked: {quoted} see https://mx.example.com/help?reason=links"
+    async with serving(Refusing(data=said)) as port:
+        with pytest.raises(GiveUp) as raised:
+            await carrier(f"smtp://127.0.0.1:{port}").carry(letter())
+
+    reason = raised.value.reason
+    assert reason.startswith("554 5.7.1 blocked: ")
+    assert reason.endswith(" see https://mx.example.com/help?reason=links")
+    assert "Ab-_0" not in reason
+    assert quoted[-20:] not in reason

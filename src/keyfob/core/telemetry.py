@@ -71,8 +71,9 @@ MAILS_CAPPED = Counter(
     "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
 )
 
+# Also where an encoding puts a letter before it, as quoted-printable does (`=3Dkfl_`).
 # Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.
-_TOKEN = re.compile(r"\b(?:eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,})")
+_TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,}")
 _EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*(?:@|%(?:25)*40)([\w-]+(?:\.[\w-]+)+)")
 _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
 

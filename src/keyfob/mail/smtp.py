@@ -22,6 +22,9 @@ _PATIENT_SECONDS = 60.0  # at least, for a recipient whose server was too slow b
 _PERMANENT = 500
 _LONGEST_REASON = 300
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_CODES = re.compile(r"\d{3}(?: [245]\.\d{1,3}\.\d{1,3})?")  # RFC 3463 section 2
+# A token in clear, in quoted-printable, in base64: no word of any language is as long.
+_OPAQUE = re.compile(r"[\w+/=%~-]{24,}")
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ async def _announce(client: "SMTP", letter: Letter) -> None:
     except SMTPSenderRefused as refusal:
         # Perhaps for its form, which the recipient's address asks for: no other mail waits for it.
         said = f"{refusal.code} {refusal.message}"
-        raise TryAgain(_without_addresses(said, letter)) from None
+        raise TryAgain(_without_secrets(said, letter)) from None
 
 
 @asynccontextmanager
@@ -191,7 +194,7 @@ def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> It
     from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
 
     def told(said: str) -> str:
-        return _without_addresses(f"{step}: {said}" if step else said, letter)
+        return _without_secrets(f"{step}: {said}" if step else said, letter)
 
     try:
         yield
@@ -199,7 +202,10 @@ def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> It
         reason = told("the mail server took too long")
         raise TryAgain(reason, for_all=for_all, slow=not for_all) from fault
     except errors.SMTPResponseException as refusal:
-        reason = told(f"{refusal.code} {refusal.message}")
+        said = f"{refusal.code} {refusal.message}"
+        if step == "AUTH" and (codes := _CODES.match(said)):
+            said = codes[0]  # the rest may repeat what we showed, in whatever form
+        reason = told(said)
         if refusal.code >= _PERMANENT and not for_all:
             raise GiveUp(reason) from None
         raise TryAgain(reason, for_all=for_all) from None
@@ -207,8 +213,12 @@ def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> It
         raise TryAgain(told(str(fault)), for_all=for_all) from fault
 
 
-def _without_addresses(said: str, letter: Letter | None) -> str:
+def _without_secrets(said: str, letter: Letter | None) -> str:
+    """Return what a server said, in one line for the log and the job, fit to be kept.
+
+    Threat: servers and filters quote the mail that they refuse, and so the link in it.
+    """
     if letter is not None:
         said = said.replace(letter.to, "(address)")
     line = " ".join(drop_controls(said).split())
-    return _ADDRESS.sub("(address)", line)[:_LONGEST_REASON]
+    return _OPAQUE.sub("(...)", _ADDRESS.sub("(address)", line))[:_LONGEST_REASON]
