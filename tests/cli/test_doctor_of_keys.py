@@ -102,12 +102,13 @@ def test_what_a_lost_secret_key_sealed_is_not_well(
         " WHERE user_id = (SELECT id FROM users WHERE email = 'bob@example.com')"
     )
     ((waiting,),) = sql("SELECT count(*) FROM outbox WHERE failed_at IS NULL")
+    mails = f", {waiting} mails" if waiting else ""  # on a busy machine all were sent by now
     monkeypatch.setenv("KEYFOB_SECRET_KEY", "a key that this database never saw before")
     keyfob("keys", "rotate", "--compromised")
     keyfob("audit", "begin-anew")
 
     assert unwell(doctor("--json")) == {
-        "secret keys": f"there is one; 2 authenticators, {waiting} mails are sealed by a key that "
+        "secret keys": f"there is one; 2 authenticators{mails} are sealed by a key that "
         "is not in the list: put it back behind the comma, or reset the factors of "
         "ada@example.com, bob@example.com"
     }
