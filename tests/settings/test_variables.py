@@ -148,7 +148,7 @@ def test_a_name_of_ours_that_does_not_exist_stops_the_start_and_is_named(
             "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a ${NAME} that is not set",
         ),
         ("ROLES\nKEYFOB_REQUIRE_MFA_FOR=${ROLES}", "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a $"),
-        ("A=${B}\nKEYFOB_REQUIRE_MFA_FOR=${A}", "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a ${NAM"),
+        ("A=${B}\nKEYFOB_REQUIRE_MFA_FOR=${A}", "line 2 (KEYFOB_REQUIRE_MFA_FOR) asks for a ${"),
         (f"KEYFOB_ADMIN_PASSWORD='{SECRET}${{{SECRET}}}'", "line 1 (KEYFOB_ADMIN_PASSWORD) asks"),
     ],
 )
