@@ -341,3 +341,24 @@ async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit:
     assert events
     assert [event.ip_address for event in events] == [None] * len(events)
     assert (await audit.verify()).broken_at is None
+
+
+@pytest.mark.parametrize("position", [2**63 - 1, 2**62])
+async def test_behind_a_forged_event_at_the_end_of_all_places_things_go_on(
+    audit: Audit, position: int
+) -> None:
+    await audit.db.execute(
+        """
+        INSERT INTO audit_events
+        SELECT $1, gen_random_uuid(), at, action, actor_id, target_id, old_values, new_values,
+               ip_address, mac
+          FROM audit_events WHERE position = 1
+        """,
+        position,
+    )
+
+    await record(audit)
+
+    assert (await audit.verify()).broken_at == position
+    await audit.db.execute("DELETE FROM audit_events WHERE position = $1", position)
+    assert await audit.verify() == Verdict(checked=AMOUNT + 1, broken_at=None)
