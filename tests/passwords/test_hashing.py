@@ -93,11 +93,38 @@ async def test_only_the_threads_of_the_pool_have_a_lower_priority(make_pool):
         return os.getpriority(os.PRIO_PROCESS, thread), os.sched_getscheduler(thread)
 
     before = priority()
+    pool, gate = make_pool(threads=2), Gate()
 
-    theirs = await make_pool().run(priority, ONE)
+    first = asyncio.create_task(pool.run(lambda: (priority(), gate()), ONE))
+    await gate.entered()
+    second = await pool.run(priority, ONE)
+    gate.opened.set()
 
-    assert theirs == (19, os.SCHED_IDLE)
-    assert priority() == before != theirs
+    assert ((await first)[0], second) == ((10, os.SCHED_OTHER), (19, os.SCHED_IDLE))
+    assert priority() == before
+
+
+async def test_alone_a_hash_is_made_by_the_thread_that_gets_a_core_beside_others(make_pool):
+    pool = make_pool(threads=3)
+
+    names = [await pool.run(lambda: threading.current_thread().name, ONE) for _ in range(20)]
+
+    assert set(names) == {"hashing-0"}
+
+
+async def test_what_gets_no_core_is_refused_and_tells_those_who_come(make_pool, gate, monkeypatch):
+    """Threat: cheap requests that keep every core busy would have sign-ins wait without an end."""
+    pool = make_pool(budget=3.0, longest=0.05)
+    starved = asyncio.create_task(pool.run(gate, ONE))
+    await gate.entered()
+
+    with pytest.raises(Overloaded):
+        await starved
+    began = hashing.time.perf_counter()
+    monkeypatch.setattr(hashing.time, "perf_counter", lambda: began + 60)
+    with pytest.raises(Overloaded):
+        pool.ensure_room(OTHER)
+    gate.opened.set()
 
 
 async def test_a_system_that_refuses_a_lower_priority_still_hashes(make_pool, monkeypatch):
@@ -138,12 +165,16 @@ async def test_a_free_thread_is_used_however_long_a_hash_takes(make_pool, gate):
 
 
 async def test_the_expected_wait_follows_what_was_measured(make_pool, monkeypatch):
-    times = iter([0.0, 1.0, 10.0, 12.0])
-    monkeypatch.setattr(hashing.time, "perf_counter", lambda: next(times))
+    now = [0.0]
+
+    def take(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(hashing.time, "perf_counter", lambda: now[0])
     pool = make_pool(budget=30.0, first_estimate=9.0)
 
-    await pool.run(lambda: None, ONE)  # takes 1 s: replaces the estimate
-    await pool.run(lambda: None, ONE)  # takes 2 s: moves the mean by a fifth
+    await pool.run(partial(take, 1.0), ONE)  # replaces the estimate
+    await pool.run(partial(take, 2.0), ONE)  # moves the mean by a fifth
     monkeypatch.undo()
 
     gate = Gate()

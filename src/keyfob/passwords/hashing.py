@@ -23,6 +23,8 @@ T = TypeVar("T")
 # Met only where hashes are so cheap that the budget bounds nothing: memory stays bounded anyway.
 MAX_QUEUED = 4096
 
+# Where every core is busy, a tenth of what others get: sign-ins go on slowly.
+_NICENESS_OF_FIRST = 10
 _LEAST_PRIORITY = 19
 _WEIGHT_OF_LAST = 0.2
 
@@ -56,17 +58,24 @@ class HashingPool:
         threads: how many hash at once; 0: one for each usable core.
         budget: seconds that a hash may be expected to wait before it is refused.
         first_estimate: seconds that a hash is taken to last until one was measured.
+        longest: seconds after which who still waits is refused: others take all cores.
     """
 
     def __init__(
-        self, threads: int = 0, budget: float = 3.0, *, first_estimate: float = 0.25
+        self,
+        threads: int = 0,
+        budget: float = 3.0,
+        *,
+        first_estimate: float = 0.25,
+        longest: float = 10.0,
     ) -> None:
         self.threads = threads or usable_cores()
         self._budget = budget
+        self._longest = longest
         self._mean = first_estimate
         self._measured = False
         self._jobs: FairQueue[_Job] = FairQueue()
-        self._running = 0
+        self._begun: dict[int, float] = {}  # when, by the number of the thread
         self._started = False
         self._closed = False
         self._changed = threading.Condition()
@@ -79,13 +88,17 @@ class HashingPool:
     @property
     def running(self) -> int:
         """How many hashes are being made."""
-        return self._running
+        return len(self._begun)
 
     @property
     def expected_wait(self) -> float:
         """Seconds until all that is asked for has begun; 0 where a thread is free."""
-        ahead = self.queued + self._running
-        return 0.0 if ahead < self.threads else self._mean * ahead / self.threads
+        ahead = self.queued + self.running
+        if ahead < self.threads:
+            return 0.0
+        # A hash that gets no core tells what the next will take, though none has ended.
+        longest = time.perf_counter() - min(self._begun.values(), default=math.inf)
+        return max(self._mean, longest) * ahead / self.threads
 
     async def run(self, work: Callable[[], T], share: Share) -> T:
         """Do the work in a thread of the pool and return its result, or raise what it raised.
@@ -94,7 +107,8 @@ class HashingPool:
 
         Raises:
             Overloaded: more waits than the budget allows, and most of it in this share; or the
-                pool is closed. At once, or when others come while this waits.
+                pool is closed. At once, when others come while this waits, or after the longest
+                that anybody waits.
         """
         job = _Job(work, share, Future())
         with self._changed:
@@ -103,14 +117,24 @@ class HashingPool:
             raise self._refusal()
         if gives_way:
             gives_way.refuse(self._refusal())
+        patience = asyncio.timeout(self._longest)
         try:
-            # Cancelling the wrapper cancels the future, so a thread that took it will not begin.
-            result: T = await asyncio.wrap_future(job.future)
-        except asyncio.CancelledError:
-            with self._changed, contextlib.suppress(ValueError):
-                self._jobs.remove(job, share)
+            async with patience:
+                result: T = await self._result_of(job)
+        except TimeoutError:
+            if patience.expired():
+                raise self._refusal() from None
             raise
         return result
+
+    async def _result_of(self, job: _Job) -> Any:
+        try:
+            # Cancelling the wrapper cancels the future, so a thread that took it will not begin.
+            return await asyncio.wrap_future(job.future)
+        except asyncio.CancelledError:
+            with self._changed, contextlib.suppress(ValueError):
+                self._jobs.remove(job, job.share)
+            raise
 
     def close(self) -> None:
         """Stop the threads; what waits is refused with Overloaded, what runs ends unheard."""
@@ -146,65 +170,80 @@ class HashingPool:
             self._jobs.remove(gives_way, gives_way.share)
             return gives_way
         self._start()
-        self._changed.notify()
+        self._changed.notify_all()
         return None
 
     def _is_full(self) -> bool:
         return self._closed or self.expected_wait > self._budget or self.queued >= MAX_QUEUED
 
     def _refusal(self) -> Overloaded:
-        return Overloaded(retry_after=math.ceil(self.expected_wait - self._budget))
+        return Overloaded(retry_after=max(1, math.ceil(self.expected_wait - self._budget)))
 
     def _start(self) -> None:
         if not self._started:
             self._started = True
             for number in range(self.threads):
-                threading.Thread(target=self._serve, name=f"hashing-{number}", daemon=True).start()
+                threading.Thread(
+                    target=self._serve, args=(number,), name=f"hashing-{number}", daemon=True
+                ).start()
 
-    def _serve(self) -> None:
-        _lower_priority()
-        while (job := self._next()) is not None:
+    def _serve(self, number: int) -> None:
+        _lower_priority(is_first=number == 0)
+        while (job := self._next(number)) is not None:
             if job.future.set_running_or_notify_cancel():
-                self._do(job)
-            with self._changed:
-                self._running -= 1
+                self._do(job, number)
+            else:
+                self._leave(number)
             del job  # an idle thread must not keep the last password in memory
 
-    def _next(self) -> _Job | None:
+    def _next(self, number: int) -> _Job | None:
+        """Wait for a job: the first thread takes it, the others what comes while that is busy."""
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._closed)
+            self._changed.wait_for(
+                lambda: self._closed or (self._jobs and (number == 0 or 0 in self._begun))
+            )
             if self._closed:
                 return None
-            self._running += 1
+            self._begun[number] = time.perf_counter()
+            self._changed.notify_all()
             return self._jobs.take()
 
-    def _do(self, job: _Job) -> None:
-        begun = time.perf_counter()
+    def _do(self, job: _Job, number: int) -> None:
+        begun = self._begun[number]
         try:
             result = job.work()
         except BaseException as fault:  # noqa: BLE001 - it belongs to who awaits; the thread lives on
-            self._learn(time.perf_counter() - begun)
+            self._leave(number, time.perf_counter() - begun)
             job.future.set_exception(fault)
         else:
-            self._learn(time.perf_counter() - begun)
+            self._leave(number, time.perf_counter() - begun)
             job.future.set_result(result)
 
-    def _learn(self, seconds: float) -> None:
+    def _leave(self, number: int, took: float | None = None) -> None:
+        """Let a thread be free again; learn what its hash took, if it made one."""
         with self._changed:
-            weight = _WEIGHT_OF_LAST if self._measured else 1.0
-            self._mean += weight * (seconds - self._mean)
-            self._measured = True
+            del self._begun[number]
+            if took is not None:
+                weight = _WEIGHT_OF_LAST if self._measured else 1.0
+                self._mean += weight * (took - self._mean)
+                self._measured = True
 
 
-def _lower_priority() -> None:
+def _lower_priority(*, is_first: bool) -> None:
     """Let the event loop and the database go first, whenever they have something to do.
 
     A thread of the idle class gives way the moment that another wakes up; one that is only nice
     first ends its time slice, some milliseconds (sched(7)). It is nice as well, for C libraries
     that do not know the classes. Only Linux has either for a thread.
+
+    Threat: where others keep every core busy, a thread of the idle class stands still. So the first
+    is only nice: nobody stops all sign-ins by cheap requests.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, _LEAST_PRIORITY)
-            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+            os.setpriority(
+                os.PRIO_PROCESS, thread, _NICENESS_OF_FIRST if is_first else _LEAST_PRIORITY
+            )
+            if not is_first:
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
