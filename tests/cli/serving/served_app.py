@@ -17,21 +17,22 @@ ALIVE = Gauge("served_alive", "Workers alive.", multiprocess_mode="livesum")
 class _App:
     def __init__(self) -> None:
         self._held: list[asyncio.Event] = []
-        self._callers: list[str] = []
+        # Addresses in the order in which their requests began, and in which they were read whole.
+        self._order: dict[str, list[str]] = {"/callers": [], "/read": []}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         CALLS.inc()
-        self._callers.append(scope["client"][0])
+        self._order["/callers"].append(scope["client"][0])
         match scope["path"]:
             case "/early":
                 await _answer(send, 413, b"too large")
             case "/held":
                 await _answer(send, 200, str(len(self._held)).encode())
-            case "/callers":  # in the order in which their requests began
-                await _answer(send, 200, json.dumps(self._callers).encode())
+            case "/callers" | "/read" as path:
+                await _answer(send, 200, json.dumps(self._order[path]).encode())
             case "/flood":
                 await _flood(send)
             case "/block":
@@ -40,6 +41,7 @@ class _App:
             case path:
                 body = await _read(receive)
                 if body is not None:
+                    self._order["/read"].append(scope["client"][0])
                     await self._wait(path)
                     await _answer(send, 200, _tell(scope, body))
 

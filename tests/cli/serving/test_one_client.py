@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 # Whoever sends it hears `100 Continue` once it is at work.
 HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"
+BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
 LAST = b"GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 OTHER = "127.0.0.2"
 THIRD = "127.0.0.3"
@@ -123,6 +124,35 @@ def test_requests_that_come_at_once_begin_in_turns_of_the_clients(start: Start) 
         callers = service.ask("/callers")[begun + 1 :]
         assert callers.index(OTHER) < 40
         assert len(callers) == 202  # and of the others, each came in its turn
+
+
+def test_bodies_that_come_whole_at_once_are_read_in_turns_of_the_clients(start: Start) -> None:
+    service = start(request_timeout=20)
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(service.connect()) for _ in range(200)]
+        last = stack.enter_context(service.connect(OTHER))
+        last.sendall(ASK)
+        read_answer(last)
+        for connection in many:
+            connection.sendall(BODY)
+            assert read_answer(connection).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(b"ab")
+        read = len(service.ask("/read"))
+        with service.connect() as blocking:
+            blocking.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until((service.folder / "blocked").exists)
+            for connection in many:
+                connection.sendall(b"c")
+            last.sendall(ASK)
+            (service.folder / "go").touch()
+            for connection in (*many, last):
+                answer = read_answer(connection)
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert (b'"body": 3' in answer) == (connection is not last)
+
+        readers = service.ask("/read")[read:]
+        assert readers.index(OTHER) < 40
+        assert len(readers) == 201
 
 
 def test_what_is_sent_ahead_of_an_answer_holds_no_memory(start: Start) -> None:

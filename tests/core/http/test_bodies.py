@@ -149,6 +149,31 @@ async def test_what_is_not_strict_json_is_refused(world: World, path: str) -> No
         assert (answer.status, answer.json()["code"]) == (400, "bad_request"), body[:40]
 
 
+MANY = [
+    json.dumps({f"k{number}": 0 for number in range(5000)}),
+    json.dumps([0] * 201),
+    json.dumps({"token": [[0]] * 100}),
+    json.dumps([{}] * 200),
+    "{" + '"a": [], ' * 100 + '"b": 1}',
+]
+
+
+async def test_more_values_than_any_body_has_are_one_error(world: World, path: str) -> None:
+    for body in MANY:
+        answer = await post(world, path, body.encode())
+        assert answer.status == 422, body[:40]
+        assert answer.json()["errors"] == [
+            {"pointer": "/body", "detail": "There are more than 200 values"}
+        ]
+
+
+async def test_commas_and_braces_in_a_text_are_no_values(world: World, path: str) -> None:
+    answer = await post(world, path, json.dumps({"other": ',[{\\"' * 500}).encode())
+
+    assert answer.status == 422
+    assert "values" not in answer.body.decode()
+
+
 async def test_what_is_no_object_is_refused_alike(world: World, path: str) -> None:
     for body in [b"", b"null", b"[]", b'"x"', b"1", b"true", b"[[[[[[1]]]]]]"]:
         answer = await post(world, path, body)

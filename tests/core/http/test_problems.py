@@ -104,8 +104,8 @@ async def test_an_unknown_field_is_named_where_its_name_is_no_secret(
 
 
 @pytest.mark.parametrize("path", ["/login", "/refresh"])
-async def test_a_thousand_unknown_fields_are_told_once(world: World, path: str) -> None:
-    answer = await world.api.post(path, json={f"field{number}": 1 for number in range(1000)})
+async def test_many_unknown_fields_are_told_once(world: World, path: str) -> None:
+    answer = await world.api.post(path, json={f"field{number}": 1 for number in range(190)})
 
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) <= 3

@@ -18,7 +18,8 @@ class Beginnings:
 
     Threat: thousands of connections each send a request in the same moment, and all that comes
     after them waits until each was begun. How long a request takes once it has begun makes none
-    of the others wait here.
+    of the others wait here. A body that comes after its head takes a turn of its own once it is
+    whole: thousands that are held back and end in the same moment are the same threat.
     """
 
     def __init__(self, address_of: Callable[[Scope], str | None]) -> None:

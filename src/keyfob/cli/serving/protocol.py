@@ -1,7 +1,9 @@
 """One guarded HTTP/1.1 connection: uvicorn's protocol, bounded in time, size and number."""
 
+from functools import partial
+
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keyfob.cli.serving.answers import WholeAnswers
 from keyfob.cli.serving.lifetime import GuardedLifetime
@@ -31,6 +33,7 @@ class GuardedProtocol(GuardedLifetime):
     connection that sends a line break between two requests; all that one read brings is parsed.
     """
 
+    _head_is_new = False  # it came with what is being read
     _left = 0  # bytes of body that are still to come, where a length was told
     _framing = b""  # the lines that tell where the body ends, of a request that offers an upgrade
     _has_head = False  # the parser reports a head that we made for it
@@ -38,6 +41,7 @@ class GuardedProtocol(GuardedLifetime):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        self._head_is_new = False
         try:
             self._parse(data)
         except httptools.HttpParserError as fault:
@@ -130,7 +134,7 @@ class GuardedProtocol(GuardedLifetime):
             self._take_offer()
         self._left = next((int(size) for name, size in self.headers if name == _LENGTH), 0)
         _uvicorn.on_headers_complete(self)
-        self._in_body = True
+        self._in_body = self._head_is_new = True
         self._settled = self.scope
         # Trailers are no headers (RFC 9110 section 6.5.1); uvicorn would add them to the request's.
         self.headers = []
@@ -162,7 +166,12 @@ class GuardedProtocol(GuardedLifetime):
             return
         self._in_body = False
         self._unused = 0
-        _uvicorn.on_message_complete(self)
+        complete = partial(_complete, self.cycle)
+        if self._head_is_new:
+            complete()
+        else:
+            # Its first turn was that of its head. The work begins where the body is whole.
+            self._beginnings.begin(complete, self.cycle.scope)  # type: ignore[arg-type] # a dict
 
     # What the response does
 
@@ -185,3 +194,9 @@ class GuardedProtocol(GuardedLifetime):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._guard.flows(self)
+
+
+def _complete(cycle: RequestResponseCycle) -> None:
+    """Tell a request that its body is whole."""
+    cycle.more_body = False
+    cycle.message_event.set()
