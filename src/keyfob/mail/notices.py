@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import asyncpg
-
 from keyfob.core.database import Database
 from keyfob.mail.caps import NoticeCaps
 from keyfob.mail.message import plain_address
 from keyfob.mail.models import MAIL, NOTICE, Template
 from keyfob.mail.writing import moment_in_words
-from keyfob.outbox.errors import DoneElsewhere
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 
@@ -41,13 +38,10 @@ class NoticeGate:
         may_go, silent_until = await self.caps.count(template, address, proven=to["proven"])
         if silent_until and job.user_id:
             payload = {**payload, "silent_until": moment_in_words(silent_until)}
-        try:
-            async with self.db.begin() as tx:
-                # The mail first: it takes the account before the job, as its erasure does.
-                if may_go:
-                    await self.outbox.add(
-                        tx, MAIL, payload, user_id=job.user_id, expires_at=job.expires_at
-                    )
-                await job.finish(tx)
-        except asyncpg.ForeignKeyViolationError:  # the account is gone, and the job with it
-            raise DoneElsewhere from None
+        async with self.db.begin() as tx:
+            # The mail first: it takes the account before the job, as its erasure does.
+            if may_go:
+                await self.outbox.add(
+                    tx, MAIL, payload, user_id=job.user_id, expires_at=job.expires_at
+                )
+            await job.finish(tx)

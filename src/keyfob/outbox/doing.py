@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import structlog
 
 from keyfob.core.database import Tx
@@ -95,6 +96,8 @@ class Doing:
             return fault
         if isinstance(fault, Problem):
             return TryAgain(fault.code)
+        if isinstance(fault, asyncpg.ForeignKeyViolationError):  # the job went with it, or sees it
+            return TryAgain("an account went meanwhile")
         log.error("outbox_job_failed", job=str(self.stored.id), exc_info=fault)
         return TryAgain(f"a fault of ours: {type(fault).__name__}")
 

@@ -1,0 +1,54 @@
+"""A job about an account that goes while it is done is no fault of ours."""
+
+from tests.account.moving import NEW, request
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.logs import captured_log
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.waiting import until, until_somebody_waits
+from tests.fixtures.world import World
+
+HOLD = "SELECT FROM users WHERE email_normal = $1 FOR UPDATE"
+REMOVE = "DELETE FROM users WHERE email_normal = $1"
+
+
+async def test_a_notice_of_a_sign_in_goes_with_its_account(world: World, mailbox: Mailbox) -> None:
+    await world.make_user()
+    await world.log_in()
+    await mailbox.settled(world)
+    await world.wiring.runner.stop()
+    await world.log_in(by="203.0.113.9")
+
+    with captured_log() as log:
+        async with world.db.begin() as removal:
+            await removal.execute(HOLD, "ada@example.com")
+            await world.wiring.runner.start()
+            await until_somebody_waits(world.db)
+            await removal.execute(REMOVE, "ada@example.com")
+        await mailbox.assert_none(world)
+        await world.wiring.runner.stop()
+
+    assert log.named("outbox_job_failed") == []
+
+
+async def test_who_asks_for_an_address_gets_the_link_though_its_owner_goes_meanwhile(
+    world: World, mailbox: Mailbox, clock: MovableClock
+) -> None:
+    await world.make_user(NEW)
+    await world.make_user()
+    ada = await world.log_in()
+
+    async def is_postponed() -> bool:
+        return bool(await world.db.fetchval("SELECT count(last_error) FROM outbox"))
+
+    with captured_log() as log:
+        async with world.db.begin() as removal:
+            await removal.execute(HOLD, NEW.lower())
+            await request(world, ada)
+            await until_somebody_waits(world.db)
+            await removal.execute(REMOVE, NEW.lower())
+        await until(is_postponed)
+        clock.advance(seconds=5)
+        world.wiring.runner.wake()
+        assert (await mailbox.next()).tokens()
+
+    assert log.named("outbox_job_failed") == []
