@@ -1,6 +1,7 @@
 """A stranger gives an address one account after another; it gets few mails, and no link dies."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from unittest import mock
 
 import httpx
 import pytest
@@ -16,8 +17,10 @@ from tests.fixtures.links import (
     token_from,
 )
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.core.problems import DatabaseUnavailable
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.settings import Settings
@@ -51,6 +54,16 @@ async def register(world: World, password: str = EVES) -> SignedIn:
     return SignedIn.of(await sign_up(world, password=password))
 
 
+async def use_up(world: World, mailbox: Mailbox, path: str) -> None:
+    """Have an account, and as many links sent to it as the cap of mails has."""
+    await sign_up(world)
+    await mailbox.settled(world)
+    while len(mailbox.mails) < 5:
+        await ask_for(world, path)
+        await mailbox.settled(world)
+    mailbox.mails.clear()
+
+
 async def move_away(world: World, eve: SignedIn, to: str) -> None:
     """Give the account another address, whose mails its holder reads."""
     user_id = await world.db.fetchval("SELECT id FROM users WHERE email_normal = $1", ADA)
@@ -61,6 +74,10 @@ async def move_away(world: World, eve: SignedIn, to: str) -> None:
     body = {"token": token}
     answer = await world.api.post("/me/email/confirm", json=body, headers=eve.headers)
     assert answer.status_code == 204
+
+
+async def ask_for(world: World, path: str) -> httpx.Response:
+    return await (sign_up(world) if path == "/register" else ask(world, path))
 
 
 async def by_recovery(world: World, token: str) -> httpx.Response:
@@ -148,6 +165,65 @@ async def test_42_asking_for_nobody_uses_up_no_link(
 
         await ask(world, "/recover/request")
         await mailbox.next(to=ADA, subject=CHOOSE)
+
+
+LINKS = pytest.mark.parametrize(
+    ("mode", "path", "subject"),
+    [
+        ("off", "/recover/request", CHOOSE),
+        ("optional", "/verify-email/request", CONFIRM),
+        ("required", "/register", CONFIRM),
+    ],
+)
+
+
+@LINKS
+async def test_42_a_stranger_who_leaves_while_the_link_beyond_the_cap_is_made_uses_it_up_for_nobody(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox, mode: str, path: str, subject: str
+) -> None:
+    limited = settings.model_copy(update={**LIMITS, "verify_email": mode})
+    async with World(limited, clock) as world:
+        await use_up(world, mailbox, path)
+
+        async with world.db.begin() as leaving:
+            await leaving.execute("SELECT FROM users WHERE email_normal = $1 FOR UPDATE", ADA)
+            await ask_for(world, path)
+            await until_somebody_waits(world.db)
+            await leaving.execute("DELETE FROM users WHERE email_normal = $1", ADA)
+        await mailbox.assert_none(world, to=ADA)
+
+        await sign_up(world)
+        await ask_for(world, path)
+        await mailbox.settled(world)
+        assert [mail.subject for mail in mailbox.mails] == [subject]
+
+
+@LINKS
+async def test_42_a_fault_uses_up_no_link_beyond_the_cap(
+    settings: Settings,
+    clock: MovableClock,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    path: str,
+    subject: str,
+) -> None:
+    limited = settings.model_copy(update={**LIMITS, "verify_email": mode})
+    async with World(limited, clock) as world:
+        await use_up(world, mailbox, path)
+
+        async def is_postponed() -> bool:
+            return bool(await world.db.fetchval("SELECT count(last_error) FROM outbox"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(OneTimeTokens, "issue", mock.AsyncMock(side_effect=DatabaseUnavailable))
+            await ask_for(world, path)
+            await until(is_postponed)
+        clock.advance(seconds=5)
+        world.wiring.runner.wake()
+
+        await mailbox.settled(world)
+        assert [mail.subject for mail in mailbox.mails] == [subject]
 
 
 async def test_42_no_link_of_the_owner_dies_when_the_stranger_moves_away_and_comes_again(

@@ -1,13 +1,14 @@
 """Changing one's own e-mail address."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller, Role
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
@@ -77,21 +78,17 @@ class OwnEmail:
         if not account or account.email.normal == email.normal:
             return
         owner = await self.sign_ups.find_owner(email)
-        within_cap = await self.cap.allows(email.normal)
-        if not within_cap and (owner or not await self._may_spare(account.id, email)):
-            return
-        async with self.db.begin() as tx:
+        if await self.cap.allows(email.normal):
             if owner is not None:
-                # The mail first, here too: it takes the account of the owner, who may be just
-                # removing the one that asks, and with it the job.
-                await self.mail.tell(tx, owner, Template.CHANGE_EMAIL_TAKEN)
-                await job.finish(tx)
-                return
-            # The account first: whoever erases it takes it before the jobs that go with it.
-            asking = await self._ensure_standing(tx, account.id, job)
-            await job.finish(tx)
-            if asking is not None:
-                await self._send_to_free(tx, asking, email, within_cap=within_cap)
+                await self._tell_owner(job, owner)
+            else:
+                await self._write_link(job, account.id, email, within_cap=True)
+        # Beyond the cap each account has one. Threat: whoever asks for five moves to an address
+        # keeps out the account whose it is. As many accounts share a bound, so that nobody fills a
+        # mailbox with two hundred. Asked again once the account is locked.
+        elif owner is None and not await self._has_spare(self.db, account.id):
+            write = partial(self._write_link, job, account.id, email, within_cap=False)
+            await self.cap.lend_for_tag(email.normal, write)
 
     async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
         """Take the new address, by the token that was sent to it.
@@ -147,21 +144,29 @@ class OwnEmail:
         except Unauthenticated:
             return None
 
-    async def _may_spare(self, user_id: UUID, email: Email) -> bool:
-        """Tell whether the one link that an account has beyond the cap goes to an address.
+    async def _has_spare(self, db: Executor, user_id: UUID) -> bool:
+        return await self.links.has_spare(db, user_id, Kind.CHANGE_EMAIL)
 
-        Threat: whoever asks for five moves to an address keeps out the account whose it is. As many
-        accounts share a bound, so that nobody fills a mailbox with two hundred.
-        """
-        if await self.links.has_spare(self.db, user_id, Kind.CHANGE_EMAIL):
-            return False  # and counts nothing; asked again once the account is locked
-        return await self.cap.allows_for_tag(email.normal)
+    async def _tell_owner(self, job: Job, owner: UUID) -> None:
+        async with self.db.begin() as tx:
+            # The mail first: it takes the account of the owner, who may be just removing the one
+            # that asks, and with it the job.
+            await self.mail.tell(tx, owner, Template.CHANGE_EMAIL_TAKEN)
+            await job.finish(tx)
+
+    async def _write_link(self, job: Job, user_id: UUID, email: Email, *, within_cap: bool) -> bool:
+        async with self.db.begin() as tx:
+            # The account first: whoever erases it takes it before the jobs that go with it.
+            account = await self._ensure_standing(tx, user_id, job)
+            await job.finish(tx)
+            if account is None or (not within_cap and await self._has_spare(tx, user_id)):
+                return False  # or another request of its user was quicker
+            await self._send_to_free(tx, account, email, within_cap=within_cap)
+        return True
 
     async def _send_to_free(
         self, tx: Tx, account: Account, email: Email, *, within_cap: bool
     ) -> None:
-        if not within_cap and await self.links.has_spare(tx, account.id, Kind.CHANGE_EMAIL):
-            return  # another request of its user was quicker
         # Its user asked for this one instead, perhaps because the address before was mistyped.
         await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
         ttl = None if within_cap else SPARE_TTL

@@ -44,7 +44,10 @@ class Letters:
         await self.links.kill_all(tx, user_id)
 
     async def follow_move(self, tx: Tx, before: Account, account: Account) -> None:
-        """Do what another address asks for: links to the old one die, and its reader is told."""
+        """Do what another address asks for: the reader of the old one is told.
+
+        Links to the old one live on, but open this account no more; its others die.
+        """
         await self.links.kill(tx, account.id)
         await self.mail.send(
             tx,

@@ -4,14 +4,15 @@ What strangers can ask for is counted where it is asked for (`Cap`), before a li
 of what was done in an account are counted between the change and the mail (`mail.notices`).
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
 from keyfob.core.telemetry import MAILS_CAPPED, mask_email
-from keyfob.limits.models import Rule, Window
+from keyfob.limits.models import Rule, Tally, Window
 from keyfob.limits.store import Store
 from keyfob.mail.models import Template
 
@@ -24,6 +25,9 @@ _YANDEX = frozenset({"yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz
 _PROTON = frozenset({"proton.me", "protonmail.com", "protonmail.ch", "pm.me"})
 _FASTMAIL = frozenset({"fastmail.com", "fastmail.fm"})
 _NO_DASHES = str.maketrans("", "", ".-_")
+
+Write: TypeAlias = Callable[[], Awaitable[bool]]
+"""Writes a mail, if it still has a reader; returns whether it did."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,11 @@ class Cap:
         Raises:
             Unavailable: the store of the limits is away.
         """
-        return await self._count(self.rule, address_normal)
+        windows = self.rule.windows(fold(address_normal))
+        return await self._count(windows, address_normal, self.rule.name) is not None
 
-    async def allows_spare(self, address_normal: str, *, proven: bool) -> bool:
-        """Count one mail beyond that to an address; False if it has had it.
+    async def lend_spare(self, address_normal: str, write: Write, *, proven: bool) -> None:
+        """Have one mail beyond that written to an address, unless it has had it.
 
         One to a tag whose account is not proven counts for all tags of its mailbox, too.
 
@@ -65,24 +70,47 @@ class Cap:
         mailbox = fold(address_normal)
         if mailbox != address_normal and not proven:
             windows += self.for_tags.windows(mailbox)
-        return await self._counts(windows, address_normal, self.spare.name)
+        await self._lend(windows, address_normal, self.spare.name, write)
 
-    async def allows_for_tag(self, address_normal: str) -> bool:
-        """Count one mail beyond that to one of the tags of a mailbox; False if they had enough.
+    async def lend_for_tag(self, address_normal: str, write: Write) -> None:
+        """Have one mail beyond that written to one of the tags of a mailbox, if they have room.
 
         Raises:
             Unavailable: the store of the limits is away.
         """
-        return await self._count(self.for_tags, address_normal)
+        windows = self.for_tags.windows(fold(address_normal))
+        await self._lend(windows, address_normal, self.for_tags.name, write)
 
-    async def _count(self, rule: Rule, address_normal: str) -> bool:
-        return await self._counts(rule.windows(fold(address_normal)), address_normal, rule.name)
+    async def _lend(
+        self, windows: list[Window], address_normal: str, sort: str, write: Write
+    ) -> None:
+        """Count a mail, have it written, and give it back if it was not, or at a fault.
 
-    async def _counts(self, windows: list[Window], address_normal: str, sort: str) -> bool:
-        if not windows or (await self.store.count_attempt(windows)).counted:
-            return True
+        Threat: a stranger's account that asks for the last mail to an address, and leaves it in the
+        same moment, must not keep it from the owner. Counted before the account is held: a
+        transaction that waited for the store would hold up all who wait for the account.
+        """
+        taken = await self._count(windows, address_normal, sort)
+        if taken is None:
+            return
+        is_written = False
+        try:
+            is_written = await write()
+        finally:
+            if taken and not is_written:
+                await self.store.give_back(taken)
+
+    async def _count(
+        self, windows: list[Window], address_normal: str, sort: str
+    ) -> tuple[Tally, ...] | None:
+        """Return what was counted; None if one of the windows is full."""
+        if not windows:
+            return ()
+        outcome = await self.store.count_attempt(windows)
+        if outcome.counted:
+            return outcome.tallies
         _tell_capped(address_normal, sort)
-        return False
+        return None
 
 
 class Counted(NamedTuple):

@@ -1,7 +1,9 @@
 """Whether a link goes out although its mailbox has had enough of such."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from functools import partial
+from typing import TypeAlias
 
 from keyfob.core.database import Database
 from keyfob.links.models import Kind
@@ -10,13 +12,8 @@ from keyfob.users.credentials import Credentials
 from keyfob.users.email import Email
 from keyfob.users.models import Status
 
-
-class Allowance(Enum):
-    """What link somebody who asks for one may be sent."""
-
-    WITHIN_CAP = auto()
-    SPARE = auto()  # the one of an address that lives six hours
-    NONE = auto()
+Write: TypeAlias = Callable[[bool], Awaitable[bool]]
+"""Writes a link, within the cap or beyond it; returns whether there was whom to send it to."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +31,26 @@ class SpareLinks:
     db: Database
     credentials: Credentials
 
-    async def allow(
-        self, cap: Cap, email: Email, kind: Kind, *, signs_up: bool = False
-    ) -> Allowance:
-        """Count one mail that was asked for; call it before the transaction that sends it.
+    async def send(
+        self, cap: Cap, email: Email, kind: Kind, write: Write, *, signs_up: bool = False
+    ) -> None:
+        """Count one mail that was asked for, and have it written unless there were enough.
 
-        What would send no link beyond the cap is not counted as one.
+        What sends no link beyond the cap is not counted as one.
 
         Args:
             cap: of the mails of this sort.
             email: whom it would go to.
             kind: of the link.
+            write: begins the transaction that sends it.
             signs_up: it goes to a sign-up, which there may be or is to be.
 
         Raises:
             Unavailable: the store of the limits is away.
         """
         if await cap.allows(email.normal):
-            return Allowance.WITHIN_CAP
+            await write(True)
+            return
         account = await self.credentials.find_by_email(self.db, email)
         if account is None:
             sends = signs_up
@@ -60,7 +59,6 @@ class SpareLinks:
         else:
             needs_one = kind is Kind.RECOVER or not account.is_verified
             sends = needs_one and account.status is Status.ACTIVE
-        proven = account is not None and account.is_verified
-        if sends and await cap.allows_spare(email.normal, proven=proven):
-            return Allowance.SPARE
-        return Allowance.NONE
+        if sends:
+            proven = account is not None and account.is_verified
+            await cap.lend_spare(email.normal, partial(write, False), proven=proven)

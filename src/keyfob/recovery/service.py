@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import ClassVar
 
 from pydantic import SecretStr
@@ -24,7 +25,7 @@ from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs, Prover
-from keyfob.proof.spare_links import Allowance, SpareLinks
+from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
@@ -72,15 +73,18 @@ class Recovery:
     async def send_requested(self, job: Job) -> None:
         """Do what `request_link` wrote. Who is blocked gains nothing by a link, and gets none."""
         email = Email.parse(job.payload["email"])
-        allowance = await self.spares.allow(self.cap, email, Kind.RECOVER)
+        write = partial(self._write_requested, job, email)
+        await self.spares.send(self.cap, email, Kind.RECOVER, write)
+
+    async def _write_requested(self, job: Job, email: Email, within_cap: bool) -> bool:
         async with self.db.begin() as tx:
             await job.finish(tx)
-            if allowance is Allowance.NONE:
-                return
             account = await locks.lock_by_email(tx, email)
-            if account is not None and account.is_active:
-                where, within_cap = job.payload["where"], allowance is Allowance.WITHIN_CAP
-                await self.send(tx, account, Template.RECOVER, where, within_cap=within_cap)
+            if account is None or not account.is_active:
+                return False
+            where = job.payload["where"]
+            await self.send(tx, account, Template.RECOVER, where, within_cap=within_cap)
+        return True
 
     async def send(
         self,

@@ -10,6 +10,7 @@ password, and so decides which of them it was, whatever link is opened.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
-from keyfob.proof.spare_links import Allowance, SpareLinks
+from keyfob.proof.spare_links import SpareLinks
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.users import locks
@@ -80,12 +81,12 @@ class SignUps:
     async def admit(self, job: Job) -> None:
         """Do what `request` wrote: add the account and send a link, or tell that it exists."""
         email = Email.parse(job.payload["email"])
-        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL, signs_up=True)
-        allowed = allowance is Allowance.WITHIN_CAP
+        write = partial(self._admit, job, email)
+        await self.spares.send(self.cap, email, Kind.VERIFY_EMAIL, write, signs_up=True)
+
+    async def _admit(self, job: Job, email: Email, within_cap: bool) -> bool:
         async with self.db.begin() as tx:
             await job.finish(tx)
-            if allowance is Allowance.NONE:
-                return
             try:
                 # Without the name, which may be a stranger's: it is the account's with the proof.
                 locale = Locale(job.payload["locale"])
@@ -93,28 +94,33 @@ class SignUps:
                     tx, email, None, locale=locale, registered_itself=True
                 )
             except EmailTaken:
-                await self._meet(tx, email, job.payload, within_cap=allowed)
-            else:
-                await self._send_link(tx, email, user_id, job.payload, within_cap=allowed)
-                await self.audit.record(
-                    tx,
-                    action=Event.USER_REGISTERED,
-                    actor_id=user_id,
-                    target_id=user_id,
-                    origin=Origin(job.payload["address"], ""),
-                )
+                return await self._meet(tx, email, job.payload, within_cap=within_cap)
+            await self._send_link(tx, email, user_id, job.payload, within_cap=within_cap)
+            await self.audit.record(
+                tx,
+                action=Event.USER_REGISTERED,
+                actor_id=user_id,
+                target_id=user_id,
+                origin=Origin(job.payload["address"], ""),
+            )
+        return True
 
     async def _meet(
         self, tx: Tx, email: Email, sign_up: dict[str, Any], *, within_cap: bool
-    ) -> None:
-        """Meet a known address: a link beside those of other sign-ups, or a word to an account."""
+    ) -> bool:
+        """Meet a known address: a link beside those of other sign-ups, or a word to an account.
+
+        Returns whether it was a link.
+        """
         account = await locks.lock_by_email(tx, email)
         if account is None:  # gone in this moment
-            return
+            return False
         if account.is_waiting_sign_up:
             await self._send_link(tx, email, account.id, sign_up, within_cap=within_cap)
-        elif within_cap:
+            return True
+        if within_cap:
             await self.mail.tell(tx, account.id, Template.EMAIL_TAKEN, sign_up["where"])
+        return False
 
     async def _send_link(
         self, tx: Tx, email: Email, user_id: UUID, sign_up: dict[str, Any], *, within_cap: bool

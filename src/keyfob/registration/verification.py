@@ -1,6 +1,7 @@
 """Proving that an address is one's own: sending the link, and taking it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
-from keyfob.proof.spare_links import Allowance, SpareLinks
+from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 from keyfob.users import locks
@@ -59,17 +60,18 @@ class VerificationLinks:
     async def send_requested(self, job: Job) -> None:
         """Do what `request` wrote."""
         email = Email.parse(job.payload["email"])
-        allowance = await self.spares.allow(self.cap, email, Kind.VERIFY_EMAIL)
+        write = partial(self._write_requested, job, email)
+        await self.spares.send(self.cap, email, Kind.VERIFY_EMAIL, write)
+
+    async def _write_requested(self, job: Job, email: Email, within_cap: bool) -> bool:
         async with self.db.begin() as tx:
             await job.finish(tx)
-            if allowance is Allowance.NONE:
-                return
             account = await locks.lock_by_email(tx, email)
             if account is None or account.is_verified or not account.is_active:
-                return
+                return False
             to = Recipient(account.email.typed, account.locale, account.id)
-            within_cap = allowance is Allowance.WITHIN_CAP
             await self.send(tx, to, job.payload["where"], within_cap=within_cap)
+        return True
 
     async def send(
         self,
