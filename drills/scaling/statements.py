@@ -257,6 +257,9 @@ STATEMENTS: Mapping[str, Asked] = {
         False,
         lambda db, s: upkeep.delete_old(db, s.now, s.now - 24 * _HOUR, 100),
     ),
+    "delete_ended_of_user": Asked(
+        "removal", False, lambda db, s: upkeep.delete_ended_of_user(db, s.session["user_id"], 5000)
+    ),
     "list_login_events (own)": Asked(
         "one's own sign-ins", False, lambda db, s: _list_login_events(db, s, s.session["user_id"])
     ),
@@ -264,7 +267,7 @@ STATEMENTS: Mapping[str, Asked] = {
         "an administrator's list", False, lambda db, s: _list_login_events(db, s, None)
     ),
     "erase_person": Asked(
-        "removal", False, lambda db, s: login.erase_person(db, s.session["user_id"])
+        "removal", False, lambda db, s: login.erase_person(db, s.session["user_id"], 5000)
     ),
 }
 

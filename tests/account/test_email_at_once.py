@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import pytest
 from tests.account.moving import confirm, email_of, issue, request
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
@@ -11,6 +12,7 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.account.erasure import Erasure
 from keyfob.settings import Settings
 
 DELIVERED = "Countess@example.org"
@@ -129,18 +131,29 @@ async def test_a_change_is_not_ended_without_the_factor_that_came_after_its_begi
 
 
 async def test_who_is_removed_while_asking_for_the_address_of_whoever_does_it_is_gone_at_once(
-    mailbox: Mailbox, world: World, ada: SignedIn, ada_id: UUID
+    mailbox: Mailbox, world: World, ada: SignedIn, ada_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else each waits for the other until PostgreSQL gives one of them up, after a second."""
     root = await world.make_admin("root@example.com")
     await world.wiring.runner.stop()
     assert (await request(world, ada, "root@example.com")).status_code == 202
+    clear, cleared, goes_on = Erasure.clear, asyncio.Event(), asyncio.Event()
 
+    async def slow(erasure: Erasure, user_id: UUID) -> int:
+        """Stop between the question whether the account may go, and its end."""
+        position = await clear(erasure, user_id)
+        cleared.set()
+        await goes_on.wait()
+        return position
+
+    monkeypatch.setattr(Erasure, "clear", slow)
     with captured_log() as log:
+        path = f"/admin/users/{ada_id}"
+        removing = asyncio.create_task(world.api.delete(path, headers=root.headers))
+        await cleared.wait()
         async with world.db.begin() as tx:
             await tx.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", ada_id)
-            path = f"/admin/users/{ada_id}"
-            removing = asyncio.create_task(world.api.delete(path, headers=root.headers))
+            goes_on.set()
             await until_so_many_wait(world.db, 1)
             await world.wiring.runner.start()
             await until_so_many_wait(world.db, 2)

@@ -8,10 +8,11 @@ import structlog
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
+from keyfob.core.problems import Problem, in_one_line
 from keyfob.login.log import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -28,21 +29,39 @@ from keyfob.users.service import Users
 
 log = structlog.get_logger("keyfob.erasure")
 
-_BATCH = 100
-
 
 @dataclass(frozen=True)
 class Erasure:
     """Takes everything personal out of the database."""
 
+    db: Database
     users: Users
     sessions: Sessions
     log: LoginLog
     mail: Mail
     audit: Audit
 
-    async def erase(self, tx: Tx, person: Account) -> None:
+    async def clear(self, user_id: UUID) -> int:
+        """Take out what somebody may have piled up; return what `erase` needs then.
+
+        Threat: who signs in for weeks, as fast as the limits let them, has an account that no one
+        statement can erase in time, or only under a lock for which others wait. So this goes in
+        batches with no account locked, each its own transaction, and may be done again.
+
+        Call it once the erasure is sure to be wanted and allowed. If it does not happen after all
+        (a fault, a wish to stay at the last moment, a right that was lost), the account lives on
+        with less in its logs, without its ended sessions, and its owner is told of the next sign-in
+        as of one from a new device. That is harmless: it was to be erased, nobody gets in by it,
+        and whoever tries again goes on from there.
+        """
+        await self.sessions.delete_ended(user_id)
+        await self.log.erase_person(self.db, user_id)
+        return await self.audit.erase_person(self.db, user_id)
+
+    async def erase(self, tx: Tx, person: Account, cleared: int) -> None:
         """Erase a person, whose account is locked with the administrators; record it after this.
+
+        `cleared` is what `clear` returned: what came after it, a little, goes here.
 
         The row of the account takes with it what hangs on it: sessions, factors, codes, links,
         queued mails. What happened stays in both logs, of nobody. The last word goes to the
@@ -54,7 +73,7 @@ class Erasure:
         await self.sessions.end_all(tx, person.id, EndReason.DELETED)
         await self.users.delete(tx, person)
         await self.log.erase_person(tx, person.id)
-        await self.audit.erase_person(tx, person.id)
+        await self.audit.erase_person(tx, person.id, after=cleared)
         to = Recipient(person.email.typed, person.locale, proven=person.is_verified)
         await self.mail.send(tx, to, Template.ERASED)
 
@@ -64,6 +83,7 @@ class OwnErasure:
     """Plans the erasure that a user asked for, takes it back, and does it when it is due.
 
     `grace` is the time in which it can be taken back; sessions go on meanwhile.
+    So many due accounts are looked up `at_once`.
     """
 
     db: Database
@@ -75,6 +95,7 @@ class OwnErasure:
     audit: Audit
     clock: Clock
     grace: timedelta
+    at_once: int = 100
 
     async def plan(self, caller: Caller, origin: Origin) -> datetime:
         """Plan the caller's erasure and return its time; asked again, it stays as planned.
@@ -83,22 +104,27 @@ class OwnErasure:
             LastAdmin: nobody would be left to administer.
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
-        user_id = caller.user_id
+        erase_at = None
         async with self.db.begin() as tx:
-            await self.step_up.ensure_standing(tx, caller, with_admins=True)
-            plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
-            erase_at = plan.erase_at
-            if plan.is_new:
-                told = {**origin_in_words(origin), "erase_at": erase_at}
-                await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
-                await self._record(
-                    tx,
-                    Event.USER_ERASURE_PLANNED,
-                    user_id,
-                    origin,
-                    {"erase_at": erase_at.isoformat()},
-                )
+            account = await self.step_up.ensure_standing(tx, caller)
+            # Threat: any user's many calls wait for whoever administers, each with one of the few
+            # connections. Who has not the role under the lock gets it after this, or not at all.
+            if account.role is not Role.ADMIN:
+                erase_at = await self._plan(tx, caller.user_id, origin)
+        if erase_at is None:  # that lock comes before the account's, so all begins anew
+            async with self.db.begin() as tx:
+                await self.step_up.ensure_standing(tx, caller, with_admins=True)
+                erase_at = await self._plan(tx, caller.user_id, origin)
         return erase_at
+
+    async def _plan(self, tx: Tx, user_id: UUID, origin: Origin) -> datetime:
+        plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
+        if plan.is_new:
+            told = {**origin_in_words(origin), "erase_at": plan.erase_at}
+            await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
+            when = {"erase_at": plan.erase_at.isoformat()}
+            await self._record(tx, Event.USER_ERASURE_PLANNED, user_id, origin, when)
+        return plan.erase_at
 
     async def cancel(self, caller: Caller, origin: Origin) -> None:
         """Let the caller's account stay; nothing where it was not to be erased.
@@ -118,32 +144,50 @@ class OwnErasure:
                 await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, origin, {})
 
     async def erase_due(self) -> None:
-        """Erase whose time has come, each in its own transaction; several workers may do so."""
-        due = True
-        while due:
-            ids = await self.accounts.list_due(self.db, _BATCH)
-            erased = [user_id for user_id in ids if await self._erase_if_due(user_id)]
-            # All of a full batch: there may be more. Fewer: the others wait for the next time.
-            due = len(erased) == _BATCH
+        """Erase whose time has come, one after the other; several workers may do so.
 
-    async def _erase_if_due(self, user_id: UUID) -> bool:
+        Who cannot be erased is left for the next time, and keeps no other.
+        """
+        left: list[UUID] = []
+        while ids := await self.accounts.list_due(self.db, self.at_once, but=left):
+            left += [user_id for user_id in ids if not await self._try_to_erase(user_id)]
+
+    async def _try_to_erase(self, user_id: UUID) -> bool:
         try:
-            async with self.db.begin() as tx:
-                person = await locks.lock_with_admins(tx, user_id)
-                # None: another worker was first. Asked of the row that is locked: a wish to stay
-                # that came before is heard.
-                if person is None or not person.is_to_be_erased(self.clock.now()):
-                    return False
-                await self.erasure.erase(tx, person)
-                was = {"role": person.role, "status": person.status}
-                await self.audit.record(
-                    tx, action=Event.USER_ERASED, actor_id=None, target_id=user_id, old=was
-                )
+            return await self._erase_if_due(user_id)
         except LastAdmin:
             log.warning("last_admin_not_erased", user_id=str(user_id))
-            return False
+        except Problem as problem:
+            log.warning("account_not_erased", user_id=str(user_id), cause=in_one_line(problem))
+        return False
+
+    async def _erase_if_due(self, user_id: UUID) -> bool:
+        async with self.db.begin() as tx:
+            if await self._lock_due(tx, user_id) is None:
+                return False
+        cleared = await self.erasure.clear(user_id)
+        async with self.db.begin() as tx:
+            person = await self._lock_due(tx, user_id)
+            if person is None:
+                return False
+            await self.erasure.erase(tx, person, cleared)
+            was = {"role": person.role, "status": person.status}
+            await self.audit.record(
+                tx, action=Event.USER_ERASED, actor_id=None, target_id=user_id, old=was
+            )
         log.info("account_erased", user_id=str(user_id))
         return True
+
+    async def _lock_due(self, tx: Tx, user_id: UUID) -> Account | None:
+        """Lock an account that is due still, and may go; None: another worker was first.
+
+        Asked of the row that is locked, so that a wish to stay that came before is heard.
+        """
+        person = await locks.lock_with_admins(tx, user_id)
+        if person is None or not person.is_to_be_erased(self.clock.now()):
+            return None
+        await self.erasure.users.ensure_may_go(tx, person)
+        return person
 
     async def _record(
         self, tx: Tx, action: Event, user_id: UUID, origin: Origin, new: dict[str, str]

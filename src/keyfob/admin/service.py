@@ -26,7 +26,7 @@ from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.users import locks
 from keyfob.users.email import Email
-from keyfob.users.models import Status
+from keyfob.users.models import Account, Status
 from keyfob.users.service import Changes, Users
 
 
@@ -163,16 +163,27 @@ class Administration:
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Remove an account: its personal data is gone, its sessions are ended.
 
+        What it piled up goes first, with no account locked, once it is sure that the actor may
+        delete it; where the actor may no longer afterwards, `Erasure.clear` says what is lost.
+
         Raises:
             UserNotFound, LastAdmin: as they say.
             InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
         """
         async with self.db.begin() as tx:
-            account = await self.authority.lock(tx, actor, user_id)
-            await self.authority.ensure_recent_above_user(tx, actor, account.role)
-            await self.erasure.erase(tx, account)
+            await self._lock_to_delete(tx, actor, user_id)
+        cleared = await self.erasure.clear(user_id)
+        async with self.db.begin() as tx:
+            account = await self._lock_to_delete(tx, actor, user_id)
+            await self.erasure.erase(tx, account, cleared)
             was = {"role": account.role, "status": account.status}
             await self._record(tx, actor, Event.USER_DELETED, user_id, was, {})
+
+    async def _lock_to_delete(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
+        account = await self.authority.lock(tx, actor, user_id)
+        await self.authority.ensure_recent_above_user(tx, actor, account.role)
+        await self.users.ensure_may_go(tx, account)
+        return account
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
         """End all of a user's sessions.

@@ -102,9 +102,27 @@ async def list_events(
     return [AuditEvent(**row) for row in rows]
 
 
-async def erase_addresses(tx: Tx, actor_id: UUID) -> None:
-    """Blank the address of everything that a person did."""
-    await tx.execute("UPDATE audit_events SET ip_address = NULL WHERE actor_id = $1", actor_id)
+async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) -> tuple[int, int]:
+    """Blank the addresses of so many things that a person did, in the order of the chain.
+
+    Returns how many there were after that position, and the position of the last of them.
+    """
+    (row,) = await db.fetch(
+        """
+        WITH batch AS (
+            SELECT position FROM audit_events WHERE actor_id = $1 AND position > $2
+             ORDER BY position LIMIT $3
+        ), blanked AS (
+            UPDATE audit_events AS e SET ip_address = NULL
+              FROM batch WHERE e.position = batch.position AND e.ip_address IS NOT NULL
+        )
+        SELECT count(*) AS amount, coalesce(max(position), $2) AS last FROM batch
+        """,
+        actor_id,
+        after,
+        limit,
+    )
+    return row["amount"], row["last"]
 
 
 async def find_mac(db: Executor, position: int) -> bytes | None:

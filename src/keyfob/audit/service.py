@@ -12,8 +12,9 @@ from keyfob.audit import queries
 from keyfob.audit.chain import START, Beginning, Verdict, Walk, message_of
 from keyfob.audit.events import Event
 from keyfob.audit.models import AuditEvent, ChainEnd
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
@@ -75,9 +76,21 @@ class Audit:
         """Append an event of the service itself, or of its command line."""
         await self.record(tx, action=action, actor_id=None, target_id=None, new=new)
 
-    async def erase_person(self, tx: Tx, user_id: UUID) -> None:
-        """Blank the addresses that a person acted from; what they did stays."""
-        await queries.erase_addresses(tx, user_id)
+    async def erase_person(self, db: Executor, user_id: UUID, *, after: int = 0) -> int:
+        """Blank the addresses that a person acted from after a position; what they did stays.
+
+        In batches, each its own transaction unless `db` is one. Returns the position up to which
+        it is done: the chain grows at its end alone, so nothing comes before it later.
+        """
+        last = after
+
+        async def blank(limit: int) -> int:
+            nonlocal last
+            amount, last = await queries.erase_addresses(db, user_id, last, limit)
+            return amount
+
+        await in_batches(blank)
+        return last
 
     async def list_events(
         self,

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
+from keyfob.core.batches import in_batches
 from keyfob.core.clients import UNKNOWN, client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -119,9 +121,12 @@ class LoginLog:
             limit=limit,
         )
 
-    async def erase_person(self, tx: Tx, user_id: UUID) -> None:
-        """Take a person out of the log; that somebody signed in stays."""
-        await queries.erase_person(tx, user_id)
+    async def erase_person(self, db: Executor, user_id: UUID) -> None:
+        """Take a person out of the log; that somebody signed in stays.
+
+        However long the log is: in batches, each its own transaction unless `db` is one.
+        """
+        await in_batches(partial(queries.erase_person, db, user_id))
 
     async def make_months(self) -> None:
         """Make the partitions of this month and the next three, where they are missing."""

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.database import Database, Executor
 from keyfob.login.models import LoggedAttempt, Outcome, Reason, Seen
 from keyfob.sessions.devices import Device
 
@@ -133,17 +133,24 @@ async def list_login_events(
     return [LoggedAttempt(**row) for row in rows]
 
 
-async def erase_person(tx: Tx, user_id: UUID) -> None:
-    """Take the person out of the log; that somebody signed in stays."""
-    await tx.execute(
+async def erase_person(db: Executor, user_id: UUID, limit: int) -> int:
+    """Take the person out of so many lines; return of how many. That somebody signed in stays."""
+    tag = await db.execute(
         """
-        UPDATE login_events
+        WITH batch AS (
+            SELECT at, id FROM login_events WHERE user_id = $1
+             ORDER BY at, id LIMIT $2 FOR UPDATE
+        )
+        UPDATE login_events AS e
            SET user_id = NULL, email = NULL, ip_address = NULL, browser = NULL, os = NULL,
                platform = NULL, session_id = NULL
-         WHERE user_id = $1
+          FROM batch
+         WHERE e.user_id = $1 AND e.at = batch.at AND e.id = batch.id
         """,
         user_id,
+        limit,
     )
+    return int(tag.rpartition(" ")[2])
 
 
 async def list_months(db: Executor) -> list[str]:

@@ -14,7 +14,7 @@ from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
-from keyfob.sessions import ending_queries, queries
+from keyfob.sessions import ending_queries, queries, upkeep_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.devices import describe_device
 from keyfob.sessions.models import Ending, EndReason, LiveSession, Tokens
@@ -191,6 +191,10 @@ class Sessions:
             await self.write_down(tx, Ending(user_id, reason, origin=origin))
         await self.subjects.revoke_before(tx, user_id, sub_gen)
         return amount
+
+    async def delete_ended(self, user_id: UUID) -> None:
+        """Delete a user's ended sessions before their time, in small transactions."""
+        await in_batches(partial(upkeep_queries.delete_ended_of_user, self.db, user_id))
 
     async def make_room(
         self, tx: Tx, user_id: UUID, newest: UUID | None = None, *, at_most: int = _AT_ONCE

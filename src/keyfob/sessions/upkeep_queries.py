@@ -82,6 +82,25 @@ async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch:
     return int(tag.rpartition(" ")[2])
 
 
+async def delete_ended_of_user(db: Executor, user_id: UUID, limit: int) -> int:
+    """Delete so many of a user's ended sessions; return how many. As `delete_old` does with locks.
+
+    What revokes their tokens is no row of theirs, and stays.
+    """
+    tag = await db.execute(
+        """
+        WITH ended AS (
+            SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL
+             LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM sessions WHERE id IN (SELECT id FROM ended)
+        """,
+        user_id,
+        limit,
+    )
+    return int(tag.rpartition(" ")[2])
+
+
 async def list_crowded(
     db: Executor, after: UUID | None, most: int, at_once: int
 ) -> tuple[list[UUID], UUID | None]:

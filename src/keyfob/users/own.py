@@ -98,6 +98,6 @@ class OwnAccounts:
             await queries.notify_user_changed(tx, user_id)
         return cancelled
 
-    async def list_due(self, db: Executor, limit: int) -> list[UUID]:
-        """Return whose time to be erased has come, the longest waiting first."""
-        return await own_queries.list_due(db, self.clock.now(), limit)
+    async def list_due(self, db: Executor, limit: int, *, but: list[UUID]) -> list[UUID]:
+        """Return whose time to be erased has come, the longest waiting first, but for some."""
+        return await own_queries.list_due(db, self.clock.now(), limit, but)

@@ -106,7 +106,7 @@ async def plan_erasure(
     """Set when an account is to be erased, unless it is set; None if it must stay.
 
     An administrator who is to be erased is none to rely on.
-    Lock it with the administrators before.
+    Lock it before; one that administers, with the administrators.
     """
     row = await tx.fetchrow(
         f"""
@@ -137,9 +137,15 @@ async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
     return bool(cancelled)
 
 
-async def list_due(db: Executor, now: datetime, limit: int) -> list[UUID]:
-    """Return whose time to be erased has come, the longest waiting first."""
+async def list_due(db: Executor, now: datetime, limit: int, but: list[UUID]) -> list[UUID]:
+    """Return whose time to be erased has come, the longest waiting first, but for some."""
     rows = await db.fetch(
-        "SELECT id FROM users WHERE erase_at <= $1 ORDER BY erase_at, id LIMIT $2", now, limit
+        """
+        SELECT id FROM users WHERE erase_at <= $1 AND id <> ALL ($3::uuid[])
+         ORDER BY erase_at, id LIMIT $2
+        """,
+        now,
+        limit,
+        but,
     )
     return [row["id"] for row in rows]

@@ -18,6 +18,7 @@ OTHERS_ADMINISTER = """
                AND (other.email_verified_at IS NOT NULL
                     OR (other.password_hash IS NOT NULL AND NOT $2)))
 """
+_MAY_GO = f"id = $1 AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER})"
 
 
 async def insert_user(
@@ -165,12 +166,23 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
     return bool(changed)
 
 
+async def may_go(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
+    """Tell whether `delete_user` would remove an account that is locked."""
+    return bool(
+        await tx.fetchval(
+            f"SELECT EXISTS (SELECT FROM users AS u WHERE {_MAY_GO})",  # noqa: S608 - a constant of this file
+            user_id,
+            requires_verified,
+        )
+    )
+
+
 async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
     """Remove an account; False as `update_user`, with the administrators locked likewise."""
     deleted = await tx.fetchval(
         f"""
         DELETE FROM users AS u
-         WHERE id = $1 AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER})
+         WHERE {_MAY_GO}
         RETURNING true
         """,  # noqa: S608 - a constant of this file
         user_id,

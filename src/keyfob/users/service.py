@@ -176,6 +176,15 @@ class Users:
         await queries.notify_user_changed(tx, after.id)
         return _difference(before, after)
 
+    async def ensure_may_go(self, tx: Tx, account: Account) -> None:
+        """Refuse, before any work, an account that `delete` would refuse; it is locked likewise.
+
+        Raises:
+            LastAdmin: nobody would be left who can sign in and administer.
+        """
+        if not await queries.may_go(tx, account.id, self.requires_verified):
+            raise LastAdmin
+
     async def delete(self, tx: Tx, account: Account) -> None:
         """Remove an account that is locked with the administrators, and all that hangs on it.
 

@@ -83,7 +83,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         audit,
         timedelta(seconds=settings.invitation_ttl),
     )
-    erasure = Erasure(users, sessions, log, mail, audit)
+    erasure = Erasure(db, users, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
     authority = Authority(standing, step_up)
