@@ -10,28 +10,34 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge
 
+from keyfob.core.http.origin import Clients
+from keyfob.settings import Settings
+
 CALLS = Counter("served_calls_total", "Requests to the test application.")
 ALIVE = Gauge("served_alive", "Workers alive.", multiprocess_mode="livesum")
 
 
 class _App:
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._clients = Clients(settings.trusted_proxies, by_socket=settings.listens_on_socket)
         self._held: list[asyncio.Event] = []
         # Addresses in the order in which their requests began, and in which they were read whole.
-        self._order: dict[str, list[str]] = {"/callers": [], "/read": []}
+        self._order: dict[str, list[Any]] = {"/callers": [], "/read": [], "/believed": []}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         CALLS.inc()
-        self._order["/callers"].append(scope["client"][0])
+        address = self._clients.address_of(scope)
+        self._order["/callers"].append(address)
+        self._order["/believed"].append((address, self._clients.is_proxy(scope)))
         match scope["path"]:
             case "/early":
                 await _answer(send, 413, b"too large")
             case "/held":
                 await _answer(send, 200, str(len(self._held)).encode())
-            case "/callers" | "/read" as path:
+            case "/callers" | "/read" | "/believed" as path:
                 await _answer(send, 200, json.dumps(self._order[path]).encode())
             case "/flood":
                 await _flood(send)
@@ -41,7 +47,7 @@ class _App:
             case path:
                 body = await _read(receive)
                 if body is not None:
-                    self._order["/read"].append(scope["client"][0])
+                    self._order["/read"].append(address)
                     await self._wait(path)
                     await _answer(send, 200, _tell(scope, body))
 
@@ -56,11 +62,11 @@ class _App:
             await asyncio.sleep(0.01)
 
 
-def create_app(_settings: object) -> _App:
-    return _App()
+def create_app(settings: Settings) -> _App:
+    return _App(settings)
 
 
-def create_app_once(_settings: object) -> _App:
+def create_app_once(settings: Settings) -> _App:
     """Make the application in one worker; another one that starts stays at it."""
     try:
         Path("first").touch(exist_ok=False)
@@ -68,7 +74,7 @@ def create_app_once(_settings: object) -> _App:
         Path("pid").write_text(str(os.getpid()))
         Path("pid").rename("starting")
         threading.Event().wait()
-    return _App()
+    return _App(settings)
 
 
 def create_broken_app(_settings: object) -> Callable[..., Awaitable[None]]:
