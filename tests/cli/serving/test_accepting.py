@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from keyfob.cli.serving import process
-from keyfob.cli.serving.accepting import Acceptor
+from keyfob.cli.serving.accepting import Acceptor, Peer
 
 pytestmark = pytest.mark.slow
 
@@ -36,11 +36,34 @@ class _Hello(asyncio.Protocol):
         transport.close()
 
 
+def _welcome(_peer: Peer) -> asyncio.Protocol:
+    return _Hello()
+
+
+class _Nameless(_Short):
+    """As some systems accept a connection that was reset: without an address."""
+
+    def accept(self) -> tuple[socket.socket, object]:
+        return self._listener.accept()[0], None
+
+
+async def test_a_connection_without_an_address_is_dropped_unread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        nameless = _Nameless(listener)
+        acceptor = Acceptor(asyncio.get_running_loop(), [nameless], _welcome, [], None)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        await acceptor.close()
+
+
 async def test_without_descriptors_it_tries_again_later() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         short = _Short(listener)
-        acceptor = Acceptor(asyncio.get_running_loop(), [short], _Hello, [], None)
+        acceptor = Acceptor(asyncio.get_running_loop(), [short], _welcome, [], None)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
 
         assert await asyncio.wait_for(reader.read(), 10) == b"hello"

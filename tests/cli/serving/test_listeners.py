@@ -2,11 +2,12 @@ import errno
 import os
 import socket
 import stat
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.serving.conftest import Start, closes_within
+from tests.cli.serving.conftest import Start, closes_within, read_answer, wait_until
 
 from keyfob.cli.serving.listeners import CannotListen, open_listeners, urls_of
 
@@ -45,11 +46,11 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 CLOSE = b"GET /over HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
-def ask_at(path: Path) -> bytes:
+def ask_at(path: Path, raw: bytes = CLOSE) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(str(path))
-        connection.sendall(CLOSE)
+        connection.sendall(raw)
         return closes_within(connection, 10)
 
 
@@ -102,6 +103,32 @@ def test_it_listens_on_a_unix_socket(start: Start, tmp_path: Path, workers: int)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660  # whoever opens it is believed as a proxy
     assert service.ask("/too")["path"] == "/too"
     assert service.stop() == 0
+
+
+LYING = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n"
+RESET = struct.pack("ii", 1, 0)
+
+
+def test_a_client_that_resets_is_no_proxy_where_a_unix_socket_is_one(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "keyfob.sock"
+    service = start(host=f"unix:{path},127.0.0.1")
+    with service.connect() as blocking:
+        blocking.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until((service.folder / "blocked").exists)
+        for _ in range(300):  # each is gone when it is accepted
+            with service.connect() as gone:
+                gone.sendall(LYING + b"\r\n")
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        (service.folder / "go").touch()
+        read_answer(blocking)
+
+    callers = service.ask("/believed")
+    assert len(callers) > 2
+    assert {tuple(each) for each in callers} == {("127.0.0.1", False)}
+    ask_at(path, LYING + b"Connection: close\r\n\r\n")
+    assert service.ask("/believed")[-2] == ["203.0.113.9", True]
 
 
 def test_the_socket_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None:

@@ -202,6 +202,15 @@ async def test_a_proxy_that_writes_another_header_is_told_of_once(
     assert "KEYFOB_FORWARDED_HEADER" in str(logs)
 
 
+async def test_a_peer_that_is_no_address_is_not_taken_for_a_unix_socket(
+    settings: Settings, clock: MovableClock
+) -> None:
+    chosen = settings.model_copy(update={"host": "unix:/run/keyfob.sock"})
+    async with World(chosen, clock) as world:
+        line = ("x-forwarded-for", "203.0.113.5")
+        assert await seen_as(world, line, client="no address") == "None"
+
+
 async def test_behind_a_unix_socket_whoever_may_open_it_is_the_proxy(
     settings: Settings, clock: MovableClock
 ) -> None:

@@ -8,6 +8,7 @@ import socket
 import struct
 import tempfile
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,9 @@ _COURTESY = 0.005
 _LARGEST_TURN = 64
 
 _GONE = 2**32 - 1
+
+# Address and port of whoever connected; None at a unix socket alone.
+Peer = tuple[str, int] | None
 
 # What a supervisor says to its workers when a stop is near.
 LEAVING = b"-"
@@ -64,7 +68,7 @@ class Acceptor:
         self,
         loop: asyncio.AbstractEventLoop,
         listeners: Sequence[socket.socket],
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[Peer], asyncio.Protocol],
         everyone: Collection[object],
         ledger: Ledger | None,
     ) -> None:
@@ -120,12 +124,21 @@ class Acceptor:
             self._take_some(listener, turn)
 
     def _take(self, listener: socket.socket) -> bool:
-        """Accept a connection; False when there is none (another worker was faster)."""
+        """Accept a connection; False when there is none (another worker was faster).
+
+        Threat: a client that has reset its connection has no address later on, and would pass for
+        one at a unix socket, which is believed as a proxy.
+        """
         with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
-            connection, _ = listener.accept()
+            connection, address = listener.accept()
+            is_local = connection.family == socket.AF_UNIX
+            if not is_local and not address:  # gone already, on some systems
+                connection.close()
+                return True
             connection.setblocking(False)
+            peer = None if is_local else (address[0], address[1])
             joining: asyncio.Task[object] = self._loop.create_task(
-                self._loop.connect_accepted_socket(self._protocol, connection)
+                self._loop.connect_accepted_socket(partial(self._protocol, peer), connection)
             )
             self._joining.add(joining)
             joining.add_done_callback(self._joining.discard)

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from keyfob.cli.serving.accepting import Peer
 from keyfob.cli.serving.beginnings import Beginnings
 from keyfob.cli.serving.connections import FAREWELL, LINGER, Connections
 from keyfob.cli.serving.crowds import Crowd, Places, share_of_peer
@@ -64,9 +65,11 @@ class GuardedLifetime(HttpToolsProtocol):
         config: GuardedConfig,
         server_state: ServerState,
         app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        _loop: asyncio.AbstractEventLoop,
+        peer: Peer,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._peer = peer
         self._guard = config.guard
         self._beginnings = config.beginnings
         self._proxies = config.proxies
@@ -86,9 +89,10 @@ class GuardedLifetime(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
+        self.client = self._peer  # uvicorn's is None for whoever has reset the connection, too
         self.flow = self._flow = _Flow(transport)
         self._exit = _Exit(transport, self._finish)
-        self.share = share_of_peer(self.client[0] if self.client else None, self._proxies)
+        self.share = share_of_peer(self._peer[0] if self._peer else None, self._proxies)
         if not self._guard.admit(self, len(self.connections), self.loop.time()):
             self._refuse(Unavailable("Too many connections are at work"))
 

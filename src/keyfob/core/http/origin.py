@@ -44,7 +44,7 @@ class Clients:
         """
         peer = _peer_of(scope)
         client = peer
-        if self._is_trusted(peer):
+        if self.is_proxy(scope):
             for hop in hops_of(self._header, scope["headers"]):
                 address = parse_address(hop)
                 if address is None:
@@ -53,21 +53,21 @@ class Clients:
                 if not is_trusted(address, self._proxies):
                     break
         if client is peer:
-            self._look_at(peer, naming(scope["headers"]))
+            self._look_at(peer, naming(scope["headers"]), is_proxy=self.is_proxy(scope))
         return str(client) if client else None
 
     def is_proxy(self, scope: Scope) -> bool:
         """Tell whether a request comes from a proxy of ours, whose word about it is taken."""
-        return self._is_trusted(_peer_of(scope))
+        # The server leaves the client out for a unix socket alone: no word of a client does that.
+        if scope["client"] is None:
+            return self._by_socket
+        return is_trusted(_peer_of(scope), self._proxies)
 
-    def _is_trusted(self, peer: Address | None) -> bool:
-        return self._by_socket if peer is None else is_trusted(peer, self._proxies)
-
-    def _look_at(self, peer: Address | None, named: set[str]) -> None:
+    def _look_at(self, peer: Address | None, named: set[str], *, is_proxy: bool) -> None:
         """Say once what an operator has most likely forgotten."""
         if not named:
             return
-        if not self._is_trusted(peer):
+        if not is_proxy:
             self._say("forwarded_by_a_stranger", peer, "if it is a proxy: KEYFOB_TRUSTED_PROXIES")
         elif self._header not in named:
             self._say("forwarded_otherwise", peer, f"KEYFOB_FORWARDED_HEADER={min(named)}")
@@ -81,7 +81,7 @@ class Clients:
 
 
 def _peer_of(scope: Scope) -> Address | None:
-    return parse_address(scope["client"][0]) if scope.get("client") else None
+    return parse_address(scope["client"][0]) if scope["client"] else None
 
 
 def client_address(request: Request) -> str:
