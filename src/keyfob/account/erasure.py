@@ -6,8 +6,10 @@ from uuid import UUID
 
 import structlog
 
+from keyfob.account import erasure_queries
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.core import batches
 from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -46,7 +48,8 @@ class Erasure:
 
         Threat: who signs in for weeks, as fast as the limits let them, has an account that no one
         statement can erase in time, or only under a lock for which others wait. So this goes in
-        batches with no account locked, each its own transaction, and may be done again.
+        batches with no account locked, each its own transaction, and may be done again. Of what is
+        no more than a batch nothing is done here: an erasure that fails has then changed nothing.
 
         Call it once the erasure is sure to be wanted and allowed. If it does not happen after all
         (a fault, a wish to stay at the last moment, a right that was lost), the account lives on
@@ -54,6 +57,8 @@ class Erasure:
         as of one from a new device. That is harmless: it was to be erased, nobody gets in by it,
         and whoever tries again goes on from there.
         """
+        if not await erasure_queries.has_more_than(self.db, user_id, batches.AT_ONCE):
+            return 0
         await self.sessions.delete_ended(user_id)
         await self.log.erase_person(self.db, user_id)
         return await self.audit.erase_person(self.db, user_id)
