@@ -25,9 +25,11 @@ def test_new_connections_are_served_until_the_delay_is_over(start: Start, worker
         answer = read_answer(kept)
         assert b'"leaving": true' in answer
         assert b"connection: close" not in answer.lower()
-        told = [service.ask() for _ in range(20)]
-        assert {answer["leaving"] for answer in told} == {True}
-        assert len({answer["pid"] for answer in told}) == workers
+        served = set()
+        while len(served) < workers:  # which worker takes a connection is the system's choice
+            told = service.ask()
+            assert told["leaving"]
+            served.add(told["pid"])
         service.process.send_signal(signal.SIGTERM)
         assert closes_within(kept, 20) == b""  # and then it ends as ever
     assert service.process.wait(timeout=20) == 0
