@@ -163,8 +163,9 @@ class Administration:
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Remove an account: its personal data is gone, its sessions are ended.
 
-        What it piled up goes first, with no account locked, once it is sure that the actor may
-        delete it; where the actor may no longer afterwards, `Erasure.clear` says what is lost.
+        What it piled up, if that is much, goes first, with no account locked, once it is sure that
+        the actor may delete it; where the actor may no longer afterwards, `Erasure.clear` says what
+        is lost.
 
         Raises:
             UserNotFound, LastAdmin: as they say.
