@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from keyfob.accounts.errors import UnprovenRole
 from keyfob.core.problems import Problem
 from keyfob.settings import Settings
 from keyfob.settings.loading import secret_fields, variable_of
-from keyfob.users.errors import UnprovenRole
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "keyfob"

@@ -16,10 +16,10 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World
 
 from keyfob import boot
+from keyfob.accounts.service import Users
 from keyfob.core.database import Database
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings, WrongSetting
-from keyfob.users.service import Users
 
 pytestmark = pytest.mark.slow
 

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
 from keyfob.account import routes as account_routes
+from keyfob.accounts import routes as user_routes
 from keyfob.admin import record_routes
 from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
@@ -35,7 +36,6 @@ from keyfob.registration import routes as registration_routes
 from keyfob.sessions import routes as session_routes
 from keyfob.settings import Settings
 from keyfob.tokens import routes as token_routes
-from keyfob.users import routes as user_routes
 from keyfob.web.docs import docs_routes
 from keyfob.web.pages import page_routes
 from keyfob.wiring import Wiring, build

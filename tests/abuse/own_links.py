@@ -4,9 +4,9 @@ from uuid import UUID
 
 from tests.fixtures.world import World
 
+from keyfob.accounts.email import Email
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
-from keyfob.users.email import Email
 
 
 async def link_of(world: World, user_id: UUID, kind: Kind, email: str = "new@example.org") -> str:

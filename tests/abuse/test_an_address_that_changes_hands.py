@@ -20,11 +20,11 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.email import Email
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.settings import Settings
-from keyfob.users.email import Email
 
 EVES = "the stranger's own"
 CONFIRM = "Confirm your e-mail address"

@@ -5,7 +5,7 @@ from tests.fixtures.factors import add_totp, ask_for_factor, show_factor
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.users.models import Status
+from keyfob.accounts.models import Status
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 WRONG = "a wrong horse, and no battery"

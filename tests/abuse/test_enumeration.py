@@ -12,8 +12,8 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.timing import how_alike
 from tests.fixtures.world import World
 
+from keyfob.accounts.models import Status
 from keyfob.settings import Settings
-from keyfob.users.models import Status
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 WRONG = "a wrong horse, and no battery"

@@ -29,9 +29,9 @@ from tests.fixtures.passkeys import (
 from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts import locks
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
-from keyfob.users import locks
 
 
 async def call(

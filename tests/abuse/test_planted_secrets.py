@@ -8,8 +8,8 @@ import pytest
 from tests.fixtures.logs import Log, captured_log
 from tests.fixtures.world import World
 
+from keyfob.accounts.profiles import Profiles
 from keyfob.settings import Settings
-from keyfob.users.profiles import Profiles
 
 SOMEBODY = "01a20320-a200-7eb9-b2c7-7bf922b4dd2d"
 # 34
@@ -141,7 +141,7 @@ async def test_34_an_unexpected_fault_logs_no_secret(
         raise RuntimeError(f"{EMAIL} {user.access} {len(held)}")
 
     monkeypatch.setattr(Profiles, "body_of", fail)
-    monkeypatch.setattr("keyfob.users.queries.find_credentials", fail)
+    monkeypatch.setattr("keyfob.accounts.queries.find_credentials", fail)
     with captured_log(style=style) as log:
         answers = [
             await world.me(user),

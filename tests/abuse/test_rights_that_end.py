@@ -16,6 +16,10 @@ from tests.fixtures.statements import account_locks, recorded_statements
 from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.accounts import locks
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Status
+from keyfob.accounts.service import Changes, Users
 from keyfob.core.authority import Role
 from keyfob.core.database import Tx
 from keyfob.links.models import Kind
@@ -24,10 +28,6 @@ from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
-from keyfob.users import locks
-from keyfob.users.email import Email
-from keyfob.users.models import Status
-from keyfob.users.service import Changes, Users
 
 TABLES = (
     *("users", "sessions", "factors", "recovery_codes", "one_time_tokens", "outbox"),

@@ -6,9 +6,9 @@ from uuid import UUID
 import httpx
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.email import Email
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
-from keyfob.users.email import Email
 
 NEW = "Countess@Example.org"
 

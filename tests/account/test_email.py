@@ -10,10 +10,10 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.email import Email
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.settings import Settings
-from keyfob.users.email import Email
 
 DELIVERED = "Countess@example.org"
 

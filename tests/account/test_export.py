@@ -21,13 +21,13 @@ from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.account import export as exporting
 from keyfob.account.export_models import ExportOut
+from keyfob.accounts.email import Email
 from keyfob.core.authority import Authenticator, Role
 from keyfob.core.origin import Origin
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
-from keyfob.users.email import Email
 
 HOME = "2001:db8:abcd::17"
 DEVICE = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -8,6 +8,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.accounts.email import Email
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.database import Database
@@ -16,7 +17,6 @@ from keyfob.core.problems import Problem
 from keyfob.login.service import Login
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
-from keyfob.users.email import Email
 
 HOME = "2001:db8:abcd::17"
 DEVICE = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -9,13 +9,13 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.errors import LastAdmin
+from keyfob.accounts.models import Status
+from keyfob.accounts.service import Changes
 from keyfob.admin.authority import Actor
 from keyfob.admin.service import Administration
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
-from keyfob.users.errors import LastAdmin
-from keyfob.users.models import Status
-from keyfob.users.service import Changes
 
 WAYS: list[tuple[str, dict[str, str] | None]] = [
     ("PATCH", {"role": "user"}),

@@ -12,8 +12,8 @@ from tests.fixtures.people import AMOUNT, Person
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.models import Status
 from keyfob.core.authority import Role
-from keyfob.users.models import Status
 
 NEVER = START - timedelta(days=100_000)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.users.models import Status
+from keyfob.accounts.models import Status
 
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "

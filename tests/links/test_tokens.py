@@ -11,10 +11,10 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import World
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignUp
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
-from keyfob.users.email import Email
-from keyfob.users.models import SignUp
 
 MINUTES_30 = 1800
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until_somebody_waits
 
+from keyfob.accounts.email import Email
 from keyfob.core.database import Database, Executor
 from keyfob.core.origin import Origin
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.login.queries import drop_month, list_months
-from keyfob.users.email import Email
 
 SOMEWHERE = Origin("203.0.113.7", "")
 

@@ -19,10 +19,10 @@ from tests.fixtures.mailbox import Mailbox, Received
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, SignedIn, World
 
+from keyfob.accounts.models import Status
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.settings import Settings
-from keyfob.users.models import Status
 
 REQUEST = "/recover/request"
 RECOVER = "Choose a new password"

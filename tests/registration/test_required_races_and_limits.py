@@ -20,11 +20,11 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
+from keyfob.accounts.email import Email
 from keyfob.links.models import Kind
 from keyfob.links.service import OneTimeTokens
 from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.settings import Settings
-from keyfob.users.email import Email
 
 CONFIRM = "Confirm your e-mail address"
 TAKEN = "You have an account already"

@@ -156,7 +156,7 @@ def test_a_method_that_does_something_is_not(body: str) -> None:
 
 
 def test_reading_the_queries_of_another_room_is_passing_on() -> None:
-    text = "from keyfob.users import queries\nclass Log:\n    def f(self, x): queries.find(x)\n"
+    text = "from keyfob.accounts import queries\nclass Log:\n    def f(self, x): queries.find(x)\n"
 
     assert list(passing_on(module(text))) == ["login/service.py:3 f"]
 

@@ -5,6 +5,10 @@ from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account
+from keyfob.accounts.own import OwnAccounts
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller, Role
@@ -24,10 +28,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
-from keyfob.users.email import Email
-from keyfob.users.models import Account
-from keyfob.users.own import OwnAccounts
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)

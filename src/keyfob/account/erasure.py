@@ -7,6 +7,11 @@ from uuid import UUID
 import structlog
 
 from keyfob.account import erasure_queries
+from keyfob.accounts import locks
+from keyfob.accounts.errors import LastAdmin
+from keyfob.accounts.models import Account
+from keyfob.accounts.own import OwnAccounts
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core import batches
@@ -23,11 +28,6 @@ from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
-from keyfob.users import locks
-from keyfob.users.errors import LastAdmin
-from keyfob.users.models import Account
-from keyfob.users.own import OwnAccounts
-from keyfob.users.service import Users
 
 log = structlog.get_logger("keyfob.erasure")
 

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from keyfob.accounts.models import Status
 from keyfob.core.authority import Role
 from keyfob.core.locales import Locale
 from keyfob.login.models import Outcome, Reason
 from keyfob.mfa.models import FactorType
 from keyfob.sessions.models import DeviceType
-from keyfob.users.models import Status
 
 BeforeFirstProof = Annotated[
     bool,

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
+from keyfob.accounts.email import EmailIn
+from keyfob.accounts.models import Name, PasswordIn
 from keyfob.core.bodies import Body, drop_null
 from keyfob.core.locales import Locale
 from keyfob.links.models import LinkTokenIn
-from keyfob.users.email import EmailIn
-from keyfob.users.models import Name, PasswordIn
 
 Timezone = Annotated[
     str,

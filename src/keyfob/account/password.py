@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from keyfob.account.errors import NoPassword
+from keyfob.accounts.models import UnlockedAccount
+from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -21,8 +23,6 @@ from keyfob.passwords.service import Passwords
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason, Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users.models import UnlockedAccount
-from keyfob.users.own import OwnAccounts
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.account.timezones import is_timezone
+from keyfob.accounts.models import OwnUserOut
+from keyfob.accounts.own import OwnAccounts, ProfileChanges
+from keyfob.accounts.profiles import Profiles
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -11,9 +14,6 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import InvalidInput
 from keyfob.sessions.standing import Standing
-from keyfob.users.models import OwnUserOut
-from keyfob.users.own import OwnAccounts, ProfileChanges
-from keyfob.users.profiles import Profiles
 
 
 @dataclass(frozen=True)

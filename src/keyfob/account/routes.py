@@ -19,6 +19,9 @@ from keyfob.account.models import (
 )
 from keyfob.account.password import OwnPassword
 from keyfob.account.profile import OwnProfile
+from keyfob.accounts.errors import EmailTaken, LastAdmin
+from keyfob.accounts.models import OwnUserOut
+from keyfob.accounts.own import ProfileChanges
 from keyfob.core.http import (
     CurrentCaller,
     Provided,
@@ -42,9 +45,6 @@ from keyfob.links.errors import InvalidLink
 from keyfob.login.errors import InvalidCredentials
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import TokensOut
-from keyfob.users.errors import EmailTaken, LastAdmin
-from keyfob.users.models import OwnUserOut
-from keyfob.users.own import ProfileChanges
 
 routes = router("Account")
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts import locks
+from keyfob.accounts.errors import UserNotFound
+from keyfob.accounts.models import Account
 from keyfob.core.authority import Caller, Role, StepUp
 from keyfob.core.clients import share_of
 from keyfob.core.database import Tx
 from keyfob.core.origin import Origin
 from keyfob.sessions.standing import Standing
-from keyfob.users import locks
-from keyfob.users.errors import UserNotFound
-from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts.models import Account
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.letters import Letters
@@ -11,7 +12,6 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
-from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.telemetry import mask_email
 from keyfob.links.service import OneTimeTokens
@@ -10,7 +11,6 @@ from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.recovery.service import Recovery
 from keyfob.registration.verification import VerificationLinks
-from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator
 
+from keyfob.accounts.email import EmailIn
+from keyfob.accounts.models import Name, PasswordIn, Profile, Status, UserOut
 from keyfob.audit.models import AuditEvent
 from keyfob.core.authority import Role
 from keyfob.core.bodies import Body, drop_null
 from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
-from keyfob.users.email import EmailIn
-from keyfob.users.models import Name, PasswordIn, Profile, Status, UserOut
 
 
 class Sort(StrEnum):

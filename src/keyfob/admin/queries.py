@@ -5,11 +5,11 @@ from typing import Any
 
 from asyncpg import Record
 
+from keyfob.accounts.models import Profile
 from keyfob.admin.models import ListedUser, Sort, UserFilter
 from keyfob.core.database import Executor
 from keyfob.core.folding import fold
 from keyfob.core.pagination import Place
-from keyfob.users.models import Profile
 
 MOST_COUNTED = 10_000
 

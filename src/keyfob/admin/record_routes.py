@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwork, WithJsonSchema
 
+from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
 from keyfob.admin.service import Administration
 from keyfob.audit.service import Audit
@@ -19,7 +20,6 @@ from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.login.log import LoginLog
 from keyfob.login.models import LoginEventOut, Outcome
-from keyfob.users.errors import UserNotFound
 
 routes = router("Administration", prefix="/admin")
 

@@ -7,6 +7,9 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
+from keyfob.accounts.models import UserOut
+from keyfob.accounts.service import Changes
 from keyfob.admin.authority import Actor
 from keyfob.admin.errors import UserBlocked
 from keyfob.admin.factors import FactorReset
@@ -42,9 +45,6 @@ from keyfob.limits.routes import limited
 from keyfob.mfa.errors import LastFactor
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut
-from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.users.models import UserOut
-from keyfob.users.service import Changes
 
 routes = router("Administration", prefix="/admin")
 

@@ -8,6 +8,10 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.account.erasure import Erasure
+from keyfob.accounts import locks
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account, Status
+from keyfob.accounts.service import Changes, Users
 from keyfob.admin import queries
 from keyfob.admin.authority import Actor, Authority
 from keyfob.admin.letters import Letters
@@ -24,10 +28,6 @@ from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
-from keyfob.users import locks
-from keyfob.users.email import Email
-from keyfob.users.models import Account, Status
-from keyfob.users.service import Changes, Users
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 from pydantic import SecretStr
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.errors import EmailTaken
 from keyfob.admin.authority import Actor
 from keyfob.admin.service import Administration
 from keyfob.boot.database import CannotMigrate, database_of, expect_database
@@ -25,8 +27,6 @@ from keyfob.passwords.errors import WeakPassword
 from keyfob.passwords.policy import PasswordPolicy
 from keyfob.settings import Settings, WrongSetting
 from keyfob.tokens.keyring import Keyring
-from keyfob.users.email import Email
-from keyfob.users.errors import EmailTaken
 from keyfob.wiring import Wiring, build
 
 _SET_ISSUER = (

@@ -6,6 +6,9 @@ from uuid import UUID
 import typer
 from pydantic import SecretStr, ValidationError
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Status
+from keyfob.accounts.service import Changes
 from keyfob.admin.authority import Actor
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.models import Sort, UserFilter
@@ -16,9 +19,6 @@ from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
 from keyfob.core.authority import Role
 from keyfob.core.secrets import random_text
-from keyfob.users.email import Email
-from keyfob.users.models import Status
-from keyfob.users.service import Changes
 from keyfob.wiring import Wiring
 
 app = typer.Typer(help="List and change users.", no_args_is_help=True)

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignUp
 from keyfob.core.text import NoControlCharacters
-from keyfob.users.email import Email
-from keyfob.users.models import SignUp
 
 
 class Kind(StrEnum):

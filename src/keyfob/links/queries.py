@@ -6,10 +6,10 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignUp
 from keyfob.core.database import Executor, Tx
 from keyfob.links.models import Kind, Link
-from keyfob.users.email import Email
-from keyfob.users.models import SignUp
 
 # Of a token `t` the account that it opens. A link by which the reader of a mailbox proves the
 # address, or recovers, was sent to an address: where the account that it was asked for has left it,

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignUp
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import to_base64url
 from keyfob.core.secrets import random_bytes
 from keyfob.links import queries
 from keyfob.links.models import Kind, Link
-from keyfob.users.email import Email
-from keyfob.users.models import SignUp
 
 PREFIX = "kfl_"
 SPARE_TTL = timedelta(hours=6)

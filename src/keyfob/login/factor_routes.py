@@ -7,6 +7,7 @@ from fastapi import Depends
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from starlette.requests import Request
 
+from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
 from keyfob.core.http import (
     AnyCaller,
@@ -32,7 +33,6 @@ from keyfob.mfa.credentials import AssertionIn
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import RecoveryCode, TotpCode
 from keyfob.sessions.models import TokensOut
-from keyfob.users.models import PasswordIn
 
 routes = router()
 

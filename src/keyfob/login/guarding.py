@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignInAccount, UnlockedAccount
 from keyfob.core.clients import UNKNOWN, share_of
 from keyfob.core.database import Database
 from keyfob.core.fair_queue import Share
@@ -20,8 +22,6 @@ from keyfob.login.errors import InvalidCredentials
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.passwords.service import PasswordMatch, Passwords
-from keyfob.users.email import Email
-from keyfob.users.models import SignInAccount, UnlockedAccount
 
 
 class Owner(NamedTuple):

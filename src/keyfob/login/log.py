@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from keyfob.accounts.email import Email
 from keyfob.core.batches import in_batches
 from keyfob.core.clients import UNKNOWN, client_bucket
 from keyfob.core.clock import Clock
@@ -17,7 +18,6 @@ from keyfob.login.models import EndedPendingLogin, LoggedAttempt, Outcome, Reaso
 from keyfob.login.queries import LoginEvent
 from keyfob.sessions.devices import describe_device
 from keyfob.sessions.models import Ending, Tokens
-from keyfob.users.email import Email
 
 _KNOWN_FOR = timedelta(days=90)
 _MONTHS_AHEAD = 3

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from keyfob.accounts import locks
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
@@ -17,7 +18,6 @@ from keyfob.mfa.models import AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys import Passkeys, ShownPasskey
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users import locks
 
 
 @dataclass(frozen=True)

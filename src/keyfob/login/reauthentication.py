@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts.own import OwnAccounts
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
@@ -25,7 +26,6 @@ from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
-from keyfob.users.own import OwnAccounts
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 from uuid import UUID
 
+from keyfob.accounts import locks
+from keyfob.accounts.models import Account
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
@@ -13,8 +15,6 @@ from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
-from keyfob.users import locks
-from keyfob.users.models import Account
 
 # Each sign-in makes one; whoever knows the password cannot fill the table.
 _MOST_TOKENS = 10

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from keyfob.accounts.email import EmailIn
+from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
 from keyfob.core.http import (
     AskedPage,
@@ -29,8 +31,6 @@ from keyfob.login.log import LoginLog
 from keyfob.login.models import LoginEventOut
 from keyfob.login.service import Login
 from keyfob.sessions.models import TokensOut
-from keyfob.users.email import EmailIn
-from keyfob.users.models import PasswordIn
 
 routes = router()
 

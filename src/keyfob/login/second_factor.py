@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
+from keyfob.accounts import locks
+from keyfob.accounts.service import Users
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
@@ -25,8 +27,6 @@ from keyfob.mfa.service import Factors
 from keyfob.passwords.service import PasswordMatch
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users import locks
-from keyfob.users.service import Users
 
 _AMR = ("pwd",)
 

@@ -6,6 +6,9 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignInAccount, Status
+from keyfob.accounts.service import Users
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
@@ -20,9 +23,6 @@ from keyfob.login.second_factor import SecondFactor
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users.email import Email
-from keyfob.users.models import SignInAccount, Status
-from keyfob.users.service import Users
 
 _NOBODY = UUID(int=0)
 

@@ -7,10 +7,10 @@ for it at each view, and nothing has to be loaded for that.
 from collections.abc import Sequence
 from typing import Any
 
+from keyfob.accounts.models import Account
 from keyfob.core.encoding import to_base64url
 from keyfob.mfa.models import RegisteredPasskey
 from keyfob.mfa.relying_party import RelyingParty
-from keyfob.users.models import Account
 
 CHALLENGE_SECONDS = 300
 

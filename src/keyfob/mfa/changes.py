@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from keyfob.accounts.errors import EmailUnverified
+from keyfob.accounts.models import Account
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -19,8 +21,6 @@ from keyfob.mfa.models import Factor
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.devices import origin_in_words
-from keyfob.users.errors import EmailUnverified
-from keyfob.users.models import Account
 
 _MOST_FACTORS = 10
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends
 from pydantic import BaseModel, Field
 
+from keyfob.accounts.errors import EmailUnverified
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RecentAnyCaller, RequestOrigin, may_refuse, router
 from keyfob.core.problems import (
@@ -21,7 +22,6 @@ from keyfob.mfa.models import FactorName, FactorOut
 from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
 from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
 from keyfob.mfa.relying_party import RelyingParty
-from keyfob.users.errors import EmailUnverified
 
 routes = router("Factors")
 service_routes = router("Service")

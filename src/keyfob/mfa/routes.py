@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Path
 
+from keyfob.accounts.errors import EmailUnverified
 from keyfob.core.http import (
     AnyCaller,
     Provided,
@@ -39,7 +40,6 @@ from keyfob.mfa.models import (
     TotpConfirm,
 )
 from keyfob.mfa.service import Factors
-from keyfob.users.errors import EmailUnverified
 
 routes = router("Factors")
 

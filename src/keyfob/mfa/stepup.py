@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyfob.accounts.models import Account
 from keyfob.core.authority import Caller, acr_of, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -10,7 +11,6 @@ from keyfob.core.problems import InsufficientAuthentication
 from keyfob.mfa.models import AMR_CODE
 from keyfob.mfa.service import Factors
 from keyfob.sessions.standing import Standing
-from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from uuid import UUID
 
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.locales import preferred_locale
 from keyfob.core.origin import Origin
@@ -17,8 +19,6 @@ from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.service import Factors
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
-from keyfob.users.credentials import Credentials
-from keyfob.users.models import Account
 
 
 class Prover(Enum):

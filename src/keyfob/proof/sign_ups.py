@@ -5,15 +5,15 @@ from uuid import UUID
 
 import structlog
 
+from keyfob.accounts import locks
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.email import Email
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
 from keyfob.links.service import KEPT_AFTER_EXPIRY
 from keyfob.login.log import LoginLog
-from keyfob.users import locks
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.service import Users
 
 log = structlog.get_logger("keyfob.sign_ups")
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Status
 from keyfob.core.database import Database
 from keyfob.links.models import Kind
 from keyfob.mail.caps import Cap
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.models import Status
 
 Write: TypeAlias = Callable[[bool], Awaitable[bool]]
 """Writes a link, within the cap or beyond it; returns whether there was whom to send it to."""

@@ -6,6 +6,8 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.accounts.email import EmailIn
+from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded, TooManyRequests
@@ -14,8 +16,6 @@ from keyfob.links.errors import InvalidLink
 from keyfob.links.models import LinkTokenIn
 from keyfob.passwords.errors import WeakPassword
 from keyfob.recovery.service import Recovery
-from keyfob.users.email import EmailIn
-from keyfob.users.models import PasswordIn
 
 routes = router("Account")
 

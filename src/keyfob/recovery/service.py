@@ -8,6 +8,11 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
+from keyfob.accounts import locks
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account
+from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import UNKNOWN, share_of
@@ -29,11 +34,6 @@ from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
-from keyfob.users import locks
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.models import Account
-from keyfob.users.own import OwnAccounts
 
 # What sets a password: sent to an address, or given to who knows an administrator's password.
 _KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)

@@ -8,6 +8,9 @@ from pydantic import BaseModel, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.accounts.email import EmailIn
+from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.models import Name, PasswordIn
 from keyfob.core.bodies import Body, drop_null
 from keyfob.core.http import (
     CallerIfAny,
@@ -34,9 +37,6 @@ from keyfob.registration.service import Registration
 from keyfob.registration.sign_in import VerifyingSignIn
 from keyfob.registration.verification import EmailVerification, VerificationLinks
 from keyfob.sessions.models import TokensOut
-from keyfob.users.email import EmailIn
-from keyfob.users.errors import EmailTaken
-from keyfob.users.models import Name, PasswordIn
 
 routes = router()
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
@@ -17,9 +20,6 @@ from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
-from keyfob.users.email import Email
-from keyfob.users.errors import EmailTaken
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)

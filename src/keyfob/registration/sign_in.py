@@ -7,6 +7,10 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import SignUp
+from keyfob.accounts.service import Users
 from keyfob.core.clients import share_of
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
@@ -22,10 +26,6 @@ from keyfob.login.service import Checked, Login
 from keyfob.passwords.service import PasswordMatch
 from keyfob.registration.verification import EmailVerification
 from keyfob.sessions.models import Tokens
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.models import SignUp
-from keyfob.users.service import Users
 
 
 class _Asked(NamedTuple):

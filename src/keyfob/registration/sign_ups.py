@@ -16,6 +16,11 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts import locks
+from keyfob.accounts.email import Email
+from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.models import SignUp
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clients import share_of
@@ -32,11 +37,6 @@ from keyfob.passwords.service import Passwords
 from keyfob.proof.spare_links import SpareLinks
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.devices import origin_in_words
-from keyfob.users import locks
-from keyfob.users.email import Email
-from keyfob.users.errors import EmailTaken
-from keyfob.users.models import SignUp
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
+from keyfob.accounts import locks
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account, SignUp
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -23,10 +27,6 @@ from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
-from keyfob.users import locks
-from keyfob.users.credentials import Credentials
-from keyfob.users.email import Email
-from keyfob.users.models import Account, SignUp
 
 Where = dict[str, str | None]
 

@@ -7,13 +7,13 @@ taken. Threat: an administrator who is being demoted undoes it.
 
 from dataclasses import dataclass
 
+from keyfob.accounts import locks
+from keyfob.accounts.models import Account
 from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.core.problems import Forbidden, Unauthenticated
 from keyfob.sessions import revocation_queries
-from keyfob.users import locks
-from keyfob.users.models import Account
 
 
 @dataclass(frozen=True)

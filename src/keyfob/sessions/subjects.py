@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts.service import Users
 from keyfob.core.database import Tx
 from keyfob.sessions.revocations import Revocations
-from keyfob.users.service import Users
 
 
 @dataclass(frozen=True)

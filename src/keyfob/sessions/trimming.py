@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts import locks
 from keyfob.core.database import Database
 from keyfob.sessions import upkeep_queries
 from keyfob.sessions.service import Sessions
-from keyfob.users import locks
 
 
 @dataclass(frozen=True)

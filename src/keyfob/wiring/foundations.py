@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from keyfob.accounts.credentials import Credentials
+from keyfob.accounts.own import OwnAccounts
+from keyfob.accounts.profiles import Profiles
+from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
@@ -34,10 +38,6 @@ from keyfob.sessions.trimming import SessionTrimming
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
-from keyfob.users.credentials import Credentials
-from keyfob.users.own import OwnAccounts
-from keyfob.users.profiles import Profiles
-from keyfob.users.service import Users
 
 # How long an account may be answered from memory: where its changes are heard, and where not.
 _HEARD, _UNHEARD = timedelta(seconds=3), timedelta(seconds=1)

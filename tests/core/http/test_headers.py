@@ -5,9 +5,9 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import PASSWORD, World
 
+from keyfob.accounts.profiles import Profiles
 from keyfob.core.problems import Problem
 from keyfob.settings import Settings
-from keyfob.users.profiles import Profiles
 
 ALWAYS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",

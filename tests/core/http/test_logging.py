@@ -10,8 +10,8 @@ import structlog
 from tests.fixtures.logs import Log, captured_log
 from tests.fixtures.world import World
 
+from keyfob.accounts.profiles import Profiles
 from keyfob.core.telemetry import mask_email, redact, set_request_id, show_controls
-from keyfob.users.profiles import Profiles
 
 
 @pytest.fixture

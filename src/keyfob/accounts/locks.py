@@ -12,10 +12,10 @@ factors, links, jobs of the outbox and the audit chain.
 
 from uuid import UUID
 
+from keyfob.accounts import lock_queries
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
-from keyfob.users import lock_queries
-from keyfob.users.email import Email
-from keyfob.users.models import Account
 
 
 async def lock(tx: Tx, user_id: UUID) -> Account | None:

@@ -1,10 +1,10 @@
 """The caller's own account."""
 
+from keyfob.accounts.models import OwnUserOut
+from keyfob.accounts.profiles import Profiles
 from keyfob.core.http import may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import Unauthenticated
-from keyfob.users.models import OwnUserOut
-from keyfob.users.profiles import Profiles
 
 routes = router("Account")
 

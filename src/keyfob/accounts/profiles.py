@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from keyfob.accounts import queries
+from keyfob.accounts.models import OwnUserOut
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
-from keyfob.users import queries
-from keyfob.users.models import OwnUserOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account, Status
 from keyfob.core.authority import Role
 from keyfob.core.database import Tx
 from keyfob.core.locales import Locale
-from keyfob.users.email import Email
-from keyfob.users.models import Account, Status
 
 _ACCOUNT = """
     SELECT id, email, email_normal, name, locale, role, status, password_hash,

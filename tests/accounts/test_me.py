@@ -12,9 +12,9 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts import profiles
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
-from keyfob.users import profiles
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
+from keyfob.accounts.models import AddressOwner, Forgotten, SignUp, Status
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
-from keyfob.users.models import AddressOwner, Forgotten, SignUp, Status
 
 # As `Account.is_waiting_sign_up`; and its registration is on record, so that no row without
 # a password that an operator wrote by SQL is taken for a sign-up and removed.

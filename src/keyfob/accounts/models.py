@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
+from keyfob.accounts.email import Email
 from keyfob.core.authority import Role
 from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
-from keyfob.users.email import Email
 
 # In the place of what erasure could not take out of the audit log again.
 NOT_KEPT = "(not kept)"

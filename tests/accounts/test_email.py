@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from keyfob.accounts.email import Email, EmailIn
 from keyfob.mail.message import plain_address
-from keyfob.users.email import Email, EmailIn
 
 
 @pytest.mark.parametrize(

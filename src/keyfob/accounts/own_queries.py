@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
+from keyfob.accounts.models import PlannedErasure
+from keyfob.accounts.queries import OTHERS_ADMINISTER
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
-from keyfob.users.models import PlannedErasure
-from keyfob.users.queries import OTHERS_ADMINISTER
 
 
 async def update_profile(

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from keyfob.accounts import credential_queries as queries
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import AddressOwner, Forgotten, SignUp, UnlockedAccount
+from keyfob.accounts.queries import find_unlocked, notify_user_changed
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
 from keyfob.core.locales import Locale
-from keyfob.users import credential_queries as queries
-from keyfob.users.email import Email
-from keyfob.users.models import AddressOwner, Forgotten, SignUp, UnlockedAccount
-from keyfob.users.queries import find_unlocked, notify_user_changed
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import asyncpg
 
+from keyfob.accounts import own_queries, queries
+from keyfob.accounts.email import Email
+from keyfob.accounts.errors import EmailTaken, LastAdmin
+from keyfob.accounts.models import NOT_KEPT, PlannedErasure, UnlockedAccount
+from keyfob.accounts.profiles import Profiles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor, Tx
-from keyfob.users import own_queries, queries
-from keyfob.users.email import Email
-from keyfob.users.errors import EmailTaken, LastAdmin
-from keyfob.users.models import NOT_KEPT, PlannedErasure, UnlockedAccount
-from keyfob.users.profiles import Profiles
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import Account, Profile, SignInAccount, Status, UnlockedAccount
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
-from keyfob.users.email import Email
-from keyfob.users.models import Account, Profile, SignInAccount, Status, UnlockedAccount
 
 # Of an account `u` that is to lose its role, its status or its address, or to go: whether another
 # administrator can be relied on. That is one who can sign in without anybody's having to read a

@@ -6,6 +6,10 @@ from uuid import UUID
 
 import asyncpg
 
+from keyfob.accounts import queries
+from keyfob.accounts.email import LOCAL_DOMAIN, Email
+from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
+from keyfob.accounts.models import NOT_KEPT, Account, Profile, SignInAccount, Status
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -13,10 +17,6 @@ from keyfob.core.locales import Locale
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import mask_email
-from keyfob.users import queries
-from keyfob.users.email import LOCAL_DOMAIN, Email
-from keyfob.users.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.users.models import NOT_KEPT, Account, Profile, SignInAccount, Status
 
 
 @dataclass(frozen=True)
