@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
-from keyfob.account import routes as account_routes
 from keyfob.accounts import routes as user_routes
 from keyfob.admin import record_routes
 from keyfob.admin import routes as admin_routes
@@ -31,6 +30,7 @@ from keyfob.login import routes as login_routes
 from keyfob.mfa import passkey_routes
 from keyfob.mfa import routes as factor_routes
 from keyfob.openapi import describe_api
+from keyfob.own_account import routes as account_routes
 from keyfob.recovery import routes as recovery_routes
 from keyfob.registration import routes as registration_routes
 from keyfob.sessions import routes as session_routes

@@ -5,8 +5,8 @@ from uuid import UUID
 from tests.fixtures.world import World
 
 from keyfob.accounts.email import Email
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 
 async def link_of(world: World, user_id: UUID, kind: Kind, email: str = "new@example.org") -> str:

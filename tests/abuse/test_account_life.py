@@ -13,7 +13,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.core.authority import Role
-from keyfob.links.models import Kind
+from keyfob.one_time_tokens.models import Kind
 from keyfob.settings import Settings
 
 NEW_PASSWORD = "quite another phrase"

@@ -22,8 +22,8 @@ from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts.email import Email
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 EVES = "the stranger's own"

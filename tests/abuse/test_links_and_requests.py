@@ -13,8 +13,8 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.timing import how_alike
 from tests.fixtures.world import PASSWORD, World
 
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 NEW_PASSWORD = "quite another phrase"

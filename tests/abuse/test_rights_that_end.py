@@ -22,8 +22,8 @@ from keyfob.accounts.models import Status
 from keyfob.accounts.service import Changes, Users
 from keyfob.core.authority import Role
 from keyfob.core.database import Tx
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions

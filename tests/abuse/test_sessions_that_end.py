@@ -18,7 +18,7 @@ from tests.fixtures.hostile import (
 from tests.fixtures.revoked import assert_refused_within_a_second, reuses_of
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World, eventually
 
-from keyfob.account.erasure import OwnErasure
+from keyfob.own_account.erasure import OwnErasure
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 

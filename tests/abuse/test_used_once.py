@@ -20,8 +20,8 @@ from tests.fixtures.passkeys import begin_adding, begin_sign_in, finish_sign_in,
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.email import Email
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 _BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _DASHES = ["", " ", "-", "--", " - ", "\u2010", "\u2013", "\u2212", "\u00ad", "_", ".", "\t"]

@@ -13,8 +13,8 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 INVITED = "You are invited"
 RECOVER = "Choose a new password"

@@ -1,11 +1,11 @@
 """A job about an account that goes while it is done is no fault of ours."""
 
-from tests.account.moving import NEW, request
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import World
+from tests.own_account.moving import NEW, request
 
 HOLD = "SELECT FROM users WHERE email_normal = $1 FOR UPDATE"
 REMOVE = "DELETE FROM users WHERE email_normal = $1"

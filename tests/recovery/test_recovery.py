@@ -20,8 +20,8 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, SignedIn, World
 
 from keyfob.accounts.models import Status
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 REQUEST = "/recover/request"

@@ -21,8 +21,8 @@ from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.email import Email
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.settings import Settings
 

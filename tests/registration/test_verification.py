@@ -21,8 +21,8 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 CONFIRM = "Confirm your e-mail address"

@@ -6,9 +6,9 @@ from uuid import UUID
 from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.telemetry import mask_email
-from keyfob.links.service import OneTimeTokens
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.recovery.service import Recovery
 from keyfob.registration.verification import VerificationLinks
 

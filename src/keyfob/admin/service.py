@@ -7,7 +7,6 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from keyfob.account.erasure import Erasure
 from keyfob.accounts import locks
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, Status
@@ -23,6 +22,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.pagination import Place
 from keyfob.core.telemetry import mask_email
+from keyfob.own_account.erasure import Erasure
 from keyfob.passwords.service import Passwords
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.claims import SessionClaims

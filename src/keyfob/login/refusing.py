@@ -10,11 +10,11 @@ from keyfob.accounts.models import Account
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 # Each sign-in makes one; whoever knows the password cannot fill the table.
 _MOST_TOKENS = 10

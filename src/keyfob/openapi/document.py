@@ -176,7 +176,7 @@ def _limits_of(app: FastAPI) -> dict[tuple[str, str], str]:
 
 def _export_schemas() -> dict[str, Any]:
     """Describe the answer of /me/export, of which the app knows no model."""
-    from keyfob.account.export_models import ExportOut  # noqa: PLC0415 - 0.3 MB, only where used
+    from keyfob.own_account.export_models import ExportOut  # noqa: PLC0415 - 0.3 MB, only where used
 
     schema = ExportOut.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"

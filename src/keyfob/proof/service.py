@@ -13,10 +13,10 @@ from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.locales import preferred_locale
 from keyfob.core.origin import Origin
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.service import Factors
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 

@@ -9,8 +9,8 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
 from keyfob.core.database import Database
-from keyfob.links.models import Kind
 from keyfob.mail.caps import Cap
+from keyfob.one_time_tokens.models import Kind
 
 Write: TypeAlias = Callable[[bool], Awaitable[bool]]
 """Writes a link, within the cap or beyond it; returns whether there was whom to send it to."""

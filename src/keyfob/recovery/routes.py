@@ -12,8 +12,8 @@ from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded, TooManyRequests
 from keyfob.limits.routes import limited
-from keyfob.links.errors import InvalidLink
-from keyfob.links.models import LinkTokenIn
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.one_time_tokens.models import LinkTokenIn
 from keyfob.passwords.errors import WeakPassword
 from keyfob.recovery.service import Recovery
 

@@ -19,13 +19,13 @@ from keyfob.core.clients import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.limits.service import SignInThrottle
-from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind, Link
-from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.login.log import LoginLog
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.one_time_tokens.models import Kind, Link
+from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords

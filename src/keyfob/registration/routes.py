@@ -24,14 +24,14 @@ from keyfob.core.locales import preferred_locale
 from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests, Unauthenticated
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
-from keyfob.links.errors import InvalidLink
-from keyfob.links.models import LinkTokenIn
 from keyfob.login.errors import (
     AccountBlocked,
     InvalidCredentials,
     MfaRequired,
     PasswordChangeRequired,
 )
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.one_time_tokens.models import LinkTokenIn
 from keyfob.passwords.errors import WeakPassword
 from keyfob.registration.service import Registration
 from keyfob.registration.sign_in import VerifyingSignIn

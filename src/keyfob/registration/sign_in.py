@@ -16,13 +16,13 @@ from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
 from keyfob.limits.service import Reservation
-from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords, Owner
 from keyfob.login.models import HashReplaced
 from keyfob.login.service import Checked, Login
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.passwords.service import PasswordMatch
 from keyfob.registration.verification import EmailVerification
 from keyfob.sessions.models import Tokens

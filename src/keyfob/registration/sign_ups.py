@@ -27,10 +27,10 @@ from keyfob.core.clients import share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.locales import Locale
 from keyfob.core.origin import Origin
-from keyfob.links.models import Kind
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
+from keyfob.one_time_tokens.models import Kind
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from keyfob.account.email import OwnEmail
 from keyfob.core.authority import Authenticator, StepUp
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -20,6 +19,7 @@ from keyfob.login.notices import Notices
 from keyfob.mail.models import MAIL
 from keyfob.mail.notices import NoticeGate
 from keyfob.outbox.running import OutboxRunner, Pace
+from keyfob.own_account.email import OwnEmail
 from keyfob.passwords.building import PasswordRoom
 from keyfob.passwords.service import Passwords
 from keyfob.recovery.service import Recovery

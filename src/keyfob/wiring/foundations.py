@@ -16,12 +16,12 @@ from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.polling import PolledFeed
 from keyfob.limits.service import Limits, build_limits
-from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.mail.building import build_delivery, build_notice_caps, mail_rule
 from keyfob.mail.caps import Cap
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.notices import NoticeGate
 from keyfob.mail.service import Mail
+from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.building import PasswordRoom, build_passwords
 from keyfob.sessions.activity import Activity

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyfob.account.email import OwnEmail
-from keyfob.account.erasure import Erasure, OwnErasure
-from keyfob.account.export import OwnExport
-from keyfob.account.password import OwnPassword
-from keyfob.account.profile import OwnProfile
 from keyfob.admin.authority import Authority
 from keyfob.admin.factors import FactorReset
 from keyfob.admin.invitations import Invitations
 from keyfob.admin.letters import Letters
 from keyfob.admin.service import Administration
 from keyfob.admin.unproven import Unproven
+from keyfob.own_account.email import OwnEmail
+from keyfob.own_account.erasure import Erasure, OwnErasure
+from keyfob.own_account.export import OwnExport
+from keyfob.own_account.password import OwnPassword
+from keyfob.own_account.profile import OwnProfile
 from keyfob.proof.service import Proofs
 from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.proof.spare_links import SpareLinks

@@ -11,9 +11,9 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import World
 
-from keyfob.links.service import OneTimeTokens
 from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox import queries
 from keyfob.outbox.service import Outbox
 

@@ -12,12 +12,12 @@ from tests.fixtures.factors import add_totp, wrong_code
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.account.erasure import OwnErasure
 from keyfob.audit.service import Audit
 from keyfob.devdb.programs import Account, Programs
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.outbox.service import Outbox
+from keyfob.own_account.erasure import OwnErasure
 from keyfob.settings import Settings
 
 HOME = "2001:db8:abcd::17"

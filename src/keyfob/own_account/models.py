@@ -9,7 +9,7 @@ from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import Name, PasswordIn
 from keyfob.core.bodies import Body, drop_null
 from keyfob.core.locales import Locale
-from keyfob.links.models import LinkTokenIn
+from keyfob.one_time_tokens.models import LinkTokenIn
 
 Timezone = Annotated[
     str,

@@ -19,14 +19,14 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.account import export as exporting
-from keyfob.account.export_models import ExportOut
 from keyfob.accounts.email import Email
 from keyfob.core.authority import Authenticator, Role
 from keyfob.core.origin import Origin
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
+from keyfob.own_account import export as exporting
+from keyfob.own_account.export_models import ExportOut
 from keyfob.settings import Settings
 
 HOME = "2001:db8:abcd::17"

@@ -11,9 +11,9 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until
 from tests.fixtures.world import CLIENT, SignedIn, World
 
-from keyfob.account import timezones
-from keyfob.account.timezones import is_timezone
 from keyfob.audit.service import Audit
+from keyfob.own_account import timezones
+from keyfob.own_account.timezones import is_timezone
 from keyfob.settings import Settings
 
 

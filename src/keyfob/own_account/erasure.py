@@ -6,7 +6,6 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.account import erasure_queries
 from keyfob.accounts import locks
 from keyfob.accounts.errors import LastAdmin
 from keyfob.accounts.models import Account
@@ -24,6 +23,7 @@ from keyfob.login.log import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.own_account import erasure_queries
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions

@@ -13,8 +13,8 @@ from tests.fixtures.world import World
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 MINUTES_30 = 1800
 

@@ -9,8 +9,6 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from keyfob.account import export_queries
-from keyfob.account.export_queries import Row
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -19,6 +17,8 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated, Unavailable
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.own_account import export_queries
+from keyfob.own_account.export_queries import Row
 
 _PAGE = 200  # some milliseconds of the event loop
 _PIECE = 1 << 16

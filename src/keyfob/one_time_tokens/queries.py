@@ -9,7 +9,7 @@ from asyncpg import Record
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
 from keyfob.core.database import Executor, Tx
-from keyfob.links.models import Kind, Link
+from keyfob.one_time_tokens.models import Kind, Link
 
 # Of a token `t` the account that it opens. A link by which the reader of a mailbox proves the
 # address, or recovers, was sent to an address: where the account that it was asked for has left it,

@@ -4,15 +4,15 @@ import asyncio
 from uuid import UUID
 
 import pytest
-from tests.account.moving import confirm, email_of, issue, request
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.own_account.moving import confirm, email_of, issue, request
 
-from keyfob.account.erasure import Erasure
+from keyfob.own_account.erasure import Erasure
 from keyfob.settings import Settings
 
 DELIVERED = "Countess@example.org"

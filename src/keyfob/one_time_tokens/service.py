@@ -17,8 +17,8 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import to_base64url
 from keyfob.core.secrets import random_bytes
-from keyfob.links import queries
-from keyfob.links.models import Kind, Link
+from keyfob.one_time_tokens import queries
+from keyfob.one_time_tokens.models import Kind, Link
 
 PREFIX = "kfl_"
 SPARE_TTL = timedelta(hours=6)

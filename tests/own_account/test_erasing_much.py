@@ -13,12 +13,12 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.account.erasure import OwnErasure
 from keyfob.accounts import locks
 from keyfob.core import batches
 from keyfob.core.database import Executor
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.login.log import LoginLog
+from keyfob.own_account.erasure import OwnErasure
 
 GRACE = timedelta(days=14)
 NOBODY = UUID(int=0)

@@ -4,15 +4,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.account.moving import NEW, confirm, email_of, issue, request
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
+from tests.own_account.moving import NEW, confirm, email_of, issue, request
 
 from keyfob.accounts.email import Email
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 DELIVERED = "Countess@example.org"

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from keyfob.account.errors import NoPassword
 from keyfob.accounts.models import UnlockedAccount
 from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
@@ -19,6 +18,7 @@ from keyfob.login.guarding import GuardedPasswords
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.own_account.errors import NoPassword
 from keyfob.passwords.service import Passwords
 from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason, Tokens

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.account.timezones import is_timezone
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.own import OwnAccounts, ProfileChanges
 from keyfob.accounts.profiles import Profiles
@@ -13,6 +12,7 @@ from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import InvalidInput
+from keyfob.own_account.timezones import is_timezone
 from keyfob.sessions.standing import Standing
 
 

@@ -7,8 +7,8 @@ import httpx
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts.email import Email
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 
 NEW = "Countess@Example.org"
 

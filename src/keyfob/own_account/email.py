@@ -16,13 +16,13 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
-from keyfob.links.errors import InvalidLink
-from keyfob.links.models import Kind
-from keyfob.links.service import SPARE_TTL, OneTimeTokens
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up

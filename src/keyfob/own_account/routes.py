@@ -6,19 +6,6 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from keyfob.account.email import OwnEmail
-from keyfob.account.erasure import OwnErasure
-from keyfob.account.errors import NoPassword
-from keyfob.account.export import OwnExport
-from keyfob.account.models import (
-    EmailChangeIn,
-    EmailConfirmIn,
-    ErasurePlannedOut,
-    PasswordChangeIn,
-    ProfileIn,
-)
-from keyfob.account.password import OwnPassword
-from keyfob.account.profile import OwnProfile
 from keyfob.accounts.errors import EmailTaken, LastAdmin
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.own import ProfileChanges
@@ -41,8 +28,21 @@ from keyfob.core.problems import (
 )
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
-from keyfob.links.errors import InvalidLink
 from keyfob.login.errors import InvalidCredentials
+from keyfob.one_time_tokens.errors import InvalidLink
+from keyfob.own_account.email import OwnEmail
+from keyfob.own_account.erasure import OwnErasure
+from keyfob.own_account.errors import NoPassword
+from keyfob.own_account.export import OwnExport
+from keyfob.own_account.models import (
+    EmailChangeIn,
+    EmailConfirmIn,
+    ErasurePlannedOut,
+    PasswordChangeIn,
+    ProfileIn,
+)
+from keyfob.own_account.password import OwnPassword
+from keyfob.own_account.profile import OwnProfile
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import TokensOut
 

@@ -12,8 +12,8 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
-from keyfob.links.models import Kind
-from keyfob.links.service import OneTimeTokens
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.settings import Settings
 
 NEW = "a quite different phrase"
