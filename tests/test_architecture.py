@@ -43,16 +43,16 @@ STATEMENTS_ELSEWHERE = {
 }
 
 OWNERS = {
-    "users": "users",
+    "users": "accounts",
     "user_activity": "sessions",
-    "user_tallies": "users",
+    "user_tallies": "accounts",
     "sessions": "sessions",
     "revocations": "sessions",
     "login_events": "login",
     "audit_events": "audit",
     "signing_keys": "tokens",
     "attempts": "limits",
-    "one_time_tokens": "links",
+    "one_time_tokens": "one_time_tokens",
     "outbox": "outbox",
     "factors": "mfa",
     "recovery_codes": "mfa",
@@ -60,7 +60,7 @@ OWNERS = {
     "pending_logins": "login",
 }
 WRITTEN_BY_ANOTHER = {
-    ("users", "user_activity"): "the row is made with the account, in one statement",
+    ("accounts", "user_activity"): "the row is made with the account, in one statement",
 }
 
 _STATEMENT = re.compile(

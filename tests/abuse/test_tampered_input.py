@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.cli.serving.conftest import Service, Start, closes_within, start  # noqa: F401 - a fixture
 from tests.fixtures.asgi import call_raw
 from tests.fixtures.logs import captured_log
 from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.serving.conftest import Service, Start, closes_within, start  # noqa: F401 - a fixture
 
 from keyfob.settings import Settings
 

@@ -112,7 +112,7 @@ class Instance:
     def workers(self) -> list[int]:
         """The process ids of its workers."""
         children = psutil.Process(self.process.pid).children()
-        return [p.pid for p in children if "keyfob.cli.serving.worker" in " ".join(p.cmdline())]
+        return [p.pid for p in children if "keyfob.serving.worker" in " ".join(p.cmdline())]
 
     def stop(self) -> int:
         """Ask it to stop, as a container's engine does, and return the exit code."""

@@ -10,10 +10,8 @@ _SERVE_OPTIONS = {"--host": None, "--port": range(65_536), "--workers": range(1,
 
 def main() -> None:
     """Run the command of `sys.argv`."""
-    # Imported late: a worker process passes through this module, and needs none of it.
     options = plain_serve(sys.argv[1:])
-    if options is not None:
-        import keyfob.cli.lean  # noqa: F401, PLC0415 - see above
+    # Imported late: `serve` needs no Typer.
     from keyfob.cli.refusal import Refused, exit_refused  # noqa: PLC0415 - see above
     from keyfob.core.problems import Problem  # noqa: PLC0415 - see above
     from keyfob.core.stopping import end_in_order  # noqa: PLC0415 - see above

@@ -9,12 +9,12 @@ import structlog
 from keyfob import boot
 from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.refusal import Refused
-from keyfob.cli.serving.listeners import CannotListen, open_listeners, port_of
-from keyfob.cli.serving.supervisor import serve as serve_until_stopped
 from keyfob.core.stopping import end_in_order
 from keyfob.core.telemetry import announce, configure_logging
 from keyfob.mail.building import what_mail_exposes
 from keyfob.migrations.head import HEAD
+from keyfob.serving.listeners import CannotListen, open_listeners, port_of
+from keyfob.serving.supervisor import serve as serve_until_stopped
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.start")

@@ -5,10 +5,10 @@ from functools import partial
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from keyfob.cli.serving.answers import WholeAnswers
-from keyfob.cli.serving.lifetime import GuardedLifetime
-from keyfob.cli.serving.refusals import HeadTooLarge
 from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem
+from keyfob.serving.answers import WholeAnswers
+from keyfob.serving.lifetime import GuardedLifetime
+from keyfob.serving.refusals import HeadTooLarge
 
 MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100

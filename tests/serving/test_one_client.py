@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 

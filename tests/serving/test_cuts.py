@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from tests.cli.serving.conftest import Service, closes_within
+from tests.serving.conftest import Service, closes_within
 
 pytestmark = pytest.mark.slow
 

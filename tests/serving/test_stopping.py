@@ -8,9 +8,9 @@ from http.client import HTTPConnection, HTTPException
 
 import psutil
 import pytest
-from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
-from keyfob.cli.serving.connections import FAREWELL, TICK
+from keyfob.serving.connections import FAREWELL, TICK
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from tests.cli.serving.conftest import Service, Start, read_answer, wait_until
+from tests.serving.conftest import Service, Start, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from keyfob.cli.serving import process
-from keyfob.cli.serving.accepting import Acceptor, Peer
+from keyfob.serving import process
+from keyfob.serving.accepting import Acceptor, Peer
 
 pytestmark = pytest.mark.slow
 

@@ -1,14 +1,13 @@
-"""`python -m keyfob.cli.serving.worker`: what the supervisor starts; not for people."""
+"""`python -m keyfob.serving.worker`: what the supervisor starts; not for people."""
 
 import pickle
 import signal
 import socket
 import sys
 
-import keyfob.cli.lean  # noqa: F401 - first of all ours: it keeps rich out
-from keyfob.cli.serving.accepting import Ledger
-from keyfob.cli.serving.process import run_worker
 from keyfob.core.telemetry import configure_logging
+from keyfob.serving.accepting import Ledger
+from keyfob.serving.process import run_worker
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import select
 import socket
 
 import pytest
-from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from keyfob.cli.serving.crowds import Connection, Crowds, Places
+from keyfob.serving.crowds import Connection, Crowds, Places
 
 # How often deadlines are looked at. They are set this much early, so they are never overrun.
 TICK = 0.25

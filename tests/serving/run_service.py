@@ -3,8 +3,8 @@
 import json
 import sys
 
-from keyfob.cli.serving import CannotListen, serve
 from keyfob.core.telemetry import configure_logging
+from keyfob.serving import CannotListen, serve
 from keyfob.settings import load_settings
 
 

@@ -15,14 +15,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from keyfob.cli.serving.accepting import Peer
-from keyfob.cli.serving.beginnings import Beginnings
-from keyfob.cli.serving.connections import FAREWELL, LINGER, Connections
-from keyfob.cli.serving.crowds import Crowd, Places, share_of_peer
-from keyfob.cli.serving.refusals import RequestTimeout, render_refusal
 from keyfob.core.fair_queue import Share
 from keyfob.core.origin import Network
 from keyfob.core.problems import Problem, Unavailable
+from keyfob.serving.accepting import Peer
+from keyfob.serving.beginnings import Beginnings
+from keyfob.serving.connections import FAREWELL, LINGER, Connections
+from keyfob.serving.crowds import Crowd, Places, share_of_peer
+from keyfob.serving.refusals import RequestTimeout, render_refusal
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 

@@ -3,9 +3,9 @@ from urllib.request import urlopen
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
-from tests.cli.serving.conftest import Start, wait_until
+from tests.serving.conftest import Start, wait_until
 
-from keyfob.cli.serving.metrics import serve_metrics
+from keyfob.serving.metrics import serve_metrics
 from keyfob.settings import Settings
 
 pytestmark = pytest.mark.slow

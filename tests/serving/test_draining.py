@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from tests.cli.serving.conftest import Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Start, closes_within, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 

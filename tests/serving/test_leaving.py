@@ -4,7 +4,7 @@ import socket
 import struct
 
 import pytest
-from tests.cli.serving.conftest import Service
+from tests.serving.conftest import Service
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.serving.conftest import Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Start, closes_within, read_answer, wait_until
 
-from keyfob.cli.serving.listeners import CannotListen, open_listeners, urls_of
+from keyfob.serving.listeners import CannotListen, open_listeners, urls_of
 
 pytestmark = pytest.mark.slow
 

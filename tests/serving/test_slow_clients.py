@@ -4,7 +4,7 @@ import socket
 import time
 
 import pytest
-from tests.cli.serving.conftest import Service, Start, closes_within, read_answer, wait_until
+from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.cli.serving.conftest import Start, closes_within, wait_until
+from tests.serving.conftest import Start, closes_within, wait_until
 
 
 @pytest.mark.parametrize("workers", [1, 2])

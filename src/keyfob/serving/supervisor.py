@@ -13,15 +13,15 @@ from pathlib import Path
 
 import structlog
 
-from keyfob.cli.serving.accepting import LEAVING, Ledger
-from keyfob.cli.serving.listeners import open_listeners, urls_of
-from keyfob.cli.serving.metrics import (
+from keyfob.core.stopping import ending_heard_by
+from keyfob.serving.accepting import LEAVING, Ledger
+from keyfob.serving.listeners import open_listeners, urls_of
+from keyfob.serving.metrics import (
     forget_process,
     serve_metrics,
     shared_metrics,
     worker_environment,
 )
-from keyfob.core.stopping import ending_heard_by
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
@@ -62,7 +62,7 @@ def serve(
             supervisor = _Supervisor(settings, sockets, app, lambda: on_ready(urls), folder)
             return asyncio.run(supervisor.run())
     # Only here, so that a supervisor stays small.
-    from keyfob.cli.serving.process import run_worker  # noqa: PLC0415 - see above
+    from keyfob.serving.process import run_worker  # noqa: PLC0415 - see above
 
     with serve_metrics(settings):
         return run_worker(settings, sockets=sockets, app=app, on_started=lambda: on_ready(urls))
@@ -180,7 +180,7 @@ class _Supervisor:
             sys.executable,
             "-P",  # what lies in the working directory is not to be imported
             "-m",
-            "keyfob.cli.serving.worker",
+            "keyfob.serving.worker",
             *map(str, numbers),
             stdin=DEVNULL,
             pass_fds=numbers,

@@ -18,13 +18,13 @@ from typing import Any
 import structlog
 import uvicorn
 
-from keyfob.cli.serving.accepting import LEAVING, Acceptor, Ledger
-from keyfob.cli.serving.beginnings import Beginnings
-from keyfob.cli.serving.connections import Bounds, Connections
-from keyfob.cli.serving.lifetime import GuardedConfig
-from keyfob.cli.serving.protocol import GuardedProtocol
 from keyfob.core.http.origin import Clients
 from keyfob.core.stopping import ending_heard_by
+from keyfob.serving.accepting import LEAVING, Acceptor, Ledger
+from keyfob.serving.beginnings import Beginnings
+from keyfob.serving.connections import Bounds, Connections
+from keyfob.serving.lifetime import GuardedConfig
+from keyfob.serving.protocol import GuardedProtocol
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")

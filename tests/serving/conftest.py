@@ -97,7 +97,7 @@ class Service:
         return [
             child
             for child in psutil.Process(self.process.pid).children()
-            if "keyfob.cli.serving.worker" in child.cmdline()
+            if "keyfob.serving.worker" in child.cmdline()
         ]
 
     @property

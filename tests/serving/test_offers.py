@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.serving.conftest import Service, closes_within, read_answer
+from tests.serving.conftest import Service, closes_within, read_answer
 
 pytestmark = pytest.mark.slow
 
