@@ -27,8 +27,8 @@ from keyfob.health import routes as health_routes
 from keyfob.login import factor_routes as login_factor_routes
 from keyfob.login import passkey_routes as login_passkey_routes
 from keyfob.login import routes as login_routes
-from keyfob.mfa import passkey_routes
 from keyfob.mfa import routes as factor_routes
+from keyfob.mfa.passkeys import routes as passkey_routes
 from keyfob.openapi import describe_api
 from keyfob.own_account import routes as account_routes
 from keyfob.recovery import routes as recovery_routes

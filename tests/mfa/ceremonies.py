@@ -17,14 +17,14 @@ from tests.fixtures.clock import START
 from tests.fixtures.hostile import encode
 
 from keyfob.core.secrets import new_id
-from keyfob.mfa.ceremony_verification import (
+from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.passkeys.relying_party import RelyingParty
+from keyfob.mfa.passkeys.verification import (
     Assertion,
     NewPasskey,
     verify_assertion,
     verify_registration,
 )
-from keyfob.mfa.models import StoredPasskey
-from keyfob.mfa.relying_party import RelyingParty
 
 ORIGIN = "https://login.example.com"
 PARTY = RelyingParty("example.com", (ORIGIN, "https://example.com"))

@@ -11,8 +11,8 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import World
 
-from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.enrolment import TotpEnrolment
+from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox import queries
 from keyfob.outbox.service import Outbox

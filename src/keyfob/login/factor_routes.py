@@ -29,9 +29,9 @@ from keyfob.limits.routes import limited
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.second_factor import SecondFactor, Shown
-from keyfob.mfa.credentials import AssertionIn
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import RecoveryCode, TotpCode
+from keyfob.mfa.passkeys.credentials import AssertionIn
 from keyfob.sessions.models import TokensOut
 
 routes = router()

@@ -12,10 +12,10 @@ from keyfob.login.log import LoginLog
 from keyfob.login.models import Reason
 from keyfob.login.notices import Notices
 from keyfob.login.refusing import Refusals
-from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
-from keyfob.mfa.passkeys import Passkeys, ShownPasskey
+from keyfob.mfa.passkeys.challenges import Challenges
+from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
 

@@ -11,8 +11,8 @@ from keyfob.core.problems import TooManyRequests
 from keyfob.limits.routes import limited
 from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
 from keyfob.login.passkey import PasskeyLogin
-from keyfob.mfa.credentials import AssertionIn, CeremonyOut
 from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.passkeys.credentials import AssertionIn, CeremonyOut
 from keyfob.sessions.models import TokensOut
 
 routes = router("Sign-in")

@@ -22,7 +22,7 @@ from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login.refusing import Refusals
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
-from keyfob.mfa.passkeys import Passkeys, ShownPasskey
+from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
 from keyfob.mfa.service import Factors
 from keyfob.passwords.service import PasswordMatch
 from keyfob.sessions.models import Tokens

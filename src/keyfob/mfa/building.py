@@ -10,12 +10,12 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import Box
 from keyfob.limits.service import FactorThrottle
 from keyfob.mail.service import Mail
-from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.enrolment import TotpEnrolment
-from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
-from keyfob.mfa.passkeys import Passkeys
-from keyfob.mfa.relying_party import RelyingParty, build_relying_party
+from keyfob.mfa.passkeys.challenges import Challenges
+from keyfob.mfa.passkeys.enrolment import PasskeyEnrolment
+from keyfob.mfa.passkeys.relying_party import RelyingParty, build_relying_party
+from keyfob.mfa.passkeys.service import Passkeys
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims

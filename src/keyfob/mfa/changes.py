@@ -15,7 +15,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
-from keyfob.mfa import code_queries, queries, recovery_codes
+from keyfob.mfa import queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
 from keyfob.mfa.models import Factor
 from keyfob.mfa.stepup import FactorStepUp
@@ -138,7 +138,7 @@ class FactorChanges:
             if is_last:
                 if account.role in self.roles:
                     raise LastFactor
-                await code_queries.delete_codes(tx, caller.user_id)
+                await queries.delete_codes(tx, caller.user_id)
             await self.claims.forget_factor(
                 tx, caller.user_id, but=None if is_last else caller.session_id
             )
@@ -171,7 +171,7 @@ class FactorChanges:
     async def _replace_codes(self, tx: Tx, user_id: UUID) -> list[str]:
         codes = recovery_codes.new_codes()
         hashes = [recovery_codes.digest(code) for code in codes]
-        await code_queries.replace_codes(tx, user_id, hashes, self.clock.now())
+        await queries.replace_codes(tx, user_id, hashes, self.clock.now())
         return codes
 
     async def _record(

@@ -13,7 +13,7 @@ from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.origin import Origin
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
-from keyfob.mfa import code_queries, queries, recovery_codes, totp
+from keyfob.mfa import queries, recovery_codes, totp
 from keyfob.mfa.models import Factor, OwnedSecret, Resealed, TotpSecret
 from keyfob.sessions.devices import origin_in_words
 
@@ -42,7 +42,7 @@ class Factors:
 
     async def count_recovery_codes(self, db: Executor, user_id: UUID) -> int:
         """Return how many recovery codes a user has left."""
-        return await code_queries.count_codes(db, user_id)
+        return await queries.count_codes(db, user_id)
 
     async def check_code(self, tx: Tx, user_id: UUID, code: str) -> bool:
         """Spend a code of one of a user's authenticators.
@@ -67,9 +67,9 @@ class Factors:
 
         The owner is told by mail: who loses a code does not know it otherwise.
         """
-        if not await code_queries.spend_code(tx, user_id, recovery_codes.digest(code)):
+        if not await queries.spend_code(tx, user_id, recovery_codes.digest(code)):
             return None
-        left = await code_queries.count_codes(tx, user_id)
+        left = await queries.count_codes(tx, user_id)
         told = {"codes_left": left, **origin_in_words(origin)}
         await self.mail.tell(tx, user_id, Template.RECOVERY_CODE_USED, told)
         return left

@@ -13,7 +13,7 @@ from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.locales import preferred_locale
 from keyfob.core.origin import Origin
-from keyfob.mfa.challenges import Challenges
+from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.service import Factors
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens

@@ -8,8 +8,8 @@ from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import new_id, random_bytes
-from keyfob.mfa import passkey_queries
-from keyfob.mfa.ceremony_options import CHALLENGE_SECONDS
+from keyfob.mfa.passkeys import queries
+from keyfob.mfa.passkeys.options import CHALLENGE_SECONDS
 
 _BYTES = 32  # WebAuthn Level 3 section 13.4.3: at least 16
 
@@ -35,7 +35,7 @@ class Challenges:
         now = self.clock.now()
         challenge_id, challenge = new_id(now), new_challenge()
         expires_at = now + timedelta(seconds=CHALLENGE_SECONDS)
-        await passkey_queries.insert_challenge(db, challenge_id, caller, challenge, expires_at)
+        await queries.insert_challenge(db, challenge_id, caller, challenge, expires_at)
         return challenge_id, challenge
 
     async def spend(self, challenge_id: UUID, caller: Caller | None) -> bytes | None:
@@ -45,14 +45,12 @@ class Challenges:
         unknown, spent, expired, or for another session or purpose.
         """
         session_id = caller.session_id if caller else None
-        return await passkey_queries.spend_challenge(
-            self.db, challenge_id, session_id, self.clock.now()
-        )
+        return await queries.spend_challenge(self.db, challenge_id, session_id, self.clock.now())
 
     async def kill(self, tx: Tx, user_id: UUID) -> int:
         """Make a user's open challenges worthless; return how many there were."""
-        return await passkey_queries.delete_challenges_of(tx, user_id)
+        return await queries.delete_challenges_of(tx, user_id)
 
     async def clean_up(self) -> None:
         """Delete what nobody answered in time."""
-        await passkey_queries.delete_expired_challenges(self.db, self.clock.now())
+        await queries.delete_expired_challenges(self.db, self.clock.now())

@@ -22,7 +22,7 @@ from tests.mfa.ceremonies import (
     register,
 )
 
-from keyfob.mfa.ceremony_verification import (
+from keyfob.mfa.passkeys.verification import (
     Refused,
 )
 

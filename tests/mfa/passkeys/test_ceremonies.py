@@ -37,7 +37,7 @@ from tests.mfa.ceremonies import (
     register,
 )
 
-from keyfob.mfa.ceremony_verification import (
+from keyfob.mfa.passkeys.verification import (
     Assertion,
     Refused,
 )
@@ -304,9 +304,9 @@ def test_why_it_was_refused_fits_on_one_short_line() -> None:
 
 NOT_YET = """
 import sys
-import keyfob.login.passkey_routes, keyfob.mfa.passkey_routes
-from keyfob.mfa.ceremony_options import request_options
-from keyfob.mfa.relying_party import RelyingParty
+import keyfob.login.passkey_routes, keyfob.mfa.passkeys.routes
+from keyfob.mfa.passkeys.options import request_options
+from keyfob.mfa.passkeys.relying_party import RelyingParty
 request_options(RelyingParty("localhost", ()), b"x", [], must_verify_user=True)
 print([name for name in ("webauthn", "cbor2", "OpenSSL") if name in sys.modules])
 """

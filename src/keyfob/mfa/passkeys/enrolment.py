@@ -12,14 +12,14 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
-from keyfob.mfa import ceremony_verification, passkey_queries
-from keyfob.mfa.ceremony_options import creation_options
-from keyfob.mfa.ceremony_verification import NewPasskey, Refused
-from keyfob.mfa.challenges import Challenges
 from keyfob.mfa.changes import FactorChanges
+from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken
 from keyfob.mfa.models import AMR_PASSKEY, Factor
-from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
-from keyfob.mfa.relying_party import RelyingParty
+from keyfob.mfa.passkeys import queries, verification
+from keyfob.mfa.passkeys.challenges import Challenges
+from keyfob.mfa.passkeys.options import creation_options
+from keyfob.mfa.passkeys.relying_party import RelyingParty
+from keyfob.mfa.passkeys.verification import NewPasskey, Refused
 
 log = structlog.get_logger("keyfob.passkeys")
 
@@ -43,7 +43,7 @@ class PasskeyEnrolment:
         """
         async with self.db.begin() as tx:
             user = await self.changes.ensure_verified(tx, caller)
-            registered = await passkey_queries.list_passkeys(tx, caller.user_id)
+            registered = await queries.list_passkeys(tx, caller.user_id)
             challenge_id, challenge = await self.challenges.issue(tx, caller)
         return challenge_id, creation_options(self.party, user, challenge, registered)
 
@@ -68,7 +68,7 @@ class PasskeyEnrolment:
         now = self.clock.now()
         async with self.db.begin() as tx:
             room = await self.changes.make_room(tx, caller)
-            factor = await passkey_queries.insert_passkey(
+            factor = await queries.insert_passkey(
                 tx,
                 factor_id=new_id(now),
                 user_id=caller.user_id,
@@ -96,7 +96,7 @@ class PasskeyEnrolment:
             raise _invalid("no such challenge", caller)
         try:
             return await asyncio.to_thread(
-                ceremony_verification.verify_registration, self.party, credential, challenge
+                verification.verify_registration, self.party, credential, challenge
             )
         except Refused as refused:
             raise _invalid(str(refused), caller) from None

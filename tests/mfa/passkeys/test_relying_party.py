@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from keyfob.mfa.relying_party import RelyingParty, build_relying_party
+from keyfob.mfa.passkeys.relying_party import RelyingParty, build_relying_party
 from keyfob.settings import Settings, WrongSetting
 
 ANDROID = "android:apk-key-hash:" + "x" * 43

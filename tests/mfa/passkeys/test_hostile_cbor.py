@@ -12,7 +12,7 @@ from tests.fixtures import passkeys
 from tests.fixtures.authenticator import ED, Mistake
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.mfa.cbor import NotPlain, ensure_plain
+from keyfob.mfa.passkeys.cbor import NotPlain, ensure_plain
 
 LONGEST = 2.0  # seconds of the processor
 

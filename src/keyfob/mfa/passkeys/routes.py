@@ -16,12 +16,11 @@ from keyfob.core.problems import (
     Unauthenticated,
 )
 from keyfob.limits.routes import limited
-from keyfob.mfa.credentials import CeremonyOut, NewCredentialIn
-from keyfob.mfa.errors import TooManyFactors
+from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken, TooManyFactors
 from keyfob.mfa.models import FactorName, FactorOut
-from keyfob.mfa.passkey_enrolment import PasskeyEnrolment
-from keyfob.mfa.passkey_errors import InvalidPasskey, PasskeyTaken
-from keyfob.mfa.relying_party import RelyingParty
+from keyfob.mfa.passkeys.credentials import CeremonyOut, NewCredentialIn
+from keyfob.mfa.passkeys.enrolment import PasskeyEnrolment
+from keyfob.mfa.passkeys.relying_party import RelyingParty
 
 routes = router("Factors")
 service_routes = router("Service")

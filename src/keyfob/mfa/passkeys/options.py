@@ -10,7 +10,7 @@ from typing import Any
 from keyfob.accounts.models import Account
 from keyfob.core.encoding import to_base64url
 from keyfob.mfa.models import RegisteredPasskey
-from keyfob.mfa.relying_party import RelyingParty
+from keyfob.mfa.passkeys.relying_party import RelyingParty
 
 CHALLENGE_SECONDS = 300
 

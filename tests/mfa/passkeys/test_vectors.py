@@ -9,14 +9,14 @@ from tests.fixtures.hostile import Json, decode, encode
 from tests.fixtures.webauthn_vectors import ORIGIN, PUBLISHED, RP_ID, Vector, make_vector
 
 from keyfob.core.secrets import new_id
-from keyfob.mfa.ceremony_verification import (
+from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.passkeys.relying_party import RelyingParty
+from keyfob.mfa.passkeys.verification import (
     Assertion,
     Refused,
     verify_assertion,
     verify_registration,
 )
-from keyfob.mfa.models import StoredPasskey
-from keyfob.mfa.relying_party import RelyingParty
 
 PARTY = RelyingParty(RP_ID, (ORIGIN,))
 OWNER = new_id(START)

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
 from keyfob.core.encoding import from_base64url, to_base64url
-from keyfob.mfa.cbor import ensure_plain
-from keyfob.mfa.ceremony_options import ALGORITHMS, EDDSA, ES256, RS256
-from keyfob.mfa.credentials import AssertionIn, NewCredentialIn
 from keyfob.mfa.models import StoredPasskey
-from keyfob.mfa.relying_party import RelyingParty
+from keyfob.mfa.passkeys.cbor import ensure_plain
+from keyfob.mfa.passkeys.credentials import AssertionIn, NewCredentialIn
+from keyfob.mfa.passkeys.options import ALGORITHMS, EDDSA, ES256, RS256
+from keyfob.mfa.passkeys.relying_party import RelyingParty
 
 _LONGEST_ID = 1023  # bytes (section 7.1, step 25)
 _LONGEST_KEY = 600  # bytes: an RSA key of 4,096 bits

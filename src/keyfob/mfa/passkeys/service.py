@@ -15,14 +15,14 @@ from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import from_base64url
-from keyfob.mfa import ceremony_verification, passkey_queries
-from keyfob.mfa.ceremony_options import request_options
-from keyfob.mfa.ceremony_verification import Assertion, Refused
-from keyfob.mfa.challenges import new_challenge
-from keyfob.mfa.credentials import AssertionIn
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import StoredPasskey
-from keyfob.mfa.relying_party import RelyingParty
+from keyfob.mfa.passkeys import queries, verification
+from keyfob.mfa.passkeys.challenges import new_challenge
+from keyfob.mfa.passkeys.credentials import AssertionIn
+from keyfob.mfa.passkeys.options import request_options
+from keyfob.mfa.passkeys.relying_party import RelyingParty
+from keyfob.mfa.passkeys.verification import Assertion, Refused
 
 log = structlog.get_logger("keyfob.passkeys")
 
@@ -60,7 +60,7 @@ class Passkeys:
     async def request_options(self, db: Executor, user_id: UUID) -> tuple[dict[str, Any], bytes]:
         """Return what to ask a user's passkeys as a second factor, and the challenge to keep."""
         challenge = new_challenge()
-        allowed = await passkey_queries.list_passkeys(db, user_id)
+        allowed = await queries.list_passkeys(db, user_id)
         options = request_options(self.party, challenge, allowed, must_verify_user=False)
         return options, challenge
 
@@ -95,7 +95,7 @@ class Passkeys:
             raise _invalid("no such passkey", passkey)
         try:
             shown = await asyncio.to_thread(
-                ceremony_verification.verify_assertion,
+                verification.verify_assertion,
                 self.party,
                 credential,
                 challenge,
@@ -136,7 +136,7 @@ class Passkeys:
             InvalidFactor: the count did not go on, or the passkey was removed meanwhile.
         """
         passkey, assertion = shown
-        if await passkey_queries.use_passkey(
+        if await queries.use_passkey(
             tx,
             passkey.id,
             sign_count=assertion.sign_count,
@@ -146,7 +146,7 @@ class Passkeys:
         ):
             _tell_of_fall(passkey, assertion)
             return
-        known = await passkey_queries.find_sign_count(tx, passkey.id)
+        known = await queries.find_sign_count(tx, passkey.id)
         if known is None:
             raise _invalid("removed meanwhile", passkey)
         raise _Copied(shown, known)
@@ -161,7 +161,7 @@ class Passkeys:
             credential_id = from_base64url(AssertionIn.model_validate(credential).raw_id)
         except (ValidationError, ValueError):
             return None
-        return await passkey_queries.find_passkey(self.db, credential_id)
+        return await queries.find_passkey(self.db, credential_id)
 
     async def _record_copy(self, copied: _Copied) -> None:
         passkey, assertion = copied.shown

@@ -1,0 +1,1 @@
+"""Passkeys: WebAuthn ceremonies, as a second factor or alone."""
