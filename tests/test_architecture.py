@@ -48,7 +48,7 @@ OWNERS = {
     "user_tallies": "accounts",
     "sessions": "sessions",
     "revocations": "sessions",
-    "login_events": "login",
+    "login_events": "login_log",
     "audit_events": "audit",
     "signing_keys": "tokens",
     "attempts": "limits",

@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from keyfob.core.authority import Caller, Role
-from keyfob.login import queries as login
-from keyfob.login.models import Outcome, Reason
+from keyfob.devices.device import Device
+from keyfob.login_log import queries as login
+from keyfob.login_log.models import Outcome, Reason
 from keyfob.sessions import claim_queries as claims
 from keyfob.sessions import ending_queries as ending
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import upkeep_queries as upkeep
-from keyfob.sessions.devices import Device
 from keyfob.sessions.models import EndReason
 
 SHARDS = 8

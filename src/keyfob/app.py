@@ -14,8 +14,8 @@ from keyfob.admin import record_routes
 from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge
+from keyfob.core.http.clients import Clients
 from keyfob.core.http.hot import HotRoute
-from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import (
     on_fault,
     on_http_exception,
@@ -27,6 +27,7 @@ from keyfob.health import routes as health_routes
 from keyfob.login import factor_routes as login_factor_routes
 from keyfob.login import passkey_routes as login_passkey_routes
 from keyfob.login import routes as login_routes
+from keyfob.login_log import routes as log_routes
 from keyfob.mfa import routes as factor_routes
 from keyfob.mfa.passkeys import routes as passkey_routes
 from keyfob.openapi import describe_api
@@ -127,6 +128,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
         login_routes.routes,
         login_factor_routes.routes,
         login_passkey_routes.routes,
+        log_routes.routes,
         session_routes.routes,
         user_routes.routes,
         account_routes.routes,

@@ -12,8 +12,8 @@ from keyfob.accounts.email import Email
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
+from keyfob.devices.source import Source
 from keyfob.login.service import Login
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
@@ -170,7 +170,7 @@ async def test_a_sign_in_that_commits_meanwhile_does_not_outlive_its_account(
     ada = await world.make_user("ada@example.com", role=Role.ADMIN)
 
     async with world.db.begin() as tx:
-        tokens = await world.service(Sessions).open(tx, ada, Origin(HOME, DEVICE))
+        tokens = await world.service(Sessions).open(tx, ada, Source(HOME, DEVICE))
         assert tokens is not None
         deletion = asyncio.create_task(delete(world, admin, ada))
         await until_somebody_waits(world.db)
@@ -189,12 +189,12 @@ async def test_an_account_deleted_while_its_password_is_checked_keeps_no_session
     login = world.service(Login)
 
     async with world.db.begin() as tx:
-        await world.service(Sessions).open(tx, ada, Origin(HOME, DEVICE))
+        await world.service(Sessions).open(tx, ada, Source(HOME, DEVICE))
         deletion = asyncio.create_task(delete(world, admin, ada))
         await until_somebody_waits(world.db)
         attempt = asyncio.create_task(
             login.with_password(
-                Email.parse("ada@example.com"), SecretStr(PASSWORD), Origin(HOME, DEVICE)
+                Email.parse("ada@example.com"), SecretStr(PASSWORD), Source(HOME, DEVICE)
             )
         )
     await asyncio.wait({deletion, attempt})

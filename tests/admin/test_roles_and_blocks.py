@@ -13,11 +13,11 @@ from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
-ELSEWHERE = Origin("2001:db8::9", "")
+ELSEWHERE = Source("2001:db8::9", "")
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from keyfob.audit.chain import Beginning, Verdict
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import AUDIT_POSITION
+from keyfob.devices.source import Source
 
 OLD_SECRET = "the secret key of last year, long enough"
 NEW_SECRET = "the secret key of this year, long enough"
@@ -35,7 +35,7 @@ async def record(audit: Audit, number: int = 0) -> None:
             target_id=new_id(audit.clock.now()),
             old={"role": "user", "weights": [1, 2.5, None], "größe": "ä"},
             new={"role": "admin", "z": 1, "a": {"b": True}},
-            origin=Origin(f"2001:db8::{number}" if number % 2 else "203.0.113.7", ""),
+            source=Source(f"2001:db8::{number}" if number % 2 else "203.0.113.7", ""),
         )
 
 

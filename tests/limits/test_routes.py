@@ -3,7 +3,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from tests.fixtures.statements import recorded_statements
 
-from keyfob.core.http.origin import Clients
+from keyfob.core.http.clients import Clients
 from keyfob.core.http.problems import on_problem
 from keyfob.core.problems import Problem
 from keyfob.limits.rates import RateLimits

@@ -10,7 +10,7 @@ from tests.fixtures.factors import (
 from tests.fixtures.world import PASSWORD, SignedIn, World
 from tests.login.factor_refusals import assert_refused
 
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.login.pending import PendingLogins
 
 
@@ -172,7 +172,7 @@ async def test_a_password_changed_while_it_was_checked_begins_no_wait(
 
     async with world.db.begin() as tx:
         token = await pending.begin(
-            tx, user_id, "the hash of the password before", ("pwd",), Origin("203.0.113.7", "")
+            tx, user_id, "the hash of the password before", ("pwd",), Source("203.0.113.7", "")
         )
 
     assert token is None

@@ -8,11 +8,11 @@ from tests.fixtures.factors import add_totp, begin_totp, confirm_totp, show_fact
 from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import CLIENT, SignedIn, World
 
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
-HERE = Origin(CLIENT, "")
+HERE = Source(CLIENT, "")
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND wait_event_type = 'Lock'

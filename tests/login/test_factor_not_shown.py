@@ -17,8 +17,8 @@ from tests.fixtures.factors import (
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.login.log import LoginLog
 from keyfob.login.pending import PendingLogins
+from keyfob.login_log.service import LoginLog
 from keyfob.settings import Settings
 
 ELSEWHERE = "2001:db8::7"

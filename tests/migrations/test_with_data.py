@@ -12,7 +12,7 @@ from tests.fixtures.postgres import migrate
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.database import Database
-from keyfob.login.log import LoginLog
+from keyfob.login_log.service import LoginLog
 from keyfob.settings import Settings
 
 pytestmark = pytest.mark.slow

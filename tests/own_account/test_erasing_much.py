@@ -17,7 +17,7 @@ from keyfob.accounts import locks
 from keyfob.core import batches
 from keyfob.core.database import Executor
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.login.log import LoginLog
+from keyfob.login_log.service import LoginLog
 from keyfob.own_account.erasure import OwnErasure
 
 GRACE = timedelta(days=14)

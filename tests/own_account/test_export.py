@@ -21,7 +21,7 @@ from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.email import Email
 from keyfob.core.authority import Authenticator, Role
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
@@ -232,7 +232,7 @@ async def test_many_sign_ins_are_all_there_in_their_order_and_little_memory(
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         caller = world.wiring.services[Authenticator].authenticate(ada.access)
-        packed = await world.service(exporting.OwnExport).gather(caller, Origin(HOME, DEVICE))
+        packed = await world.service(exporting.OwnExport).gather(caller, Source(HOME, DEVICE))
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()

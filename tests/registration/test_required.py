@@ -23,7 +23,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.core.authority import Role
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
@@ -150,7 +150,7 @@ async def test_no_session_is_opened_whatever_way_somebody_signs_in(world: World)
     async def opens() -> bool:
         async with world.db.begin() as tx:
             return bool(
-                await world.service(Sessions).open(tx, user_id, Origin(CLIENT, ""), ["pop", "user"])
+                await world.service(Sessions).open(tx, user_id, Source(CLIENT, ""), ["pop", "user"])
             )
 
     assert not await opens()

@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge
 
-from keyfob.core.http.origin import Clients
+from keyfob.core.http.clients import Clients
 from keyfob.settings import Settings
 
 CALLS = Counter("served_calls_total", "Requests to the test application.")

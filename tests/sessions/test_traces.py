@@ -18,7 +18,7 @@ from tests.fixtures.metrics import value_of
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
 from keyfob.core.telemetry import SESSIONS_ENDED
-from keyfob.login.models import Reason
+from keyfob.login_log.models import Reason
 from keyfob.sessions.models import EndReason
 
 GRACE = 10

@@ -6,10 +6,10 @@ from uuid import UUID
 from keyfob.accounts import locks
 from keyfob.accounts.errors import UserNotFound
 from keyfob.accounts.models import Account
+from keyfob.core.addresses import share_of
 from keyfob.core.authority import Caller, Role, StepUp
-from keyfob.core.clients import share_of
 from keyfob.core.database import Tx
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.sessions.standing import Standing
 
 
@@ -18,7 +18,7 @@ class Actor:
     """Who administers: a caller from somewhere, or the service itself (None)."""
 
     caller: Caller | None
-    origin: Origin | None = None
+    source: Source | None = None
 
     @property
     def user_id(self) -> UUID | None:
@@ -28,7 +28,7 @@ class Actor:
     @property
     def share(self) -> tuple[str, ...]:
         """Whose share of the hashing it takes (`limits.clients.share_of`)."""
-        return share_of(self.origin.address if self.origin else None, self.user_id)
+        return share_of(self.source.address if self.source else None, self.user_id)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,6 @@ class FactorReset:
                     actor_id=actor.user_id,
                     target_id=user_id,
                     old={"factors": removed, "sessions": ended},
-                    origin=actor.origin,
+                    source=actor.source,
                 )
         return removed

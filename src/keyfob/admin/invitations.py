@@ -64,5 +64,5 @@ class Invitations:
                 actor_id=actor.user_id,
                 target_id=user_id,
                 new={"email": mask_email(account.email.normal)},
-                origin=actor.origin,
+                source=actor.source,
             )

@@ -18,8 +18,8 @@ from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.problems import Forbidden, InvalidCursor, TooManyRequests, Unauthenticated
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
-from keyfob.login.log import LoginLog
-from keyfob.login.models import LoginEventOut, Outcome
+from keyfob.login_log.models import LoginEventOut, Outcome
+from keyfob.login_log.service import LoginLog
 
 routes = router("Administration", prefix="/admin")
 

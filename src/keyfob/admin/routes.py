@@ -28,7 +28,6 @@ from keyfob.core.http import (
     AskedPage,
     Provided,
     RecentAdminCaller,
-    RequestOrigin,
     may_refuse,
     public_path,
     router,
@@ -41,6 +40,7 @@ from keyfob.core.problems import (
     TooManyRequests,
     Unauthenticated,
 )
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.mfa.errors import LastFactor
 from keyfob.passwords.errors import WeakPassword
@@ -106,7 +106,7 @@ async def create_user(
     response: Response,
     body: UserCreate,
     caller: AdminCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     admin: AdminService,
 ) -> UserOut:
     """Add an account; without a password its user is invited by mail.
@@ -114,7 +114,7 @@ async def create_user(
     A `role` above `user` needs a recent sign-in of yours.
     """
     user_id = await admin.create(
-        Actor(caller, origin),
+        Actor(caller, source),
         body.email,
         body.password,
         role=body.role,
@@ -141,7 +141,7 @@ async def change_user(
     user_id: UserId,
     body: UserChange,
     caller: AdminCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     admin: AdminService,
 ) -> UserOut:
     """Change an account; what is absent stays as it is. A new role or status acts at once.
@@ -156,7 +156,7 @@ async def change_user(
         email=body.email,
         clears_name="name" in body.model_fields_set and body.name is None,
     )
-    await admin.change(Actor(caller, origin), user_id, changes)
+    await admin.change(Actor(caller, source), user_id, changes)
     return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
 
 
@@ -178,10 +178,10 @@ for _method in ("PUT", "PATCH"):
     responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin),
 )
 async def delete_user(
-    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
+    user_id: UserId, caller: AdminCaller, source: RequestSource, admin: AdminService
 ) -> None:
     """Remove an account; one that is more than `user` needs a recent sign-in of yours."""
-    await admin.delete(Actor(caller, origin), user_id)
+    await admin.delete(Actor(caller, source), user_id)
 
 
 @routes.delete(
@@ -191,10 +191,10 @@ async def delete_user(
     responses=may_refuse(*_ANY, UserNotFound),
 )
 async def log_user_out(
-    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, admin: AdminService
+    user_id: UserId, caller: AdminCaller, source: RequestSource, admin: AdminService
 ) -> None:
     """End all of a user's sessions."""
-    await admin.log_out_everywhere(Actor(caller, origin), user_id)
+    await admin.log_out_everywhere(Actor(caller, source), user_id)
 
 
 @routes.post(
@@ -206,14 +206,14 @@ async def log_user_out(
 async def reset_factors(
     user_id: UserId,
     caller: RecentAdminCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     factors: Annotated[FactorReset, Provided(FactorReset)],
 ) -> None:
     """Remove all factors and recovery codes of a user, who is told by mail, and end the sessions.
 
     Needs a recent sign-in of yours.
     """
-    await factors.reset(Actor(caller, origin), user_id)
+    await factors.reset(Actor(caller, source), user_id)
 
 
 @routes.post(
@@ -224,13 +224,13 @@ async def reset_factors(
     responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
 )
 async def invite_user(
-    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
+    user_id: UserId, caller: AdminCaller, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send the link by which a user chooses the first password. You never see it.
 
     To an account that is more than `user` it needs a recent sign-in of yours.
     """
-    await invitations.invite(Actor(caller, origin), user_id)
+    await invitations.invite(Actor(caller, source), user_id)
 
 
 @routes.post(
@@ -241,10 +241,10 @@ async def invite_user(
     responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
 )
 async def start_recovery(
-    user_id: UserId, caller: AdminCaller, origin: RequestOrigin, invitations: InvitationService
+    user_id: UserId, caller: AdminCaller, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send a link by which a user chooses a new password. You never see it.
 
     To an account that is more than `user` it needs a recent sign-in of yours.
     """
-    await invitations.start_recovery(Actor(caller, origin), user_id)
+    await invitations.start_recovery(Actor(caller, source), user_id)

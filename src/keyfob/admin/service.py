@@ -213,5 +213,5 @@ class Administration:
             target_id=user_id,
             old=old,
             new=new,
-            origin=actor.origin,
+            source=actor.source,
         )

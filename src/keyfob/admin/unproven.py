@@ -8,8 +8,8 @@ from keyfob.admin.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.telemetry import mask_email
+from keyfob.devices.source import Source
 from keyfob.proof.service import Proofs, Prover
 
 _MOST_NAMED = 20
@@ -36,15 +36,15 @@ class Unproven:
             account = await self.authority.lock(tx, actor, user_id)
             if account.is_verified:
                 return False
-            origin = actor.origin or Origin(None, "")
-            await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
+            source = actor.source or Source(None, "")
+            await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, source)
             await self.audit.record(
                 tx,
                 action=Event.USER_VOUCHED_FOR,
                 actor_id=actor.user_id,
                 target_id=user_id,
                 new={"email": mask_email(account.email.normal)},
-                origin=actor.origin,
+                source=actor.source,
             )
         return True
 

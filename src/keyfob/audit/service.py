@@ -16,9 +16,9 @@ from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import AUDIT_POSITION
+from keyfob.devices.source import Source
 
 log = structlog.get_logger("keyfob.audit")
 
@@ -44,7 +44,7 @@ class Audit:
         target_id: UUID | None,
         old: dict[str, Any] | None = None,
         new: dict[str, Any] | None = None,
-        origin: Origin | None = None,
+        source: Source | None = None,
     ) -> None:
         """Append an event in the transaction that causes it: both happen, or neither.
 
@@ -66,7 +66,7 @@ class Audit:
         }
         key = self.ring.first
         mac = key.id + key.mac(message_of(last.mac, **event))
-        address = origin.address if origin else None
+        address = source.address if source else None
         await queries.insert_event(tx, **event, address=address, mac=mac)
         # A copy out of the database's reach: with it, events that were cut off are missed.
         told = {"position": position, "mac": mac.hex(), "action": action}

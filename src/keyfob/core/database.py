@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg import Record
 
-from keyfob.core.clients import share_of_asker
+from keyfob.core.addresses import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
 from keyfob.core.faults import AWAY, translated, translated_faults
 from keyfob.core.hosts import connect

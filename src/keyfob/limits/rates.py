@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyfob.core.clients import networks_of
+from keyfob.core.addresses import networks_of
 from keyfob.core.clock import Clock
 from keyfob.core.problems import TooManyRequests
 from keyfob.limits.models import RateState, Rule, Window

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keyfob.core.clients import client_bucket
+from keyfob.core.addresses import client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.limits.errors import TooManyAttempts

@@ -12,7 +12,6 @@ from keyfob.core.bodies import Body
 from keyfob.core.http import (
     AnyCaller,
     Provided,
-    RequestOrigin,
     may_refuse,
     router,
     while_present,
@@ -24,6 +23,7 @@ from keyfob.core.problems import (
     Unauthenticated,
 )
 from keyfob.core.text import NoControlCharacters
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
@@ -104,7 +104,7 @@ class ProofOnceMore(_OneOf):
 )
 async def show_factor(
     body: FactorShow,
-    origin: RequestOrigin,
+    source: RequestSource,
     second_factor: Annotated[SecondFactor, Provided(SecondFactor)],
 ) -> TokensOut:
     """End a sign-in that waits for a second factor, and get a session's first tokens.
@@ -114,7 +114,7 @@ async def show_factor(
     shown = Shown(
         body.code, body.recovery_code, body.credential.as_json() if body.credential else None
     )
-    return TokensOut.of(await second_factor.show(body.mfa_token, shown, origin))
+    return TokensOut.of(await second_factor.show(body.mfa_token, shown, source))
 
 
 @routes.post(
@@ -151,7 +151,7 @@ async def reauthenticate(
     request: Request,
     body: ProofOnceMore,
     caller: AnyCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     service: Annotated[Reauthentication, Provided(Reauthentication)],
 ) -> TokensOut:
     """Prove once more who you are, and get new tokens of this session; its old ones are dead.
@@ -159,12 +159,12 @@ async def reauthenticate(
     Where a factor is set, show the factor; the password is refused then.
     """
     if body.code is not None:
-        return TokensOut.of(await service.with_code(caller, body.code, origin))
+        return TokensOut.of(await service.with_code(caller, body.code, source))
     if body.credential is not None and body.challenge_id is not None:
         credential = body.credential.as_json()
         return TokensOut.of(
-            await service.with_passkey(caller, body.challenge_id, credential, origin)
+            await service.with_passkey(caller, body.challenge_id, credential, source)
         )
     password = cast("SecretStr", body.password)  # one of the three is there
-    attempt = service.with_password(caller, password, origin)
+    attempt = service.with_password(caller, password, source)
     return TokensOut.of(await while_present(request, attempt))

@@ -10,17 +10,17 @@ from pydantic import SecretStr
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignInAccount, UnlockedAccount
-from keyfob.core.clients import UNKNOWN, share_of
+from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database
 from keyfob.core.fair_queue import Share
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
+from keyfob.devices.source import Source
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import Reservation, SignInThrottle
 from keyfob.login.errors import InvalidCredentials
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import PasswordMatch, Passwords
 
 
@@ -50,7 +50,7 @@ class GuardedPasswords:
         email: Email,
         user: SignInAccount | UnlockedAccount | None,
         password: SecretStr,
-        origin: Origin,
+        source: Source,
         *,
         known: bool,
         signed_in: UUID | None = None,
@@ -65,7 +65,7 @@ class GuardedPasswords:
             email: the address that the attempt is counted under.
             user: its account; None costs and answers the same.
             password: the guess.
-            origin: where it comes from.
+            source: where it comes from.
             known: the account has signed in from that network before.
             signed_in: who asks, where it is somebody who holds a session.
 
@@ -75,20 +75,20 @@ class GuardedPasswords:
             Overloaded: more password checks wait than can be done in time.
         """
         user_id: UUID | None = user.id if user else None
-        reservation = await self._reserve(email, user_id, origin)
+        reservation = await self._reserve(email, user_id, source)
         looks = known or reservation.refusal is None
-        share = share_of(origin.address, signed_in)
+        share = share_of(source.address, signed_in)
         stored = user.password_hash if user else None
         checked = self.passwords.checkable(stored, email.normal)
         match = await self._match(checked, password, reservation, share, looks=looks)
         if user is None or not match:
             reason = _reason(user) if looks else Reason.THROTTLED
-            await self.log.refused(self.db, email, user_id, reason, origin)
+            await self.log.refused(self.db, email, user_id, reason, source)
             raise reservation.refusal or InvalidCredentials()
         return match, reservation
 
     async def find(
-        self, owner: Owner, stored: Collection[str], password: SecretStr, origin: Origin
+        self, owner: Owner, stored: Collection[str], password: SecretStr, source: Source
     ) -> tuple[str, PasswordMatch, Reservation]:
         """Find of which of several hashes a password is, counted as one attempt.
 
@@ -100,8 +100,8 @@ class GuardedPasswords:
             TooManyAttempts: too many failures from here.
             Overloaded: as `check`.
         """
-        reservation = await self._reserve(owner.email, owner.user_id, origin)
-        share = share_of(origin.address)
+        reservation = await self._reserve(owner.email, owner.user_id, source)
+        share = share_of(source.address)
         try:
             found = await self.passwords.find(password, stored, owner.email.normal, share)
         except Problem:
@@ -110,22 +110,22 @@ class GuardedPasswords:
         if found:
             return *found, reservation
         reason = Reason.WRONG_PASSWORD
-        await self.log.refused(self.db, owner.email, owner.user_id, reason, origin)
+        await self.log.refused(self.db, owner.email, owner.user_id, reason, source)
         raise InvalidCredentials
 
     async def forgive(self, reservation: Reservation) -> None:
         """Take back the attempt, whose password was right."""
         await self.throttle.forgive(reservation)
 
-    async def _reserve(self, email: Email, user_id: UUID | None, origin: Origin) -> Reservation:
+    async def _reserve(self, email: Email, user_id: UUID | None, source: Source) -> Reservation:
         """Count the attempt before the password is looked at: guesses at once count each."""
         try:
-            return await self.throttle.reserve(email.normal, origin.address or UNKNOWN)
+            return await self.throttle.reserve(email.normal, source.address or UNKNOWN)
         except TooManyAttempts:
             # The first in a minute: whoever is throttled could else fill the disk for free.
             with suppress(TooManyRequests):
-                self.throttled_log.hit((email.normal, origin.address))
-                await self.log.refused(self.db, email, user_id, Reason.THROTTLED, origin)
+                self.throttled_log.hit((email.normal, source.address))
+                await self.log.refused(self.db, email, user_id, Reason.THROTTLED, source)
             raise
 
     async def _match(

@@ -6,15 +6,15 @@ from typing import ClassVar
 from uuid import UUID
 
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason, Seen
+from keyfob.devices.device import source_in_words
+from keyfob.devices.places import Places
+from keyfob.devices.source import Source
+from keyfob.login_log.models import Reason, Seen
+from keyfob.login_log.service import LoginLog
 from keyfob.mail.models import Template
-from keyfob.mail.places import Places
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import Tokens
 
 
@@ -35,7 +35,7 @@ class Notices:
         tx: Tx,
         user_id: UUID,
         reason: Reason,
-        origin: Origin,
+        source: Source,
         tokens: Tokens,
         seen: Seen | None = None,
     ) -> None:
@@ -46,10 +46,10 @@ class Notices:
         asked already; else it is asked here.
         """
         if seen is None:
-            seen = await self.log.recall(tx, user_id, origin)
-        await self.log.succeeded(tx, user_id, reason, origin, tokens)
-        if _is_new(seen, origin):
-            told = {"at": self.log.clock.now().isoformat(), **origin_in_words(origin)}
+            seen = await self.log.recall(tx, user_id, source)
+        await self.log.succeeded(tx, user_id, reason, source, tokens)
+        if _is_new(seen, source):
+            told = {"at": self.log.clock.now().isoformat(), **source_in_words(source)}
             await self.outbox.add(tx, self.KIND, told, user_id=user_id)
 
     async def send(self, job: Job) -> None:
@@ -67,6 +67,6 @@ class Notices:
             await job.finish(tx)
 
 
-def _is_new(seen: Seen, origin: Origin) -> bool:
-    knows_network = seen.network or origin.address is None  # a unix socket has none
+def _is_new(seen: Seen, source: Source) -> bool:
+    knows_network = seen.network or source.address is None  # a unix socket has none
     return seen.ever and not (knows_network and seen.device)

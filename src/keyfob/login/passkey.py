@@ -6,12 +6,12 @@ from uuid import UUID
 
 from keyfob.accounts import locks
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.devices.source import Source
 from keyfob.login.notices import Notices
 from keyfob.login.refusing import Refusals
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys.challenges import Challenges
@@ -41,7 +41,7 @@ class PasskeyLogin:
         return challenge_id, self.passkeys.options_alone(challenge)
 
     async def sign_in(
-        self, challenge_id: UUID, credential: dict[str, Any], origin: Origin
+        self, challenge_id: UUID, credential: dict[str, Any], source: Source
     ) -> Tokens:
         """Sign in.
 
@@ -52,21 +52,21 @@ class PasskeyLogin:
         """
         try:
             shown = await self._verified(challenge_id, credential)
-            return await self._open(shown, origin)
+            return await self._open(shown, source)
         except InvalidFactor:
             claimed = await self.passkeys.find_owner(credential)
-            await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, origin)
+            await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, source)
             raise
 
-    async def _open(self, shown: ShownPasskey, origin: Origin) -> Tokens:
+    async def _open(self, shown: ShownPasskey, source: Source) -> Tokens:
         user_id = shown.user_id
         async with self.passkeys.begin() as tx:
             account = await locks.lock(tx, user_id)
-            tokens = await self.sessions.open(tx, user_id, origin, AMR_PASSKEY_ALONE)
-            opened = tokens or await self.refusals.write(tx, user_id, account, origin)
+            tokens = await self.sessions.open(tx, user_id, source, AMR_PASSKEY_ALONE)
+            opened = tokens or await self.refusals.write(tx, user_id, account, source)
             await self.passkeys.note_use(tx, shown)
             if tokens is not None:
-                await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, origin, tokens)
+                await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, source, tokens)
         if isinstance(opened, Problem):
             raise opened
         return opened

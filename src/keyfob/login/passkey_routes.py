@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import Depends
 
 from keyfob.core.bodies import Body
-from keyfob.core.http import Provided, RequestOrigin, may_refuse, router
+from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.problems import TooManyRequests
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
 from keyfob.login.passkey import PasskeyLogin
@@ -43,8 +44,8 @@ async def begin_passkey_login(service: Service) -> CeremonyOut:
     responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyRequests),
 )
 async def finish_passkey_login(
-    body: PasskeyProof, origin: RequestOrigin, service: Service
+    body: PasskeyProof, source: RequestSource, service: Service
 ) -> TokensOut:
     """Exchange the answer of a passkey for a session's first tokens."""
-    tokens = await service.sign_in(body.challenge_id, body.credential.as_json(), origin)
+    tokens = await service.sign_in(body.challenge_id, body.credential.as_json(), source)
     return TokensOut.of(tokens)

@@ -13,12 +13,12 @@ from uuid import UUID
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import random_text
+from keyfob.devices.device import describe_device
+from keyfob.devices.source import Source
 from keyfob.login import pending_queries as queries
-from keyfob.login.log import LoginLog
 from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
-from keyfob.sessions.devices import describe_device
+from keyfob.login_log.service import LoginLog
 
 PENDING_SECONDS = 300
 _ATTEMPTS = 5
@@ -36,7 +36,7 @@ class PendingLogins:
     log: LoginLog
 
     async def begin(
-        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str], origin: Origin
+        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str], source: Source
     ) -> str | None:
         """Begin a wait and return its token; None if the user's password is another by now."""
         token = _PREFIX + random_text(_TOKEN_BYTES)
@@ -50,8 +50,8 @@ class PendingLogins:
             attempts=_ATTEMPTS,
             now=now,
             expires_at=now + timedelta(seconds=PENDING_SECONDS),
-            address=origin.address,
-            device=describe_device(origin.user_agent),
+            address=source.address,
+            device=describe_device(source.user_agent),
         )
         return token if begun else None
 
@@ -96,7 +96,9 @@ class PendingLogins:
         """Write which waits were shown no factor; a wrong one is in the log already."""
         for wait in ended:
             if wait.attempts_left == _ATTEMPTS:
-                await self.log.factor_not_shown(tx, wait)
+                await self.log.factor_not_shown(
+                    tx, wait.user_id, wait.created_at, wait.address, wait.device
+                )
 
 
 def _digest(token: str) -> bytes:

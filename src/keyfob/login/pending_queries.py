@@ -7,8 +7,8 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
+from keyfob.devices.device import Device
 from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
-from keyfob.sessions.devices import Device
 
 _ENDED = """
     user_id, attempts_left, created_at, host(ip_address) AS address, device_type, browser, os,

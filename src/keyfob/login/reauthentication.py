@@ -9,14 +9,14 @@ from pydantic import SecretStr
 from keyfob.accounts.own import OwnAccounts
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
+from keyfob.devices.source import Source
 from keyfob.limits.service import FactorThrottle
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
 from keyfob.login.notices import Notices
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys.challenges import Challenges
@@ -50,7 +50,7 @@ class Reauthentication:
     log: LoginLog
     notices: Notices
 
-    async def with_password(self, caller: Caller, password: SecretStr, origin: Origin) -> Tokens:
+    async def with_password(self, caller: Caller, password: SecretStr, source: Source) -> Tokens:
         """Prove it by the password, where no factor is set.
 
         Raises:
@@ -64,21 +64,21 @@ class Reauthentication:
         account = await self.accounts.find(self.db, caller.user_id)
         if account is None:
             raise Unauthenticated
-        seen = await self.log.recall(self.db, caller.user_id, origin)
+        seen = await self.log.recall(self.db, caller.user_id, source)
         email = account.email
         _, reservation = await self.guard.check(
-            email, account, password, origin, known=seen.network, signed_in=caller.user_id
+            email, account, password, source, known=seen.network, signed_in=caller.user_id
         )
         async with self.db.begin() as tx:
             locked = await self.standing.ensure(tx, caller)
             await self._ensure_no_factor(tx, caller)
             if locked.password_hash != account.password_hash:
                 raise InvalidCredentials  # it was changed while it was being checked
-            tokens = await self._renew(tx, caller, ("pwd",), origin)
+            tokens = await self._renew(tx, caller, ("pwd",), source)
         await self.guard.forgive(reservation)
         return tokens
 
-    async def with_code(self, caller: Caller, code: str, origin: Origin) -> Tokens:
+    async def with_code(self, caller: Caller, code: str, source: Source) -> Tokens:
         """Prove it by a code of an authenticator.
 
         Raises:
@@ -91,15 +91,15 @@ class Reauthentication:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
                 amr = _joined(caller.amr, AMR_CODE)
-                tokens = await self._renew(tx, caller, amr, origin)
+                tokens = await self._renew(tx, caller, amr, source)
         except InvalidFactor:
-            await self._refuse_factor(caller, origin)
+            await self._refuse_factor(caller, source)
             raise
         await self.throttle.forgive(reservation)
         return tokens
 
     async def with_passkey(
-        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any], origin: Origin
+        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any], source: Source
     ) -> Tokens:
         """Prove it by a passkey, which answers the challenge of `/login/passkey/options`.
 
@@ -113,9 +113,9 @@ class Reauthentication:
                 await self.standing.ensure(tx, caller)
                 await self.passkeys.note_use(tx, shown)
                 amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
-                tokens = await self._renew(tx, caller, amr, origin)
+                tokens = await self._renew(tx, caller, amr, source)
         except InvalidFactor:
-            await self._refuse_factor(caller, origin)
+            await self._refuse_factor(caller, source)
             raise
         return tokens
 
@@ -142,13 +142,13 @@ class Reauthentication:
             require_user_verification=True,
         )
 
-    async def _renew(self, tx: Tx, caller: Caller, amr: tuple[str, ...], origin: Origin) -> Tokens:
+    async def _renew(self, tx: Tx, caller: Caller, amr: tuple[str, ...], source: Source) -> Tokens:
         tokens = await self.sessions.renew(tx, caller, amr)
-        await self.notices.of_sign_in(tx, caller.user_id, Reason.REAUTHENTICATED, origin, tokens)
+        await self.notices.of_sign_in(tx, caller.user_id, Reason.REAUTHENTICATED, source, tokens)
         return tokens
 
-    async def _refuse_factor(self, caller: Caller, origin: Origin) -> None:
-        await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, origin)
+    async def _refuse_factor(self, caller: Caller, source: Source) -> None:
+        await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, source)
 
 
 def _joined(before: tuple[str, ...], shown: tuple[str, ...]) -> tuple[str, ...]:

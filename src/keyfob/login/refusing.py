@@ -8,11 +8,11 @@ from uuid import UUID
 from keyfob.accounts import locks
 from keyfob.accounts.models import Account
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
+from keyfob.devices.source import Source
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 
@@ -28,7 +28,7 @@ class Refusals:
     links: OneTimeTokens
     log: LoginLog
 
-    async def refuse(self, user_id: UUID, origin: Origin, *, checked: Collection[str]) -> NoReturn:
+    async def refuse(self, user_id: UUID, source: Source, *, checked: Collection[str]) -> NoReturn:
         """Write the refused sign-in into the log, and raise the refusal.
 
         `checked`: the hash that the password was held against, and what was to take its place.
@@ -39,7 +39,7 @@ class Refusals:
         """
         async with self.db.begin() as tx:
             account = await locks.lock(tx, user_id)
-            refusal = await self.write(tx, user_id, account, origin, checked=checked)
+            refusal = await self.write(tx, user_id, account, source, checked=checked)
         raise refusal
 
     async def write(
@@ -47,7 +47,7 @@ class Refusals:
         tx: Tx,
         user_id: UUID,
         account: Account | None,
-        origin: Origin,
+        source: Source,
         *,
         checked: Collection[str] | None = None,
     ) -> Problem:
@@ -61,11 +61,11 @@ class Refusals:
             tx: the transaction that locks the account.
             user_id: whose sign-in it was.
             account: as it was locked; None where it is gone.
-            origin: where the request came from.
+            source: where the request came from.
             checked: as `refuse` takes it; None where no password was shown.
         """
         reason, refusal = await self._reason(tx, account, checked)
-        await self.log.refused(tx, None, user_id, reason, origin)
+        await self.log.refused(tx, None, user_id, reason, source)
         return refusal
 
     async def _reason(

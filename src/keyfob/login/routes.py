@@ -1,4 +1,4 @@
-"""Sign in, and the caller's own login history."""
+"""Signing in with a password."""
 
 from typing import Annotated
 
@@ -9,16 +9,13 @@ from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
 from keyfob.core.http import (
-    AskedPage,
-    CurrentCaller,
     Provided,
-    RequestOrigin,
     may_refuse,
     router,
     while_present,
 )
-from keyfob.core.pagination import read_timed_place, timed_place
-from keyfob.core.problems import InvalidCursor, Overloaded, TooManyRequests, Unauthenticated
+from keyfob.core.problems import Overloaded, TooManyRequests
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.login.errors import (
@@ -27,8 +24,6 @@ from keyfob.login.errors import (
     MfaRequired,
     PasswordChangeRequired,
 )
-from keyfob.login.log import LoginLog
-from keyfob.login.models import LoginEventOut
 from keyfob.login.service import Login
 from keyfob.sessions.models import TokensOut
 
@@ -59,35 +54,9 @@ class PasswordLogin(Body):
 async def log_in(
     request: Request,
     body: PasswordLogin,
-    origin: RequestOrigin,
+    source: RequestSource,
     login: Annotated[Login, Provided(Login)],
 ) -> TokensOut:
     """Exchange an e-mail and a password for a session's first tokens."""
-    attempt = login.with_password(body.email, body.password, origin)
+    attempt = login.with_password(body.email, body.password, source)
     return TokensOut.of(await while_present(request, attempt))
-
-
-@routes.get(
-    "/me/logins",
-    tags=["Account"],
-    dependencies=[Depends(limited("me", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
-)
-async def list_own_logins(
-    caller: CurrentCaller,
-    log: Annotated[LoginLog, Provided(LoginLog)],
-    page: AskedPage,
-) -> list[LoginEventOut]:
-    """List your sign-ins, refused ones too, and ends of sessions, the newest first.
-
-    The `Link` header leads to the next page.
-    """
-    kind = f"logins {caller.user_id}"
-    after = page.start(kind)
-    events = await log.list_events(
-        user_id=caller.user_id,
-        before=read_timed_place(after) if after else None,
-        limit=page.to_read,
-    )
-    shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
-    return [LoginEventOut.of(event) for event in shown]

@@ -9,17 +9,18 @@ from uuid import UUID
 from keyfob.accounts import locks
 from keyfob.accounts.service import Users
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, TooManyRequests
+from keyfob.devices.source import Source
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.service import FactorThrottle, Reservation
 from keyfob.login.errors import MfaRequired
-from keyfob.login.log import LoginLog
-from keyfob.login.models import HashReplaced, PendingLogin, Reason
+from keyfob.login.models import HashReplaced, PendingLogin
 from keyfob.login.notices import Notices
 from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login.refusing import Refusals
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
 from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
@@ -63,7 +64,7 @@ class SecondFactor:
     refusals: Refusals
 
     async def ask(
-        self, user_id: UUID, stored: str, match: PasswordMatch, origin: Origin
+        self, user_id: UUID, stored: str, match: PasswordMatch, source: Source
     ) -> NoReturn:
         """Begin the wait for a factor of a user whose password fits the `stored` hash.
 
@@ -75,7 +76,7 @@ class SecondFactor:
             if match.new_hash:
                 await self.users.improve_hash(tx, user_id, stored, match.new_hash)
             checked = match.new_hash or stored
-            token = await self.pending.begin(tx, user_id, checked, _AMR, origin)
+            token = await self.pending.begin(tx, user_id, checked, _AMR, source)
             factors = await self.factors.list(tx, user_id)
         if token is None:
             raise HashReplaced
@@ -97,7 +98,7 @@ class SecondFactor:
             raise InvalidFactor
         return options
 
-    async def show(self, token: str, shown: Shown, origin: Origin) -> Tokens:
+    async def show(self, token: str, shown: Shown, source: Source) -> Tokens:
         """End the wait with a session.
 
         Raises:
@@ -109,22 +110,22 @@ class SecondFactor:
         if waiting is None:
             raise InvalidFactor
         user_id = waiting.user_id
-        reservation = await self._reserve(user_id, shown, origin)
+        reservation = await self._reserve(user_id, shown, source)
         taken = await self.pending.take_attempt(token)
         if taken is None:
             raise InvalidFactor
         try:
             passkey = await self._check_passkey(user_id, shown, taken.challenge)
-            opened = await self._open(token, waiting, shown, passkey, origin)
+            opened = await self._open(token, waiting, shown, passkey, source)
         except InvalidFactor:
-            await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, origin)
+            await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, source)
             raise
         await self.throttle.forgive(reservation)
         if isinstance(opened, Problem):
             raise opened
         return opened
 
-    async def _reserve(self, user_id: UUID, shown: Shown, origin: Origin) -> Reservation:
+    async def _reserve(self, user_id: UUID, shown: Shown, source: Source) -> Reservation:
         """Count a code before it is looked at; what nobody can guess is not counted."""
         if shown.code is None:
             return Reservation()
@@ -133,8 +134,8 @@ class SecondFactor:
         except TooManyAttempts:
             # The first in a minute: whoever is throttled could else fill the disk for free.
             with suppress(TooManyRequests):
-                self.throttled_log.hit((user_id, origin.address))
-                await self.log.refused(self.db, None, user_id, Reason.THROTTLED, origin)
+                self.throttled_log.hit((user_id, source.address))
+                await self.log.refused(self.db, None, user_id, Reason.THROTTLED, source)
             raise
 
     async def _check_passkey(
@@ -155,7 +156,7 @@ class SecondFactor:
         waiting: PendingLogin,
         shown: Shown,
         passkey: ShownPasskey | None,
-        origin: Origin,
+        source: Source,
     ) -> Tokens | Problem:
         """Spend the factor, the wait and open the session, all or nothing; or return the refusal.
 
@@ -170,23 +171,23 @@ class SecondFactor:
                 await self.passkeys.note_use(tx, passkey)
                 proof: Proof | None = Proof(AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY)
             else:
-                proof = await self._spend_code(tx, user_id, shown, origin)
+                proof = await self._spend_code(tx, user_id, shown, source)
             if proof is None or not await self.pending.spend(tx, token):
                 raise InvalidFactor
             amr = (*waiting.amr, *proof.amr)
-            tokens = await self.sessions.open(tx, user_id, origin, amr)
+            tokens = await self.sessions.open(tx, user_id, source, amr)
             if tokens is None:
-                return await self.refusals.write(tx, user_id, account, origin)
-            await self.notices.of_sign_in(tx, user_id, proof.reason, origin, tokens)
+                return await self.refusals.write(tx, user_id, account, source)
+            await self.notices.of_sign_in(tx, user_id, proof.reason, source, tokens)
         return tokens
 
     async def _spend_code(
-        self, tx: Tx, user_id: UUID, shown: Shown, origin: Origin
+        self, tx: Tx, user_id: UUID, shown: Shown, source: Source
     ) -> Proof | None:
         if shown.code is not None and await self.factors.check_code(tx, user_id, shown.code):
             return Proof(AMR_CODE, Reason.PASSWORD_AND_CODE)
         if shown.recovery_code is not None:
-            left = await self.factors.spend_recovery_code(tx, user_id, shown.recovery_code, origin)
+            left = await self.factors.spend_recovery_code(tx, user_id, shown.recovery_code, source)
             if left is not None:
                 return Proof(AMR_CODE, Reason.PASSWORD_AND_RECOVERY_CODE)
         return None

@@ -9,17 +9,18 @@ from pydantic import SecretStr
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignInAccount, Status
 from keyfob.accounts.service import Users
-from keyfob.core.clients import share_of
+from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
-from keyfob.login.log import LoginLog
-from keyfob.login.models import HashReplaced, Reason, Seen
+from keyfob.login.models import HashReplaced
 from keyfob.login.notices import Notices
 from keyfob.login.refusing import Refusals
 from keyfob.login.second_factor import SecondFactor
+from keyfob.login_log.models import Reason, Seen
+from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import PasswordMatch, Passwords
 from keyfob.sessions.models import Tokens
 from keyfob.sessions.service import Sessions
@@ -55,7 +56,7 @@ class Login:
     refusals: Refusals
     second_factor: SecondFactor
 
-    async def with_password(self, email: Email, password: SecretStr, origin: Origin) -> Tokens:
+    async def with_password(self, email: Email, password: SecretStr, source: Source) -> Tokens:
         """Sign in.
 
         Raises:
@@ -66,22 +67,22 @@ class Login:
             TooManyAttempts: too many failures for this account or this pair of address and account.
             Overloaded: more password checks wait than can be done in time.
         """
-        return await self.enter(await self._check(email, password, origin), password, origin)
+        return await self.enter(await self._check(email, password, source), password, source)
 
-    async def _check(self, email: Email, password: SecretStr, origin: Origin) -> Checked:
+    async def _check(self, email: Email, password: SecretStr, source: Source) -> Checked:
         # Before the account is looked for: a refusal costs as little as it can.
-        self.passwords.ensure_room(share_of(origin.address))
+        self.passwords.ensure_room(share_of(source.address))
         user = await self.users.find_credentials(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
-        seen = await self.log.recall(self.db, user.id if user else _NOBODY, origin)
+        seen = await self.log.recall(self.db, user.id if user else _NOBODY, source)
         match, reservation = await self.guard.check(
-            email, user, password, origin, known=seen.network
+            email, user, password, source, known=seen.network
         )
         if not user or not user.password_hash:  # pragma: no cover - no password matches none
             raise InvalidCredentials
         return Checked(email, user, user.password_hash, match, reservation, seen)
 
-    async def enter(self, checked: Checked, password: SecretStr, origin: Origin) -> Tokens:
+    async def enter(self, checked: Checked, password: SecretStr, source: Source) -> Tokens:
         """Do what follows a right password: the one door, whatever the password was asked for.
 
         Raises:
@@ -89,24 +90,24 @@ class Login:
             TooManyAttempts, Overloaded: as `with_password` says.
         """
         try:
-            return await self._enter(checked, origin)
+            return await self._enter(checked, source)
         except HashReplaced:
-            checked = await self._check(checked.email, password, origin)
+            checked = await self._check(checked.email, password, source)
         try:
-            return await self._enter(checked, origin)
+            return await self._enter(checked, source)
         except HashReplaced:
             raise InvalidCredentials from None
 
-    async def _enter(self, checked: Checked, origin: Origin) -> Tokens:
+    async def _enter(self, checked: Checked, source: Source) -> Tokens:
         await self.guard.forgive(checked.reservation)
         if checked.user.has_factor:
-            await self.second_factor.ask(checked.user.id, checked.stored, checked.match, origin)
-        tokens = await self._open_session(checked, origin)
+            await self.second_factor.ask(checked.user.id, checked.stored, checked.match, source)
+        tokens = await self._open_session(checked, source)
         if tokens is None:
-            await self._refuse(checked, origin)
+            await self._refuse(checked, source)
         return tokens
 
-    async def _refuse(self, checked: Checked, origin: Origin) -> NoReturn:
+    async def _refuse(self, checked: Checked, source: Source) -> NoReturn:
         """Tell why a right password opened no session, by what the account is by now.
 
         A password that was changed while it was being checked is as any wrong one; a factor that
@@ -117,13 +118,13 @@ class Login:
         current = await self.users.find_credentials(email)
         if current is not None:
             if current.password_hash not in hashes:
-                await self.log.refused(self.db, email, user.id, Reason.WRONG_PASSWORD, origin)
+                await self.log.refused(self.db, email, user.id, Reason.WRONG_PASSWORD, source)
                 raise InvalidCredentials
             if current.has_factor:
-                await self.second_factor.ask(user.id, stored, match, origin)
-        await self.refusals.refuse(user.id, origin, checked=hashes)
+                await self.second_factor.ask(user.id, stored, match, source)
+        await self.refusals.refuse(user.id, source, checked=hashes)
 
-    async def _open_session(self, checked: Checked, origin: Origin) -> Tokens | None:
+    async def _open_session(self, checked: Checked, source: Source) -> Tokens | None:
         """Open the session and write the sign-in; None where the account may have none."""
         _, user, stored, match, _, seen = checked
         if user.status is not Status.ACTIVE:
@@ -134,7 +135,7 @@ class Login:
                     # Threat: it is another password by now, and this session would outlive it.
                     raise HashReplaced
                 stored = match.new_hash
-            tokens = await self.sessions.open(tx, user.id, origin, password_hash=stored)
+            tokens = await self.sessions.open(tx, user.id, source, password_hash=stored)
             if tokens is not None:
-                await self.notices.of_sign_in(tx, user.id, Reason.PASSWORD, origin, tokens, seen)
+                await self.notices.of_sign_in(tx, user.id, Reason.PASSWORD, source, tokens, seen)
         return tokens

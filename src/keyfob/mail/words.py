@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from keyfob.core.origin import parse_address
+from keyfob.core.addresses import parse_address
 
 # Families as ua-parser calls them. Its patterns also make families of what a client writes.
 BROWSERS = frozenset(

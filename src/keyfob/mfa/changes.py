@@ -12,7 +12,8 @@ from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import queries, recovery_codes
@@ -20,7 +21,6 @@ from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFacto
 from keyfob.mfa.models import Factor
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
-from keyfob.sessions.devices import origin_in_words
 
 _MOST_FACTORS = 10
 
@@ -78,7 +78,7 @@ class FactorChanges:
         caller: Caller,
         factor: Factor,
         proof: Sequence[str],
-        origin: Origin,
+        source: Source,
         *,
         is_first: bool,
     ) -> list[str]:
@@ -91,19 +91,19 @@ class FactorChanges:
             caller: who added it.
             factor: what was confirmed.
             proof: the `amr` that it stands for.
-            origin: where the request came from.
+            source: where the request came from.
             is_first: as `make_room` told.
         """
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
         await self.claims.strengthen(tx, caller, amr)
-        told = {"factor": factor.name, **origin_in_words(origin)}
+        told = {"factor": factor.name, **source_in_words(source)}
         await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
         new = {"id": str(factor.id), "type": factor.type}
-        await self._record(tx, Event.FACTOR_ADDED, caller, origin, new=new)
+        await self._record(tx, Event.FACTOR_ADDED, caller, source, new=new)
         return codes
 
-    async def rename(self, caller: Caller, factor_id: UUID, name: str, origin: Origin) -> Factor:
+    async def rename(self, caller: Caller, factor_id: UUID, name: str, source: Source) -> Factor:
         """Give one of the caller's factors another name, and return the factor.
 
         Raises:
@@ -115,10 +115,10 @@ class FactorChanges:
             if renamed is None:
                 raise FactorNotFound
             new = {"id": str(factor_id), "type": renamed.type}
-            await self._record(tx, Event.FACTOR_RENAMED, caller, origin, new=new)
+            await self._record(tx, Event.FACTOR_RENAMED, caller, source, new=new)
         return renamed
 
-    async def remove(self, caller: Caller, factor_id: UUID, origin: Origin) -> None:
+    async def remove(self, caller: Caller, factor_id: UUID, source: Source) -> None:
         """Remove one of the caller's factors; the last one takes the recovery codes with it.
 
         Nobody knows by which factor a session was strengthened, so all others have to show one of
@@ -142,12 +142,12 @@ class FactorChanges:
             await self.claims.forget_factor(
                 tx, caller.user_id, but=None if is_last else caller.session_id
             )
-            told = {"factor": removed.name, **origin_in_words(origin)}
+            told = {"factor": removed.name, **source_in_words(source)}
             await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
             old = {"id": str(factor_id), "type": removed.type}
-            await self._record(tx, Event.FACTOR_REMOVED, caller, origin, old=old)
+            await self._record(tx, Event.FACTOR_REMOVED, caller, source, old=old)
 
-    async def renew_recovery_codes(self, caller: Caller, origin: Origin) -> list[str]:
+    async def renew_recovery_codes(self, caller: Caller, source: Source) -> list[str]:
         """Return ten new recovery codes; the old ones are dead, and what they opened with them.
 
         Nobody knows which sessions those are, so all others have to show a factor, as in `remove`.
@@ -163,9 +163,9 @@ class FactorChanges:
             codes = await self._replace_codes(tx, caller.user_id)
             await self.claims.forget_factor(tx, caller.user_id, but=caller.session_id)
             await self.mail.tell(
-                tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, origin_in_words(origin)
+                tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, source_in_words(source)
             )
-            await self._record(tx, Event.RECOVERY_CODES_RENEWED, caller, origin)
+            await self._record(tx, Event.RECOVERY_CODES_RENEWED, caller, source)
         return codes
 
     async def _replace_codes(self, tx: Tx, user_id: UUID) -> list[str]:
@@ -179,7 +179,7 @@ class FactorChanges:
         tx: Tx,
         action: Event,
         caller: Caller,
-        origin: Origin,
+        source: Source,
         *,
         old: dict[str, Any] | None = None,
         new: dict[str, Any] | None = None,
@@ -191,5 +191,5 @@ class FactorChanges:
             target_id=caller.user_id,
             old=old,
             new=new,
-            origin=origin,
+            source=source,
         )

@@ -8,8 +8,8 @@ from uuid import UUID
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
+from keyfob.devices.source import Source
 from keyfob.limits.service import FactorThrottle
 from keyfob.mfa import queries, totp
 from keyfob.mfa.changes import FactorChanges
@@ -50,7 +50,7 @@ class TotpEnrolment:
         )
 
     async def confirm(
-        self, caller: Caller, factor_id: UUID, code: str, origin: Origin
+        self, caller: Caller, factor_id: UUID, code: str, source: Source
     ) -> list[str]:
         """Make a begun authenticator a factor; return ten recovery codes with the first one.
 
@@ -77,7 +77,7 @@ class TotpEnrolment:
             if factor is None:
                 raise FactorNotFound
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_CODE, origin, is_first=room.is_first
+                tx, caller, factor, AMR_CODE, source, is_first=room.is_first
             )
         await self.throttle.forgive(attempt)
         return codes

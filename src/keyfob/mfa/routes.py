@@ -11,7 +11,6 @@ from keyfob.core.http import (
     Provided,
     RecentAnyCaller,
     RecentCaller,
-    RequestOrigin,
     may_refuse,
     router,
 )
@@ -20,6 +19,7 @@ from keyfob.core.problems import (
     TooManyRequests,
     Unauthenticated,
 )
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.mfa.changes import FactorChanges
@@ -91,7 +91,7 @@ async def confirm_totp(
     factor_id: FactorId,
     body: TotpConfirm,
     caller: RecentAnyCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     enrolment: Enrolment,
 ) -> RecoveryCodesOut:
     """Confirm an authenticator app by a code of it.
@@ -99,7 +99,7 @@ async def confirm_totp(
     The first factor brings ten recovery codes. Your session has just proven the factor: its next
     refresh says so in `acr` and `amr`.
     """
-    codes = await enrolment.confirm(caller, factor_id, body.code, origin)
+    codes = await enrolment.confirm(caller, factor_id, body.code, source)
     return RecoveryCodesOut(recovery_codes=codes)
 
 
@@ -110,11 +110,11 @@ async def rename_factor(
     factor_id: FactorId,
     body: FactorNameIn,
     caller: RecentCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     changes: Changes,
 ) -> FactorOut:
     """Give a factor another name."""
-    return FactorOut.of(await changes.rename(caller, factor_id, body.name, origin))
+    return FactorOut.of(await changes.rename(caller, factor_id, body.name, source))
 
 
 @routes.delete(
@@ -124,13 +124,13 @@ async def rename_factor(
     responses=may_refuse(*_RECENT, FactorNotFound, LastFactor),
 )
 async def remove_factor(
-    factor_id: FactorId, caller: RecentCaller, origin: RequestOrigin, changes: Changes
+    factor_id: FactorId, caller: RecentCaller, source: RequestSource, changes: Changes
 ) -> None:
     """Remove a factor. Other sessions have to show another one then.
 
     The last one takes the recovery codes with it, and `mfa` out of every session: refresh.
     """
-    await changes.remove(caller, factor_id, origin)
+    await changes.remove(caller, factor_id, source)
 
 
 @routes.post(
@@ -139,7 +139,7 @@ async def remove_factor(
     responses=may_refuse(*_ADDING, NoFactor),
 )
 async def renew_recovery_codes(
-    caller: RecentCaller, origin: RequestOrigin, changes: Changes
+    caller: RecentCaller, source: RequestSource, changes: Changes
 ) -> RecoveryCodesOut:
     """Get ten new recovery codes; the old ones are dead."""
-    return RecoveryCodesOut(recovery_codes=await changes.renew_recovery_codes(caller, origin))
+    return RecoveryCodesOut(recovery_codes=await changes.renew_recovery_codes(caller, source))

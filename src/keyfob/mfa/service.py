@@ -10,12 +10,12 @@ import structlog
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
-from keyfob.core.origin import Origin
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.mfa import queries, recovery_codes, totp
 from keyfob.mfa.models import Factor, OwnedSecret, Resealed, TotpSecret
-from keyfob.sessions.devices import origin_in_words
 
 log = structlog.get_logger("keyfob.mfa")
 
@@ -61,7 +61,7 @@ class Factors:
         return spent
 
     async def spend_recovery_code(
-        self, tx: Tx, user_id: UUID, code: str, origin: Origin
+        self, tx: Tx, user_id: UUID, code: str, source: Source
     ) -> int | None:
         """Spend a recovery code, and return how many are left; None if it is none of the user's.
 
@@ -70,7 +70,7 @@ class Factors:
         if not await queries.spend_code(tx, user_id, recovery_codes.digest(code)):
             return None
         left = await queries.count_codes(tx, user_id)
-        told = {"codes_left": left, **origin_in_words(origin)}
+        told = {"codes_left": left, **source_in_words(source)}
         await self.mail.tell(tx, user_id, Template.RECOVERY_CODE_USED, told)
         return left
 

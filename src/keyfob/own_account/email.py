@@ -13,9 +13,10 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller, Role
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -26,7 +27,6 @@ from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 
 
@@ -90,7 +90,7 @@ class OwnEmail:
             write = partial(self._write_link, job, account.id, email, within_cap=False)
             await self.cap.lend_for_tag(email.normal, write)
 
-    async def confirm(self, caller: Caller, token: str, origin: Origin) -> None:
+    async def confirm(self, caller: Caller, token: str, source: Source) -> None:
         """Take the new address, by the token that was sent to it.
 
         No other link opens this account then: they were sent to the old address.
@@ -113,7 +113,7 @@ class OwnEmail:
             replaced = await self.sign_ups.give_way(tx, email)
             await self.accounts.change_email(tx, user_id, email)
             await self.links.kill(tx, user_id)
-            await self._tell_old_address(tx, before, email, origin)
+            await self._tell_old_address(tx, before, email, source)
             await self.audit.record(
                 tx,
                 action=Event.USER_EMAIL_CHANGED,
@@ -121,7 +121,7 @@ class OwnEmail:
                 target_id=user_id,
                 old={"email": mask_email(before.email.normal)},
                 new={"email": mask_email(email.normal), **replaced_sign_up(replaced)},
-                origin=origin,
+                source=source,
             )
 
     async def _ensure_standing(self, tx: Tx, user_id: UUID, job: Job) -> Account | None:
@@ -183,7 +183,7 @@ class OwnEmail:
         )
 
     async def _tell_old_address(
-        self, tx: Tx, before: Account, email: Email, origin: Origin
+        self, tx: Tx, before: Account, email: Email, source: Source
     ) -> None:
         """Tell where the mails went until now; whoever took the account may not be its owner."""
         await self.mail.send(
@@ -192,7 +192,7 @@ class OwnEmail:
                 before.email.typed, before.locale, before.id, before.name, before.is_verified
             ),
             Template.EMAIL_CHANGED,
-            {**origin_in_words(origin), "new_email": mask_email(email.normal)},
+            {**source_in_words(source), "new_email": mask_email(email.normal)},
         )
 
 

@@ -17,14 +17,14 @@ from keyfob.core import batches
 from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem, in_one_line
-from keyfob.login.log import LoginLog
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
+from keyfob.login_log.service import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account import erasure_queries
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
@@ -102,7 +102,7 @@ class OwnErasure:
     grace: timedelta
     at_once: int = 100
 
-    async def plan(self, caller: Caller, origin: Origin) -> datetime:
+    async def plan(self, caller: Caller, source: Source) -> datetime:
         """Plan the caller's erasure and return its time; asked again, it stays as planned.
 
         Raises:
@@ -115,23 +115,23 @@ class OwnErasure:
             # Threat: any user's many calls wait for whoever administers, each with one of the few
             # connections. Who has not the role under the lock gets it after this, or not at all.
             if account.role is not Role.ADMIN:
-                erase_at = await self._plan(tx, caller.user_id, origin)
+                erase_at = await self._plan(tx, caller.user_id, source)
         if erase_at is None:  # that lock comes before the account's, so all begins anew
             async with self.db.begin() as tx:
                 await self.step_up.ensure_standing(tx, caller, with_admins=True)
-                erase_at = await self._plan(tx, caller.user_id, origin)
+                erase_at = await self._plan(tx, caller.user_id, source)
         return erase_at
 
-    async def _plan(self, tx: Tx, user_id: UUID, origin: Origin) -> datetime:
+    async def _plan(self, tx: Tx, user_id: UUID, source: Source) -> datetime:
         plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
         if plan.is_new:
-            told = {**origin_in_words(origin), "erase_at": plan.erase_at}
+            told = {**source_in_words(source), "erase_at": plan.erase_at}
             await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
             when = {"erase_at": plan.erase_at.isoformat()}
-            await self._record(tx, Event.USER_ERASURE_PLANNED, user_id, origin, when)
+            await self._record(tx, Event.USER_ERASURE_PLANNED, user_id, source, when)
         return plan.erase_at
 
-    async def cancel(self, caller: Caller, origin: Origin) -> None:
+    async def cancel(self, caller: Caller, source: Source) -> None:
         """Let the caller's account stay; nothing where it was not to be erased.
 
         Raises:
@@ -144,9 +144,9 @@ class OwnErasure:
             await self.step_up.ensure_factor(tx, caller)
             if await self.accounts.cancel_erasure(tx, user_id):
                 await self.mail.tell(
-                    tx, user_id, Template.ERASURE_CANCELLED, origin_in_words(origin)
+                    tx, user_id, Template.ERASURE_CANCELLED, source_in_words(source)
                 )
-                await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, origin, {})
+                await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, source, {})
 
     async def erase_due(self) -> None:
         """Erase whose time has come, one after the other; several workers may do so.
@@ -195,8 +195,8 @@ class OwnErasure:
         return person
 
     async def _record(
-        self, tx: Tx, action: Event, user_id: UUID, origin: Origin, new: dict[str, str]
+        self, tx: Tx, action: Event, user_id: UUID, source: Source, new: dict[str, str]
     ) -> None:
         await self.audit.record(
-            tx, action=action, actor_id=user_id, target_id=user_id, new=new, origin=origin
+            tx, action=action, actor_id=user_id, target_id=user_id, new=new, source=source
         )

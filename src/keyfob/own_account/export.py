@@ -14,8 +14,8 @@ from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated, Unavailable
+from keyfob.devices.source import Source
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account import export_queries
 from keyfob.own_account.export_queries import Row
@@ -63,7 +63,7 @@ class OwnExport:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     longest_wait: float = 10.0
 
-    async def gather(self, caller: Caller, origin: Origin) -> Packed:
+    async def gather(self, caller: Caller, source: Source) -> Packed:
         """Return the document of the caller; that it was taken is in the audit log.
 
         Raises:
@@ -89,7 +89,7 @@ class OwnExport:
                 action=Event.USER_EXPORTED,
                 actor_id=caller.user_id,
                 target_id=caller.user_id,
-                origin=origin,
+                source=source,
             )
         return packed
 

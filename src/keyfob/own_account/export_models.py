@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from keyfob.accounts.models import Status
 from keyfob.core.authority import Role
 from keyfob.core.locales import Locale
-from keyfob.login.models import Outcome, Reason
+from keyfob.devices.device import DeviceType
+from keyfob.login_log.models import Outcome, Reason
 from keyfob.mfa.models import FactorType
-from keyfob.sessions.models import DeviceType
 
 BeforeFirstProof = Annotated[
     bool,

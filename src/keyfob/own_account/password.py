@@ -8,11 +8,12 @@ from keyfob.accounts.models import UnlockedAccount
 from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.core.addresses import share_of
 from keyfob.core.authority import Caller
-from keyfob.core.clients import share_of
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
 from keyfob.mail.models import Template
@@ -20,7 +21,6 @@ from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account.errors import NoPassword
 from keyfob.passwords.service import Passwords
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason, Tokens
 from keyfob.sessions.service import Sessions
 
@@ -39,7 +39,7 @@ class OwnPassword:
     audit: Audit
 
     async def change(
-        self, caller: Caller, current: SecretStr, password: SecretStr, origin: Origin
+        self, caller: Caller, current: SecretStr, password: SecretStr, source: Source
     ) -> Tokens:
         """Change the caller's password; this session gets new tokens, all others are ended.
 
@@ -54,32 +54,32 @@ class OwnPassword:
             Overloaded: more password checks wait than can be done in time.
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
-        share = share_of(origin.address, caller.user_id)
+        share = share_of(source.address, caller.user_id)
         self.passwords.ensure_room(share)
         account = await self.accounts.find(self.db, caller.user_id)
         if account is None:
             raise Unauthenticated
         if account.password_hash is None:
             raise NoPassword
-        await self._prove(account, current, origin)
+        await self._prove(account, current, source)
         await self.passwords.ensure_acceptable(password, account.email.normal, account.name)
         new_hash = await self.passwords.hash(password, share)
-        return await self._replace(caller, account.password_hash, new_hash, origin)
+        return await self._replace(caller, account.password_hash, new_hash, source)
 
-    async def _prove(self, account: UnlockedAccount, current: SecretStr, origin: Origin) -> None:
+    async def _prove(self, account: UnlockedAccount, current: SecretStr, source: Source) -> None:
         """Check the present password.
 
         Threat: a stolen access token would else be an oracle for it, past the sign-in's throttle.
         """
         email = account.email
-        seen = await self.guard.log.recall(self.db, account.id, origin)
+        seen = await self.guard.log.recall(self.db, account.id, source)
         _, reservation = await self.guard.check(
-            email, account, current, origin, known=seen.network, signed_in=account.id
+            email, account, current, source, known=seen.network, signed_in=account.id
         )
         await self.guard.forgive(reservation)
 
     async def _replace(
-        self, caller: Caller, old_hash: str, new_hash: str, origin: Origin
+        self, caller: Caller, old_hash: str, new_hash: str, source: Source
     ) -> Tokens:
         user_id = caller.user_id
         async with self.db.begin() as tx:
@@ -92,16 +92,16 @@ class OwnPassword:
                 user_id,
                 EndReason.PASSWORD_CHANGED,
                 but=caller.session_id,
-                origin=origin,
+                source=source,
             )
             tokens = await self.sessions.renew(tx, caller, caller.amr)
-            await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
+            await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, source_in_words(source))
             await self.audit.record(
                 tx,
                 action=Event.USER_PASSWORD_CHANGED,
                 actor_id=user_id,
                 target_id=user_id,
                 new={"sessions_ended": ended},
-                origin=origin,
+                source=source,
             )
         return tokens

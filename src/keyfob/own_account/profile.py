@@ -10,8 +10,8 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import InvalidInput
+from keyfob.devices.source import Source
 from keyfob.own_account.timezones import is_timezone
 from keyfob.sessions.standing import Standing
 
@@ -26,7 +26,7 @@ class OwnProfile:
     profiles: Profiles
     audit: Audit
 
-    async def change(self, caller: Caller, changes: ProfileChanges, origin: Origin) -> OwnUserOut:
+    async def change(self, caller: Caller, changes: ProfileChanges, source: Source) -> OwnUserOut:
         """Change the caller's profile and return the account.
 
         Raises:
@@ -41,10 +41,10 @@ class OwnProfile:
                 await self.standing.ensure(tx, caller)
                 differ = await self.accounts.change_profile(tx, caller.user_id, changes)
                 if differ:
-                    await self._record(tx, caller.user_id, differ, origin)
+                    await self._record(tx, caller.user_id, differ, source)
         return await self.profiles.read(caller)
 
-    async def _record(self, tx: Tx, user_id: UUID, differ: dict[str, str], origin: Origin) -> None:
+    async def _record(self, tx: Tx, user_id: UUID, differ: dict[str, str], source: Source) -> None:
         await self.audit.record(
             tx,
             action=Event.USER_PROFILE_CHANGED,
@@ -52,5 +52,5 @@ class OwnProfile:
             target_id=user_id,
             old=differ,
             new=differ,
-            origin=origin,
+            source=source,
         )

@@ -13,7 +13,6 @@ from keyfob.core.http import (
     CurrentCaller,
     Provided,
     RecentCaller,
-    RequestOrigin,
     may_refuse,
     router,
     while_present,
@@ -26,6 +25,7 @@ from keyfob.core.problems import (
     Unauthenticated,
     Unavailable,
 )
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.login.errors import InvalidCredentials
@@ -61,14 +61,14 @@ ErasureService = Annotated[OwnErasure, Provided(OwnErasure)]
 async def change_profile(
     body: ProfileIn,
     caller: CurrentCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     profile: Annotated[OwnProfile, Provided(OwnProfile)],
 ) -> OwnUserOut:
     """Change your name, language or time zone; what is absent stays as it is."""
     changes = ProfileChanges(
         body.name, body.locale, body.timezone, frozenset(body.model_fields_set)
     )
-    return await profile.change(caller, changes, origin)
+    return await profile.change(caller, changes, source)
 
 
 @routes.post(
@@ -82,14 +82,14 @@ async def change_password(
     request: Request,
     body: PasswordChangeIn,
     caller: RecentCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     password: Annotated[OwnPassword, Provided(OwnPassword)],
 ) -> TokensOut:
     """Change your password: this session gets new tokens, all others are signed out.
 
     Wrong present passwords count as failed sign-ins. Needs a recent sign-in.
     """
-    change = password.change(caller, body.current_password, body.password, origin)
+    change = password.change(caller, body.current_password, body.password, source)
     return TokensOut.of(await while_present(request, change))
 
 
@@ -115,10 +115,10 @@ async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailSe
     responses=may_refuse(*_OWN, InsufficientAuthentication, InvalidLink, EmailTaken),
 )
 async def confirm_email(
-    body: EmailConfirmIn, caller: CurrentCaller, origin: RequestOrigin, email: EmailService
+    body: EmailConfirmIn, caller: CurrentCaller, source: RequestSource, email: EmailService
 ) -> None:
     """Take the new address with the token that was sent to it; the old address is told."""
-    await email.confirm(caller, body.token, origin)
+    await email.confirm(caller, body.token, source)
 
 
 @routes.get(
@@ -142,14 +142,14 @@ async def export(
     request: Request,
     response: Response,
     caller: CurrentCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     exports: Annotated[OwnExport, Provided(OwnExport)],
 ) -> Response:
     """Get everything that is kept about you, as one JSON document without any secret.
 
     Where a second factor is set, the session must have shown it.
     """
-    packed = await exports.gather(caller, origin)
+    packed = await exports.gather(caller, source)
     headers = {
         **response.headers,  # of the limit
         "Content-Disposition": f'attachment; filename="keyfob-{caller.user_id}.json"',
@@ -169,18 +169,18 @@ async def export(
     responses=may_refuse(*_RECENT, LastAdmin),
 )
 async def leave(
-    caller: RecentCaller, origin: RequestOrigin, erasure: ErasureService
+    caller: RecentCaller, source: RequestSource, erasure: ErasureService
 ) -> ErasurePlannedOut:
     """Have your account erased, with everything personal, after a time in which you may keep it.
 
     Until then all goes on as before. Needs a recent sign-in.
     """
-    return ErasurePlannedOut(erase_at=await erasure.plan(caller, origin))
+    return ErasurePlannedOut(erase_at=await erasure.plan(caller, source))
 
 
 @routes.post(
     "/me/keep", status_code=204, dependencies=_LIMITED_MORE, responses=may_refuse(*_RECENT)
 )
-async def keep(caller: CurrentCaller, origin: RequestOrigin, erasure: ErasureService) -> None:
+async def keep(caller: CurrentCaller, source: RequestSource, erasure: ErasureService) -> None:
     """Keep your account after all. Where a second factor is set, the session must have shown it."""
-    await erasure.cancel(caller, origin)
+    await erasure.cancel(caller, source)

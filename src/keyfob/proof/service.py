@@ -12,7 +12,7 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.locales import preferred_locale
-from keyfob.core.origin import Origin
+from keyfob.devices.source import Source
 from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.service import Factors
 from keyfob.one_time_tokens.models import Kind
@@ -54,7 +54,7 @@ class Proofs:
     factors: Factors
     challenges: Challenges
 
-    async def prove(self, tx: Tx, account: Account, prover: Prover, origin: Origin) -> Proof:
+    async def prove(self, tx: Tx, account: Account, prover: Prover, source: Source) -> Proof:
         """Write that the address of a locked account is proven, and return what that ended.
 
         Nothing ends where the prover knows the account, or the address was proven already. Else
@@ -65,35 +65,35 @@ class Proofs:
             tx: the transaction that locks the account.
             account: as it was locked.
             prover: who it is.
-            origin: where the request came from.
+            source: where the request came from.
         """
         if prover is Prover.READER and not account.was_proven:
-            return await self._end_all(tx, account.id, origin)
+            return await self._end_all(tx, account.id, source)
         if prover is Prover.READER and not account.is_verified:
-            return await self._end_sign_ins(tx, account.id, origin)
+            return await self._end_sign_ins(tx, account.id, source)
         await self.credentials.mark_verified(tx, account.id)
         # They prove nothing any more, and what other sign-ups chose is none of the owner's.
         await self.links.kill(tx, account.id, Kind.VERIFY_EMAIL)
         return Proof(is_first=not account.was_proven)
 
-    async def _end_sign_ins(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
+    async def _end_sign_ins(self, tx: Tx, user_id: UUID, source: Source) -> Proof:
         """End what is signed in, and the password, where an administrator gave another address.
 
         Threat: whoever signs in with what is known of before would have this address proven.
         """
         await self.credentials.mark_verified(tx, user_id)
         had_password = await self.credentials.forget_password(tx, user_id)
-        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
+        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, source=source)
         links = await self.links.kill(tx, user_id)
         ended = {"sessions": sessions, "links": links, "password": int(had_password)}
         return Proof(sessions=sessions, counts=_present(ended))
 
-    async def _end_all(self, tx: Tx, user_id: UUID, origin: Origin) -> Proof:
-        locale = preferred_locale(origin.languages)
+    async def _end_all(self, tx: Tx, user_id: UUID, source: Source) -> Proof:
+        locale = preferred_locale(source.languages)
         typed = await self.credentials.start_afresh(tx, user_id, locale)
         forgotten = typed._asdict() if typed else {}
         # With the sessions the sign-ins that wait for a factor.
-        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, origin=origin)
+        sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, source=source)
         ended = {
             "sessions": sessions,
             "factors": await self.factors.remove_all(tx, user_id),

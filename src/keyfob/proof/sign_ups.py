@@ -12,7 +12,7 @@ from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
-from keyfob.login.log import LoginLog
+from keyfob.login_log.service import LoginLog
 from keyfob.one_time_tokens.service import KEPT_AFTER_EXPIRY
 
 log = structlog.get_logger("keyfob.sign_ups")

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
-from keyfob.core.http import Provided, RequestOrigin, may_refuse, router, while_present
+from keyfob.core.http import Provided, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded, TooManyRequests
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import LinkTokenIn
@@ -44,10 +45,10 @@ class RecoverConfirmIn(Body):
     responses=may_refuse(TooManyRequests),
 )
 async def request_recovery(
-    body: RecoverRequestIn, origin: RequestOrigin, recovery: RecoveryService
+    body: RecoverRequestIn, source: RequestSource, recovery: RecoveryService
 ) -> None:
     """Have a link sent that sets a new password. The answer is the same for any address."""
-    await recovery.request_link(body.email, origin)
+    await recovery.request_link(body.email, source)
 
 
 @routes.post(
@@ -57,10 +58,10 @@ async def request_recovery(
     responses=may_refuse(InvalidLink, WeakPassword, TooManyRequests, Overloaded),
 )
 async def set_recovered_password(
-    request: Request, body: RecoverConfirmIn, origin: RequestOrigin, recovery: RecoveryService
+    request: Request, body: RecoverConfirmIn, source: RequestSource, recovery: RecoveryService
 ) -> None:
     """Set a new password with the token of a link, and sign out everywhere.
 
     Also with the token of an invitation, or of a sign-in that asks for another password.
     """
-    await while_present(request, recovery.set_password(body.token, body.password, origin))
+    await while_present(request, recovery.set_password(body.token, body.password, source))

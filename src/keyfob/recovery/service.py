@@ -15,11 +15,12 @@ from keyfob.accounts.models import Account
 from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.clients import UNKNOWN, share_of
+from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.limits.service import SignInThrottle
-from keyfob.login.log import LoginLog
+from keyfob.login_log.service import LoginLog
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -31,7 +32,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs, Prover
 from keyfob.proof.spare_links import SpareLinks
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
@@ -65,9 +65,9 @@ class Recovery:
     audit: Audit
     invitation_ttl: timedelta
 
-    async def request_link(self, email: Email, origin: Origin) -> None:
+    async def request_link(self, email: Email, source: Source) -> None:
         """Have a link sent to an address, if it has an account."""
-        payload = {"email": email.typed, "where": origin_in_words(origin)}
+        payload = {"email": email.typed, "where": source_in_words(source)}
         await self.outbox.add(self.db, self.KIND, payload, expires_at=self.links.expiry())
 
     async def send_requested(self, job: Job) -> None:
@@ -120,7 +120,7 @@ class Recovery:
             expires_at=self.links.expiry(ttl),
         )
 
-    async def set_password(self, token: str, password: SecretStr, origin: Origin) -> None:
+    async def set_password(self, token: str, password: SecretStr, source: Source) -> None:
         """Take a link: its user has a new password, and every session is ended.
 
         All other links are dead then. At the first proof of the address, whatever a stranger may
@@ -139,7 +139,7 @@ class Recovery:
         # The name of an account that nobody has proven may be a stranger's, and goes.
         name = user.name if user.was_proven else None
         await self.passwords.ensure_acceptable(password, user.email.normal, name)
-        password_hash = await self.passwords.hash(password, share_of(origin.address))
+        password_hash = await self.passwords.hash(password, share_of(source.address))
 
         async with self.db.begin() as tx:
             account = await locks.lock(tx, link.user_id)
@@ -147,46 +147,46 @@ class Recovery:
             if account is None or spent is None:
                 raise InvalidLink
             if spent.email is None:
-                await self._change(tx, account, password_hash, origin)
+                await self._change(tx, account, password_hash, source)
             else:
-                await self._recover(tx, account, spent, password_hash, origin)
+                await self._recover(tx, account, spent, password_hash, source)
         # What was mistyped before counts no more. From here the owner gets in, whoever guesses
         # elsewhere: the network is known now.
-        await self.throttle.pardon(account.email.normal, origin.address or UNKNOWN)
+        await self.throttle.pardon(account.email.normal, source.address or UNKNOWN)
 
     async def _recover(
-        self, tx: Tx, account: Account, link: Link, password_hash: str, origin: Origin
+        self, tx: Tx, account: Account, link: Link, password_hash: str, source: Source
     ) -> None:
         """Set a password for whoever read a mail to the address."""
         if not link.proves(account.email.normal):
             raise InvalidLink
         user_id = account.id
-        proof = await self.proofs.prove(tx, account, Prover.READER, origin)
+        proof = await self.proofs.prove(tx, account, Prover.READER, source)
         kept = proof.keeps_account or await self.accounts.cancel_erasure(tx, user_id)
         ended = proof.sessions
         if ended is None:
-            ended = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, origin=origin)
+            ended = await self.sessions.end_all(tx, user_id, EndReason.RECOVERED, source=source)
         await self.links.kill(tx, user_id)
         await self.credentials.set_password(tx, user_id, password_hash)
-        await self.log.recovered(tx, user_id, origin)
-        told = {"is_first_proof": proof.is_first, "is_kept": kept, **origin_in_words(origin)}
+        await self.log.recovered(tx, user_id, source)
+        told = {"is_first_proof": proof.is_first, "is_kept": kept, **source_in_words(source)}
         await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
         new = {"sessions_ended": ended, "first_proof": proof.is_first, "kept": kept}
-        await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, origin)
+        await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, source)
 
-    async def _change(self, tx: Tx, account: Account, password_hash: str, origin: Origin) -> None:
+    async def _change(self, tx: Tx, account: Account, password_hash: str, source: Source) -> None:
         """Set a password for whoever knew the one that an administrator gave.
 
         The links in the mailbox live on: its reader comes before who knows a password.
         """
         user_id = account.id
-        ended = await self.sessions.end_all(tx, user_id, EndReason.PASSWORD_CHANGED, origin=origin)
+        ended = await self.sessions.end_all(tx, user_id, EndReason.PASSWORD_CHANGED, source=source)
         await self.links.kill(tx, user_id, Kind.CHANGE_PASSWORD)
         await self.credentials.set_password(tx, user_id, password_hash)
-        await self.log.recovered(tx, user_id, origin)
-        await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, origin_in_words(origin))
+        await self.log.recovered(tx, user_id, source)
+        await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, source_in_words(source))
         new = {"sessions_ended": ended}
-        await self._record(tx, account, Event.USER_PASSWORD_CHANGED, {}, new, origin)
+        await self._record(tx, account, Event.USER_PASSWORD_CHANGED, {}, new, source)
 
     async def _record(
         self,
@@ -195,7 +195,7 @@ class Recovery:
         action: Event,
         ended: dict[str, int],
         new: Mapping[str, object],
-        origin: Origin,
+        source: Source,
     ) -> None:
         await self.audit.record(
             tx,
@@ -204,5 +204,5 @@ class Recovery:
             target_id=account.id,
             old={"ended": ended} if ended else None,
             new={name: value for name, value in new.items() if value is not False},
-            origin=origin,
+            source=source,
         )

@@ -15,13 +15,13 @@ from keyfob.core.bodies import Body, drop_null
 from keyfob.core.http import (
     CallerIfAny,
     Provided,
-    RequestOrigin,
     may_refuse,
     router,
     while_present,
 )
 from keyfob.core.locales import preferred_locale
 from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests, Unauthenticated
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.login.errors import (
@@ -107,7 +107,7 @@ async def register(
     request: Request,
     response: Response,
     body: RegisterIn,
-    origin: RequestOrigin,
+    source: RequestSource,
     registration: Annotated[Registration, Provided(Registration)],
 ) -> TokensOut | Response:
     """Make an account and sign it in.
@@ -116,7 +116,7 @@ async def register(
     there are no rules about which characters. `Accept-Language` chooses the language of mails.
     """
     locale = preferred_locale(request.headers.get("accept-language", ""))
-    attempt = registration.with_password(body.email, body.password, body.name, locale, origin)
+    attempt = registration.with_password(body.email, body.password, body.name, locale, source)
     tokens = await while_present(request, attempt)
     if tokens is None:
         return Response(status_code=202, headers=dict(response.headers))
@@ -133,11 +133,11 @@ async def register(
 )
 async def request_verification(
     body: VerifyEmailRequestIn,
-    origin: RequestOrigin,
+    source: RequestSource,
     links: Annotated[VerificationLinks, Provided(VerificationLinks)],
 ) -> None:
     """Have a link sent that proves an address. The answer is the same whether it has an account."""
-    await links.request(body.email, origin)
+    await links.request(body.email, source)
 
 
 @routes.post(
@@ -167,7 +167,7 @@ async def confirm_verification(
     response: Response,
     body: VerifyEmailConfirmIn,
     caller: CallerIfAny,
-    origin: RequestOrigin,
+    source: RequestSource,
     verification: Annotated[EmailVerification, Provided(EmailVerification)],
     sign_in: Annotated[VerifyingSignIn, Provided(VerifyingSignIn)],
 ) -> ProvenOut | Response:
@@ -180,10 +180,10 @@ async def confirm_verification(
     `/recover/confirm`, to choose a password.
     """
     if body.password is not None:
-        attempt = sign_in.confirm(body.token, body.password, origin)
+        attempt = sign_in.confirm(body.token, body.password, source)
         tokens = TokensOut.of(await while_present(request, attempt))
         return ProvenOut(**tokens.model_dump())
     if caller is not None:
-        await verification.confirm_own(caller, body.token, origin)
+        await verification.confirm_own(caller, body.token, source)
         return Response(status_code=204, headers=dict(response.headers))
-    return ProvenOut(token=await verification.take_over(body.token, origin))
+    return ProvenOut(token=await verification.take_over(body.token, source))

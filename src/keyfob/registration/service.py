@@ -9,12 +9,12 @@ from keyfob.accounts.errors import EmailTaken
 from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.clients import share_of
+from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
 from keyfob.core.locales import Locale
-from keyfob.core.origin import Origin
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
+from keyfob.devices.source import Source
+from keyfob.login_log.models import Reason
+from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
@@ -40,7 +40,7 @@ class Registration:
     verification: VerificationLinks | None = None
 
     async def with_password(
-        self, email: Email, password: SecretStr, name: str | None, locale: Locale, origin: Origin
+        self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
     ) -> Tokens | None:
         """Register; None where the address is to be proven first.
 
@@ -53,22 +53,22 @@ class Registration:
         """
         self.users.ensure_fit(email)
         if self.sign_ups:
-            await self.sign_ups.request(email, password, name, locale, origin)
+            await self.sign_ups.request(email, password, name, locale, source)
             return None
         await self.passwords.ensure_acceptable(password, email.normal, name)
         # Hashed before the address is looked up, so that a taken one costs the same.
-        password_hash = await self.passwords.hash(password, share_of(origin.address))
+        password_hash = await self.passwords.hash(password, share_of(source.address))
         async with self.db.begin() as tx:
             user_id = await self.users.add(
                 tx, email, password_hash, name=name, locale=locale, registered_itself=True
             )
-            tokens = await self.sessions.open(tx, user_id, origin)
+            tokens = await self.sessions.open(tx, user_id, source)
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
-            await self.log.succeeded(tx, user_id, Reason.REGISTERED, origin, tokens)
+            await self.log.succeeded(tx, user_id, Reason.REGISTERED, source, tokens)
             if self.verification:
-                await self.verification.request_within(tx, email, origin)
+                await self.verification.request_within(tx, email, source)
             await self.audit.record(
-                tx, action=Event.USER_REGISTERED, actor_id=user_id, target_id=user_id, origin=origin
+                tx, action=Event.USER_REGISTERED, actor_id=user_id, target_id=user_id, source=source
             )
         return tokens

@@ -11,10 +11,10 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
 from keyfob.accounts.service import Users
-from keyfob.core.clients import share_of
+from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Problem
+from keyfob.devices.source import Source
 from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords, Owner
@@ -55,7 +55,7 @@ class VerifyingSignIn:
     login: Login
     verification: EmailVerification
 
-    async def confirm(self, token: str, password: SecretStr, origin: Origin) -> Tokens:
+    async def confirm(self, token: str, password: SecretStr, source: Source) -> Tokens:
         """Take a link and a password: the address is proven, nothing ends, and a session opens.
 
         Raises:
@@ -66,43 +66,43 @@ class VerifyingSignIn:
                 proven then.
             TooManyAttempts, Overloaded: as at a sign-in; a guess of the link is not lost.
         """
-        self.login.passwords.ensure_room(share_of(origin.address))
+        self.login.passwords.ensure_room(share_of(source.address))
         try:
-            return await self._confirm(token, password, origin)
+            return await self._confirm(token, password, source)
         except HashReplaced:
             pass  # most often by a twin, with a better hash of the same password
         try:
-            return await self._confirm(token, password, origin)
+            return await self._confirm(token, password, source)
         except HashReplaced:
             raise InvalidCredentials from None
 
-    async def _confirm(self, token: str, password: SecretStr, origin: Origin) -> Tokens:
+    async def _confirm(self, token: str, password: SecretStr, source: Source) -> Tokens:
         asked = await self._look_up(token)
-        seen = await self.login.log.recall(self.db, asked.user_id, origin)
+        seen = await self.login.log.recall(self.db, asked.user_id, source)
         owner = Owner(asked.user_id, asked.email)
-        stored, match, reservation = await self._check(token, owner, asked, password, origin)
+        stored, match, reservation = await self._check(token, owner, asked, password, source)
         # It was right, whatever becomes of the link: no failed guess.
         await self.guard.forgive(reservation)
         try:
-            await self.verification.confirm_known(token, stored, asked.hashes[stored], origin)
+            await self.verification.confirm_known(token, stored, asked.hashes[stored], source)
         except HashReplaced:
             await self.links.give_attempt_back(token)
             raise
         user = await self.users.find_credentials(asked.email)
         if user is None or user.password_hash != stored:
             # Likewise, but the address is proven by now, and the link spent.
-            return await self.login.with_password(asked.email, password, origin)
+            return await self.login.with_password(asked.email, password, source)
         checked = Checked(asked.email, user, stored, match, Reservation(), seen)
-        return await self.login.enter(checked, password, origin)
+        return await self.login.enter(checked, password, source)
 
     async def _check(
-        self, token: str, owner: Owner, asked: _Asked, password: SecretStr, origin: Origin
+        self, token: str, owner: Owner, asked: _Asked, password: SecretStr, source: Source
     ) -> tuple[str, PasswordMatch, Reservation]:
         """Take one of the guesses of the link, and give it back if it could not be looked at."""
         if not await self.links.take_attempt(Kind.VERIFY_EMAIL, token):
             raise InvalidLink
         try:
-            return await self.guard.find(owner, asked.hashes, password, origin)
+            return await self.guard.find(owner, asked.hashes, password, source)
         except InvalidCredentials:
             raise
         except Problem:

@@ -23,10 +23,11 @@ from keyfob.accounts.models import SignUp
 from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.clients import share_of
+from keyfob.core.addresses import share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.locales import Locale
-from keyfob.core.origin import Origin
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
@@ -36,7 +37,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
 from keyfob.proof.spare_links import SpareLinks
 from keyfob.registration.verification import VerificationLinks
-from keyfob.sessions.devices import origin_in_words
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SignUps:
     audit: Audit
 
     async def request(
-        self, email: Email, password: SecretStr, name: str | None, locale: Locale, origin: Origin
+        self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
     ) -> None:
         """Take a sign-up; known and unknown addresses are answered alike, in body and in time.
 
@@ -66,15 +66,15 @@ class SignUps:
         """
         await self.passwords.ensure_acceptable(password, email.normal, name)
         password_hash = await self.passwords.hash_sign_up(
-            password, email.normal, share_of(origin.address)
+            password, email.normal, share_of(source.address)
         )
         payload = {
             "email": email.typed,
             "password_hash": password_hash,
             "name": name,
             "locale": locale,
-            "address": origin.address,
-            "where": origin_in_words(origin),
+            "address": source.address,
+            "where": source_in_words(source),
         }
         await self.outbox.add(self.db, self.KIND, payload)
 
@@ -101,7 +101,7 @@ class SignUps:
                 action=Event.USER_REGISTERED,
                 actor_id=user_id,
                 target_id=user_id,
-                origin=Origin(job.payload["address"], ""),
+                source=Source(job.payload["address"], ""),
             )
         return True
 

@@ -13,7 +13,8 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.origin import Origin
+from keyfob.devices.device import source_in_words
+from keyfob.devices.source import Source
 from keyfob.login.models import HashReplaced
 from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
@@ -25,7 +26,6 @@ from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.proof.spare_links import SpareLinks
-from keyfob.sessions.devices import origin_in_words
 from keyfob.sessions.standing import Standing
 
 Where = dict[str, str | None]
@@ -48,13 +48,13 @@ class VerificationLinks:
     cap: Cap
     spares: SpareLinks
 
-    async def request(self, email: Email, origin: Origin) -> None:
+    async def request(self, email: Email, source: Source) -> None:
         """Have a link sent to an address, if it has an account that waits for one."""
-        await self.request_within(self.db, email, origin)
+        await self.request_within(self.db, email, source)
 
-    async def request_within(self, tx: Executor, email: Email, origin: Origin) -> None:
+    async def request_within(self, tx: Executor, email: Email, source: Source) -> None:
         """Do so in the transaction that adds the account."""
-        payload = {"email": email.typed, "where": origin_in_words(origin)}
+        payload = {"email": email.typed, "where": source_in_words(source)}
         await self.outbox.add(tx, self.KIND, payload, expires_at=self.links.expiry())
 
     async def send_requested(self, job: Job) -> None:
@@ -115,7 +115,7 @@ class EmailVerification:
     standing: Standing
     audit: Audit
 
-    async def confirm_own(self, caller: Caller, token: str, origin: Origin) -> None:
+    async def confirm_own(self, caller: Caller, token: str, source: Source) -> None:
         """Take a link from somebody who is signed in: the address is proven, and all stays.
 
         Raises:
@@ -125,11 +125,11 @@ class EmailVerification:
         async with self.db.begin() as tx:
             account = await self.standing.ensure(tx, caller)
             await self._spend(tx, token, account)
-            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
-            await self.record(tx, account.id, proof, "session", origin)
+            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, source)
+            await self.record(tx, account.id, proof, "session", source)
 
     async def confirm_known(
-        self, token: str, password_hash: str, sign_up: SignUp | None, origin: Origin
+        self, token: str, password_hash: str, sign_up: SignUp | None, source: Source
     ) -> None:
         """Take a link from somebody whose password was right: the address is proven, all stays.
 
@@ -137,7 +137,7 @@ class EmailVerification:
             token: the link's.
             password_hash: what the password was held against.
             sign_up: the sign-up that it came with; it becomes the account's then, with its name.
-            origin: where the request came from.
+            source: where the request came from.
 
         Raises:
             InvalidLink: the link is not good any more.
@@ -148,10 +148,10 @@ class EmailVerification:
             await self._spend(tx, token, account)
             if not await self.credentials.take_sign_up(tx, account.id, password_hash, sign_up):
                 raise HashReplaced
-            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, origin)
-            await self.record(tx, account.id, proof, "password", origin)
+            proof = await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, source)
+            await self.record(tx, account.id, proof, "password", source)
 
-    async def take_over(self, token: str, origin: Origin) -> str:
+    async def take_over(self, token: str, source: Source) -> str:
         """Take a link alone, and return a token by which its reader chooses a password.
 
         Whatever is in the account may be a stranger's, and ends, unless the account had an owner
@@ -163,12 +163,12 @@ class EmailVerification:
         async with self.db.begin() as tx:
             account = await self._lock_owner(tx, token)
             await self._spend(tx, token, account)
-            proof = await self.proofs.prove(tx, account, Prover.READER, origin)
+            proof = await self.proofs.prove(tx, account, Prover.READER, source)
             choosing = await self.links.issue(tx, account.id, Kind.RECOVER, email=account.email)
-            await self.record(tx, account.id, proof, "link", origin)
+            await self.record(tx, account.id, proof, "link", source)
         return choosing
 
-    async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, origin: Origin) -> None:
+    async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, source: Source) -> None:
         """Write the proof into the audit log, with what ended; last in its transaction."""
         await self.audit.record(
             tx,
@@ -177,7 +177,7 @@ class EmailVerification:
             target_id=user_id,
             old={"ended": proof.counts} if proof.counts else None,
             new={"by": by, "first": proof.is_first},
-            origin=origin,
+            source=source,
         )
 
     async def _lock_owner(self, tx: Tx, token: str) -> Account:

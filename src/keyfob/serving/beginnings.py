@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from keyfob.core.clients import share_of
+from keyfob.core.addresses import share_of
 from keyfob.core.fair_queue import FairQueue
 
 Scope = MutableMapping[str, Any]

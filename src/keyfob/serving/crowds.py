@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
-from keyfob.core.clients import networks_of
+from keyfob.core.addresses import Network, is_trusted, networks_of, parse_address
 from keyfob.core.fair_queue import Share
-from keyfob.core.origin import Network, is_trusted, parse_address
 
 # Seconds in which a connection that has not said anything yet is not closed for a newer one.
 _PATIENCE = 1.0

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from keyfob.core.addresses import Network
 from keyfob.core.fair_queue import Share
-from keyfob.core.origin import Network
 from keyfob.core.problems import Problem, Unavailable
 from keyfob.serving.accepting import Peer
 from keyfob.serving.beginnings import Beginnings

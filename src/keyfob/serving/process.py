@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from keyfob.core.http.origin import Clients
+from keyfob.core.http.clients import Clients
 from keyfob.core.stopping import ending_heard_by
 from keyfob.serving.accepting import LEAVING, Acceptor, Ledger
 from keyfob.serving.beginnings import Beginnings

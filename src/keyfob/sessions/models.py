@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from keyfob.core.authority import Role
-from keyfob.core.origin import Origin
+from keyfob.devices.device import DeviceType
+from keyfob.devices.source import Source
 
 
 class EndReason(StrEnum):
@@ -33,14 +34,14 @@ class EndReason(StrEnum):
 class Ending(NamedTuple):
     """What ended one session of a user, or several where none is named: most often all.
 
-    `origin` is from where its owner did it: None where somebody else did, whose address is not the
+    `source` is from where its owner did it: None where somebody else did, whose address is not the
     owner's to know.
     """
 
     user_id: UUID
     reason: EndReason
     session_id: UUID | None = None
-    origin: Origin | None = None
+    source: Source | None = None
 
 
 class Tokens(NamedTuple):
@@ -69,9 +70,6 @@ class TokensOut(BaseModel):
             expires_in=tokens.expires_in,
             session_id=tokens.session_id,
         )
-
-
-DeviceType = Literal["mobile", "tablet", "desktop", "bot", "unknown"]
 
 
 class LiveSession(NamedTuple):

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import compare_digest
+from keyfob.devices.source import Source
 from keyfob.sessions import queries
 from keyfob.sessions.errors import NotYourSession, SessionNotFound
 from keyfob.sessions.models import EndReason
@@ -23,7 +23,7 @@ class OwnSessions:
     standing: Standing
 
     async def log_out(
-        self, caller: Caller, origin: Origin, refresh_token: str | None = None
+        self, caller: Caller, source: Source, refresh_token: str | None = None
     ) -> None:
         """End the caller's session, or the one of a refresh token that is the caller's own.
 
@@ -34,19 +34,19 @@ class OwnSessions:
         session_id = caller.session_id
         if refresh_token is not None:
             session_id = await self._own_session_of(caller, refresh_token)
-        await self._end(caller, session_id, origin)
+        await self._end(caller, session_id, source)
 
-    async def end(self, caller: Caller, session_id: UUID, origin: Origin) -> None:
+    async def end(self, caller: Caller, session_id: UUID, source: Source) -> None:
         """End one of the caller's sessions.
 
         Raises:
             SessionNotFound: the caller has no such live session; another's is not told apart.
             Unauthenticated: as `Standing.ensure` says.
         """
-        if not await self._end(caller, session_id, origin):
+        if not await self._end(caller, session_id, source):
             raise SessionNotFound
 
-    async def log_out_everywhere(self, caller: Caller, origin: Origin) -> None:
+    async def log_out_everywhere(self, caller: Caller, source: Source) -> None:
         """End all of the caller's sessions.
 
         Raises:
@@ -55,14 +55,14 @@ class OwnSessions:
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
             await self.sessions.end_all(
-                tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, origin=origin
+                tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, source=source
             )
 
-    async def _end(self, caller: Caller, session_id: UUID, origin: Origin) -> bool:
+    async def _end(self, caller: Caller, session_id: UUID, source: Source) -> bool:
         reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            return await self.sessions.end_one(tx, caller.user_id, session_id, reason, origin)
+            return await self.sessions.end_one(tx, caller.user_id, session_id, reason, source)
 
     async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
         token = self.sessions.codec.read(refresh_token)

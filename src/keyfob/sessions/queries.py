@@ -7,7 +7,7 @@ from uuid import UUID
 
 from keyfob.core.authority import Role
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.sessions.devices import Device
+from keyfob.devices.device import Device
 from keyfob.sessions.models import (
     LiveSession,
     OpenedSession,

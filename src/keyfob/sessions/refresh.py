@@ -11,11 +11,11 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
 from keyfob.core.telemetry import REFRESHES, REUSES, SESSIONS_ENDED
+from keyfob.devices.device import where_in_words
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.sessions import ending_queries, queries
-from keyfob.sessions.devices import where_in_words
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Ending, EndReason, SessionState, StoredSession, Tokens
 from keyfob.sessions.refresh_tokens import RefreshToken
@@ -103,9 +103,11 @@ class Refresh:
     async def _end_reused(self, token: RefreshToken, session: StoredSession, now: datetime) -> None:
         """End the session and tell its owner; committed before the refusal, so both stay."""
         user_id = session.state.user_id
+        address = str(session.ip_address) if session.ip_address else None
+        where = where_in_words(address, session.browser, session.os)
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the session, as a block does.
-            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where_in_words(session))
+            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where)
             if not await ending_queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):

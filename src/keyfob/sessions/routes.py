@@ -12,7 +12,6 @@ from keyfob.core.http import (
     AnyCaller,
     CurrentCaller,
     Provided,
-    RequestOrigin,
     may_refuse,
     router,
 )
@@ -20,6 +19,7 @@ from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.http.problems import pointers
 from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
 from keyfob.core.text import NoControlCharacters
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.sessions.errors import InvalidRefreshToken, NotYourSession, SessionNotFound
 from keyfob.sessions.models import SessionOut, TokensOut
@@ -103,12 +103,12 @@ async def refresh(call: HotCall) -> bytes:
 )
 async def log_out(
     caller: AnyCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
     body: LogOutIn | None = None,
 ) -> None:
     """Sign out here, or end the session of a refresh token that is your own."""
-    await own.log_out(caller, origin, (body.token or None) if body else None)
+    await own.log_out(caller, source, (body.token or None) if body else None)
 
 
 @routes.delete(
@@ -118,10 +118,10 @@ async def log_out(
     responses=may_refuse(Unauthenticated, TooManyRequests),
 )
 async def log_out_everywhere(
-    caller: AnyCaller, origin: RequestOrigin, own: Annotated[OwnSessions, Provided(OwnSessions)]
+    caller: AnyCaller, source: RequestSource, own: Annotated[OwnSessions, Provided(OwnSessions)]
 ) -> None:
     """Sign out on every device."""
-    await own.log_out_everywhere(caller, origin)
+    await own.log_out_everywhere(caller, source)
 
 
 @routes.get(
@@ -148,8 +148,8 @@ async def list_own_sessions(
 async def end_own_session(
     session_id: Annotated[UUID, Path(alias="id")],
     caller: CurrentCaller,
-    origin: RequestOrigin,
+    source: RequestSource,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
 ) -> None:
     """Sign out one device."""
-    await own.end(caller, session_id, origin)
+    await own.end(caller, session_id, source)

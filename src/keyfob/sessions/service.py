@@ -10,13 +10,13 @@ from keyfob.core.authority import Caller
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.core.telemetry import SESSIONS_ENDED
+from keyfob.devices.device import describe_device
+from keyfob.devices.source import Source
 from keyfob.sessions import ending_queries, queries, upkeep_queries
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.devices import describe_device
 from keyfob.sessions.models import Ending, EndReason, LiveSession, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
@@ -60,7 +60,7 @@ class Sessions:
         self,
         tx: Tx,
         user_id: UUID,
-        origin: Origin,
+        source: Source,
         amr: Sequence[str] = ("pwd",),
         *,
         password_hash: str | None = None,
@@ -85,8 +85,8 @@ class Sessions:
             amr=amr,
             now=now,
             expires_at=ends_at,
-            address=origin.address,
-            device=describe_device(origin.user_agent),
+            address=source.address,
+            device=describe_device(source.user_agent),
             requires_verified=self.requires_verified,
             password_hash=password_hash,
             idle_since=now - self.idle_ttl,
@@ -153,14 +153,14 @@ class Sessions:
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
     async def end_one(
-        self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, origin: Origin
+        self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source
     ) -> bool:
         """End one live session of a user who wishes so; False if there is none."""
         if not await ending_queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         await self.revocations.revoke_ended(tx, session_id)
         SESSIONS_ENDED.labels(reason).inc()
-        await self.write_down(tx, Ending(user_id, reason, session_id, origin))
+        await self.write_down(tx, Ending(user_id, reason, session_id, source))
         return True
 
     async def end_all(
@@ -170,12 +170,12 @@ class Sessions:
         reason: EndReason,
         *,
         but: UUID | None = None,
-        origin: Origin | None = None,
+        source: Source | None = None,
     ) -> int:
         """End all of a user's sessions in `tx`, or all but one, write it down and return how many.
 
         The one that is left needs a refresh, or `renew`: older tokens are dead, whosever session
-        they are of. Give `origin` where the owner does it.
+        they are of. Give `source` where the owner does it.
         """
         now = self.clock.now()
         sub_gen = await self.subjects.begin_generation(tx, user_id)
@@ -188,7 +188,7 @@ class Sessions:
             await end_more(tx, user_id)
         if amount:
             SESSIONS_ENDED.labels(reason).inc(amount)
-            await self.write_down(tx, Ending(user_id, reason, origin=origin))
+            await self.write_down(tx, Ending(user_id, reason, source=source))
         await self.subjects.revoke_before(tx, user_id, sub_gen)
         return amount
 

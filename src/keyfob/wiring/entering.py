@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyfob.core.encryption import Box
+from keyfob.devices.places import Places
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import Rule
 from keyfob.login.guarding import GuardedPasswords
-from keyfob.login.log import LoginLog
 from keyfob.login.notices import Notices
 from keyfob.login.passkey import PasskeyLogin
 from keyfob.login.pending import PendingLogins
@@ -15,7 +15,7 @@ from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.refusing import Refusals
 from keyfob.login.second_factor import SecondFactor
 from keyfob.login.service import Login
-from keyfob.mail.places import Places
+from keyfob.login_log.service import LoginLog
 from keyfob.mfa.building import FactorRoom, build_factors
 from keyfob.wiring.foundations import Foundations
 

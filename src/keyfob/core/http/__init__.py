@@ -9,8 +9,8 @@ from keyfob.core.http.callers import (
     RecentAnyCaller,
     RecentCaller,
 )
+from keyfob.core.http.clients import client_address
 from keyfob.core.http.edge import Edge
-from keyfob.core.http.origin import RequestOrigin, client_address
 from keyfob.core.http.pages import AskedPage, public_path
 from keyfob.core.http.presence import while_present
 from keyfob.core.http.problems import may_refuse, render_problem
@@ -28,7 +28,6 @@ __all__ = [
     "RecentAdminCaller",
     "RecentAnyCaller",
     "RecentCaller",
-    "RequestOrigin",
     "StrictRoute",
     "client_address",
     "may_refuse",

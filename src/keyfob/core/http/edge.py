@@ -10,12 +10,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keyfob.core.clients import set_asker
+from keyfob.core.addresses import set_asker
+from keyfob.core.http.clients import Clients
 from keyfob.core.http.cors import Cors, answers_preflight
 from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
-from keyfob.core.http.origin import Clients
 from keyfob.core.http.problems import render_problem
 from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.outages import Outages

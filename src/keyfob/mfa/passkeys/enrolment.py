@@ -10,8 +10,8 @@ import structlog
 from keyfob.core.authority import Caller
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
+from keyfob.devices.source import Source
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken
 from keyfob.mfa.models import AMR_PASSKEY, Factor
@@ -53,7 +53,7 @@ class PasskeyEnrolment:
         challenge_id: UUID,
         name: str,
         credential: dict[str, Any],
-        origin: Origin,
+        source: Source,
     ) -> tuple[Factor, list[str]]:
         """Add what the caller's browser made; return the factor, and codes with the first one.
 
@@ -84,7 +84,7 @@ class PasskeyEnrolment:
             if factor is None:
                 raise PasskeyTaken
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_PASSKEY, origin, is_first=room.is_first
+                tx, caller, factor, AMR_PASSKEY, source, is_first=room.is_first
             )
         return factor, codes
 

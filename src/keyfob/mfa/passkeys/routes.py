@@ -8,13 +8,14 @@ from pydantic import BaseModel, Field
 
 from keyfob.accounts.errors import EmailUnverified
 from keyfob.core.bodies import Body
-from keyfob.core.http import Provided, RecentAnyCaller, RequestOrigin, may_refuse, router
+from keyfob.core.http import Provided, RecentAnyCaller, may_refuse, router
 from keyfob.core.problems import (
     InsufficientAuthentication,
     NotFound,
     TooManyRequests,
     Unauthenticated,
 )
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken, TooManyFactors
 from keyfob.mfa.models import FactorName, FactorOut
@@ -80,7 +81,7 @@ async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> Ceremo
     responses=may_refuse(*_ADDING, InvalidPasskey, PasskeyTaken, TooManyFactors),
 )
 async def add_passkey(
-    body: NewPasskeyIn, caller: RecentAnyCaller, origin: RequestOrigin, enrolment: Enrolment
+    body: NewPasskeyIn, caller: RecentAnyCaller, source: RequestSource, enrolment: Enrolment
 ) -> NewPasskeyOut:
     """Add the passkey that your browser made.
 
@@ -88,6 +89,6 @@ async def add_passkey(
     refresh says so in `acr` and `amr`.
     """
     factor, codes = await enrolment.finish(
-        caller, body.challenge_id, body.name, body.credential.as_json(), origin
+        caller, body.challenge_id, body.name, body.credential.as_json(), source
     )
     return NewPasskeyOut(**FactorOut.of(factor).model_dump(), recovery_codes=codes)

@@ -10,7 +10,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 from tests.fixtures.places import write_places
 
-from keyfob.mail.places import Places
+from keyfob.devices.places import Places
 from keyfob.settings import WrongSetting
 
 
@@ -90,7 +90,7 @@ def test_a_worker_without_a_file_does_not_load_the_library() -> None:
         [
             sys.executable,
             "-c",
-            "import sys; from keyfob.mail.places import Places; Places.of_file(None);"
+            "import sys; from keyfob.devices.places import Places; Places.of_file(None);"
             " print('maxminddb' in sys.modules)",
         ],
         capture_output=True,

@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
+from keyfob.core.addresses import is_trusted, parse_address
 from keyfob.core.authority import Role
-from keyfob.core.origin import is_trusted, parse_address
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.core.database import Database, Executor
-from keyfob.login.models import LoggedAttempt, Outcome, Reason, Seen
-from keyfob.sessions.devices import Device
+from keyfob.devices.device import Device
+from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
 
 
 class LoginEvent(NamedTuple):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyfob.core.origin import Origin
 from keyfob.core.text import drop_controls
-from keyfob.sessions.devices import describe_device, origin_in_words
+from keyfob.devices.device import describe_device, source_in_words
+from keyfob.devices.source import Source
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 CHROME = f"{WEBKIT} Chrome/124.0.0.0"
@@ -113,9 +113,9 @@ def test_a_hostile_user_agent_is_some_unknown_device(user_agent: str) -> None:
 
 
 def test_an_app_of_the_system_is_named_once() -> None:
-    phone = Origin("203.0.113.7", "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A)")
+    phone = Source("203.0.113.7", "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A)")
 
-    assert origin_in_words(phone)["device"] == "Android 14"
+    assert source_in_words(phone)["device"] == "Android 14"
 
 
 @pytest.mark.parametrize("control", ["\x9b2J", "\x85", "\u2028", "\u202e", "\x1b]0;x\x07"])

@@ -8,12 +8,12 @@ from tests.fixtures.waiting import until_somebody_waits
 
 from keyfob.accounts.email import Email
 from keyfob.core.database import Database, Executor
-from keyfob.core.origin import Origin
-from keyfob.login.log import LoginLog
-from keyfob.login.models import Reason
-from keyfob.login.queries import drop_month, list_months
+from keyfob.devices.source import Source
+from keyfob.login_log.models import Reason
+from keyfob.login_log.queries import drop_month, list_months
+from keyfob.login_log.service import LoginLog
 
-SOMEWHERE = Origin("203.0.113.7", "")
+SOMEWHERE = Source("203.0.113.7", "")
 
 
 async def bare_log(db: Database, clock: MovableClock) -> LoginLog:

@@ -1,19 +1,15 @@
 """Where a request comes from. The first hop is the truth about the client."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import structlog
-from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Scope
 
+from keyfob.core.addresses import Address, Network, is_trusted, parse_address
 from keyfob.core.http.forwarded import hops_of, naming
-from keyfob.core.origin import Address, Network, Origin, is_trusted, parse_address
 
 log = structlog.get_logger("keyfob.http")
-
-_LONGEST_USER_AGENT = 512
 
 
 class Clients:
@@ -88,16 +84,3 @@ def client_address(request: Request) -> str:
     """Return the client's address as text, "unknown" where there is none."""
     clients: Clients = request.app.state.clients
     return clients.address_of(request.scope) or "unknown"
-
-
-async def request_origin(request: Request) -> Origin:
-    """Read the origin of a request."""
-    clients: Clients = request.app.state.clients
-    return Origin(
-        address=clients.address_of(request.scope),
-        user_agent=request.headers.get("user-agent", "")[:_LONGEST_USER_AGENT],
-        languages=request.headers.get("accept-language", ""),
-    )
-
-
-RequestOrigin = Annotated[Origin, Depends(request_origin)]

@@ -6,17 +6,17 @@ from functools import partial
 from uuid import UUID
 
 from keyfob.accounts.email import Email
+from keyfob.core.addresses import UNKNOWN, client_bucket
 from keyfob.core.batches import in_batches
-from keyfob.core.clients import UNKNOWN, client_bucket
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.origin import Origin
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import LOGINS, mask_email
-from keyfob.login import queries
-from keyfob.login.models import EndedPendingLogin, LoggedAttempt, Outcome, Reason, Seen
-from keyfob.login.queries import LoginEvent
-from keyfob.sessions.devices import describe_device
+from keyfob.devices.device import Device, describe_device
+from keyfob.devices.source import Source
+from keyfob.login_log import queries
+from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
+from keyfob.login_log.queries import LoginEvent
 from keyfob.sessions.models import Ending, Tokens
 
 _KNOWN_FOR = timedelta(days=90)
@@ -32,18 +32,18 @@ class LoginLog:
     retention: timedelta
 
     async def succeeded(
-        self, tx: Executor, user_id: UUID, reason: Reason, origin: Origin, tokens: Tokens
+        self, tx: Executor, user_id: UUID, reason: Reason, source: Source, tokens: Tokens
     ) -> None:
         """Write a sign-in, in the transaction that opens its session."""
         opened = self._event(
-            Outcome.SUCCEEDED, reason, origin, user_id=user_id, session_id=tokens.session_id
+            Outcome.SUCCEEDED, reason, source, user_id=user_id, session_id=tokens.session_id
         )
         await queries.insert_login_event(tx, opened)
         LOGINS.labels(Outcome.SUCCEEDED, reason).inc()
 
-    async def recovered(self, tx: Executor, user_id: UUID, origin: Origin) -> None:
+    async def recovered(self, tx: Executor, user_id: UUID, source: Source) -> None:
         """Write that a password was chosen by a link: its network and device are known then."""
-        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, origin, user_id, None)
+        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, source, user_id, None)
 
     async def refused(
         self,
@@ -51,11 +51,11 @@ class LoginLog:
         email: Email | None,
         user_id: UUID | None,
         reason: Reason,
-        origin: Origin,
+        source: Source,
     ) -> None:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
-        await self._write(tx, Outcome.REFUSED, reason, origin, user_id, masked)
+        await self._write(tx, Outcome.REFUSED, reason, source, user_id, masked)
 
     async def ended(self, tx: Executor, ending: Ending) -> None:
         """Write that one session or all were ended, in the transaction that ends them.
@@ -64,37 +64,38 @@ class LoginLog:
         """
         await queries.insert_login_event(tx, self._end(ending))
 
-    async def factor_not_shown(self, tx: Tx, wait: EndedPendingLogin) -> None:
-        """Write that a right password was followed by no factor, as of when it was given.
+    async def factor_not_shown(
+        self, tx: Tx, user_id: UUID, at: datetime, address: str | None, device: Device
+    ) -> None:
+        """Write that a right password was followed by no factor; `at` it was given, from where.
 
         Nothing of what the log keeps no longer: its month is dropped already, should nobody have
         ended this wait for so long.
         """
-        at = wait.created_at
         if at < self.clock.now() - self.retention:
             return
         event = LoginEvent(
             event_id=new_id(at),
             at=at,
-            user_id=wait.user_id,
+            user_id=user_id,
             email=None,
             outcome=Outcome.REFUSED,
             reason=Reason.FACTOR_NOT_SHOWN,
-            address=wait.address,
-            device=wait.device,
+            address=address,
+            device=device,
             session_id=None,
         )
         await queries.insert_login_event(tx, event)
         LOGINS.labels(Outcome.REFUSED, Reason.FACTOR_NOT_SHOWN).inc()
 
-    async def recall(self, db: Executor, user_id: UUID, origin: Origin) -> Seen:
+    async def recall(self, db: Executor, user_id: UUID, source: Source) -> Seen:
         """Tell whether the account signed in from that network and device in the last 90 days."""
-        network = client_bucket(origin.address or UNKNOWN)
+        network = client_bucket(source.address or UNKNOWN)
         return await queries.find_seen(
             db,
             user_id,
             network=None if network == UNKNOWN else network,
-            device=describe_device(origin.user_agent),
+            device=describe_device(source.user_agent),
             since=self.clock.now() - _KNOWN_FOR,
         )
 
@@ -150,11 +151,11 @@ class LoginLog:
         tx: Executor,
         outcome: Outcome,
         reason: Reason,
-        origin: Origin,
+        source: Source,
         user_id: UUID | None,
         email: str | None,
     ) -> None:
-        event = self._event(outcome, reason, origin, user_id=user_id, email=email)
+        event = self._event(outcome, reason, source, user_id=user_id, email=email)
         await queries.insert_login_event(tx, event)
         LOGINS.labels(outcome, reason).inc()
 
@@ -162,7 +163,7 @@ class LoginLog:
         return self._event(
             Outcome.ENDED,
             Reason(ending.reason),
-            ending.origin or Origin(None, ""),
+            ending.source or Source(None, ""),
             user_id=ending.user_id,
             session_id=ending.session_id,
         )
@@ -171,16 +172,16 @@ class LoginLog:
         self,
         outcome: Outcome,
         reason: Reason,
-        origin: Origin,
+        source: Source,
         *,
         user_id: UUID | None,
         email: str | None = None,
         session_id: UUID | None = None,
     ) -> LoginEvent:
         at = self.clock.now()
-        device = describe_device(origin.user_agent)
+        device = describe_device(source.user_agent)
         return LoginEvent(
-            new_id(at), at, user_id, email, outcome, reason, origin.address, device, session_id
+            new_id(at), at, user_id, email, outcome, reason, source.address, device, session_id
         )
 
 

@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Literal
 
 from ua_parser import Parser
 from ua_parser.basic import Resolver
 from ua_parser.loaders import load_builtins
 
-from keyfob.core.origin import Origin
 from keyfob.core.text import drop_controls
-from keyfob.sessions.models import DeviceType, StoredSession
+from keyfob.devices.source import Source
 
 # At the end of a word or at its beginning: an app may have a name in which they stand. A maker of
 # phones has one in its own.
@@ -25,6 +25,9 @@ _TABLETS = re.compile(
 # The last are libraries that apps for phones speak through: they tell of no device.
 _PHONES = ("iphone", "ipod", "windows phone", "mobile", "android", "okhttp/", "(dart:io)")
 _DESKTOPS = ("windows", "mac os", "ubuntu", "linux", "chrome os", "fedora", "debian", "freebsd")
+
+
+DeviceType = Literal["mobile", "tablet", "desktop", "bot", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +75,19 @@ def describe_device(user_agent: str) -> Device:
     )
 
 
-def origin_in_words(origin: Origin) -> dict[str, str | None]:
+def source_in_words(source: Source) -> dict[str, str | None]:
     """Return `address` and `device` for a mail, which says of them what it may (`mail.words`)."""
-    device = describe_device(origin.user_agent)
-    return {"address": origin.address, "device": _in_words(device.browser, device.os)}
+    device = describe_device(source.user_agent)
+    return where_in_words(source.address, device.browser, device.os)
 
 
-def where_in_words(session: StoredSession) -> dict[str, str | None]:
-    """Return `address` and `device` for a mail: where a session was opened."""
-    return {
-        "address": str(session.ip_address) if session.ip_address else None,
-        "device": _in_words(session.browser, session.os),
-    }
-
-
-def _in_words(browser: str | None, system: str | None) -> str | None:
+def where_in_words(
+    address: str | None, browser: str | None, system: str | None
+) -> dict[str, str | None]:
+    """Return `address` and `device` for a mail, as `source_in_words` does."""
     # An app of Android's own library presents the system twice.
-    return ", ".join(part for part in dict.fromkeys((browser, system)) if part) or None
+    parts = [part for part in dict.fromkeys((browser, system)) if part]
+    return {"address": address, "device": ", ".join(parts) or None}
 
 
 def _versioned(family: str, major: str | None) -> str | None:

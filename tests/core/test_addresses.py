@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from keyfob.core.clients import client_bucket, share_of
+from keyfob.core.addresses import client_bucket, share_of
 
 
 @pytest.mark.parametrize(

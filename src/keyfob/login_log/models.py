@@ -1,0 +1,103 @@
+"""The login log, as it is written and as the API shows it."""
+
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from keyfob.devices.device import DeviceType
+
+
+class Outcome(StrEnum):
+    """How an attempt ended; or that sessions, which some attempt had opened, were ended."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+class Reason(StrEnum):
+    """Why an attempt ended so, or why sessions were ended: each `EndReason` is one, too."""
+
+    PASSWORD = "password"  # noqa: S105 - a reason, no secret
+    PASSWORD_AND_CODE = "password_and_code"  # noqa: S105 - a reason, no secret
+    PASSWORD_AND_RECOVERY_CODE = "password_and_recovery_code"  # noqa: S105 - likewise
+    PASSWORD_AND_PASSKEY = "password_and_passkey"  # noqa: S105 - likewise
+    PASSKEY = "passkey"
+    REAUTHENTICATED = "reauthenticated"
+    REGISTERED = "registered"
+    UNKNOWN_EMAIL = "unknown_email"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, no secret
+    WRONG_FACTOR = "wrong_factor"
+    FACTOR_NOT_SHOWN = "factor_not_shown"
+    WRONG_PASSKEY = "wrong_passkey"
+    BLOCKED = "account_blocked"
+    THROTTLED = "too_many_attempts"
+    UNVERIFIED = "email_not_verified"
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason, no secret
+    RECOVERED = "recovered"
+    LOGOUT = "logout"
+    LOGOUT_EVERYWHERE = "logout_everywhere"
+    ENDED_BY_OWNER = "ended_by_owner"
+    ENDED_BY_ADMIN = "ended_by_admin"
+    FACTORS_RESET = "factors_reset"
+    ACCOUNT_BLOCKED = "blocked"
+    DELETED = "deleted"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
+    PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
+    ADDRESS_PROVEN = "address_proven"
+    ADDRESS_MOVED = "address_moved"
+    REUSE = "reuse"
+    TOO_MANY_SESSIONS = "too_many_sessions"
+
+
+class Seen(NamedTuple):
+    """Whether an account signed in before: from this network, from such a device, ever."""
+
+    network: bool = False
+    device: bool = False
+    ever: bool = False
+
+
+class LoggedAttempt(NamedTuple):
+    """A line of the login log as it is read; `email` is the account's, or what was masked."""
+
+    id: UUID
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    user_id: UUID | None
+    email: str | None
+    ip_address: IPv4Address | IPv6Address | None
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+    session_id: UUID | None
+
+
+class LoginEventOut(BaseModel):
+    """One attempt to sign in, or an end of sessions."""
+
+    id: UUID
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    user_id: UUID | None
+    email: Annotated[str | None, Field(description="Masked where no account matched")]
+    ip_address: str | None
+    device_type: DeviceType
+    browser: str | None
+    os: str | None
+    platform: str | None
+    session_id: Annotated[
+        UUID | None, Field(description="Opened or ended; null in an end: several, most often all")
+    ]
+
+    @classmethod
+    def of(cls, attempt: LoggedAttempt) -> "LoginEventOut":
+        address = str(attempt.ip_address) if attempt.ip_address else None
+        return cls(**{**attempt._asdict(), "ip_address": address})

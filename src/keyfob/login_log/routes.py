@@ -1,0 +1,40 @@
+"""The caller's own login log."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from keyfob.core.http import AskedPage, CurrentCaller, Provided, may_refuse, router
+from keyfob.core.pagination import read_timed_place, timed_place
+from keyfob.core.problems import InvalidCursor, TooManyRequests, Unauthenticated
+from keyfob.limits.routes import limited
+from keyfob.login_log.models import LoginEventOut
+from keyfob.login_log.service import LoginLog
+
+routes = router()
+
+
+@routes.get(
+    "/me/logins",
+    tags=["Account"],
+    dependencies=[Depends(limited("me", by="caller"))],
+    responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
+)
+async def list_own_logins(
+    caller: CurrentCaller,
+    log: Annotated[LoginLog, Provided(LoginLog)],
+    page: AskedPage,
+) -> list[LoginEventOut]:
+    """List your sign-ins, refused ones too, and ends of sessions, the newest first.
+
+    The `Link` header leads to the next page.
+    """
+    kind = f"logins {caller.user_id}"
+    after = page.start(kind)
+    events = await log.list_events(
+        user_id=caller.user_id,
+        before=read_timed_place(after) if after else None,
+        limit=page.to_read,
+    )
+    shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
+    return [LoginEventOut.of(event) for event in shown]
