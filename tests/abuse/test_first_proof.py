@@ -22,8 +22,8 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.admin.authority import Actor
-from keyfob.admin.unproven import Unproven
+from keyfob.administration.authority import Actor
+from keyfob.administration.unproven import Unproven
 from keyfob.settings import Settings
 
 CONFIRM = "Confirm your e-mail address"

@@ -12,8 +12,8 @@ from tests.fixtures.world import SignedIn, World
 from keyfob.accounts.errors import LastAdmin
 from keyfob.accounts.models import Status
 from keyfob.accounts.service import Changes
-from keyfob.admin.authority import Actor
-from keyfob.admin.service import Administration
+from keyfob.administration.authority import Actor
+from keyfob.administration.service import Administration
 from keyfob.core.authority import Role
 from keyfob.settings import Settings
 

@@ -1,45 +1,18 @@
 """What the admin API takes and gives."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator
 
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import Name, PasswordIn, Profile, Status, UserOut
+from keyfob.administration.models import Search, UserFilter
 from keyfob.audit.models import AuditEvent
 from keyfob.core.authority import Role
 from keyfob.core.bodies import Body, drop_null
-from keyfob.core.text import NoControlCharacters
 from keyfob.sessions.models import SessionOut
-
-
-class Sort(StrEnum):
-    """Orders of the list of users; a leading minus turns one round."""
-
-    CREATED = "created_at"
-    CREATED_DESC = "-created_at"
-    ACTIVE = "last_active_at"
-    ACTIVE_DESC = "-last_active_at"
-    EMAIL = "email"
-    EMAIL_DESC = "-email"
-
-
-# As the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
-LONGEST_SEARCH = 254
-Search = Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()]
-
-
-class UserFilter(BaseModel):
-    """Which users to list."""
-
-    search: Search | None = None
-    role: Role | None = None
-    status: Status | None = None
-    online: bool | None = None
-    never_proven: bool = False
 
 
 async def asked_users(
@@ -97,13 +70,6 @@ class UserChange(Body):
         if value is None:
             raise ValueError("should not be null; leave it out instead")
         return value
-
-
-class ListedUser(NamedTuple):
-    """A row of the list; `place` is the text of its key in the order that was asked for."""
-
-    place: str
-    profile: Profile
 
 
 class UserWithSessions(UserOut):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwo
 
 from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
-from keyfob.admin.service import Administration
+from keyfob.administration.service import Administration
 from keyfob.audit.service import Audit
 from keyfob.core.http import AdminCaller, AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page

@@ -10,19 +10,18 @@ from starlette.responses import Response
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.accounts.models import UserOut
 from keyfob.accounts.service import Changes
-from keyfob.admin.authority import Actor
-from keyfob.admin.errors import UserBlocked
-from keyfob.admin.factors import FactorReset
-from keyfob.admin.invitations import Invitations
 from keyfob.admin.models import (
-    Sort,
     UserChange,
     UserCreate,
-    UserFilter,
     UserWithSessions,
     asked_users,
 )
-from keyfob.admin.service import Administration
+from keyfob.administration.authority import Actor
+from keyfob.administration.errors import UserBlocked
+from keyfob.administration.factors import FactorReset
+from keyfob.administration.invitations import Invitations
+from keyfob.administration.models import Sort, UserFilter
+from keyfob.administration.service import Administration
 from keyfob.core.http import (
     AdminCaller,
     AskedPage,

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
-from keyfob.admin.authority import Actor
-from keyfob.admin.service import Administration
+from keyfob.administration.authority import Actor
+from keyfob.administration.service import Administration
 from keyfob.boot.database import CannotMigrate, database_of, expect_database
 from keyfob.boot.secret_key import resolve_secret_key
 from keyfob.core import queries

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keyfob import boot
-from keyfob.admin.unproven import Unproven
+from keyfob.administration.unproven import Unproven
 from keyfob.audit.service import Audit
 from keyfob.cli.audit import KnownEvent, judge_chain
 from keyfob.cli.context import read_settings, refusals

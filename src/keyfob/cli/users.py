@@ -9,11 +9,11 @@ from pydantic import SecretStr, ValidationError
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
 from keyfob.accounts.service import Changes
-from keyfob.admin.authority import Actor
-from keyfob.admin.factors import FactorReset
-from keyfob.admin.models import Sort, UserFilter
-from keyfob.admin.service import Administration
-from keyfob.admin.unproven import Unproven
+from keyfob.administration.authority import Actor
+from keyfob.administration.factors import FactorReset
+from keyfob.administration.models import Sort, UserFilter
+from keyfob.administration.service import Administration
+from keyfob.administration.unproven import Unproven
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused

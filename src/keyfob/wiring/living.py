@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyfob.admin.authority import Authority
-from keyfob.admin.factors import FactorReset
-from keyfob.admin.invitations import Invitations
-from keyfob.admin.letters import Letters
-from keyfob.admin.service import Administration
-from keyfob.admin.unproven import Unproven
+from keyfob.administration.authority import Authority
+from keyfob.administration.factors import FactorReset
+from keyfob.administration.invitations import Invitations
+from keyfob.administration.letters import Letters
+from keyfob.administration.service import Administration
+from keyfob.administration.unproven import Unproven
 from keyfob.own_account.email import OwnEmail
 from keyfob.own_account.erasure import Erasure, OwnErasure
 from keyfob.own_account.export import OwnExport

@@ -6,7 +6,7 @@ from typing import Any
 from asyncpg import Record
 
 from keyfob.accounts.models import Profile
-from keyfob.admin.models import ListedUser, Sort, UserFilter
+from keyfob.administration.models import ListedUser, Sort, UserFilter
 from keyfob.core.database import Executor
 from keyfob.core.folding import fold
 from keyfob.core.pagination import Place

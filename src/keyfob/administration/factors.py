@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.admin.authority import Actor, Authority
+from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database

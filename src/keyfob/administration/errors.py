@@ -1,4 +1,4 @@
-"""Refusals of the admin API."""
+"""Refusals of administering accounts."""
 
 from keyfob.core.problems import Problem
 

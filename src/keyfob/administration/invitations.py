@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.accounts.models import Account
-from keyfob.admin.authority import Actor, Authority
-from keyfob.admin.errors import UserBlocked
-from keyfob.admin.letters import Letters
+from keyfob.administration.authority import Actor, Authority
+from keyfob.administration.errors import UserBlocked
+from keyfob.administration.letters import Letters
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx

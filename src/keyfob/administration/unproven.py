@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.admin import queries
-from keyfob.admin.authority import Actor, Authority
+from keyfob.administration import queries
+from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database

@@ -11,10 +11,10 @@ from keyfob.accounts import locks
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, Status
 from keyfob.accounts.service import Changes, Users
-from keyfob.admin import queries
-from keyfob.admin.authority import Actor, Authority
-from keyfob.admin.letters import Letters
-from keyfob.admin.models import ListedUser, Sort, UserFilter
+from keyfob.administration import queries
+from keyfob.administration.authority import Actor, Authority
+from keyfob.administration.letters import Letters
+from keyfob.administration.models import ListedUser, Sort, UserFilter
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Role

@@ -1,0 +1,43 @@
+"""Which accounts to list, and in which order."""
+
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, Field
+
+from keyfob.accounts.models import Profile, Status
+from keyfob.core.authority import Role
+from keyfob.core.text import NoControlCharacters
+
+
+class Sort(StrEnum):
+    """Orders of the list of users; a leading minus turns one round."""
+
+    CREATED = "created_at"
+    CREATED_DESC = "-created_at"
+    ACTIVE = "last_active_at"
+    ACTIVE_DESC = "-last_active_at"
+    EMAIL = "email"
+    EMAIL_DESC = "-email"
+
+
+# As the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
+LONGEST_SEARCH = 254
+Search = Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()]
+
+
+class UserFilter(BaseModel):
+    """Which users to list."""
+
+    search: Search | None = None
+    role: Role | None = None
+    status: Status | None = None
+    online: bool | None = None
+    never_proven: bool = False
+
+
+class ListedUser(NamedTuple):
+    """A row of the list; `place` is the text of its key in the order that was asked for."""
+
+    place: str
+    profile: Profile
