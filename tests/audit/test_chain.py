@@ -9,11 +9,10 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.metrics import value_of
 
 from keyfob.audit.chain import Beginning, Verdict
-from keyfob.audit.service import Audit
+from keyfob.audit.service import AUDIT_POSITION, Audit
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import AUDIT_POSITION
 from keyfob.devices.source import Source
 
 OLD_SECRET = "the secret key of last year, long enough"

@@ -12,9 +12,8 @@ from tests.fixtures.metrics import value_of
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database
-from keyfob.core.feed import Feed
+from keyfob.core.feed import FEED_LIVE, Feed
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.core.telemetry import FEED_LIVE
 
 CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyfob feed'"

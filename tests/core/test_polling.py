@@ -12,9 +12,9 @@ from tests.fixtures.metrics import value_of
 from tests.fixtures.world import eventually
 
 from keyfob.core.database import Database, Executor
+from keyfob.core.feed import FEED_LIVE
 from keyfob.core.polling import PolledFeed
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.core.telemetry import FEED_LIVE
 
 CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyfob feed'"

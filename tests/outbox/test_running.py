@@ -13,10 +13,9 @@ from tests.outbox.jobs import Hand, add, failed, gone, left, row
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
 from keyfob.outbox.errors import GiveUp, TryAgain
 from keyfob.outbox.models import PAUSES
-from keyfob.outbox.service import Outbox
+from keyfob.outbox.service import OUTBOX_DEAD, OUTBOX_WAITING, Outbox
 
 Run = Any
 

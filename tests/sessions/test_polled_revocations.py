@@ -10,11 +10,10 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until
 
 from keyfob.core.database import Database, Tx
-from keyfob.core.telemetry import REVOCATION_LAG
 from keyfob.sessions import revocation_queries
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 from keyfob.sessions.revocation_queries import NOTHING_READ, Mark
-from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.revocations import REVOCATION_LAG, Revocations
 
 ADA, BOB, EVE = (UUID(int=number) for number in (1, 2, 3))
 

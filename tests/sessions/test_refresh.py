@@ -15,7 +15,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
-from keyfob.core.telemetry import REFRESHES
+from keyfob.sessions.refresh import REFRESHES
 from keyfob.sessions.refresh_tokens import RefreshToken
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings

@@ -11,7 +11,7 @@ from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.audit.service import Audit
-from keyfob.core.telemetry import REUSES
+from keyfob.sessions.refresh import REUSES
 
 GRACE = 10
 

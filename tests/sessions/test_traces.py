@@ -17,9 +17,9 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.metrics import value_of
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
-from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.login_log.models import Reason
 from keyfob.sessions.models import EndReason
+from keyfob.sessions.service import SESSIONS_ENDED
 
 GRACE = 10
 ELSEWHERE = "198.51.100.99"

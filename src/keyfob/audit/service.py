@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from prometheus_client import Gauge
 
 from keyfob.audit import queries
 from keyfob.audit.chain import START, Beginning, Verdict, Walk, message_of
@@ -17,8 +18,13 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import AUDIT_POSITION
 from keyfob.devices.source import Source
+
+AUDIT_POSITION = Gauge(
+    "keyfob_audit_position",
+    "The position of the newest audit event. It never falls, unless events were cut off.",
+    multiprocess_mode="livemax",
+)
 
 log = structlog.get_logger("keyfob.audit")
 

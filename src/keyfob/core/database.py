@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg import Record
+from prometheus_client import Gauge
 
 from keyfob.core.addresses import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
@@ -18,6 +19,13 @@ from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.transactions import Callback, Connection, Tx, commit
 from keyfob.core.turns import Turns
+
+POOL_SIZE = Gauge(
+    "keyfob_database_connections", "Open database connections.", multiprocess_mode="livesum"
+)
+POOL_IDLE = Gauge(
+    "keyfob_database_connections_idle", "Idle database connections.", multiprocess_mode="livesum"
+)
 
 __all__ = ["Connection", "Database", "Executor", "Tx"]
 
@@ -101,6 +109,11 @@ class Database:
     def waiting(self) -> int:
         """How many wait for a connection."""
         return self._turns.waiting
+
+    async def measure(self) -> None:
+        """Set the gauges of the pool."""
+        POOL_SIZE.set(self.size)
+        POOL_IDLE.set(self.idle)
 
     async def rest(self) -> None:
         """Hand the spare connections back to the pool, which closes those that stay idle."""

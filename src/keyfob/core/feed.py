@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import structlog
+from prometheus_client import Gauge
 
 from keyfob.core import queries
 from keyfob.core.database import Database, Executor
@@ -22,7 +23,12 @@ from keyfob.core.faults import translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.secrets import random_text
-from keyfob.core.telemetry import FEED_LIVE
+
+FEED_LIVE = Gauge(
+    "keyfob_revocation_feed_live",
+    "1 while the worker hears revocations; the least of all workers.",
+    multiprocess_mode="livemin",
+)
 
 log = structlog.get_logger("keyfob.feed")
 

@@ -1,4 +1,4 @@
-"""Logs and metrics. Logs never hold passwords, tokens, cookies or whole e-mail addresses."""
+"""Logs, which never hold passwords, tokens, cookies or whole e-mail addresses."""
 
 import json
 import logging
@@ -10,66 +10,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-REQUESTS = Histogram(
-    "keyfob_request_seconds",
-    "Requests by route, method and status, with their latency in seconds.",
-    ["route", "method", "status"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-LOGINS = Counter("keyfob_logins_total", "Sign-ins by outcome and reason.", ["outcome", "reason"])
-SESSIONS_ENDED = Counter(
-    "keyfob_sessions_ended_total", "Sessions that somebody ended, by the reason.", ["reason"]
-)
-REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
-REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
-HASHING_QUEUE = Gauge(
-    "keyfob_hashing_queue", "Password checks that wait.", multiprocess_mode="livesum"
-)
-HASHING_RUNNING = Gauge(
-    "keyfob_hashing_running", "Password checks under way.", multiprocess_mode="livesum"
-)
-POOL_SIZE = Gauge(
-    "keyfob_database_connections", "Open database connections.", multiprocess_mode="livesum"
-)
-POOL_IDLE = Gauge(
-    "keyfob_database_connections_idle", "Idle database connections.", multiprocess_mode="livesum"
-)
-FEED_LIVE = Gauge(
-    "keyfob_revocation_feed_live",
-    "1 while the worker hears revocations; the least of all workers.",
-    multiprocess_mode="livemin",
-)
-REVOCATION_LAG = Histogram(
-    "keyfob_revocation_lag_seconds",
-    "From a revocation to its arrival in this worker, by the clocks of both.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
-)
-REVOCATIONS_HELD = Gauge(
-    "keyfob_revocations_held", "Revocations held in memory.", multiprocess_mode="livemax"
-)
-OUTBOX = Counter(
-    "keyfob_outbox_jobs_total",
-    "Mails and other jobs by kind and outcome: done, retried, dead, expired.",
-    ["kind", "outcome"],
-)
-OUTBOX_WAITING = Gauge(
-    "keyfob_outbox_waiting", "Jobs that are not done yet.", multiprocess_mode="livemax"
-)
-OUTBOX_DEAD = Gauge(
-    "keyfob_outbox_dead", "Dead letters: jobs given up.", multiprocess_mode="livemax"
-)
-AUDIT_POSITION = Gauge(
-    "keyfob_audit_position",
-    "The position of the newest audit event. It never falls, unless events were cut off.",
-    multiprocess_mode="livemax",
-)
-MAILS_CAPPED = Counter(
-    "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
-)
 
 # Also where an encoding puts a letter before it, as quoted-printable does (`=3Dkfl_`).
 # Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.

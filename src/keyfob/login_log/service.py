@@ -5,19 +5,23 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from keyfob.accounts.email import Email
 from keyfob.core.addresses import UNKNOWN, client_bucket
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import LOGINS, mask_email
+from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import Device, describe_device
 from keyfob.devices.source import Source
 from keyfob.login_log import queries
 from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
 from keyfob.login_log.queries import LoginEvent
 from keyfob.sessions.models import Ending, Tokens
+
+LOGINS = Counter("keyfob_logins_total", "Sign-ins by outcome and reason.", ["outcome", "reason"])
 
 _KNOWN_FOR = timedelta(days=90)
 _MONTHS_AHEAD = 3

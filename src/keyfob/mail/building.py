@@ -3,9 +3,9 @@
 from urllib.parse import urlsplit
 
 from keyfob.core.clock import Clock
+from keyfob.limits.mail_caps import NoticeCaps
 from keyfob.limits.models import Rule
 from keyfob.limits.store import Store
-from keyfob.mail.caps import NoticeCaps
 from keyfob.mail.delivery import Carrier, Delivery
 from keyfob.mail.folder import MailFolder
 from keyfob.mail.message import Sender

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from keyfob.core.database import Database
-from keyfob.mail.caps import NoticeCaps
+from keyfob.limits.mail_caps import NoticeCaps
 from keyfob.mail.message import plain_address
 from keyfob.mail.models import MAIL, NOTICE, Template
 from keyfob.mail.writing import moment_in_words

@@ -12,14 +12,20 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 
 from keyfob.core.problems import Problem
-from keyfob.core.telemetry import OUTBOX
 from keyfob.outbox import queries
 from keyfob.outbox.doing import Doing
 from keyfob.outbox.lanes import Lane
 from keyfob.outbox.models import SLOW, StoredJob
 from keyfob.outbox.service import Outbox
+
+OUTBOX = Counter(
+    "keyfob_outbox_jobs_total",
+    "Mails and other jobs by kind and outcome: done, retried, dead, expired.",
+    ["kind", "outcome"],
+)
 
 log = structlog.get_logger("keyfob.outbox")
 

@@ -14,13 +14,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Gauge
+
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor
 from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import OUTBOX_DEAD, OUTBOX_WAITING
 from keyfob.outbox import queries
 from keyfob.outbox.models import Handler, StoredJob
+
+OUTBOX_WAITING = Gauge(
+    "keyfob_outbox_waiting", "Jobs that are not done yet.", multiprocess_mode="livemax"
+)
+OUTBOX_DEAD = Gauge(
+    "keyfob_outbox_dead", "Dead letters: jobs given up.", multiprocess_mode="livemax"
+)
 
 _KEPT = timedelta(days=30)
 _MOST_LISTED = 10_000

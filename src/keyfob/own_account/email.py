@@ -17,7 +17,7 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.mail.caps import Cap
+from keyfob.limits.mail_caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp

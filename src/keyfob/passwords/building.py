@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from prometheus_client import Gauge
+
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.passwords.breached import BreachedPasswords
@@ -12,6 +14,13 @@ from keyfob.passwords.service import Passwords
 from keyfob.passwords.stored import StoredForms
 from keyfob.settings import Settings
 
+HASHING_QUEUE = Gauge(
+    "keyfob_hashing_queue", "Password checks that wait.", multiprocess_mode="livesum"
+)
+HASHING_RUNNING = Gauge(
+    "keyfob_hashing_running", "Password checks under way.", multiprocess_mode="livesum"
+)
+
 
 @dataclass(frozen=True)
 class PasswordRoom:
@@ -21,6 +30,11 @@ class PasswordRoom:
     pool: HashingPool
     stored: StoredForms
     breached: BreachedPasswords | None
+
+    async def measure(self) -> None:
+        """Set the gauges of the queue."""
+        HASHING_QUEUE.set(self.pool.queued)
+        HASHING_RUNNING.set(self.pool.running)
 
     async def close(self) -> None:
         """Stop hashing and close the connections to the range service."""

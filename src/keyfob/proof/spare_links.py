@@ -9,7 +9,7 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
 from keyfob.core.database import Database
-from keyfob.mail.caps import Cap
+from keyfob.limits.mail_caps import Cap
 from keyfob.one_time_tokens.models import Kind
 
 Write: TypeAlias = Callable[[bool], Awaitable[bool]]

@@ -19,9 +19,9 @@ from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
+from keyfob.limits.mail_caps import Cap
 from keyfob.limits.service import SignInThrottle
 from keyfob.login_log.service import LoginLog
-from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink

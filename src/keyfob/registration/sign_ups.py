@@ -28,7 +28,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.locales import Locale
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.mail.caps import Cap
+from keyfob.limits.mail_caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.models import Kind

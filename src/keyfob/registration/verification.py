@@ -15,8 +15,8 @@ from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
+from keyfob.limits.mail_caps import Cap
 from keyfob.login.models import HashReplaced
-from keyfob.mail.caps import Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink

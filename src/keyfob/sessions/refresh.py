@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from prometheus_client import Counter
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
-from keyfob.core.telemetry import REFRESHES, REUSES, SESSIONS_ENDED
 from keyfob.devices.device import where_in_words
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
@@ -19,8 +19,11 @@ from keyfob.sessions import ending_queries, queries
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import Ending, EndReason, SessionState, StoredSession, Tokens
 from keyfob.sessions.refresh_tokens import RefreshToken
-from keyfob.sessions.service import Sessions
+from keyfob.sessions.service import SESSIONS_ENDED, Sessions
 from keyfob.tokens.models import AccessClaims
+
+REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
+REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
 
 log = structlog.get_logger("keyfob.refresh")
 

@@ -6,13 +6,14 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from keyfob.core.authority import Caller
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
-from keyfob.core.telemetry import SESSIONS_ENDED
 from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
 from keyfob.sessions import ending_queries, queries, upkeep_queries
@@ -28,6 +29,10 @@ from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.subjects import Subjects
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
+
+SESSIONS_ENDED = Counter(
+    "keyfob_sessions_ended_total", "Sessions that somebody ended, by the reason.", ["reason"]
+)
 
 # Of one sign-in: where there are more, as from before there was a bound, a chore ends the rest.
 _AT_ONCE = 200

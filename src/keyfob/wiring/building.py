@@ -1,6 +1,6 @@
 """The whole: what hears, what does which job, what runs beside requests, what routes ask for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,6 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.pagination import Cursors
-from keyfob.core.telemetry import HASHING_QUEUE, HASHING_RUNNING, POOL_IDLE, POOL_SIZE
 from keyfob.health.service import Health
 from keyfob.limits.rates import RateLimits
 from keyfob.limits.service import Limits
@@ -122,7 +121,8 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
     return [
         Chore("forms of password hashes", 600, base.passwords.stored.count, at_start=True),
         Chore("activity", settings.activity_flush_seconds, base.activity.flush),
-        Chore("gauges", 5, _measuring(base.passwords, base.db)),
+        Chore("hashing gauges", 5, base.passwords.measure),
+        Chore("pool gauges", 5, base.db.measure),
         Chore("idle connections", 60, base.db.rest),
         Chore("key rotation", 60, base.keyring.rotate_when_due, at_start=True),
         Chore("login log months", 3600, log.make_months, at_start=True),
@@ -149,16 +149,6 @@ def _trials(base: Foundations) -> dict[str, Trial]:
     if base.settings.limits == "on" and base.settings.limit_store is not None:
         trials["limit_store"] = Trial(base.limits.store)
     return trials
-
-
-def _measuring(passwords: PasswordRoom, db: Database) -> Callable[[], Awaitable[None]]:
-    async def measure() -> None:
-        HASHING_QUEUE.set(passwords.pool.queued)
-        HASHING_RUNNING.set(passwords.pool.running)
-        POOL_SIZE.set(db.size)
-        POOL_IDLE.set(db.idle)
-
-    return measure
 
 
 def _services(base: Foundations, entering: Entering, living: Living) -> dict[Any, Any]:

@@ -15,9 +15,9 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.polling import PolledFeed
+from keyfob.limits.mail_caps import Cap
 from keyfob.limits.service import Limits, build_limits
 from keyfob.mail.building import build_delivery, build_notice_caps, mail_rule
-from keyfob.mail.caps import Cap
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.notices import NoticeGate
 from keyfob.mail.service import Mail

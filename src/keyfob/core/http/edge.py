@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyfob.core.addresses import set_asker
@@ -21,7 +22,14 @@ from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
-from keyfob.core.telemetry import REQUESTS, set_request_id
+from keyfob.core.telemetry import set_request_id
+
+REQUESTS = Histogram(
+    "keyfob_request_seconds",
+    "Requests by route, method and status, with their latency in seconds.",
+    ["route", "method", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 log = structlog.get_logger("keyfob.http")
 

@@ -10,13 +10,17 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 import structlog
+from prometheus_client import Counter
 
-from keyfob.core.telemetry import MAILS_CAPPED, mask_email
+from keyfob.core.telemetry import mask_email
 from keyfob.limits.models import Rule, Tally, Window
 from keyfob.limits.store import Store
-from keyfob.mail.models import Template
 
-log = structlog.get_logger("keyfob.mail")
+MAILS_CAPPED = Counter(
+    "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
+)
+
+log = structlog.get_logger("keyfob.limits")
 
 # What these are sure to take for one mailbox, beside the tag: all domains of the first three, and
 # any dots; Proton any dash as well. Fastmail takes `tag@user.fastmail.com` for `user@fastmail.com`.
@@ -138,23 +142,23 @@ class NoticeCaps:
     unproven: Rule
     store: Store
 
-    async def count(self, template: Template, address: str, *, proven: bool) -> Counted:
+    async def count(self, sort: str, address: str, *, proven: bool) -> Counted:
         """Count one notice to an address in lower case, and tell whether it may go.
 
         Raises:
             Unavailable: the store of the limits is away.
         """
-        windows = self._windows(template, address, proven=proven)
+        windows = self._windows(sort, address, proven=proven)
         if not windows:
             return Counted(True)
         outcome = await self.store.count_attempt(windows)
         if not outcome.counted:
-            _tell_capped(address, template)
+            _tell_capped(address, sort)
             return Counted(False)
         full = [tally.expires_at for tally in outcome.tallies if not tally.remaining]
         return Counted(True, max(full, default=None))
 
-    def _windows(self, sort: Template, address: str, *, proven: bool) -> list[Window]:
+    def _windows(self, sort: str, address: str, *, proven: bool) -> list[Window]:
         if proven:
             return self.proven.windows(sort, address)
         windows = self.unproven.windows(sort, address)

@@ -14,7 +14,7 @@ from tests.fixtures.metrics import value_of
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.telemetry import MAILS_CAPPED
+from keyfob.limits.mail_caps import MAILS_CAPPED
 from keyfob.mail.models import PAGES, Template
 from keyfob.mail.service import Mail
 from keyfob.settings import Settings
