@@ -279,3 +279,19 @@ class TestThrottle:
         assert (await reauthenticate(world, ada, password=PASSWORD)).status_code == 429
         at_sign_in = await world.attempt_login()
         assert at_sign_in.status_code == 429
+
+
+async def test_throttled_codes_are_refused_and_logged_once_a_minute(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_factor": "2/hour"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        ada = await world.log_in()
+        app = await add_totp(world, ada, clock)
+        answers = [await reauthenticate(world, ada, code=wrong_code(app)) for _ in range(5)]
+        reasons = [row["reason"] for row in await world.login_log()]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 429, 429]
+    # Of one moment, so in any order.
+    assert sorted(reasons) == ["password", "too_many_attempts", "wrong_factor", "wrong_factor"]

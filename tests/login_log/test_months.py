@@ -9,6 +9,8 @@ from tests.fixtures.waiting import until_somebody_waits
 from keyfob.accounts.email import Email
 from keyfob.core.database import Database, Executor
 from keyfob.devices.source import Source
+from keyfob.limits.local import LocalRate
+from keyfob.limits.models import Rule
 from keyfob.login_log.models import Reason
 from keyfob.login_log.queries import drop_month, list_months
 from keyfob.login_log.service import LoginLog
@@ -20,7 +22,8 @@ async def bare_log(db: Database, clock: MovableClock) -> LoginLog:
     """A login log without any month, as on the first day."""
     for month in await list_months(db):
         await drop_month(db, month)
-    return LoginLog(db, clock, timedelta(days=400))
+    rate = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
+    return LoginLog(db, clock, timedelta(days=400), rate)
 
 
 async def sign_in(log: LoginLog, tx: Executor) -> None:

@@ -1,7 +1,6 @@
-"""Checking a password so that guessing it is slow, whatever it is asked for."""
+"""Checking passwords and codes so that guessing is slow, whatever they are asked for."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -13,11 +12,10 @@ from keyfob.accounts.models import SignInAccount, UnlockedAccount
 from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database
 from keyfob.core.fair_queue import Share
-from keyfob.core.problems import Problem, TooManyRequests
+from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.local import LocalRate
-from keyfob.limits.service import Reservation, SignInThrottle
+from keyfob.limits.service import FactorThrottle, Reservation, SignInThrottle
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login_log.models import Reason
 from keyfob.login_log.service import LoginLog
@@ -43,7 +41,6 @@ class GuardedPasswords:
     passwords: Passwords
     throttle: SignInThrottle
     log: LoginLog
-    throttled_log: LocalRate
 
     async def check(
         self,
@@ -122,10 +119,7 @@ class GuardedPasswords:
         try:
             return await self.throttle.reserve(email.normal, source.address or UNKNOWN)
         except TooManyAttempts:
-            # The first in a minute: whoever is throttled could else fill the disk for free.
-            with suppress(TooManyRequests):
-                self.throttled_log.hit((email.normal, source.address))
-                await self.log.refused(self.db, email, user_id, Reason.THROTTLED, source)
+            await self.log.throttled(self.db, email, user_id, source)
             raise
 
     async def _match(
@@ -148,6 +142,34 @@ class GuardedPasswords:
         except Problem:
             await self.throttle.withdraw(reservation)
             raise
+
+
+@dataclass(frozen=True)
+class GuardedCodes:
+    """Counts codes of an authenticator before they are looked at; a throttled one is logged.
+
+    Signing in and proving oneself once more share the same counts, as they do for passwords.
+    """
+
+    db: Database
+    throttle: FactorThrottle
+    log: LoginLog
+
+    async def reserve(self, user_id: UUID, source: Source) -> Reservation:
+        """Count a code of an account; hand the reservation to `forgive` if it is right.
+
+        Raises:
+            TooManyAttempts: too many wrong codes for this account, wherever they were shown.
+        """
+        try:
+            return await self.throttle.reserve(str(user_id))
+        except TooManyAttempts:
+            await self.log.throttled(self.db, None, user_id, source)
+            raise
+
+    async def forgive(self, reservation: Reservation) -> None:
+        """Take back the attempt, whose code was right."""
+        await self.throttle.forgive(reservation)
 
 
 def _reason(user: SignInAccount | UnlockedAccount | None) -> Reason:

@@ -11,9 +11,8 @@ from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
-from keyfob.limits.service import FactorThrottle
 from keyfob.login.errors import InvalidCredentials
-from keyfob.login.guarding import GuardedPasswords
+from keyfob.login.guarding import GuardedCodes, GuardedPasswords
 from keyfob.login.notices import Notices
 from keyfob.login_log.models import Reason
 from keyfob.login_log.service import LoginLog
@@ -41,12 +40,12 @@ class Reauthentication:
     accounts: OwnAccounts
     standing: Standing
     guard: GuardedPasswords
+    codes: GuardedCodes
     factors: Factors
     passkeys: Passkeys
     challenges: Challenges
     step_up: FactorStepUp
     sessions: Sessions
-    throttle: FactorThrottle
     log: LoginLog
     notices: Notices
 
@@ -86,7 +85,7 @@ class Reauthentication:
             TooManyAttempts: too many wrong codes, at sign-ins or here.
             Unauthenticated: as `Standing.ensure` says.
         """
-        reservation = await self.throttle.reserve(str(caller.user_id))
+        reservation = await self.codes.reserve(caller.user_id, source)
         try:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
@@ -95,7 +94,7 @@ class Reauthentication:
         except InvalidFactor:
             await self._refuse_factor(caller, source)
             raise
-        await self.throttle.forgive(reservation)
+        await self.codes.forgive(reservation)
         return tokens
 
     async def with_passkey(

@@ -1,7 +1,6 @@
 """The second step of a sign-in: a factor, after the password."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
@@ -9,12 +8,11 @@ from uuid import UUID
 from keyfob.accounts import locks
 from keyfob.accounts.service import Users
 from keyfob.core.database import Database, Tx
-from keyfob.core.problems import Problem, TooManyRequests
+from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
-from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.local import LocalRate
-from keyfob.limits.service import FactorThrottle, Reservation
+from keyfob.limits.service import Reservation
 from keyfob.login.errors import MfaRequired
+from keyfob.login.guarding import GuardedCodes
 from keyfob.login.models import HashReplaced, PendingLogin
 from keyfob.login.notices import Notices
 from keyfob.login.pending import PENDING_SECONDS, PendingLogins
@@ -57,9 +55,8 @@ class SecondFactor:
     passkeys: Passkeys
     pending: PendingLogins
     sessions: Sessions
-    throttle: FactorThrottle
+    codes: GuardedCodes
     log: LoginLog
-    throttled_log: LocalRate
     notices: Notices
     refusals: Refusals
 
@@ -120,7 +117,7 @@ class SecondFactor:
         except InvalidFactor:
             await self.log.refused(self.db, None, user_id, Reason.WRONG_FACTOR, source)
             raise
-        await self.throttle.forgive(reservation)
+        await self.codes.forgive(reservation)
         if isinstance(opened, Problem):
             raise opened
         return opened
@@ -129,14 +126,7 @@ class SecondFactor:
         """Count a code before it is looked at; what nobody can guess is not counted."""
         if shown.code is None:
             return Reservation()
-        try:
-            return await self.throttle.reserve(str(user_id))
-        except TooManyAttempts:
-            # The first in a minute: whoever is throttled could else fill the disk for free.
-            with suppress(TooManyRequests):
-                self.throttled_log.hit((user_id, source.address))
-                await self.log.refused(self.db, None, user_id, Reason.THROTTLED, source)
-            raise
+        return await self.codes.reserve(user_id, source)
 
     async def _check_passkey(
         self, user_id: UUID, shown: Shown, challenge: bytes | None

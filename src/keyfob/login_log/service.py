@@ -1,5 +1,6 @@
 """The login log: who tried to sign in, from where, how it ended, and what ended sessions."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -12,10 +13,12 @@ from keyfob.core.addresses import UNKNOWN, client_bucket
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.problems import TooManyRequests
 from keyfob.core.secrets import new_id
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import Device, describe_device
 from keyfob.devices.source import Source
+from keyfob.limits.local import LocalRate
 from keyfob.login_log import queries
 from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
 from keyfob.login_log.queries import LoginEvent
@@ -34,6 +37,7 @@ class LoginLog:
     db: Database
     clock: Clock
     retention: timedelta
+    throttled_rate: LocalRate
 
     async def succeeded(
         self, tx: Executor, user_id: UUID, reason: Reason, source: Source, tokens: Tokens
@@ -60,6 +64,17 @@ class LoginLog:
         """Write a refused attempt; an address without account only masked, it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
         await self._write(tx, Outcome.REFUSED, reason, source, user_id, masked)
+
+    async def throttled(
+        self, db: Executor, email: Email | None, user_id: UUID | None, source: Source
+    ) -> None:
+        """Write an attempt that was not looked at, the first of its kind in a minute.
+
+        Threat: whoever is throttled could else fill the disk for free.
+        """
+        with suppress(TooManyRequests):
+            self.throttled_rate.hit((email.normal if email else user_id, source.address))
+            await self.refused(db, email, user_id, Reason.THROTTLED, source)
 
     async def ended(self, tx: Executor, ending: Ending) -> None:
         """Write that one session or all were ended, in the transaction that ends them.

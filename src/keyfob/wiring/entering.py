@@ -7,7 +7,7 @@ from keyfob.core.encryption import Box
 from keyfob.devices.places import Places
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import Rule
-from keyfob.login.guarding import GuardedPasswords
+from keyfob.login.guarding import GuardedCodes, GuardedPasswords
 from keyfob.login.notices import Notices
 from keyfob.login.passkey import PasskeyLogin
 from keyfob.login.pending import PendingLogins
@@ -43,12 +43,14 @@ def build_entering(base: Foundations) -> Entering:
     """
     settings, db, clock, mail = base.settings, base.db, base.clock, base.mail
     sessions, throttle = base.sessions, base.limits.factor
-    log = LoginLog(db, clock, timedelta(days=settings.login_log_retention_days))
-    throttled_log = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
+    throttled_rate = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
+    kept = timedelta(days=settings.login_log_retention_days)
+    log = LoginLog(db, clock, kept, throttled_rate)
     places = Places.of_file(settings.geoip_database)
     notices = Notices(db, log, base.outbox, mail, places)
     passwords = base.passwords.service
-    guard = GuardedPasswords(db, passwords, base.limits.sign_in, log, throttled_log)
+    guard = GuardedPasswords(db, passwords, base.limits.sign_in, log)
+    codes = GuardedCodes(db, throttle, log)
     refusals = Refusals(db, base.links, log)
     pending = PendingLogins(db, clock, log)
     sessions.on_end.append(log.ended)
@@ -74,9 +76,8 @@ def build_entering(base: Foundations) -> Entering:
         mfa.passkeys,
         pending,
         sessions,
-        throttle,
+        codes,
         log,
-        throttled_log,
         notices,
         refusals,
     )
@@ -98,12 +99,12 @@ def build_entering(base: Foundations) -> Entering:
             base.accounts,
             base.standing,
             guard,
+            codes,
             mfa.factors,
             mfa.passkeys,
             mfa.challenges,
             mfa.step_up,
             sessions,
-            throttle,
             log,
             notices,
         ),
