@@ -1,1 +1,1 @@
-"""The account: e-mail, role, status, profile."""
+"""The account: e-mail, role, status, profile, password."""

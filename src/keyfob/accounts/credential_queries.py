@@ -1,9 +1,17 @@
-"""SQL of proving an address, and of choosing a password by a link."""
+"""SQL of passwords, of the proof of an address, and of sign-ups that wait for it."""
 
 from datetime import datetime
 from uuid import UUID
 
-from keyfob.accounts.models import AddressOwner, Forgotten, SignUp, Status
+from keyfob.accounts.email import Email
+from keyfob.accounts.models import (
+    AddressOwner,
+    Forgotten,
+    SignInAccount,
+    SignUp,
+    Status,
+    UnlockedAccount,
+)
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
 
@@ -21,6 +29,26 @@ _UNLINKED = """
 """
 
 
+async def find_for_sign_in(
+    db: Executor, email_normal: str, requires_verified: bool
+) -> SignInAccount | None:
+    """Return what a sign-in reads of the account with that address."""
+    row = await db.fetchrow(
+        """
+        SELECT id, status, CASE WHEN NOT waits_for_email THEN password_hash END AS password_hash,
+               waits_for_email,
+               EXISTS (
+                   SELECT FROM factors WHERE user_id = users.id AND confirmed_at IS NOT NULL
+               ) AS has_factor
+          FROM users, LATERAL (SELECT $2 AND email_verified_at IS NULL AS waits_for_email) AS state
+         WHERE email_normal = $1
+        """,
+        email_normal,
+        requires_verified,
+    )
+    return SignInAccount(**{**row, "status": Status(row["status"])}) if row else None
+
+
 async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | None:
     """Return whose an address is, whether it is proven, and the status."""
     row = await db.fetchrow(
@@ -31,6 +59,21 @@ async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | 
         email_normal,
     )
     return AddressOwner(row["id"], row["is_verified"], Status(row["status"])) if row else None
+
+
+async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:
+    """Return what is read of an account before something slow."""
+    row = await db.fetchrow(
+        """
+        SELECT email, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
+          FROM users WHERE id = $1
+        """,
+        user_id,
+    )
+    if row is None:
+        return None
+    email, email_normal, *others = row
+    return UnlockedAccount(user_id, Email(email, email_normal), *others)
 
 
 async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: datetime) -> None:
@@ -44,6 +87,50 @@ async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: date
         password_hash,
         now,
     )
+
+
+async def replace_password(tx: Tx, user_id: UUID, old: str, new: str, now: datetime) -> bool:
+    """Put a new hash in the place of a known one; False if that is not the account's any more.
+
+    One UPDATE: of two changes that both knew the old password, one wins.
+    """
+    replaced = await tx.fetchval(
+        """
+        UPDATE users SET password_hash = $3, must_change_password = false, updated_at = $4
+         WHERE id = $1 AND password_hash = $2
+        RETURNING true
+        """,
+        user_id,
+        old,
+        new,
+        now,
+    )
+    return bool(replaced)
+
+
+async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> bool:
+    """Replace a hash by a better one of the same password; False if it changed meanwhile."""
+    updated = await tx.fetchval(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true",
+        user_id,
+        old,
+        new,
+    )
+    return bool(updated)
+
+
+async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
+    """Take an account's password away; False if it had none."""
+    deleted = await tx.fetchval(
+        """
+        UPDATE users SET password_hash = NULL, must_change_password = false, updated_at = $2
+         WHERE id = $1 AND password_hash IS NOT NULL
+        RETURNING true
+        """,
+        user_id,
+        now,
+    )
+    return bool(deleted)
 
 
 async def take_sign_up(tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None) -> bool:
@@ -87,20 +174,6 @@ async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
         user_id,
         now,
     )
-
-
-async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
-    """Take an account's password away; False if it had none."""
-    deleted = await tx.fetchval(
-        """
-        UPDATE users SET password_hash = NULL, must_change_password = false, updated_at = $2
-         WHERE id = $1 AND password_hash IS NOT NULL
-        RETURNING true
-        """,
-        user_id,
-        now,
-    )
-    return bool(deleted)
 
 
 async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Forgotten | None:

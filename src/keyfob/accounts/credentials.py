@@ -1,4 +1,4 @@
-"""What a link that came by mail does to an account: it proves the address, and sets a password."""
+"""The password of an account, and the proof of its address."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,34 +6,53 @@ from uuid import UUID
 
 from keyfob.accounts import credential_queries as queries
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import AddressOwner, Forgotten, SignUp, UnlockedAccount
-from keyfob.accounts.queries import find_unlocked, notify_user_changed
+from keyfob.accounts.models import AddressOwner, Forgotten, SignInAccount, SignUp, UnlockedAccount
+from keyfob.accounts.queries import notify_user_changed
 from keyfob.core.clock import Clock
-from keyfob.core.database import Executor, Tx
+from keyfob.core.database import Database, Tx
 from keyfob.core.locales import Locale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Changes of password and proof of address. Each joins a transaction that holds the account.
+    """Reads and sets passwords, marks addresses as proven, and removes sign-ups that wait for that.
 
-    Whoever holds an account takes its links, factors and sessions after it, so that no two can
-    deadlock.
+    What changes an account joins a transaction that holds it (`accounts.locks`).
+
+    `requires_verified`: an account whose address is not proven opens nothing.
     """
 
+    db: Database
     clock: Clock
+    requires_verified: bool = False
 
-    async def find(self, db: Executor, user_id: UUID) -> UnlockedAccount | None:
-        """Return an account without holding it; None if it is gone."""
-        return await find_unlocked(db, user_id)
+    async def find_for_sign_in(self, email: Email) -> SignInAccount | None:
+        """Return what a sign-in reads of the account with that address."""
+        return await queries.find_for_sign_in(self.db, email.normal, self.requires_verified)
 
-    async def find_by_email(self, db: Executor, email: Email) -> AddressOwner | None:
+    async def find_address_owner(self, email: Email) -> AddressOwner | None:
         """Return whose an address is, without holding the account."""
-        return await queries.find_address_owner(db, email.normal)
+        return await queries.find_address_owner(self.db, email.normal)
+
+    async def find_unlocked(self, user_id: UUID) -> UnlockedAccount | None:
+        """Return an account without holding it; None if it is gone."""
+        return await queries.find_unlocked(self.db, user_id)
 
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:
         """Set a password that the user chose: nobody need ask for another."""
         await queries.set_password_hash(tx, user_id, password_hash, self.clock.now())
+
+    async def replace_password(self, tx: Tx, user_id: UUID, old_hash: str, new_hash: str) -> bool:
+        """Set a password in the place of the one that was proven; False if it is another by now."""
+        return await queries.replace_password(tx, user_id, old_hash, new_hash, self.clock.now())
+
+    async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> bool:
+        """Keep a better hash of the same password; False if the hash is another by now."""
+        return await queries.update_password_hash(tx, user_id, old, new)
+
+    async def forget_password(self, tx: Tx, user_id: UUID) -> bool:
+        """Leave an account without a password; False if it had none."""
+        return await queries.delete_password_hash(tx, user_id, self.clock.now())
 
     async def take_sign_up(
         self, tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None
@@ -55,10 +74,6 @@ class Credentials:
         await queries.set_verified(tx, user_id, self.clock.now())
         await notify_user_changed(tx, user_id)
 
-    async def forget_password(self, tx: Tx, user_id: UUID) -> bool:
-        """Leave an account without a password; False if it had none."""
-        return await queries.delete_password_hash(tx, user_id, self.clock.now())
-
     async def start_afresh(self, tx: Tx, user_id: UUID, locale: Locale) -> Forgotten | None:
         """Write the first proof of an account, and forget what others may have typed into it.
 
@@ -73,13 +88,9 @@ class Credentials:
             await notify_user_changed(tx, user_id)
         return ended
 
-    async def lock_waiting(self, tx: Tx, email: Email) -> UUID | None:
-        """Return the id of the sign-up that waits with an address, and hold it; else None."""
-        return await queries.lock_waiting(tx, email.normal)
-
-    async def is_waiting(self, db: Executor, user_id: UUID) -> bool:
+    async def is_waiting(self, user_id: UUID) -> bool:
         """Tell whether an account is a sign-up that waits."""
-        return await queries.is_waiting(db, user_id)
+        return await queries.is_waiting(self.db, user_id)
 
     async def remove_waiting(
         self, tx: Tx, user_id: UUID, *, dead_for: timedelta | None = None
@@ -94,6 +105,6 @@ class Credentials:
             await notify_user_changed(tx, user_id)
         return removed
 
-    async def list_abandoned(self, db: Executor, dead_for: timedelta, limit: int) -> list[UUID]:
+    async def list_abandoned(self, dead_for: timedelta, limit: int) -> list[UUID]:
         """Return sign-ups that wait and whose last link died so long ago, the oldest first."""
-        return await queries.list_abandoned(db, self.clock.now() - dead_for, limit)
+        return await queries.list_abandoned(self.db, self.clock.now() - dead_for, limit)

@@ -1,4 +1,4 @@
-"""Refusals of the users room."""
+"""Refusals of the room of accounts."""
 
 from keyfob.core.problems import Problem
 

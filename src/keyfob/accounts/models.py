@@ -49,7 +49,7 @@ class SignUp(NamedTuple):
 
 
 class Account(NamedTuple):
-    """An account that a transaction holds (`users.locks`)."""
+    """An account that a transaction holds (`accounts.locks`)."""
 
     id: UUID
     email: Email

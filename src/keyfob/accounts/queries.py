@@ -1,24 +1,99 @@
-"""SQL of the account."""
+"""SQL of accounts: the lock on one, and what is read and changed of it.
+
+What concerns its password and the proof of its address is in `credential_queries`.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
+
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account, Profile, SignInAccount, Status, UnlockedAccount
+from keyfob.accounts.models import Account, PlannedErasure, Profile, Status
+from keyfob.core.authority import Role
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
+from keyfob.core.locales import Locale
 
+_ACCOUNT = """
+    SELECT id, email, email_normal, name, locale, role, status, password_hash,
+           email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven,
+           registered_itself, must_change_password, erase_at
+      FROM users
+"""
+# Any constant that no other advisory lock of ours uses.
+_ADMINS_LOCK = 0x6B66_6164
 # Of an account `u` that is to lose its role, its status or its address, or to go: whether another
 # administrator can be relied on. That is one who can sign in without anybody's having to read a
 # mail first, or has proven to read it, and who means to stay. $2: addresses must be proven.
-OTHERS_ADMINISTER = """
+_OTHERS_ADMINISTER = """
     EXISTS (SELECT FROM users AS other
              WHERE other.role = 'admin' AND other.status = 'active' AND other.erase_at IS NULL
                AND other.id <> u.id
                AND (other.email_verified_at IS NOT NULL
                     OR (other.password_hash IS NOT NULL AND NOT $2)))
 """
-_MAY_GO = f"id = $1 AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER})"
+_MAY_GO = f"id = $1 AND (role <> 'admin' OR status <> 'active' OR {_OTHERS_ADMINISTER})"
+
+
+async def lock_account(tx: Tx, user_id: UUID) -> Account | None:
+    """Return the account and hold it until the commit."""
+    row = await tx.fetchrow(f"{_ACCOUNT} WHERE id = $1 FOR UPDATE", user_id)
+    return _account(row) if row else None
+
+
+async def lock_account_by_email(tx: Tx, email_normal: str) -> Account | None:
+    """Return the account with that address and hold it until the commit."""
+    row = await tx.fetchrow(f"{_ACCOUNT} WHERE email_normal = $1 FOR UPDATE", email_normal)
+    return _account(row) if row else None
+
+
+async def lock_admins(tx: Tx) -> None:
+    """Have the say about who administers until the commit; nobody else has it meanwhile.
+
+    One lock, and not the administrators' rows: who they are is known for sure only to its holder.
+    Threat: whoever locked the rows that there were, and meets one more who was promoted meanwhile,
+    waits for somebody who waits for the first.
+    """
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _ADMINS_LOCK)
+
+
+def _account(row: Record) -> Account:
+    return Account(
+        id=row["id"],
+        email=Email(row["email"], row["email_normal"]),
+        name=row["name"],
+        locale=Locale(row["locale"]),
+        role=Role(row["role"]),
+        status=Status(row["status"]),
+        password_hash=row["password_hash"],
+        is_verified=row["is_verified"],
+        was_proven=row["was_proven"],
+        registered_itself=row["registered_itself"],
+        must_change_password=row["must_change_password"],
+        erase_at=row["erase_at"],
+    )
+
+
+async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
+    """Return the account with its activity."""
+    row = await db.fetchrow(
+        """
+        SELECT u.id, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.role,
+               u.status, u.locale, u.timezone, u.created_at, u.erase_at,
+               NULLIF(a.last_active_at, '-infinity') AS last_active_at,
+               coalesce(a.total_active_seconds, 0) AS total_active_seconds
+          FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
+         WHERE u.id = $1
+        """,
+        user_id,
+    )
+    return Profile(**row) if row else None
+
+
+async def has_admin(db: Executor) -> bool:
+    """Tell whether any administrator exists."""
+    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
 
 
 async def insert_user(
@@ -73,68 +148,6 @@ async def insert_user(
     return inserted is not None
 
 
-async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
-    """Return the account with its activity."""
-    row = await db.fetchrow(
-        """
-        SELECT u.id, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.role,
-               u.status, u.locale, u.timezone, u.created_at, u.erase_at,
-               NULLIF(a.last_active_at, '-infinity') AS last_active_at,
-               coalesce(a.total_active_seconds, 0) AS total_active_seconds
-          FROM users AS u LEFT JOIN user_activity AS a ON a.user_id = u.id
-         WHERE u.id = $1
-        """,
-        user_id,
-    )
-    return Profile(**row) if row else None
-
-
-async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:
-    """Return what is read of an account before something slow."""
-    row = await db.fetchrow(
-        """
-        SELECT email, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
-          FROM users WHERE id = $1
-        """,
-        user_id,
-    )
-    if row is None:
-        return None
-    email, email_normal, *others = row
-    return UnlockedAccount(user_id, Email(email, email_normal), *others)
-
-
-async def find_credentials(
-    db: Executor, email_normal: str, requires_verified: bool
-) -> SignInAccount | None:
-    """Return what a sign-in reads of the account with that address."""
-    row = await db.fetchrow(
-        """
-        SELECT id, status, CASE WHEN NOT waits_for_email THEN password_hash END AS password_hash,
-               waits_for_email,
-               EXISTS (
-                   SELECT FROM factors WHERE user_id = users.id AND confirmed_at IS NOT NULL
-               ) AS has_factor
-          FROM users, LATERAL (SELECT $2 AND email_verified_at IS NULL AS waits_for_email) AS state
-         WHERE email_normal = $1
-        """,
-        email_normal,
-        requires_verified,
-    )
-    return SignInAccount(**{**row, "status": Status(row["status"])}) if row else None
-
-
-async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> bool:
-    """Replace a hash by a better one of the same password; False if it changed meanwhile."""
-    updated = await tx.fetchval(
-        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true",
-        user_id,
-        old,
-        new,
-    )
-    return bool(updated)
-
-
 async def update_user(tx: Tx, after: Account, requires_verified: bool, now: datetime) -> bool:
     """Change an account; False if that would leave nobody who can sign in and administer.
 
@@ -148,7 +161,7 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
                email_verified_at = CASE WHEN email_normal = $7 THEN email_verified_at END,
                email_folded = $9, name_folded = $10
          WHERE id = $1
-           AND (role <> 'admin' OR status <> 'active' OR {OTHERS_ADMINISTER}
+           AND (role <> 'admin' OR status <> 'active' OR {_OTHERS_ADMINISTER}
                 OR ($3 = 'admin' AND $4 = 'active' AND (email_normal = $7 OR NOT $2)))
         RETURNING true
         """,  # noqa: S608 - a constant of this file
@@ -164,6 +177,144 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
         fold_name(after.name),
     )
     return bool(changed)
+
+
+async def update_profile(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    name: str | None,
+    sets_name: bool,
+    locale: str | None,
+    timezone: str | None,
+    sets_timezone: bool,
+    now: datetime,
+) -> list[str]:
+    """Change what is set of an account that is held, and return the fields that differ.
+
+    Every worker hears of it at the commit.
+    """
+    changed = await tx.fetchval(
+        """
+        WITH before AS (
+            SELECT id, name, locale, timezone FROM users WHERE id = $1
+        ), changed AS (
+            UPDATE users AS u
+               SET name = CASE WHEN $3 THEN $2 ELSE b.name END,
+                   locale = coalesce($4, b.locale),
+                   timezone = CASE WHEN $6 THEN $5 ELSE b.timezone END,
+                   name_folded = CASE WHEN $3 THEN $8 ELSE u.name_folded END,
+                   updated_at = $7
+              FROM before AS b WHERE u.id = b.id
+            RETURNING u.id, array_remove(ARRAY[
+                CASE WHEN u.name IS DISTINCT FROM b.name THEN 'name' END,
+                CASE WHEN u.locale <> b.locale THEN 'locale' END,
+                CASE WHEN u.timezone IS DISTINCT FROM b.timezone THEN 'timezone' END
+            ], NULL) AS fields
+        )
+        SELECT fields FROM changed, LATERAL (SELECT pg_notify('keyfob', 'user ' || id)) AS told
+        """,
+        user_id,
+        name,
+        sets_name,
+        locale,
+        timezone,
+        sets_timezone,
+        now,
+        fold_name(name),
+    )
+    return changed or []
+
+
+async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now: datetime) -> None:
+    """Give an account another address, which is proven, and tell every worker at the commit.
+
+    Raises:
+        UniqueViolationError: the address has an account; of two that want it at once, one gets it.
+    """
+    await tx.execute(
+        """
+        WITH changed AS (
+            UPDATE users
+               SET email = $2, email_normal = $3, email_verified_at = $4, updated_at = $4,
+                   first_proven_at = coalesce(first_proven_at, $4), email_folded = $5
+             WHERE id = $1
+            RETURNING id
+        )
+        SELECT pg_notify('keyfob', 'user ' || id) FROM changed
+        """,
+        user_id,
+        email,
+        email_normal,
+        now,
+        fold_email(email, email_normal),
+    )
+
+
+async def notify_user_changed(tx: Tx, user_id: UUID) -> None:
+    """Tell every worker, at the commit, to read this account again."""
+    await tx.execute("SELECT pg_notify('keyfob', 'user ' || $1::uuid)", user_id)
+
+
+async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
+    """Begin the next generation of an account's tokens, hold it, and return the generation."""
+    return int(
+        await tx.fetchval(
+            "UPDATE users SET sub_gen = sub_gen + 1 WHERE id = $1 RETURNING sub_gen", user_id
+        )
+        or 0
+    )
+
+
+async def plan_erasure(
+    tx: Tx, user_id: UUID, requires_verified: bool, erase_at: datetime
+) -> PlannedErasure | None:
+    """Set when an account is to be erased, unless it is set; None if it must stay.
+
+    An administrator who is to be erased is none to rely on.
+    Lock it before; one that administers, with the administrators.
+    """
+    row = await tx.fetchrow(
+        f"""
+        WITH before AS (
+            SELECT id, erase_at FROM users WHERE id = $1
+        )
+        UPDATE users AS u
+           SET erase_at = coalesce(u.erase_at, $3)
+          FROM before
+         WHERE u.id = before.id
+           AND (u.erase_at IS NOT NULL OR u.role <> 'admin' OR u.status <> 'active'
+                OR {_OTHERS_ADMINISTER})
+        RETURNING u.erase_at, before.erase_at IS NULL AS is_new
+        """,  # noqa: S608 - a constant of this file
+        user_id,
+        requires_verified,
+        erase_at,
+    )
+    return PlannedErasure(**row) if row else None
+
+
+async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
+    """Let an account stay; False if it was not to be erased."""
+    cancelled = await tx.fetchval(
+        "UPDATE users SET erase_at = NULL WHERE id = $1 AND erase_at IS NOT NULL RETURNING true",
+        user_id,
+    )
+    return bool(cancelled)
+
+
+async def list_due_erasures(db: Executor, now: datetime, limit: int, but: list[UUID]) -> list[UUID]:
+    """Return whose time to be erased has come, the longest waiting first, but for some."""
+    rows = await db.fetch(
+        """
+        SELECT id FROM users WHERE erase_at <= $1 AND id <> ALL ($3::uuid[])
+         ORDER BY erase_at, id LIMIT $2
+        """,
+        now,
+        limit,
+        but,
+    )
+    return [row["id"] for row in rows]
 
 
 async def may_go(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
@@ -189,23 +340,3 @@ async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
         requires_verified,
     )
     return bool(deleted)
-
-
-async def has_admin(db: Executor) -> bool:
-    """Tell whether any administrator exists."""
-    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
-
-
-async def notify_user_changed(tx: Tx, user_id: UUID) -> None:
-    """Tell every worker, at the commit, to read this account again."""
-    await tx.execute("SELECT pg_notify('keyfob', 'user ' || $1::uuid)", user_id)
-
-
-async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
-    """Begin the next generation of an account's tokens, hold it, and return the generation."""
-    return int(
-        await tx.fetchval(
-            "UPDATE users SET sub_gen = sub_gen + 1 WHERE id = $1 RETURNING sub_gen", user_id
-        )
-        or 0
-    )

@@ -1,72 +1,39 @@
-"""Adding and changing accounts."""
+"""Adding, changing and deleting accounts."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from keyfob.accounts import queries
+from keyfob.accounts.changes import Change, Changes, ProfileChanges
 from keyfob.accounts.email import LOCAL_DOMAIN, Email
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.accounts.models import NOT_KEPT, Account, Profile, SignInAccount, Status
+from keyfob.accounts.models import NOT_KEPT, Account, PlannedErasure, Profile, Status
+from keyfob.accounts.profiles import Profiles
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.locales import Locale
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
-from keyfob.core.telemetry import mask_email
 
 
-@dataclass(frozen=True)
-class Changes:
-    """What to change of an account; None leaves it as it is, except `name` where `clears_name`."""
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """Adds accounts, and changes their address, role, status and profile until they are deleted.
 
-    role: Role | None = None
-    status: Status | None = None
-    name: str | None = None
-    email: Email | None = None
-    clears_name: bool = False
+    What changes an account joins a transaction that holds it (`accounts.locks`). Its password, and
+    the proof of its address, are the business of `Credentials`.
 
-    def concern_access(self, account: Account) -> bool:
-        """Tell whether they give an account another role, status or address, not a name alone."""
-        return bool(
-            (self.role and self.role != account.role)
-            or (self.status and self.status != account.status)
-            or (self.email and self.email.typed != account.email.typed)
-        )
-
-    def applied_to(self, account: Account) -> Account:
-        """Return the account as it is after them: another address is unproven."""
-        email = self.email or account.email
-        return account._replace(
-            role=self.role or account.role,
-            status=self.status or account.status,
-            name=self.name if self.clears_name or self.name else account.name,
-            email=email,
-            is_verified=account.is_verified and email.normal == account.email.normal,
-        )
-
-
-@dataclass(frozen=True)
-class Change:
-    """What differs, without personal data for the audit log; and the account as it is now."""
-
-    old: dict[str, Any]
-    new: dict[str, Any]
-    account: Account
-
-
-@dataclass(frozen=True)
-class Users:
-    """The accounts. Where addresses are to be proven, one that is not opens nothing.
-
+    `requires_verified`: an account whose address is not proven opens nothing.
     `takes_local`: an account may have an address that no mail from outside reaches.
     """
 
     db: Database
     clock: Clock
+    profiles: Profiles
     requires_verified: bool = False
     takes_local: bool = False
 
@@ -83,7 +50,7 @@ class Users:
         if why_not:
             raise InvalidInput([{"pointer": "/body/email", "detail": why_not}])
 
-    async def get(self, user_id: UUID) -> Profile:
+    async def get_profile(self, user_id: UUID) -> Profile:
         """Return an account with its activity.
 
         Raises:
@@ -94,19 +61,11 @@ class Users:
             raise UserNotFound
         return profile
 
-    async def find_credentials(self, email: Email) -> SignInAccount | None:
-        """Return what a sign-in reads of the account with that address."""
-        return await queries.find_credentials(self.db, email.normal, self.requires_verified)
-
-    async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> bool:
-        """Keep a better hash of the same password; False if the hash is another by now."""
-        return await queries.update_password_hash(tx, user_id, old, new)
-
     async def has_admin(self) -> bool:
         """Tell whether any administrator exists."""
         return await queries.has_admin(self.db)
 
-    async def add(
+    async def add_account(
         self,
         tx: Tx,
         email: Email,
@@ -150,14 +109,7 @@ class Users:
             raise EmailTaken
         return user_id
 
-    async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
-        """Begin the next generation of an account's tokens and return it; 0 if it is gone.
-
-        It is held until the commit: nobody can sign in meanwhile.
-        """
-        return await queries.raise_sub_gen(tx, user_id)
-
-    async def change(self, tx: Tx, before: Account, changes: Changes) -> Change:
+    async def change_account(self, tx: Tx, before: Account, changes: Changes) -> Change:
         """Change an account that is locked with the administrators, and return what differs.
 
         Raises:
@@ -174,10 +126,75 @@ class Users:
         if not changed:
             raise LastAdmin
         await queries.notify_user_changed(tx, after.id)
-        return _difference(before, after)
+        return Change.between(before, after)
+
+    async def change_profile(
+        self, tx: Tx, user_id: UUID, changes: ProfileChanges
+    ) -> dict[str, str]:
+        """Change the profile of an account that is held; return what differs, for the audit log.
+
+        The fields are only marked: erasure could not take out of the chain what they say.
+        """
+        self.profiles.forget_after(tx, user_id)
+        differ = await queries.update_profile(
+            tx,
+            user_id,
+            name=changes.name,
+            sets_name="name" in changes.sets,
+            locale=changes.locale,
+            timezone=changes.timezone,
+            sets_timezone="timezone" in changes.sets,
+            now=self.clock.now(),
+        )
+        return dict.fromkeys(differ, NOT_KEPT)
+
+    async def change_email(self, tx: Tx, user_id: UUID, email: Email) -> None:
+        """Give an account an address that was proven.
+
+        Raises:
+            EmailTaken: the address has an account; `tx` can only be rolled back then.
+        """
+        self.profiles.forget_after(tx, user_id)
+        try:
+            await queries.update_email(tx, user_id, email.typed, email.normal, self.clock.now())
+        except asyncpg.UniqueViolationError:
+            raise EmailTaken from None
+
+    async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
+        """Begin the next generation of an account's tokens and return it; 0 if it is gone.
+
+        It is held until the commit: nobody can sign in meanwhile.
+        """
+        return await queries.raise_sub_gen(tx, user_id)
+
+    async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> PlannedErasure:
+        """Say when an account is to be erased, unless it was said before; lock it with the admins.
+
+        Raises:
+            LastAdmin: nobody would be left who can sign in and administer.
+        """
+        plan = await queries.plan_erasure(tx, user_id, self.requires_verified, erase_at)
+        if plan is None:
+            raise LastAdmin
+        if plan.is_new:
+            self.profiles.forget_after(tx, user_id)
+            await queries.notify_user_changed(tx, user_id)
+        return plan
+
+    async def cancel_erasure(self, tx: Tx, user_id: UUID) -> bool:
+        """Let an account stay; False if it was not to be erased."""
+        cancelled = await queries.cancel_erasure(tx, user_id)
+        if cancelled:
+            self.profiles.forget_after(tx, user_id)
+            await queries.notify_user_changed(tx, user_id)
+        return cancelled
+
+    async def list_due_erasures(self, limit: int, *, but: list[UUID]) -> list[UUID]:
+        """Return whose time to be erased has come, the longest waiting first, but for some."""
+        return await queries.list_due_erasures(self.db, self.clock.now(), limit, but)
 
     async def ensure_may_go(self, tx: Tx, account: Account) -> None:
-        """Refuse, before any work, an account that `delete` would refuse; it is locked likewise.
+        """Refuse, before any work, an account that `delete_account` would; it is locked likewise.
 
         Raises:
             LastAdmin: nobody would be left who can sign in and administer.
@@ -185,7 +202,7 @@ class Users:
         if not await queries.may_go(tx, account.id, self.requires_verified):
             raise LastAdmin
 
-    async def delete(self, tx: Tx, account: Account) -> None:
+    async def delete_account(self, tx: Tx, account: Account) -> None:
         """Remove an account that is locked with the administrators, and all that hangs on it.
 
         Raises:
@@ -204,18 +221,3 @@ def _ensure_owner_is_known(account: Account, role: Role | None) -> None:
     """
     if role and account.owner_is_unknown and not account.role.includes(role):
         raise UnprovenRole
-
-
-def _difference(before: Account, after: Account) -> Change:
-    """Keep what differs; an address is masked and a name only marked, for erasure's sake."""
-    old: dict[str, Any] = {}
-    new: dict[str, Any] = {}
-    if before.role is not after.role:
-        old["role"], new["role"] = before.role, after.role
-    if before.status is not after.status:
-        old["status"], new["status"] = before.status, after.status
-    if before.email.typed != after.email.typed:
-        old["email"], new["email"] = mask_email(before.email.typed), mask_email(after.email.typed)
-    if before.name != after.name:
-        old["name"], new["name"] = NOT_KEPT, NOT_KEPT
-    return Change(old, new, after)

@@ -127,7 +127,7 @@ async def list_logins_of_user(
     page: AskedPage,
 ) -> list[LoginEventOut]:
     """List one user's sign-ins, refused ones too, and ends of sessions, the newest first."""
-    await admin.users.get(user_id)
+    await admin.accounts.get_profile(user_id)
     return await _page_of_logins(log, wanted, page, user_id)
 
 

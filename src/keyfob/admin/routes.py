@@ -7,9 +7,9 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.accounts.changes import Changes
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.accounts.models import UserOut
-from keyfob.accounts.service import Changes
 from keyfob.admin.models import (
     UserChange,
     UserCreate,
@@ -122,13 +122,15 @@ async def create_user(
         must_change_password=body.must_change_password,
     )
     response.headers["Location"] = f"{public_path(request)}/{user_id}"
-    return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
+    return UserOut.of(
+        await admin.accounts.get_profile(user_id), admin.clock.now(), admin.online_within
+    )
 
 
 @routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_ANY, UserNotFound))
 async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -> UserWithSessions:
     """Read an account with its live sessions."""
-    user = await admin.users.get(user_id)
+    user = await admin.accounts.get_profile(user_id)
     sessions = [
         SessionOut.of(record, caller.session_id)
         for record in await admin.sessions.list_live(user_id)
@@ -156,7 +158,9 @@ async def change_user(
         clears_name="name" in body.model_fields_set and body.name is None,
     )
     await admin.change(Actor(caller, source), user_id, changes)
-    return UserOut.of(await admin.users.get(user_id), admin.clock.now(), admin.online_within)
+    return UserOut.of(
+        await admin.accounts.get_profile(user_id), admin.clock.now(), admin.online_within
+    )
 
 
 for _method in ("PUT", "PATCH"):

@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.accounts import locks
+from keyfob.accounts.changes import Changes
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, Status
-from keyfob.accounts.service import Changes, Users
+from keyfob.accounts.service import Accounts
 from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.letters import Letters
@@ -35,7 +36,7 @@ class Administration:
     """Lists and changes accounts. A change of role or status acts at once, everywhere."""
 
     db: Database
-    users: Users
+    accounts: Accounts
     authority: Authority
     passwords: Passwords
     sessions: Sessions
@@ -82,14 +83,14 @@ class Administration:
         `must_change_password`: the first sign-in has to choose another.
 
         Raises:
-            InvalidInput: as `Users.ensure_fit` says.
+            InvalidInput: as `Accounts.ensure_fit` says.
             WeakPassword: with the reason.
             EmailTaken: the address has an account.
             Overloaded: too many passwords wait to be hashed.
             Unauthenticated, Forbidden: as `Authority.ensure` says, here and below.
             InsufficientAuthentication: the role is above `user`, and the sign-in is old.
         """
-        self.users.ensure_fit(email)
+        self.accounts.ensure_fit(email)
         password_hash = None
         if password is not None:
             await self.passwords.ensure_acceptable(password, email.normal, name)
@@ -98,7 +99,7 @@ class Administration:
             await self.authority.ensure(tx, actor)
             await self.authority.ensure_recent_above_user(tx, actor, role)
             replaced = await self.sign_ups.give_way(tx, email)
-            user_id = await self.users.add(
+            user_id = await self.accounts.add_account(
                 tx,
                 email,
                 password_hash,
@@ -132,7 +133,7 @@ class Administration:
 
         Raises:
             UserNotFound, EmailTaken, LastAdmin, UnprovenRole: as they say.
-            InvalidInput: as `Users.ensure_fit` says.
+            InvalidInput: as `Accounts.ensure_fit` says.
             InsufficientAuthentication: more than the name of an account changes that is or becomes
                 more than `user`, and the sign-in is old.
         """
@@ -142,9 +143,9 @@ class Administration:
                 await self.authority.ensure_recent_above_user(tx, actor, before.role, changes.role)
             replaced = None
             if changes.email and changes.email.normal != before.email.normal:
-                self.users.ensure_fit(changes.email)
+                self.accounts.ensure_fit(changes.email)
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
-            change = await self.users.change(tx, before, changes)
+            change = await self.accounts.change_account(tx, before, changes)
             if "role" in change.new:
                 await self.claims.change_role(tx, user_id, Role(change.new["role"]))
             moves = change.account.email.normal != before.email.normal
@@ -183,7 +184,7 @@ class Administration:
     async def _lock_to_delete(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
         account = await self.authority.lock(tx, actor, user_id)
         await self.authority.ensure_recent_above_user(tx, actor, account.role)
-        await self.users.ensure_may_go(tx, account)
+        await self.accounts.ensure_may_go(tx, account)
         return account
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:

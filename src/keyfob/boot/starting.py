@@ -155,7 +155,7 @@ def _weakness_told() -> Iterator[None]:
 async def _make_first_admin(
     settings: Settings, administration: Administration
 ) -> tuple[str, str | None] | None:
-    if await administration.users.has_admin():
+    if await administration.accounts.has_admin():
         return None
     email = _admin_email(settings)
     made = None if settings.admin_password else random_text(15)
@@ -167,7 +167,7 @@ async def _make_first_admin(
         raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {unfit.errors[0]['detail']}") from None
     except EmailTaken:
         # Of two instances that start at once, one makes the account.
-        if not await administration.users.has_admin():
+        if not await administration.accounts.has_admin():
             log.warning("no_admin", cause="the account of KEYFOB_ADMIN_EMAIL has another role")
         return None
     return email.typed, made

@@ -6,9 +6,10 @@ from uuid import UUID
 import typer
 from pydantic import SecretStr, ValidationError
 
+from keyfob.accounts.changes import Changes
+from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
-from keyfob.accounts.service import Changes
 from keyfob.administration.authority import Actor
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.models import Sort, UserFilter
@@ -38,12 +39,12 @@ def _parse(address: str) -> Email:
         raise Refused(f"{address}: {fault}") from None
 
 
-async def _find(administration: Administration, address: str) -> UUID:
-    found = await administration.users.find_credentials(_parse(address))
+async def _find(wiring: Wiring, address: str) -> UUID:
+    credentials: Credentials = wiring.services[Credentials]
+    found = await credentials.find_address_owner(_parse(address))
     if found is None:
         raise Refused(f"{address}: there is no such user")
-    user_id: UUID = found.id
-    return user_id
+    return found.id
 
 
 @app.command("create")
@@ -137,7 +138,7 @@ def list_users(
 def _change(address: str, changes: Changes) -> None:
     async def work(wiring: Wiring) -> None:
         administration = _administration(wiring)
-        user_id = await _find(administration, address)
+        user_id = await _find(wiring, address)
         await administration.change(Actor(None), user_id, changes)
 
     run_with_services(work)
@@ -199,7 +200,7 @@ def mark_verified(email: Address, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> bool:
-        user_id = await _find(_administration(wiring), email)
+        user_id = await _find(wiring, email)
         unproven: Unproven = wiring.services[Unproven]
         return await unproven.vouch(Actor(None), user_id)
 
@@ -219,7 +220,7 @@ def log_out(email: Address, as_json: AsJson = False) -> None:
 
     async def work(wiring: Wiring) -> None:
         administration = _administration(wiring)
-        user_id = await _find(administration, email)
+        user_id = await _find(wiring, email)
         await administration.log_out_everywhere(Actor(None), user_id)
 
     run_with_services(work)
@@ -239,7 +240,7 @@ def reset_factors(email: Address, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> int:
-        user_id = await _find(_administration(wiring), email)
+        user_id = await _find(wiring, email)
         reset: FactorReset = wiring.services[FactorReset]
         return await reset.reset(Actor(None), user_id)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from keyfob.accounts.own import OwnAccounts
+from keyfob.accounts.credentials import Credentials
 from keyfob.core.authority import Caller
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import Unauthenticated
@@ -37,7 +37,7 @@ class Reauthentication:
     """
 
     db: Database
-    accounts: OwnAccounts
+    credentials: Credentials
     standing: Standing
     guard: GuardedPasswords
     codes: GuardedCodes
@@ -60,7 +60,7 @@ class Reauthentication:
             Unauthenticated: as `Standing.ensure` says.
         """
         await self._ensure_no_factor(self.db, caller)
-        account = await self.accounts.find(self.db, caller.user_id)
+        account = await self.credentials.find_unlocked(caller.user_id)
         if account is None:
             raise Unauthenticated
         seen = await self.log.recall(self.db, caller.user_id, source)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 from keyfob.accounts import locks
-from keyfob.accounts.service import Users
+from keyfob.accounts.credentials import Credentials
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
@@ -50,7 +50,7 @@ class SecondFactor:
     """Asks for a factor once the password was right, and opens the session once it is shown."""
 
     db: Database
-    users: Users
+    credentials: Credentials
     factors: Factors
     passkeys: Passkeys
     pending: PendingLogins
@@ -71,7 +71,7 @@ class SecondFactor:
         """
         async with self.db.begin() as tx:
             if match.new_hash:
-                await self.users.improve_hash(tx, user_id, stored, match.new_hash)
+                await self.credentials.improve_hash(tx, user_id, stored, match.new_hash)
             checked = match.new_hash or stored
             token = await self.pending.begin(tx, user_id, checked, _AMR, source)
             factors = await self.factors.list(tx, user_id)

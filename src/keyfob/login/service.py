@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignInAccount, Status
-from keyfob.accounts.service import Users
 from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
 from keyfob.devices.source import Source
@@ -47,7 +47,7 @@ class Login:
     """Turns proof of identity into a session."""
 
     db: Database
-    users: Users
+    credentials: Credentials
     passwords: Passwords
     sessions: Sessions
     guard: GuardedPasswords
@@ -72,7 +72,7 @@ class Login:
     async def _check(self, email: Email, password: SecretStr, source: Source) -> Checked:
         # Before the account is looked for: a refusal costs as little as it can.
         self.passwords.ensure_room(share_of(source.address))
-        user = await self.users.find_credentials(email)
+        user = await self.credentials.find_for_sign_in(email)
         # Asked for an unknown e-mail, too: one round trip less could be timed.
         seen = await self.log.recall(self.db, user.id if user else _NOBODY, source)
         match, reservation = await self.guard.check(
@@ -115,7 +115,7 @@ class Login:
         """
         email, user, stored, match, *_ = checked
         hashes = {stored, match.new_hash or stored}
-        current = await self.users.find_credentials(email)
+        current = await self.credentials.find_for_sign_in(email)
         if current is not None:
             if current.password_hash not in hashes:
                 await self.log.refused(self.db, email, user.id, Reason.WRONG_PASSWORD, source)
@@ -131,7 +131,7 @@ class Login:
             return None
         async with self.db.begin() as tx:
             if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                if not await self.users.improve_hash(tx, user.id, stored, match.new_hash):
+                if not await self.credentials.improve_hash(tx, user.id, stored, match.new_hash):
                     # Threat: it is another password by now, and this session would outlive it.
                     raise HashReplaced
                 stored = match.new_hash

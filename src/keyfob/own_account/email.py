@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
+from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account
-from keyfob.accounts.own import OwnAccounts
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller, Role
@@ -41,8 +41,8 @@ class OwnEmail:
     KIND: ClassVar[str] = "email.change"
 
     db: Database
-    users: Users
-    accounts: OwnAccounts
+    accounts: Accounts
+    credentials: Credentials
     standing: Standing
     step_up: FactorStepUp
     sign_ups: WaitingSignUps
@@ -56,10 +56,10 @@ class OwnEmail:
         """Have a link sent to the new address; for the present one there is nothing to do.
 
         Raises:
-            InvalidInput: as `Users.ensure_fit` says.
+            InvalidInput: as `Accounts.ensure_fit` says.
             InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
         """
-        self.users.ensure_fit(email)
+        self.accounts.ensure_fit(email)
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
             if account.email.normal != email.normal:
@@ -74,7 +74,7 @@ class OwnEmail:
     async def send_link(self, job: Job) -> None:
         """Do what `request` wrote: send the link, or tell a known address that it was asked for."""
         email = Email.parse(job.payload["email"])
-        account = job.user_id and await self.accounts.find(self.db, job.user_id)
+        account = job.user_id and await self.credentials.find_unlocked(job.user_id)
         if not account or account.email.normal == email.normal:
             return
         owner = await self.sign_ups.find_owner(email)

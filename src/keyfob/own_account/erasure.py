@@ -9,8 +9,7 @@ import structlog
 from keyfob.accounts import locks
 from keyfob.accounts.errors import LastAdmin
 from keyfob.accounts.models import Account
-from keyfob.accounts.own import OwnAccounts
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core import batches
@@ -37,7 +36,7 @@ class Erasure:
     """Takes everything personal out of the database."""
 
     db: Database
-    users: Users
+    accounts: Accounts
     sessions: Sessions
     log: LoginLog
     mail: Mail
@@ -76,7 +75,7 @@ class Erasure:
             LastAdmin: nobody would be left to administer.
         """
         await self.sessions.end_all(tx, person.id, EndReason.DELETED)
-        await self.users.delete(tx, person)
+        await self.accounts.delete_account(tx, person)
         await self.log.erase_person(tx, person.id)
         await self.audit.erase_person(tx, person.id, after=cleared)
         to = Recipient(person.email.typed, person.locale, proven=person.is_verified)
@@ -92,7 +91,7 @@ class OwnErasure:
     """
 
     db: Database
-    accounts: OwnAccounts
+    accounts: Accounts
     standing: Standing
     step_up: FactorStepUp
     erasure: Erasure
@@ -154,7 +153,7 @@ class OwnErasure:
         Who cannot be erased is left for the next time, and keeps no other.
         """
         left: list[UUID] = []
-        while ids := await self.accounts.list_due(self.db, self.at_once, but=left):
+        while ids := await self.accounts.list_due_erasures(self.at_once, but=left):
             left += [user_id for user_id in ids if not await self._try_to_erase(user_id)]
 
     async def _try_to_erase(self, user_id: UUID) -> bool:
@@ -191,7 +190,7 @@ class OwnErasure:
         person = await locks.lock_with_admins(tx, user_id)
         if person is None or not person.is_to_be_erased(self.clock.now()):
             return None
-        await self.erasure.users.ensure_may_go(tx, person)
+        await self.accounts.ensure_may_go(tx, person)
         return person
 
     async def _record(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.models import UnlockedAccount
-from keyfob.accounts.own import OwnAccounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import share_of
@@ -30,7 +30,7 @@ class OwnPassword:
     """Sets another password for whoever knows the present one."""
 
     db: Database
-    accounts: OwnAccounts
+    credentials: Credentials
     step_up: FactorStepUp
     passwords: Passwords
     guard: GuardedPasswords
@@ -56,7 +56,7 @@ class OwnPassword:
         """
         share = share_of(source.address, caller.user_id)
         self.passwords.ensure_room(share)
-        account = await self.accounts.find(self.db, caller.user_id)
+        account = await self.credentials.find_unlocked(caller.user_id)
         if account is None:
             raise Unauthenticated
         if account.password_hash is None:
@@ -85,7 +85,7 @@ class OwnPassword:
         async with self.db.begin() as tx:
             # First, so that a sign-in under way comes before, and its session is ended with others.
             await self.step_up.ensure_standing(tx, caller)
-            if not await self.accounts.replace_password(tx, user_id, old_hash, new_hash):
+            if not await self.credentials.replace_password(tx, user_id, old_hash, new_hash):
                 raise InvalidCredentials
             ended = await self.sessions.end_all(
                 tx,

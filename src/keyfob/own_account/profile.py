@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.models import OwnUserOut
-from keyfob.accounts.own import OwnAccounts, ProfileChanges
 from keyfob.accounts.profiles import Profiles
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.authority import Caller
@@ -22,7 +23,7 @@ class OwnProfile:
 
     db: Database
     standing: Standing
-    accounts: OwnAccounts
+    accounts: Accounts
     profiles: Profiles
     audit: Audit
 

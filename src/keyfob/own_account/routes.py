@@ -6,9 +6,9 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.errors import EmailTaken, LastAdmin
 from keyfob.accounts.models import OwnUserOut
-from keyfob.accounts.own import ProfileChanges
 from keyfob.core.http import (
     CurrentCaller,
     Provided,

@@ -8,7 +8,6 @@ import structlog
 from keyfob.accounts import locks
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
-from keyfob.accounts.service import Users
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.database import Database, Tx
@@ -33,7 +32,6 @@ class WaitingSignUps:
     """
 
     db: Database
-    users: Users
     credentials: Credentials
     log: LoginLog
     audit: Audit
@@ -43,11 +41,10 @@ class WaitingSignUps:
 
         What is asked for the address then has to call `give_way`.
         """
-        found = await self.users.find_credentials(email)
-        if found is None or await self.credentials.is_waiting(self.db, found.id):
+        found = await self.credentials.find_address_owner(email)
+        if found is None or await self.credentials.is_waiting(found.id):
             return None
-        user_id: UUID = found.id
-        return user_id
+        return found.id
 
     async def give_way(self, tx: Tx, email: Email, *, but: UUID | None = None) -> UUID | None:
         """Remove the sign-up that waits with an address, and return its id, if there is one.
@@ -56,7 +53,7 @@ class WaitingSignUps:
         account that is to have the address. Lock every other account before, and say it in the
         audit event of what follows.
         """
-        user_id = await self.credentials.lock_waiting(tx, email)
+        user_id = await locks.lock_waiting(tx, email)
         if user_id is None or user_id == but:
             return None
         await self.credentials.remove_waiting(tx, user_id)
@@ -66,7 +63,7 @@ class WaitingSignUps:
     async def remove_abandoned(self) -> None:
         """Remove those whose last link died a week ago; several workers may do so."""
         while True:
-            ids = await self.credentials.list_abandoned(self.db, KEPT_AFTER_EXPIRY, _BATCH)
+            ids = await self.credentials.list_abandoned(KEPT_AFTER_EXPIRY, _BATCH)
             removed = [user_id for user_id in ids if await self._remove(user_id)]
             if len(removed) < _BATCH:
                 return

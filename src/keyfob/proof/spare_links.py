@@ -8,7 +8,6 @@ from typing import TypeAlias
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
-from keyfob.core.database import Database
 from keyfob.limits.mail_caps import Cap
 from keyfob.one_time_tokens.models import Kind
 
@@ -28,7 +27,6 @@ class SpareLinks:
     hundred tags would else have two hundred links sent to that mailbox.
     """
 
-    db: Database
     credentials: Credentials
 
     async def send(
@@ -51,11 +49,11 @@ class SpareLinks:
         if await cap.allows(email.normal):
             await write(True)
             return
-        account = await self.credentials.find_by_email(self.db, email)
+        account = await self.credentials.find_address_owner(email)
         if account is None:
             sends = signs_up
         elif signs_up:
-            sends = await self.credentials.is_waiting(self.db, account.id)
+            sends = await self.credentials.is_waiting(account.id)
         else:
             needs_one = kind is Kind.RECOVER or not account.is_verified
             sends = needs_one and account.status is Status.ACTIVE

@@ -12,7 +12,7 @@ from keyfob.accounts import locks
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account
-from keyfob.accounts.own import OwnAccounts
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import UNKNOWN, share_of
@@ -51,7 +51,7 @@ class Recovery:
 
     db: Database
     credentials: Credentials
-    accounts: OwnAccounts
+    accounts: Accounts
     passwords: Passwords
     sessions: Sessions
     proofs: Proofs
@@ -133,7 +133,7 @@ class Recovery:
             Overloaded: too many passwords wait to be hashed; the link can be used again.
         """
         link = await self.links.find(self.db, _KINDS, token)
-        user = link and await self.credentials.find(self.db, link.user_id)
+        user = link and await self.credentials.find_unlocked(link.user_id)
         if link is None or user is None:
             raise InvalidLink
         # The name of an account that nobody has proven may be a stranger's, and goes.

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import share_of
@@ -31,7 +31,7 @@ class Registration:
     """
 
     db: Database
-    users: Users
+    accounts: Accounts
     passwords: Passwords
     sessions: Sessions
     log: LoginLog
@@ -45,13 +45,13 @@ class Registration:
         """Register; None where the address is to be proven first.
 
         Raises:
-            InvalidInput: as `Users.ensure_fit` says.
+            InvalidInput: as `Accounts.ensure_fit` says.
             WeakPassword: with the reason.
             EmailTaken: the address has an account; of a hundred at once, one is made. Not said
                 where addresses are to be proven.
             Overloaded: too many passwords wait to be hashed.
         """
-        self.users.ensure_fit(email)
+        self.accounts.ensure_fit(email)
         if self.sign_ups:
             await self.sign_ups.request(email, password, name, locale, source)
             return None
@@ -59,7 +59,7 @@ class Registration:
         # Hashed before the address is looked up, so that a taken one costs the same.
         password_hash = await self.passwords.hash(password, share_of(source.address))
         async with self.db.begin() as tx:
-            user_id = await self.users.add(
+            user_id = await self.accounts.add_account(
                 tx, email, password_hash, name=name, locale=locale, registered_itself=True
             )
             tokens = await self.sessions.open(tx, user_id, source)

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
-from keyfob.accounts.service import Users
 from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
 from keyfob.core.problems import Problem
@@ -48,7 +47,6 @@ class VerifyingSignIn:
     """
 
     db: Database
-    users: Users
     credentials: Credentials
     links: OneTimeTokens
     guard: GuardedPasswords
@@ -88,7 +86,7 @@ class VerifyingSignIn:
         except HashReplaced:
             await self.links.give_attempt_back(token)
             raise
-        user = await self.users.find_credentials(asked.email)
+        user = await self.credentials.find_for_sign_in(asked.email)
         if user is None or user.password_hash != stored:
             # Likewise, but the address is proven by now, and the link spent.
             return await self.login.with_password(asked.email, password, source)
@@ -111,7 +109,7 @@ class VerifyingSignIn:
 
     async def _look_up(self, token: str) -> _Asked:
         link = await self.links.find(self.db, Kind.VERIFY_EMAIL, token)
-        account = link and await self.credentials.find(self.db, link.user_id)
+        account = link and await self.credentials.find_unlocked(link.user_id)
         if link is None or link.email is None or account is None:
             raise InvalidLink
         hashes: dict[str, SignUp | None]

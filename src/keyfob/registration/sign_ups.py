@@ -20,7 +20,7 @@ from keyfob.accounts import locks
 from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
 from keyfob.accounts.models import SignUp
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import share_of
@@ -46,7 +46,7 @@ class SignUps:
     KIND: ClassVar[str] = "register.request"
 
     db: Database
-    users: Users
+    accounts: Accounts
     passwords: Passwords
     verification: VerificationLinks
     outbox: Outbox
@@ -90,7 +90,7 @@ class SignUps:
             try:
                 # Without the name, which may be a stranger's: it is the account's with the proof.
                 locale = Locale(job.payload["locale"])
-                user_id = await self.users.add(
+                user_id = await self.accounts.add_account(
                     tx, email, None, locale=locale, registered_itself=True
                 )
             except EmailTaken:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.core.database import Tx
 from keyfob.sessions.revocations import Revocations
 
@@ -16,12 +16,12 @@ class Subjects:
     one transaction.
     """
 
-    users: Users
+    accounts: Accounts
     revocations: Revocations
 
     async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
         """Hold the account, so that nobody signs in meanwhile, and return its next generation."""
-        return await self.users.begin_generation(tx, user_id)
+        return await self.accounts.begin_generation(tx, user_id)
 
     async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> None:
         """Kill every token from before a generation."""

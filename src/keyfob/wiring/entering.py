@@ -71,7 +71,7 @@ def build_entering(base: Foundations) -> Entering:
     )
     second_factor = SecondFactor(
         db,
-        base.users,
+        base.credentials,
         mfa.factors,
         mfa.passkeys,
         pending,
@@ -88,7 +88,7 @@ def build_entering(base: Foundations) -> Entering:
         pending=pending,
         mfa=mfa,
         login=Login(
-            db, base.users, passwords, sessions, guard, log, notices, refusals, second_factor
+            db, base.credentials, passwords, sessions, guard, log, notices, refusals, second_factor
         ),
         second_factor=second_factor,
         passkey_login=PasskeyLogin(
@@ -96,7 +96,7 @@ def build_entering(base: Foundations) -> Entering:
         ),
         reauthentication=Reauthentication(
             db,
-            base.accounts,
+            base.credentials,
             base.standing,
             guard,
             codes,

@@ -5,9 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 from keyfob.accounts.credentials import Credentials
-from keyfob.accounts.own import OwnAccounts
 from keyfob.accounts.profiles import Profiles
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
@@ -55,9 +54,8 @@ class Foundations:
     audit: Audit
     limits: Limits
     passwords: PasswordRoom
-    users: Users
+    accounts: Accounts
     credentials: Credentials
-    accounts: OwnAccounts
     profiles: Profiles
     links: OneTimeTokens
     outbox: Outbox
@@ -115,7 +113,6 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     idle_gap = timedelta(seconds=settings.activity_idle_gap)
     activity = Activity(db, clock, idle_gap=idle_gap)
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
-    users = Users(db, clock, requires_verified, settings.local_email)
     profiles = Profiles(
         db,
         clock,
@@ -123,9 +120,15 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         remembered=_UNHEARD if settings.polls else _HEARD,
         hears_changes=lambda: feed.is_live,
     )
-    accounts = OwnAccounts(profiles, clock, requires_verified)
+    accounts = Accounts(
+        db=db,
+        clock=clock,
+        profiles=profiles,
+        requires_verified=requires_verified,
+        takes_local=settings.local_email,
+    )
     standing = Standing(clock)
-    subjects = Subjects(users, revocations)
+    subjects = Subjects(accounts, revocations)
     sessions = Sessions(
         db,
         tokens,
@@ -149,9 +152,8 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         audit=audit,
         limits=limits,
         passwords=build_passwords(settings, db, secrets),
-        users=users,
-        credentials=Credentials(clock),
         accounts=accounts,
+        credentials=Credentials(db=db, clock=clock, requires_verified=requires_verified),
         profiles=profiles,
         links=OneTimeTokens(db, clock, timedelta(seconds=settings.link_ttl)),
         outbox=outbox,

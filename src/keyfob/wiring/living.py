@@ -52,20 +52,20 @@ class Living:
 def build_living(base: Foundations, entering: Entering) -> Living:
     """Build the flows of an account's life, and what administrators do to it."""
     settings, db, clock, mail = base.settings, base.db, base.clock, base.mail
-    users, credentials, accounts, links = base.users, base.credentials, base.accounts, base.links
+    accounts, credentials, links = base.accounts, base.credentials, base.links
     sessions, outbox, audit, profiles = base.sessions, base.outbox, base.audit, base.profiles
     passwords, log = base.passwords.service, entering.log
     standing, step_up = base.standing, entering.mfa.step_up
 
     mfa = entering.mfa
     proofs = Proofs(credentials, sessions, links, mfa.factors, mfa.challenges)
-    waiting = WaitingSignUps(db, users, credentials, log, audit)
-    spares = SpareLinks(db, credentials)
+    waiting = WaitingSignUps(db, credentials, log, audit)
+    spares = SpareLinks(credentials)
     cap = base.mail_cap("mail-verify")
     proving = VerificationLinks(db, links, outbox, mail, cap, spares)
     verification = EmailVerification(db, credentials, links, proofs, standing, audit)
     cap = base.mail_cap("mail-register")
-    sign_ups = SignUps(db, users, passwords, proving, outbox, mail, cap, spares, audit)
+    sign_ups = SignUps(db, accounts, passwords, proving, outbox, mail, cap, spares, audit)
     recovery = Recovery(
         db,
         credentials,
@@ -83,7 +83,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         audit,
         timedelta(seconds=settings.invitation_ttl),
     )
-    erasure = Erasure(db, users, sessions, log, mail, audit)
+    erasure = Erasure(db, accounts, sessions, log, mail, audit)
     grace = timedelta(days=settings.erasure_grace_days)
     asks_for_proof = settings.verify_email != "off"
     authority = Authority(standing, step_up)
@@ -94,12 +94,12 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         verification_links=proving,
         verification=verification,
         verifying_sign_in=VerifyingSignIn(
-            db, users, credentials, links, entering.guard, entering.login, verification
+            db, credentials, links, entering.guard, entering.login, verification
         ),
         sign_ups=sign_ups,
         registration=Registration(
             db,
-            users,
+            accounts,
             passwords,
             sessions,
             log,
@@ -110,12 +110,12 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         recovery=recovery,
         own_profile=OwnProfile(db, standing, accounts, profiles, audit),
         own_password=OwnPassword(
-            db, accounts, step_up, passwords, entering.guard, sessions, mail, audit
+            db, credentials, step_up, passwords, entering.guard, sessions, mail, audit
         ),
         own_email=OwnEmail(
             db,
-            users,
             accounts,
+            credentials,
             standing,
             step_up,
             waiting,
@@ -139,7 +139,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
         ),
         admin=Administration(
             db,
-            users,
+            accounts,
             authority,
             passwords,
             sessions,
