@@ -16,7 +16,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World
 
 from keyfob import boot
-from keyfob.accounts.service import Users
+from keyfob.accounts.service import Accounts
 from keyfob.core.database import Database
 from keyfob.migrations.head import HEAD
 from keyfob.settings import Settings, WrongSetting
@@ -220,10 +220,10 @@ async def test_the_instance_that_came_second_takes_the_others_admin(
     assert await boot.prepare(settings) is not None
     seen = iter([False, True])  # as if the other's commit fell between
 
-    async def has_admin(_: Users) -> bool:
+    async def has_admin(_: Accounts) -> bool:
         return next(seen)
 
-    monkeypatch.setattr(Users, "has_admin", has_admin)
+    monkeypatch.setattr(Accounts, "has_admin", has_admin)
     with capture_logs() as logs:
         assert await boot.prepare(settings) is None
 

@@ -141,7 +141,7 @@ async def test_34_an_unexpected_fault_logs_no_secret(
         raise RuntimeError(f"{EMAIL} {user.access} {len(held)}")
 
     monkeypatch.setattr(Profiles, "body_of", fail)
-    monkeypatch.setattr("keyfob.accounts.queries.find_credentials", fail)
+    monkeypatch.setattr("keyfob.accounts.credential_queries.find_for_sign_in", fail)
     with captured_log(style=style) as log:
         answers = [
             await world.me(user),

@@ -17,9 +17,10 @@ from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts import locks
+from keyfob.accounts.changes import Changes
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
-from keyfob.accounts.service import Changes, Users
+from keyfob.accounts.service import Accounts
 from keyfob.core.authority import Role
 from keyfob.core.database import Tx
 from keyfob.one_time_tokens.models import Kind
@@ -45,7 +46,7 @@ Take = Callable[[World, Tx, UUID], Awaitable[None]]
 async def change(world: World, tx: Tx, user_id: UUID, changes: Changes) -> None:
     account = await locks.lock_with_admins(tx, user_id)
     assert account is not None
-    await world.service(Users).change(tx, account, changes)
+    await world.service(Accounts).change_account(tx, account, changes)
 
 
 async def end_sessions(world: World, tx: Tx, user_id: UUID) -> None:

@@ -9,9 +9,9 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.accounts.changes import Changes
 from keyfob.accounts.errors import LastAdmin
 from keyfob.accounts.models import Status
-from keyfob.accounts.service import Changes
 from keyfob.administration.authority import Actor
 from keyfob.administration.service import Administration
 from keyfob.core.authority import Role
