@@ -14,8 +14,6 @@ from keyfob.core.authority import Caller, Role
 from keyfob.devices.device import Device
 from keyfob.login_log import queries as login
 from keyfob.login_log.models import Outcome, Reason
-from keyfob.sessions import claim_queries as claims
-from keyfob.sessions import ending_queries as ending
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import upkeep_queries as upkeep
@@ -23,7 +21,7 @@ from keyfob.sessions.models import EndReason
 
 SHARDS = 8
 
-_MODULES: tuple[ModuleType, ...] = (sessions, claims, ending, revocations, upkeep, login)
+_MODULES: tuple[ModuleType, ...] = (sessions, revocations, upkeep, login)
 
 # They name a month and change the table itself, or ask the catalogue.
 _OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
@@ -119,7 +117,7 @@ def _rotate(db: Any, s: Sample) -> Awaitable[object]:
 
 def _end_reused(db: Any, s: Sample) -> Awaitable[object]:
     row = s.session
-    return ending.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
+    return sessions.end_reused_session(db, row["id"], 0, row["secret_hash"], s.now, _HOUR)
 
 
 def _renew(db: Any, s: Sample) -> Awaitable[object]:
@@ -176,7 +174,7 @@ STATEMENTS: Mapping[str, Asked] = {
     "end_beyond": Asked(
         "sign-in, of who has too many sessions",
         False,
-        lambda db, s: ending.end_beyond(
+        lambda db, s: upkeep.end_beyond(
             db,
             s.session["user_id"],
             now=s.now,
@@ -191,7 +189,7 @@ STATEMENTS: Mapping[str, Asked] = {
     "end_session": Asked(
         "sign-out",
         True,
-        lambda db, s: ending.end_session(
+        lambda db, s: sessions.end_session(
             db, s.session["id"], s.session["user_id"], s.now, EndReason.LOGOUT
         ),
     ),
@@ -204,7 +202,7 @@ STATEMENTS: Mapping[str, Asked] = {
     "end_sessions_of_user": Asked(
         "sign-out everywhere, block, removal",
         False,
-        lambda db, s: ending.end_sessions_of_user(
+        lambda db, s: sessions.end_sessions_of_user(
             db, s.session["user_id"], s.now, EndReason.LOGOUT_EVERYWHERE, None, 5000
         ),
     ),
@@ -212,28 +210,28 @@ STATEMENTS: Mapping[str, Asked] = {
     "strengthen_session": Asked(
         "a first factor",
         False,
-        lambda db, s: claims.strengthen_session(
+        lambda db, s: sessions.strengthen_session(
             db, s.session["id"], s.session["user_id"], ["pwd", "otp", "mfa"], s.now
         ),
     ),
     "update_role_of_user": Asked(
         "a change of role",
         False,
-        lambda db, s: claims.update_role_of_user(
+        lambda db, s: sessions.update_role_of_user(
             db, s.session["user_id"], s.session["sub_gen"] + 1, "moderator", 5000
         ),
     ),
     "follow_subject": Asked(
         "a new password",
         False,
-        lambda db, s: ending.follow_subject(
+        lambda db, s: sessions.follow_subject(
             db, s.session["id"], s.session["user_id"], s.session["sub_gen"] + 1
         ),
     ),
     "weaken_sessions": Asked(
         "a factor that is removed",
         False,
-        lambda db, s: claims.weaken_sessions(db, s.session["user_id"], None, s.now, 5000),
+        lambda db, s: sessions.weaken_sessions(db, s.session["user_id"], None, s.now, 5000),
     ),
     "share_live_session": Asked("whatever changes something", False, _share),
     "list_revocations": Asked(

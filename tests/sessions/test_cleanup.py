@@ -6,7 +6,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.sessions.cleanup import SessionCleanup
+from keyfob.sessions.upkeep import SessionCleanup
 
 RETENTION = timedelta(days=30)
 

@@ -16,10 +16,10 @@ from keyfob.core.database import Database
 from keyfob.core.feed import Feed
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.sessions import revocation_queries
-from keyfob.sessions.cleanup import SessionCleanup
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.upkeep import SessionCleanup
 from keyfob.settings import Settings
 
 

@@ -10,32 +10,32 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from keyfob.accounts.service import Accounts
 from keyfob.core.authority import Caller, Role
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
-from keyfob.sessions import claim_queries
+from keyfob.sessions import queries
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.subjects import Subjects
 
 
 @dataclass(frozen=True)
 class SessionClaims:
     """Changes what sessions tell, and kills the tokens that tell what was before."""
 
-    subjects: Subjects
+    accounts: Accounts
     revocations: Revocations
     clock: Clock
 
     async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> None:
         """Carry a new role into the user's sessions, in the `tx` that changes the user."""
-        sub_gen = await self.subjects.begin_generation(tx, user_id)
-        await in_batches(partial(claim_queries.update_role_of_user, tx, user_id, sub_gen, role))
-        await self.subjects.revoke_before(tx, user_id, sub_gen)
+        sub_gen = await self.accounts.begin_generation(tx, user_id)
+        await in_batches(partial(queries.update_role_of_user, tx, user_id, sub_gen, role))
+        await self.revocations.revoke_before(tx, user_id, sub_gen)
 
     async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
         """Write what the caller has just proven into the session; its next refresh tells so."""
-        await claim_queries.strengthen_session(
+        await queries.strengthen_session(
             tx, caller.session_id, caller.user_id, amr, self.clock.now()
         )
 
@@ -48,7 +48,7 @@ class SessionClaims:
         revoked: list[tuple[UUID, int]] = []
 
         async def weaken(at_most: int) -> int:
-            amount, weakened = await claim_queries.weaken_sessions(
+            amount, weakened = await queries.weaken_sessions(
                 tx, user_id, but, issued_after, at_most
             )
             revoked.extend(weakened)

@@ -112,20 +112,10 @@ class StoredSession(NamedTuple):
 
 
 class OpenedSession(NamedTuple):
-    """With which role a session was opened, and whether there were as many already as may be."""
+    """What the first tokens say, and whether there were as many sessions already as may be."""
 
-    role: Role
-    sub_gen: int
+    state: SessionState
     too_many: bool
-
-
-class RenewedSession(NamedTuple):
-    """What a session is by now that was given another salt."""
-
-    generation: int
-    role: Role
-    sub_gen: int
-    expires_at: datetime
 
 
 class SessionOut(BaseModel):

@@ -1,4 +1,4 @@
-"""SQL of sessions."""
+"""SQL of a session's life: opened, rotated, read, changed in what its tokens tell, ended."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -9,9 +9,9 @@ from keyfob.core.authority import Role
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import Device
 from keyfob.sessions.models import (
+    EndReason,
     LiveSession,
     OpenedSession,
-    RenewedSession,
     SessionState,
     StoredSession,
 )
@@ -60,7 +60,7 @@ async def insert_session(
                $4, $5, $5, $7::text::inet, $8, $9, $10, $11
           FROM owner
          WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
-        RETURNING role, sub_gen,
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
                   (SELECT count(*) >= $15 FROM (
                        SELECT FROM sessions
                         WHERE user_id = $2 AND ended_at IS NULL
@@ -84,7 +84,10 @@ async def insert_session(
         idle_since,
         most,
     )
-    return OpenedSession(Role(row["role"]), row["sub_gen"], row["too_many"]) if row else None
+    if row is None:
+        return None
+    *state, too_many = row
+    return OpenedSession(_state(state), too_many)
 
 
 async def rotate_session(
@@ -151,7 +154,7 @@ async def renew_session(
     secret_hash: bytes,
     amr: Sequence[str],
     now: datetime,
-) -> RenewedSession | None:
+) -> SessionState | None:
     """Give a live session another salt, its next generation and a new `auth_time`.
 
     None if it has ended. A refresh token of the old salt is unknown from then on.
@@ -162,7 +165,7 @@ async def renew_session(
            SET secret_hash = $3, generation = generation + 1, rotated_at = $5,
                last_activity_at = $5, amr = $4, auth_time = $5
          WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $5
-        RETURNING generation, role, sub_gen, expires_at
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at
         """,
         session_id,
         user_id,
@@ -170,9 +173,7 @@ async def renew_session(
         list(amr),
         now,
     )
-    if row is None:
-        return None
-    return RenewedSession(row["generation"], Role(row["role"]), row["sub_gen"], row["expires_at"])
+    return _state(row) if row else None
 
 
 async def list_live_sessions(
@@ -194,6 +195,160 @@ async def list_live_sessions(
         idle_ttl,
     )
     return [LiveSession(**row) for row in rows]
+
+
+async def update_role_of_user(tx: Tx, user_id: UUID, sub_gen: int, role: str, at_most: int) -> int:
+    """Copy the user's new role and generation into live sessions; return into how many.
+
+    Fewer than `at_most`: there are no more.
+    """
+    return int(
+        await tx.fetchval(
+            """
+            WITH due AS (
+                SELECT id FROM sessions
+                 WHERE user_id = $1 AND ended_at IS NULL AND sub_gen < $2
+                 LIMIT $4 FOR NO KEY UPDATE
+            ), changed AS (
+                UPDATE sessions AS s SET sub_gen = $2, role = $3
+                  FROM due WHERE s.id = due.id
+                RETURNING s.id
+            )
+            SELECT count(*) FROM changed
+            """,
+            user_id,
+            sub_gen,
+            role,
+            at_most,
+        )
+    )
+
+
+async def strengthen_session(
+    tx: Tx, session_id: UUID, user_id: UUID, amr: Sequence[str], now: datetime
+) -> None:
+    """Write that the session's user has just proven more; its next refresh tells so."""
+    await tx.execute(
+        """
+        UPDATE sessions SET amr = $3, auth_time = $4
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL
+        """,
+        session_id,
+        user_id,
+        list(amr),
+        now,
+    )
+
+
+async def weaken_sessions(
+    tx: Tx, user_id: UUID, but: UUID | None, issued_after: datetime, at_most: int
+) -> tuple[int, list[tuple[UUID, int]]]:
+    """Take `mfa` from live sessions; return of how many, and those whose tokens may be alive.
+
+    Each with its generation. Fewer than `at_most`: there are no more that have it.
+    """
+    rows = await tx.fetch(
+        """
+        WITH due AS (
+            SELECT id FROM sessions
+             WHERE user_id = $1 AND ended_at IS NULL AND 'mfa' = ANY(amr)
+               AND ($2::uuid IS NULL OR id <> $2)
+             LIMIT $4 FOR NO KEY UPDATE
+        )
+        UPDATE sessions AS s SET amr = array_remove(amr, 'mfa')
+          FROM due WHERE s.id = due.id
+        RETURNING s.id, s.generation, s.rotated_at > $3 AS may_live
+        """,
+        user_id,
+        but,
+        issued_after,
+        at_most,
+    )
+    return len(rows), [(row["id"], row["generation"]) for row in rows if row["may_live"]]
+
+
+async def end_reused_session(
+    tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
+) -> bool:
+    """End the session if this old generation is past its grace; False if it is not, or ended.
+
+    Each has the grace of its own use: of the rotation that ended it, as far back as those are kept.
+    """
+    ended = await tx.fetchval(
+        """
+        UPDATE sessions
+           SET ended_at = $4, end_reason = 'reuse'
+         WHERE id = $1 AND secret_hash = $3 AND ended_at IS NULL AND generation > $2
+           AND ($5::interval = '0' OR coalesce(
+                   (rotated_at || rotated_before)[generation - $2]
+                       <= $4::timestamptz - $5::interval, true))
+        RETURNING true
+        """,
+        session_id,
+        generation,
+        secret_hash,
+        now,
+        grace,
+    )
+    return bool(ended)
+
+
+async def end_session(
+    tx: Tx, session_id: UUID, user_id: UUID, now: datetime, reason: EndReason
+) -> bool:
+    """End one live session of that user; False if there is none."""
+    ended = await tx.fetchval(
+        """
+        UPDATE sessions SET ended_at = $3, end_reason = $4
+         WHERE id = $1 AND user_id = $2 AND ended_at IS NULL
+        RETURNING true
+        """,
+        session_id,
+        user_id,
+        now,
+        reason,
+    )
+    return bool(ended)
+
+
+async def end_sessions_of_user(
+    tx: Tx, user_id: UUID, now: datetime, reason: EndReason, but: UUID | None, at_most: int
+) -> int:
+    """End live sessions of a user, except perhaps one, and return how many.
+
+    Fewer than `at_most`: there are no more.
+    """
+    return int(
+        await tx.fetchval(
+            """
+            WITH due AS (
+                SELECT id FROM sessions
+                 WHERE user_id = $1 AND ended_at IS NULL AND ($4::uuid IS NULL OR id <> $4)
+                 LIMIT $5 FOR NO KEY UPDATE
+            ), ended AS (
+                UPDATE sessions AS s SET ended_at = $2, end_reason = $3
+                  FROM due WHERE s.id = due.id
+                RETURNING s.id
+            )
+            SELECT count(*) FROM ended
+            """,
+            user_id,
+            now,
+            reason,
+            but,
+            at_most,
+        )
+    )
+
+
+async def follow_subject(tx: Tx, session_id: UUID, user_id: UUID, sub_gen: int) -> None:
+    """Carry the subject's generation into the one session that is left."""
+    await tx.execute(
+        "UPDATE sessions SET sub_gen = $3 WHERE id = $1 AND user_id = $2",
+        session_id,
+        user_id,
+        sub_gen,
+    )
 
 
 def _state(values: Iterable[Any]) -> SessionState:

@@ -15,12 +15,11 @@ from keyfob.devices.device import where_in_words
 from keyfob.limits.local import LocalRate
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
-from keyfob.sessions import ending_queries, queries
+from keyfob.sessions import queries
 from keyfob.sessions.errors import InvalidRefreshToken
-from keyfob.sessions.models import Ending, EndReason, SessionState, StoredSession, Tokens
+from keyfob.sessions.models import Ending, EndReason, StoredSession, Tokens
 from keyfob.sessions.refresh_tokens import RefreshToken
 from keyfob.sessions.service import SESSIONS_ENDED, Sessions
-from keyfob.tokens.models import AccessClaims
 
 REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
 REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
@@ -71,7 +70,7 @@ class Refresh:
         if state is None:
             return await self._replay(token, now)
         _ROTATED.inc()
-        return self._tokens(token, state)
+        return self.sessions.tokens_of(token.session_id, token.salt, state)
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
         """Answer a token that did not rotate its session."""
@@ -89,7 +88,7 @@ class Refresh:
             if age > 1:
                 raise self._refusal("overtaken")
             REFRESHES.labels("replayed").inc()
-            return self._tokens(token, session.state)
+            return self.sessions.tokens_of(token.session_id, token.salt, session.state)
         await self._end_reused(token, session, now)
         raise self._refusal("reused")
 
@@ -111,7 +110,7 @@ class Refresh:
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the session, as a block does.
             await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where)
-            if not await ending_queries.end_reused_session(
+            if not await queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
                 raise self._refusal("reused")  # another request has ended it
@@ -127,22 +126,6 @@ class Refresh:
             )
         REUSES.inc()
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
-
-    def _tokens(self, used: RefreshToken, state: SessionState) -> Tokens:
-        """Write the successor: a pure function of state and salt, so a replay gets the same."""
-        return self.sessions.tokens_of(
-            RefreshToken(used.session_id, state.generation, used.salt),
-            AccessClaims(
-                user_id=state.user_id,
-                session_id=used.session_id,
-                generation=state.generation,
-                role=state.role,
-                auth_time=state.auth_time,
-                amr=tuple(state.amr),
-                session_ends_at=state.expires_at,
-                sub_gen=state.sub_gen,
-            ),
-        )
 
     @staticmethod
     def _refusal(reason: str) -> InvalidRefreshToken:

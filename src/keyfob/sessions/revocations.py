@@ -56,20 +56,29 @@ class Revocations:
         """
         return now - self._token_ttl - SKEW - LONGEST_GRACE
 
-    async def revoke(
-        self, tx: Tx, revoked: Sequence[tuple[UUID, int]], kind: Kind = "session"
-    ) -> None:
-        """Kill every access token of these sessions, or subjects, up to these generations.
+    async def revoke(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
+        """Kill every access token of these sessions up to these generations.
 
         Written in `tx`. This worker refuses them with its commit, the others as they hear of it.
         """
-        now = self._clock.now()
-        await revocation_queries.revoke(tx, revoked, now, self.expiry(now), kind)
-        self.refuse_after(tx, revoked)
+        await self._revoke(tx, revoked, "session")
+
+    async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> None:
+        """Kill every access token of a user from before a generation of the account.
+
+        One revocation for all of them, however many sessions there are. Begin the generation
+        (`Accounts.begin_generation`) and carry it into the sessions that go on in the same `tx`.
+        """
+        await self._revoke(tx, [(user_id, sub_gen - 1)], "subject")
 
     async def revoke_ended(self, tx: Tx, session_id: UUID) -> None:
         """Kill every access token of a session that has ended, of whatever generation."""
         await self.revoke(tx, [(session_id, LAST_GENERATION)])
+
+    async def _revoke(self, tx: Tx, revoked: Sequence[tuple[UUID, int]], kind: Kind) -> None:
+        now = self._clock.now()
+        await revocation_queries.revoke(tx, revoked, now, self.expiry(now), kind)
+        self.refuse_after(tx, revoked)
 
     def refuse_after(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
         """Refuse in this worker, once `tx` is committed, what a statement of it has revoked."""

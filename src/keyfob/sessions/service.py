@@ -8,6 +8,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
+from keyfob.accounts.service import Accounts
 from keyfob.core.authority import Caller
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
@@ -16,9 +17,9 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
-from keyfob.sessions import ending_queries, queries, upkeep_queries
+from keyfob.sessions import queries, upkeep_queries
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.models import Ending, EndReason, LiveSession, Tokens
+from keyfob.sessions.models import Ending, EndReason, LiveSession, SessionState, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -26,7 +27,6 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.subjects import Subjects
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -50,7 +50,7 @@ class Sessions:
     codec: RefreshTokenCodec
     revocations: Revocations
     activity: Activity
-    subjects: Subjects
+    accounts: Accounts
     clock: Clock
     idle_ttl: timedelta
     max_ttl: timedelta
@@ -80,16 +80,15 @@ class Sessions:
         Beyond the `most` that a user may have, the least recently active sessions end.
         """
         now = self.clock.now()
-        ends_at = now + self.max_ttl
-        refresh = RefreshToken(new_id(now), 0, random_bytes(SALT_BYTES))
+        session_id, salt = new_id(now), random_bytes(SALT_BYTES)
         opened = await queries.insert_session(
             tx,
-            session_id=refresh.session_id,
+            session_id=session_id,
             user_id=user_id,
-            secret_hash=refresh.secret_hash,
+            secret_hash=RefreshToken(session_id, 0, salt).secret_hash,
             amr=amr,
             now=now,
-            expires_at=ends_at,
+            expires_at=now + self.max_ttl,
             address=source.address,
             device=describe_device(source.user_agent),
             requires_verified=self.requires_verified,
@@ -100,12 +99,9 @@ class Sessions:
         if opened is None:
             return None
         if opened.too_many:
-            await self.make_room(tx, user_id, refresh.session_id)
-        self.activity.touch(user_id, refresh.session_id)
-        claims = AccessClaims(
-            user_id, refresh.session_id, 0, opened.role, now, tuple(amr), ends_at, opened.sub_gen
-        )
-        return self.tokens_of(refresh, claims)
+            await self.make_room(tx, user_id, session_id)
+        self.activity.touch(user_id, session_id)
+        return self.tokens_of(session_id, salt, opened.state)
 
     async def renew(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> Tokens:
         """Give the caller's session new tokens, after a new proof of who it is.
@@ -116,41 +112,42 @@ class Sessions:
         Raises:
             Unauthenticated: the session has ended meanwhile.
         """
-        now = self.clock.now()
         salt = random_bytes(SALT_BYTES)
-        renewed = await queries.renew_session(
+        state = await queries.renew_session(
             tx,
             caller.session_id,
             caller.user_id,
             RefreshToken(caller.session_id, 0, salt).secret_hash,
             amr,
-            now,
+            self.clock.now(),
         )
-        if renewed is None:
+        if state is None:
             raise Unauthenticated
-        generation = renewed.generation
-        await self.revocations.revoke(tx, [(caller.session_id, generation - 1)])
-        claims = AccessClaims(
-            caller.user_id,
-            caller.session_id,
-            generation,
-            renewed.role,
-            now,
-            tuple(amr),
-            renewed.expires_at,
-            renewed.sub_gen,
-        )
-        refresh = RefreshToken(caller.session_id, generation, salt)
-        return self.tokens_of(refresh, claims)
+        await self.revocations.revoke(tx, [(caller.session_id, state.generation - 1)])
+        return self.tokens_of(caller.session_id, salt, state)
 
-    def tokens_of(self, refresh: RefreshToken, claims: AccessClaims) -> Tokens:
-        """Write a session's pair of tokens."""
-        access_token, expires_in = self.tokens.issue(claims)
+    def tokens_of(self, session_id: UUID, salt: bytes, state: SessionState) -> Tokens:
+        """Write the tokens of a session's present generation.
+
+        The refresh token is a pure function of state and salt, so a replay gets the same.
+        """
+        access_token, expires_in = self.tokens.issue(
+            AccessClaims(
+                user_id=state.user_id,
+                session_id=session_id,
+                generation=state.generation,
+                role=state.role,
+                auth_time=state.auth_time,
+                amr=tuple(state.amr),
+                session_ends_at=state.expires_at,
+                sub_gen=state.sub_gen,
+            )
+        )
         return Tokens(
             access_token=access_token,
-            refresh_token=self.codec.write(refresh),
+            refresh_token=self.codec.write(RefreshToken(session_id, state.generation, salt)),
             expires_in=expires_in,
-            session_id=refresh.session_id,
+            session_id=session_id,
         )
 
     async def list_live(self, user_id: UUID) -> list[LiveSession]:
@@ -161,7 +158,7 @@ class Sessions:
         self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source
     ) -> bool:
         """End one live session of a user who wishes so; False if there is none."""
-        if not await ending_queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
+        if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         await self.revocations.revoke_ended(tx, session_id)
         SESSIONS_ENDED.labels(reason).inc()
@@ -183,18 +180,18 @@ class Sessions:
         they are of. Give `source` where the owner does it.
         """
         now = self.clock.now()
-        sub_gen = await self.subjects.begin_generation(tx, user_id)
+        sub_gen = await self.accounts.begin_generation(tx, user_id)
         amount = await in_batches(
-            partial(ending_queries.end_sessions_of_user, tx, user_id, now, reason, but)
+            partial(queries.end_sessions_of_user, tx, user_id, now, reason, but)
         )
         if but is not None:
-            await ending_queries.follow_subject(tx, but, user_id, sub_gen)
+            await queries.follow_subject(tx, but, user_id, sub_gen)
         for end_more in self.on_end_all:
             await end_more(tx, user_id)
         if amount:
             SESSIONS_ENDED.labels(reason).inc(amount)
             await self.write_down(tx, Ending(user_id, reason, source=source))
-        await self.subjects.revoke_before(tx, user_id, sub_gen)
+        await self.revocations.revoke_before(tx, user_id, sub_gen)
         return amount
 
     async def delete_ended(self, user_id: UUID) -> None:
@@ -210,7 +207,7 @@ class Sessions:
         ones; what they leave beyond, as many at most as there were at once, the next sign-in ends.
         """
         now = self.clock.now()
-        ended = await ending_queries.end_beyond(
+        ended = await upkeep_queries.end_beyond(
             tx,
             user_id,
             now=now,

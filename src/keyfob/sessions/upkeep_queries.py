@@ -1,10 +1,14 @@
-"""SQL of what is written and dropped beside requests: activity, and old sessions."""
+"""SQL that keeps the book: activity, sessions beyond the bound, and old ones."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from keyfob.core.database import Executor
+from keyfob.core.database import Executor, Tx
+from keyfob.sessions.models import EndReason
+from keyfob.sessions.refresh_tokens import LAST_GENERATION
+from keyfob.sessions.revocation_queries import revoking
 
 
 async def update_activity(
@@ -60,6 +64,93 @@ async def update_activity(
     )
 
 
+_LIVE = "user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_activity_at > $3"
+
+
+class EndedSession(NamedTuple):
+    """A session that was ended, and whether it was revoked: a token of it may still be alive."""
+
+    session_id: UUID
+    is_revoked: bool
+
+
+# One that is being changed right now is passed over: it is in use, or another sign-in ends it.
+_END_BEYOND = f"""
+WITH due AS (
+    SELECT id FROM sessions
+     WHERE {_LIVE} AND id IS DISTINCT FROM $4
+     ORDER BY last_activity_at, id
+     LIMIT GREATEST(0, LEAST((SELECT count(*) FROM sessions WHERE {_LIVE}) - $5, $6))
+       FOR NO KEY UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE sessions AS s SET ended_at = $2, end_reason = '{EndReason.TOO_MANY}'
+      FROM due WHERE s.id = due.id
+    RETURNING s.id, s.rotated_at > $7 AS meets_tokens
+), revoked AS (
+    SELECT id, {LAST_GENERATION} AS generation FROM ended WHERE meets_tokens
+), {revoking("revoked", "'session'", "$2::timestamptz", "$8")}
+SELECT id, meets_tokens FROM ended, (SELECT count(*) FROM told) AS everybody
+"""  # noqa: S608 - constants
+
+
+async def end_beyond(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    now: datetime,
+    idle_since: datetime,
+    newest: UUID | None,
+    most: int,
+    at_most: int,
+    issued_after: datetime,
+    expires_at: datetime,
+) -> list[EndedSession]:
+    """End those live sessions of a user beyond the `most` that were active last.
+
+    Never the `newest`, and at most so many at once. Those whose tokens may still be alive, which
+    were issued after a moment, are revoked until another.
+    """
+    rows = await tx.fetch(
+        _END_BEYOND,
+        user_id,
+        now,
+        idle_since,
+        newest,
+        most,
+        at_most,
+        issued_after,
+        expires_at,
+    )
+    return [EndedSession(row["id"], row["meets_tokens"]) for row in rows]
+
+
+async def list_crowded(
+    db: Executor, after: UUID | None, most: int, at_once: int
+) -> tuple[list[UUID], UUID | None]:
+    """Look at the next users in the order of their ids, and return who has more than `most`.
+
+    With the last that was looked at; None where none is left. Sessions that have run out but were
+    not ended count here: who has that many is only looked at more closely.
+    """
+    row = await db.fetchrow(
+        """
+        WITH seen AS (
+            SELECT user_id, count(*) AS amount FROM sessions
+             WHERE ended_at IS NULL AND user_id > $1
+             GROUP BY user_id ORDER BY user_id LIMIT $3
+        )
+        SELECT coalesce(array_agg(user_id) FILTER (WHERE amount > $2), '{}') AS crowded,
+               CASE WHEN count(*) = $3 THEN (SELECT user_id FROM seen ORDER BY user_id DESC LIMIT 1)
+               END AS last
+          FROM seen
+        """,
+        after or UUID(int=0),
+        most,
+        at_once,
+    )
+    return (row["crowded"], row["last"]) if row else ([], None)
+
+
 async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
     """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many.
 
@@ -99,30 +190,3 @@ async def delete_ended_of_user(db: Executor, user_id: UUID, limit: int) -> int:
         limit,
     )
     return int(tag.rpartition(" ")[2])
-
-
-async def list_crowded(
-    db: Executor, after: UUID | None, most: int, at_once: int
-) -> tuple[list[UUID], UUID | None]:
-    """Look at the next users in the order of their ids, and return who has more than `most`.
-
-    With the last that was looked at; None where none is left. Sessions that have run out but were
-    not ended count here: who has that many is only looked at more closely.
-    """
-    row = await db.fetchrow(
-        """
-        WITH seen AS (
-            SELECT user_id, count(*) AS amount FROM sessions
-             WHERE ended_at IS NULL AND user_id > $1
-             GROUP BY user_id ORDER BY user_id LIMIT $3
-        )
-        SELECT coalesce(array_agg(user_id) FILTER (WHERE amount > $2), '{}') AS crowded,
-               CASE WHEN count(*) = $3 THEN (SELECT user_id FROM seen ORDER BY user_id DESC LIMIT 1)
-               END AS last
-          FROM seen
-        """,
-        after or UUID(int=0),
-        most,
-        at_once,
-    )
-    return (row["crowded"], row["last"]) if row else ([], None)

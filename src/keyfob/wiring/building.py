@@ -24,7 +24,7 @@ from keyfob.passwords.service import Passwords
 from keyfob.recovery.service import Recovery
 from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
-from keyfob.sessions.cleanup import SessionCleanup
+from keyfob.sessions.upkeep import SessionCleanup
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.wiring.entering import Entering, build_entering

@@ -32,8 +32,7 @@ from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
-from keyfob.sessions.subjects import Subjects
-from keyfob.sessions.trimming import SessionTrimming
+from keyfob.sessions.upkeep import SessionTrimming
 from keyfob.settings import Settings
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.signing import AccessTokens
@@ -128,14 +127,13 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         takes_local=settings.local_email,
     )
     standing = Standing(clock)
-    subjects = Subjects(accounts, revocations)
     sessions = Sessions(
         db,
         tokens,
         RefreshTokenCodec(secrets.derive("refresh tokens")),
         revocations,
         activity,
-        subjects,
+        accounts,
         clock,
         idle_ttl,
         timedelta(seconds=settings.session_max_ttl),
@@ -165,7 +163,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         activity=activity,
         standing=standing,
         sessions=sessions,
-        claims=SessionClaims(subjects, revocations, clock),
+        claims=SessionClaims(accounts, revocations, clock),
         own_sessions=OwnSessions(db, sessions, standing),
         trimming=SessionTrimming(db, sessions),
         refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),

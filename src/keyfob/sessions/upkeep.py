@@ -1,17 +1,41 @@
-"""Ending what is beyond the bound: from before there was one, or since it was lowered."""
+"""What is done to sessions beside requests: old ones go, and those beyond the bound are ended."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from keyfob.accounts import locks
+from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.sessions import upkeep_queries
 from keyfob.sessions.service import Sessions
 
 
 @dataclass(frozen=True)
+class SessionCleanup:
+    """Deletes spent revocations, and sessions that ended long ago, so many `at_once`."""
+
+    db: Database
+    clock: Clock
+    retention: timedelta
+    at_once: int = 5000
+
+    async def run(self) -> None:
+        """Delete in small batches, so that no lock is held for long."""
+        now = self.clock.now()
+        while (
+            await upkeep_queries.delete_old(self.db, now, now - self.retention, self.at_once)
+            >= self.at_once
+        ):
+            pass
+
+
+@dataclass(frozen=True)
 class SessionTrimming:
-    """Ends sessions beyond the bound, in small transactions, each with its trace."""
+    """Ends sessions beyond the bound, in small transactions, each with its trace.
+
+    They are from before there was a bound, or since it was lowered.
+    """
 
     db: Database
     sessions: Sessions
