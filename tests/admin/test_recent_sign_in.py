@@ -33,6 +33,8 @@ ASKED: list[Call] = [
     ("POST", "/admin/users/{moderator}/recover", None),
     ("POST", "/admin/users/{moderator}/factors/reset", None),
     ("POST", "/admin/users/{user}/factors/reset", None),
+    ("DELETE", "/admin/users/{moderator}/logout-all", None),
+    ("DELETE", "/admin/users/{other}/logout-all", None),
 ]
 # One's own account is above `user`.
 OF_ONE_S_OWN: list[Call] = [
@@ -51,7 +53,8 @@ NOT_ASKED: list[Call] = [
     ("DELETE", "/admin/users/{user}", None),
     ("POST", "/admin/users/{user}/invite", None),
     ("POST", "/admin/users/{user}/recover", None),
-    ("DELETE", "/admin/users/{moderator}/logout-all", None),
+    ("DELETE", "/admin/users/{user}/logout-all", None),
+    ("DELETE", "/admin/users/{own}/logout-all", None),  # it ends the session that asks, too
     ("PATCH", "/admin/users/{moderator}", {"name": "Moderator"}),
     ("PATCH", "/admin/users/{moderator}", {}),
     # What is there already.
@@ -64,9 +67,9 @@ NOT_ASKED: list[Call] = [
 @pytest.fixture
 async def people(world: World, admin: SignedIn) -> dict[str, UUID]:
     """The administrator who calls, one beside, a moderator and a user."""
-    await world.make_user("other@example.com", role=Role.ADMIN)
     return {
         "own": UUID((await world.me(admin)).json()["id"]),
+        "other": await world.make_user("other@example.com", role=Role.ADMIN),
         "moderator": await world.make_user("mod@example.com", role=Role.MODERATOR),
         "user": await world.make_user(),
     }
@@ -90,7 +93,7 @@ async def grown_old(
 async def everything(world: World) -> list[Any]:
     return [
         await world.db.fetch(f"SELECT * FROM {table} ORDER BY 1")
-        for table in ("users", "one_time_tokens", "factors", "audit_events")
+        for table in ("users", "sessions", "one_time_tokens", "factors", "audit_events")
     ]
 
 
