@@ -126,7 +126,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         200, "User", NO_USER, "email_taken", "last_admin", UNPROVEN, *RECENT, body="UserChange"
     ),
     ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *RECENT, *PARAMETERS),
-    ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *PARAMETERS),
+    ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *RECENT, *PARAMETERS),
     ("GET", "/admin/users/{id}/logins"): admin(
         200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
     ),

@@ -191,12 +191,15 @@ async def delete_user(
     "/users/{id}/logout-all",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, UserNotFound),
+    responses=may_refuse(*_ABOVE_USER, UserNotFound),
 )
 async def log_user_out(
     user_id: UserId, caller: AdminCaller, source: RequestSource, admin: AdminService
 ) -> None:
-    """End all of a user's sessions."""
+    """End all of a user's sessions.
+
+    Another's account that is more than `user` needs a recent sign-in of yours.
+    """
     await admin.log_out_everywhere(Actor(caller, source), user_id)
 
 

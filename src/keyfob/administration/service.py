@@ -190,11 +190,18 @@ class Administration:
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
         """End all of a user's sessions.
 
+        Threat: whoever stole an old session of an administrator signs the others out as soon as
+        they sign in, so that none of them can end it. One's own end with the one that asks.
+
         Raises:
             UserNotFound: there is none with that id.
+            InsufficientAuthentication: another's account is more than `user`, and the sign-in is
+                old.
         """
         async with self.db.begin() as tx:
-            await self.authority.lock(tx, actor, user_id)
+            account = await self.authority.lock(tx, actor, user_id)
+            if user_id != actor.user_id:
+                await self.authority.ensure_recent_above_user(tx, actor, account.role)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
             await self._record(tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended})
 
