@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parents[2] / "src"
+SOURCE = HERE.parents[1] / "src"
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:

@@ -122,6 +122,22 @@ def test_endless_trailers_are_refused(service: Service) -> None:
     assert service.say(raw + b"x" * 600_000).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    ],
+    ids=["headers", "trailers"],
+)
+def test_more_lines_than_a_head_may_have_are_refused_before_it_ends(
+    service: Service, begin: bytes
+) -> None:
+    said = service.say(begin + b"a:\r\n" * 300)
+
+    assert _statuses(said) == [431]
+
+
 def test_trailers_do_not_become_headers(service: Service) -> None:
     said = service.say(
         b"POST /slow HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

@@ -155,6 +155,32 @@ def test_bodies_that_come_whole_at_once_are_read_in_turns_of_the_clients(start: 
         assert len(readers) == 201
 
 
+def test_what_takes_long_to_parse_is_parsed_in_turns_of_the_clients(start: Start) -> None:
+    service = start(request_timeout=20)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    line_breaks = b"FFF0\r\n" + b"\r\n" * 32760 + b"\r\n0\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(service.connect()) for _ in range(40)]
+        last = stack.enter_context(service.connect(OTHER))
+        for connection in (*many, last):
+            connection.sendall(ASK)
+            read_answer(connection)
+        read = len(service.ask("/read"))
+        with service.connect() as blocking:
+            blocking.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until((service.folder / "blocked").exists)
+            for connection in many:
+                connection.sendall(head + line_breaks)
+            last.sendall(ASK)
+            (service.folder / "go").touch()
+            for connection in (*many, last):
+                assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
+
+        readers = service.ask("/read")[read:]
+        assert readers.index(OTHER) == 0
+        assert len(readers) == 41
+
+
 def test_what_is_sent_ahead_of_an_answer_holds_no_memory(start: Start) -> None:
     service = start(request_timeout=20, shutdown_grace=1)
     process = psutil.Process(service.process.pid)

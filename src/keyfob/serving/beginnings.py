@@ -6,6 +6,7 @@ from typing import Any
 
 from keyfob.core.addresses import share_of
 from keyfob.core.fair_queue import FairQueue
+from keyfob.serving.accepting import Peer
 
 Scope = MutableMapping[str, Any]
 
@@ -25,6 +26,7 @@ class Beginnings:
     def __init__(self, address_of: Callable[[Scope], str | None]) -> None:
         self._address_of = address_of
         self._begun = 0
+        self._is_due = False  # the next turn
         self._waiting: FairQueue[Callable[[], None]] = FairQueue()
 
     def begin(self, start: Callable[[], None], scope: Scope) -> None:
@@ -34,13 +36,24 @@ class Beginnings:
         else:
             self._waiting.put(start, share_of(self._address_of(scope)))
 
+    def go_on(self, start: Callable[[], None], scope: Scope | None, peer: Peer) -> None:
+        """Go on with what a connection has sent, in a later turn; `scope` once a head has come."""
+        address = self._address_of(scope) if scope else peer and peer[0]
+        self._waiting.put(start, share_of(address))
+        self._see_to_a_turn()
+
     def _start(self, start: Callable[[], None]) -> None:
-        if not self._begun:
-            asyncio.get_running_loop().call_soon(self._turn)
+        self._see_to_a_turn()
         self._begun += 1
         start()
 
+    def _see_to_a_turn(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
     def _turn(self) -> None:
         self._begun = 0
+        self._is_due = False
         while self._waiting and self._begun < _AT_ONCE:
             self._start(self._waiting.take())

@@ -5,7 +5,7 @@ from functools import partial
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from keyfob.core.problems import BadRequest, MethodNotAllowed, Problem
+from keyfob.core.problems import BadRequest, BodyTooLarge, MethodNotAllowed, Problem
 from keyfob.serving.answers import WholeAnswers
 from keyfob.serving.lifetime import GuardedLifetime
 from keyfob.serving.refusals import HeadTooLarge
@@ -14,6 +14,13 @@ MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
 # What may be sent ahead of an answer. Each connection may hold so much.
 MAX_AHEAD = 8 * 1024
+
+# What of a connection is parsed before others have their turn: a tenth of a millisecond, or a whole
+# request of most. A body whose length was told costs nothing by its bytes, so it is not counted.
+_MOST_BYTES = 2 * 1024
+_MOST_PIECES = 32
+# What may wait for a turn: more than a whole request has, beside a body whose length was told.
+_MOST_WAITING = 128 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -48,6 +55,9 @@ class GuardedProtocol(GuardedLifetime):
             cause = fault.__context__
             self._refuse(cause if isinstance(cause, Problem) else BadRequest())
             return
+        except Problem as problem:
+            self._refuse(problem)
+            return
         if self._in_body or self.scope is not self._settled:
             self._await_rest()
         elif not self.cycle.response_complete:
@@ -57,26 +67,39 @@ class GuardedProtocol(GuardedLifetime):
             self._guard.rests(self, self.loop.time())
 
     def _await_rest(self) -> None:
-        if self._unused > MAX_HEAD:
-            self._refuse(HeadTooLarge())
-        elif not self._guard.is_unfinished(self):
+        if not self._guard.is_unfinished(self):
             # Set at the first byte and not moved by the next ones: trickling buys no time.
             self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
 
     def _parse(self, data: bytes) -> None:
         """Parse what was read to the end of one request, and keep the rest until it is answered.
 
-        Threat: one read brings thousands of requests, each of which holds a few KiB once it is
-        parsed.
+        Threats: one read brings thousands of requests, each of which holds a few KiB once it is
+        parsed. Or it brings 64,000 line breaks, headers or chunks, which take 100 ms to parse, and
+        a hundred connections bring such reads at once: what takes longer goes on in turns of the
+        clients.
+
+        Raises:
+            HeadTooLarge, BodyTooLarge: what is not whole yet is too long already.
         """
-        start = 0
+        start = parsed = pieces = 0
         while start < len(data):
             if self._is_at_work():
                 self._keep_some(data[start:])
                 return
+            if parsed >= _MOST_BYTES or pieces == _MOST_PIECES:
+                self._wait_for_turn(data[start:])
+                return
+            is_told = self._in_body and self._left
             piece = data[start : self._cut(data, start)]
             self._unused += len(piece)
+            pieces += 1
+            parsed += 0 if is_told else len(piece)
             start += self._feed(piece)
+            if not self._is_whole() and (
+                self._unused > MAX_HEAD or len(self.headers) > MAX_HEADERS
+            ):
+                raise HeadTooLarge
 
     def _cut(self, data: bytes, start: int) -> int:
         """Return an end in the data that no end of a request comes before.
@@ -86,10 +109,25 @@ class GuardedProtocol(GuardedLifetime):
         """
         if self._in_body and self._left:
             return start + self._left
-        if start < len(_END_OF_HEAD) - 1 and (self._in_body or self._unused):
+        before = len(_END_OF_HEAD) - 1
+        if start < before and (self._in_body or self._unused):
             return start + 1  # two reads may have divided the end between them
-        found = data.find(_END_OF_HEAD, start)
-        return len(data) if found < 0 else found + len(_END_OF_HEAD)
+        # Two pieces may as well.
+        found = data.find(_END_OF_HEAD, max(0, start - before), start + _MOST_BYTES)
+        return start + _MOST_BYTES if found < 0 else found + len(_END_OF_HEAD)
+
+    def _wait_for_turn(self, rest: bytes) -> None:
+        if len(rest) > _MOST_WAITING:
+            raise BodyTooLarge if self._in_body else HeadTooLarge
+        self._keep(rest)
+        scope = self.cycle.scope if self._in_body else None
+        self._beginnings.go_on(self._go_on, scope, self._peer)  # type: ignore[arg-type] # a dict
+
+    def _go_on(self) -> None:
+        """Parse what has waited for its turn, unless an answer or an end came before."""
+        kept = self._take_kept()
+        if kept and not self._deaf:
+            self.data_received(kept)
 
     def _feed(self, piece: bytes) -> int:
         """Parse, and return how many bytes were taken."""
