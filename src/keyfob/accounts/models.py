@@ -1,5 +1,6 @@
 """The user, as the API shows one."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -46,6 +47,26 @@ class SignUp(NamedTuple):
     password_hash: str
     name: str | None
     locale: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """What an account begins with.
+
+    `registered_itself`: nobody but whoever typed the address says whose it is.
+    `must_change_password` also marks an account that was made for somebody who has not chosen a
+    password yet.
+    """
+
+    email: Email
+    password_hash: str | None = None
+    name: str | None = None
+    role: Role = Role.USER
+    status: Status = Status.ACTIVE
+    locale: Locale = Locale.ENGLISH
+    registered_itself: bool = False
+    is_verified: bool = False
+    must_change_password: bool = False
 
 
 class Account(NamedTuple):

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account, PlannedErasure, Profile, Status
+from keyfob.accounts.models import Account, NewAccount, PlannedErasure, Profile, Status
 from keyfob.core.authority import Role
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
@@ -96,22 +97,7 @@ async def has_admin(db: Executor) -> bool:
     return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
 
 
-async def insert_user(
-    tx: Tx,
-    *,
-    user_id: UUID,
-    email: str,
-    email_normal: str,
-    name: str | None,
-    role: str,
-    status: str,
-    password_hash: str | None,
-    locale: str,
-    is_verified: bool,
-    registered_itself: bool,
-    must_change_password: bool,
-    now: datetime,
-) -> bool:
+async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> bool:
     """Add an account; False if the address is taken. Of a hundred at once, one is added."""
     inserted = await tx.fetchval(
         """
@@ -131,19 +117,19 @@ async def insert_user(
         SELECT id FROM added
         """,
         user_id,
-        email,
-        email_normal,
-        name,
-        role,
-        status,
-        password_hash,
+        new.email.typed,
+        new.email.normal,
+        new.name,
+        new.role,
+        new.status,
+        new.password_hash,
         now,
-        locale,
-        is_verified,
-        must_change_password,
-        registered_itself,
-        fold_email(email, email_normal),
-        fold_name(name),
+        new.locale,
+        new.is_verified,
+        new.must_change_password,
+        new.registered_itself,
+        fold_email(new.email.typed, new.email.normal),
+        fold_name(new.name),
     )
     return inserted is not None
 
@@ -180,15 +166,7 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
 
 
 async def update_profile(
-    tx: Tx,
-    user_id: UUID,
-    *,
-    name: str | None,
-    sets_name: bool,
-    locale: str | None,
-    timezone: str | None,
-    sets_timezone: bool,
-    now: datetime,
+    tx: Tx, user_id: UUID, changes: ProfileChanges, now: datetime
 ) -> list[str]:
     """Change what is set of an account that is held, and return the fields that differ.
 
@@ -215,13 +193,13 @@ async def update_profile(
         SELECT fields FROM changed, LATERAL (SELECT pg_notify('keyfob', 'user ' || id)) AS told
         """,
         user_id,
-        name,
-        sets_name,
-        locale,
-        timezone,
-        sets_timezone,
+        changes.name,
+        "name" in changes.sets,
+        changes.locale,
+        changes.timezone,
+        "timezone" in changes.sets,
         now,
-        fold_name(name),
+        fold_name(changes.name),
     )
     return changed or []
 

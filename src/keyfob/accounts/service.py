@@ -10,12 +10,11 @@ from keyfob.accounts import queries
 from keyfob.accounts.changes import Change, Changes, ProfileChanges
 from keyfob.accounts.email import LOCAL_DOMAIN, Email
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.accounts.models import NOT_KEPT, Account, PlannedErasure, Profile, Status
+from keyfob.accounts.models import NOT_KEPT, Account, NewAccount, PlannedErasure, Profile
 from keyfob.accounts.profiles import Profiles
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.locales import Locale
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
 
@@ -65,47 +64,15 @@ class Accounts:
         """Tell whether any administrator exists."""
         return await queries.has_admin(self.db)
 
-    async def add_account(
-        self,
-        tx: Tx,
-        email: Email,
-        password_hash: str | None,
-        *,
-        name: str | None = None,
-        role: Role = Role.USER,
-        status: Status = Status.ACTIVE,
-        locale: Locale = Locale.ENGLISH,
-        registered_itself: bool = False,
-        is_verified: bool = False,
-        must_change_password: bool = False,
-    ) -> UUID:
+    async def add_account(self, tx: Tx, new: NewAccount) -> UUID:
         """Add an account and return its id.
-
-        `registered_itself`: nobody but whoever typed the address says whose it is.
-        `must_change_password` also marks an account that was made for somebody who has not chosen
-        a password yet.
 
         Raises:
             EmailTaken: the address, in its normal form, has one.
         """
         now = self.clock.now()
         user_id = new_id(now)
-        added = await queries.insert_user(
-            tx,
-            user_id=user_id,
-            email=email.typed,
-            email_normal=email.normal,
-            name=name,
-            role=role,
-            status=status,
-            password_hash=password_hash,
-            locale=locale,
-            is_verified=is_verified,
-            registered_itself=registered_itself,
-            must_change_password=must_change_password,
-            now=now,
-        )
-        if not added:
+        if not await queries.insert_user(tx, user_id, new, now):
             raise EmailTaken
         return user_id
 
@@ -136,16 +103,7 @@ class Accounts:
         The fields are only marked: erasure could not take out of the chain what they say.
         """
         self.profiles.forget_after(tx, user_id)
-        differ = await queries.update_profile(
-            tx,
-            user_id,
-            name=changes.name,
-            sets_name="name" in changes.sets,
-            locale=changes.locale,
-            timezone=changes.timezone,
-            sets_timezone="timezone" in changes.sets,
-            now=self.clock.now(),
-        )
+        differ = await queries.update_profile(tx, user_id, changes, self.clock.now())
         return dict.fromkeys(differ, NOT_KEPT)
 
     async def change_email(self, tx: Tx, user_id: UUID, email: Email) -> None:

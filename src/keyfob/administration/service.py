@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from keyfob.accounts import locks
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account, Status
+from keyfob.accounts.models import Account, NewAccount, Status
 from keyfob.accounts.service import Accounts
 from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
@@ -99,10 +99,9 @@ class Administration:
             await self.authority.ensure(tx, actor)
             await self.authority.ensure_recent_above_user(tx, actor, role)
             replaced = await self.sign_ups.give_way(tx, email)
-            user_id = await self.accounts.add_account(
-                tx,
-                email,
-                password_hash,
+            account = NewAccount(
+                email=email,
+                password_hash=password_hash,
                 name=name,
                 role=role,
                 status=status,
@@ -111,6 +110,7 @@ class Administration:
                 is_verified=actor.user_id is None and password_hash is not None,
                 must_change_password=must_change_password or password_hash is None,
             )
+            user_id = await self.accounts.add_account(tx, account)
             await self._write_to_new(tx, actor, user_id, invites=password_hash is None)
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
             new |= replaced_sign_up(replaced)

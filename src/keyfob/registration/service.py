@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.models import NewAccount
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
@@ -59,9 +60,14 @@ class Registration:
         # Hashed before the address is looked up, so that a taken one costs the same.
         password_hash = await self.passwords.hash(password, share_of(source.address))
         async with self.db.begin() as tx:
-            user_id = await self.accounts.add_account(
-                tx, email, password_hash, name=name, locale=locale, registered_itself=True
+            account = NewAccount(
+                email=email,
+                password_hash=password_hash,
+                name=name,
+                locale=locale,
+                registered_itself=True,
             )
+            user_id = await self.accounts.add_account(tx, account)
             tokens = await self.sessions.open(tx, user_id, source)
             if tokens is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken

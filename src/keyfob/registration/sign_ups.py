@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from keyfob.accounts import locks
 from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
-from keyfob.accounts.models import SignUp
+from keyfob.accounts.models import NewAccount, SignUp
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
@@ -90,9 +90,8 @@ class SignUps:
             try:
                 # Without the name, which may be a stranger's: it is the account's with the proof.
                 locale = Locale(job.payload["locale"])
-                user_id = await self.accounts.add_account(
-                    tx, email, None, locale=locale, registered_itself=True
-                )
+                account = NewAccount(email=email, locale=locale, registered_itself=True)
+                user_id = await self.accounts.add_account(tx, account)
             except EmailTaken:
                 return await self._meet(tx, email, job.payload, within_cap=within_cap)
             await self._send_link(tx, email, user_id, job.payload, within_cap=within_cap)
