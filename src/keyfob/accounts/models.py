@@ -143,6 +143,15 @@ class SignInAccount(NamedTuple):
     has_factor: bool
 
 
+class Contact(NamedTuple):
+    """How to write to an account."""
+
+    email: str
+    name: str | None
+    locale: Locale
+    is_verified: bool
+
+
 class AddressOwner(NamedTuple):
     """Whose an address is."""
 

@@ -10,7 +10,7 @@ from asyncpg import Record
 
 from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account, NewAccount, PlannedErasure, Profile, Status
+from keyfob.accounts.models import Account, Contact, NewAccount, PlannedErasure, Profile, Status
 from keyfob.core.authority import Role
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
@@ -90,6 +90,18 @@ async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
         user_id,
     )
     return Profile(**row) if row else None
+
+
+async def find_contact(db: Executor, user_id: UUID) -> Contact | None:
+    """Return how to write to the account."""
+    row = await db.fetchrow(
+        """
+        SELECT email, name, locale, email_verified_at IS NOT NULL AS is_verified
+          FROM users WHERE id = $1
+        """,
+        user_id,
+    )
+    return Contact(**{**row, "locale": Locale(row["locale"])}) if row else None
 
 
 async def has_admin(db: Executor) -> bool:

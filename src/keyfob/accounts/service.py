@@ -10,11 +10,11 @@ from keyfob.accounts import queries
 from keyfob.accounts.changes import Change, Changes, ProfileChanges
 from keyfob.accounts.email import LOCAL_DOMAIN, Email
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
-from keyfob.accounts.models import NOT_KEPT, Account, NewAccount, PlannedErasure, Profile
+from keyfob.accounts.models import NOT_KEPT, Account, Contact, NewAccount, PlannedErasure, Profile
 from keyfob.accounts.profiles import Profiles
 from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import InvalidInput
 from keyfob.core.secrets import new_id
 
@@ -59,6 +59,10 @@ class Accounts:
         if profile is None:
             raise UserNotFound
         return profile
+
+    async def find_contact(self, db: Executor, user_id: UUID) -> Contact | None:
+        """Return how to write to an account; None if it is gone. `db` may be a transaction."""
+        return await queries.find_contact(db, user_id)
 
     async def has_admin(self) -> bool:
         """Tell whether any administrator exists."""

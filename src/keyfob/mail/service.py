@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from keyfob.accounts.service import Accounts
 from keyfob.core.clock import Clock
 from keyfob.core.database import Executor
-from keyfob.mail import queries
 from keyfob.mail.models import ASKED_FOR, KNOWN, MAIL, NEEDED, NOTICE, Recipient, Template
 from keyfob.mail.writing import moment_in_words
 from keyfob.outbox.service import Outbox
@@ -30,6 +30,7 @@ class Mail:
 
     outbox: Outbox
     clock: Clock
+    accounts: Accounts
 
     async def send(
         self,
@@ -82,8 +83,10 @@ class Mail:
         params: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a mail to an account, in its language; nothing if the account is gone."""
-        to = await queries.find_recipient(tx, user_id)
-        if to is not None:
+        contact = await self.accounts.find_contact(tx, user_id)
+        if contact is not None:
+            email, name, locale, is_verified = contact
+            to = Recipient(email, locale, user_id, name, is_verified)
             await self.send(tx, to, template, params)
 
 

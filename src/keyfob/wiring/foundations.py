@@ -97,7 +97,6 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     audit = Audit(db, secrets.derive("audit"), clock)
     limits = build_limits(settings, db, clock)
     outbox = Outbox(db, Box(secrets.derive("outbox")), clock)
-    mail = Mail(outbox, clock)
     requires_verified = settings.verify_email == "required"
 
     keyring = _keyring(settings, db, secrets, clock, audit)
@@ -126,6 +125,7 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         requires_verified=requires_verified,
         takes_local=settings.local_email,
     )
+    mail = Mail(outbox, clock, accounts)
     standing = Standing(clock)
     sessions = Sessions(
         db,
