@@ -147,8 +147,8 @@ async def test_what_is_cleaned_while_its_account_is_erased_names_nobody(
     class SlowLog:
         """Lets the erasure begin while the first line is written and not committed."""
 
-        async def factor_not_shown(self, tx: Any, wait: Any) -> None:
-            await log.factor_not_shown(tx, wait)
+        async def factor_not_shown(self, *wait: Any) -> None:
+            await log.factor_not_shown(*wait)
             if not erasures:
                 erasures.append(asyncio.create_task(erase(world, admin, ada)))
                 await until_somebody_waits(world.db)
@@ -161,6 +161,23 @@ async def test_what_is_cleaned_while_its_account_is_erased_names_nobody(
     assert {(row["user_id"], row["ip_address"], row["browser"]) for row in rows} == {
         (None, None, None)
     }
+
+
+async def test_what_is_of_an_account_that_is_held_is_cleaned_the_next_time(
+    world: World, app: Authenticator, clock: MovableClock
+) -> None:
+    """Its holder may be about to erase it, and waits for what is cleaned."""
+    await begin_elsewhere(world)
+    clock.advance(300)
+
+    async with world.db.begin() as tx:
+        await tx.execute("SELECT FROM users WHERE email = 'ada@example.com' FOR UPDATE")
+        await world.service(PendingLogins).clean_up()
+        assert await world.db.fetchval("SELECT count(*) FROM pending_logins") == 1
+    await world.service(PendingLogins).clean_up()
+
+    assert await world.db.fetchval("SELECT count(*) FROM pending_logins") == 0
+    assert len(await not_shown(world)) == 1
 
 
 async def erase(world: World, admin: SignedIn, user_id: UUID) -> None:

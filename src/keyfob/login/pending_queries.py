@@ -137,14 +137,16 @@ async def delete_pending_of(tx: Tx, user_id: UUID) -> list[EndedPendingLogin]:
 async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[EndedPendingLogin]:
     """Drop what nobody ended in time, and return what it was: each row to one caller.
 
-    What another transaction is ending is left to it. Who erases an account ends its waits first:
-    it waits here for the commit, and so finds what was written of them.
+    What another transaction is ending is left to it, and what is of an account that is held to the
+    next time: who erases it ends its waits. The accounts are shared until the commit, so that who
+    erases one finds what was written of its waits.
     """
     rows = await tx.fetch(
         f"""
         WITH due AS (
-            SELECT token_hash FROM pending_logins WHERE expires_at <= $1
-             LIMIT $2 FOR UPDATE SKIP LOCKED
+            SELECT p.token_hash FROM pending_logins AS p JOIN users AS u ON u.id = p.user_id
+             WHERE p.expires_at <= $1
+             LIMIT $2 FOR UPDATE OF p SKIP LOCKED FOR KEY SHARE OF u SKIP LOCKED
         )
         DELETE FROM pending_logins WHERE token_hash IN (SELECT token_hash FROM due)
         RETURNING {_ENDED}

@@ -25,13 +25,17 @@ class LoginEvent(NamedTuple):
 
 
 async def insert_login_event(tx: Executor, event: LoginEvent) -> None:
-    """Write one line; nobody's, where the account was removed meanwhile."""
+    """Write one line; nobody's, where the account was removed meanwhile.
+
+    It shares the user's row, and so waits for a removal that is under way: what that takes out of
+    the log is all that there is. Whoever holds anything that a removal waits for has the row first.
+    """
     await tx.execute(
         """
         INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
                                   device_type, browser, os, platform, session_id)
-        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3), $4, $5, $6, $7::text::inet,
-                $8, $9, $10, $11, $12)
+        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3 FOR KEY SHARE), $4, $5, $6,
+                $7::text::inet, $8, $9, $10, $11, $12)
         """,
         *event[:7],
         *astuple(event.device),

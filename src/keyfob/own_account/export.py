@@ -19,6 +19,7 @@ from keyfob.devices.source import Source
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account import export_queries
 from keyfob.own_account.export_queries import Row
+from keyfob.sessions.standing import Standing
 
 _PAGE = 200  # some milliseconds of the event loop
 _PIECE = 1 << 16
@@ -57,6 +58,7 @@ class OwnExport:
     """
 
     db: Database
+    standing: Standing
     step_up: FactorStepUp
     audit: Audit
     clock: Clock
@@ -67,7 +69,7 @@ class OwnExport:
         """Return the document of the caller; that it was taken is in the audit log.
 
         Raises:
-            Unauthenticated: the account is gone.
+            Unauthenticated: as `Standing.ensure` says; perhaps the account went meanwhile.
             InsufficientAuthentication: it has a factor, which this session has not shown.
             Unavailable: too many are gathered at once.
         """
@@ -84,6 +86,9 @@ class OwnExport:
         finally:
             self.places.release()
         async with self.db.begin() as tx:
+            # Threat: after an erasure the record would name where the person was.
+            await self.standing.ensure(tx, caller)
+            await self.step_up.ensure_factor(tx, caller)
             await self.audit.record(
                 tx,
                 action=Event.USER_EXPORTED,

@@ -125,7 +125,7 @@ def build_living(base: Foundations, entering: Entering) -> Living:
             base.mail_cap("mail"),
             audit,
         ),
-        own_export=OwnExport(db, step_up, audit, clock),
+        own_export=OwnExport(db, standing, step_up, audit, clock),
         own_erasure=OwnErasure(
             db,
             accounts,
