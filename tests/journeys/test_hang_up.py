@@ -13,6 +13,8 @@ import psutil
 import pytest
 from tests.journeys.conftest import SOURCE, wait_until
 
+from keyfob.core.stopping import ENDING
+
 pytestmark = pytest.mark.slow
 
 CHECKOUT = SOURCE.parent
@@ -40,6 +42,29 @@ sys.argv[1:] = ["users", "list"]
 main()
 """
 
+# A command that starts the database and leaves it again. A signal comes at one moment: as a
+# function, called by another, begins or returns.
+_AT_A_MOMENT = """
+import signal, sys
+from keyfob.boot.database import database_of
+from keyfob.core.stopping import end_in_order
+from keyfob.settings import load_settings
+
+number, moment = int(sys.argv[1]), sys.argv[2:]
+
+def watch(frame, event, _):
+    caller = frame.f_back.f_code.co_name if frame.f_back else ""
+    if [caller, frame.f_code.co_name, event] == moment:
+        signal.raise_signal(number)
+    return watch
+
+end_in_order()
+settings = load_settings()
+sys.settrace(watch)
+with database_of(settings, founding=True):
+    pass
+"""
+
 
 def environment(folder: Path) -> dict[str, str]:
     bare = {name: os.environ[name] for name in os.environ if not name.startswith("KEYFOB_")}
@@ -50,6 +75,10 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for all: each test finds the database at rest, and leaves it so."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, 0)):
+        # Ignored where the tests run in the background, and a service would keep to it.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     return tmp_path_factory.mktemp("hang-up")
 
 
@@ -57,6 +86,11 @@ def servers(folder: Path) -> list[psutil.Process]:
     """The PostgreSQL servers of a data folder."""
     cluster = str(folder / ".keyfob" / "postgres")
     return [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == cluster]
+
+
+def leaves_none(folder: Path) -> bool:
+    """Tell whether no server lives on; one in the last moment of its exit does not."""
+    return not psutil.wait_procs(servers(folder), timeout=5)[1]
 
 
 def serve_on_a_terminal(
@@ -92,7 +126,7 @@ def test_a_terminal_that_closes_stops_the_service_and_its_database(
     os.close(terminal)
 
     assert process.wait(timeout=40) == 0
-    assert not servers(folder)
+    assert leaves_none(folder)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -122,9 +156,44 @@ def insist(process: "subprocess.Popen[bytes]", number: int) -> int:
 def test_whoever_insists_gets_no_orphan(folder: Path) -> None:
     for number, workers in ((signal.SIGHUP, 1), (signal.SIGHUP, 2), (signal.SIGINT, 2)):
         process, terminal = serve_on_a_terminal(folder, *_SERVE, "--workers", str(workers))
-        insist(process, number)
+        assert insist(process, number) == 0
         os.close(terminal)
-        assert not servers(folder), (number, workers)
+        assert leaves_none(folder), (number, workers)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_whoever_insists_during_the_start_gets_no_orphan(folder: Path, number: int) -> None:
+    process = subprocess.Popen(_SERVE, cwd=folder, env=environment(folder))
+    wait_until((folder / ".keyfob" / "postgres" / "postmaster.pid").exists)
+
+    assert insist(process, number) == 0
+    assert leaves_none(folder)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "_launch_once start return",  # it has begun, and is not noted yet
+        "_launch launch return",
+        "start __exit__ call",  # the lock is about to be released
+        "database_of start return",
+        "database_of stop call",
+        "__enter__ undisturbed call",
+    ],
+)
+def test_a_signal_at_an_unlucky_moment_leaves_no_orphan(folder: Path, moment: str) -> None:
+    arguments = [str(int(signal.SIGTERM)), *moment.split()]
+
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_A_MOMENT, *arguments],
+        cwd=folder,
+        env=environment(folder),
+        timeout=40,
+        check=False,
+    )
+
+    assert done.returncode == 128 + signal.SIGTERM
+    assert leaves_none(folder)
 
 
 def test_a_command_that_is_ended_leaves_no_database_behind(folder: Path) -> None:
@@ -142,4 +211,4 @@ def test_a_command_that_is_ended_leaves_no_database_behind(folder: Path) -> None
         assert servers(folder)
 
         assert insist(command, number) == 128 + number
-        assert not servers(folder), number
+        assert leaves_none(folder), number

@@ -15,7 +15,6 @@ from keyfob.core.faults import translated_faults
 from keyfob.core.feed import hears
 from keyfob.core.hosts import CannotConnect
 from keyfob.core.problems import DatabaseUnavailable
-from keyfob.core.stopping import undisturbed
 from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.health.schema import judge_schema
 from keyfob.settings import Settings, WrongSetting
@@ -76,8 +75,7 @@ def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
     try:
         yield embedded.start()
     finally:
-        with undisturbed():
-            embedded.stop()
+        embedded.stop()
 
 
 async def schema_revision(settings: Settings) -> str | None:

@@ -3,14 +3,19 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 
 # A supervisor's, Ctrl+C, and that of a terminal that closes.
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+Handler = Callable[[int, FrameType | None], object]
+_Former = Mapping[signal.Signals, Handler | int | None]
+
+# Those that came while they were held back.
+_held: list[int] = []
 
 
 def end_in_order(code: int | None = None) -> None:
@@ -25,6 +30,7 @@ def end_in_order(code: int | None = None) -> None:
 
     def end(number: int, _: FrameType | None) -> None:
         _hand_to(signal.SIG_IGN)
+        _held.clear()
         sys.exit(128 + number if code is None else code)
 
     _hand_to(end)
@@ -32,29 +38,73 @@ def end_in_order(code: int | None = None) -> None:
 
 @contextmanager
 def ending_heard_by(handler: Handler) -> Iterator[None]:
-    """Have a handler hear these signals during the block, and the former ones after it."""
-    before = {number: signal.getsignal(number) for number in ENDING}
-    _hand_to(handler)
+    """Have a handler hear these signals during the block; once one was heard, none is after it.
+
+    Else whoever insists would cut short what comes after the block.
+    """
+    heard = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        heard = True
+        handler(number, frame)
+
+    former = _hand_to(hear)
     try:
         yield
     finally:
-        for number, former in before.items():
-            _hear(number, former)
+        _give_back(dict.fromkeys(former, signal.SIG_IGN) if heard else former)
 
 
-def undisturbed() -> AbstractContextManager[None]:
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold these signals back during the block, for what must not be cut off just anywhere.
+
+    They are heard at its end, or at a `pause` in it.
+    """
+    former = _hand_to(lambda number, _: _held.append(number))
+    try:
+        yield
+    finally:
+        _give_back(former)
+        if _held:
+            first = _held[0]
+            _held.clear()
+            signal.raise_signal(first)
+
+
+def pause(seconds: float) -> None:
+    """Sleep, in a wait that may be given up.
+
+    Raises:
+        SystemExit: a signal is held back, and will be heard.
+    """
+    time.sleep(seconds)
+    if _held:
+        sys.exit(128 + _held[0])
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
     """Hear none of these signals during the block, which is short and must come to its end."""
-    return ending_heard_by(signal.SIG_IGN)
+    former = _hand_to(signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        _give_back(former)
 
 
-def _hand_to(handler: Handler) -> None:
-    for number in ENDING:
-        # What the process was started deaf to (`nohup`) it stays deaf to.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            _hear(number, handler)
+def _hand_to(handler: Handler | signal.Handlers) -> _Former:
+    """Have these signals heard by another; return who heard them."""
+    former = {number: signal.getsignal(number) for number in ENDING}
+    # What the process was started deaf to (`nohup`) it stays deaf to.
+    former = {number: one for number, one in former.items() if one is not signal.SIG_IGN}
+    _give_back(dict.fromkeys(former, handler))
+    return former
 
 
-def _hear(number: signal.Signals, handler: Handler | int | None) -> None:
+def _give_back(handlers: _Former) -> None:
     # Python lets the main thread alone decide; in another, whoever started it sees to its end.
     if threading.current_thread() is threading.main_thread():
-        signal.signal(number, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

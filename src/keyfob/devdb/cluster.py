@@ -2,10 +2,12 @@
 
 import os
 import shutil
-import subprocess
+import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
+from keyfob.core.stopping import pause
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.programs import Programs
 
@@ -18,6 +20,7 @@ ALTER ROLE keyfob SET log_min_error_statement = panic;
 CREATE DATABASE keyfob OWNER keyfob;
 """
 _SECONDS = 120
+_POLL_SECONDS = 0.02
 
 
 def make_cluster(cluster: Path, programs: Programs, log: IO[bytes], *, durable: bool) -> None:
@@ -59,11 +62,16 @@ def make_cluster(cluster: Path, programs: Programs, log: IO[bytes], *, durable: 
 
 def _run(programs: Programs, command: list[str], cluster: Path, log: IO[bytes]) -> None:
     name, *arguments = command
-    child = programs.start(name, *arguments, cluster=cluster, output=log, stdin=subprocess.PIPE)
+    with tempfile.TemporaryFile() as statements:
+        statements.write(_FIRST_STATEMENTS)
+        statements.seek(0)
+        child = programs.start(name, *arguments, cluster=cluster, output=log, stdin=statements)
+    deadline = time.monotonic() + _SECONDS
     try:
-        child.communicate(_FIRST_STATEMENTS, timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise DevDbError(f"{name} did not end in {_SECONDS} s") from None
+        while child.poll() is None:
+            if time.monotonic() > deadline:
+                raise DevDbError(f"{name} did not end in {_SECONDS} s")
+            pause(_POLL_SECONDS)
     finally:
         child.kill()
         child.wait()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from keyfob.core.stopping import pause
 from keyfob.devdb.errors import DevDbError
 
 _POLL_SECONDS = 0.02
@@ -34,7 +35,7 @@ def alone(path: Path, seconds: float) -> Iterator[None]:
         while not _lock(descriptor, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 raise DevDbError(f"another process has held {path} for {seconds:.0f} s")
-            time.sleep(_POLL_SECONDS)
+            pause(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

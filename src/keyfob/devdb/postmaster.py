@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
+from keyfob.core.stopping import pause
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.programs import Programs
 
@@ -72,7 +73,7 @@ class Postmaster:
                     raise DevDbError("the embedded PostgreSQL did not start")
             if time.monotonic() > deadline:
                 raise DevDbError(f"the embedded PostgreSQL was not ready in {_START_SECONDS:.0f} s")
-            time.sleep(_POLL_SECONDS)
+            pause(_POLL_SECONDS)
 
     def stop(self, ways: Iterable[tuple[int, float]] = _WAYS_TO_STOP) -> None:
         """End the server: sessions are cut and everything is written; harsher if it does not end.
@@ -114,9 +115,10 @@ class Postmaster:
             while child.poll() is None and time.monotonic() < deadline:
                 if self.pid() == child.pid and self.is_ready():
                     return True
-                time.sleep(_POLL_SECONDS)
+                pause(_POLL_SECONDS)
         except BaseException:
             child.send_signal(signal.SIGQUIT)
+            child.wait()
             raise
         return False
 

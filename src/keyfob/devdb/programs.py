@@ -78,7 +78,12 @@ class Programs:
         return programs
 
     def start(
-        self, name: str, *arguments: str, cluster: Path, output: IO[bytes], stdin: int | None = None
+        self,
+        name: str,
+        *arguments: str,
+        cluster: Path,
+        output: IO[bytes],
+        stdin: IO[bytes] | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a program on a cluster.
 

@@ -4,6 +4,7 @@ Whoever comes first starts it, whoever leaves last stops it. A server left behin
 process is taken over by the next one.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 import structlog
 
+from keyfob.core.stopping import held_back, undisturbed
 from keyfob.devdb.cluster import make_cluster
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.locks import Presence, alone, open_beside
@@ -85,7 +87,7 @@ class EmbeddedPostgres:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with alone(self._lock_path, self._patience):
+            with held_back(), alone(self._lock_path, self._patience):
                 self._join()
         except OSError as fault:
             raise _unusable(fault, self._folder) from fault
@@ -97,19 +99,25 @@ class EmbeddedPostgres:
         Raises:
             DevDbError: it does not stop.
         """
-        if self._presence is not None:
-            server = self._postmaster()
-            with alone(self._lock_path, self._patience):
-                if self._leave():
-                    server.stop()
-                    log.info("embedded_postgres_stopped")
+        with undisturbed():
+            if self._presence is not None:
+                server = self._postmaster()
+                with alone(self._lock_path, self._patience):
+                    if self._leave():
+                        server.stop()
+                        log.info("embedded_postgres_stopped")
+            atexit.unregister(self.stop)
 
     def _join(self) -> None:
+        # A signal may raise anywhere between two instructions: also where a `finally` begins, or
+        # a `with` has not yet taken hold, and then nobody but Python's end would stop the server.
+        atexit.register(self.stop)
         self._presence = self._presence or Presence(self._folder / ".postgres.users")
         try:
             self._launch()
         except BaseException:
-            self._leave()
+            if self._leave():
+                self._postmaster().stop()
             raise
 
     def _launch(self) -> None:

@@ -61,8 +61,10 @@ def run_worker(
     server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger, delay)
     try:
         server.run(sockets=[])  # it accepts nothing by itself
-    except SystemExit:  # uvicorn's way to say that the application did not start; it is logged
-        return 1
+    except SystemExit as end:
+        # uvicorn's way to say that the application did not start, which is logged; or a signal in
+        # the moment before it hears them.
+        return 1 if end.code else 0
     return 0
 
 
