@@ -10,6 +10,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
+from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.core.authority import Role
@@ -183,6 +184,67 @@ async def test_a_change_of_address_tells_nobody_whether_another_has_an_account(
 
     assert free == taken
     assert free[0][0] == 202
+
+
+@pytest.mark.parametrize("beyond_the_cap", [False, True])
+async def test_what_a_change_of_address_leaves_tells_nobody_either(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox, beyond_the_cap: bool
+) -> None:
+    """By links, by jobs, by mails, and by what becomes of an older link."""
+    capped = {"limits": "on", "limit_mail": "1/hour", "limit_me_email": "1000/minute"}
+    async with World(settings.model_copy(update=capped), clock) as world:
+        await world.make_user("known@example.org")
+        left = []
+        for name in ("known", "free"):
+            await world.make_user(f"eve.{name}@example.com")
+            eve = await world.log_in(f"eve.{name}@example.com")
+            if beyond_the_cap:
+                await ask_to_move(world, eve, f"{name}@example.org")
+                await mailbox.settled(world)
+            left.append(await left_by_asking(world, mailbox, eve, name))
+
+    assert left[0] == left[1]
+    assert (left[0]["older link"], len(left[0]["links"]), len(left[0]["queued"])) == (400, 1, 1)
+
+
+async def ask_to_move(world: World, eve: SignedIn, email: str) -> None:
+    answer = await world.api.post("/me/email", json={"email": email}, headers=eve.headers)
+    assert answer.status_code == 202
+
+
+async def left_by_asking(
+    world: World, mailbox: Mailbox, eve: SignedIn, name: str
+) -> dict[str, Any]:
+    """Ask for an address of the own, then for one whose server is slow; return what is left."""
+    await ask_to_move(world, eve, f"eves.{name}@example.net")
+    (older,) = (await mailbox.next(to=f"eves.{name}@example.net")).tokens()
+    mailbox.answers.append("451 come again")
+    await ask_to_move(world, eve, f"{name}@example.org")
+    await until_tried(world)
+    mailbox.answers.clear()
+    export = (await world.api.get("/me/export", headers=eve.headers)).json()
+    confirmed = await world.api.post(
+        "/me/email/confirm", json={"token": older}, headers=eve.headers
+    )
+    await world.db.execute("DELETE FROM outbox")
+    mails = [mail.subject for mail in mailbox.mails if "eve" in mail.to]
+    links = [{**link, "email": link["email"].replace(name, "-")} for link in export["links"]]
+    return {
+        "links": links,
+        "queued": export["queued"],
+        "older link": confirmed.status_code,
+        "mails": mails,
+    }
+
+
+async def until_tried(world: World) -> None:
+    """Wait until every job was done, or put off."""
+
+    async def all_were() -> bool:
+        untried = "SELECT count(*) FROM outbox WHERE last_error IS NULL"
+        return not await world.db.fetchval(untried)
+
+    await until(all_were)
 
 
 async def test_what_an_owner_types_is_in_no_log(mailbox: Mailbox, world: World) -> None:

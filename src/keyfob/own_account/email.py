@@ -7,7 +7,7 @@ from uuid import UUID
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account
+from keyfob.accounts.models import Account, Contact
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
@@ -34,8 +34,9 @@ from keyfob.sessions.standing import Standing
 class OwnEmail:
     """Gives an account another address, once whoever reads it there has confirmed.
 
-    Asking for a change answers alike, and takes alike, whether the new address has an account: one
-    row in the outbox, whose handler looks.
+    Asking for a change answers alike, takes alike and leaves alike, whether the new address has an
+    account: one row in the outbox, whose handler looks. Threat: what stands in the export of
+    whoever asked, or an older link that is good still, tells who has an account.
     """
 
     KIND: ClassVar[str] = "email.change"
@@ -78,17 +79,15 @@ class OwnEmail:
         if not account or account.email.normal == email.normal:
             return
         owner = await self.sign_ups.find_owner(email)
+        contact = None if owner is None else await self.accounts.find_contact(self.db, owner)
+        write = partial(self._write, job, account.id, email, contact)
         if await self.cap.allows(email.normal):
-            if owner is not None:
-                await self._tell_owner(job, owner)
-            else:
-                await self._write_link(job, account.id, email, within_cap=True)
+            await write(within_cap=True)
         # Beyond the cap each account has one. Threat: whoever asks for five moves to an address
         # keeps out the account whose it is. As many accounts share a bound, so that nobody fills a
         # mailbox with two hundred. Asked again once the account is locked.
-        elif owner is None and not await self._has_spare(self.db, account.id):
-            write = partial(self._write_link, job, account.id, email, within_cap=False)
-            await self.cap.lend_for_tag(email.normal, write)
+        elif not await self._has_spare(self.db, account.id):
+            await self.cap.lend_for_tag(email.normal, partial(write, within_cap=False))
 
     async def confirm(self, caller: Caller, token: str, source: Source) -> None:
         """Take the new address, by the token that was sent to it.
@@ -147,40 +146,39 @@ class OwnEmail:
     async def _has_spare(self, db: Executor, user_id: UUID) -> bool:
         return await self.links.has_spare(db, user_id, Kind.CHANGE_EMAIL)
 
-    async def _tell_owner(self, job: Job, owner: UUID) -> None:
-        async with self.db.begin() as tx:
-            # The mail first: it takes the account of the owner, who may be just removing the one
-            # that asks, and with it the job.
-            await self.mail.tell(tx, owner, Template.CHANGE_EMAIL_TAKEN)
-            await job.finish(tx)
-
-    async def _write_link(self, job: Job, user_id: UUID, email: Email, *, within_cap: bool) -> bool:
+    async def _write(
+        self, job: Job, user_id: UUID, email: Email, owner: Contact | None, *, within_cap: bool
+    ) -> bool:
         async with self.db.begin() as tx:
             # The account first: whoever erases it takes it before the jobs that go with it.
             account = await self._ensure_standing(tx, user_id, job)
             await job.finish(tx)
             if account is None or (not within_cap and await self._has_spare(tx, user_id)):
                 return False  # or another request of its user was quicker
-            await self._send_to_free(tx, account, email, within_cap=within_cap)
+            await self._send(tx, account, email, owner, within_cap=within_cap)
         return True
 
-    async def _send_to_free(
-        self, tx: Tx, account: Account, email: Email, *, within_cap: bool
+    async def _send(
+        self, tx: Tx, account: Account, email: Email, owner: Contact | None, *, within_cap: bool
     ) -> None:
+        """Send the link; to an owner a word, and the link, which is as any other, to nobody.
+
+        Neither mail has a name: one would carry any words of a stranger to any address, the other
+        outlive the erasure of the owner, for it is a job of the account that asks.
+        """
         # Its user asked for this one instead, perhaps because the address before was mistyped.
         await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
         ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
             tx, account.id, Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
         )
-        # Without the name. Threat: it would carry any words of a stranger to any address.
-        await self.mail.send(
-            tx,
-            Recipient(email.typed, account.locale, account.id),
-            Template.CHANGE_EMAIL,
-            {"token": token},
-            expires_at=self.links.expiry(ttl),
-        )
+        if owner is None:
+            to = Recipient(email.typed, account.locale, account.id)
+            template, told = Template.CHANGE_EMAIL, {"token": token}
+        else:
+            to = Recipient(owner.email, owner.locale, account.id)
+            template, told = Template.CHANGE_EMAIL_TAKEN, {}
+        await self.mail.send(tx, to, template, told, expires_at=self.links.expiry(ttl))
 
     async def _tell_old_address(
         self, tx: Tx, before: Account, email: Email, source: Source
