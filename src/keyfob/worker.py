@@ -24,11 +24,16 @@ class Chore:
 
 @dataclass
 class Worker:
-    """Runs the chores of one process. A chore that fails is logged and tried again next time."""
+    """Runs the chores of one process. A chore that fails is logged and tried again next time.
+
+    Those of the start take turns: each process of many that start at once asks for one connection,
+    and not for as many as it has such chores.
+    """
 
     chores: list[Chore]
     last: Callable[[], Awaitable[object]]
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Begin; returns at once."""
@@ -48,7 +53,8 @@ class Worker:
 
     async def _repeat(self, chore: Chore) -> None:
         if chore.at_start:
-            await _run_once(chore.name, chore.run)
+            async with self._starting:
+                await _run_once(chore.name, chore.run)
         while True:
             await asyncio.sleep(chore.every)
             await _run_once(chore.name, chore.run)

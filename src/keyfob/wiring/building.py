@@ -119,16 +119,15 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
     kept = timedelta(days=settings.ended_session_retention_days)
     cleanup = SessionCleanup(base.db, base.clock, kept)
     return [
+        Chore("key rotation", 60, base.keyring.rotate_when_due, at_start=True),
         Chore("forms of password hashes", 600, base.passwords.stored.count, at_start=True),
         Chore("activity", settings.activity_flush_seconds, base.activity.flush),
         Chore("hashing gauges", 5, base.passwords.measure),
         Chore("pool gauges", 5, base.db.measure),
         Chore("idle connections", 60, base.db.rest),
-        Chore("key rotation", 60, base.keyring.rotate_when_due, at_start=True),
         Chore("login log months", 3600, log.make_months, at_start=True),
         Chore("old login log", 6 * 3600, log.drop_old_months),
         Chore("old sessions", 600, cleanup.run),
-        Chore("too many sessions", 6 * 3600, base.trimming.run, at_start=True),
         Chore("old attempts", 60, base.limits.clean_up),
         Chore("outbox gauges", 15, base.outbox.measure),
         Chore("audit gauge", 15, base.audit.measure, at_start=True),
@@ -140,6 +139,8 @@ def _chores(base: Foundations, entering: Entering, living: Living) -> list[Chore
         Chore("old links", 3600, base.links.clean_up),
         Chore("old sign-ups", 3600, living.waiting.remove_abandoned),
         Chore("erasures", 60, living.own_erasure.erase_due),
+        # Last, for it may take long.
+        Chore("too many sessions", 6 * 3600, base.trimming.run, at_start=True),
     ]
 
 
