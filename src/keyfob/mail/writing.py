@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -71,21 +72,8 @@ class Writer:
 
     def load(self) -> None:
         """Load jinja2; half a second of work for a busy processor, to be done in a thread."""
-        from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 4 MB, where used
-        from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - likewise
-
-        paths = [[_OURS]] if self._folder is None else [[self._folder, _OURS], [_OURS]]
-        self._environments = [
-            SandboxedEnvironment(
-                loader=FileSystemLoader(path),
-                autoescape=lambda name: name is not None and name.endswith(".html"),
-                undefined=StrictUndefined,
-                trim_blocks=True,
-                lstrip_blocks=True,
-                auto_reload=False,
-            )
-            for path in paths
-        ]
+        ours = _load_ours()
+        self._environments = [ours] if self._folder is None else [_load(self._folder, _OURS), ours]
 
     def write(self, template: Template, locale: str, told: Mapping[str, Any]) -> Written:
         """Write a mail; where a template of the folder fails, it is told, and ours is taken."""
@@ -172,6 +160,26 @@ class Writer:
 def moment_in_words(moment: datetime) -> str:
     """Return "2026-11-22 12:00 UTC"."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _load(*folders: Path) -> "SandboxedEnvironment":
+    from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 4 MB, where used
+    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - likewise
+
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+@cache
+def _load_ours() -> "SandboxedEnvironment":
+    """Load our templates, which never change: compiled once for each process."""
+    return _load(_OURS)
 
 
 def _one_line(text: str) -> str:

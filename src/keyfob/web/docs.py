@@ -1,5 +1,6 @@
 """Swagger UI and ReDoc, with assets that the service itself serves: no CDN learns who reads."""
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
@@ -69,8 +70,9 @@ def _assets() -> dict[str, Path]:
     }
 
 
+@cache
 def docs_routes(root_path: str, *, swagger: bool, redoc: bool) -> APIRouter:
-    """Return the routes of the pages that are switched on.
+    """Return the routes of the pages that are switched on, the same for each app of a process.
 
     Args:
         root_path: the public prefix, under which the browser finds schema and assets.

@@ -4,6 +4,7 @@ The token is in the URL's fragment, which a browser sends nowhere. Nothing happe
 are mail filters that follow every link.
 """
 
+from functools import cache
 from pathlib import Path
 from string import Template
 
@@ -49,8 +50,9 @@ _PAGES: dict[str, tuple[str, list[str], dict[str, str]]] = {
 }
 
 
+@cache
 def page_routes(root_path: str) -> APIRouter:
-    """Return the routes of the pages and of what they load.
+    """Return the routes of the pages and of what they load, the same for each app of a process.
 
     Args:
         root_path: the public prefix, under which the browser finds the API and the assets.
