@@ -2,6 +2,8 @@
 # Every path is relative, so that the checkout may lie below folders with spaces in their names.
 
 export PYTHON
+# An image that sets it has every process of ours, of which tests start hundreds, compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

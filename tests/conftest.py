@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a clock to move, and the service over HTTP."""
 
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -11,12 +12,18 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
-from tests.fixtures.postgres import create_database, create_empty_database, empty_tables
+from tests.fixtures.postgres import (
+    create_database,
+    create_empty_database,
+    empty_tables,
+    types_asked_once,
+)
 from tests.fixtures.versions import any_dsn, postgres_15
 from tests.fixtures.world import World
 
 from keyfob.core.database import Database
 from keyfob.devdb.server import EmbeddedPostgres
+from keyfob.passwords.hashing import usable_cores
 from keyfob.settings import Settings
 
 __all__ = ["any_dsn", "postgres_15"]
@@ -28,6 +35,20 @@ hypothesis.settings.register_profile("explore", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n logical` means: while some wait for PostgreSQL, others run."""
+    return usable_cores() * 3 // 2
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later garbage collection.
+
+    It stays to the end, and walking it again and again took a sixth of a run's time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """One embedded PostgreSQL for all processes of a test run; gives the DSN of the server."""
@@ -37,6 +58,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
     server = EmbeddedPostgres(shared / "pg", options)
     yield server.start()
     server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_connections() -> Iterator[None]:
+    """Spare each connection questions whose answers never change."""
+    with types_asked_once():
+        yield
 
 
 @pytest.fixture(scope="session")
