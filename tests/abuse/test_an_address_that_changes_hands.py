@@ -167,6 +167,62 @@ async def test_42_asking_for_nobody_uses_up_no_link(
         await mailbox.next(to=ADA, subject=CHOOSE)
 
 
+async def test_42_a_link_beyond_the_cap_from_before_the_first_proof_uses_up_none_after_it(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    """Whatever a stranger has had sent opens nothing of whoever has proven the address since."""
+    limited = settings.model_copy(update={**LIMITS, "verify_email": "optional"})
+    async with World(limited, clock) as world:
+        eve = await register(world)
+        for _ in range(6):
+            await recovery_token(world, mailbox)
+        await move_away(world, eve, "eve@example.org")
+        mailbox.mails.clear()
+        await register(world, OTHER)
+        proving = await token_from(mailbox, subject=CONFIRM)
+        assert (await confirm_email(world, proving, OTHER)).status_code == 200
+
+        assert await use_all_that_is_sent(world, mailbox) == [204]
+
+
+@pytest.mark.parametrize("by", ["the owner", "an administrator"])
+async def test_42_a_link_beyond_the_cap_dies_with_the_sign_up_that_gives_way_and_uses_up_none(
+    settings: Settings, clock: MovableClock, mailbox: Mailbox, by: str
+) -> None:
+    limited = settings.model_copy(update={**LIMITS, "verify_email": "required"})
+    async with World(limited, clock) as world:
+        await sign_up(world, password=EVES)
+        await mailbox.next(to=ADA, subject=CONFIRM)
+        for _ in range(6):
+            await recovery_token(world, mailbox)
+        if by == "the owner":
+            await world.make_user("ada@example.org")
+            ada = await world.log_in("ada@example.org")
+            body = {"email": ADA}
+            await world.api.post("/me/email", json=body, headers=ada.headers)
+            token = {"token": await token_from(mailbox)}
+            moved = await world.api.post("/me/email/confirm", json=token, headers=ada.headers)
+            assert moved.status_code == 204
+        else:
+            root = await world.make_admin()
+            body = {"email": ADA, "name": "Ada"}
+            made = await world.api.post("/admin/users", json=body, headers=root.headers)
+            assert made.status_code == 201
+        await mailbox.settled(world)
+        mailbox.mails.clear()
+
+        assert await use_all_that_is_sent(world, mailbox) == [204]
+
+
+async def use_all_that_is_sent(world: World, mailbox: Mailbox) -> list[int]:
+    """Ask three times for recovery, and return how each link that is sent is answered."""
+    for _ in range(3):
+        await ask(world, "/recover/request")
+    await mailbox.settled(world)
+    tokens = [token for mail in mailbox.mails for token in mail.tokens()]
+    return [(await recover(world, token)).status_code for token in tokens]
+
+
 LINKS = pytest.mark.parametrize(
     ("mode", "path", "subject"),
     [

@@ -50,15 +50,16 @@ async def find_for_sign_in(
 
 
 async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | None:
-    """Return whose an address is, whether it is proven, and the status."""
+    """Return whose an address is, whether it is proven, perhaps a stranger's, and the status."""
     row = await db.fetchrow(
         """
-        SELECT id, email_verified_at IS NOT NULL AS is_verified, status FROM users
-         WHERE email_normal = $1
+        SELECT id, email_verified_at IS NOT NULL AS is_verified,
+               registered_itself AND first_proven_at IS NULL AS is_strangers, status
+          FROM users WHERE email_normal = $1
         """,
         email_normal,
     )
-    return AddressOwner(row["id"], row["is_verified"], Status(row["status"])) if row else None
+    return AddressOwner(**{**row, "status": Status(row["status"])}) if row else None
 
 
 async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:

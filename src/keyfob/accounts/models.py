@@ -153,10 +153,14 @@ class Contact(NamedTuple):
 
 
 class AddressOwner(NamedTuple):
-    """Whose an address is."""
+    """Whose an address is.
+
+    `is_strangers`: whoever registered it has proven no address yet.
+    """
 
     id: UUID
     is_verified: bool
+    is_strangers: bool
     status: Status
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
@@ -40,7 +41,7 @@ class Cap:
 
     Args:
         rule: how many of this sort a mailbox gets.
-        spare: how many beyond that each address gets (`proof.spare_links`).
+        spare: how many beyond that each address gets, or each owner there (`proof.spare_links`).
         for_tags: how many of those all tags of a mailbox get together.
         store: where they are counted.
     """
@@ -62,15 +63,20 @@ class Cap:
         windows = self.rule.windows(fold(address_normal))
         return await self._count(windows, address_normal, self.rule.name) is not None
 
-    async def lend_spare(self, address_normal: str, write: Write, *, proven: bool) -> None:
+    async def lend_spare(
+        self, address_normal: str, write: Write, *, proven: bool, owner: UUID | None
+    ) -> None:
         """Have one mail beyond that written to an address, unless it has had it.
 
-        One to a tag whose account is not proven counts for all tags of its mailbox, too.
+        What its `owner` had there is counted apart, where that is no stranger. One to a tag whose
+        account is not proven counts for all tags of its mailbox, too.
 
         Raises:
             Unavailable: the store of the limits is away.
         """
-        windows = self.spare.windows(address_normal)
+        # No address has a space, so none is counted as an owner at another.
+        counted = address_normal if owner is None else f"{owner} {address_normal}"
+        windows = self.spare.windows(counted)
         mailbox = fold(address_normal)
         if mailbox != address_normal and not proven:
             windows += self.for_tags.windows(mailbox)

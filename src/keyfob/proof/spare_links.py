@@ -20,8 +20,11 @@ class SpareLinks:
     """Lets one link to each address go out beyond the cap, so that nobody uses up an owner's.
 
     It lives as long as it is until the next, and opens whatever account the address has by then
-    (`links.queries`): so who meets the cap, or gives the address one account after another, has put
-    into the owner's mailbox what the owner needs, and no more than that.
+    (`one_time_tokens.queries`): so who meets the cap, or gives the address one account after
+    another, has put into the owner's mailbox what the owner needs, and no more than that.
+
+    An account that somebody has proven, or an administrator made, has one of its own there: such a
+    link from before opens it no more, or died with the sign-up that gave way to it.
 
     Tags of a mailbox whose accounts are not proven share a bound. Threat: whoever signs up with two
     hundred tags would else have two hundred links sent to that mailbox.
@@ -58,5 +61,9 @@ class SpareLinks:
             needs_one = kind is Kind.RECOVER or not account.is_verified
             sends = needs_one and account.status is Status.ACTIVE
         if sends:
-            proven = account is not None and account.is_verified
-            await cap.lend_spare(email.normal, partial(write, False), proven=proven)
+            await cap.lend_spare(
+                email.normal,
+                partial(write, False),
+                proven=account is not None and account.is_verified,
+                owner=None if account is None or account.is_strangers else account.id,
+            )
