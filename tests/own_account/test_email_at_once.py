@@ -12,6 +12,7 @@ from tests.fixtures.waiting import until_so_many_wait, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 from tests.own_account.moving import confirm, email_of, issue, request
 
+from keyfob.core import batches
 from keyfob.own_account.erasure import Erasure
 from keyfob.settings import Settings
 
@@ -134,6 +135,8 @@ async def test_who_is_removed_while_asking_for_the_address_of_whoever_does_it_is
     mailbox: Mailbox, world: World, ada: SignedIn, ada_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else each waits for the other until PostgreSQL gives one of them up, after a second."""
+    monkeypatch.setattr(batches, "AT_ONCE", 1)
+    await world.log_in("ada@example.com")
     root = await world.make_admin("root@example.com")
     await world.wiring.runner.stop()
     assert (await request(world, ada, "root@example.com")).status_code == 202

@@ -144,6 +144,38 @@ async def test_a_fault_with_one_keeps_no_other(
     assert await world.db.fetchval("SELECT count(*) FROM users") == 0
 
 
+@pytest.mark.parametrize("way", ["due", "by an administrator"])
+async def test_what_blanks_the_logs_of_an_account_that_stays_after_all_is_on_record(
+    world: World, ada_id: UUID, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Threat: an administrator blanks a user's log, and gets out before the account goes."""
+    admin = await world.make_admin()
+    admin_id = UUID((await world.me(admin)).json()["id"])
+    ada = await pile_up(world)
+    erase_person = LoginLog.erase_person
+
+    async def stopped(log: LoginLog, db: Executor, user_id: UUID) -> None:
+        await erase_person(log, db, user_id)
+        caller = ada if way == "due" else admin
+        await world.api.post("/me/keep", headers=caller.headers)
+        await world.api.delete("/logout", headers=caller.headers)
+
+    monkeypatch.setattr(LoginLog, "erase_person", stopped)
+    if way == "due":
+        assert await leave(world, ada) == 202
+        await world.db.execute("UPDATE users SET erase_at = $1 WHERE id = $2", clock.now(), ada_id)
+        await world.service(OwnErasure).erase_due()
+    else:
+        answer = await world.api.delete(f"/admin/users/{ada_id}", headers=admin.headers)
+        assert answer.status_code == 401
+
+    assert await world.db.fetchval("SELECT count(*) FROM users WHERE id = $1", ada_id) == 1
+    assert (await amounts(world, ada_id))[LOGINS] <= 1  # the sign-out
+    begun = [e for e in await world.audit_log() if e["action"] == "user.deletion_begun"]
+    who = None if way == "due" else admin_id
+    assert [(event["actor_id"], event["target_id"]) for event in begun] == [(who, ada_id)]
+
+
 async def test_a_refused_deletion_leaves_the_logs_whole(world: World, clock: MovableClock) -> None:
     admin = await world.make_admin()
     admin_id = UUID((await world.me(admin)).json()["id"])

@@ -174,7 +174,10 @@ class Administration:
         """
         async with self.db.begin() as tx:
             await self._lock_to_delete(tx, actor, user_id)
-        cleared = await self.erasure.clear(user_id)
+            begun = await self.erasure.begin(
+                tx, user_id, actor_id=actor.user_id, source=actor.source
+            )
+        cleared = await self.erasure.clear(user_id) if begun else 0
         async with self.db.begin() as tx:
             account = await self._lock_to_delete(tx, actor, user_id)
             await self.erasure.erase(tx, account, cleared)

@@ -66,6 +66,11 @@ class Event(StrEnum):
 
     USER_CREATED = "user.created", Actor.ADMINISTRATOR, "An account was made"
     USER_CHANGED = "user.changed", Actor.ADMINISTRATOR, "Role, status, address or name was changed"
+    USER_DELETION_BEGUN = (
+        "user.deletion_begun",
+        Actor.ADMINISTRATOR,
+        "An account with very much in the logs is to go, and is taken out of them before",
+    )
     USER_DELETED = "user.deleted", Actor.ADMINISTRATOR, "An account was deleted"
     USER_LOGGED_OUT = (
         "user.logged_out",

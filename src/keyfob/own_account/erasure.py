@@ -42,22 +42,39 @@ class Erasure:
     mail: Mail
     audit: Audit
 
+    async def begin(
+        self, tx: Tx, user_id: UUID, *, actor_id: UUID | None = None, source: Source | None = None
+    ) -> bool:
+        """Tell whether somebody has piled up so much that `clear` is to go first, and record that.
+
+        Call it last in the transaction in which it is sure that the erasure is wanted and allowed.
+        Threat: an administrator blanks a user's log, and gets out before the account goes.
+        """
+        if not await erasure_queries.has_more_than(tx, user_id, batches.AT_ONCE):
+            return False
+        await self.audit.record(
+            tx,
+            action=Event.USER_DELETION_BEGUN,
+            actor_id=actor_id,
+            target_id=user_id,
+            source=source,
+        )
+        return True
+
     async def clear(self, user_id: UUID) -> int:
-        """Take out what somebody may have piled up; return what `erase` needs then.
+        """Take out what somebody has piled up; return what `erase` needs then.
 
         Threat: who signs in for weeks, as fast as the limits let them, has an account that no one
         statement can erase in time, or only under a lock for which others wait. So this goes in
         batches with no account locked, each its own transaction, and may be done again. Of what is
         no more than a batch nothing is done here: an erasure that fails has then changed nothing.
 
-        Call it once the erasure is sure to be wanted and allowed. If it does not happen after all
+        Call it once `begin` has said so, and is committed. If the erasure does not happen after all
         (a fault, a wish to stay at the last moment, a right that was lost), the account lives on
         with less in its logs, without its ended sessions, and its owner is told of the next sign-in
-        as of one from a new device. That is harmless: it was to be erased, nobody gets in by it,
-        and whoever tries again goes on from there.
+        as of one from a new device. That is on record, and harmless: it was to be erased, nobody
+        gets in by it, and whoever tries again goes on from there.
         """
-        if not await erasure_queries.has_more_than(self.db, user_id, batches.AT_ONCE):
-            return 0
         await self.sessions.delete_ended(user_id)
         await self.log.erase_person(self.db, user_id)
         return await self.audit.erase_person(self.db, user_id)
@@ -169,7 +186,8 @@ class OwnErasure:
         async with self.db.begin() as tx:
             if await self._lock_due(tx, user_id) is None:
                 return False
-        cleared = await self.erasure.clear(user_id)
+            begun = await self.erasure.begin(tx, user_id)
+        cleared = await self.erasure.clear(user_id) if begun else 0
         async with self.db.begin() as tx:
             person = await self._lock_due(tx, user_id)
             if person is None:
