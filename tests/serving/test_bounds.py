@@ -7,7 +7,7 @@ import socket
 import pytest
 from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
-from keyfob.core.http.headers import CSP, NO_STORE, always_sent
+from keyfob.core.http.edge import CSP, NO_STORE, always_sent
 
 pytestmark = pytest.mark.slow
 

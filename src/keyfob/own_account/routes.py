@@ -17,7 +17,7 @@ from keyfob.core.http import (
     router,
     while_present,
 )
-from keyfob.core.http.headers import takes_gzip
+from keyfob.core.http.kept import takes_gzip
 from keyfob.core.problems import (
     InsufficientAuthentication,
     Overloaded,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from keyfob.core.http import render_problem
-from keyfob.core.http.headers import CSP, NO_STORE, always_sent
+from keyfob.core.http.edge import CSP, NO_STORE, always_sent
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import set_request_id

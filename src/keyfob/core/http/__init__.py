@@ -9,13 +9,12 @@ from keyfob.core.http.callers import (
     RecentAnyCaller,
     RecentCaller,
 )
-from keyfob.core.http.clients import client_address
+from keyfob.core.http.clients import client_address, while_present
 from keyfob.core.http.edge import Edge
 from keyfob.core.http.pages import AskedPage, public_path
-from keyfob.core.http.presence import while_present
 from keyfob.core.http.problems import may_refuse, render_problem
-from keyfob.core.http.services import Provided, provided
-from keyfob.core.http.strict import StrictRoute, read_json, router
+from keyfob.core.http.routing import Provided, StrictRoute, provided, router
+from keyfob.core.http.strict import read_json
 
 __all__ = [
     "AdminCaller",

@@ -1,6 +1,12 @@
-"""Where a request comes from. The first hop is the truth about the client."""
+"""The client of a request: where it is, and whether it still waits.
 
-from collections.abc import Sequence
+The first hop is the truth about its address.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import structlog
 from starlette.requests import Request
@@ -8,8 +14,11 @@ from starlette.types import Scope
 
 from keyfob.core.addresses import Address, Network, is_trusted, parse_address
 from keyfob.core.http.forwarded import hops_of, naming
+from keyfob.core.problems import BadRequest
 
 log = structlog.get_logger("keyfob.http")
+
+T = TypeVar("T")
 
 
 class Clients:
@@ -84,3 +93,37 @@ def client_address(request: Request) -> str:
     """Return the client's address as text, "unknown" where there is none."""
     clients: Clients = request.app.state.clients
     return clients.address_of(request.scope) or "unknown"
+
+
+class ClientGone(BadRequest):
+    """The client closed the connection; nobody reads this."""
+
+    code = "client_gone"
+    title = "The client closed the connection"
+
+
+async def while_present(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, but give it up when the client leaves: nobody hashes for the departed.
+
+    The body must have been read before.
+
+    Raises:
+        ClientGone: the client closed the connection; the work was cancelled.
+    """
+    task = asyncio.create_task(work)
+    departure = asyncio.create_task(_departure(request))
+    try:
+        await asyncio.wait({task, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientGone
+    finally:
+        for one in (task, departure):
+            one.cancel()
+            with suppress(asyncio.CancelledError, Exception):  # its outcome was taken above
+                await one
+
+
+async def _departure(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keyfob.core.addresses import set_asker
 from keyfob.core.http.clients import Clients
 from keyfob.core.http.cors import Cors, answers_preflight
-from keyfob.core.http.headers import CSP, NO_STORE, always_sent
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
@@ -38,6 +37,18 @@ log = structlog.get_logger("keyfob.http")
 HELD_SECONDS = 0.04
 _COME_BACK_LATER = frozenset({429, 503})
 
+# What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
+CSP = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+)
+NO_STORE = (b"cache-control", b"no-store")
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
 _JSON = (b"content-type", b"application/json")
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
@@ -46,6 +57,15 @@ _LONGEST_PATH_IN_LOG = 512
 
 # Successes of these are counted but not logged line by line: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
+
+
+def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
+    """Return what no answer may choose for itself; beside it go `CSP` and `NO_STORE` or its own.
+
+    `hsts` is the value of Strict-Transport-Security, if it is to be sent.
+    """
+    strict = [(b"strict-transport-security", hsts.encode())] if hsts else []
+    return [*_ALWAYS, *strict]
 
 
 class Edge:

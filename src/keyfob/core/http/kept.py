@@ -10,8 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from keyfob.core.http.headers import takes_gzip
-
 # Bytes. A slow reader holds no more of a long answer in its connection than one of these, and has
 # the server's time-out for each.
 _PIECE = 64 * 1024
@@ -85,3 +83,13 @@ def _names(if_none_match: str, etag: str) -> bool:
     """Tell whether a list of entity tags names ours (RFC 9110 section 13.1.2)."""
     given = {one.strip() for one in if_none_match.split(",")}
     return not given.isdisjoint({"*", etag, etag.removeprefix("W/")})
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
+    for coding in accepted.lower().split(","):
+        name, has_weight, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            # Not at a weight of nought, nor at one that cannot be read.
+            return not has_weight or bool(weight.partition("q=")[2].strip(" \t0."))
+    return False

@@ -12,7 +12,7 @@ from fastapi import Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyfob.core.http.services import Provided
+from keyfob.core.http.routing import Provided
 from keyfob.core.pagination import Cursors, Place
 
 T = TypeVar("T")

@@ -2,14 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Coroutine
-from enum import Enum
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
 from keyfob.core.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
@@ -105,32 +100,3 @@ async def read_json(request: Request) -> Any:
     except ClientDisconnect:
         raise BadRequest("The body did not arrive whole") from None
     return parse_body(body, request.headers.get("content-type", ""))
-
-
-class StrictRoute(APIRoute):
-    """A route whose body, if it takes one, is read by `read_json`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
-
-        async def strict(request: Request) -> Response:
-            parsed = await read_json(request)
-            if parsed is not None:
-                request._json = parsed  # noqa: SLF001 - Starlette's own cache, which FastAPI reads
-            elif await request.body():  # FastAPI takes a null for no body, where none is needed
-                raise InvalidInput([{"pointer": "/body", "detail": "Input should be an object"}])
-            return await handle(request)
-
-        return strict
-
-
-def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
-    """Return a router whose routes read strictly."""
-    return APIRouter(
-        prefix=prefix,
-        tags=list(tags),
-        route_class=StrictRoute,
-        generate_unique_id_function=lambda route: route.name,
-    )

@@ -1,0 +1,59 @@
+"""How a room's routes are made: bodies are read strictly, and services are those of wiring."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from enum import Enum
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyfob.core.http.strict import read_json
+from keyfob.core.problems import InvalidInput
+
+T = TypeVar("T")
+
+
+class StrictRoute(APIRoute):
+    """A route whose body, if it takes one, is read by `read_json`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def strict(request: Request) -> Response:
+            parsed = await read_json(request)
+            if parsed is not None:
+                request._json = parsed  # noqa: SLF001 - Starlette's own cache, which FastAPI reads
+            elif await request.body():  # FastAPI takes a null for no body, where none is needed
+                raise InvalidInput([{"pointer": "/body", "detail": "Input should be an object"}])
+            return await handle(request)
+
+        return strict
+
+
+def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
+    """Return a router whose routes read strictly."""
+    return APIRouter(
+        prefix=prefix,
+        tags=list(tags),
+        route_class=StrictRoute,
+        generate_unique_id_function=lambda route: route.name,
+    )
+
+
+def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
+    """Return a dependency that gives the instance of `kind` that wiring built."""
+
+    async def find(request: Request) -> T:
+        found: T = request.app.state.services[kind]
+        return found
+
+    return find
+
+
+def Provided(kind: type[Any]) -> Any:  # noqa: N802 - reads as the annotation that it is
+    """Mark a parameter whose value wiring gives."""
+    return Depends(provided(kind))
