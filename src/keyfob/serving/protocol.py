@@ -6,7 +6,6 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keyfob.core.problems import BadRequest, BodyTooLarge, MethodNotAllowed, Problem
-from keyfob.serving.answers import WholeAnswers
 from keyfob.serving.lifetime import GuardedLifetime
 from keyfob.serving.refusals import HeadTooLarge
 
@@ -29,8 +28,6 @@ _FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
 
 # Named, because `super()` costs as much as what these do, with every request.
 _uvicorn = HttpToolsProtocol
-
-_whole_answers = WholeAnswers()
 
 
 class GuardedProtocol(GuardedLifetime):
@@ -179,7 +176,6 @@ class GuardedProtocol(GuardedLifetime):
         self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
         if self._guard.draining:
             self.cycle.keep_alive = False
-        self.scope["extensions"] = _whole_answers.extension(self.cycle)
 
     # A Problem raised in here reaches `data_received` as the context of the parser's own error.
 

@@ -17,7 +17,6 @@ from keyfob.core.http.cors import Cors, answers_preflight
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
 from keyfob.core.http.problems import render_problem
-from keyfob.core.http.whole import head_template, whole_answer
 from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
@@ -88,7 +87,6 @@ class Edge:
         self._clients = clients
         self._cors = Cors(cors_origins)
         self._always = [*always_sent(hsts=hsts), *self._cors.always]
-        self._whole = head_template([_JSON, CSP, NO_STORE, *self._always])
         self._hot = hot
         self._outages = Outages()
         self._observers: dict[tuple[str, str, int], Any] = {}
@@ -114,9 +112,7 @@ class Edge:
                 await self._app(scope, receive, answer.send)
             else:
                 scope["route"] = hot
-                body = await hot.handler(HotCall(scope, receive))
-                if granted or not self._answer_at_once(scope, answer, body):
-                    await answer.send_json(body)
+                await answer.send_json(await hot.handler(HotCall(scope, receive)))
         except Problem as problem:
             await answer.refuse(problem, scope, receive)
         except Exception:
@@ -124,14 +120,6 @@ class Edge:
             await answer.refuse(Problem(), scope, receive)
         finally:
             self._observe(scope, answer.status, time.perf_counter() - started)
-
-    def _answer_at_once(self, scope: Scope, answer: "_Answer", body: bytes) -> bool:
-        """Hand the server a whole answer; False where it cannot take one."""
-        at_once = whole_answer(scope)
-        if at_once and at_once(self._whole % (len(body), answer.request_id), body):
-            answer.status = 200
-            return True
-        return False
 
     def _name_request(self, scope: Scope) -> str:
         """Say whose request it is; take the X-Request-ID of a trusted proxy, or make one."""
@@ -185,7 +173,7 @@ class _Answer:
 
     def __init__(self, send: Send, request_id: str, always: list[tuple[bytes, bytes]]) -> None:
         self._send = send
-        self.request_id = request_id.encode()
+        self._request_id = request_id.encode()
         self._always = always
         self.status = 0
 
@@ -200,7 +188,7 @@ class _Answer:
                 headers.append(CSP)
             if b"cache-control" not in given:
                 headers.append(NO_STORE)
-            headers.append((b"x-request-id", self.request_id))
+            headers.append((b"x-request-id", self._request_id))
             headers.extend(self._always)
         await self._send(message)
 
@@ -230,4 +218,4 @@ def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
             message = {**message, "body": b""}
         await send(message)
 
-    return {**scope, "method": "GET", "extensions": {}}, send_head
+    return {**scope, "method": "GET"}, send_head
