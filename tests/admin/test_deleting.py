@@ -170,16 +170,14 @@ async def test_a_sign_in_that_commits_meanwhile_does_not_outlive_its_account(
     ada = await world.make_user("ada@example.com", role=Role.ADMIN)
 
     async with world.db.begin() as tx:
-        tokens = await world.service(Sessions).open(tx, ada, Source(HOME, DEVICE))
-        assert tokens is not None
+        as_ada = await world.open_session(tx, ada, Source(HOME, DEVICE))
         deletion = asyncio.create_task(delete(world, admin, ada))
         await until_somebody_waits(world.db)
     await deletion
 
-    as_ada = SignedIn(tokens.access_token, tokens.refresh_token, str(tokens.session_id))
     listed = await world.api.get("/admin/users", headers=as_ada.headers)
     assert listed.status_code == 401
-    assert (await world.refresh(tokens.refresh_token)).status_code == 401
+    assert (await world.refresh(as_ada.refresh)).status_code == 401
 
 
 async def test_an_account_deleted_while_its_password_is_checked_keeps_no_session(

@@ -14,7 +14,6 @@ from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.devices.source import Source
-from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 
 ELSEWHERE = Source("2001:db8::9", "")
@@ -82,13 +81,11 @@ async def test_a_sign_in_that_commits_meanwhile_has_no_token_of_the_old_role(
     ada = await world.make_user("ada@example.com", role=Role.ADMIN)
 
     async with world.db.begin() as tx:
-        tokens = await world.service(Sessions).open(tx, ada, ELSEWHERE)
-        assert tokens is not None
+        as_ada = await world.open_session(tx, ada, ELSEWHERE)
         demotion = asyncio.create_task(change(world, admin, ada, role="user"))
         await until_somebody_waits(world.db)
     await demotion
 
-    as_ada = SignedIn(tokens.access_token, tokens.refresh_token, str(tokens.session_id))
     assert (await world.api.get("/admin/users", headers=as_ada.headers)).status_code == 401
     renewed = SignedIn.of(await world.refresh(as_ada.refresh))
     assert (await world.api.get("/admin/users", headers=renewed.headers)).status_code == 403
@@ -156,13 +153,11 @@ async def test_a_sign_in_that_commits_meanwhile_does_not_outlive_the_block(
     ada = await world.make_user("ada@example.com")
 
     async with world.db.begin() as tx:
-        tokens = await world.service(Sessions).open(tx, ada, ELSEWHERE)
-        assert tokens is not None
+        as_ada = await world.open_session(tx, ada, ELSEWHERE)
         block = asyncio.create_task(change(world, admin, ada, status="blocked"))
         await until_somebody_waits(world.db)
     await block
 
-    as_ada = SignedIn(tokens.access_token, tokens.refresh_token, str(tokens.session_id))
     assert await refuses(world, as_ada)
     assert (await world.refresh(as_ada.refresh)).status_code == 401
 
