@@ -133,3 +133,14 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_both_succeed(world: W
     answers = await asyncio.gather(*(world.attempt_login() for _ in range(2)))
 
     assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_a_worker_without_a_key_opens_no_session(world: World) -> None:
+    await world.make_user()
+    world.wiring.keyring.hold([])
+
+    answer = await world.attempt_login()
+
+    assert answer.status_code == 503
+    assert await world.db.fetchval("SELECT count(*) FROM sessions") == 0
+    assert await world.login_log() == []

@@ -16,8 +16,7 @@ from tests.fixtures.world import SignedIn, World
 
 from keyfob.core.authority import Role
 from keyfob.sessions.refresh import REFRESHES
-from keyfob.sessions.refresh_tokens import RefreshToken
-from keyfob.sessions.service import Sessions
+from keyfob.sessions.refresh_tokens import RefreshToken, RefreshTokenCodec
 from keyfob.settings import Settings
 
 GRACE = 10
@@ -337,7 +336,7 @@ async def test_a_server_key_alone_makes_no_token_and_ends_no_session(
     current = await world.log_in()
     for _ in range(age):
         current = SignedIn.of(await world.refresh(current.refresh))
-    codec = world.service(Sessions).codec
+    codec = world.service(RefreshTokenCodec)
 
     made = codec.write(RefreshToken(UUID(current.session_id), 0, bytes(16)))
 
@@ -350,7 +349,8 @@ async def test_a_server_key_alone_makes_no_token_and_ends_no_session(
 async def test_a_server_key_alone_signs_nobody_out(world: World) -> None:
     await world.make_user()
     ada, other = await world.log_in(), await world.log_in()
-    made = world.service(Sessions).codec.write(RefreshToken(UUID(other.session_id), 0, bytes(16)))
+    codec = world.service(RefreshTokenCodec)
+    made = codec.write(RefreshToken(UUID(other.session_id), 0, bytes(16)))
 
     answer = await world.api.request("DELETE", "/logout", headers=ada.headers, json={"token": made})
 

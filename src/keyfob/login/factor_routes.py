@@ -33,6 +33,7 @@ from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import RecoveryCode, TotpCode
 from keyfob.mfa.passkeys.credentials import AssertionIn
 from keyfob.sessions.models import TokensOut
+from keyfob.sessions.service import SessionTokens
 
 routes = router()
 
@@ -106,6 +107,7 @@ async def show_factor(
     body: FactorShow,
     source: RequestSource,
     second_factor: Annotated[SecondFactor, Provided(SecondFactor)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
     """End a sign-in that waits for a second factor, and get a session's first tokens.
 
@@ -114,7 +116,7 @@ async def show_factor(
     shown = Shown(
         body.code, body.recovery_code, body.credential.as_json() if body.credential else None
     )
-    return TokensOut.of(await second_factor.show(body.mfa_token, shown, source))
+    return TokensOut.of(tokens.write(await second_factor.show(body.mfa_token, shown, source)))
 
 
 @routes.post(
@@ -153,18 +155,18 @@ async def reauthenticate(
     caller: AnyCaller,
     source: RequestSource,
     service: Annotated[Reauthentication, Provided(Reauthentication)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
     """Prove once more who you are, and get new tokens of this session; its old ones are dead.
 
     Where a factor is set, show the factor; the password is refused then.
     """
     if body.code is not None:
-        return TokensOut.of(await service.with_code(caller, body.code, source))
-    if body.credential is not None and body.challenge_id is not None:
+        session = await service.with_code(caller, body.code, source)
+    elif body.credential is not None and body.challenge_id is not None:
         credential = body.credential.as_json()
-        return TokensOut.of(
-            await service.with_passkey(caller, body.challenge_id, credential, source)
-        )
-    password = cast("SecretStr", body.password)  # one of the three is there
-    attempt = service.with_password(caller, password, source)
-    return TokensOut.of(await while_present(request, attempt))
+        session = await service.with_passkey(caller, body.challenge_id, credential, source)
+    else:
+        password = cast("SecretStr", body.password)  # one of the three is there
+        session = await while_present(request, service.with_password(caller, password, source))
+    return TokensOut.of(tokens.write(session))

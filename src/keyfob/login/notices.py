@@ -15,7 +15,6 @@ from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
-from keyfob.sessions.models import Tokens
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Notices:
         user_id: UUID,
         reason: Reason,
         source: Source,
-        tokens: Tokens,
+        session_id: UUID,
         seen: Seen | None = None,
     ) -> None:
         """Write a sign-in, in the transaction that opens its session.
@@ -47,7 +46,7 @@ class Notices:
         """
         if seen is None:
             seen = await self.log.recall(tx, user_id, source)
-        await self.log.succeeded(tx, user_id, reason, source, tokens)
+        await self.log.succeeded(tx, user_id, reason, source, session_id)
         if _is_new(seen, source):
             told = {"at": self.log.clock.now().isoformat(), **source_in_words(source)}
             await self.outbox.add(tx, self.KIND, told, user_id=user_id)

@@ -16,7 +16,7 @@ from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
 from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.service import Sessions
 
 
@@ -42,7 +42,7 @@ class PasskeyLogin:
 
     async def sign_in(
         self, challenge_id: UUID, credential: dict[str, Any], source: Source
-    ) -> Tokens:
+    ) -> OpenedSession:
         """Sign in.
 
         Raises:
@@ -58,15 +58,15 @@ class PasskeyLogin:
             await self.log.refused(self.db, None, claimed, Reason.WRONG_PASSKEY, source)
             raise
 
-    async def _open(self, shown: ShownPasskey, source: Source) -> Tokens:
+    async def _open(self, shown: ShownPasskey, source: Source) -> OpenedSession:
         user_id = shown.user_id
         async with self.passkeys.begin() as tx:
             account = await locks.lock(tx, user_id)
-            tokens = await self.sessions.open(tx, user_id, source, AMR_PASSKEY_ALONE)
-            opened = tokens or await self.refusals.write(tx, user_id, account, source)
+            session = await self.sessions.open(tx, user_id, source, AMR_PASSKEY_ALONE)
+            opened = session or await self.refusals.write(tx, user_id, account, source)
             await self.passkeys.note_use(tx, shown)
-            if tokens is not None:
-                await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, source, tokens)
+            if session is not None:
+                await self.notices.of_sign_in(tx, user_id, Reason.PASSKEY, source, session.id)
         if isinstance(opened, Problem):
             raise opened
         return opened

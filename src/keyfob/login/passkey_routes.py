@@ -15,6 +15,7 @@ from keyfob.login.passkey import PasskeyLogin
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.passkeys.credentials import AssertionIn, CeremonyOut
 from keyfob.sessions.models import TokensOut
+from keyfob.sessions.service import SessionTokens
 
 routes = router("Sign-in")
 
@@ -44,8 +45,11 @@ async def begin_passkey_login(service: Service) -> CeremonyOut:
     responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyRequests),
 )
 async def finish_passkey_login(
-    body: PasskeyProof, source: RequestSource, service: Service
+    body: PasskeyProof,
+    source: RequestSource,
+    service: Service,
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
     """Exchange the answer of a passkey for a session's first tokens."""
-    tokens = await service.sign_in(body.challenge_id, body.credential.as_json(), source)
-    return TokensOut.of(tokens)
+    session = await service.sign_in(body.challenge_id, body.credential.as_json(), source)
+    return TokensOut.of(tokens.write(session))

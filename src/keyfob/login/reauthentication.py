@@ -22,7 +22,7 @@ from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 
@@ -49,7 +49,9 @@ class Reauthentication:
     log: LoginLog
     notices: Notices
 
-    async def with_password(self, caller: Caller, password: SecretStr, source: Source) -> Tokens:
+    async def with_password(
+        self, caller: Caller, password: SecretStr, source: Source
+    ) -> OpenedSession:
         """Prove it by the password, where no factor is set.
 
         Raises:
@@ -73,11 +75,11 @@ class Reauthentication:
             await self._ensure_no_factor(tx, caller)
             if locked.password_hash != account.password_hash:
                 raise InvalidCredentials  # it was changed while it was being checked
-            tokens = await self._renew(tx, caller, ("pwd",), source)
+            session = await self._renew(tx, caller, ("pwd",), source)
         await self.guard.forgive(reservation)
-        return tokens
+        return session
 
-    async def with_code(self, caller: Caller, code: str, source: Source) -> Tokens:
+    async def with_code(self, caller: Caller, code: str, source: Source) -> OpenedSession:
         """Prove it by a code of an authenticator.
 
         Raises:
@@ -90,16 +92,16 @@ class Reauthentication:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
                 amr = _joined(caller.amr, AMR_CODE)
-                tokens = await self._renew(tx, caller, amr, source)
+                session = await self._renew(tx, caller, amr, source)
         except InvalidFactor:
             await self._refuse_factor(caller, source)
             raise
         await self.codes.forgive(reservation)
-        return tokens
+        return session
 
     async def with_passkey(
         self, caller: Caller, challenge_id: UUID, credential: dict[str, Any], source: Source
-    ) -> Tokens:
+    ) -> OpenedSession:
         """Prove it by a passkey, which answers the challenge of `/login/passkey/options`.
 
         Raises:
@@ -112,11 +114,11 @@ class Reauthentication:
                 await self.standing.ensure(tx, caller)
                 await self.passkeys.note_use(tx, shown)
                 amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
-                tokens = await self._renew(tx, caller, amr, source)
+                session = await self._renew(tx, caller, amr, source)
         except InvalidFactor:
             await self._refuse_factor(caller, source)
             raise
-        return tokens
+        return session
 
     async def _ensure_no_factor(self, db: Executor, caller: Caller) -> None:
         """See that the password is enough: before it is hashed, and once more under the lock."""
@@ -141,10 +143,14 @@ class Reauthentication:
             require_user_verification=True,
         )
 
-    async def _renew(self, tx: Tx, caller: Caller, amr: tuple[str, ...], source: Source) -> Tokens:
-        tokens = await self.sessions.renew(tx, caller, amr)
-        await self.notices.of_sign_in(tx, caller.user_id, Reason.REAUTHENTICATED, source, tokens)
-        return tokens
+    async def _renew(
+        self, tx: Tx, caller: Caller, amr: tuple[str, ...], source: Source
+    ) -> OpenedSession:
+        session = await self.sessions.renew(tx, caller, amr)
+        await self.notices.of_sign_in(
+            tx, caller.user_id, Reason.REAUTHENTICATED, source, session.id
+        )
+        return session
 
     async def _refuse_factor(self, caller: Caller, source: Source) -> None:
         await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, source)

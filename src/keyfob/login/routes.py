@@ -26,6 +26,7 @@ from keyfob.login.errors import (
 )
 from keyfob.login.service import Login
 from keyfob.sessions.models import TokensOut
+from keyfob.sessions.service import SessionTokens
 
 routes = router()
 
@@ -56,7 +57,8 @@ async def log_in(
     body: PasswordLogin,
     source: RequestSource,
     login: Annotated[Login, Provided(Login)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
     """Exchange an e-mail and a password for a session's first tokens."""
     attempt = login.with_password(body.email, body.password, source)
-    return TokensOut.of(await while_present(request, attempt))
+    return TokensOut.of(tokens.write(await while_present(request, attempt)))

@@ -24,7 +24,7 @@ from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
 from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
 from keyfob.mfa.service import Factors
 from keyfob.passwords.service import PasswordMatch
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.service import Sessions
 
 _AMR = ("pwd",)
@@ -95,7 +95,7 @@ class SecondFactor:
             raise InvalidFactor
         return options
 
-    async def show(self, token: str, shown: Shown, source: Source) -> Tokens:
+    async def show(self, token: str, shown: Shown, source: Source) -> OpenedSession:
         """End the wait with a session.
 
         Raises:
@@ -147,7 +147,7 @@ class SecondFactor:
         shown: Shown,
         passkey: ShownPasskey | None,
         source: Source,
-    ) -> Tokens | Problem:
+    ) -> OpenedSession | Problem:
         """Spend the factor, the wait and open the session, all or nothing; or return the refusal.
 
         Raises:
@@ -165,11 +165,11 @@ class SecondFactor:
             if proof is None or not await self.pending.spend(tx, token):
                 raise InvalidFactor
             amr = (*waiting.amr, *proof.amr)
-            tokens = await self.sessions.open(tx, user_id, source, amr)
-            if tokens is None:
+            session = await self.sessions.open(tx, user_id, source, amr)
+            if session is None:
                 return await self.refusals.write(tx, user_id, account, source)
-            await self.notices.of_sign_in(tx, user_id, proof.reason, source, tokens)
-        return tokens
+            await self.notices.of_sign_in(tx, user_id, proof.reason, source, session.id)
+        return session
 
     async def _spend_code(
         self, tx: Tx, user_id: UUID, shown: Shown, source: Source

@@ -22,7 +22,7 @@ from keyfob.login.second_factor import SecondFactor
 from keyfob.login_log.models import Reason, Seen
 from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import PasswordMatch, Passwords
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.service import Sessions
 
 _NOBODY = UUID(int=0)
@@ -56,7 +56,9 @@ class Login:
     refusals: Refusals
     second_factor: SecondFactor
 
-    async def with_password(self, email: Email, password: SecretStr, source: Source) -> Tokens:
+    async def with_password(
+        self, email: Email, password: SecretStr, source: Source
+    ) -> OpenedSession:
         """Sign in.
 
         Raises:
@@ -82,7 +84,7 @@ class Login:
             raise InvalidCredentials
         return Checked(email, user, user.password_hash, match, reservation, seen)
 
-    async def enter(self, checked: Checked, password: SecretStr, source: Source) -> Tokens:
+    async def enter(self, checked: Checked, password: SecretStr, source: Source) -> OpenedSession:
         """Do what follows a right password: the one door, whatever the password was asked for.
 
         Raises:
@@ -98,14 +100,14 @@ class Login:
         except HashReplaced:
             raise InvalidCredentials from None
 
-    async def _enter(self, checked: Checked, source: Source) -> Tokens:
+    async def _enter(self, checked: Checked, source: Source) -> OpenedSession:
         await self.guard.forgive(checked.reservation)
         if checked.user.has_factor:
             await self.second_factor.ask(checked.user.id, checked.stored, checked.match, source)
-        tokens = await self._open_session(checked, source)
-        if tokens is None:
+        session = await self._open_session(checked, source)
+        if session is None:
             await self._refuse(checked, source)
-        return tokens
+        return session
 
     async def _refuse(self, checked: Checked, source: Source) -> NoReturn:
         """Tell why a right password opened no session, by what the account is by now.
@@ -124,7 +126,7 @@ class Login:
                 await self.second_factor.ask(user.id, stored, match, source)
         await self.refusals.refuse(user.id, source, checked=hashes)
 
-    async def _open_session(self, checked: Checked, source: Source) -> Tokens | None:
+    async def _open_session(self, checked: Checked, source: Source) -> OpenedSession | None:
         """Open the session and write the sign-in; None where the account may have none."""
         _, user, stored, match, _, seen = checked
         if user.status is not Status.ACTIVE:
@@ -135,7 +137,9 @@ class Login:
                     # Threat: it is another password by now, and this session would outlive it.
                     raise HashReplaced
                 stored = match.new_hash
-            tokens = await self.sessions.open(tx, user.id, source, password_hash=stored)
-            if tokens is not None:
-                await self.notices.of_sign_in(tx, user.id, Reason.PASSWORD, source, tokens, seen)
-        return tokens
+            session = await self.sessions.open(tx, user.id, source, password_hash=stored)
+            if session is not None:
+                await self.notices.of_sign_in(
+                    tx, user.id, Reason.PASSWORD, source, session.id, seen
+                )
+        return session

@@ -22,7 +22,7 @@ from keyfob.limits.local import LocalRate
 from keyfob.login_log import queries
 from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
 from keyfob.login_log.queries import LoginEvent
-from keyfob.sessions.models import Ending, Tokens
+from keyfob.sessions.models import Ending
 
 LOGINS = Counter("keyfob_logins_total", "Sign-ins by outcome and reason.", ["outcome", "reason"])
 
@@ -40,11 +40,11 @@ class LoginLog:
     throttled_rate: LocalRate
 
     async def succeeded(
-        self, tx: Executor, user_id: UUID, reason: Reason, source: Source, tokens: Tokens
+        self, tx: Executor, user_id: UUID, reason: Reason, source: Source, session_id: UUID
     ) -> None:
         """Write a sign-in, in the transaction that opens its session."""
         opened = self._event(
-            Outcome.SUCCEEDED, reason, source, user_id=user_id, session_id=tokens.session_id
+            Outcome.SUCCEEDED, reason, source, user_id=user_id, session_id=session_id
         )
         await queries.insert_login_event(tx, opened)
         LOGINS.labels(Outcome.SUCCEEDED, reason).inc()

@@ -21,7 +21,7 @@ from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account.errors import NoPassword
 from keyfob.passwords.service import Passwords
-from keyfob.sessions.models import EndReason, Tokens
+from keyfob.sessions.models import EndReason, OpenedSession
 from keyfob.sessions.service import Sessions
 
 
@@ -40,8 +40,8 @@ class OwnPassword:
 
     async def change(
         self, caller: Caller, current: SecretStr, password: SecretStr, source: Source
-    ) -> Tokens:
-        """Change the caller's password; this session gets new tokens, all others are ended.
+    ) -> OpenedSession:
+        """Change the caller's password; this session is opened anew, all others are ended.
 
         Links live on. Threat: whoever knows the password, and perhaps nobody has proven the address
         yet, could else kill each before its reader opens it.
@@ -80,7 +80,7 @@ class OwnPassword:
 
     async def _replace(
         self, caller: Caller, old_hash: str, new_hash: str, source: Source
-    ) -> Tokens:
+    ) -> OpenedSession:
         user_id = caller.user_id
         async with self.db.begin() as tx:
             # First, so that a sign-in under way comes before, and its session is ended with others.
@@ -94,7 +94,7 @@ class OwnPassword:
                 but=caller.session_id,
                 source=source,
             )
-            tokens = await self.sessions.renew(tx, caller, caller.amr)
+            session = await self.sessions.renew(tx, caller, caller.amr)
             await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, source_in_words(source))
             await self.audit.record(
                 tx,
@@ -104,4 +104,4 @@ class OwnPassword:
                 new={"sessions_ended": ended},
                 source=source,
             )
-        return tokens
+        return session

@@ -45,6 +45,7 @@ from keyfob.own_account.password import OwnPassword
 from keyfob.own_account.profile import OwnProfile
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import TokensOut
+from keyfob.sessions.service import SessionTokens
 
 routes = router("Account")
 
@@ -84,13 +85,14 @@ async def change_password(
     caller: RecentCaller,
     source: RequestSource,
     password: Annotated[OwnPassword, Provided(OwnPassword)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
     """Change your password: this session gets new tokens, all others are signed out.
 
     Wrong present passwords count as failed sign-ins. Needs a recent sign-in.
     """
     change = password.change(caller, body.current_password, body.password, source)
-    return TokensOut.of(await while_present(request, change))
+    return TokensOut.of(tokens.write(await while_present(request, change)))
 
 
 @routes.post(

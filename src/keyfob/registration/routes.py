@@ -37,6 +37,7 @@ from keyfob.registration.service import Registration
 from keyfob.registration.sign_in import VerifyingSignIn
 from keyfob.registration.verification import EmailVerification, VerificationLinks
 from keyfob.sessions.models import TokensOut
+from keyfob.sessions.service import SessionTokens
 
 routes = router()
 
@@ -109,6 +110,7 @@ async def register(
     body: RegisterIn,
     source: RequestSource,
     registration: Annotated[Registration, Provided(Registration)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut | Response:
     """Make an account and sign it in.
 
@@ -117,10 +119,10 @@ async def register(
     """
     locale = preferred_locale(request.headers.get("accept-language", ""))
     attempt = registration.with_password(body.email, body.password, body.name, locale, source)
-    tokens = await while_present(request, attempt)
-    if tokens is None:
+    session = await while_present(request, attempt)
+    if session is None:
         return Response(status_code=202, headers=dict(response.headers))
-    return TokensOut.of(tokens)
+    return TokensOut.of(tokens.write(session))
 
 
 @routes.post(
@@ -170,6 +172,7 @@ async def confirm_verification(
     source: RequestSource,
     verification: Annotated[EmailVerification, Provided(EmailVerification)],
     sign_in: Annotated[VerifyingSignIn, Provided(VerifyingSignIn)],
+    tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> ProvenOut | Response:
     """Prove an address with the token of its link, and say who you are.
 
@@ -181,8 +184,8 @@ async def confirm_verification(
     """
     if body.password is not None:
         attempt = sign_in.confirm(body.token, body.password, source)
-        tokens = TokensOut.of(await while_present(request, attempt))
-        return ProvenOut(**tokens.model_dump())
+        session = await while_present(request, attempt)
+        return ProvenOut(**TokensOut.of(tokens.write(session)).model_dump())
     if caller is not None:
         await verification.confirm_own(caller, body.token, source)
         return Response(status_code=204, headers=dict(response.headers))

@@ -19,7 +19,7 @@ from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.service import Sessions
 
 
@@ -42,7 +42,7 @@ class Registration:
 
     async def with_password(
         self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
-    ) -> Tokens | None:
+    ) -> OpenedSession | None:
         """Register; None where the address is to be proven first.
 
         Raises:
@@ -68,13 +68,13 @@ class Registration:
                 registered_itself=True,
             )
             user_id = await self.accounts.add_account(tx, account)
-            tokens = await self.sessions.open(tx, user_id, source)
-            if tokens is None:  # pragma: no cover - nobody else can see the new row yet
+            session = await self.sessions.open(tx, user_id, source)
+            if session is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
-            await self.log.succeeded(tx, user_id, Reason.REGISTERED, source, tokens)
+            await self.log.succeeded(tx, user_id, Reason.REGISTERED, source, session.id)
             if self.verification:
                 await self.verification.request_within(tx, email, source)
             await self.audit.record(
                 tx, action=Event.USER_REGISTERED, actor_id=user_id, target_id=user_id, source=source
             )
-        return tokens
+        return session

@@ -24,7 +24,7 @@ from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.passwords.service import PasswordMatch
 from keyfob.registration.verification import EmailVerification
-from keyfob.sessions.models import Tokens
+from keyfob.sessions.models import OpenedSession
 
 
 class _Asked(NamedTuple):
@@ -53,7 +53,7 @@ class VerifyingSignIn:
     login: Login
     verification: EmailVerification
 
-    async def confirm(self, token: str, password: SecretStr, source: Source) -> Tokens:
+    async def confirm(self, token: str, password: SecretStr, source: Source) -> OpenedSession:
         """Take a link and a password: the address is proven, nothing ends, and a session opens.
 
         Raises:
@@ -74,7 +74,7 @@ class VerifyingSignIn:
         except HashReplaced:
             raise InvalidCredentials from None
 
-    async def _confirm(self, token: str, password: SecretStr, source: Source) -> Tokens:
+    async def _confirm(self, token: str, password: SecretStr, source: Source) -> OpenedSession:
         asked = await self._look_up(token)
         seen = await self.login.log.recall(self.db, asked.user_id, source)
         owner = Owner(asked.user_id, asked.email)

@@ -112,7 +112,18 @@ class StoredSession(NamedTuple):
 
 
 class OpenedSession(NamedTuple):
-    """What the first tokens say, and whether there were as many sessions already as may be."""
+    """A session of somebody who has just proven to be its user, before tokens are written of it.
+
+    `salt` is what its refresh tokens are made with: the row keeps a hash of it alone.
+    """
+
+    id: UUID
+    salt: bytes
+    state: SessionState
+
+
+class InsertedSession(NamedTuple):
+    """What a session is that was opened, and whether there were as many already as may be."""
 
     state: SessionState
     too_many: bool

@@ -10,6 +10,7 @@ from keyfob.devices.source import Source
 from keyfob.sessions import queries
 from keyfob.sessions.errors import NotYourSession, SessionNotFound
 from keyfob.sessions.models import EndReason
+from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 
@@ -21,6 +22,7 @@ class OwnSessions:
     db: Database
     sessions: Sessions
     standing: Standing
+    codec: RefreshTokenCodec
 
     async def log_out(
         self, caller: Caller, source: Source, refresh_token: str | None = None
@@ -65,7 +67,7 @@ class OwnSessions:
             return await self.sessions.end_one(tx, caller.user_id, session_id, reason, source)
 
     async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
-        token = self.sessions.codec.read(refresh_token)
+        token = self.codec.read(refresh_token)
         if token is None:
             raise NotYourSession
         session = await queries.find_session(self.db, token.session_id)

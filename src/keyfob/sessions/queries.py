@@ -10,8 +10,8 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import Device
 from keyfob.sessions.models import (
     EndReason,
+    InsertedSession,
     LiveSession,
-    OpenedSession,
     SessionState,
     StoredSession,
 )
@@ -32,7 +32,7 @@ async def insert_session(
     password_hash: str | None,
     idle_since: datetime,
     most: int,
-) -> OpenedSession | None:
+) -> InsertedSession | None:
     """Open a session with the user's present role; None if the user may have none.
 
     None if the user is gone or blocked, has to choose a password or to prove the address first, has
@@ -87,7 +87,7 @@ async def insert_session(
     if row is None:
         return None
     *state, too_many = row
-    return OpenedSession(_state(state), too_many)
+    return InsertedSession(_state(state), too_many)
 
 
 async def rotate_session(

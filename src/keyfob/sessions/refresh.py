@@ -17,9 +17,16 @@ from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
 from keyfob.sessions import queries
 from keyfob.sessions.errors import InvalidRefreshToken
-from keyfob.sessions.models import Ending, EndReason, StoredSession, Tokens
+from keyfob.sessions.models import (
+    Ending,
+    EndReason,
+    OpenedSession,
+    SessionState,
+    StoredSession,
+    Tokens,
+)
 from keyfob.sessions.refresh_tokens import RefreshToken
-from keyfob.sessions.service import SESSIONS_ENDED, Sessions
+from keyfob.sessions.service import SESSIONS_ENDED, Sessions, SessionTokens
 
 REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
 REUSES = Counter("keyfob_refresh_reuse_total", "Refresh tokens presented after their grace time.")
@@ -35,6 +42,7 @@ class Refresh:
 
     db: Database
     sessions: Sessions
+    tokens: SessionTokens
     audit: Audit
     rate: LocalRate
     clock: Clock
@@ -54,7 +62,7 @@ class Refresh:
             InvalidRefreshToken: for every cause.
             TooManyRequests: this session refreshes more often than the limit allows.
         """
-        token = self.sessions.codec.read(text)
+        token = self.tokens.refresh.read(text)
         if token is None:
             raise self._refusal("forged")
         self.rate.hit(token.session_id)
@@ -70,7 +78,7 @@ class Refresh:
         if state is None:
             return await self._replay(token, now)
         _ROTATED.inc()
-        return self.sessions.tokens_of(token.session_id, token.salt, state)
+        return self._tokens(token, state)
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
         """Answer a token that did not rotate its session."""
@@ -88,7 +96,7 @@ class Refresh:
             if age > 1:
                 raise self._refusal("overtaken")
             REFRESHES.labels("replayed").inc()
-            return self.sessions.tokens_of(token.session_id, token.salt, session.state)
+            return self._tokens(token, session.state)
         await self._end_reused(token, session, now)
         raise self._refusal("reused")
 
@@ -126,6 +134,10 @@ class Refresh:
             )
         REUSES.inc()
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
+
+    def _tokens(self, used: RefreshToken, state: SessionState) -> Tokens:
+        """Write the successor: a pure function of state and salt, so a replay gets the same."""
+        return self.tokens.write(OpenedSession(used.session_id, used.salt, state))
 
     @staticmethod
     def _refusal(reason: str) -> InvalidRefreshToken:

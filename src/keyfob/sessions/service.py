@@ -19,7 +19,7 @@ from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
 from keyfob.sessions import queries, upkeep_queries
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.models import Ending, EndReason, LiveSession, SessionState, Tokens
+from keyfob.sessions.models import Ending, EndReason, LiveSession, OpenedSession, Tokens
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -27,6 +27,7 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
+from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
 from keyfob.tokens.signing import AccessTokens
 
@@ -39,6 +40,32 @@ _AT_ONCE = 200
 
 
 @dataclass(frozen=True)
+class SessionTokens:
+    """Writes what a client holds a session by: an access token and a refresh token."""
+
+    access: AccessTokens
+    refresh: RefreshTokenCodec
+
+    def write(self, session: OpenedSession) -> Tokens:
+        """Write the tokens of a session's generation, whose refresh token is always the same."""
+        state = session.state
+        access_token, expires_in = self.access.issue(
+            AccessClaims(
+                user_id=state.user_id,
+                session_id=session.id,
+                generation=state.generation,
+                role=state.role,
+                auth_time=state.auth_time,
+                amr=tuple(state.amr),
+                session_ends_at=state.expires_at,
+                sub_gen=state.sub_gen,
+            )
+        )
+        token = RefreshToken(session.id, state.generation, session.salt)
+        return Tokens(access_token, self.refresh.write(token), expires_in, session.id)
+
+
+@dataclass(frozen=True)
 class Sessions:
     """Opens sessions, lists them, ends them; what ends one also revokes its access tokens.
 
@@ -46,8 +73,7 @@ class Sessions:
     """
 
     db: Database
-    tokens: AccessTokens
-    codec: RefreshTokenCodec
+    keyring: Keyring
     revocations: Revocations
     activity: Activity
     accounts: Accounts
@@ -69,23 +95,27 @@ class Sessions:
         amr: Sequence[str] = ("pwd",),
         *,
         password_hash: str | None = None,
-    ) -> Tokens | None:
-        """Open a session and return its first tokens; None if the user may have none by now.
+    ) -> OpenedSession | None:
+        """Open a session and return it; None if the user may have none by now.
 
         None if the user is gone or blocked, must choose a password or, with `requires_verified`,
         prove the address first, or has a factor that `amr` lacks; `login` says which. With
         `password_hash` also if the password is another by now: a sign-in with the old one does not
-        outlive its change. Joins `tx`: the tokens are good once the caller has committed.
+        outlive its change. Joins `tx`: `SessionTokens` writes tokens of it once that has committed.
 
         Beyond the `most` that a user may have, the least recently active sessions end.
+
+        Raises:
+            NoSigningKey: no key was loaded, so that no token of the session could be written.
         """
+        self.keyring.active()
         now = self.clock.now()
-        session_id, salt = new_id(now), random_bytes(SALT_BYTES)
-        opened = await queries.insert_session(
+        token = RefreshToken(new_id(now), 0, random_bytes(SALT_BYTES))
+        inserted = await queries.insert_session(
             tx,
-            session_id=session_id,
+            session_id=token.session_id,
             user_id=user_id,
-            secret_hash=RefreshToken(session_id, 0, salt).secret_hash,
+            secret_hash=token.secret_hash,
             amr=amr,
             now=now,
             expires_at=now + self.max_ttl,
@@ -96,59 +126,31 @@ class Sessions:
             idle_since=now - self.idle_ttl,
             most=self.most,
         )
-        if opened is None:
+        if inserted is None:
             return None
-        if opened.too_many:
-            await self.make_room(tx, user_id, session_id)
-        self.activity.touch(user_id, session_id)
-        return self.tokens_of(session_id, salt, opened.state)
+        if inserted.too_many:
+            await self.make_room(tx, user_id, token.session_id)
+        self.activity.touch(user_id, token.session_id)
+        return OpenedSession(token.session_id, token.salt, inserted.state)
 
-    async def renew(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> Tokens:
-        """Give the caller's session new tokens, after a new proof of who it is.
+    async def renew(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> OpenedSession:
+        """Open the caller's session anew, after a new proof of who it is.
 
-        Every older token of it is dead, at once and for good. Joins `tx`: the tokens are good once
-        the caller has committed.
+        Every older token of it is dead, at once and for good. Joins `tx`, as `open` does.
 
         Raises:
             Unauthenticated: the session has ended meanwhile.
+            NoSigningKey: as `open` says.
         """
-        salt = random_bytes(SALT_BYTES)
+        self.keyring.active()
+        token = RefreshToken(caller.session_id, 0, random_bytes(SALT_BYTES))
         state = await queries.renew_session(
-            tx,
-            caller.session_id,
-            caller.user_id,
-            RefreshToken(caller.session_id, 0, salt).secret_hash,
-            amr,
-            self.clock.now(),
+            tx, caller.session_id, caller.user_id, token.secret_hash, amr, self.clock.now()
         )
         if state is None:
             raise Unauthenticated
         await self.revocations.revoke(tx, [(caller.session_id, state.generation - 1)])
-        return self.tokens_of(caller.session_id, salt, state)
-
-    def tokens_of(self, session_id: UUID, salt: bytes, state: SessionState) -> Tokens:
-        """Write the tokens of a session's present generation.
-
-        The refresh token is a pure function of state and salt, so a replay gets the same.
-        """
-        access_token, expires_in = self.tokens.issue(
-            AccessClaims(
-                user_id=state.user_id,
-                session_id=session_id,
-                generation=state.generation,
-                role=state.role,
-                auth_time=state.auth_time,
-                amr=tuple(state.amr),
-                session_ends_at=state.expires_at,
-                sub_gen=state.sub_gen,
-            )
-        )
-        return Tokens(
-            access_token=access_token,
-            refresh_token=self.codec.write(RefreshToken(session_id, state.generation, salt)),
-            expires_in=expires_in,
-            session_id=session_id,
-        )
+        return OpenedSession(caller.session_id, token.salt, state)
 
     async def list_live(self, user_id: UUID) -> list[LiveSession]:
         """Return the user's live sessions, newest first."""

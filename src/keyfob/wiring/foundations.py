@@ -30,7 +30,7 @@ from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.service import Sessions
+from keyfob.sessions.service import Sessions, SessionTokens
 from keyfob.sessions.standing import Standing
 from keyfob.sessions.upkeep import SessionTrimming
 from keyfob.settings import Settings
@@ -66,6 +66,8 @@ class Foundations:
     activity: Activity
     standing: Standing
     sessions: Sessions
+    codec: RefreshTokenCodec
+    session_tokens: SessionTokens
     claims: SessionClaims
     own_sessions: OwnSessions
     trimming: SessionTrimming
@@ -127,10 +129,11 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
     )
     mail = Mail(outbox, clock, accounts)
     standing = Standing(clock)
+    codec = RefreshTokenCodec(secrets.derive("refresh tokens"))
+    session_tokens = SessionTokens(tokens, codec)
     sessions = Sessions(
         db,
-        tokens,
-        RefreshTokenCodec(secrets.derive("refresh tokens")),
+        keyring,
         revocations,
         activity,
         accounts,
@@ -163,10 +166,14 @@ def lay_foundations(settings: Settings, clock: Clock) -> Foundations:
         activity=activity,
         standing=standing,
         sessions=sessions,
+        codec=codec,
+        session_tokens=session_tokens,
         claims=SessionClaims(accounts, revocations, clock),
-        own_sessions=OwnSessions(db, sessions, standing),
+        own_sessions=OwnSessions(db, sessions, standing, codec),
         trimming=SessionTrimming(db, sessions),
-        refresh=Refresh(db, sessions, audit, limits.refresh, clock, grace, idle_ttl, mail),
+        refresh=Refresh(
+            db, sessions, session_tokens, audit, limits.refresh, clock, grace, idle_ttl, mail
+        ),
         authenticator=SessionAuthenticator(
             tokens,
             revocations,
