@@ -19,7 +19,7 @@ def test_what_is_under_way_is_answered_when_the_terminal_closes(start: Start, wo
             process.send_signal(signal.SIGHUP)
         for connection in (holding, helper):
             connection.sendall(b"x")
-            assert closes_within(connection, 5).startswith(b"HTTP/1.1 200 ")
+            assert closes_within(connection, 20).startswith(b"HTTP/1.1 200 ")
 
     assert service.process.wait(timeout=15) == 0
     assert not any(line["event"] == "worker_ended" for line in service.log)

@@ -73,14 +73,14 @@ def test_four_hundred_half_open_connections_are_closed_and_harm_nobody(service: 
                 connection.sendall(b"GET / HTTP/1.1\r\n")
 
         assert service.ask()["path"] == "/"
-        until = time.monotonic() + 5
+        until = time.monotonic() + 20
         for connection in connections:
             closes_within(connection, until - time.monotonic())
 
 
 def test_a_silent_connection_is_closed_without_a_word(service: Service) -> None:
     with service.connect() as connection:
-        assert closes_within(connection, 5) == b""
+        assert closes_within(connection, 20) == b""
 
 
 def test_line_breaks_between_requests_buy_no_time(start: Start) -> None:
@@ -122,7 +122,7 @@ def test_work_in_progress_has_no_such_deadline(start: Start) -> None:
         connection.sendall(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
         wait_until(lambda: service.ask("/held") == 1)
         late.sendall(b"GET")
-        closes_within(late, 5)  # a whole time-out has passed
+        closes_within(late, 20)  # a whole time-out has passed
 
         service.ask("/release")
         assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
