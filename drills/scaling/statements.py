@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from keyfob.core.authority import Caller, Role
+from keyfob.authority.models import Role, User
 from keyfob.devices.device import Device
 from keyfob.login_log import queries as login
 from keyfob.login_log.models import Outcome, Reason
@@ -127,7 +127,7 @@ def _renew(db: Any, s: Sample) -> Awaitable[object]:
 
 def _share(db: Any, s: Sample) -> Awaitable[object]:
     row = s.session
-    caller = Caller(
+    caller = User(
         row["user_id"],
         row["id"],
         row["generation"],

@@ -13,7 +13,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.one_time_tokens.models import Kind
 from keyfob.settings import Settings
 

@@ -9,7 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 FOREIGN_FIELDS = ["role", "status", "id", "email_verified", "created_at", "password_hash", "scope"]

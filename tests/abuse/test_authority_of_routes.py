@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 
 Operation = tuple[str, str]
 # Whoever adds a route that strangers may call adds it here, and says why in the review.

@@ -30,7 +30,7 @@ from tests.fixtures.waiting import somebody_waits, until
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts import locks
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 

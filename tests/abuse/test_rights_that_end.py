@@ -21,7 +21,7 @@ from keyfob.accounts.changes import Changes
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Status
 from keyfob.accounts.service import Accounts
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.database import Tx
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens

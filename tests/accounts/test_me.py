@@ -13,7 +13,7 @@ from tests.fixtures.waiting import until
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts import profiles
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 

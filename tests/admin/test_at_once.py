@@ -11,7 +11,7 @@ from tests.fixtures.waiting import until_so_many_wait
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 OTHERS: list[tuple[str, str, dict[str, Any] | None]] = [

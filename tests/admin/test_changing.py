@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 ADA = {"email": "Ada@Example.com", "password": PASSWORD}

@@ -10,7 +10,7 @@ from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.email import Email
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.database import Database
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source

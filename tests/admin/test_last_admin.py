@@ -14,7 +14,7 @@ from keyfob.accounts.errors import LastAdmin
 from keyfob.accounts.models import Status
 from keyfob.administration.authority import Actor
 from keyfob.administration.service import Administration
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 WAYS: list[tuple[str, dict[str, str] | None]] = [

@@ -13,7 +13,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts.models import Status
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 
 NEVER = START - timedelta(days=100_000)
 

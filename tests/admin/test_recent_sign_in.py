@@ -9,7 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 Call = tuple[str, str, dict[str, Any] | None]

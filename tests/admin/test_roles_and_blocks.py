@@ -12,7 +12,7 @@ from tests.fixtures.hostile import claims_of
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.devices.source import Source
 from keyfob.settings import Settings
 

@@ -15,7 +15,7 @@ from tests.fixtures.factors import add_totp
 from tests.fixtures.postgres import migrate
 from tests.fixtures.world import World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.clock import Clock
 from keyfob.core.feed import Feed
 from keyfob.settings import Settings

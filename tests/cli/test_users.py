@@ -8,7 +8,7 @@ from tests.cli.conftest import Run
 from tests.fixtures.factors import add_totp
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.clock import Clock
 
 Sql = Callable[..., list[Any]]

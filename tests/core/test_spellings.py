@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
+from keyfob.authority.models import Role
 from keyfob.core.addresses import is_trusted, parse_address
-from keyfob.core.authority import Role
 
 
 @pytest.mark.parametrize(

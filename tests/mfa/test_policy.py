@@ -14,7 +14,7 @@ from tests.fixtures.factors import (
 )
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 

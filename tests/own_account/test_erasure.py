@@ -15,7 +15,7 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.own_account.erasure import OwnErasure
 from keyfob.settings import Settings
 

@@ -20,7 +20,7 @@ from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.email import Email
-from keyfob.core.authority import Authenticator, Role
+from keyfob.authority.models import Authenticator, Role
 from keyfob.devices.source import Source
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens

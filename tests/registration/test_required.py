@@ -22,7 +22,7 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.devices.source import Source
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings

@@ -7,7 +7,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.authority import Authenticator, Caller, Role
+from keyfob.authority.models import Authenticator, Role, User
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.authentication import SessionAuthenticator
 from keyfob.sessions.service import Sessions
@@ -46,7 +46,7 @@ async def test_a_token_is_verified_once_and_judged_each_time(
 
     assert verified == [ada.access]
     assert set(callers) == {
-        Caller(user_id, UUID(ada.session_id), 0, Role.MODERATOR, clock.now(), ("pwd",))
+        User(user_id, UUID(ada.session_id), 0, Role.MODERATOR, clock.now(), ("pwd",))
     }
     async with world.db.begin() as tx:
         await world.service(Sessions).revocations.revoke(tx, [(UUID(ada.session_id), 0)])

@@ -14,7 +14,7 @@ from tests.fixtures.revoked import reuses_of
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.sessions.refresh import REFRESHES
 from keyfob.sessions.refresh_tokens import RefreshToken, RefreshTokenCodec
 from keyfob.settings import Settings

@@ -32,7 +32,7 @@ from tests.fixtures.revoked import is_revoked
 from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
 from tests.sessions.model import GRACE, IDLE_TTL, MAX_TTL, TOKEN_TTL, Held, Session, User
 
-from keyfob.core.authority import Authenticator, Role
+from keyfob.authority.models import Authenticator, Role
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings

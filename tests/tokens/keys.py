@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from tests.fixtures.clock import START
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.database import Database
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring

@@ -5,7 +5,7 @@ from typing import Any
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import NOT_KEPT, Account, Status
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.telemetry import mask_email
 
 

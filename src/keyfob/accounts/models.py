@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from keyfob.accounts.email import Email
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from keyfob.accounts import queries
 from keyfob.accounts.models import OwnUserOut
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
@@ -50,7 +50,7 @@ class Profiles:
         self.most_users = most_users
         self._known: OrderedDict[UUID, _Profile] = OrderedDict()  # the oldest first
 
-    async def body_of(self, caller: Caller) -> bytes:
+    async def body_of(self, caller: User) -> bytes:
         """Return the caller's account as JSON bytes.
 
         Raises:
@@ -86,7 +86,7 @@ class Profiles:
     def _forget(self, user_id: UUID) -> None:
         self._known.pop(user_id, None)
 
-    async def read(self, caller: Caller) -> OwnUserOut:
+    async def read(self, caller: User) -> OwnUserOut:
         """Return the caller's account as it is now.
 
         Raises:
@@ -100,7 +100,7 @@ class Profiles:
         # Who asks is here now, though the worker has not yet written it down.
         return user.model_copy(update={"last_active_at": now, "online": True})
 
-    async def _read_and_remember(self, caller: Caller, now: datetime) -> bytes:
+    async def _read_and_remember(self, caller: User, now: datetime) -> bytes:
         body = (await self.read(caller)).model_dump_json()
         self._forget_old(now)
         self._known.pop(caller.user_id, None)

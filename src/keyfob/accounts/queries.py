@@ -11,7 +11,7 @@ from asyncpg import Record
 from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, Contact, NewAccount, PlannedErasure, Profile, Status
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
 from keyfob.core.locales import Locale

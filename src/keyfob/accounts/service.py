@@ -12,7 +12,7 @@ from keyfob.accounts.email import LOCAL_DOMAIN, Email
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.accounts.models import NOT_KEPT, Account, Contact, NewAccount, PlannedErasure, Profile
 from keyfob.accounts.profiles import Profiles
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import InvalidInput

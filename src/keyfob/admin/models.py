@@ -10,7 +10,7 @@ from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import Name, PasswordIn, Profile, Status, UserOut
 from keyfob.administration.models import Search, UserFilter
 from keyfob.audit.models import AuditEvent
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.bodies import Body, drop_null
 from keyfob.sessions.models import SessionOut
 

@@ -12,10 +12,11 @@ from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
 from keyfob.administration.service import Administration
 from keyfob.audit.service import Audit
-from keyfob.core.http import AdminCaller, AskedPage, Provided, may_refuse, router
+from keyfob.authority.models import Role, User
+from keyfob.authority.requiring import require
+from keyfob.core.http import AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
-from keyfob.core.problems import Forbidden, InvalidCursor, TooManyRequests, Unauthenticated
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.routes import limited
 from keyfob.login_log.models import LoginEventOut, Outcome
@@ -24,7 +25,6 @@ from keyfob.login_log.service import LoginLog
 routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin", by="caller"))]
-_ANY = (Unauthenticated, Forbidden, TooManyRequests)
 
 
 def _not_a_number(text: str) -> str:
@@ -61,6 +61,7 @@ Network = Annotated[
         }
     ),
 ]
+Admin = Annotated[User, require(role=Role.ADMIN)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
@@ -105,22 +106,18 @@ async def _page_of_logins(
     return [LoginEventOut.of(event) for event in shown]
 
 
-@routes.get("/logins", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
+@routes.get("/logins", dependencies=_LIMITED)
 async def list_logins(
-    _: AdminCaller, log: LogService, wanted: Filter, page: AskedPage
+    _: Admin, log: LogService, wanted: Filter, page: AskedPage
 ) -> list[LoginEventOut]:
     """List attempts to sign in and ends of sessions, the newest first."""
     return await _page_of_logins(log, wanted, page)
 
 
-@routes.get(
-    "/users/{id}/logins",
-    dependencies=_LIMITED,
-    responses=may_refuse(*_ANY, InvalidCursor, UserNotFound),
-)
+@routes.get("/users/{id}/logins", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
 async def list_logins_of_user(
     user_id: Annotated[UUID, Path(alias="id")],
-    _: AdminCaller,
+    _: Admin,
     log: LogService,
     admin: Annotated[Administration, Provided(Administration)],
     wanted: Filter,
@@ -131,9 +128,9 @@ async def list_logins_of_user(
     return await _page_of_logins(log, wanted, page, user_id)
 
 
-@routes.get("/audit", dependencies=_LIMITED, responses=may_refuse(*_ANY, InvalidCursor))
+@routes.get("/audit", dependencies=_LIMITED)
 async def list_audit(
-    _: AdminCaller,
+    _: Admin,
     audit: Annotated[Audit, Provided(Audit)],
     page: AskedPage,
     action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,

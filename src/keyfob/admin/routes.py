@@ -10,35 +10,17 @@ from starlette.responses import Response
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.accounts.models import UserOut
-from keyfob.admin.models import (
-    UserChange,
-    UserCreate,
-    UserWithSessions,
-    asked_users,
-)
+from keyfob.admin.models import UserChange, UserCreate, UserWithSessions, asked_users
 from keyfob.administration.authority import Actor
 from keyfob.administration.errors import UserBlocked
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.models import Sort, UserFilter
 from keyfob.administration.service import Administration
-from keyfob.core.http import (
-    AdminCaller,
-    AskedPage,
-    Provided,
-    RecentAdminCaller,
-    may_refuse,
-    public_path,
-    router,
-)
-from keyfob.core.problems import (
-    Forbidden,
-    InsufficientAuthentication,
-    InvalidCursor,
-    Overloaded,
-    TooManyRequests,
-    Unauthenticated,
-)
+from keyfob.authority.models import Role, User
+from keyfob.authority.requiring import require
+from keyfob.core.http import AskedPage, Provided, may_refuse, public_path, router
+from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.mfa.errors import LastFactor
@@ -48,9 +30,9 @@ from keyfob.sessions.models import SessionOut
 routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin", by="caller"))]
-_ANY = (Unauthenticated, Forbidden, TooManyRequests)
-_ABOVE_USER = (*_ANY, InsufficientAuthentication)
 
+Admin = Annotated[User, require(role=Role.ADMIN)]
+RecentAdmin = Annotated[User, require(role=Role.ADMIN, recent=True)]
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
 UserId = Annotated[UUID, Path(alias="id")]
@@ -60,20 +42,19 @@ UserId = Annotated[UUID, Path(alias="id")]
     "/users",
     dependencies=_LIMITED,
     responses={
-        **may_refuse(*_ANY, InvalidCursor),
         200: {
             "headers": {
                 "X-Total-Count": {
                     "description": "How many match; with `search` or `online` at most 10000",
                     "schema": {"type": "integer"},
-                },
+                }
             }
-        },
+        }
     },
 )
 async def list_users(
     response: Response,
-    _: AdminCaller,
+    _: Admin,
     admin: AdminService,
     page: AskedPage,
     wanted: Annotated[UserFilter, Depends(asked_users)],
@@ -96,7 +77,7 @@ async def list_users(
     status_code=201,
     dependencies=_LIMITED,
     responses={
-        **may_refuse(*_ABOVE_USER, EmailTaken, WeakPassword, Overloaded),
+        **may_refuse(InsufficientAuthentication, EmailTaken, WeakPassword, Overloaded),
         201: {"headers": {"Location": {"schema": {"type": "string"}}}},
     },
 )
@@ -104,7 +85,7 @@ async def create_user(
     request: Request,
     response: Response,
     body: UserCreate,
-    caller: AdminCaller,
+    caller: Admin,
     source: RequestSource,
     admin: AdminService,
 ) -> UserOut:
@@ -127,8 +108,8 @@ async def create_user(
     )
 
 
-@routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(*_ANY, UserNotFound))
-async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -> UserWithSessions:
+@routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
+async def read_user(user_id: UserId, caller: Admin, admin: AdminService) -> UserWithSessions:
     """Read an account with its live sessions."""
     user = await admin.accounts.get_profile(user_id)
     sessions = [
@@ -139,11 +120,7 @@ async def read_user(user_id: UserId, caller: AdminCaller, admin: AdminService) -
 
 
 async def change_user(
-    user_id: UserId,
-    body: UserChange,
-    caller: AdminCaller,
-    source: RequestSource,
-    admin: AdminService,
+    user_id: UserId, body: UserChange, caller: Admin, source: RequestSource, admin: AdminService
 ) -> UserOut:
     """Change an account; what is absent stays as it is. A new role or status acts at once.
 
@@ -170,7 +147,9 @@ for _method in ("PUT", "PATCH"):
         methods=[_method],
         operation_id=f"change_user_{_method.lower()}",
         dependencies=_LIMITED,
-        responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin, EmailTaken, UnprovenRole),
+        responses=may_refuse(
+            InsufficientAuthentication, UserNotFound, LastAdmin, EmailTaken, UnprovenRole
+        ),
     )
 
 
@@ -178,10 +157,10 @@ for _method in ("PUT", "PATCH"):
     "/users/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound, LastAdmin),
+    responses=may_refuse(InsufficientAuthentication, UserNotFound, LastAdmin),
 )
 async def delete_user(
-    user_id: UserId, caller: AdminCaller, source: RequestSource, admin: AdminService
+    user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
 ) -> None:
     """Remove an account; one that is more than `user` needs a recent sign-in of yours."""
     await admin.delete(Actor(caller, source), user_id)
@@ -191,10 +170,10 @@ async def delete_user(
     "/users/{id}/logout-all",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound),
+    responses=may_refuse(InsufficientAuthentication, UserNotFound),
 )
 async def log_user_out(
-    user_id: UserId, caller: AdminCaller, source: RequestSource, admin: AdminService
+    user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
 ) -> None:
     """End all of a user's sessions.
 
@@ -207,11 +186,11 @@ async def log_user_out(
     "/users/{id}/factors/reset",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound, LastFactor),
+    responses=may_refuse(UserNotFound, LastFactor),
 )
 async def reset_factors(
     user_id: UserId,
-    caller: RecentAdminCaller,
+    caller: RecentAdmin,
     source: RequestSource,
     factors: Annotated[FactorReset, Provided(FactorReset)],
 ) -> None:
@@ -227,10 +206,10 @@ async def reset_factors(
     status_code=202,
     response_class=Response,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
+    responses=may_refuse(InsufficientAuthentication, UserNotFound, UserBlocked),
 )
 async def invite_user(
-    user_id: UserId, caller: AdminCaller, source: RequestSource, invitations: InvitationService
+    user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send the link by which a user chooses the first password. You never see it.
 
@@ -244,10 +223,10 @@ async def invite_user(
     status_code=202,
     response_class=Response,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ABOVE_USER, UserNotFound, UserBlocked),
+    responses=may_refuse(InsufficientAuthentication, UserNotFound, UserBlocked),
 )
 async def start_recovery(
-    user_id: UserId, caller: AdminCaller, source: RequestSource, invitations: InvitationService
+    user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send a link by which a user chooses a new password. You never see it.
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from keyfob.accounts import locks
 from keyfob.accounts.errors import UserNotFound
 from keyfob.accounts.models import Account
+from keyfob.authority.models import Role, StepUp, User
 from keyfob.core.addresses import share_of
-from keyfob.core.authority import Caller, Role, StepUp
 from keyfob.core.database import Tx
 from keyfob.devices.source import Source
 from keyfob.sessions.standing import Standing
@@ -17,7 +17,7 @@ from keyfob.sessions.standing import Standing
 class Actor:
     """Who administers: a caller from somewhere, or the service itself (None)."""
 
-    caller: Caller | None
+    caller: User | None
     source: Source | None = None
 
     @property

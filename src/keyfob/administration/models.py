@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, Field
 
 from keyfob.accounts.models import Profile, Status
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.text import NoControlCharacters
 
 

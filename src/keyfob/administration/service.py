@@ -18,7 +18,7 @@ from keyfob.administration.letters import Letters
 from keyfob.administration.models import ListedUser, Sort, UserFilter
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.pagination import Place

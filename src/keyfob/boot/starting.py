@@ -12,10 +12,10 @@ from keyfob.accounts.email import Email
 from keyfob.accounts.errors import EmailTaken
 from keyfob.administration.authority import Actor
 from keyfob.administration.service import Administration
+from keyfob.authority.models import Role
 from keyfob.boot.database import CannotMigrate, database_of, expect_database
 from keyfob.boot.secret_key import resolve_secret_key
 from keyfob.core import queries
-from keyfob.core.authority import Role
 from keyfob.core.clock import Clock
 from keyfob.core.encryption import CannotDecrypt
 from keyfob.core.feed import count_listeners

@@ -15,10 +15,10 @@ from keyfob.administration.factors import FactorReset
 from keyfob.administration.models import Sort, UserFilter
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
+from keyfob.authority.models import Role
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
-from keyfob.core.authority import Role
 from keyfob.core.secrets import random_text
 from keyfob.wiring import Wiring
 

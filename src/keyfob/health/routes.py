@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from keyfob import __version__
+from keyfob.authority.models import Role
+from keyfob.authority.requiring import authenticated
 from keyfob.core.addresses import parse_address
-from keyfob.core.authority import Role
 from keyfob.core.http import Provided, router
-from keyfob.core.http.callers import authenticated
 from keyfob.core.http.forwarded import was_forwarded
 from keyfob.core.problems import Unauthenticated
 from keyfob.health.service import Health

@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from fastapi import Request, Response
 
+from keyfob.authority.requiring import authenticated
 from keyfob.core.http import Provided, client_address
-from keyfob.core.http.callers import authenticated
-from keyfob.core.problems import Unauthenticated
+from keyfob.core.problems import Problem, TooManyRequests, Unauthenticated
 from keyfob.limits.rates import SHARED, RateLimits
 from keyfob.settings import variable_of
 
@@ -21,6 +21,7 @@ class Limited:
 
     route: str
     by: By
+    refuses: ClassVar[tuple[type[Problem], ...]] = (TooManyRequests,)
 
     @property
     def in_words(self) -> str:

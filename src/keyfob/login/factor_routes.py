@@ -8,20 +8,11 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from starlette.requests import Request
 
 from keyfob.accounts.models import PasswordIn
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
 from keyfob.core.bodies import Body
-from keyfob.core.http import (
-    AnyCaller,
-    Provided,
-    may_refuse,
-    router,
-    while_present,
-)
-from keyfob.core.problems import (
-    InsufficientAuthentication,
-    Overloaded,
-    TooManyRequests,
-    Unauthenticated,
-)
+from keyfob.core.http import Provided, may_refuse, router, while_present
+from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.core.text import NoControlCharacters
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
@@ -99,9 +90,7 @@ class ProofOnceMore(_OneOf):
     "/login/mfa",
     tags=["Sign-in"],
     dependencies=[Depends(limited("login", by="address"))],
-    responses=may_refuse(
-        InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyAttempts, TooManyRequests
-    ),
+    responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyAttempts),
 )
 async def show_factor(
     body: FactorShow,
@@ -123,7 +112,7 @@ async def show_factor(
     "/login/mfa/options",
     tags=["Sign-in"],
     dependencies=[Depends(limited("login", by="address"))],
-    responses=may_refuse(InvalidFactor, TooManyRequests),
+    responses=may_refuse(InvalidFactor),
 )
 async def ask_for_passkey(
     body: PendingLogin, second_factor: Annotated[SecondFactor, Provided(SecondFactor)]
@@ -140,19 +129,13 @@ async def ask_for_passkey(
     tags=["Account"],
     dependencies=[Depends(limited("me-password", by="both"))],
     responses=may_refuse(
-        Unauthenticated,
-        InvalidCredentials,
-        InvalidFactor,
-        InsufficientAuthentication,
-        TooManyAttempts,
-        TooManyRequests,
-        Overloaded,
+        InvalidCredentials, InvalidFactor, InsufficientAuthentication, TooManyAttempts, Overloaded
     ),
 )
 async def reauthenticate(
     request: Request,
     body: ProofOnceMore,
-    caller: AnyCaller,
+    caller: Annotated[User, require(factor=False)],
     source: RequestSource,
     service: Annotated[Reauthentication, Provided(Reauthentication)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],

@@ -7,7 +7,6 @@ from fastapi import Depends
 
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, may_refuse, router
-from keyfob.core.problems import TooManyRequests
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
@@ -30,7 +29,7 @@ class PasskeyProof(Body):
     credential: AssertionIn
 
 
-@routes.post("/login/passkey/options", dependencies=_LIMITED, responses=may_refuse(TooManyRequests))
+@routes.post("/login/passkey/options", dependencies=_LIMITED)
 async def begin_passkey_login(service: Service) -> CeremonyOut:
     """Get what to hand to `navigator.credentials.get()`, to sign in without a password.
 
@@ -42,7 +41,7 @@ async def begin_passkey_login(service: Service) -> CeremonyOut:
 @routes.post(
     "/login/passkey/verify",
     dependencies=_LIMITED,
-    responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired, TooManyRequests),
+    responses=may_refuse(InvalidFactor, AccountBlocked, PasswordChangeRequired),
 )
 async def finish_passkey_login(
     body: PasskeyProof,

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.accounts.credentials import Credentials
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
@@ -50,7 +50,7 @@ class Reauthentication:
     notices: Notices
 
     async def with_password(
-        self, caller: Caller, password: SecretStr, source: Source
+        self, caller: User, password: SecretStr, source: Source
     ) -> OpenedSession:
         """Prove it by the password, where no factor is set.
 
@@ -79,7 +79,7 @@ class Reauthentication:
         await self.guard.forgive(reservation)
         return session
 
-    async def with_code(self, caller: Caller, code: str, source: Source) -> OpenedSession:
+    async def with_code(self, caller: User, code: str, source: Source) -> OpenedSession:
         """Prove it by a code of an authenticator.
 
         Raises:
@@ -100,7 +100,7 @@ class Reauthentication:
         return session
 
     async def with_passkey(
-        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any], source: Source
+        self, caller: User, challenge_id: UUID, credential: dict[str, Any], source: Source
     ) -> OpenedSession:
         """Prove it by a passkey, which answers the challenge of `/login/passkey/options`.
 
@@ -120,18 +120,18 @@ class Reauthentication:
             raise
         return session
 
-    async def _ensure_no_factor(self, db: Executor, caller: Caller) -> None:
+    async def _ensure_no_factor(self, db: Executor, caller: User) -> None:
         """See that the password is enough: before it is hashed, and once more under the lock."""
         if await self.factors.has_any(db, caller.user_id):
             raise self.step_up.refusal(lacks_factor=True)
 
-    async def _spend_code(self, tx: Tx, caller: Caller, code: str) -> None:
+    async def _spend_code(self, tx: Tx, caller: User, code: str) -> None:
         await self.standing.ensure(tx, caller)
         if not await self.factors.check_code(tx, caller.user_id, code):
             raise InvalidFactor
 
     async def _check_passkey(
-        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
+        self, caller: User, challenge_id: UUID, credential: dict[str, Any]
     ) -> ShownPasskey:
         challenge = await self.challenges.spend(challenge_id, None)
         if challenge is None:
@@ -144,7 +144,7 @@ class Reauthentication:
         )
 
     async def _renew(
-        self, tx: Tx, caller: Caller, amr: tuple[str, ...], source: Source
+        self, tx: Tx, caller: User, amr: tuple[str, ...], source: Source
     ) -> OpenedSession:
         session = await self.sessions.renew(tx, caller, amr)
         await self.notices.of_sign_in(
@@ -152,7 +152,7 @@ class Reauthentication:
         )
         return session
 
-    async def _refuse_factor(self, caller: Caller, source: Source) -> None:
+    async def _refuse_factor(self, caller: User, source: Source) -> None:
         await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, source)
 
 

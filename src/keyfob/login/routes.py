@@ -8,13 +8,8 @@ from starlette.requests import Request
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
-from keyfob.core.http import (
-    Provided,
-    may_refuse,
-    router,
-    while_present,
-)
-from keyfob.core.problems import Overloaded, TooManyRequests
+from keyfob.core.http import Provided, may_refuse, router, while_present
+from keyfob.core.problems import Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
@@ -48,7 +43,6 @@ class PasswordLogin(Body):
         AccountBlocked,
         PasswordChangeRequired,
         TooManyAttempts,
-        TooManyRequests,
         Overloaded,
     ),
 )

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from keyfob.core.http import AskedPage, CurrentCaller, Provided, may_refuse, router
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
+from keyfob.core.http import AskedPage, Provided, router
 from keyfob.core.pagination import read_timed_place, timed_place
-from keyfob.core.problems import InvalidCursor, TooManyRequests, Unauthenticated
 from keyfob.limits.routes import limited
 from keyfob.login_log.models import LoginEventOut
 from keyfob.login_log.service import LoginLog
@@ -14,14 +15,9 @@ from keyfob.login_log.service import LoginLog
 routes = router()
 
 
-@routes.get(
-    "/me/logins",
-    tags=["Account"],
-    dependencies=[Depends(limited("me", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests, InvalidCursor),
-)
+@routes.get("/me/logins", tags=["Account"], dependencies=[Depends(limited("me", by="caller"))])
 async def list_own_logins(
-    caller: CurrentCaller,
+    caller: Annotated[User, require()],
     log: Annotated[LoginLog, Provided(LoginLog)],
     page: AskedPage,
 ) -> list[LoginEventOut]:

@@ -9,7 +9,7 @@ from keyfob.accounts.errors import EmailUnverified
 from keyfob.accounts.models import Account
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.devices.device import source_in_words
@@ -44,7 +44,7 @@ class FactorChanges:
     step_up: FactorStepUp
     roles: Collection[str]
 
-    async def ensure_verified(self, tx: Tx, caller: Caller) -> Account:
+    async def ensure_verified(self, tx: Tx, caller: User) -> Account:
         """Do as `FactorStepUp.ensure_standing`, for what needs a proven address.
 
         Raises:
@@ -55,7 +55,7 @@ class FactorChanges:
             raise EmailUnverified
         return account
 
-    async def make_room(self, tx: Tx, caller: Caller) -> Room:
+    async def make_room(self, tx: Tx, caller: User) -> Room:
         """Hold the caller's factors until the commit, and return the room for the next.
 
         Call it first in the transaction that adds a factor.
@@ -75,7 +75,7 @@ class FactorChanges:
     async def admit(
         self,
         tx: Tx,
-        caller: Caller,
+        caller: User,
         factor: Factor,
         proof: Sequence[str],
         source: Source,
@@ -103,7 +103,7 @@ class FactorChanges:
         await self._record(tx, Event.FACTOR_ADDED, caller, source, new=new)
         return codes
 
-    async def rename(self, caller: Caller, factor_id: UUID, name: str, source: Source) -> Factor:
+    async def rename(self, caller: User, factor_id: UUID, name: str, source: Source) -> Factor:
         """Give one of the caller's factors another name, and return the factor.
 
         Raises:
@@ -118,7 +118,7 @@ class FactorChanges:
             await self._record(tx, Event.FACTOR_RENAMED, caller, source, new=new)
         return renamed
 
-    async def remove(self, caller: Caller, factor_id: UUID, source: Source) -> None:
+    async def remove(self, caller: User, factor_id: UUID, source: Source) -> None:
         """Remove one of the caller's factors; the last one takes the recovery codes with it.
 
         Nobody knows by which factor a session was strengthened, so all others have to show one of
@@ -147,7 +147,7 @@ class FactorChanges:
             old = {"id": str(factor_id), "type": removed.type}
             await self._record(tx, Event.FACTOR_REMOVED, caller, source, old=old)
 
-    async def renew_recovery_codes(self, caller: Caller, source: Source) -> list[str]:
+    async def renew_recovery_codes(self, caller: User, source: Source) -> list[str]:
         """Return ten new recovery codes; the old ones are dead, and what they opened with them.
 
         Nobody knows which sessions those are, so all others have to show a factor, as in `remove`.
@@ -178,7 +178,7 @@ class FactorChanges:
         self,
         tx: Tx,
         action: Event,
-        caller: Caller,
+        caller: User,
         source: Source,
         *,
         old: dict[str, Any] | None = None,

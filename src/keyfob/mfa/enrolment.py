@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import new_id
@@ -31,7 +31,7 @@ class TotpEnrolment:
     clock: Clock
     issuer: str
 
-    async def begin(self, caller: Caller, name: str) -> BegunTotp:
+    async def begin(self, caller: User, name: str) -> BegunTotp:
         """Make a secret for the caller's app; what this session began before is gone.
 
         Raises:
@@ -49,9 +49,7 @@ class TotpEnrolment:
             id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
         )
 
-    async def confirm(
-        self, caller: Caller, factor_id: UUID, code: str, source: Source
-    ) -> list[str]:
+    async def confirm(self, caller: User, factor_id: UUID, code: str, source: Source) -> list[str]:
         """Make a begun authenticator a factor; return ten recovery codes with the first one.
 
         Raises:

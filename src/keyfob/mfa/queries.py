@@ -6,7 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES
 from keyfob.mfa.models import Factor, FactorType, OwnedSecret, TotpSecret
@@ -50,7 +50,7 @@ async def count_factors(tx: Tx, user_id: UUID) -> int:
 
 
 async def begin_totp(
-    tx: Tx, factor_id: UUID, caller: Caller, name: str, secret: bytes, now: datetime
+    tx: Tx, factor_id: UUID, caller: User, name: str, secret: bytes, now: datetime
 ) -> None:
     """Add an unconfirmed authenticator; it takes the place of one that this session began."""
     await tx.execute(
@@ -73,7 +73,7 @@ async def begin_totp(
 
 
 async def find_begun_totp(
-    db: Executor, factor_id: UUID, caller: Caller, since: datetime
+    db: Executor, factor_id: UUID, caller: User, since: datetime
 ) -> TotpSecret | None:
     """Return an authenticator that this session began after a moment and has not confirmed."""
     row = await db.fetchrow(

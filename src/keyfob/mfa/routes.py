@@ -6,31 +6,15 @@ from uuid import UUID
 from fastapi import Depends, Path
 
 from keyfob.accounts.errors import EmailUnverified
-from keyfob.core.http import (
-    AnyCaller,
-    Provided,
-    RecentAnyCaller,
-    RecentCaller,
-    may_refuse,
-    router,
-)
-from keyfob.core.problems import (
-    InsufficientAuthentication,
-    TooManyRequests,
-    Unauthenticated,
-)
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
+from keyfob.core.http import Provided, may_refuse, router
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.enrolment import TotpEnrolment
-from keyfob.mfa.errors import (
-    FactorNotFound,
-    InvalidFactor,
-    LastFactor,
-    NoFactor,
-    TooManyFactors,
-)
+from keyfob.mfa.errors import FactorNotFound, InvalidFactor, LastFactor, NoFactor, TooManyFactors
 from keyfob.mfa.models import (
     BegunTotp,
     FactorNameIn,
@@ -45,19 +29,17 @@ routes = router("Factors")
 
 # The paths say :uuid, so that "/me/factors/totp" is no factor.
 FactorId = Annotated[UUID, Path(alias="id")]
+RecentlySignedIn = Annotated[User, require(recent=True)]
+# Also of a role that asks for a factor, before there is one.
+AddingUser = Annotated[User, require(recent=True, factor=False)]
 Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
-_ANY = (Unauthenticated, TooManyRequests)
-_RECENT = (*_ANY, InsufficientAuthentication)
-_ADDING = (*_RECENT, EmailUnverified)
 
 
-@routes.get(
-    "/me/factors", dependencies=[Depends(limited("me", by="caller"))], responses=may_refuse(*_ANY)
-)
+@routes.get("/me/factors", dependencies=[Depends(limited("me", by="caller"))])
 async def list_own_factors(
-    caller: AnyCaller, factors: Annotated[Factors, Provided(Factors)]
+    caller: Annotated[User, require(factor=False)], factors: Annotated[Factors, Provided(Factors)]
 ) -> FactorsOut:
     """List your second factors, and count the recovery codes that are left."""
     found = await factors.list(factors.db, caller.user_id)
@@ -69,11 +51,9 @@ async def list_own_factors(
     "/me/factors/totp",
     status_code=201,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, TooManyFactors),
+    responses=may_refuse(EmailUnverified, TooManyFactors),
 )
-async def begin_totp(
-    body: FactorNameIn, caller: RecentAnyCaller, enrolment: Enrolment
-) -> BegunTotp:
+async def begin_totp(body: FactorNameIn, caller: AddingUser, enrolment: Enrolment) -> BegunTotp:
     """Begin to add an authenticator app: scan `qr_svg`, or type `secret`.
 
     It counts once it is confirmed by a code, in the same session and within ten minutes. Beginning
@@ -85,12 +65,14 @@ async def begin_totp(
 @routes.post(
     "/me/factors/totp/{id}/confirm",
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts),
+    responses=may_refuse(
+        EmailUnverified, FactorNotFound, InvalidFactor, TooManyFactors, TooManyAttempts
+    ),
 )
 async def confirm_totp(
     factor_id: FactorId,
     body: TotpConfirm,
-    caller: RecentAnyCaller,
+    caller: AddingUser,
     source: RequestSource,
     enrolment: Enrolment,
 ) -> RecoveryCodesOut:
@@ -103,13 +85,11 @@ async def confirm_totp(
     return RecoveryCodesOut(recovery_codes=codes)
 
 
-@routes.patch(
-    "/me/factors/{id:uuid}", dependencies=_LIMITED, responses=may_refuse(*_RECENT, FactorNotFound)
-)
+@routes.patch("/me/factors/{id:uuid}", dependencies=_LIMITED, responses=may_refuse(FactorNotFound))
 async def rename_factor(
     factor_id: FactorId,
     body: FactorNameIn,
-    caller: RecentCaller,
+    caller: RecentlySignedIn,
     source: RequestSource,
     changes: Changes,
 ) -> FactorOut:
@@ -121,10 +101,10 @@ async def rename_factor(
     "/me/factors/{id:uuid}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_RECENT, FactorNotFound, LastFactor),
+    responses=may_refuse(FactorNotFound, LastFactor),
 )
 async def remove_factor(
-    factor_id: FactorId, caller: RecentCaller, source: RequestSource, changes: Changes
+    factor_id: FactorId, caller: RecentlySignedIn, source: RequestSource, changes: Changes
 ) -> None:
     """Remove a factor. Other sessions have to show another one then.
 
@@ -136,10 +116,10 @@ async def remove_factor(
 @routes.post(
     "/me/factors/recovery-codes",
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, NoFactor),
+    responses=may_refuse(EmailUnverified, NoFactor),
 )
 async def renew_recovery_codes(
-    caller: RecentCaller, source: RequestSource, changes: Changes
+    caller: RecentlySignedIn, source: RequestSource, changes: Changes
 ) -> RecoveryCodesOut:
     """Get ten new recovery codes; the old ones are dead."""
     return RecoveryCodesOut(recovery_codes=await changes.renew_recovery_codes(caller, source))

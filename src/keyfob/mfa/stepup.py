@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyfob.accounts.models import Account
-from keyfob.core.authority import Caller, acr_of, has_second_factor
+from keyfob.authority.models import User, acr_of, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import InsufficientAuthentication
@@ -15,7 +15,7 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True)
 class FactorStepUp:
-    """Implements `core.authority.StepUp`.
+    """Implements `authority.models.StepUp`.
 
     `recent` is how old a sign-in may be that changes factors, password, e-mail, or erases.
     """
@@ -26,9 +26,7 @@ class FactorStepUp:
     clock: Clock
     recent: timedelta
 
-    async def ensure_standing(
-        self, tx: Tx, caller: Caller, *, with_admins: bool = False
-    ) -> Account:
+    async def ensure_standing(self, tx: Tx, caller: User, *, with_admins: bool = False) -> Account:
         """Do as `Standing.ensure`, and ask once more for the recent sign-in, under the lock.
 
         Threat: who holds a stolen token begins a change, the owner adds a factor, and the change is
@@ -42,7 +40,7 @@ class FactorStepUp:
         await self.ensure_recent(caller, tx)
         return account
 
-    async def ensure_recent(self, caller: Caller, db: "Executor | None" = None) -> None:
+    async def ensure_recent(self, caller: User, db: "Executor | None" = None) -> None:
         """Let a caller pass whose sign-in is recent, and had a factor where the user has one.
 
         Raises:
@@ -52,7 +50,7 @@ class FactorStepUp:
         if self.clock.now() - caller.auth_time > self.recent:
             raise self.refusal()
 
-    async def ensure_factor(self, db: Executor, caller: Caller) -> None:
+    async def ensure_factor(self, db: Executor, caller: User) -> None:
         """Let a caller pass whose sign-in had a factor, or who has none.
 
         Raises:

@@ -1,6 +1,7 @@
 """OpenAPI: what the code says, with the refusals that every route shares."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,14 +9,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from keyfob.core.http.callers import current_caller
-from keyfob.core.http.hot import HotRoute
-from keyfob.core.http.problems import PROBLEM_JSON, describe
+from keyfob.core.http.problems import PROBLEM_JSON, describe, refusals_of
 from keyfob.core.problems import (
     BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
-    FactorRequired,
     InvalidInput,
     Problem,
     Unavailable,
@@ -122,14 +120,13 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
         servers=[{"url": settings.root_path or "/"}],
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    closed, counted = _closed_to_restricted(app), _limits_of(app)
+    depended_on = _dependencies_of(app)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            if (method.upper(), path) in closed:
-                _add_refusals(operation, FactorRequired)
-            if (method.upper(), path) in counted:
-                told = operation["responses"]["429"]
-                told["description"] += f". {counted[method.upper(), path]}"
+            for dependency in depended_on[method.upper(), path]:
+                _add_refusals(operation, *refusals_of(dependency))
+                if isinstance(dependency, Limited):
+                    operation["responses"]["429"]["description"] += f". {dependency.in_words}"
             _add_shared_refusals(operation)
             _add_headers(operation)
     components = schema["components"]
@@ -144,34 +141,20 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     return schema
 
 
-def _closed_to_restricted(app: FastAPI) -> set[tuple[str, str]]:
-    """Return the calls that ask for a second factor of whose role must have one."""
+def _dependencies_of(app: FastAPI) -> dict[tuple[str, str], list[object]]:
+    """Return what each call depends on, directly or not."""
     return {
-        (method, route.path_format)
-        for route in app.routes
-        if isinstance(route, APIRoute) and (_asks(route.dependant) or _is_secured_hot(route))
-        for method in route.methods or ()
-    }
-
-
-def _asks(dependant: Dependant) -> bool:
-    return dependant.call is current_caller or any(map(_asks, dependant.dependencies))
-
-
-def _is_secured_hot(route: APIRoute) -> bool:
-    return isinstance(route, HotRoute) and "security" in (route.openapi_extra or {})
-
-
-def _limits_of(app: FastAPI) -> dict[tuple[str, str], str]:
-    """Return in words what each limited call is counted by, as its route declares it."""
-    return {
-        (method, route.path_format): one.dependency.in_words
+        (method, route.path_format): list(_walk(route.dependant))
         for route in app.routes
         if isinstance(route, APIRoute)
-        for one in route.dependencies
-        if isinstance(one.dependency, Limited)
         for method in route.methods or ()
     }
+
+
+def _walk(dependant: Dependant) -> Iterator[object]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _walk(inner)
 
 
 def _export_schemas() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from keyfob.accounts.models import Account, Contact
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller, Role
+from keyfob.authority.models import Role, User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
@@ -53,7 +53,7 @@ class OwnEmail:
     cap: Cap
     audit: Audit
 
-    async def request(self, caller: Caller, email: Email) -> None:
+    async def request(self, caller: User, email: Email) -> None:
         """Have a link sent to the new address; for the present one there is nothing to do.
 
         Raises:
@@ -89,7 +89,7 @@ class OwnEmail:
         elif not await self._has_spare(self.db, account.id):
             await self.cap.lend_for_tag(email.normal, partial(write, within_cap=False))
 
-    async def confirm(self, caller: Caller, token: str, source: Source) -> None:
+    async def confirm(self, caller: User, token: str, source: Source) -> None:
         """Take the new address, by the token that was sent to it.
 
         No other link opens this account then: they were sent to the old address.
@@ -129,7 +129,7 @@ class OwnEmail:
         Threat: a stranger asks with another's address, and its owner comes and proves it meanwhile.
         """
         by = job.payload["by"]
-        asked = Caller(
+        asked = User(
             user_id=user_id,
             session_id=UUID(by["session_id"]),
             generation=by["generation"],
@@ -194,7 +194,7 @@ class OwnEmail:
         )
 
 
-def _right_of(caller: Caller) -> dict[str, Any]:
+def _right_of(caller: User) -> dict[str, Any]:
     """Write by what right somebody asks, as a job carries it: asked again when it is done."""
     return {
         "session_id": str(caller.session_id),

@@ -12,8 +12,8 @@ from keyfob.accounts.models import Account
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.authority.models import Role, User
 from keyfob.core import batches
-from keyfob.core.authority import Caller, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem, in_one_line
@@ -118,7 +118,7 @@ class OwnErasure:
     grace: timedelta
     at_once: int = 100
 
-    async def plan(self, caller: Caller, source: Source) -> datetime:
+    async def plan(self, caller: User, source: Source) -> datetime:
         """Plan the caller's erasure and return its time; asked again, it stays as planned.
 
         Raises:
@@ -147,7 +147,7 @@ class OwnErasure:
             await self._record(tx, Event.USER_ERASURE_PLANNED, user_id, source, when)
         return plan.erase_at
 
-    async def cancel(self, caller: Caller, source: Source) -> None:
+    async def cancel(self, caller: User, source: Source) -> None:
         """Let the caller's account stay; nothing where it was not to be erased.
 
         Raises:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated, Unavailable
@@ -65,7 +65,7 @@ class OwnExport:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     longest_wait: float = 10.0
 
-    async def gather(self, caller: Caller, source: Source) -> Packed:
+    async def gather(self, caller: User, source: Source) -> Packed:
         """Return the document of the caller; that it was taken is in the audit log.
 
         Raises:

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from keyfob.accounts.models import Status
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.locales import Locale
 from keyfob.devices.device import DeviceType
 from keyfob.login_log.models import Outcome, Reason

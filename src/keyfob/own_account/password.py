@@ -8,8 +8,8 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.models import UnlockedAccount
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.authority.models import User
 from keyfob.core.addresses import share_of
-from keyfob.core.authority import Caller
 from keyfob.core.database import Database
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.device import source_in_words
@@ -39,7 +39,7 @@ class OwnPassword:
     audit: Audit
 
     async def change(
-        self, caller: Caller, current: SecretStr, password: SecretStr, source: Source
+        self, caller: User, current: SecretStr, password: SecretStr, source: Source
     ) -> OpenedSession:
         """Change the caller's password; this session is opened anew, all others are ended.
 
@@ -79,7 +79,7 @@ class OwnPassword:
         await self.guard.forgive(reservation)
 
     async def _replace(
-        self, caller: Caller, old_hash: str, new_hash: str, source: Source
+        self, caller: User, old_hash: str, new_hash: str, source: Source
     ) -> OpenedSession:
         user_id = caller.user_id
         async with self.db.begin() as tx:

@@ -9,7 +9,7 @@ from keyfob.accounts.profiles import Profiles
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import InvalidInput
 from keyfob.devices.source import Source
@@ -27,7 +27,7 @@ class OwnProfile:
     profiles: Profiles
     audit: Audit
 
-    async def change(self, caller: Caller, changes: ProfileChanges, source: Source) -> OwnUserOut:
+    async def change(self, caller: User, changes: ProfileChanges, source: Source) -> OwnUserOut:
         """Change the caller's profile and return the account.
 
         Raises:

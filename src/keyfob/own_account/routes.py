@@ -9,22 +9,11 @@ from starlette.responses import Response, StreamingResponse
 from keyfob.accounts.changes import ProfileChanges
 from keyfob.accounts.errors import EmailTaken, LastAdmin
 from keyfob.accounts.models import OwnUserOut
-from keyfob.core.http import (
-    CurrentCaller,
-    Provided,
-    RecentCaller,
-    may_refuse,
-    router,
-    while_present,
-)
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
+from keyfob.core.http import Provided, may_refuse, router, while_present
 from keyfob.core.http.kept import takes_gzip
-from keyfob.core.problems import (
-    InsufficientAuthentication,
-    Overloaded,
-    TooManyRequests,
-    Unauthenticated,
-    Unavailable,
-)
+from keyfob.core.problems import InsufficientAuthentication, Overloaded, Unavailable
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
@@ -51,17 +40,17 @@ routes = router("Account")
 
 _LIMITED = [Depends(limited("me", by="both"))]
 _LIMITED_MORE = [Depends(limited("me-factors", by="both"))]  # each one is a mail, as with factors
-_OWN = (Unauthenticated, TooManyRequests)
-_RECENT = (*_OWN, InsufficientAuthentication)
 
+SignedIn = Annotated[User, require()]
+RecentlySignedIn = Annotated[User, require(recent=True)]
 EmailService = Annotated[OwnEmail, Provided(OwnEmail)]
 ErasureService = Annotated[OwnErasure, Provided(OwnErasure)]
 
 
-@routes.patch("/me", dependencies=_LIMITED, responses=may_refuse(*_OWN))
+@routes.patch("/me", dependencies=_LIMITED)
 async def change_profile(
     body: ProfileIn,
-    caller: CurrentCaller,
+    caller: SignedIn,
     source: RequestSource,
     profile: Annotated[OwnProfile, Provided(OwnProfile)],
 ) -> OwnUserOut:
@@ -75,14 +64,12 @@ async def change_profile(
 @routes.post(
     "/me/password",
     dependencies=[Depends(limited("me-password", by="both"))],
-    responses=may_refuse(
-        *_RECENT, InvalidCredentials, NoPassword, WeakPassword, TooManyAttempts, Overloaded
-    ),
+    responses=may_refuse(InvalidCredentials, NoPassword, WeakPassword, TooManyAttempts, Overloaded),
 )
 async def change_password(
     request: Request,
     body: PasswordChangeIn,
-    caller: RecentCaller,
+    caller: RecentlySignedIn,
     source: RequestSource,
     password: Annotated[OwnPassword, Provided(OwnPassword)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
@@ -100,9 +87,8 @@ async def change_password(
     status_code=202,
     response_class=Response,
     dependencies=[Depends(limited("me-email", by="both"))],
-    responses=may_refuse(*_RECENT),
 )
-async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailService) -> None:
+async def change_email(body: EmailChangeIn, caller: RecentlySignedIn, email: EmailService) -> None:
     """Have a link sent to a new address; until it is confirmed the present one stays yours.
 
     The answer is the same whether the address has an account. Needs a recent sign-in.
@@ -114,10 +100,10 @@ async def change_email(body: EmailChangeIn, caller: RecentCaller, email: EmailSe
     "/me/email/confirm",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(*_OWN, InsufficientAuthentication, InvalidLink, EmailTaken),
+    responses=may_refuse(InsufficientAuthentication, InvalidLink, EmailTaken),
 )
 async def confirm_email(
-    body: EmailConfirmIn, caller: CurrentCaller, source: RequestSource, email: EmailService
+    body: EmailConfirmIn, caller: SignedIn, source: RequestSource, email: EmailService
 ) -> None:
     """Take the new address with the token that was sent to it; the old address is told."""
     await email.confirm(caller, body.token, source)
@@ -127,7 +113,7 @@ async def confirm_email(
     "/me/export",
     dependencies=[Depends(limited("me-export", by="both"))],
     responses={
-        **may_refuse(*_RECENT, Unavailable),
+        **may_refuse(InsufficientAuthentication, Unavailable),
         200: {
             "headers": {
                 "Content-Disposition": {
@@ -143,7 +129,7 @@ async def confirm_email(
 async def export(
     request: Request,
     response: Response,
-    caller: CurrentCaller,
+    caller: SignedIn,
     source: RequestSource,
     exports: Annotated[OwnExport, Provided(OwnExport)],
 ) -> Response:
@@ -164,14 +150,9 @@ async def export(
     return StreamingResponse(packed.unpacked(), headers=headers, media_type="application/json")
 
 
-@routes.delete(
-    "/me",
-    status_code=202,
-    dependencies=_LIMITED_MORE,
-    responses=may_refuse(*_RECENT, LastAdmin),
-)
+@routes.delete("/me", status_code=202, dependencies=_LIMITED_MORE, responses=may_refuse(LastAdmin))
 async def leave(
-    caller: RecentCaller, source: RequestSource, erasure: ErasureService
+    caller: RecentlySignedIn, source: RequestSource, erasure: ErasureService
 ) -> ErasurePlannedOut:
     """Have your account erased, with everything personal, after a time in which you may keep it.
 
@@ -181,8 +162,11 @@ async def leave(
 
 
 @routes.post(
-    "/me/keep", status_code=204, dependencies=_LIMITED_MORE, responses=may_refuse(*_RECENT)
+    "/me/keep",
+    status_code=204,
+    dependencies=_LIMITED_MORE,
+    responses=may_refuse(InsufficientAuthentication),
 )
-async def keep(caller: CurrentCaller, source: RequestSource, erasure: ErasureService) -> None:
+async def keep(caller: SignedIn, source: RequestSource, erasure: ErasureService) -> None:
     """Keep your account after all. Where a second factor is set, the session must have shown it."""
     await erasure.cancel(caller, source)

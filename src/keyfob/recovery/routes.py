@@ -10,7 +10,7 @@ from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import PasswordIn
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, may_refuse, router, while_present
-from keyfob.core.problems import Overloaded, TooManyRequests
+from keyfob.core.problems import Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.one_time_tokens.errors import InvalidLink
@@ -37,13 +37,7 @@ class RecoverConfirmIn(Body):
     password: PasswordIn
 
 
-@routes.post(
-    "/recover/request",
-    status_code=202,
-    response_class=Response,
-    dependencies=_LIMITED,
-    responses=may_refuse(TooManyRequests),
-)
+@routes.post("/recover/request", status_code=202, response_class=Response, dependencies=_LIMITED)
 async def request_recovery(
     body: RecoverRequestIn, source: RequestSource, recovery: RecoveryService
 ) -> None:
@@ -55,7 +49,7 @@ async def request_recovery(
     "/recover/confirm",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(InvalidLink, WeakPassword, TooManyRequests, Overloaded),
+    responses=may_refuse(InvalidLink, WeakPassword, Overloaded),
 )
 async def set_recovered_password(
     request: Request, body: RecoverConfirmIn, source: RequestSource, recovery: RecoveryService

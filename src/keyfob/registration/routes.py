@@ -11,16 +11,11 @@ from starlette.responses import Response
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.errors import EmailTaken
 from keyfob.accounts.models import Name, PasswordIn
+from keyfob.authority.requiring import UserIfAny
 from keyfob.core.bodies import Body, drop_null
-from keyfob.core.http import (
-    CallerIfAny,
-    Provided,
-    may_refuse,
-    router,
-    while_present,
-)
+from keyfob.core.http import Provided, may_refuse, router, while_present
 from keyfob.core.locales import preferred_locale
-from keyfob.core.problems import InvalidInput, Overloaded, TooManyRequests, Unauthenticated
+from keyfob.core.problems import InvalidInput, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.routes import limited
@@ -97,7 +92,7 @@ class ProvenOut(BaseModel):
     response_model=TokensOut,
     dependencies=[Depends(limited("register", by="address"))],
     responses={
-        **may_refuse(EmailTaken, WeakPassword, InvalidInput, TooManyRequests, Overloaded),
+        **may_refuse(EmailTaken, WeakPassword, InvalidInput, Overloaded),
         202: {
             "description": "Where addresses are to be proven first: look at your mail. The same for"
             " an address that has an account."
@@ -131,7 +126,6 @@ async def register(
     status_code=202,
     response_class=Response,
     dependencies=_LIMITED,
-    responses=may_refuse(TooManyRequests),
 )
 async def request_verification(
     body: VerifyEmailRequestIn,
@@ -153,12 +147,10 @@ async def request_verification(
         **may_refuse(
             InvalidLink,
             InvalidCredentials,
-            Unauthenticated,
             MfaRequired,
             AccountBlocked,
             PasswordChangeRequired,
             TooManyAttempts,
-            TooManyRequests,
             Overloaded,
         ),
         204: {"description": "Proven by who is signed in"},
@@ -168,7 +160,7 @@ async def confirm_verification(
     request: Request,
     response: Response,
     body: VerifyEmailConfirmIn,
-    caller: CallerIfAny,
+    caller: UserIfAny,
     source: RequestSource,
     verification: Annotated[EmailVerification, Provided(EmailVerification)],
     sign_in: Annotated[VerifyingSignIn, Provided(VerifyingSignIn)],

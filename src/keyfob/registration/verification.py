@@ -11,7 +11,7 @@ from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, SignUp
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
@@ -115,7 +115,7 @@ class EmailVerification:
     standing: Standing
     audit: Audit
 
-    async def confirm_own(self, caller: Caller, token: str, source: Source) -> None:
+    async def confirm_own(self, caller: User, token: str, source: Source) -> None:
         """Take a link from somebody who is signed in: the address is proven, and all stays.
 
         Raises:

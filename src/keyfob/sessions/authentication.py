@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from keyfob.core.authority import Caller, has_second_factor
+from keyfob.authority.models import User, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
@@ -19,7 +19,7 @@ log = structlog.get_logger("keyfob.authentication")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    caller: Caller
+    caller: User
     expires_at: int
 
 
@@ -48,7 +48,7 @@ class SessionAuthenticator:
         self._factor_roles = frozenset(factor_roles)
         self._known: dict[bytes, _Known] = {}
 
-    def authenticate(self, token: str) -> Caller:
+    def authenticate(self, token: str) -> User:
         """Return the token's caller, and count the request as activity.
 
         Raises:
@@ -83,7 +83,7 @@ class SessionAuthenticator:
         except TokenRejected as rejected:
             raise self._refusal(rejected.reason) from None
         claims = verified.claims
-        caller = Caller(
+        caller = User(
             claims.user_id,
             claims.session_id,
             claims.generation,

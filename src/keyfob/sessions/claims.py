@@ -11,7 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from keyfob.accounts.service import Accounts
-from keyfob.core.authority import Caller, Role
+from keyfob.authority.models import Role, User
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
@@ -33,7 +33,7 @@ class SessionClaims:
         await in_batches(partial(queries.update_role_of_user, tx, user_id, sub_gen, role))
         await self.revocations.revoke_before(tx, user_id, sub_gen)
 
-    async def strengthen(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> None:
+    async def strengthen(self, tx: Tx, caller: User, amr: Sequence[str]) -> None:
         """Write what the caller has just proven into the session; its next refresh tells so."""
         await queries.strengthen_session(
             tx, caller.session_id, caller.user_id, amr, self.clock.now()

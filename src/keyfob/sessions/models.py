@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.devices.device import DeviceType
 from keyfob.devices.source import Source
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
 from keyfob.devices.source import Source
@@ -24,9 +24,7 @@ class OwnSessions:
     standing: Standing
     codec: RefreshTokenCodec
 
-    async def log_out(
-        self, caller: Caller, source: Source, refresh_token: str | None = None
-    ) -> None:
+    async def log_out(self, caller: User, source: Source, refresh_token: str | None = None) -> None:
         """End the caller's session, or the one of a refresh token that is the caller's own.
 
         Raises:
@@ -38,7 +36,7 @@ class OwnSessions:
             session_id = await self._own_session_of(caller, refresh_token)
         await self._end(caller, session_id, source)
 
-    async def end(self, caller: Caller, session_id: UUID, source: Source) -> None:
+    async def end(self, caller: User, session_id: UUID, source: Source) -> None:
         """End one of the caller's sessions.
 
         Raises:
@@ -48,7 +46,7 @@ class OwnSessions:
         if not await self._end(caller, session_id, source):
             raise SessionNotFound
 
-    async def log_out_everywhere(self, caller: Caller, source: Source) -> None:
+    async def log_out_everywhere(self, caller: User, source: Source) -> None:
         """End all of the caller's sessions.
 
         Raises:
@@ -60,13 +58,13 @@ class OwnSessions:
                 tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, source=source
             )
 
-    async def _end(self, caller: Caller, session_id: UUID, source: Source) -> bool:
+    async def _end(self, caller: User, session_id: UUID, source: Source) -> bool:
         reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
             return await self.sessions.end_one(tx, caller.user_id, session_id, reason, source)
 
-    async def _own_session_of(self, caller: Caller, refresh_token: str) -> UUID:
+    async def _own_session_of(self, caller: User, refresh_token: str) -> UUID:
         token = self.codec.read(refresh_token)
         if token is None:
             raise NotYourSession

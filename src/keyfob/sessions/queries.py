@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import Device
 from keyfob.sessions.models import (

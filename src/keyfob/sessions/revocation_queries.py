@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
 
 Kind: TypeAlias = Literal["session", "subject"]
@@ -124,7 +124,7 @@ async def list_revocations_since(
     return reached, [Revocation(*row[2:]) for row in rows if row["id"] is not None]
 
 
-async def share_live_session(tx: Tx, caller: Caller, now: datetime) -> bool:
+async def share_live_session(tx: Tx, caller: User, now: datetime) -> bool:
     """Tell whether the caller's session lives and this token of it is not revoked.
 
     Until the commit the session cannot be ended then. That it was idle for too long is not asked:

@@ -7,17 +7,13 @@ from fastapi import Depends, Path
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
 from keyfob.core.bodies import Body
-from keyfob.core.http import (
-    AnyCaller,
-    CurrentCaller,
-    Provided,
-    may_refuse,
-    router,
-)
+from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.http.problems import pointers
-from keyfob.core.problems import InvalidInput, TooManyRequests, Unauthenticated
+from keyfob.core.problems import InvalidInput, TooManyRequests
 from keyfob.core.text import NoControlCharacters
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
@@ -29,6 +25,8 @@ from keyfob.sessions.service import Sessions
 
 routes = router("Sessions")
 
+SignedIn = Annotated[User, require()]
+AnySignedIn = Annotated[User, require(factor=False)]  # for signing out
 RefreshText = Annotated[
     str, Field(min_length=1, max_length=512, examples=["kfr_AV2lZ…"]), NoControlCharacters()
 ]
@@ -99,10 +97,10 @@ async def refresh(call: HotCall) -> bytes:
     "/logout",
     status_code=204,
     dependencies=[Depends(limited("logout", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests, NotYourSession),
+    responses=may_refuse(NotYourSession),
 )
 async def log_out(
-    caller: AnyCaller,
+    caller: AnySignedIn,
     source: RequestSource,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
     body: LogOutIn | None = None,
@@ -112,25 +110,18 @@ async def log_out(
 
 
 @routes.delete(
-    "/logout-all",
-    status_code=204,
-    dependencies=[Depends(limited("logout", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests),
+    "/logout-all", status_code=204, dependencies=[Depends(limited("logout", by="caller"))]
 )
 async def log_out_everywhere(
-    caller: AnyCaller, source: RequestSource, own: Annotated[OwnSessions, Provided(OwnSessions)]
+    caller: AnySignedIn, source: RequestSource, own: Annotated[OwnSessions, Provided(OwnSessions)]
 ) -> None:
     """Sign out on every device."""
     await own.log_out_everywhere(caller, source)
 
 
-@routes.get(
-    "/me/sessions",
-    dependencies=[Depends(limited("me", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests),
-)
+@routes.get("/me/sessions", dependencies=[Depends(limited("me", by="caller"))])
 async def list_own_sessions(
-    caller: CurrentCaller, sessions: Annotated[Sessions, Provided(Sessions)]
+    caller: SignedIn, sessions: Annotated[Sessions, Provided(Sessions)]
 ) -> list[SessionOut]:
     """List the devices on which you are signed in, the newest first."""
     return [
@@ -143,11 +134,11 @@ async def list_own_sessions(
     "/me/sessions/{id}",
     status_code=204,
     dependencies=[Depends(limited("me", by="caller"))],
-    responses=may_refuse(Unauthenticated, TooManyRequests, SessionNotFound),
+    responses=may_refuse(SessionNotFound),
 )
 async def end_own_session(
     session_id: Annotated[UUID, Path(alias="id")],
-    caller: CurrentCaller,
+    caller: SignedIn,
     source: RequestSource,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from keyfob.accounts.service import Accounts
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -133,7 +133,7 @@ class Sessions:
         self.activity.touch(user_id, token.session_id)
         return OpenedSession(token.session_id, token.salt, inserted.state)
 
-    async def renew(self, tx: Tx, caller: Caller, amr: Sequence[str]) -> OpenedSession:
+    async def renew(self, tx: Tx, caller: User, amr: Sequence[str]) -> OpenedSession:
         """Open the caller's session anew, after a new proof of who it is.
 
         Every older token of it is dead, at once and for good. Joins `tx`, as `open` does.

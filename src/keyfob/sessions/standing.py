@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from keyfob.accounts import locks
 from keyfob.accounts.models import Account
-from keyfob.core.authority import Caller, Role
+from keyfob.authority.models import Role, User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
 from keyfob.core.problems import Forbidden, Unauthenticated
@@ -23,7 +23,7 @@ class Standing:
     clock: Clock
 
     async def ensure(
-        self, tx: Tx, caller: Caller, *, role: Role = Role.USER, with_admins: bool = False
+        self, tx: Tx, caller: User, *, role: Role = Role.USER, with_admins: bool = False
     ) -> Account:
         """Lock the caller's account and return it.
 

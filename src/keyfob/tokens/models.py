@@ -9,7 +9,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.core.encoding import to_base64url
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

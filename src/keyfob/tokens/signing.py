@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from keyfob.core.authority import Role, acr_of
+from keyfob.authority.models import Role, acr_of
 from keyfob.core.clock import Clock
 from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.secrets import random_text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from keyfob.core.authority import Authenticator, StepUp
+from keyfob.authority.models import Authenticator, StepUp
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed

@@ -17,7 +17,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.pauses import longest_pause
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from tests.fixtures.passkeys import add, begin_adding, finish_adding, own_passke
 from tests.fixtures.world import SignedIn, World
 from tests.mfa.strengthened import refreshed
 
-from keyfob.core.authority import Role
+from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 

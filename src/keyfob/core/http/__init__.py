@@ -1,14 +1,5 @@
 """The HTTP edge: what every request passes, and what routes ask of it."""
 
-from keyfob.core.http.callers import (
-    AdminCaller,
-    AnyCaller,
-    CallerIfAny,
-    CurrentCaller,
-    RecentAdminCaller,
-    RecentAnyCaller,
-    RecentCaller,
-)
 from keyfob.core.http.clients import client_address, while_present
 from keyfob.core.http.edge import Edge
 from keyfob.core.http.pages import AskedPage, public_path
@@ -17,16 +8,9 @@ from keyfob.core.http.routing import Provided, StrictRoute, provided, router
 from keyfob.core.http.strict import read_json
 
 __all__ = [
-    "AdminCaller",
-    "AnyCaller",
     "AskedPage",
-    "CallerIfAny",
-    "CurrentCaller",
     "Edge",
     "Provided",
-    "RecentAdminCaller",
-    "RecentAnyCaller",
-    "RecentCaller",
     "StrictRoute",
     "client_address",
     "may_refuse",

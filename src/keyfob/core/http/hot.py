@@ -4,16 +4,14 @@ The edge hands them their requests itself, past FastAPI's middleware, routing, d
 and response validation (measured: docs/adr).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Receive, Scope
 
-from keyfob.core.authority import Authenticator, Caller
-from keyfob.core.http.callers import bearer_token, unrestricted
 from keyfob.core.http.strict import parse_body
 from keyfob.core.problems import BadRequest
 
@@ -33,17 +31,6 @@ class HotCall:
         """Return the instance of `kind` that wiring built."""
         found: T = self._scope["app"].state.services[kind]
         return found
-
-    def caller(self) -> Caller:
-        """Return whom the access token speaks for.
-
-        Raises:
-            Unauthenticated: there is none, or it is not to be believed.
-            FactorRequired: the role asks for a second factor, and the sign-in had none.
-        """
-        authenticator: Authenticator = self._scope["app"].state.services[Authenticator]
-        caller = authenticator.authenticate(bearer_token(self.header(b"authorization")))
-        return unrestricted(caller)
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name, or None."""
@@ -97,11 +84,14 @@ def hot_route(
     path: str,
     *,
     response_model: type[BaseModel],
-    responses: dict[int | str, dict[str, Any]],
+    responses: dict[int | str, dict[str, Any]] | None = None,
     body: type[BaseModel] | None = None,
-    secured: bool = False,
+    dependencies: Sequence[params.Depends] = (),
 ) -> Callable[[Handler], Handler]:
-    """Add a hot route to a router, with its body and its authority in OpenAPI."""
+    """Add a hot route to a router, with its body in OpenAPI, and what `dependencies` say of it.
+
+    Nobody calls those: the handler does the same itself.
+    """
     extra: dict[str, Any] = {}
     if body is not None:
         schema = body.model_json_schema(by_alias=False)
@@ -109,8 +99,6 @@ def hot_route(
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
-    if secured:
-        extra["security"] = [{"bearer": []}]
 
     def add(handler: Handler) -> Handler:
         route = HotRoute(
@@ -119,6 +107,7 @@ def hot_route(
             methods=[method],
             response_model=response_model,
             responses=responses,
+            dependencies=dependencies,
             openapi_extra=extra,
             tags=list(routes.tags),
             operation_id=handler.__name__,

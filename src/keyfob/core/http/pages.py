@@ -12,8 +12,10 @@ from fastapi import Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyfob.core.http.problems import refuses
 from keyfob.core.http.routing import Provided
 from keyfob.core.pagination import Cursors, Place
+from keyfob.core.problems import InvalidCursor
 
 T = TypeVar("T")
 
@@ -50,6 +52,7 @@ class Page:
         return rows[: self.limit]
 
 
+@refuses(InvalidCursor)
 async def _asked_page(
     request: Request,
     response: Response,

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -23,6 +23,8 @@ from keyfob.core.problems import (
 from keyfob.core.telemetry import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Where Pydantic's own words would repeat a piece of the input, or name a class of ours.
 _DETAILS = {
@@ -140,8 +142,27 @@ def _tell_unknown(names: Sequence[str]) -> str:
     return f"{_UNKNOWN}: {', '.join(plain)}{', ...' if len(plain) < len(names) else ''}"
 
 
+def refuses(*problems: type[Problem]) -> Callable[[F], F]:
+    """Declare what a dependency of routes may refuse; OpenAPI tells it of each that has it."""
+
+    def declare(dependency: F) -> F:
+        dependency.__dict__["refuses"] = problems
+        return dependency
+
+    return declare
+
+
+def refusals_of(dependency: object) -> Sequence[type[Problem]]:
+    """Return what a dependency declares: a function by `refuses`, a class by its property."""
+    declared: Sequence[type[Problem]] = getattr(dependency, "refuses", ())
+    return declared
+
+
 def may_refuse(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Describe in OpenAPI the refusals that a route may give, one entry a status."""
+    """Describe in OpenAPI the refusals of a route's own story, one entry a status.
+
+    What its dependencies refuse they declare themselves.
+    """
     by_status: dict[int | str, list[type[Problem]]] = {}
     for problem in problems:
         by_status.setdefault(problem.status, []).append(problem)

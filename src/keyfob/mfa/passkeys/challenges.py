@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import new_id, random_bytes
@@ -26,7 +26,7 @@ class Challenges:
     db: Database
     clock: Clock
 
-    async def issue(self, db: Executor, caller: Caller | None) -> tuple[UUID, bytes]:
+    async def issue(self, db: Executor, caller: User | None) -> tuple[UUID, bytes]:
         """Return a challenge and its id.
 
         With a caller it is for something that is done in this session, and without one for a
@@ -38,7 +38,7 @@ class Challenges:
         await queries.insert_challenge(db, challenge_id, caller, challenge, expires_at)
         return challenge_id, challenge
 
-    async def spend(self, challenge_id: UUID, caller: Caller | None) -> bytes | None:
+    async def spend(self, challenge_id: UUID, caller: User | None) -> bytes | None:
         """Return a challenge and let it be no more, before the answer is looked at.
 
         In a statement of its own: whoever answers wrongly has no second try. None if it is

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.secrets import new_id
@@ -34,7 +34,7 @@ class PasskeyEnrolment:
     changes: FactorChanges
     clock: Clock
 
-    async def begin(self, caller: Caller) -> tuple[UUID, dict[str, Any]]:
+    async def begin(self, caller: User) -> tuple[UUID, dict[str, Any]]:
         """Return the id of a challenge, and what the caller's browser is to make.
 
         Raises:
@@ -49,7 +49,7 @@ class PasskeyEnrolment:
 
     async def finish(
         self,
-        caller: Caller,
+        caller: User,
         challenge_id: UUID,
         name: str,
         credential: dict[str, Any],
@@ -89,7 +89,7 @@ class PasskeyEnrolment:
         return factor, codes
 
     async def _verified(
-        self, caller: Caller, challenge_id: UUID, credential: dict[str, Any]
+        self, caller: User, challenge_id: UUID, credential: dict[str, Any]
     ) -> NewPasskey:
         challenge = await self.challenges.spend(challenge_id, caller)
         if challenge is None:
@@ -102,6 +102,6 @@ class PasskeyEnrolment:
             raise _invalid(str(refused), caller) from None
 
 
-def _invalid(why: str, caller: Caller) -> InvalidPasskey:
+def _invalid(why: str, caller: User) -> InvalidPasskey:
     log.info("passkey_not_added", why=why, user_id=str(caller.user_id))
     return InvalidPasskey()

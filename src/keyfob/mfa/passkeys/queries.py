@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from keyfob.core.authority import Caller
+from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
 from keyfob.mfa.models import Factor, FactorType, RegisteredPasskey, StoredPasskey
 
@@ -11,7 +11,7 @@ from keyfob.mfa.models import Factor, FactorType, RegisteredPasskey, StoredPassk
 async def insert_challenge(
     db: Executor,
     challenge_id: UUID,
-    caller: Caller | None,
+    caller: User | None,
     challenge: bytes,
     expires_at: datetime,
 ) -> None:

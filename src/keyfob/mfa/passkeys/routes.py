@@ -7,14 +7,11 @@ from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from keyfob.accounts.errors import EmailUnverified
+from keyfob.authority.models import User
+from keyfob.authority.requiring import require
 from keyfob.core.bodies import Body
-from keyfob.core.http import Provided, RecentAnyCaller, may_refuse, router
-from keyfob.core.problems import (
-    InsufficientAuthentication,
-    NotFound,
-    TooManyRequests,
-    Unauthenticated,
-)
+from keyfob.core.http import Provided, may_refuse, router
+from keyfob.core.problems import NotFound
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.routes import limited
 from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken, TooManyFactors
@@ -26,9 +23,10 @@ from keyfob.mfa.passkeys.relying_party import RelyingParty
 routes = router("Factors")
 service_routes = router("Service")
 
+# Also of a role that asks for a factor, before there is one.
+AddingUser = Annotated[User, require(recent=True, factor=False)]
 Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
-_ADDING = (Unauthenticated, TooManyRequests, InsufficientAuthentication, EmailUnverified)
 
 
 class NewPasskeyIn(Body):
@@ -64,8 +62,10 @@ async def related_origins(party: Annotated[RelyingParty, Provided(RelyingParty)]
     return RelatedOrigins(origins=list(party.related))
 
 
-@routes.post("/me/factors/passkeys/options", dependencies=_LIMITED, responses=may_refuse(*_ADDING))
-async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> CeremonyOut:
+@routes.post(
+    "/me/factors/passkeys/options", dependencies=_LIMITED, responses=may_refuse(EmailUnverified)
+)
+async def begin_passkey(caller: AddingUser, enrolment: Enrolment) -> CeremonyOut:
     """Get what to hand to `navigator.credentials.create()`, to add a passkey.
 
     The challenge is good for one answer, in the same session and within five minutes. Your e-mail
@@ -78,10 +78,10 @@ async def begin_passkey(caller: RecentAnyCaller, enrolment: Enrolment) -> Ceremo
     "/me/factors/passkeys",
     status_code=201,
     dependencies=_LIMITED,
-    responses=may_refuse(*_ADDING, InvalidPasskey, PasskeyTaken, TooManyFactors),
+    responses=may_refuse(EmailUnverified, InvalidPasskey, PasskeyTaken, TooManyFactors),
 )
 async def add_passkey(
-    body: NewPasskeyIn, caller: RecentAnyCaller, source: RequestSource, enrolment: Enrolment
+    body: NewPasskeyIn, caller: AddingUser, source: RequestSource, enrolment: Enrolment
 ) -> NewPasskeyOut:
     """Add the passkey that your browser made.
 

@@ -1,4 +1,4 @@
-"""Who calls, and what a role may do."""
+"""Who asks, and what a role may do."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ def acr_of(amr: Collection[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Whom a verified access token speaks for, by its claims.
+class User:
+    """A signed-in user, by the claims of a verified access token.
 
-    `is_restricted`: the role asks for a second factor and this sign-in had none; such a caller may
+    `is_restricted`: the role asks for a second factor and this sign-in had none; such a user may
     do nothing but add one.
     """
 
@@ -55,12 +55,12 @@ class Caller:
 
 
 class Authenticator(Protocol):
-    """Turns an access token into its caller; raises `Unauthenticated` if it cannot be believed."""
+    """Turns an access token into its user; raises `Unauthenticated` if it cannot be believed."""
 
-    def authenticate(self, token: str) -> Caller: ...
+    def authenticate(self, token: str) -> User: ...
 
 
 class StepUp(Protocol):
     """Asks for a sign-in that is recent, and with a factor where one is set (RFC 9470)."""
 
-    async def ensure_recent(self, caller: Caller, db: "Executor | None" = None) -> None: ...
+    async def ensure_recent(self, caller: User, db: "Executor | None" = None) -> None: ...

@@ -1,0 +1,1 @@
+"""Who asks, what a role may do, and what a route requires."""
