@@ -12,6 +12,7 @@ AWAY = {"database_unavailable"}
 BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "invalid_input"}
 PARAMETERS = {"invalid_input"}
 LIMITED = {"too_many_requests"}
+COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be away
 ANYBODY = {"invalid_token"}  # signed in; also whose role asks for a factor that is not there yet
 USER = {*ANYBODY, "factor_required"}
 ADMIN = {*USER, "forbidden"}
@@ -32,33 +33,33 @@ class Call:
 
 
 def public(status: int, answer: str, *codes: str, body: str) -> Call:
-    return Call(status, answer, frozenset({*codes, *ANY, *AWAY, *BODY, *LIMITED}), body=body)
+    return Call(status, answer, frozenset({*codes, *ANY, *AWAY, *BODY, *COUNTED}), body=body)
 
 
 def user(status: int, answer: str | None, *codes: str, limited: bool = True, **more: Any) -> Call:
-    shared = {*codes, *ANY, *AWAY, *USER, *(LIMITED if limited else ())}
+    shared = {*codes, *ANY, *AWAY, *USER, *(COUNTED if limited else ())}
     return Call(status, answer, frozenset(shared), authority="user", **more)
 
 
 def anybody(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
-    shared = {*codes, *ANY, *AWAY, *ANYBODY, *LIMITED}
+    shared = {*codes, *ANY, *AWAY, *ANYBODY, *COUNTED}
     return Call(status, answer, frozenset(shared), authority="user", **more)
 
 
 def admin(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
-    shared = {*codes, *ANY, *AWAY, *ADMIN, *LIMITED, *(BODY if more.get("body") else ())}
+    shared = {*codes, *ANY, *AWAY, *ADMIN, *COUNTED, *(BODY if more.get("body") else ())}
     return Call(status, answer, frozenset(shared), authority="admin", **more)
 
 
 def proof(answer: str, *codes: str, body: str) -> Call:
     """A call that strangers and users may make."""
-    shared = {*codes, *ANY, *AWAY, *BODY, *LIMITED, *ANYBODY}
+    shared = {*codes, *ANY, *AWAY, *BODY, *COUNTED, *ANYBODY}
     return Call(200, answer, frozenset(shared), body=body, authority="anyone")
 
 
 def link(status: int, *codes: str, body: str) -> Call:
     """A call about a link: its answer has no body."""
-    return Call(status, None, frozenset({*codes, *ANY, *AWAY, *BODY, *LIMITED}), body=body)
+    return Call(status, None, frozenset({*codes, *ANY, *AWAY, *BODY, *COUNTED}), body=body)
 
 
 def service(answer: str | None) -> Call:
@@ -87,7 +88,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "overloaded",
         body="Login",
     ),
-    ("POST", "/refresh"): public(200, "Tokens", "invalid_refresh_token", body="Refresh"),
+    ("POST", "/refresh"): Call(  # counted in memory
+        200,
+        "Tokens",
+        frozenset({"invalid_refresh_token", *ANY, *AWAY, *BODY, *LIMITED}),
+        body="Refresh",
+    ),
     # 3. User
     ("DELETE", "/logout"): anybody(204, None, "not_your_session", *BODY, body="Logout"),
     ("DELETE", "/logout-all"): anybody(204, None),
@@ -182,7 +188,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("DELETE", "/me"): user(202, "ErasurePlanned", *RECENT, "last_admin"),
     ("POST", "/me/keep"): user(204, None, *RECENT),
     # 7. Factors: passkeys
-    ("POST", "/login/passkey/options"): Call(200, "Ceremony", frozenset({*ANY, *AWAY, *LIMITED})),
+    ("POST", "/login/passkey/options"): Call(200, "Ceremony", frozenset({*ANY, *AWAY, *COUNTED})),
     ("POST", "/login/passkey/verify"): public(
         200,
         "Tokens",

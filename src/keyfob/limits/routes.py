@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from keyfob.authority.requiring import authenticated
 from keyfob.core.http import Provided, client_address
-from keyfob.core.problems import Problem, TooManyRequests, Unauthenticated
+from keyfob.core.problems import Problem, TooManyRequests, Unauthenticated, Unavailable
 from keyfob.limits.rates import SHARED, RateLimits
 from keyfob.settings import variable_of
 
@@ -21,7 +21,8 @@ class Limited:
 
     route: str
     by: By
-    refuses: ClassVar[tuple[type[Problem], ...]] = (TooManyRequests,)
+    # Where the store of the counts is away, they fail closed.
+    refuses: ClassVar[tuple[type[Problem], ...]] = (TooManyRequests, Unavailable)
 
     @property
     def in_words(self) -> str:
