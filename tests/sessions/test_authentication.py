@@ -12,7 +12,7 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.authentication import SessionAuthenticator
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
-from keyfob.tokens.signing import AccessTokens
+from keyfob.tokens.access import AccessTokens
 
 
 @pytest.fixture

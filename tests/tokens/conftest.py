@@ -14,9 +14,9 @@ from tests.tokens.keys import CLAIMS
 from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.tokens import algorithms
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import SigningKey
-from keyfob.tokens.signing import AccessTokens
 
 SECRET = "a secret key that only the tests know"
 

@@ -8,10 +8,10 @@ from tests.fixtures.clock import START
 
 from keyfob.authority.models import Role
 from keyfob.core.database import Database
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
-from keyfob.tokens.signing import AccessTokens
 
 CLAIMS = AccessClaims(
     user_id=UUID(int=1),

@@ -13,7 +13,7 @@ from tests.fixtures.hostile import (
 )
 from tests.tokens.keys import CLAIMS, reason_of
 
-from keyfob.tokens.signing import AccessTokens
+from keyfob.tokens.access import AccessTokens
 
 NOW = int(START.timestamp())
 HUGE = 10**400

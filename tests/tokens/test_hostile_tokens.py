@@ -20,8 +20,8 @@ from tests.fixtures.hostile import (
 )
 from tests.tokens.keys import CLAIMS, reason_of
 
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
-from keyfob.tokens.signing import AccessTokens
 
 
 def test_a_genuine_token_is_believed_however_it_was_put_together(

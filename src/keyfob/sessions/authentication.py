@@ -11,8 +11,8 @@ from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.revocations import Revocations
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.errors import TokenRejected
-from keyfob.tokens.signing import AccessTokens
 
 log = structlog.get_logger("keyfob.authentication")
 

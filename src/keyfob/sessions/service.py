@@ -27,9 +27,9 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
-from keyfob.tokens.signing import AccessTokens
 
 SESSIONS_ENDED = Counter(
     "keyfob_sessions_ended_total", "Sessions that somebody ended, by the reason.", ["reason"]

@@ -56,7 +56,6 @@ class Keyring:
         self._publish_ahead = publish_ahead
         self._record = record
         self._keys: dict[str, SigningKey] = {}
-        self._by_header: dict[str, SigningKey] = {}
         self._loading = asyncio.Lock()
         self._jwks = b""
         self._polled = (0, 0)
@@ -117,10 +116,6 @@ class Keyring:
             raise NoSigningKey
         return self._keys.get(kid)
 
-    def find_by_header(self, header: str) -> SigningKey | None:
-        """Return the key whose tokens begin with exactly this header, if it may still verify."""
-        return self._by_header.get(header)
-
     async def load(self) -> None:
         """Read the keys into memory; make the first one where there is none."""
         async with self._loading:
@@ -139,7 +134,6 @@ class Keyring:
     def hold(self, keys: Sequence[SigningKey]) -> None:
         """Sign and verify with these keys, the oldest first, and with no others."""
         self._keys = {key.kid: key for key in keys}
-        self._by_header = {key.header: key for key in keys}
         self._jwks = json.dumps({"keys": [key.public_jwk for key in keys]}).encode()
 
     async def poll(self, db: Executor) -> None:

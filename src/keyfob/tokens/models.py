@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,8 +13,6 @@ from keyfob.core.encoding import to_base64url
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1, no secret
 
 
 class KeyHistory(NamedTuple):
@@ -60,19 +57,31 @@ class SigningKey:
     public_key: PublicKey = field(repr=False)
     private_key: PrivateKey = field(repr=False)
 
-    @cached_property
-    def header(self) -> str:
-        """The first part of this key's tokens (RFC 7515 section 3.1, RFC 9068 section 2.1)."""
-        header = {"alg": self.algorithm, "kid": self.kid, "typ": TOKEN_TYPE}
+    def header(self, typ: str) -> str:
+        """Return the first part of this key's tokens of a type (RFC 7515 section 3.1)."""
+        header = {"alg": self.algorithm, "kid": self.kid, "typ": typ}
         return to_base64url(json.dumps(header, separators=(",", ":")).encode()).decode("ascii")
 
-    @cached_property
-    def _prefix(self) -> bytes:
-        return self.header.encode() + b"."
 
-    def signing_input(self, payload: bytes) -> bytes:
-        """Return what a token with this payload, in base64url, is signed over (RFC 7515 5.1)."""
-        return self._prefix + payload
+class TokenKind(NamedTuple):
+    """What the tokens of one kind have in common, so that none is taken for one of another.
+
+    `typ` stands in the header (RFC 8725 section 3.11). `longest` are the seconds after its issue
+    at which a token has expired, whatever it says itself. `required` are the claims that it has.
+    """
+
+    typ: str
+    audience: str
+    longest: int
+    required: frozenset[str]
+
+
+class VerifiedClaims(NamedTuple):
+    """What a token says that holds, and the second at which it stops holding."""
+
+    claims: dict[str, Any]
+    expires_at: int
+    kid: str
 
 
 class AccessClaims(NamedTuple):
@@ -90,6 +99,8 @@ class AccessClaims(NamedTuple):
     amr: tuple[str, ...]
     session_ends_at: datetime | None = None  # no claim: bounds the token's life
     sub_gen: int = 0
+    client_id: str = "keyfob"
+    scope: str = "account"
 
 
 class VerifiedToken(NamedTuple):

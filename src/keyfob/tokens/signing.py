@@ -1,79 +1,63 @@
-"""Access tokens in and out: RFC 9068 JWTs."""
+"""Signed tokens in and out: JWTs (RFC 7519), each of a kind that no other is taken for."""
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from pydantic_core import to_json
 
-from keyfob.authority.models import Role, acr_of
 from keyfob.core.clock import Clock
 from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.secrets import random_text
 from keyfob.tokens import algorithms
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
-from keyfob.tokens.models import TOKEN_TYPE, AccessClaims, SigningKey, VerifiedToken
-
-CLIENT_ID = "keyfob"
-SCOPE = "account"
+from keyfob.tokens.models import SigningKey, TokenKind, VerifiedClaims
 
 # How far the clocks of two instances may differ before a fresh token looks like a future one.
 _LEEWAY = 5
 _LONGEST_TOKEN = 4096
+_IN_EVERY_TOKEN = frozenset({"iss", "aud", "iat", "exp"})
 
 
-class AccessTokens:
-    """Signs and verifies access tokens of one issuer and one audience."""
+class SignedTokens:
+    """Signs and verifies the tokens of one issuer and one kind, by the algorithm of each key."""
 
-    def __init__(
-        self, keyring: Keyring, clock: Clock, *, issuer: str, audience: str, ttl: int
-    ) -> None:
+    def __init__(self, keyring: Keyring, clock: Clock, *, issuer: str, kind: TokenKind) -> None:
         self._keyring = keyring
         self._clock = clock
         self._issuer = issuer
-        self._audience = audience
-        self.ttl = ttl
+        self._kind = kind
+        self._required = kind.required | _IN_EVERY_TOKEN
+        # By the id of each key that this worker has met, and the other way round.
+        self._headers: dict[str, str] = {}
+        self._kids: dict[str, str] = {}
 
-    def issue(self, claims: AccessClaims) -> tuple[str, int]:
-        """Return the claims as a signed token, and the seconds that it lives.
+    def sign(self, claims: Mapping[str, Any], *, lifetime: int) -> str:
+        """Return a token with these claims that lives `lifetime` seconds.
 
-        It lives no longer than its session.
+        Issuer, audience, times and an id of its own are added (RFC 7519 section 4.1).
 
         Raises:
             NoSigningKey: no key was loaded.
         """
         key = self._keyring.active()
         now = self._clock.timestamp()
-        lifetime = self.ttl
-        if claims.session_ends_at is not None:
-            lifetime = min(lifetime, int(claims.session_ends_at.timestamp()) - now)
         payload = {
             "iss": self._issuer,
-            "aud": self._audience,
-            "sub": claims.user_id,
+            "aud": self._kind.audience,
             "iat": now,
             "exp": now + lifetime,
             "jti": random_text(16),
-            "sid": claims.session_id,
-            "gen": claims.generation,
-            "sub_gen": claims.sub_gen,
-            "client_id": CLIENT_ID,
-            "role": claims.role,
-            "scope": SCOPE,
-            "auth_time": int(claims.auth_time.timestamp()),
-            "acr": acr_of(claims.amr),
-            "amr": claims.amr,
+            **claims,
         }
         # PyJWT's algorithm signs; its `encode` would write and check the same header each time.
-        signed = key.signing_input(to_base64url(to_json(payload)))
+        signed = self._header_of(key).encode("ascii") + b"." + to_base64url(to_json(payload))
         signature = to_base64url(algorithms.sign(key, signed))
-        return (signed + b"." + signature).decode("ascii"), lifetime
+        return (signed + b"." + signature).decode("ascii")
 
-    def verify(self, token: str) -> VerifiedToken:
-        """Check signature and claims (RFC 9068 section 4, RFC 8725).
+    def verify(self, token: str) -> VerifiedClaims:
+        """Check the signature, and the claims that every token has (RFC 8725).
 
         The algorithm is the key's, never the header's; keys come from the keyring alone, so that
         `jwk`, `jku` and `x5u` in a header are without effect, and a foreign `kid` costs nothing.
@@ -85,64 +69,81 @@ class AccessTokens:
             raise TokenRejected("too_long")
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")
-        # A header that we wrote needs no reading; any other is read to say what is wrong with it.
-        key = self._keyring.find_by_header(header) or self._key_named_in(header)
+        key = self._key_of(header)
         try:
             if not algorithms.has_signed(key, signed.encode("ascii"), from_base64url(signature)):
                 raise TokenRejected("bad_signature")
             claims = json.loads(from_base64url(payload))
         except (ValueError, RecursionError):
             raise TokenRejected("malformed") from None
-        return self._read(claims, key.kid)
+        return VerifiedClaims(claims, self._expiry_of(claims), key.kid)
 
-    def _key_named_in(self, header: str) -> SigningKey:
+    def _header_of(self, key: SigningKey) -> str:
+        header = self._headers.get(key.kid)
+        if header is None:
+            header = self._headers[key.kid] = key.header(self._kind.typ)
+            self._kids[header] = key.kid
+        return header
+
+    def _key_of(self, header: str) -> SigningKey:
+        # A header that we wrote needs no reading; any other is read to say what is wrong with it.
+        kid = self._kids.get(header)
+        key = self._keyring.find(kid) if kid else self._key_named_in(header)
+        if key is None:
+            raise TokenRejected("unknown_key")
+        return key
+
+    def _key_named_in(self, header: str) -> SigningKey | None:
         try:
             named = json.loads(from_base64url(header))
         except (ValueError, RecursionError):
             raise TokenRejected("malformed") from None
         if not isinstance(named, dict):
             raise TokenRejected("malformed")
-        if named.get("typ") != TOKEN_TYPE:
+        if named.get("typ") != self._kind.typ:
             raise TokenRejected("wrong_type")
         if "crit" in named or "b64" in named:  # RFC 7515 section 4.1.11: we understand no extension
             raise TokenRejected("wrong_type")
         key = self._keyring.find(str(named.get("kid")))
         if key is None or named.get("alg") != key.algorithm:
-            raise TokenRejected("unknown_key")
+            return None
+        self._header_of(key)  # the next one needs no reading
         return key
 
-    def _read(self, claims: Any, kid: str) -> VerifiedToken:
-        now = self._clock.timestamp()
-        try:
-            issued_at = _whole(claims, "iat")
-            # Where the TTL was lowered, older tokens lived longer than revocations are kept.
-            expires_at = min(_whole(claims, "exp"), issued_at + self.ttl)
-            if claims["iss"] != self._issuer or claims["aud"] != self._audience:
-                raise TokenRejected("wrong_audience")
-            if expires_at <= now:
-                raise TokenRejected("expired")
-            if issued_at > now + _LEEWAY or _whole(claims, "nbf", issued_at) > now + _LEEWAY:
-                raise TokenRejected("not_yet_valid")
-            return VerifiedToken(
-                AccessClaims(
-                    user_id=UUID(claims["sub"]),
-                    session_id=UUID(claims["sid"]),
-                    generation=_whole(claims, "gen"),
-                    role=Role(claims["role"]),
-                    auth_time=datetime.fromtimestamp(_whole(claims, "auth_time"), UTC),
-                    amr=tuple(claims["amr"]),
-                    # The release before wrote none, and every account was of the first then.
-                    sub_gen=_whole(claims, "sub_gen", 0),
-                ),
-                expires_at=expires_at,
-                kid=kid,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise TokenRejected("wrong_claims") from None
+    def _expiry_of(self, claims: Any) -> int:
+        now, kind = self._clock.timestamp(), self._kind
+        if not isinstance(claims, dict) or not self._required <= claims.keys():
+            raise TokenRejected("wrong_claims")
+        issued_at = whole(claims, "iat")
+        expires_at = min(whole(claims, "exp"), issued_at + kind.longest)
+        if claims["iss"] != self._issuer or claims["aud"] != kind.audience:
+            raise TokenRejected("wrong_audience")
+        if expires_at <= now:
+            raise TokenRejected("expired")
+        if issued_at > now + _LEEWAY or whole(claims, "nbf", issued_at) > now + _LEEWAY:
+            raise TokenRejected("not_yet_valid")
+        return expires_at
 
 
-def _whole(claims: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    value = claims[name] if default is None else claims.get(name, default)
+def whole(claims: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    """Return a claim that is a whole number.
+
+    Raises:
+        TokenRejected: it is none, or it is missing and there is no default.
+    """
+    value = claims.get(name, default)
     if type(value) is not int:  # bool is an int to isinstance, and no NumericDate
+        raise TokenRejected("wrong_claims")
+    return value
+
+
+def text(claims: Mapping[str, Any], name: str) -> str:
+    """Return a claim that is a text.
+
+    Raises:
+        TokenRejected: it is none, or it is missing.
+    """
+    value = claims.get(name)
+    if not isinstance(value, str):
         raise TokenRejected("wrong_claims")
     return value

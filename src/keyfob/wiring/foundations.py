@@ -34,8 +34,8 @@ from keyfob.sessions.service import Sessions, SessionTokens
 from keyfob.sessions.standing import Standing
 from keyfob.sessions.upkeep import SessionTrimming
 from keyfob.settings import Settings
+from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
-from keyfob.tokens.signing import AccessTokens
 
 # How long an account may be answered from memory: where its changes are heard, and where not.
 _HEARD, _UNHEARD = timedelta(seconds=3), timedelta(seconds=1)
