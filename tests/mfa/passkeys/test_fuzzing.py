@@ -26,6 +26,9 @@ from keyfob.mfa.passkeys.verification import (
     Refused,
 )
 
+# Hundreds of runs of what others cover: tracing each doubles it.
+pytestmark = pytest.mark.no_cover
+
 # What nobody thought of.
 
 _ANY = st.recursive(
