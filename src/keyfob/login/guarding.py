@@ -17,9 +17,22 @@ from keyfob.devices.source import Source
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.service import FactorThrottle, Reservation, SignInThrottle
 from keyfob.login.errors import InvalidCredentials
-from keyfob.login_log.models import Reason
+from keyfob.login_log.models import Reason, Seen
 from keyfob.login_log.service import LoginLog
 from keyfob.passwords.service import PasswordMatch, Passwords
+
+_NOBODY = UUID(int=0)
+
+
+class RightPassword(NamedTuple):
+    """A password that was right: give the `reservation` to `forgive`.
+
+    `seen` is what the login log knows of the place that it came from.
+    """
+
+    match: PasswordMatch
+    reservation: Reservation
+    seen: Seen
 
 
 class Owner(NamedTuple):
@@ -48,11 +61,9 @@ class GuardedPasswords:
         user: SignInAccount | UnlockedAccount | None,
         password: SecretStr,
         source: Source,
-        *,
-        known: bool,
         signed_in: UUID | None = None,
-    ) -> tuple[PasswordMatch, Reservation]:
-        """Check the password of an account, or of none; hand the reservation to `forgive` then.
+    ) -> RightPassword:
+        """Check the password of an account, or of none.
 
         Where too many have failed at the account, a network that it never signed in from is refused
         whatever the password, and one that it did if the password is wrong: alike in answer and
@@ -63,7 +74,6 @@ class GuardedPasswords:
             user: its account; None costs and answers the same.
             password: the guess.
             source: where it comes from.
-            known: the account has signed in from that network before.
             signed_in: who asks, where it is somebody who holds a session.
 
         Raises:
@@ -72,8 +82,10 @@ class GuardedPasswords:
             Overloaded: more password checks wait than can be done in time.
         """
         user_id: UUID | None = user.id if user else None
+        # Asked for an unknown e-mail, too: one round trip less could be timed.
+        seen = await self.log.recall(self.db, user_id or _NOBODY, source)
         reservation = await self._reserve(email, user_id, source)
-        looks = known or reservation.refusal is None
+        looks = seen.network or reservation.refusal is None
         share = share_of(source.address, signed_in)
         stored = user.password_hash if user else None
         checked = self.passwords.checkable(stored, email.normal)
@@ -82,11 +94,11 @@ class GuardedPasswords:
             reason = _reason(user) if looks else Reason.THROTTLED
             await self.log.refused(self.db, email, user_id, reason, source)
             raise reservation.refusal or InvalidCredentials()
-        return match, reservation
+        return RightPassword(match, reservation, seen)
 
     async def find(
         self, owner: Owner, stored: Collection[str], password: SecretStr, source: Source
-    ) -> tuple[str, PasswordMatch, Reservation]:
+    ) -> tuple[str, RightPassword]:
         """Find of which of several hashes a password is, counted as one attempt.
 
         For somebody who has proven to read the owner's mail: those who fail elsewhere keep nobody
@@ -97,6 +109,7 @@ class GuardedPasswords:
             TooManyAttempts: too many failures from here.
             Overloaded: as `check`.
         """
+        seen = await self.log.recall(self.db, owner.user_id, source)
         reservation = await self._reserve(owner.email, owner.user_id, source)
         share = share_of(source.address)
         try:
@@ -105,7 +118,8 @@ class GuardedPasswords:
             await self.throttle.withdraw(reservation)
             raise
         if found:
-            return *found, reservation
+            stored, match = found
+            return stored, RightPassword(match, reservation, seen)
         reason = Reason.WRONG_PASSWORD
         await self.log.refused(self.db, owner.email, owner.user_id, reason, source)
         raise InvalidCredentials

@@ -36,9 +36,9 @@ class PendingLogins:
     log: LoginLog
 
     async def begin(
-        self, tx: Tx, user_id: UUID, password_hash: str, amr: Sequence[str], source: Source
+        self, tx: Tx, user_id: UUID, password_hash: str | None, amr: Sequence[str], source: Source
     ) -> str | None:
-        """Begin a wait and return its token; None if the user's password is another by now."""
+        """Begin a wait and return its token; None if the password is another by now."""
         token = _PREFIX + random_text(_TOKEN_BYTES)
         now = self.clock.now()
         begun = await queries.insert_pending(

@@ -21,7 +21,7 @@ async def insert_pending(
     *,
     token_hash: bytes,
     user_id: UUID,
-    password_hash: str,
+    password_hash: str | None,
     amr: Sequence[str],
     attempts: int,
     now: datetime,
@@ -37,7 +37,8 @@ async def insert_pending(
     begun = await tx.fetchval(
         """
         WITH owner AS (
-            SELECT id FROM users WHERE id = $2 AND password_hash = $3 FOR SHARE
+            SELECT id FROM users
+             WHERE id = $2 AND ($3::text IS NULL OR password_hash = $3) FOR SHARE
         )
         INSERT INTO pending_logins (token_hash, user_id, amr, attempts_left, created_at, expires_at,
                                     ip_address, device_type, browser, os, platform)

@@ -11,23 +11,19 @@ from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
+from keyfob.login.door import AMR_PASSWORD, Door
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedCodes, GuardedPasswords
-from keyfob.login.notices import Notices
-from keyfob.login_log.models import Reason
-from keyfob.login_log.service import LoginLog
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY_ALONE
-from keyfob.mfa.passkeys.challenges import Challenges
-from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
+from keyfob.mfa.passkeys.service import Passkeys
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.models import OpenedSession
-from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reauthentication:
     """Gives a session new tokens with a new `auth_time`.
 
@@ -43,11 +39,8 @@ class Reauthentication:
     codes: GuardedCodes
     factors: Factors
     passkeys: Passkeys
-    challenges: Challenges
     step_up: FactorStepUp
-    sessions: Sessions
-    log: LoginLog
-    notices: Notices
+    door: Door
 
     async def with_password(
         self, caller: User, password: SecretStr, source: Source
@@ -65,18 +58,16 @@ class Reauthentication:
         account = await self.credentials.find_unlocked(caller.user_id)
         if account is None:
             raise Unauthenticated
-        seen = await self.log.recall(self.db, caller.user_id, source)
-        email = account.email
-        _, reservation = await self.guard.check(
-            email, account, password, source, known=seen.network, signed_in=caller.user_id
+        right = await self.guard.check(
+            account.email, account, password, source, signed_in=caller.user_id
         )
         async with self.db.begin() as tx:
             locked = await self.standing.ensure(tx, caller)
             await self._ensure_no_factor(tx, caller)
             if locked.password_hash != account.password_hash:
                 raise InvalidCredentials  # it was changed while it was being checked
-            session = await self._renew(tx, caller, ("pwd",), source)
-        await self.guard.forgive(reservation)
+            session = await self.door.renew(tx, caller, AMR_PASSWORD, source)
+        await self.guard.forgive(right.reservation)
         return session
 
     async def with_code(self, caller: User, code: str, source: Source) -> OpenedSession:
@@ -92,10 +83,9 @@ class Reauthentication:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
                 amr = _joined(caller.amr, AMR_CODE)
-                session = await self._renew(tx, caller, amr, source)
+                session = await self.door.renew(tx, caller, amr, source)
         except InvalidFactor:
-            await self._refuse_factor(caller, source)
-            raise
+            await self.door.refuse_factor(caller.user_id, source)
         await self.codes.forgive(reservation)
         return session
 
@@ -109,16 +99,14 @@ class Reauthentication:
             Unauthenticated: as `Standing.ensure` says.
         """
         try:
-            shown = await self._check_passkey(caller, challenge_id, credential)
+            shown = await self.passkeys.verify_alone(challenge_id, credential, caller.user_id)
             async with self.passkeys.begin() as tx:
                 await self.standing.ensure(tx, caller)
                 await self.passkeys.note_use(tx, shown)
                 amr = _joined(caller.amr, AMR_PASSKEY_ALONE)
-                session = await self._renew(tx, caller, amr, source)
+                return await self.door.renew(tx, caller, amr, source)
         except InvalidFactor:
-            await self._refuse_factor(caller, source)
-            raise
-        return session
+            await self.door.refuse_factor(caller.user_id, source)
 
     async def _ensure_no_factor(self, db: Executor, caller: User) -> None:
         """See that the password is enough: before it is hashed, and once more under the lock."""
@@ -129,31 +117,6 @@ class Reauthentication:
         await self.standing.ensure(tx, caller)
         if not await self.factors.check_code(tx, caller.user_id, code):
             raise InvalidFactor
-
-    async def _check_passkey(
-        self, caller: User, challenge_id: UUID, credential: dict[str, Any]
-    ) -> ShownPasskey:
-        challenge = await self.challenges.spend(challenge_id, None)
-        if challenge is None:
-            raise InvalidFactor
-        return await self.passkeys.verify_assertion(
-            credential,
-            challenge,
-            user_id=caller.user_id,
-            require_user_verification=True,
-        )
-
-    async def _renew(
-        self, tx: Tx, caller: User, amr: tuple[str, ...], source: Source
-    ) -> OpenedSession:
-        session = await self.sessions.renew(tx, caller, amr)
-        await self.notices.of_sign_in(
-            tx, caller.user_id, Reason.REAUTHENTICATED, source, session.id
-        )
-        return session
-
-    async def _refuse_factor(self, caller: User, source: Source) -> None:
-        await self.log.refused(self.db, None, caller.user_id, Reason.WRONG_FACTOR, source)
 
 
 def _joined(before: tuple[str, ...], shown: tuple[str, ...]) -> tuple[str, ...]:

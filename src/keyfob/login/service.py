@@ -1,60 +1,44 @@
 """Signing in with a password."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
-from uuid import UUID
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import SignInAccount, Status
+from keyfob.accounts.models import SignInAccount
 from keyfob.core.addresses import share_of
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Tx
+from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
-from keyfob.limits.service import Reservation
+from keyfob.login.door import AMR_PASSWORD, Door, Proof, let_in
 from keyfob.login.errors import InvalidCredentials
-from keyfob.login.guarding import GuardedPasswords
+from keyfob.login.guarding import GuardedPasswords, RightPassword
 from keyfob.login.models import HashReplaced
-from keyfob.login.notices import Notices
-from keyfob.login.refusing import Refusals
-from keyfob.login.second_factor import SecondFactor
-from keyfob.login_log.models import Reason, Seen
-from keyfob.login_log.service import LoginLog
-from keyfob.passwords.service import PasswordMatch, Passwords
+from keyfob.login_log.models import Reason
+from keyfob.passwords.service import Passwords
 from keyfob.sessions.models import OpenedSession
-from keyfob.sessions.service import Sessions
-
-_NOBODY = UUID(int=0)
 
 
 class Checked(NamedTuple):
-    """A password that was right.
-
-    `stored` is the hash that it was held against; `reservation` is what is given back.
-    """
+    """A password that was right; `stored` is the hash that it was held against."""
 
     email: Email
     user: SignInAccount
     stored: str
-    match: PasswordMatch
-    reservation: Reservation
-    seen: Seen
+    right: RightPassword
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Login:
-    """Turns proof of identity into a session."""
+    """Signs in whoever knows the password."""
 
     db: Database
     credentials: Credentials
     passwords: Passwords
-    sessions: Sessions
     guard: GuardedPasswords
-    log: LoginLog
-    notices: Notices
-    refusals: Refusals
-    second_factor: SecondFactor
+    door: Door
 
     async def with_password(
         self, email: Email, password: SecretStr, source: Source
@@ -75,17 +59,13 @@ class Login:
         # Before the account is looked for: a refusal costs as little as it can.
         self.passwords.ensure_room(share_of(source.address))
         user = await self.credentials.find_for_sign_in(email)
-        # Asked for an unknown e-mail, too: one round trip less could be timed.
-        seen = await self.log.recall(self.db, user.id if user else _NOBODY, source)
-        match, reservation = await self.guard.check(
-            email, user, password, source, known=seen.network
-        )
+        right = await self.guard.check(email, user, password, source)
         if not user or not user.password_hash:  # pragma: no cover - no password matches none
             raise InvalidCredentials
-        return Checked(email, user, user.password_hash, match, reservation, seen)
+        return Checked(email, user, user.password_hash, right)
 
     async def enter(self, checked: Checked, password: SecretStr, source: Source) -> OpenedSession:
-        """Do what follows a right password: the one door, whatever the password was asked for.
+        """Do what follows a right password, whatever it was asked for.
 
         Raises:
             MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials,
@@ -101,45 +81,29 @@ class Login:
             raise InvalidCredentials from None
 
     async def _enter(self, checked: Checked, source: Source) -> OpenedSession:
-        await self.guard.forgive(checked.reservation)
-        if checked.user.has_factor:
-            await self.second_factor.ask(checked.user.id, checked.stored, checked.match, source)
-        session = await self._open_session(checked, source)
-        if session is None:
-            await self._refuse(checked, source)
-        return session
-
-    async def _refuse(self, checked: Checked, source: Source) -> NoReturn:
-        """Tell why a right password opened no session, by what the account is by now.
-
-        A password that was changed while it was being checked is as any wrong one; a factor that
-        was added meanwhile is asked for.
-        """
-        email, user, stored, match, *_ = checked
-        hashes = {stored, match.new_hash or stored}
-        current = await self.credentials.find_for_sign_in(email)
-        if current is not None:
-            if current.password_hash not in hashes:
-                await self.log.refused(self.db, email, user.id, Reason.WRONG_PASSWORD, source)
-                raise InvalidCredentials
-            if current.has_factor:
-                await self.second_factor.ask(user.id, stored, match, source)
-        await self.refusals.refuse(user.id, source, checked=hashes)
-
-    async def _open_session(self, checked: Checked, source: Source) -> OpenedSession | None:
-        """Open the session and write the sign-in; None where the account may have none."""
-        _, user, stored, match, _, seen = checked
-        if user.status is not Status.ACTIVE:
-            return None
+        await self.guard.forgive(checked.right.reservation)
         async with self.db.begin() as tx:
-            if match.new_hash:  # before the session: two first sign-ins at once must not deadlock
-                if not await self.credentials.improve_hash(tx, user.id, stored, match.new_hash):
-                    # Threat: it is another password by now, and this session would outlive it.
-                    raise HashReplaced
-                stored = match.new_hash
-            session = await self.sessions.open(tx, user.id, source, password_hash=stored)
-            if session is not None:
-                await self.notices.of_sign_in(
-                    tx, user.id, Reason.PASSWORD, source, session.id, seen
-                )
-        return session
+            proof = await self._prove(tx, checked, source)
+            ended: OpenedSession | Problem | None
+            if checked.user.has_factor:
+                ended = await self.door.ask_for_factor(tx, proof)
+            else:
+                ended = await self.door.open(tx, proof)
+        if ended is None:
+            await self.door.refuse(proof)
+        return let_in(ended)
+
+    async def _prove(self, tx: Tx, checked: Checked, source: Source) -> Proof:
+        """Put a better hash of the same password in its place, if there is one.
+
+        Before the session is opened: two first sign-ins at once must not deadlock.
+
+        Raises:
+            HashReplaced: threat: it is another password by now, and the session would outlive it.
+        """
+        _, user, stored, (match, _, seen) = checked
+        if match.new_hash:
+            if not await self.credentials.improve_hash(tx, user.id, stored, match.new_hash):
+                raise HashReplaced
+            stored = match.new_hash
+        return Proof(user.id, AMR_PASSWORD, Reason.PASSWORD, source, stored, seen)

@@ -73,7 +73,7 @@ def build_factors(
         step_up,
         changes,
         enrolment,
-        Passkeys(db, party, audit, clock),
+        Passkeys(db, party, challenges, audit, clock),
         challenges,
         PasskeyEnrolment(db, party, challenges, changes, clock),
         party,

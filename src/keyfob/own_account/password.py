@@ -71,12 +71,10 @@ class OwnPassword:
 
         Threat: a stolen access token would else be an oracle for it, past the sign-in's throttle.
         """
-        email = account.email
-        seen = await self.guard.log.recall(self.db, account.id, source)
-        _, reservation = await self.guard.check(
-            email, account, current, source, known=seen.network, signed_in=account.id
+        right = await self.guard.check(
+            account.email, account, current, source, signed_in=account.id
         )
-        await self.guard.forgive(reservation)
+        await self.guard.forgive(right.reservation)
 
     async def _replace(
         self, caller: User, old_hash: str, new_hash: str, source: Source

@@ -14,13 +14,12 @@ from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
 from keyfob.core.locales import Locale
 from keyfob.devices.source import Source
-from keyfob.login_log.models import Reason
-from keyfob.login_log.service import LoginLog
+from keyfob.login.door import AMR_PASSWORD, Door, Proof
+from keyfob.login_log.models import Reason, Seen
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.models import OpenedSession
-from keyfob.sessions.service import Sessions
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Registration:
     db: Database
     accounts: Accounts
     passwords: Passwords
-    sessions: Sessions
-    log: LoginLog
+    door: Door
     audit: Audit
     sign_ups: SignUps | None = None
     verification: VerificationLinks | None = None
@@ -68,10 +66,11 @@ class Registration:
                 registered_itself=True,
             )
             user_id = await self.accounts.add_account(tx, account)
-            session = await self.sessions.open(tx, user_id, source)
+            # Nothing was seen before, so there is nobody to be told of a new place.
+            proof = Proof(user_id, AMR_PASSWORD, Reason.REGISTERED, source, seen=Seen())
+            session = await self.door.open(tx, proof)
             if session is None:  # pragma: no cover - nobody else can see the new row yet
                 raise EmailTaken
-            await self.log.succeeded(tx, user_id, Reason.REGISTERED, source, session.id)
             if self.verification:
                 await self.verification.request_within(tx, email, source)
             await self.audit.record(

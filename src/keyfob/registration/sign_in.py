@@ -16,13 +16,12 @@ from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.limits.service import Reservation
 from keyfob.login.errors import InvalidCredentials
-from keyfob.login.guarding import GuardedPasswords, Owner
+from keyfob.login.guarding import GuardedPasswords, Owner, RightPassword
 from keyfob.login.models import HashReplaced
 from keyfob.login.service import Checked, Login
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
-from keyfob.passwords.service import PasswordMatch
 from keyfob.registration.verification import EmailVerification
 from keyfob.sessions.models import OpenedSession
 
@@ -76,11 +75,10 @@ class VerifyingSignIn:
 
     async def _confirm(self, token: str, password: SecretStr, source: Source) -> OpenedSession:
         asked = await self._look_up(token)
-        seen = await self.login.log.recall(self.db, asked.user_id, source)
         owner = Owner(asked.user_id, asked.email)
-        stored, match, reservation = await self._check(token, owner, asked, password, source)
+        stored, right = await self._check(token, owner, asked, password, source)
         # It was right, whatever becomes of the link: no failed guess.
-        await self.guard.forgive(reservation)
+        await self.guard.forgive(right.reservation)
         try:
             await self.verification.confirm_known(token, stored, asked.hashes[stored], source)
         except HashReplaced:
@@ -90,12 +88,13 @@ class VerifyingSignIn:
         if user is None or user.password_hash != stored:
             # Likewise, but the address is proven by now, and the link spent.
             return await self.login.with_password(asked.email, password, source)
-        checked = Checked(asked.email, user, stored, match, Reservation(), seen)
+        right = right._replace(reservation=Reservation())  # it was given back above
+        checked = Checked(asked.email, user, stored, right)
         return await self.login.enter(checked, password, source)
 
     async def _check(
         self, token: str, owner: Owner, asked: _Asked, password: SecretStr, source: Source
-    ) -> tuple[str, PasswordMatch, Reservation]:
+    ) -> tuple[str, RightPassword]:
         """Take one of the guesses of the link, and give it back if it could not be looked at."""
         if not await self.links.take_attempt(Kind.VERIFY_EMAIL, token):
             raise InvalidLink

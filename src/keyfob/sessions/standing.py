@@ -1,6 +1,6 @@
 """Whether a caller still may: asked again in the transaction that changes something.
 
-The door believes a token from memory, and between it and the change there is time: a hash is
+A token is believed from memory, and between that and the change there is time: a hash is
 computed, a lock is waited for. Meanwhile the session may be ended, the account blocked, the role
 taken. Threat: an administrator who is being demoted undoes it.
 """

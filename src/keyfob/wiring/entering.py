@@ -7,12 +7,12 @@ from keyfob.core.encryption import Box
 from keyfob.devices.places import Places
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import Rule
+from keyfob.login.door import Door
 from keyfob.login.guarding import GuardedCodes, GuardedPasswords
 from keyfob.login.notices import Notices
 from keyfob.login.passkey import PasskeyLogin
 from keyfob.login.pending import PendingLogins
 from keyfob.login.reauthentication import Reauthentication
-from keyfob.login.refusing import Refusals
 from keyfob.login.second_factor import SecondFactor
 from keyfob.login.service import Login
 from keyfob.login_log.service import LoginLog
@@ -29,6 +29,7 @@ class Entering:
     guard: GuardedPasswords
     pending: PendingLogins
     mfa: FactorRoom
+    door: Door
     login: Login
     second_factor: SecondFactor
     passkey_login: PasskeyLogin
@@ -47,11 +48,10 @@ def build_entering(base: Foundations) -> Entering:
     kept = timedelta(days=settings.login_log_retention_days)
     log = LoginLog(db, clock, kept, throttled_rate)
     places = Places.of_file(settings.geoip_database)
-    notices = Notices(db, log, base.outbox, mail, places)
+    notices = Notices(db, clock, base.outbox, mail, places)
     passwords = base.passwords.service
     guard = GuardedPasswords(db, passwords, base.limits.sign_in, log)
     codes = GuardedCodes(db, throttle, log)
-    refusals = Refusals(db, base.links, log)
     pending = PendingLogins(db, clock, log)
     sessions.on_end.append(log.ended)
     sessions.on_end_all.append(pending.kill)
@@ -69,17 +69,14 @@ def build_entering(base: Foundations) -> Entering:
         standing=base.standing,
         claims=base.claims,
     )
-    second_factor = SecondFactor(
-        db,
-        base.credentials,
-        mfa.factors,
-        mfa.passkeys,
-        pending,
-        sessions,
-        codes,
-        log,
-        notices,
-        refusals,
+    door = Door(
+        db=db,
+        sessions=sessions,
+        pending=pending,
+        factors=mfa.factors,
+        links=base.links,
+        log=log,
+        notices=notices,
     )
     return Entering(
         log=log,
@@ -87,25 +84,28 @@ def build_entering(base: Foundations) -> Entering:
         guard=guard,
         pending=pending,
         mfa=mfa,
+        door=door,
         login=Login(
-            db, base.credentials, passwords, sessions, guard, log, notices, refusals, second_factor
+            db=db, credentials=base.credentials, passwords=passwords, guard=guard, door=door
         ),
-        second_factor=second_factor,
-        passkey_login=PasskeyLogin(
-            db, mfa.challenges, mfa.passkeys, sessions, log, notices, refusals
+        second_factor=SecondFactor(
+            db=db,
+            factors=mfa.factors,
+            passkeys=mfa.passkeys,
+            pending=pending,
+            codes=codes,
+            door=door,
         ),
+        passkey_login=PasskeyLogin(mfa.passkeys, door),
         reauthentication=Reauthentication(
-            db,
-            base.credentials,
-            base.standing,
-            guard,
-            codes,
-            mfa.factors,
-            mfa.passkeys,
-            mfa.challenges,
-            mfa.step_up,
-            sessions,
-            log,
-            notices,
+            db=db,
+            credentials=base.credentials,
+            standing=base.standing,
+            guard=guard,
+            codes=codes,
+            factors=mfa.factors,
+            passkeys=mfa.passkeys,
+            step_up=mfa.step_up,
+            door=door,
         ),
     )

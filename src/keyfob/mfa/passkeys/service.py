@@ -18,7 +18,7 @@ from keyfob.core.encoding import from_base64url
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import StoredPasskey
 from keyfob.mfa.passkeys import queries, verification
-from keyfob.mfa.passkeys.challenges import new_challenge
+from keyfob.mfa.passkeys.challenges import Challenges, new_challenge
 from keyfob.mfa.passkeys.credentials import AssertionIn
 from keyfob.mfa.passkeys.options import request_options
 from keyfob.mfa.passkeys.relying_party import RelyingParty
@@ -54,6 +54,7 @@ class Passkeys:
 
     db: Database
     party: RelyingParty
+    challenges: Challenges
     audit: Audit
     clock: Clock
 
@@ -64,9 +65,28 @@ class Passkeys:
         options = request_options(self.party, challenge, allowed, must_verify_user=False)
         return options, challenge
 
-    def options_alone(self, challenge: bytes) -> dict[str, Any]:
-        """Return what to ask whichever passkey the user chooses, to sign in with nothing else."""
-        return request_options(self.party, challenge, [], must_verify_user=True)
+    async def begin_alone(self) -> tuple[UUID, dict[str, Any]]:
+        """Return the id of a challenge, and what to ask whichever passkey the user chooses.
+
+        The same for everyone: nobody learns who has a passkey.
+        """
+        challenge_id, challenge = await self.challenges.issue(self.db, None)
+        return challenge_id, request_options(self.party, challenge, [], must_verify_user=True)
+
+    async def verify_alone(
+        self, challenge_id: UUID, credential: dict[str, Any], user_id: UUID | None = None
+    ) -> ShownPasskey:
+        """Check the answer to what `begin_alone` asked, as `verify_assertion` does.
+
+        Raises:
+            InvalidFactor: also where the challenge is unknown, spent or expired.
+        """
+        challenge = await self.challenges.spend(challenge_id, None)
+        if challenge is None:
+            raise InvalidFactor
+        return await self.verify_assertion(
+            credential, challenge, user_id=user_id, require_user_verification=True
+        )
 
     async def verify_assertion(
         self,

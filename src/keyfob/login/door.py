@@ -1,0 +1,192 @@
+"""The one door through which every sign-in ends, whatever proved who it is.
+
+A flow checks a password, a factor or a passkey, and brings the proof. The door opens the session,
+writes the login log and has the owner told of a new place; or it writes why not, and says so. What
+it gives is a session: the route has tokens written of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
+from uuid import UUID
+
+from keyfob.accounts import locks
+from keyfob.accounts.models import Account
+from keyfob.authority.models import User
+from keyfob.core.database import Database, Tx
+from keyfob.core.problems import Problem
+from keyfob.devices.source import Source
+from keyfob.login.errors import (
+    AccountBlocked,
+    InvalidCredentials,
+    MfaRequired,
+    PasswordChangeRequired,
+)
+from keyfob.login.models import HashReplaced
+from keyfob.login.notices import Notices
+from keyfob.login.pending import PENDING_SECONDS, PendingLogins
+from keyfob.login_log.models import Reason, Seen
+from keyfob.login_log.service import LoginLog
+from keyfob.mfa.errors import InvalidFactor
+from keyfob.mfa.service import Factors
+from keyfob.one_time_tokens.models import Kind
+from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.sessions.models import OpenedSession
+from keyfob.sessions.service import Sessions
+
+AMR_PASSWORD = ("pwd",)
+
+# Each sign-in makes one; whoever knows the password cannot fill the table.
+_MOST_TOKENS = 10
+
+
+class Proof(NamedTuple):
+    """Who has proven who it is, and how.
+
+    `amr` names the methods (RFC 8176), `reason` what the login log calls the sign-in.
+    `password_hash` is what a password was held against, None where none was shown; `seen` is what
+    the login log knew of this place before, None where it was not asked yet.
+    """
+
+    user_id: UUID
+    amr: Sequence[str]
+    reason: Reason
+    source: Source
+    password_hash: str | None = None
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Ends sign-ins: with a session, with a factor that is asked for, or with a refusal."""
+
+    db: Database
+    sessions: Sessions
+    pending: PendingLogins
+    factors: Factors
+    links: OneTimeTokens
+    log: LoginLog
+    notices: Notices
+
+    async def open(self, tx: Tx, proof: Proof) -> OpenedSession | None:
+        """Open a session; None where the account may have none: `refuse` then tells why.
+
+        Raises:
+            NoSigningKey: as `Sessions.open` says.
+        """
+        session = await self.sessions.open(
+            tx, proof.user_id, proof.source, proof.amr, password_hash=proof.password_hash
+        )
+        if session is not None:
+            await self._write(tx, proof, session)
+        return session
+
+    async def renew(
+        self, tx: Tx, caller: User, amr: Sequence[str], source: Source
+    ) -> OpenedSession:
+        """Open the session of a caller anew, who has proven once more who it is.
+
+        Raises:
+            Unauthenticated, NoSigningKey: as `Sessions.renew` says.
+        """
+        session = await self.sessions.renew(tx, caller, amr)
+        await self._write(tx, Proof(caller.user_id, amr, Reason.REAUTHENTICATED, source), session)
+        return session
+
+    async def ask_for_factor(self, tx: Tx, proof: Proof) -> MfaRequired:
+        """Begin the wait for a second factor; return what to raise after the commit.
+
+        Raises:
+            HashReplaced: the password is another by now, or the account is gone.
+        """
+        token = await self.pending.begin(
+            tx, proof.user_id, proof.password_hash, proof.amr, proof.source
+        )
+        if token is None:
+            raise HashReplaced
+        return MfaRequired(token, PENDING_SECONDS, await self.factors.list(tx, proof.user_id))
+
+    async def enter(self, tx: Tx, account: Account | None, proof: Proof) -> OpenedSession | Problem:
+        """Open a session of an account that `tx` has locked, or write why not and return that.
+
+        Hand what is returned to `let_in` after the commit.
+
+        Raises:
+            NoSigningKey: as `Sessions.open` says.
+        """
+        return await self.open(tx, proof) or await self._refusal(tx, account, proof)
+
+    async def refuse(self, proof: Proof) -> NoReturn:
+        """Tell why `open` gave nothing, by what the account is by now, in a transaction of its own.
+
+        Raises:
+            InvalidCredentials: the password is another by now.
+            MfaRequired: a factor was added meanwhile.
+            PasswordChangeRequired: with the token by which a password is chosen.
+            AccountBlocked: blocked, gone, or with an address that is to be proven first.
+        """
+        async with self.db.begin() as tx:
+            account = await locks.lock(tx, proof.user_id)
+            refusal = await self._refusal(tx, account, proof)
+        raise refusal
+
+    async def refuse_factor(
+        self, user_id: UUID | None, source: Source, reason: Reason = Reason.WRONG_FACTOR
+    ) -> NoReturn:
+        """Write that a factor was wrong; `user_id` is whose it would have been, if that is known.
+
+        Raises:
+            InvalidFactor: always.
+        """
+        await self.log.refused(self.db, None, user_id, reason, source)
+        raise InvalidFactor
+
+    async def _write(self, tx: Tx, proof: Proof, session: OpenedSession) -> None:
+        user_id, source, seen = proof.user_id, proof.source, proof.seen
+        if seen is None:
+            seen = await self.log.recall(tx, user_id, source)
+        await self.log.succeeded(tx, user_id, proof.reason, source, session.id)
+        if _is_new(seen, source):
+            await self.notices.request(tx, user_id, source)
+
+    async def _refusal(self, tx: Tx, account: Account | None, proof: Proof) -> Problem:
+        """Write why an account that is locked was given no session; return what to raise."""
+        refusal: Problem
+        if account is None:
+            reason, refusal = Reason.BLOCKED, AccountBlocked()
+        elif proof.password_hash not in {None, account.password_hash}:
+            # Threat: the token below would undo what has just made the password worthless.
+            reason, refusal = Reason.WRONG_PASSWORD, InvalidCredentials()
+        elif "mfa" not in proof.amr and await self.factors.has_any(tx, account.id):
+            return await self.ask_for_factor(tx, proof)  # in the log once the wait has ended
+        elif not account.is_active:
+            reason, refusal = Reason.BLOCKED, AccountBlocked()
+        elif not account.must_change_password:
+            reason, refusal = Reason.UNVERIFIED, AccountBlocked()
+        else:
+            reason, refusal = Reason.PASSWORD_CHANGE_REQUIRED, await self._let_change(tx, account)
+        await self.log.refused(tx, None, proof.user_id, reason, proof.source)
+        return refusal
+
+    async def _let_change(self, tx: Tx, account: Account) -> PasswordChangeRequired:
+        # No address with it: who knows the password that an administrator gave has proven none.
+        token = await self.links.issue(tx, account.id, Kind.CHANGE_PASSWORD)
+        await self.links.kill_older(tx, account.id, Kind.CHANGE_PASSWORD, kept=_MOST_TOKENS)
+        return PasswordChangeRequired(token)
+
+
+def let_in(ended: OpenedSession | Problem) -> OpenedSession:
+    """Return the session, or raise the refusal: after the commit, which keeps the line of either.
+
+    Raises:
+        MfaRequired, InvalidCredentials, PasswordChangeRequired, AccountBlocked: as `Door.refuse`.
+    """
+    if isinstance(ended, Problem):
+        raise ended
+    return ended
+
+
+def _is_new(seen: Seen, source: Source) -> bool:
+    """Tell whether the owner is to know: not of the very first sign-in."""
+    knows_network = seen.network or source.address is None  # a unix socket has none
+    return seen.ever and not (knows_network and seen.device)
