@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures.world import World
 from tests.passwords.test_forms import EVERY_FORM
 
-from keyfob.passwords import costs
+from keyfob.passwords import families
 from keyfob.passwords.forms import check_of, parts_of
 from keyfob.passwords.stored import decoy_of
 
@@ -140,7 +140,7 @@ def test_what_would_take_longer_than_eight_of_ours_is_refused() -> None:
 @pytest.mark.parametrize(("kind", "size", "usual"), [("5", 43, 535_000), ("6", 86, 656_000)])
 def test_rounds_are_bounded_for_the_longest_password(kind: str, size: int, usual: int) -> None:
     """A round hashes the password: of 256 bytes it takes nearly twice what it takes of twelve."""
-    eight_of_ours = 8 * costs.of_bcrypt(12)
+    eight_of_ours = 8 * families.seconds_of_bcrypt(12)
 
     assert check_of(f"${kind}$rounds={usual}$salt${'.' * size}", eight_of_ours)  # passlib's own
     assert not check_of(f"${kind}$rounds=1000000$salt${'.' * size}", eight_of_ours)

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, TypeAlias
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from keyfob.core.secrets import compare_digest
-from keyfob.passwords import costs
 
 MAX_HASH_CHARACTERS = 512
 MAX_BCRYPT_COST: Final = 16
@@ -21,6 +20,13 @@ _MAX_SCRYPT_BYTES = 256 * 1024 * 1024
 _MAX_SCRYPT_WORK = 8 * 1024 * 1024  # N times r times p: about three seconds of a core
 MAX_LANES = 16
 DIGEST_BYTES = range(16, 65)  # a shorter one could be met by chance
+
+# About how many seconds each takes, on one core of today.
+_BCRYPT_OF_COST_12 = 0.25
+_ARGON2_KIB = 1e-6
+_PBKDF2_ROUND = 3.5e-7
+_SCRYPT_BLOCK = 3.6e-7
+_CRYPT_ROUND = 2.5e-6  # of SHA-crypt and phpass, whose rounds are Python's, beside other work
 
 BCRYPT_SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
 BCRYPT_DIGEST = r"(?P<digest>[./A-Za-z0-9]{30}[.CGKOSWaeimquy26])"
@@ -34,6 +40,31 @@ class Form(NamedTuple):
 
     check: Check
     seconds: float
+
+
+def seconds_of_bcrypt(cost: int) -> float:
+    """`cost` is the log2 of the rounds."""
+    return _BCRYPT_OF_COST_12 * 2.0 ** (cost - 12)
+
+
+def seconds_of_argon2(memory_kib: int, passes: int) -> float:
+    """Whatever the number of lanes: they share the memory."""
+    return _ARGON2_KIB * memory_kib * passes
+
+
+def seconds_of_pbkdf2(rounds: int, blocks: int) -> float:
+    """`blocks`: how many outputs of its hash make up the digest."""
+    return _PBKDF2_ROUND * rounds * blocks
+
+
+def seconds_of_scrypt(n: int, r: int, p: int) -> float:
+    """By the parameters of RFC 7914."""
+    return _SCRYPT_BLOCK * n * r * p
+
+
+def seconds_of_crypt(rounds: int) -> float:
+    """Return that of SHA-crypt or phpass with the longest password that they are given."""
+    return _CRYPT_ROUND * rounds
 
 
 def utf8(password: str) -> bytes:
@@ -67,7 +98,7 @@ def bcrypt_form(match: re.Match[str], prepare: Callable[[str], bytes]) -> Form:
     stored = f"${kind}${int(cost):02}${salt}{digest}"
     return Form(
         lambda password: BcryptHasher().verify(prepare(password), stored),
-        costs.of_bcrypt(int(cost)),
+        seconds_of_bcrypt(int(cost)),
     )
 
 
@@ -79,7 +110,7 @@ def pbkdf2_form(name: str, rounds: int, salt: bytes, digest: bytes) -> Form:
         lambda password: compare_digest(
             hashlib.pbkdf2_hmac(name, utf8(password), salt, rounds, len(digest)), digest
         ),
-        costs.of_pbkdf2(rounds, blocks),
+        seconds_of_pbkdf2(rounds, blocks),
     )
 
 
@@ -92,7 +123,7 @@ def scrypt(n: int, r: int, p: int, salt: bytes, size: int) -> tuple[Callable[[st
     sizes = {"n": n, "r": r, "p": p, "maxmem": room, "dklen": size}
     return (
         lambda password: hashlib.scrypt(utf8(password), salt=salt, **sizes),
-        costs.of_scrypt(n, r, p),
+        seconds_of_scrypt(n, r, p),
     )
 
 

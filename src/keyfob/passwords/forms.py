@@ -27,7 +27,6 @@ from collections.abc import Callable
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from keyfob.passwords import costs
 from keyfob.passwords.families import (
     BCRYPT,
     BCRYPT_DIGEST,
@@ -43,6 +42,7 @@ from keyfob.passwords.families import (
     pbkdf2_form,
     require,
     scrypt_form,
+    seconds_of_argon2,
     unbase64,
     utf8,
 )
@@ -120,7 +120,7 @@ def _argon2(match: re.Match[str]) -> Form:
     require(len(unbase64(match["digest"])) in DIGEST_BYTES)
     return Form(
         lambda password: Argon2Hasher().verify(utf8(password), match["phc"]),
-        costs.of_argon2(memory, passes),
+        seconds_of_argon2(memory, passes),
     )
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from keyfob.core.secrets import compare_digest
-from keyfob.passwords import costs, crypt_hashes
+from keyfob.passwords import crypt_hashes
 from keyfob.passwords.families import (
     BCRYPT,
     Form,
@@ -29,6 +29,8 @@ from keyfob.passwords.families import (
     require,
     scrypt,
     scrypt_form,
+    seconds_of_crypt,
+    seconds_of_pbkdf2,
     unbase64,
     utf8,
 )
@@ -86,7 +88,7 @@ def _crypt_form(make: Callable[[bytes], str], digest: str, rounds: int) -> Form:
         made = make(word[: crypt_hashes.LONGEST_PASSWORD])
         return compare_digest(made, digest) and len(word) <= crypt_hashes.LONGEST_PASSWORD
 
-    return Form(check, costs.of_crypt(rounds))
+    return Form(check, seconds_of_crypt(rounds))
 
 
 def _wordpress(match: re.Match[str]) -> Form:
@@ -112,7 +114,7 @@ def _ldap(match: re.Match[str]) -> Form:
         made = hashlib.new(name, utf8(password) + salt, usedforsecurity=False)
         return compare_digest(made.digest(), digest)
 
-    return Form(check, costs.of_pbkdf2(1, 1))
+    return Form(check, seconds_of_pbkdf2(1, 1))
 
 
 def _aspnet_v2(match: re.Match[str]) -> Form:

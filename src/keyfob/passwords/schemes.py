@@ -12,7 +12,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from keyfob.core.secrets import random_bytes
-from keyfob.passwords import costs, families, forms
+from keyfob.passwords import families, forms
 from keyfob.settings import PasswordSettings, WrongSetting
 
 _SALT_BYTES = 16
@@ -74,7 +74,7 @@ class Bcrypt:
 
     @property
     def seconds(self) -> float:
-        return costs.of_bcrypt(self.cost)
+        return families.seconds_of_bcrypt(self.cost)
 
     @property
     def _prefix(self) -> str:
@@ -104,7 +104,7 @@ class Argon2id:
 
     @property
     def seconds(self) -> float:
-        return costs.of_argon2(self.memory_kib, self.passes)
+        return families.seconds_of_argon2(self.memory_kib, self.passes)
 
     @property
     def _prefix(self) -> str:
