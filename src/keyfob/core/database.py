@@ -14,11 +14,11 @@ from prometheus_client import Gauge
 
 from keyfob.core.addresses import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
+from keyfob.core.fair_queue import Turns
 from keyfob.core.faults import AWAY, translated, translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.transactions import Callback, Connection, Tx, commit
-from keyfob.core.turns import Turns
 
 POOL_SIZE = Gauge(
     "keyfob_database_connections", "Open database connections.", multiprocess_mode="livesum"
