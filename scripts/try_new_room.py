@@ -31,13 +31,25 @@ from typing import Annotated
 from keyfob.core.http import Provided, router
 from keyfob.welcome.service import Welcome
 
-routes = router("Welcome")
+routes = router("Service")
 
 
 @routes.get("/welcome")
 async def say_welcome(welcome: Annotated[Welcome, Provided(Welcome)]) -> str:
     """Welcome a newcomer."""
     return welcome.words
+''',
+    "src/keyfob/welcome/room.py": '''"""The trial room."""
+
+from keyfob.core.rooms import Room
+from keyfob.settings import Settings
+from keyfob.welcome import routes
+from keyfob.welcome.service import Welcome
+
+
+def build(*, settings: Settings) -> Room:
+    """Build what welcomes."""
+    return Room(services=[Welcome(settings.welcome_words)], routes=[routes.routes])
 ''',
     "src/keyfob/settings/welcome.py": '''"""The setting of the trial room."""
 
@@ -53,21 +65,7 @@ class WelcomeSettings(BaseModel):
 
 # In each file: the texts after which something is put, and what.
 CENTRAL = {
-    "pyproject.toml": {'    "admin | ': "welcome | "},
-    "src/keyfob/app.py": {
-        "from keyfob.web.pages import page_routes\n": (
-            "from keyfob.welcome import routes as welcome_routes\n"
-        ),
-        "        user_routes.routes,\n": "        welcome_routes.routes,\n",
-    },
-    "src/keyfob/wiring/building.py": {
-        "from keyfob.tokens.keyring import Keyring\n": (
-            "from keyfob.welcome.service import Welcome\n"
-        ),
-        "        Authenticator: base.authenticator,\n": (
-            "        Welcome: Welcome(base.settings.welcome_words),\n"
-        ),
-    },
+    "src/keyfob/wiring.py": {'    "admin",\n': '    "welcome",\n'},
     "src/keyfob/settings/loading.py": {
         "from keyfob.settings.urls import with_ascii_host\n": (
             "from keyfob.settings.welcome import WelcomeSettings\n"
@@ -118,6 +116,7 @@ def build_in(folder: Path) -> list[str]:
         CannotTry: a text to put something after is gone, or the copy does not work.
     """
     shutil.copy("pyproject.toml", folder)
+    shutil.copytree("scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree("src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in ROOM.items():
         path = folder / name

@@ -1,9 +1,7 @@
 """The rules of the house that import-linter (pyproject.toml) cannot say."""
 
 import ast
-import fnmatch
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -33,11 +31,8 @@ LONGER_FILES: dict[str, str] = {}
 LONGER_TEST_FILES = {
     "sessions/test_state_machine.py": "one machine, whose rules share all of its state",
 }
-LONGER_FUNCTIONS = {
-    "wiring/foundations.py: lay_foundations": "a floor of the dependency graph on one page",
-    "wiring/entering.py: build_entering": "likewise",
-    "wiring/living.py: build_living": "likewise",
-}
+# And each room's `build`: what it is made of stands on one page.
+LONGER_FUNCTIONS: dict[str, str] = {}
 STATEMENTS_ELSEWHERE = {
     "cli/schema.py": "it leaves lines of a dump out",
 }
@@ -164,24 +159,6 @@ def test_every_table_has_an_owner() -> None:
     assert tables - {"alembic_version", "schema_revisions", "login_events_default"} == set(OWNERS)
 
 
-def test_queries_and_routes_are_private_by_contract() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    protected = {
-        pattern
-        for contract in contracts["contracts"]
-        if contract["type"] == "protected"
-        for pattern in contract["protected_modules"]
-    }
-    private = [module_of(path) for path in FILES if path.stem.endswith(("queries", "routes"))]
-
-    assert len(private) > 10
-    assert [
-        module
-        for module in private
-        if not any(fnmatch.fnmatchcase(module, pattern) for pattern in protected)
-    ] == []
-
-
 def test_files_are_short() -> None:
     longer = {name_of(path) for path in FILES if len(path.read_text().splitlines()) > MOST_LINES}
 
@@ -206,7 +183,7 @@ def test_functions_are_short() -> None:
         if length_of(function) > MOST_LINES_OF_A_FUNCTION
     }
 
-    assert longer == set(LONGER_FUNCTIONS)
+    assert {one for one in longer if not one.endswith("room.py: build")} == set(LONGER_FUNCTIONS)
 
 
 def test_no_file_is_named_after_what_it_is_not() -> None:

@@ -14,7 +14,7 @@ from tests.fixtures.world import PASSWORD, World
 
 from keyfob.app import create_app
 from keyfob.core.problems import Problem
-from keyfob.limits.routes import Limited
+from keyfob.limits.requests import Limited
 from keyfob.settings import Settings
 
 Schema = dict[str, Any]

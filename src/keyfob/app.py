@@ -1,17 +1,15 @@
 """The application: `create_app(settings)`. Nothing happens at import."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
-from keyfob.accounts import routes as user_routes
-from keyfob.admin import record_routes
-from keyfob.admin import routes as admin_routes
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge
 from keyfob.core.http.clients import Clients
@@ -23,23 +21,13 @@ from keyfob.core.http.problems import (
     on_problem,
 )
 from keyfob.core.problems import Problem
-from keyfob.health import routes as health_routes
-from keyfob.login import factor_routes as login_factor_routes
-from keyfob.login import passkey_routes as login_passkey_routes
-from keyfob.login import routes as login_routes
-from keyfob.login_log import routes as log_routes
-from keyfob.mfa import routes as factor_routes
-from keyfob.mfa.passkeys import routes as passkey_routes
+from keyfob.core.rooms import Room
 from keyfob.openapi import describe_api
-from keyfob.own_account import routes as account_routes
-from keyfob.recovery import routes as recovery_routes
-from keyfob.registration import routes as registration_routes
-from keyfob.sessions import routes as session_routes
 from keyfob.settings import Settings
-from keyfob.tokens import routes as token_routes
-from keyfob.web.docs import docs_routes
-from keyfob.web.pages import page_routes
 from keyfob.wiring import Wiring, build
+
+# In the order in which the description shows them.
+TAGS = ("Sign-in", "Account", "Sessions", "Factors", "Administration", "Service")
 
 
 class Service(FastAPI):
@@ -86,7 +74,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
     )
     app.state.services = wiring.services
     app.state.wiring = wiring
-    _add_routes(app, settings)
+    _add_routes(app, wiring.rooms)
     describe_api(app, settings)
     app.edge = _edge(app, settings)
     return app
@@ -121,27 +109,13 @@ def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager
     return run
 
 
-def _add_routes(app: FastAPI, settings: Settings) -> None:
-    rooms: list[APIRouter] = [
-        registration_routes.routes,
-        recovery_routes.routes,
-        login_routes.routes,
-        login_factor_routes.routes,
-        login_passkey_routes.routes,
-        log_routes.routes,
-        session_routes.routes,
-        user_routes.routes,
-        account_routes.routes,
-        factor_routes.routes,
-        passkey_routes.routes,
-        passkey_routes.service_routes,
-        admin_routes.routes,
-        record_routes.routes,
-        token_routes.routes,
-        health_routes.routes,
-        docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc),
-        page_routes(settings.root_path),
-    ]
-    for room in rooms:
-        # The routes themselves: including a router would wrap each and match them all each time.
-        app.router.routes.extend(room.routes)
+def _add_routes(app: FastAPI, rooms: Sequence[Room]) -> None:
+    found = [route for room in rooms for router in room.routes for route in router.routes]
+    # The routes themselves: including a router would wrap each and match them all each time.
+    app.router.routes.extend(sorted(found, key=_place_of))
+
+
+def _place_of(route: BaseRoute) -> int:
+    """Return where the description shows a route: by its tag, then in the order of the rooms."""
+    tags = getattr(route, "tags", [])
+    return TAGS.index(tags[0]) if tags else len(TAGS)

@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from keyfob.core.problems import Problem
+from keyfob.core.rooms import Chore
 
 log = structlog.get_logger("keyfob.worker")
-
-
-@dataclass(frozen=True)
-class Chore:
-    """Something to do again and again, `every` so many seconds, at the start too if `at_start`."""
-
-    name: str
-    every: float
-    run: Callable[[], Awaitable[object]]
-    at_start: bool = False
 
 
 @dataclass

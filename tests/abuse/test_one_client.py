@@ -8,6 +8,7 @@ from tests.fixtures.hashes import held_hashes, recorded_hashes
 from tests.fixtures.world import World, eventually
 
 from keyfob.passwords import hashing
+from keyfob.passwords.hashing import HashingPool
 from keyfob.settings import Settings
 
 PER_ADDRESS = {
@@ -81,7 +82,7 @@ async def test_44_one_client_cannot_take_all_password_checks(
 
 
 async def assert_one_client_does_not_take_all(world: World) -> None:
-    pool = world.app.state.wiring.passwords.pool
+    pool = world.service(HashingPool)
     users = [f"{number}@example.com" for number in range(18)]
     for email in [*users, "ada@example.com"]:
         await world.make_user(email)

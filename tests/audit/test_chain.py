@@ -21,7 +21,7 @@ AMOUNT = 6
 
 
 def audit_of(db: Database, clock: MovableClock, *secrets: str) -> Audit:
-    return Audit(db, SecretKeyring(secrets or (OLD_SECRET,)).derive("audit"), clock)
+    return Audit(db=db, ring=SecretKeyring(secrets or (OLD_SECRET,)).derive("audit"), clock=clock)
 
 
 async def record(audit: Audit, number: int = 0) -> None:
@@ -244,7 +244,7 @@ async def test_without_the_old_secret_the_old_events_cannot_be_vouched_for(
 
 
 async def test_another_purpose_s_key_does_not_vouch(audit: Audit, clock: MovableClock) -> None:
-    other = Audit(audit.db, SecretKeyring([OLD_SECRET]).derive("cursors"), clock)
+    other = Audit(db=audit.db, ring=SecretKeyring([OLD_SECRET]).derive("cursors"), clock=clock)
 
     assert await other.verify() == Verdict(checked=0, broken_at=1)
 

@@ -7,7 +7,7 @@ import redis
 
 from keyfob.core.database import Database
 from keyfob.limits.redis_store import RedisStore
-from keyfob.limits.service import build_limits_over
+from keyfob.limits.room import build_limits_over
 from keyfob.limits.store import PostgresStore
 from keyfob.settings import LimitSettings
 

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World
 
-from keyfob.limits.routes import Limited
+from keyfob.limits.requests import Limited
 from keyfob.settings import Settings
 
 SOMEBODY = "01890000-0000-7000-8000-000000000000"

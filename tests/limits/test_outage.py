@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 from keyfob.core.database import Database
 from keyfob.core.problems import DatabaseUnavailable, Unavailable
 from keyfob.limits.redis_store import RedisStore
-from keyfob.limits.service import build_limits, build_limits_over
+from keyfob.limits.room import build_limits, build_limits_over
 from keyfob.settings import LimitSettings, WrongSetting
 
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from keyfob.core.problems import TooManyRequests
-from keyfob.limits.service import build_limits
+from keyfob.limits.room import build_limits
 from keyfob.limits.store import PostgresStore
 from keyfob.settings import LimitSettings
 

@@ -17,6 +17,7 @@ from tests.login.factor_refusals import assert_refused
 
 from keyfob.mfa.service import Factors
 from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
 
 NEW_KEY = "another secret key that only the tests know"
 
@@ -176,7 +177,7 @@ class TestSecretKey:
         async with World(self.with_keys(settings, NEW_KEY, old), clock) as rotated:
             token = await ask_for_factor(rotated)
             assert (await show_factor(rotated, token, code=app.code())).status_code == 200
-            await rotated.wiring.keyring.reseal()
+            await rotated.service(Keyring).reseal()
         clock.advance(30)
 
         async with World(self.with_keys(settings, NEW_KEY), clock) as after:
@@ -190,7 +191,7 @@ class TestSecretKey:
         async with World(self.with_keys(settings, NEW_KEY, old), clock) as rotated:
             factors = rotated.service(Factors)
             assert [await factors.reseal(), await factors.reseal()] == [(1, []), (0, [])]
-            await rotated.wiring.keyring.reseal()
+            await rotated.service(Keyring).reseal()
 
         async with World(self.with_keys(settings, NEW_KEY), clock) as after:
             token = await ask_for_factor(after)
@@ -201,7 +202,7 @@ class TestSecretKey:
     ) -> None:
         (old,) = settings.secret_keys
         async with World(self.with_keys(settings, NEW_KEY, old), clock) as rotated:
-            await rotated.wiring.keyring.reseal()
+            await rotated.service(Keyring).reseal()
 
         async with World(self.with_keys(settings, NEW_KEY), clock) as after:
             token = await ask_for_factor(after)

@@ -153,7 +153,8 @@ async def test_what_is_cleaned_while_its_account_is_erased_names_nobody(
                 erasures.append(asyncio.create_task(erase(world, admin, ada)))
                 await until_somebody_waits(world.db)
 
-    await PendingLogins(world.db, clock, SlowLog()).clean_up()  # type: ignore[arg-type] # duck
+    pending = PendingLogins(db=world.db, clock=clock, log=SlowLog())  # type: ignore[arg-type] # duck
+    await pending.clean_up()
     await erasures[0]
 
     rows = await not_shown(world)

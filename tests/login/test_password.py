@@ -10,8 +10,10 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 
+from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.schemes import Bcrypt
 from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
 
 
 async def test_wrong_password_is_refused_and_logged(world: World) -> None:
@@ -60,7 +62,7 @@ async def test_a_sign_in_that_is_shed_asks_the_database_nothing(
 ) -> None:
     async with World(impatient, clock) as world:
         await world.make_user()
-        async with held_hashes(world.wiring.passwords.pool):
+        async with held_hashes(world.service(HashingPool)):
             with recorded_statements() as statements:
                 answer = await world.attempt_login()
 
@@ -82,7 +84,7 @@ async def test_who_is_to_come_back_later_hears_so_later_and_others_do_not_wait(
         if limited:
             await world.log_in()
         else:
-            await stack.enter_async_context(held_hashes(world.wiring.passwords.pool))
+            await stack.enter_async_context(held_hashes(world.service(HashingPool)))
         answer = await world.attempt_login()
         assert answer.json()["code"] == refusal
         monkeypatch.setattr("keyfob.core.http.edge.HELD_SECONDS", 60)
@@ -137,7 +139,7 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_both_succeed(world: W
 
 async def test_a_worker_without_a_key_opens_no_session(world: World) -> None:
     await world.make_user()
-    world.wiring.keyring.hold([])
+    world.service(Keyring).hold([])
 
     answer = await world.attempt_login()
 

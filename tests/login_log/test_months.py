@@ -23,7 +23,7 @@ async def bare_log(db: Database, clock: MovableClock) -> LoginLog:
     for month in await list_months(db):
         await drop_month(db, month)
     rate = LocalRate(Rule.parse("throttled-log", "1/minute"), clock)
-    return LoginLog(db, clock, timedelta(days=400), rate)
+    return LoginLog(db=db, clock=clock, retention=timedelta(days=400), throttled_rate=rate)
 
 
 async def sign_in(log: LoginLog, tx: Executor) -> None:

@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 
-from keyfob.mail.building import build_delivery
 from keyfob.mail.folder import MailFolder
+from keyfob.mail.room import build_delivery
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.settings import Settings, WrongSetting
 

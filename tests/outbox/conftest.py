@@ -20,7 +20,7 @@ def make_outbox(db: Database, clock: MovableClock) -> MakeOutbox:
     """Return an outbox as another process would have it, with its own keyring."""
 
     def make(*keys: str) -> Outbox:
-        return Outbox(db, Box(SecretKeyring(keys or [KEY]).derive("outbox")), clock)
+        return Outbox(db=db, box=Box(SecretKeyring(keys or [KEY]).derive("outbox")), clock=clock)
 
     return make
 

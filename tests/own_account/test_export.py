@@ -337,7 +337,7 @@ async def test_it_has_a_limit_of_its_own(settings: Settings, clock: MovableClock
 
 async def test_a_third_at_once_waits_and_is_then_refused(world: World, ada: SignedIn) -> None:
     exports = replace(world.service(exporting.OwnExport), longest_wait=0.05)
-    world.wiring.services[exporting.OwnExport] = exports
+    world.wiring.services.replace(exporting.OwnExport, exports)
     async with exports.places, exports.places:
         answer = await export(world, ada)
 

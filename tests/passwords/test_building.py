@@ -7,7 +7,8 @@ import pytest
 
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
-from keyfob.passwords.building import build_passwords
+from keyfob.passwords.hashing import HashingPool
+from keyfob.passwords.room import build
 from keyfob.settings import Settings
 
 
@@ -29,15 +30,16 @@ async def test_the_first_sign_ins_are_not_judged_by_another_cost(
     monkeypatch.setattr("time.perf_counter", lambda: 0.0)  # what has begun has just begun
     chosen_settings = settings.model_copy(update={**chosen, "hashing_threads": 1})
     db, secrets = Database(settings.dsn), SecretKeyring(settings.secret_keys)
-    room = build_passwords(chosen_settings, db, secrets)
+    room = build(settings=chosen_settings, db=db, secrets=secrets)
+    (pool,) = [one for one in room.services if isinstance(one, HashingPool)]
 
     # Asked for before a hash was measured.
     over = threading.Event()
-    first = [asyncio.create_task(room.pool.run(over.wait, ("192.0.2.1",))) for _ in range(3)]
+    first = [asyncio.create_task(pool.run(over.wait, ("192.0.2.1",))) for _ in range(3)]
     await asyncio.sleep(0)
-    expected = room.pool.expected_wait
+    expected = pool.expected_wait
     over.set()
     await asyncio.gather(*first)
-    room.pool.close()
+    pool.close()
 
     assert expected == pytest.approx(3 * seconds)

@@ -133,4 +133,4 @@ async def test_every_worker_counts_at_its_start(world: World, clock: MovableCloc
     told: Any = chore.run
 
     assert chore.at_start
-    assert told == world.wiring.passwords.stored.count
+    assert told == world.service(StoredForms).count

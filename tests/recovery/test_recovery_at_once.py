@@ -17,6 +17,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until, until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 
+from keyfob.passwords.service import Passwords
 from keyfob.settings import Settings
 
 REQUEST = "/recover/request"
@@ -43,7 +44,7 @@ async def test_no_connection_is_held_while_the_password_is_hashed(
     await world.make_user()
     token = await recovery_token(world, mailbox)
     asked_before: list[list[str]] = []
-    scheme = world.wiring.passwords.service.scheme
+    scheme = world.service(Passwords).scheme
 
     class Watching:
         is_current = scheme.is_current
@@ -52,7 +53,7 @@ async def test_no_connection_is_held_while_the_password_is_hashed(
             asked_before.append(list(statements))
             return scheme.hash(password)
 
-    object.__setattr__(world.wiring.passwords.service, "scheme", Watching())
+    object.__setattr__(world.service(Passwords), "scheme", Watching())
     with recorded_statements() as statements:
         assert (await recover(world, token)).status_code == 204
 

@@ -10,6 +10,7 @@ from tests.fixtures.hostile import claims_of
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import CLIENT, PASSWORD, SignedIn, World
 
+from keyfob.passwords.service import Passwords
 from keyfob.settings import Settings
 
 ADA = {"email": "Ada@Example.com", "password": PASSWORD}
@@ -141,7 +142,7 @@ async def test_a_weak_password_leaves_nothing(world: World) -> None:
 async def test_no_connection_is_held_while_the_password_is_hashed(world: World) -> None:
     """So that a wave of newcomers cannot take the pool from everybody else."""
     asked_before: list[int] = []
-    scheme = world.wiring.passwords.service.scheme
+    scheme = world.service(Passwords).scheme
 
     class Watching:
         is_current = scheme.is_current
@@ -150,7 +151,7 @@ async def test_no_connection_is_held_while_the_password_is_hashed(world: World) 
             asked_before.append(len(statements))
             return scheme.hash(password)
 
-    object.__setattr__(world.wiring.passwords.service, "scheme", Watching())
+    object.__setattr__(world.service(Passwords), "scheme", Watching())
     with recorded_statements() as statements:
         assert (await register(world)).status_code == 201
 

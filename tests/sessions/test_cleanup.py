@@ -21,7 +21,7 @@ async def test_ended_and_expired_sessions_go_after_their_retention(
     await world.make_user()
     ended, idle, kept = [await world.log_in() for _ in range(3)]
     await world.api.delete("/logout", headers=ended.headers)
-    sweep = SessionCleanup(world.db, clock, RETENTION)
+    sweep = SessionCleanup(db=world.db, clock=clock, retention=RETENTION)
 
     for _ in range(3):
         clock.advance(days=10)
@@ -47,7 +47,7 @@ async def test_spent_revocations_go_and_useful_ones_stay(world: World, clock: Mo
     await world.api.delete("/logout", headers=first.headers)
     clock.advance(200)
     await world.api.delete("/logout", headers=second.headers)
-    sweep = SessionCleanup(world.db, clock, RETENTION)
+    sweep = SessionCleanup(db=world.db, clock=clock, retention=RETENTION)
     count = "SELECT count(*) FROM revocations"
 
     clock.advance(400)
@@ -71,7 +71,7 @@ async def test_a_great_many_go_in_batches(world: World, clock: MovableClock) -> 
     clock.advance(days=31)
 
     with recorded_statements() as seen:
-        await SessionCleanup(world.db, clock, RETENTION, at_once=2).run()
+        await SessionCleanup(db=world.db, clock=clock, retention=RETENTION, at_once=2).run()
 
     assert await ids(world) == set()
     assert sum("DELETE FROM sessions" in statement for statement in seen) == 3

@@ -208,7 +208,7 @@ async def test_a_clock_that_jumps_and_comes_back_brings_no_token_back_to_life(
 
     clock.advance(299 + 290)
     await world.service(Sessions).revocations.load()
-    await SessionCleanup(world.db, clock, timedelta(days=1)).run()
+    await SessionCleanup(db=world.db, clock=clock, retention=timedelta(days=1)).run()
     clock.advance(-290)
 
     assert (await world.me(ada)).status_code == 401

@@ -18,7 +18,7 @@ from keyfob.core.http import AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.text import NoControlCharacters
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login_log.models import LoginEventOut, Outcome
 from keyfob.login_log.service import LoginLog
 

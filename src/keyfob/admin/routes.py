@@ -22,7 +22,7 @@ from keyfob.authority.requiring import require
 from keyfob.core.http import AskedPage, Provided, may_refuse, public_path, router
 from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.devices.requests import RequestSource
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.mfa.errors import LastFactor
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut

@@ -31,7 +31,7 @@ class Actor:
         return share_of(self.source.address if self.source else None, self.user_id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Authority:
     """Asks of whoever administers; of the command line, whose user has the machine, nothing."""
 

@@ -16,7 +16,7 @@ from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorReset:
     """Takes all factors from an account, so that its password alone signs in again.
 

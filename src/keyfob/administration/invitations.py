@@ -14,7 +14,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Invitations:
     """Sends the links by which users choose passwords; each is an audit event."""
 

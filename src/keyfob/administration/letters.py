@@ -13,7 +13,7 @@ from keyfob.recovery.service import Recovery
 from keyfob.registration.verification import VerificationLinks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Letters:
     """Writes to the users whose accounts are administered; joins the transaction of the change.
 

@@ -31,7 +31,7 @@ from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Administration:
     """Lists and changes accounts. A change of role or status acts at once, everywhere."""
 

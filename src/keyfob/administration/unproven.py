@@ -15,7 +15,7 @@ from keyfob.proof.service import Proofs, Prover
 _MOST_NAMED = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unproven:
     """Lists what an older release let unproven accounts have, and marks an address as proven."""
 

@@ -29,7 +29,7 @@ AUDIT_POSITION = Gauge(
 log = structlog.get_logger("keyfob.audit")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Audit:
     """The audit log: an append-only chain of MACs.
 

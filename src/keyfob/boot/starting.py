@@ -83,9 +83,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
         clock.follow(await queries.read_time(wiring.db), time.monotonic() - asked)
         yield wiring
     finally:
-        await wiring.passwords.close()
-        await wiring.limits.close()
-        await wiring.db.close()
+        await wiring.close()
 
 
 async def open_keys(keyring: Keyring) -> None:
@@ -113,7 +111,7 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
             cannot be used.
     """
     async with services_of(settings) as wiring:
-        await open_keys(wiring.keyring)
+        await open_keys(wiring.services[Keyring])
         if settings.issuer is None and await count_listeners(wiring.db):
             log.warning("issuer_made_up", issuer=settings.issuer_url, advice=_SET_ISSUER)
         return await _make_first_admin(settings, wiring.services[Administration])

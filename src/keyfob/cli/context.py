@@ -9,6 +9,7 @@ from keyfob import boot
 from keyfob.cli.refusal import Refused
 from keyfob.core.telemetry import configure_logging
 from keyfob.settings import Settings, load_settings
+from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def run_with_services(
             raise Refused(NOT_MIGRATED)
         async with boot.services_of(settings) as wiring:
             if open_keys:
-                await boot.open_keys(wiring.keyring)
+                await boot.open_keys(wiring.services[Keyring])
             return await work(wiring)
 
     with refusals(), boot.complete(settings) as complete:

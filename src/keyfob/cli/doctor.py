@@ -20,12 +20,13 @@ from keyfob.core.locales import Locale
 from keyfob.core.problems import DatabaseUnavailable, Problem, in_one_line
 from keyfob.core.telemetry import configure_logging
 from keyfob.health.service import Health
-from keyfob.mail.building import what_mail_exposes
 from keyfob.mail.delivery import Delivery
+from keyfob.mail.room import what_mail_exposes
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.mail.writing import WrongTemplate
 from keyfob.migrations.head import HEAD
 from keyfob.outbox.errors import TryAgain
+from keyfob.passwords.stored import StoredForms
 from keyfob.settings import Settings
 from keyfob.settings.urls import is_loopback
 from keyfob.tokens.errors import NoSigningKey
@@ -151,8 +152,8 @@ async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:
 
 async def _check_keys(wiring: Wiring, settings: Settings) -> list[Finding]:
     try:
-        await wiring.keyring.load()
-        kid = wiring.keyring.active().kid
+        await wiring.services[Keyring].load()
+        kid = wiring.services[Keyring].active().kid
     except CannotDecrypt as fault:
         return [_finding("signing keys", False, f"cannot be opened: {fault}")]
     except NoSigningKey:
@@ -160,7 +161,7 @@ async def _check_keys(wiring: Wiring, settings: Settings) -> list[Finding]:
         return [_finding("signing keys", False, advice)]
     return [
         _finding("signing keys", True, f"{kid} signs"),
-        _check_algorithm(wiring.keyring, settings.signing_algorithm),
+        _check_algorithm(wiring.services[Keyring], settings.signing_algorithm),
     ]
 
 
@@ -208,7 +209,7 @@ def _accounts(amount: int, named: Sequence[str]) -> str:
 
 async def _check_hashes(wiring: Wiring) -> Finding:
     """Whoever has a hash that is never computed can recover, but not sign in with the password."""
-    amount, named = await wiring.passwords.stored.list_unusable()
+    amount, named = await wiring.services[StoredForms].list_unusable()
     if not amount:
         return _finding("password hashes", True, "can all be checked")
     more = ", ..." if amount > len(named) else ""

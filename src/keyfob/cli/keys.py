@@ -9,6 +9,7 @@ from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.mfa.models import Resealed
 from keyfob.mfa.service import Factors
+from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
 
 app = typer.Typer(help="List and rotate the signing keys.", no_args_is_help=True)
@@ -26,7 +27,7 @@ def list_keys(as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
-        return await wiring.keyring.list_all()
+        return await wiring.services[Keyring].list_all()
 
     show_rows(run_with_services(work, open_keys=False), as_json=as_json)
 
@@ -63,7 +64,7 @@ def rotate(
 
     async def work(wiring: Wiring) -> str:
         ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
-        return await wiring.keyring.rotate(publish_ahead=ahead, compromised=compromised)
+        return await wiring.services[Keyring].rotate(publish_ahead=ahead, compromised=compromised)
 
     # After a compromise nothing old is opened any more: the way out when the secret key is lost.
     kid = run_with_services(work, open_keys=not compromised)
@@ -75,7 +76,10 @@ def _reseal(*, as_json: bool) -> None:
 
     async def work(wiring: Wiring) -> Resealed:
         factors: Factors = wiring.services[Factors]
-        signing_keys, (renewed, unopened) = await wiring.keyring.reseal(), await factors.reseal()
+        signing_keys, (renewed, unopened) = (
+            await wiring.services[Keyring].reseal(),
+            await factors.reseal(),
+        )
         return Resealed(signing_keys + renewed, unopened)
 
     done = run_with_services(work)

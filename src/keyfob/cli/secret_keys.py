@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from keyfob.audit.service import Audit
 from keyfob.mfa.service import Factors
 from keyfob.outbox.service import Outbox
+from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
 
 # By the place of the key in the list, 0 for the first; None for keys that are not in it.
@@ -29,7 +30,7 @@ async def tell_secret_keys(wiring: Wiring, amount: int) -> tuple[bool, str]:
     factors: Factors = wiring.services[Factors]
     outbox: Outbox = wiring.services[Outbox]
     sealed = {
-        "signing keys": await wiring.keyring.count_sealed(),
+        "signing keys": await wiring.services[Keyring].count_sealed(),
         "authenticators": await factors.count_sealed(),
         "mails": await outbox.count_sealed(),
     }

@@ -11,7 +11,7 @@ from keyfob.cli.context import NOT_MIGRATED, read_settings, refusals
 from keyfob.cli.refusal import Refused
 from keyfob.core.stopping import end_in_order
 from keyfob.core.telemetry import announce, configure_logging
-from keyfob.mail.building import what_mail_exposes
+from keyfob.mail.room import what_mail_exposes
 from keyfob.migrations.head import HEAD
 from keyfob.serving.listeners import CannotListen, open_listeners, port_of
 from keyfob.serving.supervisor import serve as serve_until_stopped

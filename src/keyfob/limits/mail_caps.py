@@ -6,7 +6,7 @@ of what was done in an account are counted between the change and the mail (`mai
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -16,10 +16,14 @@ from prometheus_client import Counter
 from keyfob.core.telemetry import mask_email
 from keyfob.limits.models import Rule, Tally, Window
 from keyfob.limits.store import Store
+from keyfob.settings import Settings
 
 MAILS_CAPPED = Counter(
     "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
 )
+
+# How long the one link beyond the cap lives, and so how often there is one.
+SPARE_TTL = timedelta(hours=6)
 
 log = structlog.get_logger("keyfob.limits")
 
@@ -173,6 +177,38 @@ class NoticeCaps:
             # Of their own: whoever signs up with tags uses up nothing of the mailbox's own account.
             windows += self.proven.windows(sort, "tags", mailbox)
         return windows
+
+
+@dataclass(frozen=True)
+class MailCaps:
+    """The caps as the settings have them; none where limits are off."""
+
+    settings: Settings
+    store: Store
+
+    def of(self, name: str) -> Cap:
+        """Return the bound of one kind of mail that strangers can ask for, per mailbox.
+
+        One for each: whoever has sign-ups mailed to somebody could else use up the mails by which
+        that somebody recovers a password.
+        """
+        return Cap(
+            self._rule(name, self.settings.limit_mail),
+            self._rule(f"{name}-spare", f"1/{int(SPARE_TTL.total_seconds())}second"),
+            self._rule(f"{name}-tags", self.settings.limit_notices),
+            self.store,
+        )
+
+    def of_notices(self) -> NoticeCaps:
+        """Return the bounds of notices, per address."""
+        return NoticeCaps(
+            self._rule("notice", self.settings.limit_notices),
+            self._rule("notice-unproven", self.settings.limit_notices_unproven),
+            self.store,
+        )
+
+    def _rule(self, name: str, notation: str) -> Rule:
+        return Rule.parse(name, notation) if self.settings.limits == "on" else Rule(name)
 
 
 def fold(address_normal: str) -> str:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 from keyfob.core.addresses import client_bucket
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.local import LocalRate
 from keyfob.limits.models import RateState, Rule, Tally
-from keyfob.limits.rates import ROUTES, SHARED, RateLimits
-from keyfob.limits.store import PostgresStore, Store
-from keyfob.settings import LimitSettings, WrongSetting
+from keyfob.limits.rates import RateLimits
+from keyfob.limits.store import Store
 
 _BATCH = 5000
 
@@ -152,42 +150,3 @@ class Limits:
     async def close(self) -> None:
         """Let go of the store's own connections."""
         await self.store.close()
-
-
-def build_limits(settings: LimitSettings, db: Database, clock: Clock) -> Limits:
-    """Build the limits that the settings ask for. Nothing is connected yet.
-
-    Raises:
-        WrongSetting: the store's URL is not one that we can use.
-    """
-    return build_limits_over(_store(settings, db, clock), settings, clock)
-
-
-def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Limits:
-    """Build the limits over a store that is there already."""
-
-    def rule(name: str) -> Rule:
-        if settings.limits == "off":
-            return Rule(name)
-        return Rule.parse(name, getattr(settings, f"limit_{name.replace('-', '_')}"))
-
-    return Limits(
-        rates=RateLimits({name: rule(name) for name in (*ROUTES, SHARED)}, store, clock),
-        sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
-        factor=FactorThrottle(rule("factor"), store, clock),
-        refresh=LocalRate(rule("refresh"), clock),
-        store=store,
-    )
-
-
-def _store(settings: LimitSettings, db: Database, clock: Clock) -> Store:
-    if settings.limit_store is None:
-        return PostgresStore(db, clock)
-    from keyfob.limits.redis_store import RedisStore  # noqa: PLC0415 - 6 MB, only where used
-
-    try:
-        return RedisStore(settings.limit_store.get_secret_value(), clock)
-    except ValueError:
-        raise WrongSetting(
-            "KEYFOB_LIMIT_STORE: should be a redis:// or valkey:// URL, with rediss:// for TLS"
-        ) from None  # the message of the cause would repeat the URL's password

@@ -16,7 +16,7 @@ from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.core.text import NoControlCharacters
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.second_factor import SecondFactor, Shown

@@ -42,7 +42,7 @@ class Owner(NamedTuple):
     email: Email
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuardedPasswords:
     """Checks passwords under the sign-in throttle; a refused guess is in the login log.
 
@@ -158,7 +158,7 @@ class GuardedPasswords:
             raise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuardedCodes:
     """Counts codes of an authenticator before they are looked at; a throttled one is logged.
 

@@ -16,7 +16,7 @@ from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Notices:
     """Tells owners of sign-ins from a device or a network that was not used in the last 90 days."""
 

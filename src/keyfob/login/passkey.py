@@ -14,7 +14,7 @@ from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
 from keyfob.sessions.models import OpenedSession
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PasskeyLogin:
     """Signs in whoever has a passkey."""
 

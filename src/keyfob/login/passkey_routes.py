@@ -8,7 +8,7 @@ from fastapi import Depends
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.devices.requests import RequestSource
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login.errors import AccountBlocked, PasswordChangeRequired
 from keyfob.login.passkey import PasskeyLogin
 from keyfob.mfa.errors import InvalidFactor

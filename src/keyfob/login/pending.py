@@ -27,7 +27,7 @@ _TOKEN_BYTES = 32
 _AT_ONCE = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PendingLogins:
     """Begins, counts down and ends the waits for a second factor."""
 

@@ -12,7 +12,7 @@ from keyfob.core.http import Provided, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login.errors import (
     AccountBlocked,
     InvalidCredentials,

@@ -8,7 +8,7 @@ from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.http import AskedPage, Provided, router
 from keyfob.core.pagination import read_timed_place, timed_place
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login_log.models import LoginEventOut
 from keyfob.login_log.service import LoginLog
 

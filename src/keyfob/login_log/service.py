@@ -30,7 +30,7 @@ _KNOWN_FOR = timedelta(days=90)
 _MONTHS_AHEAD = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoginLog:
     """Writes, reads and keeps the login log."""
 

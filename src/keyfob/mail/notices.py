@@ -12,7 +12,7 @@ from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NoticeGate:
     """The handler of the notices that `Mail` writes: those that may go become mails.
 

@@ -24,7 +24,7 @@ from keyfob.outbox.service import Outbox
 _FAREWELL = timedelta(days=2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mail:
     """Writes mails into the outbox."""
 

@@ -32,7 +32,7 @@ class Room(NamedTuple):
     is_first: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorChanges:
     """Adds, renames and removes factors. `roles` are those that must have one."""
 

@@ -20,7 +20,7 @@ from keyfob.mfa.service import Factors
 _CONFIRM_WITHIN = timedelta(minutes=10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TotpEnrolment:
     """Begins and confirms authenticators. `issuer` is what apps show beside the account."""
 

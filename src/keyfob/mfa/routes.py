@@ -11,7 +11,7 @@ from keyfob.authority.requiring import require
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.enrolment import TotpEnrolment
 from keyfob.mfa.errors import FactorNotFound, InvalidFactor, LastFactor, NoFactor, TooManyFactors

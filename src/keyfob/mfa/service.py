@@ -23,7 +23,7 @@ _BEFORE_ALL = UUID(int=0)
 _BATCH = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Factors:
     """The factors of users. What was begun and not yet confirmed is no factor."""
 

@@ -13,7 +13,7 @@ from keyfob.mfa.service import Factors
 from keyfob.sessions.standing import Standing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorStepUp:
     """Implements `authority.models.StepUp`.
 

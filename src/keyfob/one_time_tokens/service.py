@@ -21,14 +21,13 @@ from keyfob.one_time_tokens import queries
 from keyfob.one_time_tokens.models import Kind, Link
 
 PREFIX = "kfl_"
-SPARE_TTL = timedelta(hours=6)
 KEPT_AFTER_EXPIRY = timedelta(days=7)
 _SECRET_BYTES = 32
 # More than the caps of mails let anybody make in that time; a bound of memory alone.
 _MOST_SIGN_UPS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OneTimeTokens:
     """Issues, finds and spends tokens. None of a blocked account is good."""
 

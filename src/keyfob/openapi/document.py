@@ -20,7 +20,7 @@ from keyfob.core.problems import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
-from keyfob.limits.routes import Limited
+from keyfob.limits.requests import Limited
 from keyfob.openapi.portable import make_portable
 from keyfob.settings import Settings
 

@@ -1,7 +1,7 @@
 """The outbox: what a change causes is written with it, and done after the commit, once.
 
     await outbox.add(tx, "mail", {...})        # in the transaction of the change
-    outbox.handle("mail", deliver)             # in wiring; `outbox.running` calls it
+    Room(jobs={"mail": deliver})               # in `room.py`; `outbox.running` calls it
 
 Payloads are sealed: they hold addresses and links.
 """
@@ -34,7 +34,7 @@ _KEPT = timedelta(days=30)
 _MOST_LISTED = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outbox:
     """Jobs that wait in the database for any worker."""
 

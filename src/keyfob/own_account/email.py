@@ -17,20 +17,20 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import Cap
+from keyfob.limits.mail_caps import SPARE_TTL, Cap
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
-from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.standing import Standing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnEmail:
     """Gives an account another address, once whoever reads it there has confirmed.
 

@@ -31,7 +31,7 @@ from keyfob.sessions.standing import Standing
 log = structlog.get_logger("keyfob.erasure")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Erasure:
     """Takes everything personal out of the database."""
 
@@ -99,7 +99,7 @@ class Erasure:
         await self.mail.send(tx, to, Template.ERASED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnErasure:
     """Plans the erasure that a user asked for, takes it back, and does it when it is due.
 

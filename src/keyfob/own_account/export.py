@@ -44,7 +44,7 @@ class Packed:
             rest = unpacker.unconsumed_tail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnExport:
     """Gathers what is kept about a user.
 

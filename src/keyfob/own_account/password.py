@@ -25,7 +25,7 @@ from keyfob.sessions.models import EndReason, OpenedSession
 from keyfob.sessions.service import Sessions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnPassword:
     """Sets another password for whoever knows the present one."""
 

@@ -17,7 +17,7 @@ from keyfob.own_account.timezones import is_timezone
 from keyfob.sessions.standing import Standing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnProfile:
     """Changes name, language and time zone, and records which of them."""
 

@@ -16,7 +16,7 @@ from keyfob.core.http.kept import takes_gzip
 from keyfob.core.problems import InsufficientAuthentication, Overloaded, Unavailable
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login.errors import InvalidCredentials
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.own_account.email import OwnEmail

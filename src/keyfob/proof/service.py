@@ -44,7 +44,7 @@ class Proof:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proofs:
     """Writes that an address is proven; at the first proof ends what a stranger may have left."""
 

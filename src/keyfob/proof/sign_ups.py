@@ -24,7 +24,7 @@ def replaced_sign_up(user_id: UUID | None) -> dict[str, str]:
     return {} if user_id is None else {"replaced_sign_up": str(user_id)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WaitingSignUps:
     """Removes sign-ups that wait for the proof of their address.
 

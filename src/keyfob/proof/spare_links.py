@@ -15,7 +15,7 @@ Write: TypeAlias = Callable[[bool], Awaitable[bool]]
 """Writes a link, within the cap or beyond it; returns whether there was whom to send it to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpareLinks:
     """Lets one link to each address go out beyond the cap, so that nobody uses up an owner's.
 

@@ -12,7 +12,7 @@ from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, may_refuse, router, while_present
 from keyfob.core.problems import Overloaded
 from keyfob.devices.requests import RequestSource
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import LinkTokenIn
 from keyfob.passwords.errors import WeakPassword

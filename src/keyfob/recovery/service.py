@@ -19,14 +19,14 @@ from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import Cap
+from keyfob.limits.mail_caps import SPARE_TTL, Cap
 from keyfob.limits.service import SignInThrottle
 from keyfob.login_log.service import LoginLog
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind, Link
-from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
@@ -39,7 +39,7 @@ from keyfob.sessions.service import Sessions
 _KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recovery:
     """Sends links that set a password, and takes them.
 

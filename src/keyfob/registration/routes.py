@@ -18,7 +18,7 @@ from keyfob.core.locales import preferred_locale
 from keyfob.core.problems import InvalidInput, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.login.errors import (
     AccountBlocked,
     InvalidCredentials,

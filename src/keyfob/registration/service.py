@@ -22,7 +22,7 @@ from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.models import OpenedSession
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Registration:
     """Makes an account and signs it in.
 

@@ -37,7 +37,7 @@ class _Asked(NamedTuple):
     hashes: Mapping[str, SignUp | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerifyingSignIn:
     """Lets in who reads the mail of an address and knows a password of its account.
 

@@ -39,7 +39,7 @@ from keyfob.proof.spare_links import SpareLinks
 from keyfob.registration.verification import VerificationLinks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SignUps:
     """Takes sign-ups whose address is to be proven first."""
 

@@ -15,13 +15,13 @@ from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import Cap
+from keyfob.limits.mail_caps import SPARE_TTL, Cap
 from keyfob.login.models import HashReplaced
 from keyfob.mail.models import Recipient, Template
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
-from keyfob.one_time_tokens.service import SPARE_TTL, OneTimeTokens
+from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
@@ -31,7 +31,7 @@ from keyfob.sessions.standing import Standing
 Where = dict[str, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerificationLinks:
     """Sends links that prove an address.
 
@@ -104,7 +104,7 @@ class VerificationLinks:
         await self.mail.send(tx, to, Template.VERIFY_EMAIL, told, expires_at=expires_at)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EmailVerification:
     """Takes the links that prove an address from whoever knows no password, or need not say it."""
 

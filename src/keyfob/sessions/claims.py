@@ -19,7 +19,7 @@ from keyfob.sessions import queries
 from keyfob.sessions.revocations import Revocations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionClaims:
     """Changes what sessions tell, and kills the tokens that tell what was before."""
 

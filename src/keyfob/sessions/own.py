@@ -15,7 +15,7 @@ from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnSessions:
     """Signs users out: here, on one of their devices, everywhere."""
 

@@ -36,7 +36,7 @@ log = structlog.get_logger("keyfob.refresh")
 _ROTATED = REFRESHES.labels("rotated")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Refresh:
     """Exchanges a refresh token for the session's next tokens."""
 

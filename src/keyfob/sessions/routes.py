@@ -16,7 +16,7 @@ from keyfob.core.http.problems import pointers
 from keyfob.core.problems import InvalidInput, TooManyRequests
 from keyfob.core.text import NoControlCharacters
 from keyfob.devices.requests import RequestSource
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.sessions.errors import InvalidRefreshToken, NotYourSession, SessionNotFound
 from keyfob.sessions.models import SessionOut, TokensOut
 from keyfob.sessions.own import OwnSessions

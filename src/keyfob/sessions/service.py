@@ -39,7 +39,7 @@ SESSIONS_ENDED = Counter(
 _AT_ONCE = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionTokens:
     """Writes what a client holds a session by: an access token and a refresh token."""
 
@@ -65,7 +65,7 @@ class SessionTokens:
         return Tokens(access_token, self.refresh.write(token), expires_in, session.id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sessions:
     """Opens sessions, lists them, ends them; what ends one also revokes its access tokens.
 

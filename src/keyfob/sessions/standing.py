@@ -16,7 +16,7 @@ from keyfob.core.problems import Forbidden, Unauthenticated
 from keyfob.sessions import revocation_queries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Asks, under the lock on the caller's account, what the access token was believed for."""
 

@@ -11,7 +11,7 @@ from keyfob.sessions import upkeep_queries
 from keyfob.sessions.service import Sessions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionCleanup:
     """Deletes spent revocations, and sessions that ended long ago, so many `at_once`."""
 
@@ -30,7 +30,7 @@ class SessionCleanup:
             pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionTrimming:
     """Ends sessions beyond the bound, in small transactions, each with its trace.
 

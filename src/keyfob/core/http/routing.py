@@ -51,6 +51,7 @@ def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
         found: T = request.app.state.services[kind]
         return found
 
+    find.provides = kind  # type: ignore[attr-defined] # wiring sees that it is there
     return find
 
 

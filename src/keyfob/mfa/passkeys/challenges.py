@@ -19,7 +19,7 @@ def new_challenge() -> bytes:
     return random_bytes(_BYTES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Challenges:
     """Keeps challenges in the database, so that any worker may take the answer."""
 

@@ -24,7 +24,7 @@ from keyfob.mfa.passkeys.verification import NewPasskey, Refused
 log = structlog.get_logger("keyfob.passkeys")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PasskeyEnrolment:
     """Begins and ends the registration of passkeys."""
 

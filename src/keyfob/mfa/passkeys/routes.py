@@ -13,7 +13,7 @@ from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.problems import NotFound
 from keyfob.devices.requests import RequestSource
-from keyfob.limits.routes import limited
+from keyfob.limits.requests import limited
 from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken, TooManyFactors
 from keyfob.mfa.models import FactorName, FactorOut
 from keyfob.mfa.passkeys.credentials import CeremonyOut, NewCredentialIn

@@ -48,7 +48,7 @@ class _Copied(Exception):
         self.known_count = known_count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Passkeys:
     """Asks for passkeys and checks what they answer."""
 

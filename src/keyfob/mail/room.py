@@ -1,22 +1,50 @@
-"""The mail room as the settings ask for it."""
+"""Mails: writing them with a change, and handing them over."""
 
 from urllib.parse import urlsplit
 
+from keyfob.accounts.service import Accounts
 from keyfob.core.clock import Clock
-from keyfob.limits.mail_caps import NoticeCaps
-from keyfob.limits.models import Rule
-from keyfob.limits.store import Store
+from keyfob.core.database import Database
+from keyfob.core.rooms import Chore, Room
+from keyfob.limits.mail_caps import MailCaps
 from keyfob.mail.delivery import Carrier, Delivery
 from keyfob.mail.folder import MailFolder
 from keyfob.mail.message import Sender
+from keyfob.mail.models import MAIL
+from keyfob.mail.notices import NoticeGate
 from keyfob.mail.server import Server
+from keyfob.mail.service import Mail
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.mail.writing import Writer
 from keyfob.outbox.errors import GiveUp
+from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings, WrongSetting
 from keyfob.settings.urls import is_loopback
 
 _OURS = "Keyfob"
+
+
+def build(
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    outbox: Outbox,
+    accounts: Accounts,
+    caps: MailCaps,
+) -> Room:
+    """Build what writes mails and what delivers them. Nothing is connected and nothing loaded yet.
+
+    Raises:
+        WrongSetting: a value cannot be used.
+    """
+    delivery = build_delivery(settings, clock)
+    gate = NoticeGate(db=db, outbox=outbox, caps=caps.of_notices())
+    return Room(
+        services=[Mail(outbox=outbox, clock=clock, accounts=accounts), delivery],
+        jobs={MAIL: delivery.deliver, NoticeGate.KIND: gate.send},
+        chores=[Chore("old mails", 3600, delivery.carrier.delete_old)],
+    )
 
 
 def build_delivery(settings: Settings, clock: Clock) -> Delivery:
@@ -31,20 +59,6 @@ def build_delivery(settings: Settings, clock: Clock) -> Delivery:
         raise WrongSetting(f"KEYFOB_MAIL_FROM: cannot be used: {fault}") from None
     writer = Writer(settings.public_base, sender.name or _OURS, settings.mail_templates)
     return Delivery(writer, _carrier(settings, clock), sender)
-
-
-def build_notice_caps(settings: Settings, store: Store) -> NoticeCaps:
-    """Build what counts notices."""
-    return NoticeCaps(
-        mail_rule(settings, "notice", settings.limit_notices),
-        mail_rule(settings, "notice-unproven", settings.limit_notices_unproven),
-        store,
-    )
-
-
-def mail_rule(settings: Settings, name: str, notation: str) -> Rule:
-    """Return a bound of mails; none where limits are off."""
-    return Rule.parse(name, notation) if settings.limits == "on" else Rule(name)
 
 
 def what_mail_exposes(settings: Settings) -> str | None:

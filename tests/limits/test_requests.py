@@ -7,8 +7,8 @@ from keyfob.core.http.clients import Clients
 from keyfob.core.http.problems import on_problem
 from keyfob.core.problems import Problem
 from keyfob.limits.rates import RateLimits
-from keyfob.limits.routes import limited
-from keyfob.limits.service import build_limits
+from keyfob.limits.requests import limited
+from keyfob.limits.room import build_limits
 from keyfob.settings import LimitSettings
 
 

@@ -1,11 +1,10 @@
-"""Builds the passwords room from the settings."""
-
-from dataclasses import dataclass
+"""Checks of passwords."""
 
 from prometheus_client import Gauge
 
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
+from keyfob.core.rooms import Chore, Room
 from keyfob.passwords.breached import BreachedPasswords
 from keyfob.passwords.hashing import HashingPool, usable_cores
 from keyfob.passwords.policy import PasswordPolicy
@@ -22,29 +21,8 @@ HASHING_RUNNING = Gauge(
 )
 
 
-@dataclass(frozen=True)
-class PasswordRoom:
-    """The service, and what it must let go of at the end."""
-
-    service: Passwords
-    pool: HashingPool
-    stored: StoredForms
-    breached: BreachedPasswords | None
-
-    async def measure(self) -> None:
-        """Set the gauges of the queue."""
-        HASHING_QUEUE.set(self.pool.queued)
-        HASHING_RUNNING.set(self.pool.running)
-
-    async def close(self) -> None:
-        """Stop hashing and close the connections to the range service."""
-        self.pool.close()
-        if self.breached is not None:
-            await self.breached.close()
-
-
-def build_passwords(settings: Settings, db: Database, secrets: SecretKeyring) -> PasswordRoom:
-    """Build it; no thread and no connection is started yet.
+def build(*, settings: Settings, db: Database, secrets: SecretKeyring) -> Room:
+    """Build the hashing pool and what asks it; no thread and no connection is started yet.
 
     Raises:
         WrongSetting: the scheme's parameters cannot be used.
@@ -56,6 +34,24 @@ def build_passwords(settings: Settings, db: Database, secrets: SecretKeyring) ->
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None
     stored = StoredForms(db, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
-    salts = secrets.derive("salts of sign-ups")
-    service = Passwords(pool, scheme, PasswordPolicy(breached), stored, salts)
-    return PasswordRoom(service, pool, stored, breached)
+    passwords = Passwords(
+        pool, scheme, PasswordPolicy(breached), stored, secrets.derive("salts of sign-ups")
+    )
+
+    async def measure() -> None:
+        HASHING_QUEUE.set(pool.queued)
+        HASHING_RUNNING.set(pool.running)
+
+    async def close() -> None:
+        pool.close()
+        if breached is not None:
+            await breached.close()
+
+    return Room(
+        services=[passwords, pool, stored],
+        chores=[
+            Chore("forms of password hashes", 600, stored.count, at_start=True),
+            Chore("hashing gauges", 5, measure),
+        ],
+        close=close,
+    )

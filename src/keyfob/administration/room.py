@@ -1,0 +1,92 @@
+"""What administrators do to others' accounts."""
+
+from datetime import timedelta
+
+from keyfob.accounts.service import Accounts
+from keyfob.administration.authority import Authority
+from keyfob.administration.factors import FactorReset
+from keyfob.administration.invitations import Invitations
+from keyfob.administration.letters import Letters
+from keyfob.administration.service import Administration
+from keyfob.administration.unproven import Unproven
+from keyfob.audit.service import Audit
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.rooms import Room
+from keyfob.mail.service import Mail
+from keyfob.mfa.service import Factors
+from keyfob.mfa.stepup import FactorStepUp
+from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.own_account.erasure import Erasure
+from keyfob.passwords.service import Passwords
+from keyfob.proof.service import Proofs
+from keyfob.proof.sign_ups import WaitingSignUps
+from keyfob.recovery.service import Recovery
+from keyfob.registration.verification import VerificationLinks
+from keyfob.sessions.claims import SessionClaims
+from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
+from keyfob.settings import Settings
+
+
+def build(
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    accounts: Accounts,
+    passwords: Passwords,
+    sessions: Sessions,
+    claims: SessionClaims,
+    standing: Standing,
+    step_up: FactorStepUp,
+    factors: Factors,
+    recovery: Recovery,
+    verification: VerificationLinks,
+    links: OneTimeTokens,
+    erasure: Erasure,
+    sign_ups: WaitingSignUps,
+    proofs: Proofs,
+    mail: Mail,
+    audit: Audit,
+) -> Room:
+    """Build the administration of accounts, for the API and the command line."""
+    authority = Authority(standing=standing, step_up=step_up)
+    asks_for_proof = settings.verify_email != "off"
+    letters = Letters(
+        recovery=recovery,
+        verification=verification if asks_for_proof else None,
+        links=links,
+        mail=mail,
+    )
+    administration = Administration(
+        db=db,
+        accounts=accounts,
+        authority=authority,
+        passwords=passwords,
+        sessions=sessions,
+        claims=claims,
+        erasure=erasure,
+        letters=letters,
+        sign_ups=sign_ups,
+        audit=audit,
+        clock=clock,
+        online_within=timedelta(seconds=settings.activity_idle_gap),
+    )
+    factor_reset = FactorReset(
+        db=db,
+        authority=authority,
+        factors=factors,
+        sessions=sessions,
+        roles=frozenset(settings.require_mfa_for),
+        mail=mail,
+        audit=audit,
+    )
+    return Room(
+        services=[
+            administration,
+            factor_reset,
+            Invitations(db=db, authority=authority, letters=letters, audit=audit),
+            Unproven(db=db, authority=authority, proofs=proofs, audit=audit),
+        ]
+    )

@@ -1,0 +1,40 @@
+"""Whose an address is."""
+
+from keyfob.accounts.credentials import Credentials
+from keyfob.audit.service import Audit
+from keyfob.core.database import Database
+from keyfob.core.rooms import Chore, Room
+from keyfob.login_log.service import LoginLog
+from keyfob.mfa.passkeys.challenges import Challenges
+from keyfob.mfa.service import Factors
+from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.proof.service import Proofs
+from keyfob.proof.sign_ups import WaitingSignUps
+from keyfob.proof.spare_links import SpareLinks
+from keyfob.sessions.service import Sessions
+
+
+def build(
+    *,
+    db: Database,
+    credentials: Credentials,
+    sessions: Sessions,
+    links: OneTimeTokens,
+    factors: Factors,
+    challenges: Challenges,
+    log: LoginLog,
+    audit: Audit,
+) -> Room:
+    """Build what proves addresses, and what becomes of sign-ups that nobody proves."""
+    waiting = WaitingSignUps(db=db, credentials=credentials, log=log, audit=audit)
+    proofs = Proofs(
+        credentials=credentials,
+        sessions=sessions,
+        links=links,
+        factors=factors,
+        challenges=challenges,
+    )
+    return Room(
+        services=[proofs, waiting, SpareLinks(credentials=credentials)],
+        chores=[Chore("old sign-ups", 3600, waiting.remove_abandoned)],
+    )

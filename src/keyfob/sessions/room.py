@@ -1,0 +1,118 @@
+"""Sessions: opened, refreshed, ended; and from a token to its caller."""
+
+from datetime import timedelta
+
+from keyfob.accounts.service import Accounts
+from keyfob.audit.service import Audit
+from keyfob.authority.models import Authenticator
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
+from keyfob.core.feed import Feed
+from keyfob.core.rooms import Chore, Room
+from keyfob.limits.service import Limits
+from keyfob.mail.service import Mail
+from keyfob.sessions import routes
+from keyfob.sessions.activity import Activity
+from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.claims import SessionClaims
+from keyfob.sessions.own import OwnSessions
+from keyfob.sessions.refresh import Refresh
+from keyfob.sessions.refresh_tokens import RefreshTokenCodec
+from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.service import Sessions, SessionTokens
+from keyfob.sessions.standing import Standing
+from keyfob.sessions.upkeep import SessionCleanup, SessionTrimming
+from keyfob.settings import Settings
+from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.keyring import Keyring
+
+
+def build(
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    secrets: SecretKeyring,
+    keyring: Keyring,
+    access: AccessTokens,
+    accounts: Accounts,
+    audit: Audit,
+    limits: Limits,
+    mail: Mail,
+) -> Room:
+    """Build what opens, refreshes and ends sessions, and what believes their tokens."""
+    idle_ttl = timedelta(seconds=settings.session_idle_ttl)
+    revocations = Revocations(db, clock, token_ttl=timedelta(seconds=settings.access_token_ttl))
+    activity = Activity(db, clock, idle_gap=timedelta(seconds=settings.activity_idle_gap))
+    codec = RefreshTokenCodec(secrets.derive("refresh tokens"))
+    tokens = SessionTokens(access=access, refresh=codec)
+    standing = Standing(clock=clock)
+    sessions = Sessions(
+        db=db,
+        keyring=keyring,
+        revocations=revocations,
+        activity=activity,
+        accounts=accounts,
+        clock=clock,
+        idle_ttl=idle_ttl,
+        max_ttl=timedelta(seconds=settings.session_max_ttl),
+        most=settings.max_sessions,
+        requires_verified=settings.verify_email == "required",
+    )
+    refresh = Refresh(
+        db=db,
+        sessions=sessions,
+        tokens=tokens,
+        audit=audit,
+        rate=limits.refresh,
+        clock=clock,
+        grace=timedelta(seconds=settings.refresh_grace),
+        idle_ttl=idle_ttl,
+        mail=mail,
+    )
+    authenticator = SessionAuthenticator(
+        access,
+        revocations,
+        activity,
+        clock,
+        cache_size=settings.token_cache_size,
+        factor_roles=settings.require_mfa_for,
+    )
+    keyring.on_change.append(authenticator.forget)
+
+    def listen(feed: Feed) -> None:
+        feed.hear("revoked", revocations.hear)
+        feed.poll_with(revocations.poll)
+        feed.reload_with(revocations.load)
+
+    return Room(
+        services=[
+            sessions,
+            tokens,
+            codec,
+            refresh,
+            revocations,
+            standing,
+            SessionClaims(accounts=accounts, revocations=revocations, clock=clock),
+            OwnSessions(db=db, sessions=sessions, standing=standing, codec=codec),
+        ],
+        ports={Authenticator: authenticator},
+        routes=[routes.routes],
+        chores=_chores(settings, db, clock, sessions, activity),
+        listen=listen,
+        last=activity.flush,
+    )
+
+
+def _chores(
+    settings: Settings, db: Database, clock: Clock, sessions: Sessions, activity: Activity
+) -> list[Chore]:
+    kept = timedelta(days=settings.ended_session_retention_days)
+    cleanup = SessionCleanup(db=db, clock=clock, retention=kept)
+    trimming = SessionTrimming(db=db, sessions=sessions)
+    return [
+        Chore("activity", settings.activity_flush_seconds, activity.flush),
+        Chore("old sessions", 600, cleanup.run),
+        Chore("too many sessions", 6 * 3600, trimming.run, at_start=True),
+    ]

@@ -1,0 +1,50 @@
+"""The signing keys, and the tokens that they sign."""
+
+from datetime import timedelta
+from functools import partial
+
+from keyfob.audit.events import Event
+from keyfob.audit.service import Audit
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import Box, SecretKeyring
+from keyfob.core.feed import Feed
+from keyfob.core.rooms import Chore, Room
+from keyfob.settings import Settings
+from keyfob.tokens import routes
+from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.keyring import Keyring
+
+
+def build(
+    *, settings: Settings, db: Database, secrets: SecretKeyring, clock: Clock, audit: Audit
+) -> Room:
+    """Build the keyring and what signs with it; nothing is loaded yet."""
+    keyring = Keyring(
+        db,
+        Box(secrets.derive("signing keys")),
+        clock,
+        algorithm=settings.signing_algorithm,
+        token_ttl=timedelta(seconds=settings.access_token_ttl),
+        rotate_after=timedelta(days=settings.key_rotation_days),
+        publish_ahead=timedelta(seconds=settings.key_publish_ahead),
+        record=partial(audit.record_own, action=Event.SIGNING_KEY_ROTATED),
+    )
+    tokens = AccessTokens(
+        keyring,
+        clock,
+        issuer=settings.issuer_url,
+        audience=settings.audience,
+        ttl=settings.access_token_ttl,
+    )
+
+    def listen(feed: Feed) -> None:
+        feed.poll_with(keyring.poll)
+        feed.hear_and_reload("keys", keyring.load)
+
+    return Room(
+        services=[keyring, tokens],
+        routes=[routes.routes],
+        chores=[Chore("key rotation", 60, keyring.rotate_when_due, at_start=True)],
+        listen=listen,
+    )
