@@ -165,8 +165,16 @@ def test_a_masked_address_is_enough_to_recognise(email: str, masked: str) -> Non
     assert mask_email(email) == masked
 
 
-async def test_of_a_long_path_the_beginning_is_logged(log: Log, world: World) -> None:
-    await world.api.get("/" + "a" * 30_000)
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/" + "a" * 30_000, "/" + "a" * 255), ("/" + "%01" * 512, "/" + "\x01" * 39)],
+    ids=["plain", "written as six bytes each"],
+)
+async def test_of_a_long_path_the_beginning_is_logged(
+    log: Log, world: World, path: str, shown: str
+) -> None:
+    await world.api.get(path)
 
     (line,) = log.named("request")
-    assert line["path"] == "/" + "a" * 511
+    assert line["path"] == shown
+    assert len(json.dumps(line)) < 600

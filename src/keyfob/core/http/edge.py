@@ -52,7 +52,9 @@ _JSON = (b"content-type", b"application/json")
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 
-_LONGEST_PATH_IN_LOG = 512
+# Of the path, in a line of the log; of one with characters that JSON writes as six bytes each, the
+# second. Threat: one client fills the disk with lines.
+_LONGEST_PATH_IN_LOG, _LONGEST_ESCAPED = 256, 40
 
 # Successes of these are counted but not logged line by line: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
@@ -162,10 +164,15 @@ class Edge:
             log.info(
                 "request",
                 method=scope["method"],
-                path=scope["path"][:_LONGEST_PATH_IN_LOG],
+                path=_shown(scope["path"]),
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
+
+
+def _shown(path: str) -> str:
+    is_plain = path.isascii() and path.isprintable()
+    return path[: _LONGEST_PATH_IN_LOG if is_plain else _LONGEST_ESCAPED]
 
 
 class _Answer:
