@@ -153,6 +153,29 @@ async def test_beyond_the_budget_it_refuses_at_once_with_the_time_to_come_back(m
     assert await pool.run(lambda: "free again", ONE) == "free again"
 
 
+async def test_where_one_hash_takes_longer_than_the_budget_others_still_have_their_turn(
+    make_pool, gate
+):
+    """Threat: whoever asks most often would have each thread that becomes free."""
+    pool = make_pool(budget=1.0, first_estimate=2.5)
+    running = asyncio.create_task(pool.run(gate, ONE))
+    await gate.entered()
+
+    with pytest.raises(Overloaded):
+        pool.ensure_room(ONE)
+    pool.ensure_room(OTHER)
+    waiting = asyncio.create_task(pool.run(lambda: "its turn", OTHER))
+    await asyncio.sleep(0)
+    assert pool.queued == 1
+    for share in (ONE, OTHER, ("198.51.100.9",)):  # one alone, and of nobody who has his turn
+        with pytest.raises(Overloaded):
+            await pool.run(lambda: "never", share)
+
+    gate.opened.set()
+    assert await waiting == "its turn"
+    assert await running == "through"
+
+
 async def test_a_free_thread_is_used_however_long_a_hash_takes(make_pool, gate):
     pool = make_pool(threads=2, budget=1.0, first_estimate=60.0)
     running = asyncio.create_task(pool.run(gate, ONE))

@@ -29,6 +29,10 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether something waits in a share right within this one."""
+        return name in self._within
+
     @property
     def shares(self) -> int:
         """In how many shares something waits, of those right within this one."""

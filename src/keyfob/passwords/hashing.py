@@ -76,6 +76,7 @@ class HashingPool:
         self._measured = False
         self._jobs: FairQueue[_Job] = FairQueue()
         self._begun: dict[int, float] = {}  # when, by the number of the thread
+        self._runs: dict[int, Share] = {}  # whose
         self._started = False
         self._closed = False
         self._changed = threading.Condition()
@@ -152,7 +153,7 @@ class HashingPool:
             Overloaded: as there.
         """
         with self._changed:
-            if not self._is_full():
+            if self._may_wait(share):
                 return
             job = _Job(lambda: None, share, Future())
             self._jobs.put(job, share)
@@ -163,9 +164,9 @@ class HashingPool:
 
     def _admit(self, job: _Job) -> _Job | None:
         """Let a job wait, and return the one that has to give way to it; it may be that job."""
-        is_full = self._is_full()
+        may_wait = self._may_wait(job.share)
         self._jobs.put(job, job.share)
-        if is_full:
+        if not may_wait:
             gives_way = self._jobs.newest_of_largest()
             self._jobs.remove(gives_way, gives_way.share)
             return gives_way
@@ -173,8 +174,23 @@ class HashingPool:
         self._changed.notify_all()
         return None
 
-    def _is_full(self) -> bool:
-        return self._closed or self.expected_wait > self._budget or self.queued >= MAX_QUEUED
+    def _may_wait(self, share: Share) -> bool:
+        """Tell whether one more of a share may wait, whoever else does.
+
+        Threat: where others keep every core busy, one hash takes longer than the budget. If nobody
+        could wait then, who asks most often would have every thread that becomes free. So one may
+        wait of whom nothing waits or runs, and as many such as there are threads; but not where its
+        time would come only when it has gone.
+        """
+        if self._closed or self.queued >= MAX_QUEUED:
+            return False
+        if self.expected_wait <= self._budget:
+            return True
+        is_new = share[0] not in self._jobs and all(
+            share[0] != running[0] for running in self._runs.values()
+        )
+        is_hopeless = self.expected_wait > self._longest or not self._budget
+        return is_new and not is_hopeless and self.queued < self.threads
 
     def _refusal(self) -> Overloaded:
         return Overloaded(retry_after=max(1, math.ceil(self.expected_wait - self._budget)))
@@ -204,9 +220,11 @@ class HashingPool:
             )
             if self._closed:
                 return None
+            job = self._jobs.take()
             self._begun[number] = time.perf_counter()
+            self._runs[number] = job.share
             self._changed.notify_all()
-            return self._jobs.take()
+            return job
 
     def _do(self, job: _Job, number: int) -> None:
         begun = self._begun[number]
@@ -222,7 +240,7 @@ class HashingPool:
     def _leave(self, number: int, took: float | None = None) -> None:
         """Let a thread be free again; learn what its hash took, if it made one."""
         with self._changed:
-            del self._begun[number]
+            del self._begun[number], self._runs[number]
             if took is not None:
                 weight = _WEIGHT_OF_LAST if self._measured else 1.0
                 self._mean += weight * (took - self._mean)
