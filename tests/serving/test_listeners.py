@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import socket
@@ -175,3 +176,14 @@ def test_a_place_where_no_socket_can_be_is_named(
 def test_a_place_without_a_name_is_refused() -> None:
     with pytest.raises(CannotListen, match="names no file"):
         open_listeners(["unix:"], 0)
+
+
+def test_the_system_holds_little_of_an_answer_that_nobody_reads() -> None:
+    """Threat: it would let each of thousands of connections grow to 4 MiB."""
+    with contextlib.ExitStack() as stack:
+        (listener,) = map(stack.enter_context, open_listeners(["127.0.0.1"], 0))
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+        listener.setblocking(True)
+        ours = stack.enter_context(listener.accept()[0])
+
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 128 * 1024

@@ -11,6 +11,10 @@ from pathlib import Path
 # Connections that may wait to be accepted; the system may cap it lower.
 BACKLOG = 2048
 
+# Bytes of an answer that the system holds for a connection; it takes twice as many. Threat: it lets
+# each grow to 4 MiB, and whoever reads nothing fills its memory before anything seems to wait.
+_SEND_BUFFER = 64 * 1024
+
 # Whoever may open a unix socket is believed as a proxy: the owner, and a group that both are in.
 _SOCKET_MODE = 0o660
 
@@ -102,6 +106,7 @@ def _listen(listener: socket.socket, address: str, port: int) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     listener.bind((address, port))
     listener.listen(BACKLOG)
     listener.setblocking(False)
