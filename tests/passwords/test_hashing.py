@@ -176,6 +176,23 @@ async def test_where_one_hash_takes_longer_than_the_budget_others_still_have_the
     assert await running == "through"
 
 
+async def test_what_is_being_made_counts_in_who_gives_way(make_pool, gate):
+    pool = make_pool(budget=3.0, first_estimate=2.0)
+    running = asyncio.create_task(pool.run(gate, ONE))
+    await gate.entered()
+    second = asyncio.create_task(pool.run(lambda: "a second one", ONE))
+    await asyncio.sleep(0)
+
+    pool.ensure_room(OTHER)
+    newcomer = asyncio.create_task(pool.run(lambda: "its turn", OTHER))
+    with pytest.raises(Overloaded):
+        await second
+
+    gate.opened.set()
+    assert await newcomer == "its turn"
+    assert await running == "through"
+
+
 async def test_a_free_thread_is_used_however_long_a_hash_takes(make_pool, gate):
     pool = make_pool(threads=2, budget=1.0, first_estimate=60.0)
     running = asyncio.create_task(pool.run(gate, ONE))

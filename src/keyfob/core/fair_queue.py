@@ -6,7 +6,7 @@ is the newest of the largest.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -63,15 +63,21 @@ class FairQueue(Generic[T]):
         self._size -= 1
         return work
 
-    def newest_of_largest(self) -> T:
+    def newest_of_largest(self, taken: Sequence[Share] = ()) -> T:
         """Return the newest work of the largest share, which still waits; of two alike, the later.
+
+        `taken` are the shares whose work is being done, each as often as it is: it counts as well.
 
         Raises:
             IndexError: nothing waits.
         """
         if not self._within:
             return self._own[-1]
-        return max(reversed(self._within.values()), key=len).newest_of_largest()
+        done = Counter(share[0] for share in taken)
+        name = max(reversed(self._within), key=lambda one: len(self._within[one]) + done[one])
+        return self._within[name].newest_of_largest(
+            [share[1:] for share in taken if share[0] == name]
+        )
 
     def remove(self, work: T, share: Sequence[str]) -> None:
         """Remove work that waits in a share.

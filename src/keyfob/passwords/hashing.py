@@ -157,7 +157,7 @@ class HashingPool:
                 return
             job = _Job(lambda: None, share, Future())
             self._jobs.put(job, share)
-            gives_way = self._jobs.newest_of_largest()
+            gives_way = self._jobs.newest_of_largest([*self._runs.values()])
             self._jobs.remove(job, share)
         if gives_way is job:
             raise self._refusal()
@@ -167,7 +167,7 @@ class HashingPool:
         may_wait = self._may_wait(job.share)
         self._jobs.put(job, job.share)
         if not may_wait:
-            gives_way = self._jobs.newest_of_largest()
+            gives_way = self._jobs.newest_of_largest([*self._runs.values()])
             self._jobs.remove(gives_way, gives_way.share)
             return gives_way
         self._start()
