@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -35,6 +36,16 @@ hypothesis.settings.register_profile("explore", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_configure() -> None:
+    """Hear the signals that who runs the tests had us ignore, as a shell in the background does.
+
+    What a test starts keeps to what it inherits.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, 0)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n logical` means: while some wait for PostgreSQL, others run."""
     return usable_cores() * 3 // 2
@@ -55,6 +66,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    # A database that it is at work in cannot be dropped by its owner.
+    options |= {"autovacuum": "off"}
     server = EmbeddedPostgres(shared / "pg", options)
     yield server.start()
     server.stop()

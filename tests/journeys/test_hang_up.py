@@ -75,10 +75,6 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for all: each test finds the database at rest, and leaves it so."""
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, 0)):
-        # Ignored where the tests run in the background, and a service would keep to it.
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, usual)
     return tmp_path_factory.mktemp("hang-up")
 
 

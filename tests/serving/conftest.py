@@ -117,9 +117,6 @@ Start = Callable[..., Service]
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start services; those that still run at the end are stopped."""
     started: list[subprocess.Popen[str]] = []
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # So it is where a shell runs the tests in the background, and a service would keep to it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start_service(app: str = "create_app", *, wait: bool = True, **settings: Any) -> Service:
         folder = tmp_path_factory.mktemp("service")
