@@ -77,12 +77,12 @@ def test_create_refuses_what_the_api_refuses(keyfob: Run, sql: Sql) -> None:
 
     assert keyfob("users", "create", "nobody").refusal == "nobody: should be an e-mail address"
     local = keyfob("users", "create", "ada@localhost").refusal
-    assert local.startswith("The input does not fit (should not be at a domain for tests or local")
+    assert local.startswith("The request is not valid (should not be at a domain for tests or local")
     assert sql("SELECT count(*) FROM users") == [(0,)]
 
     assert keyfob("users", "create", "ada@example.com").code == 0
     twice = keyfob("users", "create", "ADA@example.com")
-    assert twice.refusal == "There is an account with this e-mail already"
+    assert twice.refusal == "An account with this e-mail already exists"
 
 
 def test_create_can_invite_instead(keyfob: Run, sql: Sql, in_world: InWorld) -> None:
@@ -273,7 +273,7 @@ def test_the_last_admin_stays_one(keyfob: Run, sql: Sql, change: tuple[str, ...]
     command, *more = change
     said = keyfob("users", command, "root@example.com", *more)
 
-    assert said.refusal == "The last active administrator must stay one"
+    assert said.refusal == "The last active administrator cannot be removed"
     assert sql("SELECT role, status FROM users") == [("admin", "active")]
 
 

@@ -8,7 +8,7 @@ class EmailTaken(Problem):
 
     status = 409
     code = "email_taken"
-    title = "There is an account with this e-mail already"
+    title = "An account with this e-mail already exists"
 
 
 class EmailUnverified(Problem):
@@ -20,7 +20,7 @@ class EmailUnverified(Problem):
 
     status = 403
     code = "email_unverified"
-    title = "Prove your e-mail address first"
+    title = "Verify your e-mail address first"
 
 
 class UnprovenRole(Problem):
@@ -28,7 +28,7 @@ class UnprovenRole(Problem):
 
     status = 409
     code = "email_unverified"
-    title = "The user's e-mail address is not proven yet: invite the user, or wait for the proof"
+    title = "The user's e-mail address is not verified yet; invite the user, or wait until it is"
 
 
 class UserNotFound(Problem):
@@ -36,7 +36,7 @@ class UserNotFound(Problem):
 
     status = 404
     code = "user_not_found"
-    title = "There is no such user"
+    title = "User not found"
 
 
 class LastAdmin(Problem):
@@ -44,4 +44,4 @@ class LastAdmin(Problem):
 
     status = 409
     code = "last_admin"
-    title = "The last active administrator must stay one"
+    title = "The last active administrator cannot be removed"

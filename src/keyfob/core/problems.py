@@ -50,7 +50,7 @@ class NotFound(Problem):
 
     status = 404
     code = "not_found"
-    title = "There is nothing here"
+    title = "Not found"
 
 
 class MethodNotAllowed(Problem):
@@ -58,7 +58,7 @@ class MethodNotAllowed(Problem):
 
     status = 405
     code = "method_not_allowed"
-    title = "This path does not know that method"
+    title = "Method not allowed"
 
 
 class BadRequest(Problem):
@@ -66,7 +66,7 @@ class BadRequest(Problem):
 
     status = 400
     code = "bad_request"
-    title = "The request cannot be understood"
+    title = "Bad request"
 
 
 class InvalidCursor(Problem):
@@ -74,7 +74,7 @@ class InvalidCursor(Problem):
 
     status = 400
     code = "invalid_cursor"
-    title = "The cursor is not one of ours"
+    title = "Invalid cursor"
 
 
 class BodyTooLarge(Problem):
@@ -82,7 +82,7 @@ class BodyTooLarge(Problem):
 
     status = 413
     code = "body_too_large"
-    title = "The body is too large"
+    title = "The request body is too large"
 
 
 class UnsupportedMediaType(Problem):
@@ -98,7 +98,7 @@ class UnsupportedEncoding(Problem):
 
     status = 415
     code = "unsupported_encoding"
-    title = "Send the body as it is, without Content-Encoding"
+    title = "Content-Encoding is not supported; send the body as it is"
 
 
 class UnsupportedTransferCoding(Problem):
@@ -106,15 +106,15 @@ class UnsupportedTransferCoding(Problem):
 
     status = 501
     code = "unsupported_transfer_coding"
-    title = "The only Transfer-Encoding known here is chunked"
+    title = "Transfer-Encoding is not supported, except chunked"
 
 
 class InvalidInput(Problem):
-    """The input does not fit; `errors` tells where, without repeating it."""
+    """The request is not valid; `errors` tells where, without repeating it."""
 
     status = 422
     code = "invalid_input"
-    title = "The input does not fit"
+    title = "The request is not valid"
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
         super().__init__(extra={"errors": errors})
@@ -139,7 +139,7 @@ class Forbidden(Problem):
 
     status = 403
     code = "forbidden"
-    title = "You may not do this"
+    title = "You are not allowed to do this"
 
 
 class FactorRequired(Problem):
@@ -186,7 +186,7 @@ class Unavailable(Problem):
 
     status = 503
     code = "unavailable"
-    title = "The service is busy or a part of it is away; try again soon"
+    title = "The service is not available; try again soon"
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(max(1, retry_after))})

@@ -7,4 +7,4 @@ class TooManyAttempts(TooManyRequests):
     """Too many failed sign-ins for this account; the same for unknown accounts."""
 
     code = "too_many_attempts"
-    title = "Too many attempts to sign in; wait before the next one"
+    title = "Too many attempts to sign in; try again later"

@@ -11,7 +11,7 @@ class InvalidFactor(Problem):
 
     status = 401
     code = "invalid_factor"
-    title = "The second factor is not right, or comes too late"
+    title = "The second factor is wrong or has expired"
 
     def __init__(self) -> None:
         super().__init__(headers={"WWW-Authenticate": "Bearer"})
@@ -22,7 +22,7 @@ class FactorNotFound(Problem):
 
     status = 404
     code = "factor_not_found"
-    title = "You have no such factor"
+    title = "Factor not found"
 
 
 class TooManyFactors(Problem):
@@ -30,7 +30,7 @@ class TooManyFactors(Problem):
 
     status = 409
     code = "too_many_factors"
-    title = "There are as many factors as there may be; remove one first"
+    title = "Too many factors; remove one first"
 
 
 class LastFactor(Problem):
@@ -46,7 +46,7 @@ class NoFactor(Problem):
 
     status = 409
     code = "no_factor"
-    title = "There is no second factor that recovery codes could stand in for"
+    title = "Recovery codes need a second factor; add one first"
 
 
 class InvalidPasskey(Problem):

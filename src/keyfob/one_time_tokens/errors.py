@@ -8,4 +8,4 @@ class InvalidLink(Problem):
 
     status = 400
     code = "invalid_link"
-    title = "This link is not valid any more; ask for a new one"
+    title = "This link is no longer valid; ask for a new one"

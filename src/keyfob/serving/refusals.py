@@ -18,7 +18,7 @@ class RequestTimeout(Problem):
 
     status = 408
     code = "request_timeout"
-    title = "The request took too long to arrive"
+    title = "The request timed out"
 
 
 class HeadTooLarge(Problem):

@@ -19,7 +19,7 @@ class SessionNotFound(Problem):
 
     status = 404
     code = "session_not_found"
-    title = "You have no such session"
+    title = "Session not found"
 
 
 class NotYourSession(Problem):
@@ -27,4 +27,4 @@ class NotYourSession(Problem):
 
     status = 403
     code = "not_your_session"
-    title = "That session is not yours"
+    title = "This session belongs to another user"
