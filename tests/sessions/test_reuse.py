@@ -45,6 +45,23 @@ async def assert_nothing_lives(pair: tuple[World, World], held: list[SignedIn]) 
             assert (await world.refresh(signed_in.refresh)).status_code == 401
 
 
+async def test_a_reuse_while_its_account_is_removed_is_refused(
+    world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    first = await world.log_in()
+    await world.refresh(first.refresh)
+    clock.advance(seconds=GRACE + 1)
+
+    async with world.db.begin() as removal:
+        await removal.execute("SELECT FROM users FOR UPDATE")
+        reused = asyncio.create_task(world.refresh(first.refresh))
+        await until_somebody_waits(world.db)
+        await removal.execute("DELETE FROM users")
+
+    assert (await reused).status_code == 401
+
+
 async def test_fifty_refreshes_of_one_token_give_one_successor(pair: tuple[World, World]) -> None:
     await pair[0].make_user()
     first = await pair[0].log_in()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from prometheus_client import Counter
 
+from keyfob.accounts import locks
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock
@@ -116,7 +117,9 @@ class Refresh:
         address = str(session.ip_address) if session.ip_address else None
         where = where_in_words(address, session.browser, session.os)
         async with self.db.begin() as tx:
-            # The mail first: it takes the account before the session, as a block does.
+            # The account first, as whoever blocks or removes it does.
+            if await locks.lock(tx, user_id) is None:
+                raise self._refusal("reused")
             await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where)
             if not await queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
