@@ -138,6 +138,15 @@ def test_more_lines_than_a_head_may_have_are_refused_before_it_ends(
     assert _statuses(said) == [431]
 
 
+def test_a_body_of_empty_lines_is_refused(service: Service) -> None:
+    """Threat: each takes as long to parse as a request, and a body has room for 16,000."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    said = service.say(head + b"FFF0\r\n" + b"\r\n" * 32760 + b"\r\n0\r\n\r\n")
+
+    assert _statuses(said) == [413]
+
+
 def test_trailers_do_not_become_headers(service: Service) -> None:
     said = service.say(
         b"POST /slow HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

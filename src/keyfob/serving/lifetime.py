@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -201,5 +201,7 @@ class GuardedLifetime(HttpToolsProtocol):
         """Return what was read and not parsed yet, and read on."""
         kept, self._kept = self._kept, b""
         self._flow.held = False
-        self.flow.resume_reading()
+        # Not where uvicorn has paused it, for a body that nobody takes up.
+        if not self._in_body or len(self.cycle.body) <= HIGH_WATER_LIMIT:
+            self.flow.resume_reading()
         return kept

@@ -14,10 +14,13 @@ MAX_HEADERS = 100
 # What may be sent ahead of an answer. Each connection may hold so much.
 MAX_AHEAD = 8 * 1024
 
-# What of a connection is parsed before others have their turn: a tenth of a millisecond, or a whole
-# request of most. A body whose length was told costs nothing by its bytes, so it is not counted.
+# What of a connection is parsed before others have their turn: some tenths of a millisecond, or a
+# whole request of most. A body whose length was told costs nothing by its bytes: it is not counted.
 _MOST_BYTES = 2 * 1024
-_MOST_PIECES = 32
+_MOST_PIECES = 256
+# Pieces of one request: each costs some microseconds, and no body that is meant well has so many
+# empty lines.
+_MOST_PIECES_OF_ONE = 1024
 # What may wait for a turn: more than a whole request has, beside a body whose length was told.
 _MOST_WAITING = 128 * 1024
 
@@ -38,6 +41,7 @@ class GuardedProtocol(GuardedLifetime):
     """
 
     _head_is_new = False  # it came with what is being read
+    _pieces = 0  # of the request that is being parsed
     _left = 0  # bytes of body that are still to come, where a length was told
     _framing = b""  # the lines that tell where the body ends, of a request that offers an upgrade
     _has_head = False  # the parser reports a head that we made for it
@@ -91,12 +95,17 @@ class GuardedProtocol(GuardedLifetime):
             piece = data[start : self._cut(data, start)]
             self._unused += len(piece)
             pieces += 1
+            self._pieces += 1
             parsed += 0 if is_told else len(piece)
             start += self._feed(piece)
-            if not self._is_whole() and (
-                self._unused > MAX_HEAD or len(self.headers) > MAX_HEADERS
-            ):
-                raise HeadTooLarge
+            if not self._is_whole():
+                self._check_progress()
+
+    def _check_progress(self) -> None:
+        if self._unused > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+            raise HeadTooLarge
+        if self._pieces > _MOST_PIECES_OF_ONE:
+            raise BodyTooLarge if self._in_body else HeadTooLarge
 
     def _cut(self, data: bytes, start: int) -> int:
         """Return an end in the data that no end of a request comes before.
@@ -199,7 +208,7 @@ class GuardedProtocol(GuardedLifetime):
         if self._framing:
             return
         self._in_body = False
-        self._unused = 0
+        self._unused = self._pieces = 0
         complete = partial(_complete, self.cycle)
         if self._head_is_new:
             complete()
