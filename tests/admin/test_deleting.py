@@ -15,7 +15,7 @@ from keyfob.core.database import Database
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.login.service import Login
-from keyfob.sessions.service import Sessions
+from keyfob.sessions.service import Sessions, SessionTokens
 from keyfob.settings import Settings
 
 HOME = "2001:db8:abcd::17"
@@ -198,7 +198,8 @@ async def test_an_account_deleted_while_its_password_is_checked_keeps_no_session
     await asyncio.wait({deletion, attempt})
 
     if attempt.exception() is None:  # it came first, and was ended
-        assert (await world.refresh(attempt.result().refresh_token)).status_code == 401
+        tokens = world.service(SessionTokens).write(attempt.result())
+        assert (await world.refresh(tokens.refresh_token)).status_code == 401
     else:
         assert isinstance(attempt.exception(), Problem)
     assert await world.db.fetchval("SELECT count(*) FROM sessions") == 1  # the administrator's
