@@ -18,7 +18,7 @@ from keyfob.settings import Settings
 from keyfob.worker import Worker
 
 # A room imports only what stands before it: `make check` reads the order here. The description of
-# the API shows their routes in the order of `describe_api`'s tags, and within those in this one.
+# the API shows their routes in the order of `app.TAGS`, and within a tag in this one.
 ROOMS = (
     # Foundations
     "authority",

@@ -33,11 +33,10 @@ class Room:
     Args:
         services: what routes, the command line and later rooms may ask for, by its type.
         ports: the same, by the type of what another room declares (a Protocol).
-        routes: its routes, in the order in which the API's description shows them.
+        routes: its routes.
         jobs: who does which kind of job of the outbox.
         chores: what every worker does beside requests.
         listen: tells the feed what to hear and to read again.
-        trials: what readiness tries, by the name of the part.
         last: what is written at the stop, once the chores have ended.
         close: what is let go of after that.
     """
