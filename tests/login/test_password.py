@@ -139,7 +139,8 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_both_succeed(world: W
 
 async def test_a_worker_without_a_key_opens_no_session(world: World) -> None:
     await world.make_user()
-    world.service(Keyring).hold([])
+    await world.db.execute("UPDATE signing_keys SET dropped_at = now()")
+    await world.service(Keyring).load()
 
     answer = await world.attempt_login()
 
