@@ -1,1 +1,1 @@
-"""The account: e-mail, role, status, profile, password."""
+"""Accounts: e-mail address, role, status, profile and password."""

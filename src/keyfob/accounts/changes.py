@@ -1,4 +1,4 @@
-"""What is changed of an account, and what differs then."""
+"""Changes to an account or a profile, and the difference that they make."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from keyfob.core.telemetry import mask_email
 
 @dataclass(frozen=True)
 class ProfileChanges:
-    """What to change of a profile; None of a field that is not in `sets` leaves it as it is."""
+    """Changes to a profile; None leaves a field as it is, unless `sets` names the field."""
 
     name: str | None = None
     locale: str | None = None
@@ -21,7 +21,7 @@ class ProfileChanges:
 
 @dataclass(frozen=True)
 class Changes:
-    """What to change of an account; None leaves it as it is, except `name` where `clears_name`."""
+    """Changes to an account; None leaves a field as it is, but `clears_name` clears the name."""
 
     role: Role | None = None
     status: Status | None = None
@@ -30,7 +30,7 @@ class Changes:
     clears_name: bool = False
 
     def concern_access(self, account: Account) -> bool:
-        """Tell whether they give an account another role, status or address, not a name alone."""
+        """Tell whether the role, the status or the address would change, and not the name alone."""
         return bool(
             (self.role and self.role != account.role)
             or (self.status and self.status != account.status)
@@ -38,7 +38,7 @@ class Changes:
         )
 
     def applied_to(self, account: Account) -> Account:
-        """Return the account as it is after them: another address is unproven."""
+        """Return the account as it is after the changes; a new address is not verified yet."""
         email = self.email or account.email
         return account._replace(
             role=self.role or account.role,
@@ -51,7 +51,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Change:
-    """What differs, without personal data for the audit log; and the account as it is now."""
+    """The difference that a change made, without personal data, and the account as it is now."""
 
     old: dict[str, Any]
     new: dict[str, Any]
@@ -59,7 +59,10 @@ class Change:
 
     @classmethod
     def between(cls, before: Account, after: Account) -> "Change":
-        """Keep what differs; an address is masked and a name only marked, for erasure's sake."""
+        """Return the difference for the audit log, from which nothing can be erased later.
+
+        Addresses are masked, and names only marked.
+        """
         old: dict[str, Any] = {}
         new: dict[str, Any] = {}
         if before.role is not after.role:

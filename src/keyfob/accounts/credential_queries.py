@@ -1,4 +1,4 @@
-"""SQL of passwords, of the proof of an address, and of sign-ups that wait for it."""
+"""SQL for passwords, verified addresses and waiting sign-ups."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,8 +15,8 @@ from keyfob.accounts.models import (
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
 
-# As `Account.is_waiting_sign_up`; and its registration is on record, so that no row without
-# a password that an operator wrote by SQL is taken for a sign-up and removed.
+# The conditions of `Account.is_waiting_sign_up`, and a registration in the audit log: a row without
+# a password that an operator inserted by SQL is not a sign-up to remove.
 _WAITS = """
     registered_itself AND password_hash IS NULL AND first_proven_at IS NULL
     AND NOT must_change_password AND role = 'user' AND status = 'active'
@@ -32,7 +32,7 @@ _UNLINKED = """
 async def find_for_sign_in(
     db: Executor, email_normal: str, requires_verified: bool
 ) -> SignInAccount | None:
-    """Return what a sign-in reads of the account with that address."""
+    """Return what a sign-in needs of the account with that address; None if there is none."""
     row = await db.fetchrow(
         """
         SELECT id, status, CASE WHEN NOT waits_for_email THEN password_hash END AS password_hash,
@@ -50,7 +50,7 @@ async def find_for_sign_in(
 
 
 async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | None:
-    """Return whose an address is, whether it is proven, perhaps a stranger's, and the status."""
+    """Return the account that has an address, without locking it; None if there is none."""
     row = await db.fetchrow(
         """
         SELECT id, email_verified_at IS NOT NULL AS is_verified,
@@ -63,7 +63,7 @@ async def find_address_owner(db: Executor, email_normal: str) -> AddressOwner | 
 
 
 async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:
-    """Return what is read of an account before something slow."""
+    """Return what slow work needs of an account, without locking it; None if it is gone."""
     row = await db.fetchrow(
         """
         SELECT email, email_normal, name, password_hash, first_proven_at IS NOT NULL AS was_proven
@@ -78,7 +78,7 @@ async def find_unlocked(db: Executor, user_id: UUID) -> UnlockedAccount | None:
 
 
 async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: datetime) -> None:
-    """Give the account a password that its user chose."""
+    """Set a password that the user chose, so that it need not be changed any more."""
     await tx.execute(
         """
         UPDATE users SET password_hash = $2, must_change_password = false, updated_at = $3
@@ -91,9 +91,9 @@ async def set_password_hash(tx: Tx, user_id: UUID, password_hash: str, now: date
 
 
 async def replace_password(tx: Tx, user_id: UUID, old: str, new: str, now: datetime) -> bool:
-    """Put a new hash in the place of a known one; False if that is not the account's any more.
+    """Replace a known hash by a new one; False if the account has another hash by now.
 
-    One UPDATE: of two changes that both knew the old password, one wins.
+    One UPDATE: of two changes that both know the old password, only one wins.
     """
     replaced = await tx.fetchval(
         """
@@ -121,7 +121,7 @@ async def update_password_hash(tx: Tx, user_id: UUID, old: str, new: str) -> boo
 
 
 async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
-    """Take an account's password away; False if it had none."""
+    """Remove an account's password; False if it had none."""
     deleted = await tx.fetchval(
         """
         UPDATE users SET password_hash = NULL, must_change_password = false, updated_at = $2
@@ -135,10 +135,10 @@ async def delete_password_hash(tx: Tx, user_id: UUID, now: datetime) -> bool:
 
 
 async def take_sign_up(tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None) -> bool:
-    """Give an account without a password that of a sign-up, and what it chose besides.
+    """Give an account that has no password the password, name and language of a sign-up.
 
-    A name that stands in the account goes: it may be of another sign-up. True, too, if the hash is
-    the account's own; False if it has another.
+    The name in the account is replaced, even by none: it may come from another sign-up. Returns
+    True also if the hash is the account's own already; False if the account has another.
     """
     taken = await tx.fetchval(
         """
@@ -164,7 +164,7 @@ async def take_sign_up(tx: Tx, user_id: UUID, password_hash: str, sign_up: SignU
 
 
 async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
-    """Write that the address is proven."""
+    """Mark the account's address as verified."""
     await tx.execute(
         """
         UPDATE users
@@ -178,9 +178,9 @@ async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
 
 
 async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Forgotten | None:
-    """Write the first proof and take out what was typed before; None if there was one.
+    """Record the first proof and remove what was typed before it; None if there was a proof.
 
-    What nobody but an administrator can have typed stays: nobody ever signed in there.
+    What only an administrator can have typed stays: nobody has ever signed in to such an account.
     """
     row = await tx.fetchrow(
         """
@@ -212,7 +212,7 @@ async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> For
 
 
 async def is_waiting(db: Executor, user_id: UUID) -> bool:
-    """Tell whether an account is a sign-up that waits."""
+    """Tell whether an account is a waiting sign-up."""
     return bool(
         await db.fetchval(
             f"SELECT EXISTS (SELECT FROM users WHERE id = $1 AND {_WAITS})",  # noqa: S608 - a constant
@@ -222,7 +222,7 @@ async def is_waiting(db: Executor, user_id: UUID) -> bool:
 
 
 async def lock_waiting(tx: Tx, email_normal: str) -> UUID | None:
-    """Return the sign-up that waits with that address, held so that it can be deleted."""
+    """Return the waiting sign-up with that address, locked so that it can be deleted."""
     user_id: UUID | None = await tx.fetchval(
         f"SELECT id FROM users WHERE email_normal = $1 AND {_WAITS} FOR UPDATE",  # noqa: S608 - a constant
         email_normal,
@@ -231,7 +231,10 @@ async def lock_waiting(tx: Tx, email_normal: str) -> UUID | None:
 
 
 async def delete_waiting(tx: Tx, user_id: UUID, before: datetime | None) -> bool:
-    """Remove a held sign-up, if it still waits and perhaps has had no link since a moment."""
+    """Remove a locked sign-up that still waits; False if it was not removed.
+
+    With `before`, it stays if one of its links was still valid at that moment.
+    """
     deleted = await tx.fetchval(
         f"""
         DELETE FROM users
@@ -246,7 +249,7 @@ async def delete_waiting(tx: Tx, user_id: UUID, before: datetime | None) -> bool
 
 
 async def list_abandoned(db: Executor, before: datetime, limit: int) -> list[UUID]:
-    """Return sign-ups that wait, were made before a moment, and had no link that lived after it."""
+    """Return waiting sign-ups made before a moment, with no link that was valid then or later."""
     rows = await db.fetch(
         f"""
         SELECT id FROM users

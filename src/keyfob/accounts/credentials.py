@@ -1,4 +1,4 @@
-"""The password of an account, and the proof of its address."""
+"""An account's password, and the verification of its address."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,11 +15,11 @@ from keyfob.core.locales import Locale
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Reads and sets passwords, marks addresses as proven, and removes sign-ups that wait for that.
+    """Reads and sets passwords, marks addresses as verified, and removes waiting sign-ups.
 
-    What changes an account joins a transaction that holds it (`accounts.locks`).
+    Methods that change an account join the transaction that has it locked (`accounts.locks`).
 
-    `requires_verified`: an account whose address is not proven opens nothing.
+    `requires_verified`: nobody can sign in to an account whose address is not verified.
     """
 
     db: Database
@@ -27,61 +27,61 @@ class Credentials:
     requires_verified: bool = False
 
     async def find_for_sign_in(self, email: Email) -> SignInAccount | None:
-        """Return what a sign-in reads of the account with that address."""
+        """Return what a sign-in needs of the account with that address; None if there is none."""
         return await queries.find_for_sign_in(self.db, email.normal, self.requires_verified)
 
     async def find_address_owner(self, email: Email) -> AddressOwner | None:
-        """Return whose an address is, without holding the account."""
+        """Return the account that has an address, without locking it; None if there is none."""
         return await queries.find_address_owner(self.db, email.normal)
 
     async def find_unlocked(self, user_id: UUID) -> UnlockedAccount | None:
-        """Return an account without holding it; None if it is gone."""
+        """Return an account without locking it; None if it is gone."""
         return await queries.find_unlocked(self.db, user_id)
 
     async def set_password(self, tx: Tx, user_id: UUID, password_hash: str) -> None:
-        """Set a password that the user chose: nobody need ask for another."""
+        """Set a password that the user chose, so that it need not be changed any more."""
         await queries.set_password_hash(tx, user_id, password_hash, self.clock.now())
 
     async def replace_password(self, tx: Tx, user_id: UUID, old_hash: str, new_hash: str) -> bool:
-        """Set a password in the place of the one that was proven; False if it is another by now."""
+        """Replace the password that was checked by a new one; False if it has changed since."""
         return await queries.replace_password(tx, user_id, old_hash, new_hash, self.clock.now())
 
     async def improve_hash(self, tx: Tx, user_id: UUID, old: str, new: str) -> bool:
-        """Keep a better hash of the same password; False if the hash is another by now."""
+        """Store a better hash of the same password; False if the hash has changed since."""
         return await queries.update_password_hash(tx, user_id, old, new)
 
     async def forget_password(self, tx: Tx, user_id: UUID) -> bool:
-        """Leave an account without a password; False if it had none."""
+        """Remove an account's password; False if it had none."""
         return await queries.delete_password_hash(tx, user_id, self.clock.now())
 
     async def take_sign_up(
         self, tx: Tx, user_id: UUID, password_hash: str, sign_up: SignUp | None
     ) -> bool:
-        """Make a password that was checked the account's, with what its sign-up chose.
+        """Give an account a password that was checked, and the other choices of its sign-up.
 
-        True as well where it is the account's own already; False if that is another by now.
+        Returns True also if the password is the account's already; False if it has another by now.
 
         Args:
-            tx: the transaction that holds the account.
-            user_id: whose it is.
-            password_hash: what the password was checked against.
-            sign_up: what it came with, if it is not the account's own.
+            tx: the transaction that has the account locked.
+            user_id: the id of the account.
+            password_hash: the hash that the password was checked against.
+            sign_up: the sign-up that the password came with; None if it is the account's own.
         """
         return await queries.take_sign_up(tx, user_id, password_hash, sign_up)
 
     async def mark_verified(self, tx: Tx, user_id: UUID) -> None:
-        """Write that the address is proven; what is there stays."""
+        """Mark the address as verified and keep everything in the account."""
         await queries.set_verified(tx, user_id, self.clock.now())
         await notify_user_changed(tx, user_id)
 
     async def start_afresh(self, tx: Tx, user_id: UUID, locale: Locale) -> Forgotten | None:
-        """Write the first proof of an account, and forget what others may have typed into it.
+        """Record the first proof of an account's address and remove what others may have typed.
 
-        The password goes, and that it must be changed; a planned erasure; and unless an
-        administrator alone can have typed them the name, the time zone and the spelling of the
-        address, and the language is the prover's `locale`. Returns `password`, `erasure` and
-        `name`: whether there was one to end. None if the account was proven before, which changes
-        nothing.
+        Removed are the password, with the demand to change it, and a planned erasure. The name, the
+        time zone, the spelling of the address and the language are removed as well, unless only an
+        administrator can have set them; the language becomes `locale`, that of whoever proves the
+        address. Returns whether there was a password, an erasure and a name to remove. Returns
+        None, and changes nothing, if the address was proven before.
         """
         ended = await queries.start_afresh(tx, user_id, locale, self.clock.now())
         if ended is not None:
@@ -89,15 +89,15 @@ class Credentials:
         return ended
 
     async def is_waiting(self, user_id: UUID) -> bool:
-        """Tell whether an account is a sign-up that waits."""
+        """Tell whether an account is a waiting sign-up."""
         return await queries.is_waiting(self.db, user_id)
 
     async def remove_waiting(
         self, tx: Tx, user_id: UUID, *, dead_for: timedelta | None = None
     ) -> bool:
-        """Remove a held sign-up, with its links; False if it waits no longer.
+        """Remove a locked sign-up, with its links; False if it no longer waits.
 
-        With `dead_for` also where a link of it has lived since.
+        With `dead_for`, only if all its links have been invalid for so long.
         """
         before = self.clock.now() - dead_for if dead_for is not None else None
         removed = await queries.delete_waiting(tx, user_id, before)
@@ -106,5 +106,5 @@ class Credentials:
         return removed
 
     async def list_abandoned(self, dead_for: timedelta, limit: int) -> list[UUID]:
-        """Return sign-ups that wait and whose last link died so long ago, the oldest first."""
+        """Return waiting sign-ups whose last link has been invalid for so long, oldest first."""
         return await queries.list_abandoned(self.db, self.clock.now() - dead_for, limit)

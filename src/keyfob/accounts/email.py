@@ -1,7 +1,8 @@
-"""E-mail addresses: the form that was typed, for display, and the one that is the identity.
+"""E-mail addresses: one form for display, as typed, and a normal form for identity.
 
-Two spellings of one address are one account. One that passes for another's, or that no mail can
-reach, is refused where an account is to get it, and nowhere else: whoever has it signs in with it.
+Two spellings of one address are one account. An address that imitates another or that no mail can
+reach is refused only where an account is about to get it: an account that has such an address can
+still sign in.
 """
 
 import unicodedata
@@ -19,7 +20,7 @@ LOCAL_DOMAIN = (
     "should not be at a domain for tests or local networks, such as .test, .local or localhost"
 )
 
-# Cyrillic, Greek, Armenian and phonetic letters that a reader takes for those of a to z.
+# Cyrillic, Greek, Armenian and phonetic letters that look like the Latin letters a to z.
 _LOOK_LATIN = frozenset("асеорхуіјѕһԁԛԝӏһкмнтвгпαονρτυικχγѵօսհոıɑɡɩɪʋᴄᴏᴜᴠᴡᴢꜱꞁ")
 
 
@@ -35,7 +36,7 @@ class Email:
         """Read an address that an account may have.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not such an address.
         """
         if isinstance(text, Email):
             return text
@@ -46,12 +47,13 @@ class Email:
             raise ValueError("should have no invisible characters")
         try:
             local, _, domain = unicodedata.normalize("NFKC", typed).rpartition("@")
-            # The local part alone: UTS 46 folds the domain, here as where a mail is addressed.
-            # Threat: lower() gives a capital sigma at a word's end its other form, UTS 46 does not,
-            # and those are two domains.
+            # Only the local part: UTS 46 folds the domain, as it does when a mail is addressed.
+            # Threat: for a capital sigma at the end of a word, lower() gives the final form and UTS
+            # 46 the usual one, which are two domains.
             local = local.lower()
             email = cls(typed, f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}")
-            # The library refuses local domains whatever they are for, so one is judged as a part.
+            # The library refuses local domains for any use, so a local one is checked as a
+            # subdomain.
             judged = f"{email.normal}.example" if email.is_local else email.normal
             has_dot = "." in judged.rpartition("@")[2]
             validate_email(judged if has_dot else f"{judged}.example", check_deliverability=False)
@@ -60,14 +62,15 @@ class Email:
         if not has_dot:
             raise ValueError("should have a domain with a dot after the @, such as example.com")
         if not local.isascii():
-            # Beyond ASCII a local part is rare, and a disguise: a Cyrillic a reads like ours.
+            # Beyond ASCII, local parts are rare and mostly a disguise: a Cyrillic a looks like
+            # ours.
             raise ValueError("should have only ASCII characters before the @")
         return email
 
     def why_not_new(self) -> str | None:
-        """Say why no account is to get this address, where it passes for another's or cannot work.
+        """Return the reason why no account may get this address; None if there is none.
 
-        None: nothing speaks against it.
+        Refused are addresses that imitate another or that cannot work.
         """
         local, _, domain = self.normal.rpartition("@")
         if len(local) > _LONGEST_LOCAL:
@@ -76,16 +79,16 @@ class Email:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether no mail from outside reaches it: its domain is local (RFC 6761, 6762)."""
+        """Tell whether the domain is local (RFC 6761, 6762): no mail from outside reaches it."""
         domain = self.normal.rpartition("@")[2]
         return any(f".{domain}".endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def _imitates(domain: str) -> bool:
-    """Tell whether a domain in its ASCII form has, to a reader, labels of a to z that are none.
+    """Tell whether a label of a domain, given in ASCII form, only looks like Latin letters.
 
-    One whose letters could all be read as Latin is itself below a domain of its own script, where
-    nobody looks for a Latin one: москва.рф.
+    A label that could be read as Latin throughout is fine below a top-level domain of its own
+    script, where nobody expects Latin letters: москва.рф.
     """
     labels = [idna.decode(part) if part.startswith("xn--") else part for part in domain.split(".")]
     top = labels[-1]

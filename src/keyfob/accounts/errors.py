@@ -1,10 +1,10 @@
-"""Refusals of the room of accounts."""
+"""Refusals about accounts."""
 
 from keyfob.core.problems import Problem
 
 
 class EmailTaken(Problem):
-    """An account with that address exists."""
+    """Another account has that address."""
 
     status = 409
     code = "email_taken"
@@ -12,10 +12,10 @@ class EmailTaken(Problem):
 
 
 class EmailUnverified(Problem):
-    """What is asked for waits until the account's address is proven.
+    """The request has to wait until the account's address is verified.
 
-    Threat: whoever typed the address first may be a stranger. A factor would stay theirs when the
-    owner comes.
+    Threat: the address may have been typed by a stranger, whose factor would still be there when
+    the owner comes.
     """
 
     status = 403
@@ -24,7 +24,7 @@ class EmailUnverified(Problem):
 
 
 class UnprovenRole(Problem):
-    """The account registered itself, and nobody has proven its address yet."""
+    """A higher role was asked for an account that registered itself and has proven no address."""
 
     status = 409
     code = "email_unverified"

@@ -1,4 +1,4 @@
-"""The user, as the API shows one."""
+"""Accounts, as transactions see them and as the API shows them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ from keyfob.authority.models import Role
 from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
 
-# In the place of what erasure could not take out of the audit log again.
+# Stands in the audit log for values that could not be erased from it later.
 NOT_KEPT = "(not kept)"
 
 
 class Status(StrEnum):
-    """Whether an account may sign in."""
+    """The status of an account; only active ones may sign in."""
 
     ACTIVE = "active"
     BLOCKED = "blocked"
@@ -32,7 +32,7 @@ Name = Annotated[
 ]
 
 
-# Length in code points is the password policy's business; this bounds what is read at all.
+# The password policy counts code points; this bounds what is read at all.
 PasswordIn = Annotated[
     SecretStr,
     Field(min_length=1, max_length=4096, examples=["correct horse"]),
@@ -41,7 +41,7 @@ PasswordIn = Annotated[
 
 
 class SignUp(NamedTuple):
-    """What somebody chose who signed up, and what becomes the account's with this very password."""
+    """The choices of somebody who signed up; the account gets them with this very password."""
 
     email: Email
     password_hash: str
@@ -51,11 +51,11 @@ class SignUp(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class NewAccount:
-    """What an account begins with.
+    """The values that an account begins with.
 
-    `registered_itself`: nobody but whoever typed the address says whose it is.
-    `must_change_password` also marks an account that was made for somebody who has not chosen a
-    password yet.
+    `registered_itself`: only the person who typed the address says whose it is.
+    `must_change_password`: also set if an administrator made the account and its user has not
+    chosen a password yet.
     """
 
     email: Email
@@ -70,7 +70,7 @@ class NewAccount:
 
 
 class Account(NamedTuple):
-    """An account that a transaction holds (`accounts.locks`)."""
+    """An account that a transaction has locked (`accounts.locks`)."""
 
     id: UUID
     email: Email
@@ -87,25 +87,25 @@ class Account(NamedTuple):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether it is not blocked."""
+        """Tell whether the account is not blocked."""
         return self.status is Status.ACTIVE
 
     def is_to_be_erased(self, now: datetime) -> bool:
-        """Tell whether its owner wished so, and the time of grace is over."""
+        """Tell whether its owner asked for erasure and the grace period is over."""
         return self.erase_at is not None and self.erase_at <= now
 
     @property
     def owner_is_unknown(self) -> bool:
-        """Tell whether nobody but whoever typed the address says whose it is."""
+        """Tell whether only the person who typed the address says whose it is."""
         return self.registered_itself and not self.was_proven
 
     @property
     def is_waiting_sign_up(self) -> bool:
-        """Tell whether it is a sign-up that nobody has proven the address of yet.
+        """Tell whether it is a sign-up whose address nobody has verified yet.
 
-        It has no password, so it never had a session. Threat: one that an administrator made for
-        somebody has no password yet either, and perhaps a role; a stranger's sign-up must never get
-        near it.
+        It has no password, so it never had a session. Threat: an account that an administrator made
+        for somebody may have no password yet either, and perhaps a role; a stranger's sign-up must
+        never be mixed up with it.
         """
         return (
             self.owner_is_unknown
@@ -117,9 +117,9 @@ class Account(NamedTuple):
 
 
 class UnlockedAccount(NamedTuple):
-    """What is read of an account before something slow, and asked again once it is held.
+    """An account as read before slow work; it is read again once it is locked.
 
-    The hash also where nobody may sign in before the proof of the address.
+    The hash is included even if nobody may sign in before the address is verified.
     """
 
     id: UUID
@@ -130,11 +130,7 @@ class UnlockedAccount(NamedTuple):
 
 
 class SignInAccount(NamedTuple):
-    """What a sign-in reads of an account.
-
-    There is no hash, and so no password that matches, while it `waits_for_email`: the address is to
-    be proven first.
-    """
+    """What a sign-in reads of an account."""
 
     id: UUID
     status: Status
@@ -144,7 +140,7 @@ class SignInAccount(NamedTuple):
 
 
 class Contact(NamedTuple):
-    """How to write to an account."""
+    """The address, name and language for a mail to an account."""
 
     email: str
     name: str | None
@@ -153,9 +149,9 @@ class Contact(NamedTuple):
 
 
 class AddressOwner(NamedTuple):
-    """Whose an address is.
+    """The account that an address belongs to.
 
-    `is_strangers`: whoever registered it has proven no address yet.
+    `is_strangers`: the account registered itself and has never proven an address.
     """
 
     id: UUID
@@ -165,7 +161,7 @@ class AddressOwner(NamedTuple):
 
 
 class Forgotten(NamedTuple):
-    """What was there of an account that starts afresh."""
+    """The values that were removed when an account started afresh."""
 
     password: bool
     erasure: bool
@@ -173,14 +169,14 @@ class Forgotten(NamedTuple):
 
 
 class PlannedErasure(NamedTuple):
-    """When an account is to be erased, and whether that was said only now."""
+    """The time when an account is to be erased; `is_new` if it was set only now."""
 
     erase_at: datetime
     is_new: bool
 
 
 class Profile(NamedTuple):
-    """An account with its activity; `last_active_at` None: it was never signed in."""
+    """An account with its activity; `last_active_at` is None if it never had a session."""
 
     id: UUID
     email: str
@@ -201,7 +197,7 @@ class UserOut(BaseModel):
 
     id: UUID
     email: str
-    email_verified: Annotated[bool, Field(description="Whether the address was proven")]
+    email_verified: Annotated[bool, Field(description="Whether the address is verified")]
     name: str | None
     role: Role
     status: Status
@@ -235,7 +231,7 @@ class OwnUserOut(UserOut):
     """The caller's own account."""
 
     erase_at: Annotated[
-        datetime | None, Field(description="When it is erased, where its owner asked for that")
+        datetime | None, Field(description="When it is erased, if its owner asked for that")
     ]
 
     @classmethod

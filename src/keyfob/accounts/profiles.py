@@ -1,9 +1,9 @@
-"""The caller's own account, from memory where it can be.
+"""The caller's own account, from memory where possible.
 
-`GET /me` is asked with every page view. An account is remembered for a few seconds, for the token
-generation that asked: a change is announced by the feed (where it only polls, it is seen once the
-memory ends), a new role comes with a new generation, and while the feed is away nothing is
-remembered at all.
+`GET /me` is asked with every page view. An account is kept in memory for a few seconds, for the
+session and token generation that asked. Changes are announced by the feed (a worker that polls sees
+them when that time is over), a new role comes with a new generation, and while the feed is down
+nothing is answered from memory.
 """
 
 from collections import OrderedDict
@@ -30,7 +30,7 @@ class _Profile:
 
 
 class Profiles:
-    """Gives the JSON of the caller's account; remembers those of `most_users` at most."""
+    """Gives the JSON of the caller's account; keeps those of `most_users` at most in memory."""
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class Profiles:
         return await self._read_and_remember(caller, now)
 
     def __len__(self) -> int:
-        """Return how many accounts are remembered."""
+        """Return how many accounts are in memory."""
         return len(self._known)
 
     def hear(self, notice: str) -> None:
-        """Take in a notice of the feed: an account was changed, here or by another worker."""
+        """Handle a notice of the feed: an account was changed, here or by another worker."""
         self._forget(UUID(notice))
 
     def forget_after(self, tx: Tx, user_id: UUID) -> None:
         """Drop an account from memory once `tx`, which changes it, is committed.
 
-        So whoever asks this worker next sees the change, before the feed has told.
+        This worker shows the change to the next request, even before the feed has announced it.
         """
         tx.after_commit(partial(self._forget, user_id))
 
@@ -97,7 +97,7 @@ class Profiles:
         if profile is None:
             raise Unauthenticated
         user = OwnUserOut.of_own(profile, now, self._online_within)
-        # Who asks is here now, though the worker has not yet written it down.
+        # The caller is active now, though the worker has not written it down yet.
         return user.model_copy(update={"last_active_at": now, "online": True})
 
     async def _read_and_remember(self, caller: User, now: datetime) -> bytes:
@@ -110,7 +110,7 @@ class Profiles:
         return profile.body
 
     def _forget_old(self, now: datetime) -> None:
-        """Make room for one more. Each read takes up to two, so that none pays for many."""
+        """Make space for one more entry. Removes at most two, so that no request pays for many."""
         known = self._known
         for _ in range(2):
             oldest = next(iter(known.values()), None)

@@ -1,6 +1,6 @@
-"""SQL of accounts: the lock on one, and what is read and changed of it.
+"""SQL for accounts: the lock on one, and reading and changing them.
 
-What concerns its password and the proof of its address is in `credential_queries`.
+Passwords and the verification of addresses are in `credential_queries`.
 """
 
 from datetime import datetime
@@ -22,11 +22,12 @@ _ACCOUNT = """
            registered_itself, must_change_password, erase_at
       FROM users
 """
-# Any constant that no other advisory lock of ours uses.
+# Any constant that no other advisory lock of Keyfob uses.
 _ADMINS_LOCK = 0x6B66_6164
-# Of an account `u` that is to lose its role, its status or its address, or to go: whether another
-# administrator can be relied on. That is one who can sign in without anybody's having to read a
-# mail first, or has proven to read it, and who means to stay. $2: addresses must be proven.
+# For an account `u` that is to lose its role, its status or its address, or to be removed: tells
+# whether there is another reliable administrator. Such an account can sign in without a mail having
+# to be read first, or has a verified address, and is not to be erased. $2: addresses must be
+# verified.
 _OTHERS_ADMINISTER = """
     EXISTS (SELECT FROM users AS other
              WHERE other.role = 'admin' AND other.status = 'active' AND other.erase_at IS NULL
@@ -38,23 +39,23 @@ _MAY_GO = f"id = $1 AND (role <> 'admin' OR status <> 'active' OR {_OTHERS_ADMIN
 
 
 async def lock_account(tx: Tx, user_id: UUID) -> Account | None:
-    """Return the account and hold it until the commit."""
+    """Return the account, locked until the commit; None if it is gone."""
     row = await tx.fetchrow(f"{_ACCOUNT} WHERE id = $1 FOR UPDATE", user_id)
     return _account(row) if row else None
 
 
 async def lock_account_by_email(tx: Tx, email_normal: str) -> Account | None:
-    """Return the account with that address and hold it until the commit."""
+    """Return the account with that address, locked until the commit; None if there is none."""
     row = await tx.fetchrow(f"{_ACCOUNT} WHERE email_normal = $1 FOR UPDATE", email_normal)
     return _account(row) if row else None
 
 
 async def lock_admins(tx: Tx) -> None:
-    """Have the say about who administers until the commit; nobody else has it meanwhile.
+    """Lock the set of administrators until the commit.
 
-    One lock, and not the administrators' rows: who they are is known for sure only to its holder.
-    Threat: whoever locked the rows that there were, and meets one more who was promoted meanwhile,
-    waits for somebody who waits for the first.
+    This is one lock, and not a lock on each administrator's row, since only its holder knows for
+    sure who the administrators are. Threat: a transaction that has locked the rows it found and
+    then meets an administrator who was promoted meanwhile could wait for one that waits for it.
     """
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _ADMINS_LOCK)
 
@@ -77,7 +78,7 @@ def _account(row: Record) -> Account:
 
 
 async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
-    """Return the account with its activity."""
+    """Return the account with its activity; None if it is gone."""
     row = await db.fetchrow(
         """
         SELECT u.id, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.role,
@@ -93,7 +94,7 @@ async def find_profile(db: Executor, user_id: UUID) -> Profile | None:
 
 
 async def find_contact(db: Executor, user_id: UUID) -> Contact | None:
-    """Return how to write to the account."""
+    """Return the contact data of the account; None if it is gone."""
     row = await db.fetchrow(
         """
         SELECT email, name, locale, email_verified_at IS NOT NULL AS is_verified
@@ -110,7 +111,7 @@ async def has_admin(db: Executor) -> bool:
 
 
 async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> bool:
-    """Add an account; False if the address is taken. Of a hundred at once, one is added."""
+    """Add an account; False if the address is taken. Of many requests at once, one succeeds."""
     inserted = await tx.fetchval(
         """
         WITH added AS (
@@ -147,10 +148,10 @@ async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> 
 
 
 async def update_user(tx: Tx, after: Account, requires_verified: bool, now: datetime) -> bool:
-    """Change an account; False if that would leave nobody who can sign in and administer.
+    """Change an account; False if no administrator who can sign in would be left.
 
-    A new address is unproven, whoever wrote it; so where addresses must be proven, it shuts its
-    account until somebody reads a mail. Lock it with the administrators before.
+    A new address is not verified, whoever set it; if addresses must be verified, nobody can sign in
+    to the account until somebody has read a mail. The administrators must be locked.
     """
     changed = await tx.fetchval(
         f"""
@@ -180,9 +181,9 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
 async def update_profile(
     tx: Tx, user_id: UUID, changes: ProfileChanges, now: datetime
 ) -> list[str]:
-    """Change what is set of an account that is held, and return the fields that differ.
+    """Change the set fields of a locked account and return the names of those that differ.
 
-    Every worker hears of it at the commit.
+    Every worker is told at the commit.
     """
     changed = await tx.fetchval(
         """
@@ -217,10 +218,10 @@ async def update_profile(
 
 
 async def update_email(tx: Tx, user_id: UUID, email: str, email_normal: str, now: datetime) -> None:
-    """Give an account another address, which is proven, and tell every worker at the commit.
+    """Give an account another address, which is verified, and tell every worker at the commit.
 
     Raises:
-        UniqueViolationError: the address has an account; of two that want it at once, one gets it.
+        UniqueViolationError: another account has the address. Of two requests at once, one wins.
     """
     await tx.execute(
         """
@@ -247,7 +248,7 @@ async def notify_user_changed(tx: Tx, user_id: UUID) -> None:
 
 
 async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
-    """Begin the next generation of an account's tokens, hold it, and return the generation."""
+    """Begin the next generation of an account's tokens, lock the account, return the generation."""
     return int(
         await tx.fetchval(
             "UPDATE users SET sub_gen = sub_gen + 1 WHERE id = $1 RETURNING sub_gen", user_id
@@ -259,10 +260,10 @@ async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
 async def plan_erasure(
     tx: Tx, user_id: UUID, requires_verified: bool, erase_at: datetime
 ) -> PlannedErasure | None:
-    """Set when an account is to be erased, unless it is set; None if it must stay.
+    """Set when an account is to be erased, unless that is set already; None if it must stay.
 
-    An administrator who is to be erased is none to rely on.
-    Lock it before; one that administers, with the administrators.
+    An administrator who is to be erased does not count as a reliable one. The account must be
+    locked; an administrator's with the other administrators.
     """
     row = await tx.fetchrow(
         f"""
@@ -285,7 +286,7 @@ async def plan_erasure(
 
 
 async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
-    """Let an account stay; False if it was not to be erased."""
+    """Cancel a planned erasure; False if none was planned."""
     cancelled = await tx.fetchval(
         "UPDATE users SET erase_at = NULL WHERE id = $1 AND erase_at IS NOT NULL RETURNING true",
         user_id,
@@ -294,7 +295,7 @@ async def cancel_erasure(tx: Tx, user_id: UUID) -> bool:
 
 
 async def list_due_erasures(db: Executor, now: datetime, limit: int, but: list[UUID]) -> list[UUID]:
-    """Return whose time to be erased has come, the longest waiting first, but for some."""
+    """Return accounts that are due to be erased, except `but`, the longest overdue first."""
     rows = await db.fetch(
         """
         SELECT id FROM users WHERE erase_at <= $1 AND id <> ALL ($3::uuid[])
@@ -308,7 +309,7 @@ async def list_due_erasures(db: Executor, now: datetime, limit: int, but: list[U
 
 
 async def may_go(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
-    """Tell whether `delete_user` would remove an account that is locked."""
+    """Tell whether `delete_user` would remove a locked account."""
     return bool(
         await tx.fetchval(
             f"SELECT EXISTS (SELECT FROM users AS u WHERE {_MAY_GO})",  # noqa: S608 - a constant of this file
@@ -319,7 +320,7 @@ async def may_go(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
 
 
 async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
-    """Remove an account; False as `update_user`, with the administrators locked likewise."""
+    """Remove an account; False as in `update_user`. The administrators must be locked."""
     deleted = await tx.fetchval(
         f"""
         DELETE FROM users AS u

@@ -1,4 +1,4 @@
-"""Accounts: adding, changing and proving them."""
+"""The room of accounts."""
 
 from datetime import timedelta
 
@@ -12,12 +12,12 @@ from keyfob.core.feed import Feed
 from keyfob.core.rooms import Room
 from keyfob.settings import Settings
 
-# How long an account may be answered from memory: where its changes are heard, and where not.
+# How long `GET /me` may be answered from memory: where changes are heard, and where not.
 _HEARD, _UNHEARD = timedelta(seconds=3), timedelta(seconds=1)
 
 
 def build(*, settings: Settings, db: Database, feed: Feed, clock: Clock) -> Room:
-    """Build the accounts, and what remembers them for `GET /me`."""
+    """Build the services that keep accounts, and the memory of `GET /me`."""
     requires_verified = settings.verify_email == "required"
     profiles = Profiles(
         db,

@@ -11,5 +11,5 @@ routes = router("Account")
 
 @hot_route(routes, "GET", "/me", response_model=OwnUserOut, dependencies=[require()])
 async def me(call: HotCall) -> bytes:
-    """Tell who you are."""
+    """Return the caller's own account."""
     return await call.service(Profiles).body_of(user_of(call))

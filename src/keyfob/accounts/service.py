@@ -21,13 +21,13 @@ from keyfob.core.secrets import new_id
 
 @dataclass(frozen=True, kw_only=True)
 class Accounts:
-    """Adds accounts, and changes their address, role, status and profile until they are deleted.
+    """Adds accounts, changes their address, role, status and profile, and deletes them.
 
-    What changes an account joins a transaction that holds it (`accounts.locks`). Its password, and
-    the proof of its address, are the business of `Credentials`.
+    Methods that change an account join the transaction that has it locked (`accounts.locks`).
+    Passwords and the verification of addresses belong to `Credentials`.
 
-    `requires_verified`: an account whose address is not proven opens nothing.
-    `takes_local`: an account may have an address that no mail from outside reaches.
+    `requires_verified`: nobody can sign in to an account whose address is not verified.
+    `takes_local`: accounts may have addresses that no mail from outside reaches.
     """
 
     db: Database
@@ -37,11 +37,11 @@ class Accounts:
     takes_local: bool = False
 
     def ensure_fit(self, email: Email) -> None:
-        """Refuse an address that no account is to get; who has one already keeps it.
+        """Refuse an address that no account may get; an account that has it already keeps it.
 
         Raises:
-            InvalidInput: it passes for another's, no mail can be addressed to it, or none from
-                outside reaches it and the settings do not take such.
+            InvalidInput: the address imitates another, cannot work, or is local and the settings do
+                not allow local addresses.
         """
         why_not = email.why_not_new()
         if email.is_local and not self.takes_local:
@@ -61,7 +61,7 @@ class Accounts:
         return profile
 
     async def find_contact(self, db: Executor, user_id: UUID) -> Contact | None:
-        """Return how to write to an account; None if it is gone. `db` may be a transaction."""
+        """Return the contact data of an account; None if it is gone. `db` may be a transaction."""
         return await queries.find_contact(db, user_id)
 
     async def has_admin(self) -> bool:
@@ -72,7 +72,7 @@ class Accounts:
         """Add an account and return its id.
 
         Raises:
-            EmailTaken: the address, in its normal form, has one.
+            EmailTaken: another account has the address in its normal form.
         """
         now = self.clock.now()
         user_id = new_id(now)
@@ -81,12 +81,12 @@ class Accounts:
         return user_id
 
     async def change_account(self, tx: Tx, before: Account, changes: Changes) -> Change:
-        """Change an account that is locked with the administrators, and return what differs.
+        """Change an account that is locked with the administrators, and return the difference.
 
         Raises:
-            EmailTaken: the new address has an account.
-            LastAdmin: nobody would be left who can sign in and administer.
-            UnprovenRole: the account would get a role, and nobody knows whose it is.
+            EmailTaken: another account has the new address.
+            LastAdmin: no administrator who can sign in would be left.
+            UnprovenRole: the account would get a higher role, but its owner is not known.
         """
         _ensure_owner_is_known(before, changes.role)
         after = changes.applied_to(before)
@@ -102,19 +102,19 @@ class Accounts:
     async def change_profile(
         self, tx: Tx, user_id: UUID, changes: ProfileChanges
     ) -> dict[str, str]:
-        """Change the profile of an account that is held; return what differs, for the audit log.
+        """Change the profile of a locked account; return the fields that differ, for the audit log.
 
-        The fields are only marked: erasure could not take out of the chain what they say.
+        Their values are left out, since they could not be erased from the audit chain later.
         """
         self.profiles.forget_after(tx, user_id)
         differ = await queries.update_profile(tx, user_id, changes, self.clock.now())
         return dict.fromkeys(differ, NOT_KEPT)
 
     async def change_email(self, tx: Tx, user_id: UUID, email: Email) -> None:
-        """Give an account an address that was proven.
+        """Give an account an address that was verified.
 
         Raises:
-            EmailTaken: the address has an account; `tx` can only be rolled back then.
+            EmailTaken: another account has the address; `tx` can then only be rolled back.
         """
         self.profiles.forget_after(tx, user_id)
         try:
@@ -125,15 +125,15 @@ class Accounts:
     async def begin_generation(self, tx: Tx, user_id: UUID) -> int:
         """Begin the next generation of an account's tokens and return it; 0 if it is gone.
 
-        It is held until the commit: nobody can sign in meanwhile.
+        The account is locked until the commit, so that nobody can sign in meanwhile.
         """
         return await queries.raise_sub_gen(tx, user_id)
 
     async def plan_erasure(self, tx: Tx, user_id: UUID, erase_at: datetime) -> PlannedErasure:
-        """Say when an account is to be erased, unless it was said before; lock it with the admins.
+        """Set when an account is to be erased, unless that is set; lock it with the administrators.
 
         Raises:
-            LastAdmin: nobody would be left who can sign in and administer.
+            LastAdmin: no administrator who can sign in would be left.
         """
         plan = await queries.plan_erasure(tx, user_id, self.requires_verified, erase_at)
         if plan is None:
@@ -144,7 +144,7 @@ class Accounts:
         return plan
 
     async def cancel_erasure(self, tx: Tx, user_id: UUID) -> bool:
-        """Let an account stay; False if it was not to be erased."""
+        """Cancel a planned erasure; False if none was planned."""
         cancelled = await queries.cancel_erasure(tx, user_id)
         if cancelled:
             self.profiles.forget_after(tx, user_id)
@@ -152,23 +152,23 @@ class Accounts:
         return cancelled
 
     async def list_due_erasures(self, limit: int, *, but: list[UUID]) -> list[UUID]:
-        """Return whose time to be erased has come, the longest waiting first, but for some."""
+        """Return accounts that are due to be erased, except `but`, the longest overdue first."""
         return await queries.list_due_erasures(self.db, self.clock.now(), limit, but)
 
     async def ensure_may_go(self, tx: Tx, account: Account) -> None:
-        """Refuse, before any work, an account that `delete_account` would; it is locked likewise.
+        """Check, before any work, that `delete_account` will remove an account; same locks needed.
 
         Raises:
-            LastAdmin: nobody would be left who can sign in and administer.
+            LastAdmin: no administrator who can sign in would be left.
         """
         if not await queries.may_go(tx, account.id, self.requires_verified):
             raise LastAdmin
 
     async def delete_account(self, tx: Tx, account: Account) -> None:
-        """Remove an account that is locked with the administrators, and all that hangs on it.
+        """Remove an account that is locked with the administrators, and all that belongs to it.
 
         Raises:
-            LastAdmin: nobody would be left who can sign in and administer.
+            LastAdmin: no administrator who can sign in would be left.
         """
         if not await queries.delete_user(tx, account.id, self.requires_verified):
             raise LastAdmin
@@ -178,8 +178,8 @@ class Accounts:
 def _ensure_owner_is_known(account: Account, role: Role | None) -> None:
     """Refuse a higher role for an account that registered itself and has proven no address.
 
-    Threat: a stranger signs up with somebody's address, and the administrator promotes that
-    somebody.
+    Threat: a stranger signs up with somebody else's address, and an administrator promotes the
+    account, believing it to be that person's.
     """
     if role and account.owner_is_unknown and not account.role.includes(role):
         raise UnprovenRole

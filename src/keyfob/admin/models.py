@@ -1,4 +1,4 @@
-"""What the admin API takes and gives."""
+"""Bodies of requests and responses of the admin API."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ async def asked_users(
     online: bool | None = None,
     never_proven: bool = False,
 ) -> UserFilter:
-    """Read the filter of a request: the class, as a dependency, would take a thread for each."""
+    """Return the filter of a request; as a dependency, the class itself would run in a thread."""
     return UserFilter(
         search=search, role=role, status=status, online=online, never_proven=never_proven
     )
@@ -37,7 +37,7 @@ _ABSENT_NOT_NULL = Field(default=None, json_schema_extra=drop_null)
 
 
 class UserCreate(Body):
-    """A new account; without a password its user is invited by mail to choose one."""
+    """A new account; without a password, its user is invited by mail to choose one."""
 
     email: EmailIn
     password: PasswordIn | None = _ABSENT_NOT_NULL
@@ -45,7 +45,7 @@ class UserCreate(Body):
     status: Status = Status.ACTIVE
     name: Name | None = None
     must_change_password: Annotated[
-        bool, Field(description="The first sign-in has to choose another password")
+        bool, Field(description="The user has to choose another password at the first sign-in")
     ] = False
 
     @field_validator("password", mode="before")
@@ -57,7 +57,7 @@ class UserCreate(Body):
 
 
 class UserChange(Body):
-    """What to change; what is absent stays as it is. `name: null` clears the name."""
+    """Changes to an account; absent fields stay as they are. `name: null` clears the name."""
 
     role: Role | None = _ABSENT_NOT_NULL
     status: Status | None = _ABSENT_NOT_NULL

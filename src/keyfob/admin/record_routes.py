@@ -1,4 +1,4 @@
-"""What happened, as administrators read it: the login log and the audit log."""
+"""The login log and the audit log, for administrators."""
 
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -28,7 +28,7 @@ _LIMITED = [Depends(limited("admin", by="caller"))]
 
 
 def _not_a_number(text: str) -> str:
-    # Pydantic would take "0.5" for half a second past 1970.
+    # Pydantic would read "0.5" as half a second after the start of 1970.
     if not text[:4].isdecimal() or text[4:5] != "-":
         raise ValueError("should be a time as in RFC 3339")
     return text
@@ -66,7 +66,7 @@ LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
 class LoginFilter(NamedTuple):
-    """Which attempts to list."""
+    """The attempts to list."""
 
     outcome: Outcome | None
     address: str | None
@@ -110,7 +110,7 @@ async def _page_of_logins(
 async def list_logins(
     _: Admin, log: LogService, wanted: Filter, page: AskedPage
 ) -> list[LoginEventOut]:
-    """List attempts to sign in and ends of sessions, the newest first."""
+    """List attempts to sign in and ends of sessions, newest first."""
     return await _page_of_logins(log, wanted, page)
 
 
@@ -123,7 +123,7 @@ async def list_logins_of_user(
     wanted: Filter,
     page: AskedPage,
 ) -> list[LoginEventOut]:
-    """List one user's sign-ins, refused ones too, and ends of sessions, the newest first."""
+    """List one user's sign-ins, also refused ones, and ends of sessions, newest first."""
     await admin.accounts.get_profile(user_id)
     return await _page_of_logins(log, wanted, page, user_id)
 
@@ -139,7 +139,7 @@ async def list_audit(
     since: Since = None,
     until: Until = None,
 ) -> list[AuditEventOut]:
-    """List administrative and security events, the newest first."""
+    """List administrative and security events, newest first."""
     after = page.start("audit")
     events = await audit.list_events(
         before=int(after[0]) if after else None,

@@ -5,5 +5,5 @@ from keyfob.core.rooms import Room
 
 
 def build() -> Room:
-    """Bring the routes; what they do is done by `administration`, the audit and the login log."""
+    """Build the routes; `administration`, the audit log and the login log do the work."""
     return Room(routes=[routes.routes, record_routes.routes])

@@ -1,4 +1,4 @@
-"""Users, as administrators see and change them."""
+"""Users, for administrators: list, read and change them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -61,7 +61,7 @@ async def list_users(
     sort: Sort = Sort.CREATED,
     skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> list[UserOut]:
-    """List users. Follow the `Link` header to the next page; `skip` is for small lists."""
+    """List users. Follow the `Link` header to the next page; `skip` is for small lists only."""
     kind = f"users {sort.value}"
     rows, total = await admin.list_page(
         wanted, sort, after=page.start(kind), skip=skip, limit=page.limit
@@ -89,9 +89,9 @@ async def create_user(
     source: RequestSource,
     admin: AdminService,
 ) -> UserOut:
-    """Add an account; without a password its user is invited by mail.
+    """Add an account; without a password, its user is invited by mail.
 
-    A `role` above `user` needs a recent sign-in of yours.
+    A `role` above `user` needs a recent sign-in by the caller.
     """
     user_id = await admin.create(
         Actor(caller, source),
@@ -122,10 +122,11 @@ async def read_user(user_id: UserId, caller: Admin, admin: AdminService) -> User
 async def change_user(
     user_id: UserId, body: UserChange, caller: Admin, source: RequestSource, admin: AdminService
 ) -> UserOut:
-    """Change an account; what is absent stays as it is. A new role or status acts at once.
+    """Change an account; absent fields stay as they are. A new role or status takes effect at once.
 
-    Another `email` is unproven, and ends sessions; factors stay. A `role`, `status` or `email` of
-    an account that is or becomes more than `user` needs a recent sign-in of yours.
+    A new `email` is not verified and ends the user's sessions; factors stay. Changing the `role`,
+    `status` or `email` of an account whose role is or becomes higher than `user` needs a recent
+    sign-in by the caller.
     """
     changes = Changes(
         role=body.role,
@@ -162,7 +163,7 @@ for _method in ("PUT", "PATCH"):
 async def delete_user(
     user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
 ) -> None:
-    """Remove an account; one that is more than `user` needs a recent sign-in of yours."""
+    """Delete an account. If its role is above `user`, the caller needs a recent sign-in."""
     await admin.delete(Actor(caller, source), user_id)
 
 
@@ -175,9 +176,9 @@ async def delete_user(
 async def log_user_out(
     user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
 ) -> None:
-    """End all of a user's sessions.
+    """End all sessions of a user.
 
-    Another's account that is more than `user` needs a recent sign-in of yours.
+    If it is another user whose role is above `user`, the caller needs a recent sign-in.
     """
     await admin.log_out_everywhere(Actor(caller, source), user_id)
 
@@ -194,9 +195,9 @@ async def reset_factors(
     source: RequestSource,
     factors: Annotated[FactorReset, Provided(FactorReset)],
 ) -> None:
-    """Remove all factors and recovery codes of a user, who is told by mail, and end the sessions.
+    """Remove all factors and recovery codes of a user, tell the user by mail, and end the sessions.
 
-    Needs a recent sign-in of yours.
+    The caller needs a recent sign-in.
     """
     await factors.reset(Actor(caller, source), user_id)
 
@@ -211,9 +212,9 @@ async def reset_factors(
 async def invite_user(
     user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
 ) -> None:
-    """Send the link by which a user chooses the first password. You never see it.
+    """Send the user a link for choosing a first password. Administrators never see the link.
 
-    To an account that is more than `user` it needs a recent sign-in of yours.
+    If the user's role is above `user`, the caller needs a recent sign-in.
     """
     await invitations.invite(Actor(caller, source), user_id)
 
@@ -228,8 +229,8 @@ async def invite_user(
 async def start_recovery(
     user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
 ) -> None:
-    """Send a link by which a user chooses a new password. You never see it.
+    """Send the user a link for choosing a new password. Administrators never see the link.
 
-    To an account that is more than `user` it needs a recent sign-in of yours.
+    If the user's role is above `user`, the caller needs a recent sign-in.
     """
     await invitations.start_recovery(Actor(caller, source), user_id)

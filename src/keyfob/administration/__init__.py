@@ -1,1 +1,1 @@
-"""What administrators do to others' accounts: for the API, the command line, and what comes."""
+"""Administration of other users' accounts, for the admin API and the command line."""

@@ -1,4 +1,4 @@
-"""Who administers, and whether they may: asked in the transaction that does it."""
+"""The authority of an administrator, checked in the transaction that makes the change."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,47 +15,47 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True)
 class Actor:
-    """Who administers: a caller from somewhere, or the service itself (None)."""
+    """The one who administers: a signed-in caller, or None for the service itself."""
 
     caller: User | None
     source: Source | None = None
 
     @property
     def user_id(self) -> UUID | None:
-        """Whose deed it is in the audit log."""
+        """The id of the actor, for the audit log."""
         return self.caller.user_id if self.caller else None
 
     @property
     def share(self) -> tuple[str, ...]:
-        """Whose share of the hashing it takes (`limits.clients.share_of`)."""
+        """The share of the hashing queue that the actor's work counts for (`share_of`)."""
         return share_of(self.source.address if self.source else None, self.user_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """Asks of whoever administers; of the command line, whose user has the machine, nothing."""
+    """Checks administrators. The command line is not checked: its user has the machine."""
 
     standing: Standing
     step_up: StepUp
 
     async def ensure(self, tx: Tx, actor: Actor) -> None:
-        """Let pass who is an administrator still, first in the transaction.
+        """Check that the actor is still an administrator; to be called first in the transaction.
 
         Raises:
-            Unauthenticated, Forbidden: as `Standing.ensure` says.
+            Unauthenticated, Forbidden: see `Standing.ensure`.
         """
         if actor.caller:
             await self.standing.ensure(tx, actor.caller, role=Role.ADMIN)
 
     async def lock(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
-        """Do as `ensure`, then lock the account that is administered, and return it.
+        """Check as `ensure` does, then lock the account that is administered, and return it.
 
         Raises:
             UserNotFound: there is none with that id.
-            Unauthenticated, Forbidden: as `Standing.ensure` says.
+            Unauthenticated, Forbidden: see `Standing.ensure`.
         """
         await self.ensure(tx, actor)
-        # Whoever administers has locked all administrators by now.
+        # `ensure` has locked the administrators for a caller, but not for the command line.
         lock = locks.lock if actor.caller else locks.lock_with_admins
         account = await lock(tx, user_id)
         if account is None:
@@ -63,10 +63,10 @@ class Authority:
         return account
 
     async def ensure_recent(self, tx: Tx, actor: Actor) -> None:
-        """Ask for a recent sign-in, with the factor where one is set.
+        """Require a recent sign-in, with a factor if the actor has one.
 
-        Threat: whoever stole an old session of an administrator makes another administrator, and
-        with it stays for good.
+        Threat: a thief of an administrator's old session makes another administrator of their own,
+        and stays for good.
 
         Raises:
             InsufficientAuthentication: the sign-in is older, or had no factor.
@@ -75,10 +75,10 @@ class Authority:
             await self.step_up.ensure_recent(actor.caller, tx)
 
     async def ensure_recent_above_user(self, tx: Tx, actor: Actor, *roles: Role | None) -> None:
-        """Do as `ensure_recent` where one of the roles, before or after, ranks above `user`.
+        """Require a recent sign-in if one of the roles, before or after, ranks above `user`.
 
         Raises:
-            InsufficientAuthentication: as `ensure_recent` says.
+            InsufficientAuthentication: see `ensure_recent`.
         """
         if any(role and role is not Role.USER for role in roles):
             await self.ensure_recent(tx, actor)

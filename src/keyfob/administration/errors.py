@@ -1,10 +1,10 @@
-"""Refusals of administering accounts."""
+"""Refusals of the administration of accounts."""
 
 from keyfob.core.problems import Problem
 
 
 class UserBlocked(Problem):
-    """A link would open nothing: the account is blocked."""
+    """The account is blocked, so a link could not be used."""
 
     status = 409
     code = "user_blocked"

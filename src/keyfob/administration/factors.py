@@ -1,4 +1,4 @@
-"""What an administrator does for somebody who lost every factor."""
+"""Reset of a user's factors by an administrator."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from keyfob.sessions.service import Sessions
 
 @dataclass(frozen=True, kw_only=True)
 class FactorReset:
-    """Takes all factors from an account, so that its password alone signs in again.
+    """Removes all factors of an account, so that its password alone signs in again.
 
-    Its sessions end. Threat: who stole a factor is in one of them, and adds another there. Where
-    the role asks for a factor (`roles`), the next sign-in has to add one.
+    All sessions end. Threat: a thief of a factor has one of them, and would add another factor
+    there. If the role requires a factor (`roles`), the next sign-in has to add one.
     """
 
     db: Database
@@ -33,16 +33,16 @@ class FactorReset:
     audit: Audit
 
     async def reset(self, actor: Actor, user_id: UUID) -> int:
-        """Remove all factors and recovery codes, tell the owner, and return how many factors.
+        """Remove all factors and recovery codes, tell the owner, and return the number of factors.
 
         Raises:
             UserNotFound: there is none with that id.
-            Unauthenticated, Forbidden: as `Authority.lock` says.
-            InsufficientAuthentication: the sign-in is old.
-            LastFactor: it is the actor's own, whose role must have one.
+            Unauthenticated, Forbidden: see `Authority.lock`.
+            InsufficientAuthentication: the sign-in is not recent.
+            LastFactor: the account is the actor's own, and its role requires a factor.
         """
         async with self.db.begin() as tx:
-            # Locked first: a sign-in that shows a factor now comes before, or finds none.
+            # Locked first: a sign-in that presents a factor now comes before, or finds none.
             account = await self.authority.lock(tx, actor, user_id)
             await self.authority.ensure_recent(tx, actor)
             if user_id == actor.user_id and account.role in self.roles:

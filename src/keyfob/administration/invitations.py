@@ -1,4 +1,4 @@
-"""Links that an administrator has sent to a user."""
+"""Links to users, sent on behalf of an administrator."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from keyfob.core.telemetry import mask_email
 
 @dataclass(frozen=True, kw_only=True)
 class Invitations:
-    """Sends the links by which users choose passwords; each is an audit event."""
+    """Sends links for choosing a password; each is an audit event."""
 
     db: Database
     authority: Authority
@@ -24,24 +24,24 @@ class Invitations:
     audit: Audit
 
     async def invite(self, actor: Actor, user_id: UUID) -> None:
-        """Invite a user, perhaps once more; the use of one link kills the others.
+        """Invite a user, also repeatedly; using one of the links invalidates the others.
 
         Raises:
             UserNotFound: there is none with that id.
-            UserBlocked: the link would open nothing.
-            Unauthenticated, Forbidden: as `Authority.lock` says.
-            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
+            UserBlocked: the account is blocked, so the link could not be used.
+            Unauthenticated, Forbidden: see `Authority.lock`.
+            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
         """
         await self._send(actor, user_id, self.letters.invite, Event.USER_INVITED)
 
     async def start_recovery(self, actor: Actor, user_id: UUID) -> None:
-        """Have a user choose a new password; until then the present one stays.
+        """Send a link for choosing a new password; until it is used, the old password stays.
 
         Raises:
             UserNotFound: there is none with that id.
-            UserBlocked: the link would open nothing.
-            Unauthenticated, Forbidden: as `Authority.lock` says.
-            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
+            UserBlocked: the account is blocked, so the link could not be used.
+            Unauthenticated, Forbidden: see `Authority.lock`.
+            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
         """
         await self._send(actor, user_id, self.letters.start_recovery, Event.USER_RECOVERY_STARTED)
 

@@ -1,4 +1,4 @@
-"""The mails that go out because of what an administrator does. No administrator sees a token."""
+"""Mails that an administrator's changes cause. No administrator sees a token."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,7 @@ from keyfob.registration.verification import VerificationLinks
 class Letters:
     """Writes to the users whose accounts are administered; joins the transaction of the change.
 
-    `verification` is None where addresses need no proof.
+    `verification` is None if addresses need not be verified.
     """
 
     recovery: Recovery
@@ -26,27 +26,28 @@ class Letters:
     mail: Mail
 
     async def invite(self, tx: Tx, account: Account) -> None:
-        """Send a link by which somebody chooses the first password, and takes the account."""
+        """Send a link for choosing the first password, which also verifies the address."""
         await self.recovery.send(tx, account, Template.INVITE)
 
     async def start_recovery(self, tx: Tx, account: Account) -> None:
-        """Send a link by which a new password is chosen, as if its user had asked."""
+        """Send a link for choosing a new password, as if the user had asked for it."""
         await self.recovery.send(tx, account, Template.RECOVER)
 
     async def ask_for_proof(self, tx: Tx, account: Account) -> None:
-        """Send a link that proves the address, where that is asked for."""
-        if self.verification and account.is_active:  # else no link is good
+        """Send a link for verifying the address, if that is asked for."""
+        if self.verification and account.is_active:  # no link of a blocked account is valid
             to = Recipient(account.email.typed, account.locale, account.id)
             await self.verification.send(tx, to)
 
     async def kill_links(self, tx: Tx, user_id: UUID) -> None:
-        """Make every link of an account worthless: none from before a block is good after it."""
+        """Invalidate every link of an account: none from before a block is valid after it."""
         await self.links.kill_all(tx, user_id)
 
     async def follow_move(self, tx: Tx, before: Account, account: Account) -> None:
-        """Do what another address asks for: the reader of the old one is told.
+        """Handle a change of address: tell the reader of the old one and verify the new one.
 
-        Links to the old one live on, but open this account no more; its others die.
+        Links to the old address stay valid, but no longer for this account; its other links are
+        invalidated.
         """
         await self.links.kill(tx, account.id)
         await self.mail.send(

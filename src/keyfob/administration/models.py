@@ -1,4 +1,4 @@
-"""Which accounts to list, and in which order."""
+"""The filter and the order of the list of users."""
 
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -11,7 +11,7 @@ from keyfob.core.text import NoControlCharacters
 
 
 class Sort(StrEnum):
-    """Orders of the list of users; a leading minus turns one round."""
+    """Orders of the list of users; a leading minus reverses one."""
 
     CREATED = "created_at"
     CREATED_DESC = "-created_at"
@@ -21,13 +21,13 @@ class Sort(StrEnum):
     EMAIL_DESC = "-email"
 
 
-# As the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
+# As long as the longest address (RFC 5321 section 4.5.3.1.3). Folding more costs milliseconds.
 LONGEST_SEARCH = 254
 Search = Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()]
 
 
 class UserFilter(BaseModel):
-    """Which users to list."""
+    """The users to list."""
 
     search: Search | None = None
     role: Role | None = None
@@ -37,7 +37,7 @@ class UserFilter(BaseModel):
 
 
 class ListedUser(NamedTuple):
-    """A row of the list; `place` is the text of its key in the order that was asked for."""
+    """A row of the list; `place` is the text of its sort key, for the cursor."""
 
     place: str
     profile: Profile

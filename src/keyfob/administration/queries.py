@@ -1,4 +1,4 @@
-"""SQL of the list of users, read page by page by key, and of those that nobody has proven."""
+"""SQL for the list of users, with keyset pagination, and for accounts that nobody has proven."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from keyfob.core.pagination import Place
 
 MOST_COUNTED = 10_000
 
-# Each order: its column, and how a cursor's text becomes a value of it.
+# For each order: its column, and the type that a cursor's text is cast to.
 _ORDERS: dict[str, tuple[str, str]] = {
     "created_at": ("u.created_at", "timestamptz"),
     "last_active_at": ("a.last_active_at", "timestamptz"),
@@ -23,7 +23,7 @@ _ORDERS: dict[str, tuple[str, str]] = {
 # The expression of the index `users_folded`.
 _SEARCHED = "(coalesce(u.email_folded, u.email_normal) || ' ' || coalesce(u.name_folded, ''))"
 
-# Of `Profile`, in its order.
+# The fields of `Profile`, in their order.
 _COLUMNS = """
     u.id, u.email, u.email_verified_at IS NOT NULL, u.name, u.role, u.status, u.locale, u.timezone,
     u.created_at, u.erase_at, NULLIF(a.last_active_at, '-infinity'), a.total_active_seconds
@@ -31,12 +31,12 @@ _COLUMNS = """
 
 
 def _conditions(wanted: UserFilter, online_since: datetime) -> tuple[list[str], list[Any]]:
-    """Write the filter as SQL. Role and status are our own words, so that partial indexes serve."""
+    """Return the filter as SQL. Role and status are inlined, so that partial indexes apply."""
     conditions: list[str] = []
     values: list[Any] = []
     if wanted.search:
         pattern = fold(wanted.search)
-        if not pattern.strip():  # such as an accent alone: it stands in nobody's name
+        if not pattern.strip():  # such as an accent alone, which no name contains
             conditions.append("false")
         for special in "\\%_":
             pattern = pattern.replace(special, "\\" + special)
@@ -64,7 +64,7 @@ async def list_users(
     skip: int,
     limit: int,
 ) -> list[ListedUser]:
-    """Return one page."""
+    """Return one page of users."""
     conditions, values = _conditions(wanted, online_since)
     column, kind = _ORDERS[sort.removeprefix("-")]
     id_column = "a.user_id" if column.startswith("a.") else "u.id"
@@ -90,7 +90,7 @@ async def list_users(
 
 
 async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) -> int:
-    """Count the users of a filter: exactly where the tallies know, else up to `MOST_COUNTED`."""
+    """Count the users that match: exactly if the tallies suffice, else at most `MOST_COUNTED`."""
     if not wanted.search and wanted.online is None and not wanted.never_proven:
         amount = await db.fetchval(
             """
@@ -115,7 +115,7 @@ async def count_users(db: Executor, wanted: UserFilter, online_since: datetime) 
 
 
 async def list_unproven_with_factor(db: Executor, limit: int) -> tuple[int, list[str]]:
-    """Count the never proven accounts with a factor, and return the first addresses of them."""
+    """Count the never proven accounts that have a factor, and return the first addresses."""
     return _named(
         await db.fetch(
             """
@@ -130,7 +130,7 @@ async def list_unproven_with_factor(db: Executor, limit: int) -> tuple[int, list
 
 
 async def list_unproven_above_user(db: Executor, limit: int) -> tuple[int, list[str]]:
-    """Do likewise for those that registered themselves and have a role."""
+    """Count the never proven accounts with a higher role that registered themselves, likewise."""
     return _named(
         await db.fetch(
             """

@@ -1,4 +1,4 @@
-"""What administrators do to others' accounts."""
+"""The room of the administration of accounts."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What administrators do to accounts, each with its effect on sessions and its audit event."""
+"""Changes that administrators make to accounts, with their effects and audit events."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +33,7 @@ from keyfob.sessions.service import Sessions
 
 @dataclass(frozen=True, kw_only=True)
 class Administration:
-    """Lists and changes accounts. A change of role or status acts at once, everywhere."""
+    """Lists and changes accounts. A new role or status takes effect at once, in every worker."""
 
     db: Database
     accounts: Accounts
@@ -51,7 +51,7 @@ class Administration:
     async def list_page(
         self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
     ) -> tuple[list[ListedUser], int]:
-        """Return one page and the count of all; one more row than `limit` if there is a next."""
+        """Return one page and the total count; the page has `limit` + 1 rows if another follows."""
         online_since = self.clock.now() - self.online_within
         rows = await queries.list_users(
             self.db,
@@ -62,7 +62,7 @@ class Administration:
             skip=skip,
             limit=limit + 1,
         )
-        # What fits on one page has been counted by reading it: most searches find few.
+        # If all fit on one page, reading has counted them: most searches find few.
         if after is None and skip == 0 and len(rows) <= limit:
             return rows, len(rows)
         return rows, await queries.count_users(self.db, wanted, online_since)
@@ -78,17 +78,17 @@ class Administration:
         name: str | None = None,
         must_change_password: bool = False,
     ) -> UUID:
-        """Add an account and return its id; without a password its user is invited to choose one.
+        """Add an account and return its id; without a password, its user is invited to choose one.
 
-        `must_change_password`: the first sign-in has to choose another.
+        `must_change_password`: the user has to choose another at the first sign-in.
 
         Raises:
-            InvalidInput: as `Accounts.ensure_fit` says.
-            WeakPassword: with the reason.
-            EmailTaken: the address has an account.
+            InvalidInput: see `Accounts.ensure_fit`.
+            WeakPassword: the password is refused, with the reason.
+            EmailTaken: another account has the address.
             Overloaded: too many passwords wait to be hashed.
-            Unauthenticated, Forbidden: as `Authority.ensure` says, here and below.
-            InsufficientAuthentication: the role is above `user`, and the sign-in is old.
+            Unauthenticated, Forbidden: see `Authority.ensure`; the same holds below.
+            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
         """
         self.accounts.ensure_fit(email)
         password_hash = None
@@ -105,8 +105,8 @@ class Administration:
                 name=name,
                 role=role,
                 status=status,
-                # Whoever has the machine vouches for the address: the first administrator must get
-                # in, though nobody can have a mail yet.
+                # Whoever has the machine vouches for the address: the first administrator must be
+                # able to sign in, though no mail can be sent yet.
                 is_verified=actor.user_id is None and password_hash is not None,
                 must_change_password=must_change_password or password_hash is None,
             )
@@ -129,13 +129,13 @@ class Administration:
     async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
         """Change an account; a new role reaches its tokens at once.
 
-        A block ends its sessions, and so does another address.
+        A block or a new address ends its sessions.
 
         Raises:
-            UserNotFound, EmailTaken, LastAdmin, UnprovenRole: as they say.
-            InvalidInput: as `Accounts.ensure_fit` says.
-            InsufficientAuthentication: more than the name of an account changes that is or becomes
-                more than `user`, and the sign-in is old.
+            UserNotFound, EmailTaken, LastAdmin, UnprovenRole: see these classes.
+            InvalidInput: see `Accounts.ensure_fit`.
+            InsufficientAuthentication: more than the name changes, the role is or becomes higher
+                than `user`, and the sign-in is not recent.
         """
         async with self.db.begin() as tx:
             before = await self.authority.lock(tx, actor, user_id)
@@ -155,22 +155,23 @@ class Administration:
                 await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
                 await self.letters.kill_links(tx, user_id)
             elif moves:
-                # Threat: whose address it was until now is signed in where another's is proven.
+                # Threat: the owner of the old address is signed in to an account whose new address
+                # somebody else will verify.
                 await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
                 await self._record(tx, actor, Event.USER_CHANGED, user_id, change.old, new)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
-        """Remove an account: its personal data is gone, its sessions are ended.
+        """Delete an account and its personal data, and end its sessions.
 
-        What it piled up, if that is much, goes first, with no account locked, once it is sure that
-        the actor may delete it; where the actor may no longer afterwards, `Erasure.clear` says what
-        is lost.
+        If there is much data, it is removed first, without a lock on the account, after a check
+        that the actor may delete it. If the actor loses that right meanwhile, `Erasure.clear` tells
+        what is lost.
 
         Raises:
-            UserNotFound, LastAdmin: as they say.
-            InsufficientAuthentication: the account is more than `user`, and the sign-in is old.
+            UserNotFound, LastAdmin: see these classes.
+            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
         """
         async with self.db.begin() as tx:
             await self._lock_to_delete(tx, actor, user_id)
@@ -191,15 +192,16 @@ class Administration:
         return account
 
     async def log_out_everywhere(self, actor: Actor, user_id: UUID) -> None:
-        """End all of a user's sessions.
+        """End all sessions of a user.
 
-        Threat: whoever stole an old session of an administrator signs the others out as soon as
-        they sign in, so that none of them can end it. One's own end with the one that asks.
+        Threat: a thief of an administrator's old session would sign the other administrators out as
+        soon as they sign in, so that none of them can end it. An administrator's own sessions need
+        no recent sign-in: the calling one ends with them.
 
         Raises:
             UserNotFound: there is none with that id.
-            InsufficientAuthentication: another's account is more than `user`, and the sign-in is
-                old.
+            InsufficientAuthentication: it is another user whose role is above `user`, and the
+                sign-in is not recent.
         """
         async with self.db.begin() as tx:
             account = await self.authority.lock(tx, actor, user_id)

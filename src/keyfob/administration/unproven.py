@@ -1,4 +1,4 @@
-"""Accounts that nobody has proven to be theirs: who they are, and vouching for one."""
+"""Accounts whose owner has never proven the address: list them, and vouch for one."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Unproven:
-    """Lists what an older release let unproven accounts have, and marks an address as proven."""
+    """Lists rights that older releases gave to unproven accounts; marks addresses as verified."""
 
     db: Database
     authority: Authority
@@ -25,9 +25,9 @@ class Unproven:
     audit: Audit
 
     async def vouch(self, actor: Actor, user_id: UUID) -> bool:
-        """Write that an address is proven, on the word of whoever asks; False if it was already.
+        """Mark an address as verified on the actor's word; False if it was verified already.
 
-        Whoever is in the account stays, with all that there is.
+        The account keeps its sessions and everything else.
 
         Raises:
             UserNotFound: there is none with that id.
@@ -53,5 +53,5 @@ class Unproven:
         return await queries.list_unproven_with_factor(self.db, _MOST_NAMED)
 
     async def above_user(self) -> tuple[int, list[str]]:
-        """Count those that registered themselves and have a role, likewise."""
+        """Count the unproven accounts with a higher role that registered themselves, likewise."""
         return await queries.list_unproven_above_user(self.db, _MOST_NAMED)

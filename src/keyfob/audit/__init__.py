@@ -1,1 +1,1 @@
-"""What happened: administrative and security events, chained so that none can be lost unseen."""
+"""The audit log: administrative and security events in a chain, so that no change goes unseen."""

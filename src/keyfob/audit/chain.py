@@ -1,4 +1,4 @@
-"""The chain of MACs that holds the audit log together, and the walk along it."""
+"""The chain of MACs that protects the audit log, and its verification."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ START = b"\x00" * 32
 
 @dataclass(frozen=True)
 class Beginning:
-    """A break that an operator has seen, and the event from which the chain holds again."""
+    """A break that an operator has acknowledged, and the event where the chain begins anew."""
 
     position: int
     at: datetime
@@ -26,9 +26,9 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many events hold, and the position of the first that does not, if any.
+    """The number of events that verify, and the position of the first that does not, if any.
 
-    Where the chain was begun anew, the events of before count only up to the break.
+    If the chain was begun anew, the events before that count only up to the break.
     """
 
     checked: int
@@ -38,11 +38,11 @@ class Verdict:
 
 @dataclass
 class Walk:
-    """Follows the chain, an event after the other.
+    """Verifies the chain, one event after another.
 
-    A break ends where an event says, under our key, that the chain begins anew. It names the break
-    and has a digest of all that stood between them: that can no longer be vouched for, but neither
-    can it be changed any more, nor the same event excuse another break.
+    A break ends at an event, authentic under our key, that begins the chain anew. That event names
+    the break and holds a digest of all events in between. They are not verified, but they cannot be
+    changed any more, and the same event cannot excuse another break.
     """
 
     ring: KeyRing
@@ -52,7 +52,7 @@ class Walk:
     unvouched: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def step(self, event: AuditEvent) -> None:
-        """Take the next event."""
+        """Verify the next event."""
         holds, message = self._judge(event)
         before = self.verdict
         if before.broken_at is None and holds and event.position == self.position + 1:
@@ -71,7 +71,7 @@ class Walk:
         self.position, self.mac = event.position, event.mac
 
     def left_behind(self) -> dict[str, Any]:
-        """Return what the event says that begins the chain anew after the last event taken."""
+        """Return the values of an event that begins the chain anew after the last one verified."""
         return {"broken_at": self.verdict.broken_at, "sha256": self.unvouched.hexdigest()}
 
     def _judge(self, event: AuditEvent) -> tuple[bool, bytes]:
@@ -104,9 +104,9 @@ def message_of(
     old: dict[str, Any],
     new: dict[str, Any],
 ) -> bytes:
-    """Write an event in one canonical form, together with the MAC before it.
+    """Return an event in one canonical form, preceded by the MAC of the event before it.
 
-    Not its address: that is personal data, and is blanked when the person is erased.
+    The IP address is left out: it is personal data and is blanked when the person is erased.
     """
     parts = [position, event_id, int(at.timestamp() * 1_000_000), action, actor_id, target_id]
     text = json.dumps([str(part) for part in parts] + [old, new], sort_keys=True)

@@ -1,11 +1,11 @@
-"""The catalogue of what the audit log tells. The docs' list is held to it by a test."""
+"""The catalogue of audit events. A test compares the list in the docs with it."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class Actor(StrEnum):
-    """Whose deed an event is, by its `actor_id`."""
+    """The kinds of actor of an event, as its `actor_id` shows them."""
 
     OWNER = "the owner"
     ADMINISTRATOR = "an administrator; null: the service, or the command line"
@@ -16,16 +16,16 @@ class Actor(StrEnum):
 
 
 class Target(StrEnum):
-    """What an event is about, by its `target_id`."""
+    """The subject of an event, as its `target_id` shows it."""
 
     ACCOUNT = "the account"
     SERVICE = "null: the service"
 
 
 class Event(StrEnum):
-    """The name of an event, with what happened, whose deed it is and what it is about.
+    """The name of an event, with its meaning, its actor and its target.
 
-    A name stays as it is: it is in the chain of old events, and readers ask for it.
+    Names never change: they are in the chain of old events, and clients search for them.
     """
 
     actor: Actor

@@ -1,4 +1,4 @@
-"""An event of the audit log, as it is kept."""
+"""Events of the audit log, as stored."""
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -7,16 +7,16 @@ from uuid import UUID
 
 
 class ChainEnd(NamedTuple):
-    """Where the next event is appended."""
+    """The last event of the chain, to which the next one is appended."""
 
     position: int
     mac: bytes
 
 
 class AuditEvent(NamedTuple):
-    """What happened, in its place in the chain; `mac` begins with the id of the key that made it.
+    """An event in its place in the chain; `mac` begins with the id of the key that made it.
 
-    `actor_id` None is the service itself or its command line.
+    `actor_id` is None for the service itself and its command line.
     """
 
     position: int

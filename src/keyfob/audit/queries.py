@@ -1,4 +1,4 @@
-"""SQL of the audit log."""
+"""SQL for the audit log."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,19 +12,19 @@ _COLUMNS = """
     position, id, at, action, actor_id, target_id, old_values, new_values, ip_address, mac
 """
 
-# Any constant that no other advisory lock of ours uses.
+# Any constant that no other advisory lock of Keyfob uses.
 _CHAIN_LOCK = 0x6B66_6175
 
-# The least bigint: an event that somebody put at position 0 is walked, and found, too.
+# The smallest bigint: an event that somebody inserted at position 0 is verified, too.
 _BEFORE_ALL = -(2**63)
 
-# No event of ours comes as far. Threat: behind one that somebody put at the greatest bigint none
-# has room, and every change that is recorded would fail.
+# Keyfob's own events never get this far. Threat: after an event that somebody inserted at the
+# greatest bigint there would be no position left, and every recorded change would fail.
 _BEYOND_ALL = 2**62
 
 
 async def lock_chain(tx: Tx) -> ChainEnd | None:
-    """Hold the end of the chain until the commit, and return it, or None where it is empty."""
+    """Lock the end of the chain until the commit, and return it; None if the chain is empty."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _CHAIN_LOCK)
     last = await tx.fetchrow(
         "SELECT position, mac FROM audit_events WHERE position < $1 ORDER BY position DESC LIMIT 1",
@@ -78,7 +78,7 @@ async def list_events(
     until: datetime | None,
     limit: int,
 ) -> list[AuditEvent]:
-    """Return events, newest first, from before a position."""
+    """Return events before a position, newest first."""
     rows = await db.fetch(
         f"""
         SELECT {_COLUMNS} FROM audit_events
@@ -103,9 +103,9 @@ async def list_events(
 
 
 async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) -> tuple[int, int]:
-    """Blank the addresses of so many things that a person did, in the order of the chain.
+    """Blank the IP addresses of up to `limit` of a person's events, in the order of the chain.
 
-    Returns how many there were after that position, and the position of the last of them.
+    Returns the number of events handled after the position, and the position of the last of them.
     """
     (row,) = await db.fetch(
         """
@@ -126,7 +126,7 @@ async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) 
 
 
 async def find_mac(db: Executor, position: int) -> bytes | None:
-    """Return the MAC of the event at a position, or None."""
+    """Return the MAC of the event at a position; None if there is none."""
     found: bytes | None = await db.fetchval(
         "SELECT mac FROM audit_events WHERE position = $1", position
     )
@@ -134,7 +134,7 @@ async def find_mac(db: Executor, position: int) -> bytes | None:
 
 
 async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
-    """Return how many MACs there are of each secret key's id, with which they begin."""
+    """Return the number of MACs by the id of the secret key, with which each MAC begins."""
     rows = await db.fetch(
         """
         SELECT substring(mac FROM 1 FOR $1) AS key_id, count(*) AS amount
@@ -146,7 +146,7 @@ async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
 
 
 async def last_position(db: Executor) -> int:
-    """Return the greatest position, or 0."""
+    """Return the greatest position; 0 if there are no events."""
     found: int = await db.fetchval("SELECT coalesce(max(position), 0) FROM audit_events")
     return found
 
@@ -154,10 +154,10 @@ async def last_position(db: Executor) -> int:
 async def each_event(
     db: Executor, *, after: int = _BEFORE_ALL, batch: int = 500
 ) -> AsyncIterator[AuditEvent]:
-    """Walk the log after a position, the whole of it by default, a batch in memory at a time.
+    """Iterate over the events after a position, by default all, one batch in memory at a time.
 
-    No cursor: it would hold a transaction open for as long as that takes. What is appended
-    meanwhile is walked too, and no event before it ever changes its position.
+    No cursor: it would keep a transaction open all the time. Events appended meanwhile are
+    included, and no earlier event ever changes its position.
     """
     position = after
     while rows := await db.fetch(

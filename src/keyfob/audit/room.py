@@ -1,4 +1,4 @@
-"""The audit log."""
+"""The room of the audit log."""
 
 from keyfob.audit.service import Audit
 from keyfob.core.clock import Clock

@@ -1,4 +1,4 @@
-"""Recording and verifying what happened."""
+"""Recording and verifying audit events."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ log = structlog.get_logger("keyfob.audit")
 class Audit:
     """The audit log: an append-only chain of MACs.
 
-    Values never hold secrets, and of personal data only what erasure can leave behind: addresses
-    are masked, names are not written.
+    Values never hold secrets. They hold only such personal data as may stay after an erasure:
+    addresses are masked and names left out.
     """
 
     db: Database
@@ -54,8 +54,8 @@ class Audit:
     ) -> None:
         """Append an event in the transaction that causes it: both happen, or neither.
 
-        `actor_id` None is the service itself or its command line. The chain's end is locked until
-        the commit, so call this last.
+        `actor_id` is None for the service itself and its command line. The end of the chain is
+        locked until the commit, so call this last.
         """
         last = await queries.lock_chain(tx) or ChainEnd(0, START)
         position = last.position + 1
@@ -74,7 +74,7 @@ class Audit:
         mac = key.id + key.mac(message_of(last.mac, **event))
         address = source.address if source else None
         await queries.insert_event(tx, **event, address=address, mac=mac)
-        # A copy out of the database's reach: with it, events that were cut off are missed.
+        # A copy that the database cannot reach: it shows when the newest events were cut off.
         told = {"position": position, "mac": mac.hex(), "action": action}
         tx.after_commit(lambda: log.info("audit_event", **told))
 
@@ -83,10 +83,11 @@ class Audit:
         await self.record(tx, action=action, actor_id=None, target_id=None, new=new)
 
     async def erase_person(self, db: Executor, user_id: UUID, *, after: int = 0) -> int:
-        """Blank the addresses that a person acted from after a position; what they did stays.
+        """Blank the IP addresses of a person's events after a position; the events themselves stay.
 
-        In batches, each its own transaction unless `db` is one. Returns the position up to which
-        it is done: the chain grows at its end alone, so nothing comes before it later.
+        Works in batches, each in a transaction of its own unless `db` is one. Returns the position
+        up to which all is done: the chain only grows at its end, so no event is added before it
+        later.
         """
         last = after
 
@@ -109,7 +110,7 @@ class Audit:
         until: datetime | None = None,
         limit: int = 100,
     ) -> list[AuditEvent]:
-        """Return events, newest first, from before a position in the chain."""
+        """Return events before a position of the chain, newest first."""
         return await queries.list_events(
             self.db,
             before=before,
@@ -122,12 +123,12 @@ class Audit:
         )
 
     async def verify(self, *, batch: int = 500) -> Verdict:
-        """Walk the chain and check that no event was changed, dropped or put in between.
+        """Check that no event of the chain was changed, removed or inserted.
 
-        So many events are held in memory at a time.
+        `batch` events are in memory at a time.
 
-        What it cannot see: that the newest events were cut off. Compare the last position with a
-        copy kept elsewhere for that (`find_mac`).
+        The check cannot see that the newest events were cut off: compare the last position with a
+        copy that is kept elsewhere (`find_mac`).
         """
         walk = Walk(self.ring)
         async for event in queries.each_event(self.db, batch=batch):
@@ -135,14 +136,15 @@ class Audit:
         return walk.verdict
 
     async def begin_anew(self) -> Beginning | None:
-        """Begin the chain anew where it is broken, by an event that names the break.
+        """Begin the chain anew after a break, by an event that names the break.
 
-        Returns that event's place, or None: the chain holds, and nothing was done.
+        Returns the place of that event; None, and does nothing, if the chain is not broken.
         """
         walk = Walk(self.ring)
         async for event in queries.each_event(self.db):
             walk.step(event)
-        # The long walk held nobody up; what came meanwhile is walked under the lock.
+        # Nobody had to wait for the long walk; events that came meanwhile are walked under the
+        # lock.
         async with self.db.begin() as tx:
             await queries.lock_chain(tx)
             await self._walk_on(walk, tx)
@@ -157,18 +159,18 @@ class Audit:
             walk.step(event)
 
     async def find_mac(self, position: int) -> bytes | None:
-        """Return the MAC of the event at a position, or None."""
+        """Return the MAC of the event at a position; None if there is none."""
         return await queries.find_mac(self.db, position)
 
     async def last_position(self) -> int:
-        """Return the position of the newest event; 0 where there is none."""
+        """Return the position of the newest event; 0 if there are no events."""
         return await queries.last_position(self.db)
 
     async def count_signed(self) -> Counter[int | None]:
-        """Return how many events each secret key signed, by its place in the list."""
+        """Return the number of events that each secret key signed, by its place in the keyring."""
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
         return self.ring.count_by_place(rows)
 
     async def measure(self) -> None:
-        """Set the gauge."""
+        """Set the gauge of the last position."""
         AUDIT_POSITION.set(await self.last_position())

@@ -1,1 +1,1 @@
-"""Who asks, what a role may do, and what a route requires."""
+"""The subject of a request, the powers of a role, and the requirements of routes."""

@@ -1,4 +1,4 @@
-"""Who asks, and what a role may do."""
+"""The subject of a request, and its role."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from keyfob.core.database import Executor
 
 
 class Role(StrEnum):
-    """What a user may do; each role may also do what the ones before it may."""
+    """The roles of users, in ascending order; each includes the powers of those before it."""
 
     USER = "user"
     MODERATOR = "moderator"
@@ -24,24 +24,24 @@ class Role(StrEnum):
 
 
 def has_second_factor(amr: Collection[str]) -> bool:
-    """Tell whether a sign-in by these methods (RFC 8176) took more than one factor."""
+    """Tell whether a sign-in by these methods (RFC 8176) used more than one factor."""
     return "mfa" in amr
 
 
 def acr_of(amr: Collection[str]) -> str:
     """Return the `acr` of a sign-in: "aal2" with a second factor, else "aal1".
 
-    After the authenticator assurance levels of NIST SP 800-63B; no claim to conformance.
+    Named after the authenticator assurance levels of NIST SP 800-63B, without claiming conformance.
     """
     return "aal2" if has_second_factor(amr) else "aal1"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A signed-in user, by the claims of a verified access token.
+    """A signed-in user, as described by the claims of a verified access token.
 
-    `is_restricted`: the role asks for a second factor and this sign-in had none; such a user may
-    do nothing but add one.
+    `is_restricted`: the role requires a second factor and this sign-in had none; such a user can do
+    nothing but add one.
     """
 
     user_id: UUID
@@ -55,12 +55,12 @@ class User:
 
 
 class Authenticator(Protocol):
-    """Turns an access token into its user; raises `Unauthenticated` if it cannot be believed."""
+    """Returns the user of an access token; raises `Unauthenticated` if the token is not valid."""
 
     def authenticate(self, token: str) -> User: ...
 
 
 class StepUp(Protocol):
-    """Asks for a sign-in that is recent, and with a factor where one is set (RFC 9470)."""
+    """Requires a recent sign-in, with a factor if the user has one (RFC 9470)."""
 
     async def ensure_recent(self, caller: User, db: "Executor | None" = None) -> None: ...

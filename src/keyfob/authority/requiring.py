@@ -1,4 +1,4 @@
-"""What a route requires of its user, declared in its signature: `Annotated[User, require(...)]`."""
+"""Requirements of routes, declared in the signature: `Annotated[User, require(...)]`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from keyfob.core.problems import (
 
 log = structlog.get_logger("keyfob.http")
 
-# Declares the scheme in OpenAPI; the header is read by `bearer_token`, which refuses in our form.
+# Declares the scheme in OpenAPI; the header is read by `bearer_token`, whose refusals are ours.
 _scheme = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
@@ -32,7 +32,7 @@ _scheme = HTTPBearer(
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a route requires of its user, as a dependency of FastAPI; OpenAPI tells its refusals."""
+    """A route's requirements of its user, as a FastAPI dependency; OpenAPI lists the refusals."""
 
     role: Role = Role.USER
     recent: bool = False
@@ -40,7 +40,7 @@ class Requirement:
 
     @property
     def refuses(self) -> tuple[type[Problem], ...]:
-        """What this requirement may refuse a request with."""
+        """The refusals that this requirement can raise."""
         asked = {
             Unauthenticated: True,
             InsufficientAuthentication: self.recent,
@@ -66,15 +66,15 @@ class Requirement:
 def require(*, role: Role = Role.USER, recent: bool = False, factor: bool = True) -> Any:
     """Return the dependency that gives a route its user.
 
-    A parameter asks for it: `caller: Annotated[User, require(recent=True)]`. OpenAPI tells what it
-    refuses.
+    A parameter declares it: `caller: Annotated[User, require(recent=True)]`. OpenAPI lists its
+    refusals.
 
     Args:
         role: the lowest role that is admitted.
-        recent: the sign-in must be recent, and with a factor where the user has one (RFC 9470).
-            For what a thief of a token would change first.
-        factor: a user whose role must have a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
-            signed in with it. False is for signing out, and for adding the first one.
+        recent: the sign-in must be recent, and with a factor if the user has one (RFC 9470). For
+            whatever the thief of a token would change first.
+        factor: a user whose role requires a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
+            signed in with one. False is for signing out, and for adding the first factor.
     """
     return Depends(Requirement(role, recent, factor))
 
@@ -83,8 +83,8 @@ def user_of(call: HotCall) -> User:
     """Return the user of a hot call, as `require()` does for other routes.
 
     Raises:
-        Unauthenticated: there is no access token, or it cannot be believed.
-        FactorRequired: the role asks for a second factor, and the sign-in had none.
+        Unauthenticated: there is no access token, or it is not valid.
+        FactorRequired: the role requires a second factor, and the sign-in had none.
     """
     authenticator = call.service(Authenticator)  # type: ignore[type-abstract] # wiring's is not
     return unrestricted(authenticator.authenticate(bearer_token(call.header(b"authorization"))))
@@ -95,16 +95,16 @@ async def _user_if_any(request: Request) -> User | None:
     return authenticated(request) if "authorization" in request.headers else None
 
 
-# For a route that strangers may call, too. A header that cannot be believed is refused: it would
-# make a stranger of its sender.
+# For routes that are open to strangers, too. A header with an invalid token is refused, and does
+# not turn its sender into a stranger.
 UserIfAny = Annotated[User | None, Depends(_user_if_any)]
 
 
 def authenticated(request: Request) -> User:
-    """Return the user of a request; its token is checked once, however often this is asked.
+    """Return the user of a request; the token is verified once, however often this is called.
 
     Raises:
-        Unauthenticated: there is no access token, or it cannot be believed.
+        Unauthenticated: there is no access token, or it is not valid.
     """
     outcome: User | Unauthenticated | None = getattr(request.state, "user", None)
     if outcome is None:
@@ -121,10 +121,10 @@ def authenticated(request: Request) -> User:
 
 
 def unrestricted(user: User) -> User:
-    """Return the user.
+    """Return the user, if no second factor is missing.
 
     Raises:
-        FactorRequired: the role asks for a second factor, and this sign-in had none.
+        FactorRequired: the role requires a second factor, and this sign-in had none.
     """
     if user.is_restricted:
         raise FactorRequired

@@ -1,8 +1,8 @@
-"""Who asks, and what a route requires: it holds nothing, and other rooms say who can tell."""
+"""The room of authority; it has no state, and other rooms implement the ports of `models`."""
 
 from keyfob.core.rooms import Room
 
 
 def build() -> Room:
-    """Bring nothing: routes use `requiring`, and ask for what implements the ports of `models`."""
+    """Build nothing: routes use `requiring`, which looks up the implementations of the ports."""
     return Room()

@@ -1,4 +1,4 @@
-"""From what was configured to what can run: the secret key, the database, the schema, the admin."""
+"""Start-up: the secret key, the database, the schema and the first administrator."""
 
 from keyfob.boot.database import (
     CannotMigrate,

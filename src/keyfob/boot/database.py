@@ -1,4 +1,4 @@
-"""The database: found or started, looked at before it is used, and brought to the newest schema."""
+"""The database: found or started, checked before use, and migrated to the newest schema."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ ONLY_SERVE = (
     "settings"
 )
 _HEARD_WITHIN = 2.0  # seconds
-# What waiting does not mend: a wrong database, role or password, or an entry of pg_hba.conf.
+# Waiting does not help against these: a wrong database, role or password, or pg_hba.conf.
 _TURNED_AWAY = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
 _LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 _FORGETFUL_POOLER = (
@@ -38,11 +38,11 @@ _UNTOLD_POOLER = (
 
 
 class CannotMigrate(Exception):
-    """The migration failed; the message is what Alembic said last."""
+    """The migration failed; the message is the last line that Alembic printed."""
 
 
 def expect_database(settings: Settings) -> None:
-    """See that a database is configured, or in the data folder.
+    """Check that a database is configured, or present in the data folder.
 
     Raises:
         WrongSetting: there is none; the message says where it was looked for.
@@ -56,14 +56,14 @@ def expect_database(settings: Settings) -> None:
 
 @contextmanager
 def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
-    """Give the URL of the database that the settings name, the embedded one running.
+    """Yield the URL of the database that the settings name, with the embedded one running.
 
     Args:
-        settings: where to look.
-        founding: whether the embedded one, and its folder, are made where there are none.
+        settings: the settings that name it.
+        founding: whether to create the embedded database and its folder if they are missing.
 
     Raises:
-        WrongSetting: there is none, or its folder cannot be made.
+        WrongSetting: there is no database, or its folder cannot be created.
         DevDbError: the embedded database does not start.
     """
     if settings.database_url is not None:
@@ -79,10 +79,10 @@ def database_of(settings: Settings, *, founding: bool = False) -> Iterator[str]:
 
 
 async def schema_revision(settings: Settings) -> str | None:
-    """Return the revision that the schema is at, None before the first migration.
+    """Return the revision of the schema; None before the first migration.
 
     Raises:
-        WrongSetting: this is no database that Keyfob can work with.
+        WrongSetting: Keyfob cannot work with this database.
         DatabaseUnavailable: the database does not answer.
     """
     async with _looked_at(settings) as db:
@@ -90,11 +90,11 @@ async def schema_revision(settings: Settings) -> str | None:
 
 
 async def schema_is_current(settings: Settings) -> bool:
-    """Tell whether the schema is at head, or newer and of a release that keeps this one running.
+    """Tell whether the schema is at head, or at a newer revision that supports this release.
 
     Raises:
-        WrongSetting: this is no database that Keyfob can work with, or its schema is of a release
-            that says nothing of this one.
+        WrongSetting: Keyfob cannot work with this database, or its schema is of a release that does
+            not say whether it supports this one.
         DatabaseUnavailable: the database does not answer.
     """
     async with _looked_at(settings) as db:
@@ -111,13 +111,13 @@ async def schema_is_current(settings: Settings) -> bool:
 
 
 async def see_that_sessions_are_kept(settings: Settings) -> None:
-    """See that what stands at the URL is what KEYFOB_DATABASE_POOLER says.
+    """Check that the server or pooler at the URL behaves as KEYFOB_DATABASE_POOLER says.
 
-    A session of the server's that a second connection gets while the first is at rest is one that
-    a pooler hands out anew to each transaction. It must keep what was prepared, or be known to us.
+    If a second connection gets the same database session while the first one rests, a pooler
+    assigns sessions per transaction. It must keep prepared statements, or the setting must name it.
 
     Raises:
-        WrongSetting: it is not.
+        WrongSetting: it behaves differently.
         DatabaseUnavailable: the database does not answer.
     """
     if settings.database_pooler == "transaction":
@@ -133,12 +133,13 @@ async def see_that_sessions_are_kept(settings: Settings) -> None:
 
 
 async def see_that_both_urls_agree(settings: Settings) -> None:
-    """See that what is committed at one URL is heard at the other, where there are two.
+    """Check that commits at one URL are heard at the other, if two are configured.
 
-    Threat: with another database's direct URL every instance is ready, and hears of no revocation.
+    Threat: with the direct URL of another database every instance would be ready, and would hear of
+    no revocation.
 
     Raises:
-        WrongSetting: it is not, or the direct URL asks for what cannot be had.
+        WrongSetting: nothing is heard, or the direct URL asks for something that is not supported.
         DatabaseUnavailable: the database does not answer.
     """
     if settings.database_direct_url is None:
@@ -161,7 +162,7 @@ async def see_that_both_urls_agree(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _looked_at(settings: Settings) -> AsyncIterator[Database]:
-    """Lend a small pool, and say in the words of the settings why it cannot be used."""
+    """Lend a small pool, and explain in terms of the settings why it cannot be used."""
     db = Database(settings.dsn, pool_size=2, pooler=settings.database_pooler)
     await db.open()
     try:
@@ -190,17 +191,17 @@ def _wrong_setting(settings: Settings, cause: BaseException | None) -> str | Non
         return f"KEYFOB_DATABASE_URL: PostgreSQL at {_place_of(settings.dsn)} says: {cause}"
     if isinstance(cause, _LOST_STATEMENT):
         return _UNTOLD_POOLER if untold else _FORGETFUL_POOLER
-    # PgBouncer's word for what asyncpg may ask of a session that is its own.
+    # PgBouncer's words for parameters that asyncpg may set only in a session of its own.
     if untold and "unsupported startup parameter" in str(cause):
         return _UNTOLD_POOLER
     return None
 
 
 def migrate(settings: Settings, target: str = "head") -> None:
-    """Bring the schema to a revision, in a process of its own: a worker never holds SQLAlchemy.
+    """Migrate the schema to a revision in a subprocess: a worker never loads SQLAlchemy.
 
     Raises:
-        CannotMigrate: with what went wrong.
+        CannotMigrate: the migration failed; the message says why.
     """
     done = subprocess.run(  # noqa: S603 - our own program, no shell
         [sys.executable, "-m", "keyfob.migrations.run", target],
@@ -214,6 +215,6 @@ def migrate(settings: Settings, target: str = "head") -> None:
         check=False,
     )
     if done.returncode:
-        # The last line is the fault, unless SQLAlchemy adds where to read about it.
+        # The last line is the error, unless SQLAlchemy appends a link to its documentation.
         said = [line for line in done.stderr.splitlines() if line and not line.startswith("(Back")]
         raise CannotMigrate(f"the migration failed: {said[-1] if said else done.returncode}")

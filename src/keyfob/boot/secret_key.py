@@ -1,4 +1,4 @@
-"""The secret key: configured, or in the data folder, where the first start makes it."""
+"""The secret key: configured, or in the data folder, where the first start creates it."""
 
 import asyncio
 import os
@@ -21,13 +21,14 @@ def resolve_secret_key(settings: Settings, *, founding: bool = False) -> str:
     """Return the configured keyring, or the key of the data folder.
 
     Args:
-        settings: where to look.
-        founding: whether a key is made where there is none; never for a database that had one.
+        settings: the settings that name it.
+        founding: whether to create a missing key; never for a database that was used with one.
 
     Raises:
-        WrongSetting: there is none, or the data folder cannot be used. Or an external database and
-            no key: two instances would make two keys.
-        DatabaseUnavailable: a key would be made, and the database that it is for does not answer.
+        WrongSetting: there is no key, or the data folder cannot be used. Also if an external
+            database is configured without a key: two instances would create two keys.
+        DatabaseUnavailable: a key would be created, but the database that it is for does not
+            answer.
     """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
@@ -51,8 +52,8 @@ def resolve_secret_key(settings: Settings, *, founding: bool = False) -> str:
 
 
 def _found(settings: Settings, path: Path, *, founding: bool) -> None:
-    # Asked before the second look at the file: of two first starts at once, the other may have made
-    # the key, and then used the database with it.
+    # Asked before the second look at the file: of two first starts at once, the other may have
+    # created the key and then used the database with it.
     if _was_used(settings) and not path.exists():
         raise WrongSetting(
             f"{path.absolute()} is missing, and the database was used with the key in it: put it "
@@ -69,7 +70,7 @@ def _found(settings: Settings, path: Path, *, founding: bool) -> None:
 
 
 def _was_used(settings: Settings) -> bool:
-    """Tell whether the database was used with a key; the embedded one always is."""
+    """Tell whether the database was used with a key, which the embedded one always was."""
     if settings.database_url is None:
         return EmbeddedPostgres(settings.data_dir).exists()
 
@@ -85,7 +86,7 @@ def _was_used(settings: Settings) -> bool:
 
 
 def _make_key(path: Path) -> None:
-    # Written whole under another name first: a second process never reads half a key.
+    # Written completely under another name first: no other process reads half a key.
     draft = path.with_suffix(f".{random_text(6)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

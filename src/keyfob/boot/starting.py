@@ -1,4 +1,4 @@
-"""From complete settings to services that can run, and their first administrator."""
+"""From complete settings to running services, and to the first administrator."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ log = structlog.get_logger("keyfob.boot")
 
 @contextmanager
 def told_as(kind: type[Exception]) -> Iterator[None]:
-    """Raise what stops a start as an exception of `kind`, with one line for the operator."""
+    """Convert errors that stop a start to exceptions of `kind`, with one line for the operator."""
     try:
         yield
     except (WrongSetting, DevDbError, CannotMigrate) as fault:
@@ -48,16 +48,16 @@ def told_as(kind: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def complete(settings: Settings, *, founding: bool = False) -> Iterator[Settings]:
-    """Give the settings a secret key and a database, the embedded one where none is configured.
+    """Yield the settings with a secret key and a database, by default the embedded one.
 
     Args:
         settings: as configured.
-        founding: whether a data folder, a key and a database are made where there are none. Only
-            the service itself does that: a command in a wrong folder would find an empty one.
+        founding: whether to create a missing data folder, key and database. Only the service itself
+            does that: a command in a wrong folder would find an empty one.
 
     Raises:
-        WrongSetting: there is no database or no key, or a database of one's own needs a key of
-            one's own.
+        WrongSetting: there is no database or no key, or an external database is configured without
+            a key.
         DevDbError: the embedded database does not start.
     """
     if not founding:
@@ -69,7 +69,7 @@ def complete(settings: Settings, *, founding: bool = False) -> Iterator[Settings
 
 @asynccontextmanager
 async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
-    """Lend every service of complete settings, without what runs beside requests.
+    """Lend all services for complete settings, without the tasks that run beside requests.
 
     Raises:
         WrongSetting: a value cannot be used.
@@ -87,10 +87,11 @@ async def services_of(settings: Settings) -> AsyncIterator[Wiring]:
 
 
 async def open_keys(keyring: Keyring) -> None:
-    """See that the secret key is the one that this database was used with.
+    """Check that the secret key is the one that this database was used with.
 
     Raises:
-        WrongSetting: it is not. To go on would mix what two keys sealed, and break the audit chain.
+        WrongSetting: it is another. Going on would mix values that two keys have encrypted, and
+            break the audit chain.
     """
     try:
         await keyring.load()
@@ -102,9 +103,10 @@ async def open_keys(keyring: Keyring) -> None:
 
 
 async def prepare(settings: Settings) -> tuple[str, str | None] | None:
-    """See that the signing keys open, and make the first administrator if there is none.
+    """Check that the signing keys can be opened, and create the first administrator if needed.
 
-    Returns the administrator's address, and the password if it was made here.
+    Returns the administrator's address, with the password if it was generated here; None if there
+    was an administrator already.
 
     Raises:
         WrongSetting: the secret key is another one, or the administrator's address or password
@@ -118,7 +120,7 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
 
 
 def check_first_admin(settings: Settings) -> None:
-    """See, before an embedded database is made, that the administrator of the settings can be.
+    """Check, before an embedded database is created, that the first administrator can be created.
 
     Raises:
         WrongSetting: the address or the password cannot be used, or the data folder cannot.
@@ -127,7 +129,7 @@ def check_first_admin(settings: Settings) -> None:
         return
     email = _admin_email(settings)
     if settings.admin_password is not None:
-        # The range service of breached passwords is asked later, once.
+        # The service of breached passwords is asked later, once.
         judging = PasswordPolicy().ensure_acceptable(
             settings.admin_password.get_secret_value(), email.normal
         )
@@ -164,7 +166,7 @@ async def _make_first_admin(
     except InvalidInput as unfit:
         raise WrongSetting(f"KEYFOB_ADMIN_EMAIL: {unfit.errors[0]['detail']}") from None
     except EmailTaken:
-        # Of two instances that start at once, one makes the account.
+        # Of two instances that start at once, one creates the account.
         if not await administration.accounts.has_admin():
             log.warning("no_admin", cause="the account of KEYFOB_ADMIN_EMAIL has another role")
         return None
