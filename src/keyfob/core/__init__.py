@@ -1,1 +1,1 @@
-"""What every room stands on: database, problems, clock, secrets, encryption, HTTP edge, logs."""
+"""The base of every room: database, problems, clock, secrets, encryption, HTTP edge, logs."""

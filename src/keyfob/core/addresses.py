@@ -1,4 +1,4 @@
-"""Addresses of clients: reading them, and which count as one client."""
+"""Addresses of clients: how they are read, and which ones count as one client."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -10,20 +10,20 @@ from keyfob.core.fair_queue import Share
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# What a translator puts before an IPv4 address (RFC 6052 section 2.1): all of IPv4 in one /64.
-# The prefix for local use (RFC 8215) has no one form, so it is left as it is.
+# The prefix of IPv4 addresses translated to IPv6 (RFC 6052 section 2.1): all of IPv4 in one /64.
+# The prefix for local use (RFC 8215) has several forms, so it is left as it is.
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 UNKNOWN = "unknown"
 
 _NETWORK_BITS = 64
 
-# What a site is given, what a home is given, and one network (RFC 6177).
+# The usual prefixes of a site, a home and a single network (RFC 6177).
 _NESTED_BITS = (48, 56, _NETWORK_BITS)
 
 
 def parse_address(text: str) -> Address | None:
-    """Read one address in any of its spellings; None if it is none.
+    """Parse one address in any of its spellings; None if the text is not an address.
 
     IPv4 in IPv6, mapped or translated, becomes IPv4; a scope id is dropped.
     """
@@ -42,10 +42,10 @@ def parse_address(text: str) -> Address | None:
 
 
 def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that a translator wrote; None where none did.
+    """Return the IPv4 address in a translated address; None if it is not translated.
 
-    Threat: whoever seems to come from loopback or from a proxy of ours is believed more. Only
-    global addresses may be written so (RFC 6052 section 3.1), so no other is read.
+    Threat: a client that seems to come from loopback or from one of our proxies is trusted more.
+    Only global addresses may be translated (RFC 6052 section 3.1), so no others are accepted.
     """
     if address not in _TRANSLATED:
         return None
@@ -61,25 +61,25 @@ def is_trusted(address: Address | None, proxies: Sequence[Network]) -> bool:
 def client_bucket(address: str) -> str:
     """Return the bucket that an address is counted in.
 
-    An IPv4 address is a client; so is an IPv6 /64, because that is what one subscriber is given
-    (RFC 6177) and whoever has one has 2**64 addresses. An IPv4-mapped address (RFC 4291 section
-    2.5.5.2) counts as its IPv4 form, and so does one of 6to4 (RFC 3056) or Teredo (RFC 4380), which
-    whoever has that IPv4 address can use; textual variants count as one, and whatever is no address
-    shares the bucket "unknown".
+    An IPv4 address is one client; so is an IPv6 /64, since that is what one subscriber gets (RFC
+    6177), with 2**64 addresses to use. An IPv4-mapped address (RFC 4291 section 2.5.5.2) counts as
+    its IPv4 form, and so does an address of 6to4 (RFC 3056) or Teredo (RFC 4380), which the owner
+    of that IPv4 address can use. Textual variants count as one, and a text that is not an address
+    counts in the bucket "unknown".
     """
     return _buckets(address)[-1]
 
 
 def networks_of(address: str) -> list[str]:
-    """Return the bucket of an address, and those of the /56 and the /48 around it if it is IPv6."""
+    """Return the bucket of an address; if it is IPv6, also those of its /56 and its /48."""
     return _buckets(address)[::-1]
 
 
 def share_of(address: str | None, user_id: UUID | None = None) -> Share:
     """Return the nested shares that a client's work belongs to, the largest first.
 
-    The /48, /56 and /64 of an IPv6 address, or the IPv4 address; in it the user, where the work is
-    for somebody who is signed in. Threat: whoever has a /48 has 65,536 networks of 64 bits.
+    These are the /48, /56 and /64 of an IPv6 address, or the IPv4 address, and within it the user
+    if one is signed in. Threat: the owner of a /48 has 65,536 networks of 64 bits.
     """
     return (*_buckets(address or UNKNOWN), str(user_id or ""))
 
@@ -88,19 +88,19 @@ _asker: ContextVar[Callable[[], str | None] | None] = ContextVar("asker", defaul
 
 
 def set_asker(address: Callable[[], str | None]) -> None:
-    """Say whose request is under way, by what finds the client's address once it is asked for."""
+    """Set the client of the current request, as a function that finds its address when needed."""
     _asker.set(address)
 
 
 def share_of_asker() -> Share:
-    """Return the share of whose request is under way; work of our own has one for itself."""
+    """Return the share of the current request's client; our own work has a share of its own."""
     address = _asker.get()
     return ("ours",) if address is None else share_of(address())
 
 
 def _tunnelled(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     within = address.sixtofour or (address.teredo[1] if address.teredo else None)
-    # Others stand in no real one, and would be counted as loopback, or as a proxy of ours.
+    # Others are not real tunnels, and would count as loopback or as one of our proxies.
     return within if within and within.is_global else None
 
 

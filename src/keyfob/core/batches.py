@@ -1,4 +1,4 @@
-"""Changing very many rows in one transaction, with no statement that takes too long."""
+"""Changes of very many rows in one transaction, without a statement that takes too long."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,9 +6,9 @@ AT_ONCE = 5000
 
 
 async def in_batches(change: Callable[[int], Awaitable[int]]) -> int:
-    """Repeat a change of at most so many rows until none is left, and return how many there were.
+    """Repeat a change of at most `AT_ONCE` rows until none is left; return the number of rows.
 
-    However many somebody has piled up, no statement of it meets the time-out.
+    However many rows there are, no single statement runs into the time-out.
     """
     amount = changed = await change(AT_ONCE)
     while changed == AT_ONCE:

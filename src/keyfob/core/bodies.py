@@ -1,4 +1,4 @@
-"""What the models of request bodies share."""
+"""The common base of request bodies."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Body(BaseModel):
-    """A request's body: what it does not know is refused, so that no misspelt field is lost."""
+    """A request body. Unknown fields are refused, so that no misspelt field goes unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
 

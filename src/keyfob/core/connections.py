@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL, as the pool makes it."""
+"""A single connection to PostgreSQL, as the pool makes it."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg import Record
 from asyncpg.prepared_stmt import PreparedStatement
 
-# What stands between, in transaction mode; "prepared" knows prepared statements.
+# The kind of pooler in between; "prepared" supports prepared statements in transaction mode.
 Pooler = Literal["none", "transaction", "prepared"]
 
 
@@ -33,9 +33,10 @@ class PlainConnection(asyncpg.Connection):
         await super().reset(timeout=timeout)
 
     async def _cleanup_stmts(self) -> None:
-        """Close statements that are not needed any more, within the time of any other.
+        """Close statements that are no longer needed, within the usual time-out.
 
-        asyncpg waits for this without a bound: whoever asks next would hang with a silent server.
+        asyncpg waits for this without limit: the next user of the connection would hang if the
+        server is silent.
         """
         try:
             async with asyncio.timeout(self._config.command_timeout):  # type: ignore[attr-defined] # as above
@@ -45,17 +46,17 @@ class PlainConnection(asyncpg.Connection):
             raise
 
     async def fetchrow_prepared(self, query: str, *args: Any) -> Record | None:
-        """Run a statement that is held ready, and return its first row.
+        """Run a prepared statement, and return its first row.
 
-        Where a migration has just changed its table it is run once more, as asyncpg's own does.
-        Where asyncpg keeps no statements, as behind some poolers, none is held ready here either.
+        If a migration has just changed the table, the statement is run again, as asyncpg does. If
+        asyncpg keeps no prepared statements, as behind some poolers, none is kept here either.
         """
         if not self._holds_ready:
             return await self.fetchrow(query, *args)
         statement = self._hot.get(query)
         if statement is None:
-            # `prepare` asks the server each time: after every reset, and where clients wait for
-            # connections there is one for each statement.
+            # `prepare` would ask the server each time: after every reset, which happens after each
+            # statement if clients queue for connections.
             prepare = self._prepare  # type: ignore[attr-defined] # as above
             statement = self._hot[query] = await prepare(query, use_cache=True)
         try:
@@ -66,17 +67,17 @@ class PlainConnection(asyncpg.Connection):
 
 
 def session_options(pooler: Pooler, name: str) -> dict[str, Any]:
-    """Return what may be asked of a connection: through a pooler, no session is ours."""
+    """Return the options for a connection; through a pooler, no session may be changed."""
     settings = {"application_name": name}
     if pooler == "none":
-        settings["jit"] = "off"  # PgBouncer refuses a client that sends what it does not know
-    # Without the cache asyncpg parses anew in the very step that executes, in one transaction.
+        settings["jit"] = "off"  # PgBouncer refuses parameters that it does not know
+    # Without the cache, asyncpg parses again in the step that executes, in one transaction.
     uncached = {"statement_cache_size": 0} if pooler == "transaction" else {}
     return {"server_settings": settings, **uncached}
 
 
 async def prepare_connection(connection: "asyncpg.Connection[Record]") -> None:
-    """Teach a new connection to speak JSON."""
+    """Make a new connection convert JSON."""
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
             kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads

@@ -1,6 +1,7 @@
-"""PostgreSQL through asyncpg: a pool whose every wait is bounded, and visible transactions.
+"""PostgreSQL through asyncpg: a pool with limits to every wait, and visible transactions.
 
-A function that takes `Database` opens what it needs; one that takes `Tx` joins and never commits.
+A function that takes a `Database` opens its own transactions; one that takes a `Tx` joins the
+caller's and never commits.
 """
 
 import asyncio
@@ -40,11 +41,11 @@ def _is_open(connection: Connection) -> bool:
 class Database:
     """A bounded pool of connections, for which clients take turns.
 
-    Threat: whoever has a thousand requests under way, refused ones among them, must not have
-    everybody else wait for all of these.
+    Threat: a client with a thousand requests under way, even refused ones, must not make all others
+    wait for these.
 
-    Every method raises `DatabaseUnavailable` when no connection is free within `acquire_timeout`
-    seconds, or the server does not answer within `command_timeout` seconds.
+    All methods raise `DatabaseUnavailable` if no connection is free within `acquire_timeout`
+    seconds, or if the server does not answer within `command_timeout` seconds.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Database:
         self._opened: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
-        """Make the pool ready. No connection is made yet: the database may still be away."""
+        """Create the pool, without connecting yet: the database may still be down."""
         self._opened = await asyncpg.create_pool(
             **self._options,
             min_size=0,
@@ -87,7 +88,7 @@ class Database:
         return self._opened
 
     async def close(self) -> None:
-        """Wait briefly for statements under way, then close every connection."""
+        """Wait briefly for running statements, then close all connections."""
         try:
             async with asyncio.timeout(self._acquire_timeout):
                 await self.rest()
@@ -97,17 +98,17 @@ class Database:
 
     @property
     def size(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return self._pool.get_size()
 
     @property
     def idle(self) -> int:
-        """How many open connections wait for work."""
+        """The number of open connections that are not in use."""
         return self._pool.get_idle_size() + self._turns.ready
 
     @property
     def waiting(self) -> int:
-        """How many wait for a connection."""
+        """The number of callers that wait for a connection."""
         return self._turns.waiting
 
     async def measure(self) -> None:
@@ -116,14 +117,14 @@ class Database:
         POOL_IDLE.set(self.idle)
 
     async def rest(self) -> None:
-        """Hand the spare connections back to the pool, which closes those that stay idle."""
+        """Return the spare connections to asyncpg's pool, which closes those that stay idle."""
         while (connection := self._turns.pop()) is not None:
             with suppress(*AWAY):  # then the pool has closed it
                 await self._pool.release(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection outside a transaction: for several statements that need none."""
+        """Lend a connection outside a transaction, for several statements that need none."""
         with translated_faults():
             connection = await self._take()
             try:
@@ -135,10 +136,10 @@ class Database:
 
     @asynccontextmanager
     async def begin(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Open a transaction; commit at the end, roll back if anything is raised.
+        """Open a transaction; commit at the end, roll back if an exception is raised.
 
-        What was given to `Tx.after_commit` is done before this returns. `snapshot`: it only reads,
-        and sees everything as it was at its first statement.
+        The callbacks of `Tx.after_commit` have run when this returns. With `snapshot`, the
+        transaction only reads, and sees everything as it was at its first statement.
         """
         kind: Any = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
         following: list[Callback] = []
@@ -160,17 +161,17 @@ class Database:
             return await connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
-        """Run one statement in one round trip and return its first row, or None."""
+        """Run one statement in one round trip and return its first row; None if there is none."""
         async with self.connection() as connection:
             return await connection.fetchrow(query, *args)
 
     async def fetchrow_hot(self, query: str, *args: Any) -> Record | None:
-        """As `fetchrow`, for a statement that every client runs all the time.
+        """Do as `fetchrow`, for a statement that every client runs all the time.
 
-        It is prepared once a connection and called past asyncpg's look-ups, which cost a third of
-        the call. It must stand being run twice: where a migration changed its table, it may be.
+        It is prepared once per connection, which avoids asyncpg's look-ups, a third of the call. It
+        must be harmless to run it twice, which happens if a migration has changed its table.
         """
-        try:  # as `connection`, without its generators
+        try:  # like `connection`, without its generators
             connection: Any = await self._take()
             try:
                 row: Record | None = await connection.fetchrow_prepared(query, *args)
@@ -183,7 +184,7 @@ class Database:
         return row
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        """Run one statement in one round trip and return the first value, or None."""
+        """Run one statement in one round trip and return the first value; None if there is none."""
         async with self.connection() as connection:
             return await connection.fetchval(query, *args)
 
@@ -193,10 +194,10 @@ class Database:
             return await connection.execute(query, *args)
 
     async def _take(self) -> Connection:
-        """Take a connection that another has just given back, or one of asyncpg's pool.
+        """Return a connection that was just given back, or one from asyncpg's pool.
 
-        Handing a connection back to asyncpg's pool and fetching it again costs 20 us, half a
-        statement; so those in use are passed on here, and the pool sees to the rest.
+        Returning a connection to asyncpg's pool and acquiring it again costs 20 us, half a
+        statement. So connections are passed on here, and the pool keeps only the idle ones.
         """
         spare = await self._turns.take(share_of_asker, self._acquire_timeout)
         if spare is not None and _is_open(spare):
@@ -210,10 +211,10 @@ class Database:
             raise
 
     async def _take_back(self, connection: Connection, fault: BaseException) -> None:
-        """Let the pool see whether a connection is well after a fault.
+        """Return a connection after a fault to the pool, which checks it.
 
-        After a time-out it first waits for the server to give the statement up. The caller has
-        waited enough, and does not wait for that.
+        After a time-out the pool first waits for the server to cancel the statement. The caller has
+        waited long enough, and does not wait for that.
         """
         leaving = asyncio.create_task(self._release(connection))
         self._leaving.add(leaving)
@@ -229,9 +230,9 @@ class Database:
             self._turns.give(None)
 
     async def _give_back(self, connection: Connection) -> None:
-        """Pass on a connection that did its work.
+        """Pass on a connection after successful use.
 
-        One whose statement failed or was cancelled goes to the pool, which sees that it is well.
+        If its statement failed or was cancelled, it goes to the pool, which checks it.
         """
         if _is_open(connection):
             self._turns.give(connection)

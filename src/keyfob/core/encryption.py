@@ -1,8 +1,9 @@
-"""The server's secret keyring: encryption at rest and the keys derived from it.
+"""The service's secret keyring: encryption at rest, and keys derived for other purposes.
 
-The first key encrypts and signs; all of them open, so `KEYFOB_SECRET_KEY=old,new` on every instance
-and then `new,old` rotates without losing anything. Each purpose has a key of its own (HKDF-SHA-256,
-RFC 5869), so that a ciphertext or MAC of one kind is worth nothing as another.
+The first key encrypts and signs; all keys decrypt and verify. So setting
+`KEYFOB_SECRET_KEY=old,new` on every instance and then `new,old` rotates without loss. Each purpose
+has a key of its own (HKDF-SHA-256, RFC 5869), so that a ciphertext or MAC of one kind cannot be
+used as another.
 """
 
 import hashlib
@@ -23,28 +24,28 @@ _NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """No key of the keyring opens this: a key was dropped, or the bytes were changed."""
+    """No key of the keyring decrypts this: a key was removed, or the bytes were changed."""
 
 
 class UnknownKey(CannotDecrypt):
-    """The key that sealed this is not in the keyring. Another instance may have it already."""
+    """The key that encrypted this is not in the keyring. Another instance may have it already."""
 
 
 @dataclass(frozen=True)
 class DerivedKey:
-    """One key for one purpose, with the id by which its ring finds it again."""
+    """A key for one purpose, with the id by which its ring finds it."""
 
     id: bytes
     secret: bytes = field(repr=False)
 
     def mac(self, message: bytes) -> bytes:
-        """Return HMAC-SHA-256 of the message (32 bytes)."""
+        """Return the HMAC-SHA-256 of the message (32 bytes)."""
         return hmac.digest(self.secret, message, "sha256")
 
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The keys of one purpose, in the order of the list."""
+    """The keys for one purpose, in the order of the setting."""
 
     keys: tuple[DerivedKey, ...]
 
@@ -57,18 +58,18 @@ class KeyRing:
         return self.keys[0]
 
     def find(self, key_id: bytes) -> DerivedKey | None:
-        """Return the key with that id, or None."""
+        """Return the key with that id; None if there is none."""
         for key in self.keys:
             if key.id == key_id:
                 return key
         return None
 
     def place_of(self, key_id: bytes) -> int | None:
-        """Return where in the list the key with that id is, 0 for the first; None if nowhere."""
+        """Return the index of the key with that id, 0 for the first; None if there is none."""
         return next((place for place, key in enumerate(self.keys) if key.id == key_id), None)
 
     def count_by_place(self, amounts: Iterable[tuple[bytes, int]]) -> Counter[int | None]:
-        """Sum amounts by key id up by the place of the key; of all keys out of the list as None."""
+        """Add up amounts per key id by the index of the key; None is for those of unknown keys."""
         places: Counter[int | None] = Counter()
         for key_id, amount in amounts:
             places[self.place_of(key_id)] += amount
@@ -76,15 +77,15 @@ class KeyRing:
 
 
 class SecretKeyring:
-    """The configured secrets (each at least 32 characters): the first seals, all open."""
+    """The configured secrets (each at least 32 characters): the first encrypts, all decrypt."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._roots = tuple(hashlib.sha256(secret.encode()).digest() for secret in secrets)
 
     def derive(self, purpose: str) -> KeyRing:
-        """Return the ring of keys for one purpose.
+        """Return the keys for one purpose.
 
-        Key ids are three bytes, derived too, so that they tell nothing about the secret.
+        Key ids are three bytes, also derived, so that they reveal nothing about the secret.
         """
         return KeyRing(
             tuple(
@@ -104,8 +105,8 @@ def _expand(root: bytes, info: str, length: int) -> bytes:
 class Box:
     """Authenticated encryption (AES-256-GCM, NIST SP 800-38D) for one purpose.
 
-    Sealed form: key id (3 bytes), nonce (12), ciphertext with tag. `bound_to` is authenticated but
-    not stored: it ties a ciphertext to its row, so that rows cannot be swapped.
+    The result is key id (3 bytes), nonce (12 bytes), and ciphertext with tag. `bound_to` is
+    authenticated but not stored: it ties a ciphertext to its row, so that rows cannot be swapped.
     """
 
     def __init__(self, ring: KeyRing) -> None:
@@ -118,11 +119,11 @@ class Box:
         return key.id + nonce + AESGCM(key.secret).encrypt(nonce, plain, key.id + bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
-        """Decrypt with whichever key sealed it.
+        """Decrypt with the key that encrypted it.
 
         Raises:
-            UnknownKey: the key is not in the ring.
-            CannotDecrypt: the bytes are not as they were sealed.
+            UnknownKey: the key is not in the keyring.
+            CannotDecrypt: the bytes were changed.
         """
         key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
         key = self.ring.find(key_id)
@@ -136,9 +137,9 @@ class Box:
             raise CannotDecrypt("the sealed bytes were changed") from fault
 
     def is_current(self, sealed: bytes) -> bool:
-        """Tell whether the first key sealed this."""
+        """Tell whether the first key encrypted this."""
         return self.place_of(sealed) == 0
 
     def place_of(self, sealed: bytes) -> int | None:
-        """Return where in the list the key is that sealed this; None if nowhere."""
+        """Return the index of the key that encrypted this; None if the key is unknown."""
         return self.ring.place_of(sealed[:KEY_ID_BYTES])

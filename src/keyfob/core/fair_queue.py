@@ -1,8 +1,8 @@
-"""Waiting in which nobody's turn depends on how much somebody else has asked for.
+"""A fair queue: nobody's turn depends on how much somebody else has asked for.
 
-What waits is kept by shares that nest: a network, the smaller networks in it, their clients. Who is
-next goes round among the shares, in each of them round among those within it; who has to give way
-is the newest of the largest.
+Work waits in nested shares: a network, the smaller networks in it, their clients. The shares take
+turns, and so do those within a share. If work has to give way, it is the newest of the largest
+share.
 """
 
 import asyncio
@@ -13,29 +13,29 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# From the largest share to the smallest that a piece of work belongs to, such as a network, a
-# smaller one and an address. No one of them begins another.
+# The shares that a piece of work belongs to, from the largest to the smallest, such as a network, a
+# smaller network and an address. No share is a prefix of another.
 Share = tuple[str, ...]
 
 
 class FairQueue(Generic[T]):
-    """The work that waits in one share: its own in order, or that of the shares within it."""
+    """The work that waits in one share: its own, in order, or that of the shares within it."""
 
     def __init__(self) -> None:
         self._own: deque[T] = deque()
-        self._within: dict[str, FairQueue[T]] = {}  # whose turn it is comes first
+        self._within: dict[str, FairQueue[T]] = {}  # the next in turn comes first
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether something waits in a share right within this one."""
+        """Tell whether something waits in a share directly within this one."""
         return name in self._within
 
     @property
     def shares(self) -> int:
-        """In how many shares something waits, of those right within this one."""
+        """The number of shares directly within this one in which something waits."""
         return len(self._within)
 
     def put(self, work: T, share: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class FairQueue(Generic[T]):
         self._within.setdefault(share[0], FairQueue()).put(work, share[1:])
 
     def take(self) -> T:
-        """Remove and return what is next; its share is the last to have a turn again.
+        """Remove and return the next piece of work; its share then goes to the end of the line.
 
         Raises:
             IndexError: nothing waits.
@@ -64,9 +64,9 @@ class FairQueue(Generic[T]):
         return work
 
     def newest_of_largest(self, taken: Sequence[Share] = ()) -> T:
-        """Return the newest work of the largest share, which still waits; of two alike, the later.
+        """Return the newest work of the largest share, which stays there; of two equal, the later.
 
-        `taken` are the shares whose work is being done, each as often as it is: it counts as well.
+        `taken` holds the shares of the work in progress, one entry for each: it counts as well.
 
         Raises:
             IndexError: nothing waits.
@@ -83,7 +83,7 @@ class FairQueue(Generic[T]):
         """Remove work that waits in a share.
 
         Raises:
-            ValueError: it does not wait there any more.
+            ValueError: it no longer waits there.
         """
         if not share:
             self._own.remove(work)
@@ -100,9 +100,10 @@ class FairQueue(Generic[T]):
 
 
 class Turns(Generic[T]):
-    """Lends so many places at once, each with a thing that an earlier holder left ready, if any.
+    """Lends a limited number of places, each with a thing that the last holder may have left ready.
 
-    Who gives a place back hands it to who waits; the shares of those who wait take turns.
+    A place that is given back goes directly to one that waits; the shares of those that wait take
+    turns.
     """
 
     def __init__(self, amount: int) -> None:
@@ -112,20 +113,20 @@ class Turns(Generic[T]):
 
     @property
     def ready(self) -> int:
-        """How many things wait in free places."""
+        """The number of things that are ready in free places."""
         return len(self._ready)
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """The number of callers that wait for a place."""
         return len(self._waiting)
 
     async def take(self, share_of_asker: Callable[[], Share], longest: float) -> T | None:
-        """Return what was left ready in the place that is taken, None if nothing was.
+        """Take a place and return the thing that was left ready in it; None if there was none.
 
         Args:
-            share_of_asker: asked only where there is a queue.
-            longest: how many seconds to wait.
+            share_of_asker: called only if there is a queue.
+            longest: the seconds to wait.
 
         Raises:
             TimeoutError: no place became free in that time.
@@ -140,7 +141,7 @@ class Turns(Generic[T]):
             async with asyncio.timeout(longest):
                 return await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():  # it came in the same moment
+            if turn.done() and not turn.cancelled():  # it was given in the same moment
                 self.give(turn.result())
             else:
                 with suppress(ValueError):
@@ -148,7 +149,7 @@ class Turns(Generic[T]):
             raise
 
     def give(self, thing: T | None) -> None:
-        """Give a place back, with a thing that whoever takes it next may use."""
+        """Give a place back, with a thing that its next holder may use."""
         while self._waiting:
             turn = self._waiting.take()
             if not turn.done():
@@ -159,5 +160,5 @@ class Turns(Generic[T]):
             self._ready.append(thing)
 
     def pop(self) -> T | None:
-        """Take a thing out of a free place, which stays free; None where none is left."""
+        """Take a thing out of a free place, which stays free; None if nothing is ready."""
         return self._ready.pop() if self._ready else None

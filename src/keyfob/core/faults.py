@@ -1,4 +1,4 @@
-"""The ways in which PostgreSQL can be away, and the one refusal that they become."""
+"""The errors that mean PostgreSQL is not available, and the one refusal that they become."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import asyncpg
 from keyfob.core.hosts import CannotConnect
 from keyfob.core.problems import DatabaseUnavailable
 
-# What PostgreSQL says when it is away, full, or cannot write: the caller should come back later.
+# PostgreSQL is down, full or cannot write: the client should try again later.
 AWAY = (
     CannotConnect,
     OSError,
@@ -25,7 +25,7 @@ AWAY = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,
-    # Of a pooler that does not keep what was prepared in a session.
+    # From a pooler that does not keep prepared statements in a session.
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.DuplicatePreparedStatementError,
 )
@@ -33,7 +33,7 @@ AWAY = (
 
 @contextmanager
 def translated_faults() -> Iterator[None]:
-    """Turn every way in which PostgreSQL can be away into `DatabaseUnavailable`."""
+    """Turn all errors that mean PostgreSQL is not available into `DatabaseUnavailable`."""
     try:
         yield
     except AWAY as fault:
@@ -41,6 +41,6 @@ def translated_faults() -> Iterator[None]:
 
 
 def translated(fault: BaseException) -> BaseException:
-    """Return what to raise in place of a fault of `AWAY`."""
-    # asyncpg's DataError is an InterfaceError too: an argument of the wrong type, a bug of ours.
+    """Return the exception to raise in place of an error in `AWAY`."""
+    # asyncpg's DataError is also an InterfaceError: an argument of the wrong type, a bug of ours.
     return fault if isinstance(fault, ValueError) else DatabaseUnavailable()

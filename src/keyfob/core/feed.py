@@ -1,9 +1,9 @@
-"""The feed: what one worker commits, every worker hears, over PostgreSQL LISTEN and NOTIFY.
+"""The feed: every worker hears what any worker commits, by PostgreSQL's LISTEN and NOTIFY.
 
-NOTIFY is delivered at the commit or not at all. A connection that breaks may miss some, so after
-every (re)connect the listeners read the whole truth again, after LISTEN has begun: nothing falls
-between. A connection can also hang without breaking, so it is asked for a sign of life: the
-database's time, to which this worker's clock is held.
+A NOTIFY is delivered at the commit or not at all. A connection that breaks may miss some, so after
+every (re)connect, once LISTEN has begun, the listeners read everything again: nothing is missed in
+between. A connection can also hang without breaking, so it is regularly asked for the database's
+time, to which this worker's clock is set.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ async def count_listeners(db: Executor) -> int:
 
 
 async def hears(dsn: str, db: Database, *, within: float) -> bool:
-    """Tell whether a connection to one URL hears `within` seconds what `db` commits.
+    """Tell whether a connection to `dsn` hears, within `within` seconds, what `db` commits.
 
     Raises:
-        CannotConnect: the URL asks for what cannot be had.
-        DatabaseUnavailable: one of both does not answer.
+        CannotConnect: the URL asks for something that is not supported.
+        DatabaseUnavailable: one of the two does not answer.
     """
     heard, notice = asyncio.Event(), f"hello {random_text(12)}"
 
@@ -69,15 +69,15 @@ async def hears(dsn: str, db: Database, *, within: float) -> bool:
 class Feed:
     """One listening connection of one worker.
 
-    `hear(kind, listener)` registers what to do with a notice `"kind rest"`; `reload` callables run
-    after each connect and every half minute, as the backstop for a notice that never came.
-    `fault` says why it was last not live.
+    `hear(kind, listener)` registers a listener for notices of the form `"kind rest"`. The `reload`
+    callables run after each connect and every half minute, in case a notice never came. `fault` is
+    the reason why the feed was last not live.
 
     Args:
-        dsn: where to connect; another one holds from the next connection on.
-        timeout: seconds within which the database has to answer.
-        beat: seconds between two signs of life that the connection is asked for.
-        beats_per_reload: how many of them come between two calls of the `reload` callables.
+        dsn: the URL to connect to; a new value is used from the next connection on.
+        timeout: the seconds within which the database has to answer.
+        beat: the seconds between two requests for the time.
+        beats_per_reload: the number of beats between two calls of the `reload` callables.
     """
 
     def __init__(
@@ -99,29 +99,29 @@ class Feed:
         self.fault = "it was not started"
 
     def hear(self, kind: str, listener: Callable[[str], None]) -> None:
-        """Call `listener` with what follows the kind, for each notice of that kind."""
+        """Call `listener` with the text after the kind, for each notice of that kind."""
         self._listeners[kind] = listener
 
     def hear_and_reload(self, kind: str, reload: Callable[[], Awaitable[None]]) -> None:
-        """Call `reload` for each notice of that kind, and whenever notices may have been missed."""
+        """Call `reload` for each notice of that kind, and when notices may have been missed."""
         self._reloads.append(reload)
         self._listeners[kind] = lambda _: self._wanted.set()
         self._on_notice.append(reload)
 
     def reload_with(self, reload: Callable[[], Awaitable[None]]) -> None:
-        """Call `reload` whenever notices may have been missed."""
+        """Call `reload` when notices may have been missed."""
         self._reloads.append(reload)
 
     def hear_time(self, listener: Callable[[datetime, float], None]) -> None:
-        """Call `listener` with the database's time, and the seconds that it took to hear it."""
+        """Call `listener` with the database's time and the seconds that the answer took."""
         self._on_time.append(listener)
 
     def poll_with(self, poll: Callable[[Executor], Awaitable[None]]) -> None:
-        """Call `poll` again and again where there are no notices (`core.polling`)."""
+        """Call `poll` regularly if there are no notices (`core.polling`)."""
         self._polls.append(poll)
 
     def tell(self, notice: str) -> None:
-        """Hand a notice to the listener of its kind, if there is one."""
+        """Pass a notice to the listener of its kind, if there is one."""
         kind, _, rest = notice.partition(" ")
         listener = self._listeners.get(kind)
         if listener is not None:
@@ -130,8 +130,9 @@ class Feed:
     async def start(self) -> None:
         """Connect, and stay connected in the background until `stop`.
 
-        Returns when the feed is live or its first try has failed, after `timeout` at the latest: a
-        worker that accepts requests before would refuse the first ones for want of a key.
+        Returns when the feed is live or the first attempt has failed, at the latest after
+        `timeout`: a worker that accepted requests earlier would refuse the first ones, since it has
+        no keys yet.
         """
         FEED_LIVE.set(0)
         self._task = asyncio.create_task(self._stay_connected(), name="feed")
@@ -158,8 +159,9 @@ class Feed:
                     pause = 0.05
             except Exception as fault:
                 self.fault = repr(fault)
-                # Whatever a listener raises, such as a key that cannot be opened: not ready, which
-                # is seen, and tried again. A feed that ended would be neither.
+                # A listener may raise anything, such as for a key that cannot be decrypted. Then
+                # the worker is not ready, which is visible, and tries again. If the feed ended, it
+                # would do neither.
                 log.exception("feed_failed")
             self._set_live(False)
             await asyncio.sleep(pause)
@@ -187,7 +189,7 @@ class Feed:
     async def _watch(self, connection: "asyncpg.Connection[Any]") -> None:
         beats = 0
         while True:
-            # Not wait_for: in Python 3.11 it loses a cancellation that meets a notice.
+            # Not wait_for: in Python 3.11 it loses a cancellation that coincides with a notice.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._beat):
                     await self._wanted.wait()

@@ -1,42 +1,43 @@
-"""The form of a text that search compares: spellings that people take for one are one.
+"""Folding: the form of a text that search compares, in which similar spellings are equal.
 
-It is ASCII. Threat to finding anything: what a database takes for a letter, and how it lowers one,
-depends on its locale, and in one of plain C nothing beyond ASCII is a letter to a trigram index.
+The form is ASCII. Otherwise results would depend on the database: which characters are letters, and
+how they are lowered, depends on its locale; in the locale C a trigram index sees no letters beyond
+ASCII.
 
-What is folded is stored: a change here needs a migration that folds every row anew (as 0017 does).
+Folded texts are stored: a change here needs a migration that folds every row again (as 0017 does).
 """
 
 import unicodedata
 
-# Accents, dots and breves that stand alone once a letter is taken apart; the dotless i is an i.
+# Accents, dots and breves, which are separate once a letter is decomposed; the dotless i is an i.
 _LEFT_OUT = {**dict.fromkeys(range(0x300, 0x370)), 0x131: "i"}
-# A letter beyond ASCII is one of the first, then four of the others: so no letter begins within
-# another, and none is taken for what was ASCII, which is in lower case.
+# A letter beyond ASCII becomes one character of the first set and four of the other: so no letter
+# begins within another, and none equals an ASCII letter, which is in lower case.
 _FIRST, _OTHERS = "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = 4
-# Neighbours in an alphabet get codes that have little in common, so that few names share trigrams.
+# Neighbours in an alphabet get very different codes, so that few names share trigrams.
 _SPREAD, _CODES = 392_699, len(_FIRST) * len(_OTHERS) ** _DIGITS
 
 
 def fold(text: str) -> str:
-    """Return the text without case, width and accents; a part of it folds to a part of that.
+    """Return the text without case, width and accents; parts of a text fold to parts of the result.
 
-    By Unicode's compatibility forms (UAX 15) and full case folding (section 3.13 of the standard).
+    Uses Unicode's compatibility forms (UAX 15) and full case folding (Unicode section 3.13).
     """
     apart = unicodedata.normalize("NFKD", text).casefold()
     bare = unicodedata.normalize("NFKD", apart).translate(_LEFT_OUT)
-    whole = unicodedata.normalize("NFC", bare)  # syllables of Korean, which were taken apart
+    whole = unicodedata.normalize("NFC", bare)  # compose again, for the syllables of Korean
     return whole if whole.isascii() else "".join(map(_in_ascii, whole))
 
 
 def fold_email(typed: str, normal: str) -> str:
-    """Return what search finds an address by, as typed or in its normal form."""
+    """Return the text by which search finds an address, as typed or in its normal form."""
     folded = fold(typed)
     return folded if folded == normal else f"{folded} {normal}"
 
 
 def fold_name(name: str | None) -> str | None:
-    """Return what search finds a name by."""
+    """Return the text by which search finds a name."""
     return fold(name) if name is not None else None
 
 

@@ -1,8 +1,8 @@
-"""Connecting where the URL names several hosts: a primary and its standbys.
+"""Connecting to a URL that names several hosts: a primary and its standbys.
 
-asyncpg asks one host after the other, and waits for one whose machine is gone until the whole time
-is up: the standby that was promoted in its place would never be asked. Here the next host gets its
-turn soon, and the first that will do (`target_session_attrs`) is taken.
+asyncpg tries one host after the other, and waits for a dead machine until the whole time is up: it
+would never try the standby that was promoted. Here the next host is tried soon after, and the first
+suitable one (`target_session_attrs`) is taken.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
-# Seconds that a host has to itself before the next one is asked too (RFC 8305 section 5).
+# The seconds before the next host is tried in parallel (RFC 8305 section 5).
 _HEAD_START = 0.25
 
-# What asyncpg or PostgreSQL says to something that the URL asks for, and would say each time.
+# Errors of asyncpg or PostgreSQL about the URL, which would be the same at each attempt.
 _REFUSED = (
     asyncpg.SyntaxOrAccessError,
     asyncpg.DataError,
     asyncpg.CantChangeRuntimeParamError,
 )
 
-# PostgreSQL says what it was given as well: perhaps a piece of a password that was not encoded.
+# PostgreSQL's message goes on with the value: perhaps part of a password that was not encoded.
 _PARAMETER = re.compile(
     'invalid value for parameter "[^"]+"|unrecognized configuration parameter "[a-z_.]+"'
 )
@@ -33,15 +33,15 @@ Attempt = asyncio.Task["asyncpg.Connection[Any]"]
 
 
 class CannotConnect(Exception):
-    """The URL asks for what cannot be had; the message says what, and holds no password."""
+    """The URL asks for something unsupported; the message says what, without a password."""
 
 
 async def connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
-    """Connect as `asyncpg.connect` does, to the first of the URL's hosts that will do.
+    """Connect as `asyncpg.connect` does, to the first suitable host of the URL.
 
     Raises:
-        CannotConnect: the URL asks for what cannot be had.
-        Exception: what `asyncpg.connect` raised at the host that failed last.
+        CannotConnect: the URL asks for something that is not supported.
+        Exception: the error of `asyncpg.connect` at the host that failed last.
     """
     waiting = one_host_each(dsn)
     if len(waiting) == 1:
@@ -69,7 +69,7 @@ async def connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
 
 
 def one_host_each(dsn: str) -> list[str]:
-    """Write a URL of several hosts (`postgresql://user@one:5432,two:5432/name`) as one for each."""
+    """Split a URL of several hosts (`postgresql://user@one:5432,two:5432/name`) into one each."""
     parts = urlsplit(dsn)
     if "," not in parts.netloc:
         return [dsn]
@@ -89,7 +89,7 @@ async def _connect(dsn: str, **options: Any) -> "asyncpg.Connection[Any]":
     except ssl.SSLCertVerificationError as fault:
         says = f"the server's certificate does not verify: {fault.verify_message}"
         raise CannotConnect(says) from fault
-    except ValueError as fault:  # of a host, a port or a file that no library made sense of
+    except ValueError as fault:  # about a host, port or file that a library cannot read
         says = f"a host, a port or a file that it names cannot be used ({type(fault).__name__})"
         raise CannotConnect(says) from fault
     return connection
@@ -100,10 +100,10 @@ def _one_line(fault: Exception) -> str:
 
 
 def _tls_of(dsn: str) -> dict[str, Any]:
-    """Return what asyncpg cannot read from a URL, after a look at the files that it names.
+    """Return TLS options that asyncpg cannot read from a URL; check the files that it names.
 
-    It takes `sslrootcert=system`, libpq's word for the roots that the system trusts, for a file,
-    and does not say which of the files it did not find.
+    asyncpg takes `sslrootcert=system`, libpq's word for the roots that the system trusts, for a
+    file name, and does not say which file it did not find.
     """
     given = parse_qs(urlsplit(dsn).query)
     if given.get("sslrootcert") == ["system"]:
@@ -118,6 +118,6 @@ def _tls_of(dsn: str) -> dict[str, Any]:
 
 
 def _let_go(attempt: Attempt) -> None:
-    # It may have connected in the very moment in which it was no longer wanted.
+    # The attempt may have succeeded in the very moment in which it was no longer needed.
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().terminate()

@@ -1,4 +1,4 @@
-"""The languages that Keyfob writes in, and which of them somebody reads."""
+"""The languages of Keyfob's mails, and the choice of one for a user."""
 
 import re
 from enum import StrEnum
@@ -18,16 +18,16 @@ class Locale(StrEnum):
 
 
 def known_locale(tag: str) -> Locale:
-    """Return the language of a tag such as "ru-RU" (RFC 5646), or English if it is none of ours."""
+    """Return the language of a tag such as "ru-RU" (RFC 5646); English if Keyfob lacks it."""
     language = tag.replace("_", "-").partition("-")[0].lower()
     return Locale(language) if language in {*Locale} else Locale.ENGLISH
 
 
 def preferred_locale(accept_language: str) -> Locale:
-    """Return the language that an Accept-Language field (RFC 9110 section 12.5.4) likes best.
+    """Return the preferred language of an Accept-Language field (RFC 9110 section 12.5.4).
 
-    English where it names none of ours; of two liked alike, the one that is named first. What
-    cannot be read is passed over.
+    Among equally preferred ones the first wins; English if Keyfob has none of them. Parts that
+    cannot be parsed are ignored.
     """
     best, weight = Locale.ENGLISH, 0.0
     known = {locale.value: locale for locale in Locale}

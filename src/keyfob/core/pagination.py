@@ -1,4 +1,4 @@
-"""Pages by key: a cursor is the last row's place in the order, signed: nobody can make one."""
+"""Keyset pagination. A cursor is the signed place of the last row in the order."""
 
 import json
 from datetime import datetime
@@ -29,10 +29,10 @@ class Cursors:
         return to_base64url(key.id + mac + body).decode("ascii")
 
     def read(self, kind: str, text: str) -> Place:
-        """Return the place that a cursor holds.
+        """Return the place that a cursor stands for.
 
         Raises:
-            InvalidCursor: it is not ours, or of another list or order.
+            InvalidCursor: it was not made here, or belongs to another list or order.
         """
         if len(text) > _LONGEST:
             raise InvalidCursor
@@ -52,10 +52,10 @@ class Cursors:
 
 
 def timed_place(at: datetime, row_id: UUID) -> Place:
-    """Write the place of a row in an order by time and id."""
+    """Return the place of a row in an order by time and id."""
     return [at.isoformat(), str(row_id)]
 
 
 def read_timed_place(place: Place) -> tuple[datetime, UUID]:
-    """Read what `timed_place` wrote."""
+    """Return the time and id of a place that `timed_place` made."""
     return datetime.fromisoformat(place[0]), UUID(place[1])

@@ -1,8 +1,8 @@
 """The feed of a worker that cannot listen: it asks the database again and again.
 
-A pooler in transaction mode takes a LISTEN and delivers nothing. So each room that must hear the
-others reads what is new, over one connection of the worker's own, often enough that what was
-revoked is refused everywhere within a second. How it knows what is new is the room's to say.
+A pooler in transaction mode accepts LISTEN and delivers nothing. So each room that must hear of
+changes polls for them, over one connection of the worker, often enough that revoked tokens are
+refused everywhere within a second. Each room decides how it recognises what is new.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ _POLLS_PER_QUESTION_OF_TIME = 3
 
 
 class PolledFeed(Feed):
-    """Runs what was given to `poll_with`, at each beat; notices it hears none.
+    """Runs the callables of `poll_with` at each beat, and hears no notices.
 
-    It is live from the first whole reading until a poll fails, or has no answer within `timeout`
-    seconds. Then it begins anew, with a new connection and a whole reading.
+    It is live from the first complete reading until a poll fails or is not answered within
+    `timeout` seconds. Then it starts again, with a new connection and a complete reading.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class PolledFeed(Feed):
             )
             try:
                 await self._ask_the_time(connection)
-                # The marks are set before all is read: what is written meanwhile is behind them.
+                # The marks are set before everything is read: rows written meanwhile come after the
+                # marks.
                 await self._poll(connection)
                 await self._reload()
                 self._set_live(True)

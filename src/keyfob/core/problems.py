@@ -1,15 +1,15 @@
-"""Refusals: each is one class with a status, a stable code and a title (RFC 9457)."""
+"""Refusals: each is a class with a status, a stable code and a title (RFC 9457)."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 
 class Problem(Exception):
-    """A refusal that the caller is told about.
+    """A refusal, reported to the client.
 
     Subclasses set `status` (HTTP), `code` (stable, snake_case) and `title` (one sentence that is
-    the same each time). `detail` says what is particular to this occurrence and never repeats the
-    input; `headers` go into the answer; `extra` are further members of the problem document.
+    always the same). `detail` describes this occurrence and never repeats the input; `headers` are
+    added to the response; `extra` holds further members of the problem document.
     """
 
     status: ClassVar[int] = 500
@@ -30,9 +30,9 @@ class Problem(Exception):
 
 
 def in_one_line(problem: Problem) -> str:
-    """Say for the operator what was refused and why, which a client is not told.
+    """Return what was refused and why, for the operator; clients are not told the cause.
 
-    What PostgreSQL said is in it; that never has a password in it.
+    It includes PostgreSQL's message, which never contains a password.
     """
     fault = problem.__cause__
     errors = problem.errors if isinstance(problem, InvalidInput) else []
@@ -54,7 +54,7 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """The path exists, the method does not."""
+    """The path exists, but not with this method."""
 
     status = 405
     code = "method_not_allowed"
@@ -62,7 +62,7 @@ class MethodNotAllowed(Problem):
 
 
 class BadRequest(Problem):
-    """The request cannot be read at all."""
+    """The request cannot be parsed."""
 
     status = 400
     code = "bad_request"
@@ -70,7 +70,7 @@ class BadRequest(Problem):
 
 
 class InvalidCursor(Problem):
-    """The page cursor was not made by this service, or belongs to another sorting."""
+    """The cursor was not made by this service, or belongs to another list or order."""
 
     status = 400
     code = "invalid_cursor"
@@ -78,7 +78,7 @@ class InvalidCursor(Problem):
 
 
 class BodyTooLarge(Problem):
-    """The body is over the limit; it was not read."""
+    """The body is larger than the limit; it was not read."""
 
     status = 413
     code = "body_too_large"
@@ -86,7 +86,7 @@ class BodyTooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """A body that is not declared as JSON."""
+    """The body is not declared as JSON."""
 
     status = 415
     code = "unsupported_media_type"
@@ -94,7 +94,7 @@ class UnsupportedMediaType(Problem):
 
 
 class UnsupportedEncoding(Problem):
-    """A body that is compressed or otherwise coded (RFC 9110 section 8.4); it was not read."""
+    """The body is compressed or otherwise encoded (RFC 9110 section 8.4); it was not read."""
 
     status = 415
     code = "unsupported_encoding"
@@ -102,7 +102,7 @@ class UnsupportedEncoding(Problem):
 
 
 class UnsupportedTransferCoding(Problem):
-    """A body that is sent in more than chunks (RFC 9112 section 6.1); it was not read."""
+    """The body has a transfer coding other than chunked (RFC 9112 section 6.1); it was not read."""
 
     status = 501
     code = "unsupported_transfer_coding"
@@ -110,7 +110,7 @@ class UnsupportedTransferCoding(Problem):
 
 
 class InvalidInput(Problem):
-    """The request is not valid; `errors` tells where, without repeating it."""
+    """The request is not valid; `errors` says where, without repeating the input."""
 
     status = 422
     code = "invalid_input"
@@ -122,20 +122,20 @@ class InvalidInput(Problem):
 
 
 class Unauthenticated(Problem):
-    """No access token, or one that cannot be believed; the log tells which."""
+    """There is no access token, or it is not valid; the log says which."""
 
     status = 401
     code = "invalid_token"
     title = "A valid access token is needed"
 
     def __init__(self, *, presented: bool = True) -> None:
-        # RFC 6750 section 3.1: no error code where no token was presented.
+        # RFC 6750 section 3.1: no error code if no token was presented.
         challenge = 'Bearer error="invalid_token"' if presented else "Bearer"
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 
 class Forbidden(Problem):
-    """The caller is known and may not do this."""
+    """The caller is known but may not do this."""
 
     status = 403
     code = "forbidden"
@@ -143,9 +143,9 @@ class Forbidden(Problem):
 
 
 class FactorRequired(Problem):
-    """The caller's role asks for a second factor (KEYFOB_REQUIRE_MFA_FOR); this sign-in had none.
+    """The role requires a second factor (KEYFOB_REQUIRE_MFA_FOR) and this sign-in had none.
 
-    Whoever has no factor may add one; whoever has one signs in with it.
+    A user without a factor may add one; a user with one has to sign in with it.
     """
 
     status = 403
@@ -154,7 +154,7 @@ class FactorRequired(Problem):
 
 
 class InsufficientAuthentication(Problem):
-    """The sign-in is too old, or had fewer factors than this asks for (RFC 9470 section 3)."""
+    """The sign-in is too old, or had fewer factors than needed (RFC 9470 section 3)."""
 
     status = 401
     code = "insufficient_user_authentication"
@@ -171,7 +171,7 @@ class InsufficientAuthentication(Problem):
 
 
 class TooManyRequests(Problem):
-    """A rate limit was met. `retry_after` is in seconds."""
+    """A rate limit was reached. `retry_after` is in seconds."""
 
     status = 429
     code = "too_many_requests"

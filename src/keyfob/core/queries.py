@@ -9,19 +9,19 @@ from keyfob.core.database import Executor
 
 
 async def read_time(db: "Executor | asyncpg.Connection[Any]") -> datetime:
-    """Return the server's time at this moment, and so a sign of life; one round trip."""
+    """Return the server's current time, which also shows that it is alive; one round trip."""
     at: datetime = await db.fetchval("SELECT clock_timestamp()")
     return at
 
 
 async def find_schema_version(db: Executor) -> str | None:
-    """Return the Alembic revision of the schema, or None before the first migration."""
+    """Return the Alembic revision of the schema; None before the first migration."""
     exists = await db.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
     return await db.fetchval("SELECT version_num FROM alembic_version") if exists else None
 
 
 async def find_oldest_kept(db: Executor, revision: str) -> str | None:
-    """Return the oldest release that runs on a schema of that revision, None if it says nothing."""
+    """Return the oldest release that supports a schema revision; None if that is not recorded."""
     if not await db.fetchval("SELECT to_regclass('schema_revisions') IS NOT NULL"):
         return None
     kept: str | None = await db.fetchval(
@@ -37,7 +37,7 @@ async def read_encoding(db: Executor) -> str:
 
 
 async def read_session(db: Executor) -> int:
-    """Return the number of the server's session that answers."""
+    """Return the process id of the database session that answers."""
     session: int = await db.fetchval("SELECT pg_backend_pid()")
     return session
 
@@ -48,7 +48,7 @@ async def notify(db: Executor, notice: str) -> None:
 
 
 async def count_connections(db: Executor, application_name: str) -> int:
-    """Count the connections to this database that bear a name."""
+    """Count the connections to this database with an application name."""
     count: int = await db.fetchval(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND application_name = $1",

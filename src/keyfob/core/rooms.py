@@ -1,4 +1,4 @@
-"""How a room declares itself, and the services that its routes and other rooms ask for."""
+"""The declaration of a room, and the registry of services for routes and other rooms."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Chore:
-    """Something to do again and again, `every` so many seconds, at the start too if `at_start`."""
+    """Something that every worker does every `every` seconds, and at the start if `at_start`."""
 
     name: str
     every: float
@@ -21,24 +21,24 @@ class Chore:
 
 
 class Router(Protocol):
-    """What holds routes: an `APIRouter`, which only the edge knows by its name."""
+    """A holder of routes: an `APIRouter`, whose name only the HTTP edge knows."""
 
     routes: list[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What a room brings. Its `room.py` has `build`, which says by its parameters what it needs.
+    """The contributions of a room. `build` in its `room.py` declares its needs by its parameters.
 
     Args:
-        services: what routes, the command line and later rooms may ask for, by its type.
-        ports: the same, by the type of what another room declares (a Protocol).
-        routes: its routes.
-        jobs: who does which kind of job of the outbox.
-        chores: what every worker does beside requests.
-        listen: tells the feed what to hear and to read again.
-        last: what is written at the stop, once the chores have ended.
-        close: what is let go of after that.
+        services: services for routes, the command line and later rooms, looked up by their type.
+        ports: services that are looked up by a Protocol that another room declares.
+        routes: the room's routes.
+        jobs: handlers of jobs of the outbox, by the kind of job.
+        chores: work that every worker does beside requests.
+        listen: registers with the feed what the room hears and reads again.
+        last: writes what is left at the stop, once the chores have ended.
+        close: releases resources after that.
     """
 
     services: Sequence[object] = ()
@@ -52,14 +52,14 @@ class Room:
 
 
 class NotThere(LookupError):
-    """Somebody asks for a service that no room brings, or two rooms bring the same."""
+    """A service is asked for that no room brings, or two rooms bring the same."""
 
 
 class Services:
-    """The services by their types, each once."""
+    """A registry of services by their types, each once."""
 
     def __init__(self, ground: Mapping[Any, object]) -> None:
-        """Begin with what every room may ask for."""
+        """Begin with the services that every room may ask for."""
         self._found: dict[Any, object] = dict(ground)
 
     def add(self, kind: Any, service: object) -> None:
@@ -87,10 +87,10 @@ class Services:
         return found
 
     def build(self, build: Callable[..., Room]) -> Room:
-        """Build a room of what its `build` asks for by the types of its parameters, and add to it.
+        """Build a room with the services that the parameters of `build` ask for, and add its own.
 
         Raises:
-            NotThere: no room before it brings what it asks for.
+            NotThere: a parameter asks for a service that no earlier room brings.
             WrongSetting: a value cannot be used.
         """
         hints = get_type_hints(build)
@@ -102,10 +102,12 @@ class Services:
         return room
 
     def see_to(self, dependant: Any) -> None:
-        """See that what a route depends on is there: `dependant` is FastAPI's tree of it.
+        """Check that all services that a route depends on exist.
+
+        `dependant` is FastAPI's tree of its dependencies.
 
         Raises:
-            NotThere: no room brings what it asks for by `Provided`.
+            NotThere: the route asks by `Provided` for a service that no room brings.
         """
         for dependency in dependant.dependencies:
             kind = getattr(dependency.call, "provides", None)
@@ -114,5 +116,5 @@ class Services:
             self.see_to(dependency)
 
     def replace(self, kind: type[T], service: T) -> None:
-        """Give another service of a type that is there, for whoever asks after this."""
+        """Replace a service, for those that ask for its type from now on."""
         self._found[kind] = service

@@ -1,4 +1,4 @@
-"""The only source of chance: the operating system's generator (RFC 4086, NIST SP 800-90A)."""
+"""The only source of randomness: the operating system's generator (RFC 4086, NIST SP 800-90A)."""
 
 import secrets as _secrets  # noqa: TID251 - the one place that may
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The signals that end a process from outside: the first one counts, and its end is orderly."""
+"""The signals that end a process: only the first one counts, and the process ends in order."""
 
 import signal
 import sys
@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-# A supervisor's, Ctrl+C, and that of a terminal that closes.
+# From a supervisor, from Ctrl+C, and from a terminal that closes.
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Handler = Callable[[int, FrameType | None], object]
 _Former = Mapping[signal.Signals, Handler | int | None]
 
-# Those that came while they were held back.
+# Signals that came while they were held back.
 _held: list[int] = []
 
 
 def end_in_order(code: int | None = None) -> None:
-    """Raise SystemExit at the first of these signals, and hear none after it.
+    """Raise SystemExit at the first of these signals, and ignore the ones after it.
 
-    Else a command would leave the PostgreSQL running that it started. A terminal that closes often
-    tells twice: the kernel does, and then the shell.
+    Otherwise a command would leave behind the PostgreSQL that it started. A terminal that closes
+    often signals twice: the kernel does, and then the shell.
 
     Args:
-        code: the exit code; by default what a shell shows for a process that a signal ended.
+        code: the exit code; by default the usual one of a process that a signal ended.
     """
 
     def end(number: int, _: FrameType | None) -> None:
@@ -38,9 +38,9 @@ def end_in_order(code: int | None = None) -> None:
 
 @contextmanager
 def ending_heard_by(handler: Handler) -> Iterator[None]:
-    """Have a handler hear these signals during the block; once one was heard, none is after it.
+    """Pass these signals to a handler during the block; after the first one, ignore all others.
 
-    Else whoever insists would cut short what comes after the block.
+    Otherwise an impatient second signal would interrupt whatever comes after the block.
     """
     heard = False
 
@@ -58,9 +58,9 @@ def ending_heard_by(handler: Handler) -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold these signals back during the block, for what must not be cut off just anywhere.
+    """Hold these signals back during the block, which must not be interrupted just anywhere.
 
-    They are heard at its end, or at a `pause` in it.
+    They take effect at its end, or at a `pause` in it.
     """
     former = _hand_to(lambda number, _: _held.append(number))
     try:
@@ -74,10 +74,10 @@ def held_back() -> Iterator[None]:
 
 
 def pause(seconds: float) -> None:
-    """Sleep, in a wait that may be given up.
+    """Sleep; the wait may be ended early by a signal.
 
     Raises:
-        SystemExit: a signal is held back, and will be heard.
+        SystemExit: a signal was held back and takes effect now.
     """
     time.sleep(seconds)
     if _held:
@@ -86,7 +86,7 @@ def pause(seconds: float) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Hear none of these signals during the block, which is short and must come to its end."""
+    """Ignore these signals during the block, which is short and must be completed."""
     former = _hand_to(signal.SIG_IGN)
     try:
         yield
@@ -95,9 +95,9 @@ def undisturbed() -> Iterator[None]:
 
 
 def _hand_to(handler: Handler | signal.Handlers) -> _Former:
-    """Have these signals heard by another; return who heard them."""
+    """Set another handler for these signals; return the former ones."""
     former = {number: signal.getsignal(number) for number in ENDING}
-    # What the process was started deaf to (`nohup`) it stays deaf to.
+    # Signals that the process ignored from the start (`nohup`) stay ignored.
     former = {number: one for number, one in former.items() if one is not signal.SIG_IGN}
     _give_back(dict.fromkeys(former, handler))
     return former

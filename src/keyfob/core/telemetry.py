@@ -1,4 +1,4 @@
-"""Logs, which never hold passwords, tokens, cookies or whole e-mail addresses."""
+"""Logging; the log never holds passwords, tokens, cookies or full e-mail addresses."""
 
 import json
 import logging
@@ -14,34 +14,35 @@ import structlog
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-# Also where an encoding puts a letter before it, as quoted-printable does (`=3Dkfl_`).
-# Neither begins anew within what it has passed over: a hostile path would take seconds otherwise.
+# Also if an encoding puts a letter before it, as quoted-printable does (`=3Dkfl_`). Neither
+# expression starts again within text that it has passed: otherwise a hostile path would take
+# seconds.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|kf[a-z]{1,3}_[\w-]{8,}")
 _EMAIL = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*(?:@|%(?:25)*40)([\w-]+(?:\.[\w-]+)+)")
 _SECRET_NAMES = re.compile(r"passw|token|secret|cookie|authorization|^code$", re.IGNORECASE)
 
 
 class Shown(str):
-    """A text that is meant to be read in the log as it is, a link in it too.
+    """A text that is meant to be read in the log unchanged, even with a link in it.
 
-    It has no control characters but the ends of its own lines.
+    It has no control characters except line breaks.
     """
 
     __slots__ = ()
 
 
 def set_request_id(request_id: str) -> None:
-    """Name the request under way, for logs and problems."""
+    """Set the id of the current request, for logs and problems."""
     _request_id.set(request_id)
 
 
 def current_request_id() -> str:
-    """Return the id of the request under way, or an empty text outside one."""
+    """Return the id of the current request; an empty text outside a request."""
     return _request_id.get()
 
 
 def mask_email(email: str) -> str:
-    """Keep the first character and the domain: enough to recognise, too little to know."""
+    """Return the first character and the domain: enough to recognise, not enough to know."""
     local, _, domain = email.rpartition("@")
     return f"{local[:1]}***@{domain}" if local else "***"
 
@@ -53,7 +54,7 @@ def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank out what must not rest in a log, wherever it hides; the last net, not the first."""
+    """Remove secrets from a log event wherever they are; a last safeguard, not the first."""
     for name, value in event.items():
         if isinstance(value, Shown):
             continue
@@ -65,13 +66,13 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def show_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Write control characters as escapes: none may end a line or steer the terminal.
+    """Escape control characters, so that none ends a line or controls the terminal.
 
-    A `Shown` text of several lines stands below its event, as it is.
+    A `Shown` text of several lines is printed below its event, unchanged.
     """
     for name, value in list(event.items()):
         if isinstance(value, Shown) and "\n" in value:
-            event["stack"] = event.pop(name)  # which the renderer puts there
+            event["stack"] = event.pop(name)  # where the renderer prints it
         elif isinstance(value, str) and name != "exception" and not value.isprintable():
             event[name] = value.encode("unicode_escape").decode("ascii")
     return event
@@ -87,7 +88,7 @@ def _console() -> list[Any]:
 
 
 def _has_colors() -> bool:
-    """Tell whether somebody sees colours and wants them (https://no-color.org)."""
+    """Tell whether the output is a terminal and colours are wanted (https://no-color.org)."""
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -96,9 +97,9 @@ def _is_console(style: str) -> bool:
 
 
 def announce(event: str, text: str, style: str) -> None:
-    """Tell the operator, whatever the log level, without breaking a log whose lines are JSON.
+    """Print a message for the operator at any log level, without breaking a log of JSON lines.
 
-    `style` is that of `configure_logging`.
+    `style` is as in `configure_logging`.
     """
     if not _is_console(style):
         says = "; ".join(filter(None, map(str.strip, text.split("\n"))))
@@ -109,7 +110,7 @@ def announce(event: str, text: str, style: str) -> None:
 
 
 def configure_logging(level: str = "info", style: str = "auto") -> None:
-    """Send every log line, ours and the libraries', to standard error in one form.
+    """Send every log line, ours and those of libraries, to standard error in one form.
 
     `style` is "json", "console", or "auto": console on a terminal, JSON elsewhere. A line break in
     a value cannot start a new line: both forms escape it.

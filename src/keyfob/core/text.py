@@ -1,4 +1,4 @@
-"""Text that people type: no field of ours can mean a control character."""
+"""Text that people type; no field may contain control characters."""
 
 import re
 import unicodedata
@@ -8,12 +8,12 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-# C0, DEL and C1; breaks of lines; marks that turn the direction of what follows, and so disguise
-# it. Joiners are left, for Persian and Hindi need them, and so is every kind of space.
+# C0, DEL and C1; line breaks; marks that change the direction of the following text, and so
+# disguise it. Joiners are allowed, which Persian and Hindi need, and so are all kinds of spaces.
 CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
-_REFUSED = re.compile(rf"[{CONTROLS}\ud800-\udfff]")  # half a surrogate pair is no character
+_REFUSED = re.compile(rf"[{CONTROLS}\ud800-\udfff]")  # half a surrogate pair is not a character
 
-# What the API's description says of it: not all, but in escapes that every regular expression
+# The pattern in the API description: not complete, but with escapes that every regular expression
 # engine has, with or without Unicode.
 TOLD = r"^[^\x00-\x1f\x7f]*$"
 
@@ -39,15 +39,15 @@ def _refuse_controls(value: object) -> object:
 
 
 def drop_controls(text: str) -> str:
-    """Put a space where a control character is: for a text that may not be refused any more."""
+    """Replace control characters by spaces, in a text that can no longer be refused."""
     return _REFUSED.sub(" ", text)
 
 
 def read_code(typed: str) -> str:
     """Return a code as it was shown, however somebody typed or pasted it.
 
-    In its NFKC, any digit in ASCII, without spaces, dashes and what is not seen (UAX #44: Z*, Pd,
-    Cf). Every code that people type is read by this.
+    The text is normalised by NFKC, digits become ASCII, and spaces, dashes and invisible characters
+    are removed (UAX #44: Z*, Pd, Cf). Every code that people type is read by this.
     """
     folded = unicodedata.normalize("NFKC", typed)
     return "".join(_digit(sign) for sign in folded if not _parts_groups(sign))

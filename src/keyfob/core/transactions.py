@@ -1,4 +1,4 @@
-"""A transaction as the rooms see it, and what follows its commit."""
+"""A transaction as the rooms see it, and the callbacks after its commit."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,10 +17,10 @@ Callback: TypeAlias = Callable[[], object]
 
 
 class Tx:
-    """A transaction that somebody has begun: whoever is given it joins, and never commits.
+    """A transaction that the caller has begun: functions that take it join, and never commit.
 
-    It has no savepoints. A part that is to fail on its own is a transaction of its own, with what
-    follows it.
+    It has no savepoints. A part that may fail on its own needs a transaction of its own, with its
+    own callbacks.
     """
 
     def __init__(self, connection: Connection, following: list[Callback]) -> None:
@@ -28,16 +28,16 @@ class Tx:
         self._following = following
 
     def after_commit(self, callback: Callback) -> None:
-        """Call back once this is committed, in the order of registration; never if rolled back.
+        """Register a callback for after the commit, in order of registration; not for a rollback.
 
-        It is for what this process keeps in memory: a callback is synchronous, does no I/O and is
-        quick. All of them run before `begin` returns, also where the caller is cancelled meanwhile.
-        A fault in one is logged, and hinders neither the others nor the caller.
+        It is for what this process keeps in memory: callbacks are synchronous, quick and do no I/O.
+        All of them run before `begin` returns, even if the caller is cancelled meanwhile. An
+        exception in one is logged, and affects neither the others nor the caller.
 
-        A commit whose outcome nobody knows, since the connection broke or the server fell silent,
-        is followed, too: the caller is told that the database is away, and a token that dies for
-        nothing does less harm than a revoked one that lives. So a callback must be harmless where
-        nothing was changed: it refuses, forgets or wakes.
+        They also run after a commit whose outcome is unknown, because the connection broke or the
+        server did not answer: the caller is told that the database is unavailable, and a token that
+        is refused for nothing does less harm than a revoked one that is accepted. So a callback
+        must be harmless if nothing was changed: it refuses, forgets or wakes something.
         """
         self._following.append(callback)
 
@@ -46,11 +46,11 @@ class Tx:
         return await self._connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
-        """Run one statement in one round trip and return its first row, or None."""
+        """Run one statement in one round trip and return its first row; None if there is none."""
         return await self._connection.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        """Run one statement in one round trip and return the first value, or None."""
+        """Run one statement in one round trip and return the first value; None if there is none."""
         return await self._connection.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
@@ -59,7 +59,7 @@ class Tx:
 
 
 async def commit(transaction: Transaction, following: Sequence[Callback]) -> None:
-    """Commit, and do what follows. A transaction that nothing follows pays for nothing."""
+    """Commit, then run the callbacks. Without callbacks there is no extra cost."""
     if following:
         await _to_the_end(_commit_and_follow(transaction, following))
     else:
@@ -79,10 +79,10 @@ async def _commit_and_follow(transaction: Transaction, following: Sequence[Callb
 
 
 def _is_surely_undone(fault: Exception) -> bool:
-    """Tell whether a commit failed for certain: refused, or never sent.
+    """Tell whether a commit certainly failed: it was refused, or never sent.
 
-    After an ERROR the server goes on with the session, and has rolled back. What is FATAL, a broken
-    connection or silence tells nothing.
+    After an ERROR the server has rolled back and continues the session. A FATAL error, a broken
+    connection or silence says nothing.
     """
     if isinstance(fault, asyncpg.PostgresError):
         return bool(fault.severity_en == "ERROR")
@@ -98,9 +98,9 @@ def _follow(following: Sequence[Callback]) -> None:
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work to its end. A caller who is cancelled meanwhile is so afterwards.
+    """Wait until the work is done. If the caller is cancelled meanwhile, raise that afterwards.
 
-    Threat: a client that leaves in the moment of the commit would take with it what follows.
+    Threat: a client that disconnects in the moment of the commit would prevent the callbacks.
     """
     task = asyncio.create_task(work)
     left: asyncio.CancelledError | None = None

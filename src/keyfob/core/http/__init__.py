@@ -1,4 +1,4 @@
-"""The HTTP edge: what every request passes, and what routes ask of it."""
+"""The HTTP edge: what every request passes through, and helpers for routes."""
 
 from keyfob.core.http.clients import client_address, while_present
 from keyfob.core.http.edge import Edge

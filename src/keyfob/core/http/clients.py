@@ -1,6 +1,6 @@
-"""The client of a request: where it is, and whether it still waits.
+"""The client of a request: its address, and whether it is still connected.
 
-The first hop is the truth about its address.
+Only the first hop tells the address reliably.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Clients:
-    """Tells who sent a request: the peer, or whom proxies of ours name."""
+    """Finds the client of a request: the peer, or the client that trusted proxies name."""
 
     def __init__(
         self,
@@ -31,9 +31,9 @@ class Clients:
         *,
         by_socket: bool = False,
     ) -> None:
-        """Believe proxies by their networks; `by_socket`, whoever comes over a unix socket, too.
+        """Trust proxies by their networks; with `by_socket`, also those that use a unix socket.
 
-        Only `header` is read: a proxy hands on the others as the client wrote them.
+        Only `header` is read: a proxy forwards the other headers as the client wrote them.
         """
         self._proxies = proxies
         self._header = header
@@ -41,11 +41,11 @@ class Clients:
         self._said: set[str] = set()
 
     def address_of(self, scope: Scope) -> str | None:
-        """Return the client's address in canonical form; None where there is none.
+        """Return the client's address in canonical form; None if there is none.
 
         The header is read from the right: each hop names its own peer, so the first address that is
-        not a proxy of ours is the client. What stands left of it was written by the client and
-        proves nothing. A malformed entry ends the walk, and so does the 32nd.
+        not a trusted proxy is the client. Whatever is left of it was written by the client and
+        proves nothing. Reading ends at a malformed entry, and at the 32nd.
         """
         peer = _peer_of(scope)
         client = peer
@@ -62,14 +62,14 @@ class Clients:
         return str(client) if client else None
 
     def is_proxy(self, scope: Scope) -> bool:
-        """Tell whether a request comes from a proxy of ours, whose word about it is taken."""
-        # The server leaves the client out for a unix socket alone: no word of a client does that.
+        """Tell whether a request comes from a trusted proxy."""
+        # The server leaves the client out for unix sockets only: nothing a client sends does that.
         if scope["client"] is None:
             return self._by_socket
         return is_trusted(_peer_of(scope), self._proxies)
 
     def _look_at(self, peer: Address | None, named: set[str], *, is_proxy: bool) -> None:
-        """Say once what an operator has most likely forgotten."""
+        """Warn once about settings that an operator has most likely forgotten."""
         if not named:
             return
         if not is_proxy:
@@ -80,7 +80,7 @@ class Clients:
     def _say(self, event: str, peer: Address | None, advice: str) -> None:
         if event not in self._said:
             self._said.add(event)
-            # A public address may be a person's.
+            # A public address may be personal data.
             shown = "a public address" if peer and peer.is_global else str(peer)
             log.warning(event, peer=shown, advice=advice)
 
@@ -90,25 +90,22 @@ def _peer_of(scope: Scope) -> Address | None:
 
 
 def client_address(request: Request) -> str:
-    """Return the client's address as text, "unknown" where there is none."""
+    """Return the client's address as text; "unknown" if there is none."""
     clients: Clients = request.app.state.clients
     return clients.address_of(request.scope) or "unknown"
 
 
 class ClientGone(BadRequest):
-    """The client closed the connection; nobody reads this."""
+    """The client closed the connection; nobody reads this response."""
 
     code = "client_gone"
     title = "The client closed the connection"
 
 
 async def while_present(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work, but give it up when the client leaves: nobody hashes for the departed.
+    """Do the work, but cancel it if the client disconnects, to save hashing for nobody.
 
     The body must have been read before.
-
-    Raises:
-        ClientGone: the client closed the connection; the work was cancelled.
     """
     task = asyncio.create_task(work)
     departure = asyncio.create_task(_departure(request))
@@ -120,7 +117,7 @@ async def while_present(request: Request, work: Coroutine[Any, Any, T]) -> T:
     finally:
         for one in (task, departure):
             one.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # its outcome was taken above
+            with suppress(asyncio.CancelledError, Exception):  # its result was returned above
                 await one
 
 

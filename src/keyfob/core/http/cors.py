@@ -1,7 +1,7 @@
-"""Which pages of other origins may read answers (Fetch standard, section 3.2): those named.
+"""Cross-origin reading of responses (Fetch standard, section 3.2), for configured origins only.
 
-Nothing else depends on it: what a request may do is decided by its token, which no browser adds by
-itself, and `Access-Control-Allow-Credentials` is never sent.
+Nothing else depends on it: a token decides what a request may do, no browser adds it by itself, and
+`Access-Control-Allow-Credentials` is never sent.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ _PREFLIGHT = [
         b"access-control-allow-headers",
         b"authorization, content-type, if-none-match, last-event-id, x-request-id",
     ),
-    (b"access-control-max-age", b"7200"),  # the most that Chromium keeps to
+    (b"access-control-max-age", b"7200"),  # the most that Chromium accepts
 ]
 
 
 class Cors:
-    """Tells what an answer grants to whom."""
+    """Decides which CORS headers a response gets."""
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._origins = {
@@ -38,11 +38,11 @@ class Cors:
 
     @property
     def always(self) -> Headers:
-        """What every answer carries: a cache must not give one origin's answer to another."""
+        """Headers of every response: a cache must not give one origin's response to another."""
         return [(b"vary", b"Origin")] if self._origins else []
 
     def grants(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-        """Return the headers that let the asking page read the answer, if it may."""
+        """Return the headers that let the page of this origin read the response, if it may."""
         if path.startswith(_PUBLIC):
             return _ANYBODY
         if not self._origins:
@@ -54,7 +54,7 @@ class Cors:
 def answers_preflight(
     path: str, method: str, headers: Sequence[tuple[bytes, bytes]]
 ) -> Headers | None:
-    """Return what a preflight is told; None where it is none."""
+    """Return the headers of the response to a preflight; None if the request is not one."""
     asks = method == "OPTIONS" and any(
         name == b"access-control-request-method" for name, _ in headers
     )

@@ -1,4 +1,4 @@
-"""The outermost layer, in plain ASGI: what every request passes before a route and after it."""
+"""The outermost layer, in plain ASGI: every request passes it before and after its route."""
 
 import asyncio
 import re
@@ -31,12 +31,13 @@ REQUESTS = Histogram(
 
 log = structlog.get_logger("keyfob.http")
 
-# Threat: a client that asks again at once, whatever Retry-After says, takes the time of others, and
-# of the hashes, whose threads come last. So it asks 25 times a second on a connection, not 2,000.
+# Threat: a client that repeats at once, whatever Retry-After says, takes time from others, and from
+# password hashes, whose threads have the lowest priority. So it can repeat 25 times a second on a
+# connection, not 2,000.
 HELD_SECONDS = 0.04
 _COME_BACK_LATER = frozenset({429, 503})
 
-# What a page may do is decided by the page; an API answer may do nothing (OWASP ASVS 3.2.1).
+# A page decides what it may do; an API response may do nothing (OWASP ASVS 3.2.1).
 CSP = (
     b"content-security-policy",
     b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
@@ -52,16 +53,16 @@ _JSON = (b"content-type", b"application/json")
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 
-# Of the path, in a line of the log; of one with characters that JSON writes as six bytes each, the
-# second. Threat: one client fills the disk with lines.
+# The most characters of a path in the log; the second is for a path with characters that JSON
+# writes as six bytes each. Threat: one client fills the disk with log lines.
 _LONGEST_PATH_IN_LOG, _LONGEST_ESCAPED = 256, 40
 
-# Successes of these are counted but not logged line by line: they would drown everything else.
+# Successful requests to these are counted but not logged: they would drown everything else.
 _QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
 
 
 def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
-    """Return what no answer may choose for itself; beside it go `CSP` and `NO_STORE` or its own.
+    """Return headers that no response can change; `CSP` and `NO_STORE` or its own come beside.
 
     `hsts` is the value of Strict-Transport-Security, if it is to be sent.
     """
@@ -70,7 +71,7 @@ def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
 
 
 class Edge:
-    """Names the request, finds its path, bounds its body, and sees that an answer leaves."""
+    """Identifies a request, finds its path, limits its body, and makes sure that it is answered."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class Edge:
             self._observe(scope, answer.status, time.perf_counter() - started)
 
     def _name_request(self, scope: Scope) -> str:
-        """Say whose request it is; take the X-Request-ID of a trusted proxy, or make one."""
+        """Set client and id of the request; the X-Request-ID of a trusted proxy, or a new one."""
         set_asker(partial(self._clients.address_of, scope))
         request_id = ""
         given = next((v for n, v in scope["headers"] if n == b"x-request-id"), b"")
@@ -135,7 +136,7 @@ class Edge:
         return request_id
 
     def _settle_path(self, scope: Scope) -> str:
-        """Serve under the root path and without it, with and without a trailing slash."""
+        """Accept paths with and without the root path, with and without a trailing slash."""
         path: str = scope["path"]
         root = self._root_path
         if root and (path == root or path.startswith(root + "/")):
@@ -176,7 +177,7 @@ def _shown(path: str) -> str:
 
 
 class _Answer:
-    """Adds the headers that every answer has, and remembers whether one has begun."""
+    """Adds the headers that every response has, and remembers whether it has begun."""
 
     def __init__(self, send: Send, request_id: str, always: list[tuple[bytes, bytes]]) -> None:
         self._send = send
@@ -200,25 +201,25 @@ class _Answer:
         await self._send(message)
 
     async def send_json(self, body: bytes) -> None:
-        """Answer 200 with JSON."""
+        """Send a 200 response with JSON."""
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
     async def send_nothing(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Answer 204."""
+        """Send a 204 response."""
         await self.send({"type": "http.response.start", "status": 204, "headers": headers})
         await self.send({"type": "http.response.body", "body": b""})
 
     async def refuse(self, problem: Problem, scope: Scope, receive: Receive) -> None:
-        """Answer a refusal, unless an answer is already under way."""
+        """Send a refusal, unless a response has already begun."""
         scope["problem"] = problem
         if self.status == 0:
             await render_problem(problem)(scope, receive, self.send)
 
 
 def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
-    """Answer a HEAD as its GET would be, without the body (RFC 9110 section 9.3.2)."""
+    """Answer a HEAD request as its GET, without the body (RFC 9110 section 9.3.2)."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.body":

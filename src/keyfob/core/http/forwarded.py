@@ -1,17 +1,17 @@
-"""What proxies write about the hop before them, nearest first. What a client wrote stands behind.
+"""Headers in which proxies name the hop before them, nearest first; the client's text comes last.
 
-Every reader here takes time in proportion to the header, whatever stands in it.
+Each reader takes time proportional to the length of the header, whatever it contains.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-# More than any chain of proxies. Threat: a client writes thousands, and each is read.
+# More than any chain of proxies. Threat: a client writes thousands, each of which is read.
 _MOST_HOPS = 32
 _LONGEST = 4096
 
-# One element of `Forwarded` (RFC 7239 section 4), read backwards: commas in quotes divide nothing.
+# One element of `Forwarded` (RFC 7239 section 4), read backwards: commas in quotes do not separate.
 _ELEMENT = re.compile(r'(?:[^",]|"[^"]*")*')
 _PAIR = re.compile(r'([A-Za-z-]+)=("[^"\\]*"|[^";\s]*)\Z')
 
@@ -22,19 +22,19 @@ _SIGNS = _NAME_CLIENTS | {b"via", b"x-forwarded-host", b"x-forwarded-proto"}
 
 
 def was_forwarded(headers: Headers) -> bool:
-    """Tell whether a request bears the mark of a proxy, which anybody can write."""
+    """Tell whether a request has a header that proxies add, though anybody can write one."""
     return any(name in _SIGNS for name, _ in headers)
 
 
 def naming(headers: Headers) -> set[str]:
-    """Return which of the headers that name clients there are."""
+    """Return the names of the present headers that name clients."""
     return {name.decode() for name, _ in headers if name in _NAME_CLIENTS}
 
 
 def hops_of(header: str, headers: Headers) -> Iterator[str]:
-    """Give the addresses that proxies wrote into a header, nearest first, at most 32.
+    """Yield the addresses that proxies wrote into a header, nearest first, at most 32.
 
-    Each is as it was written, and may be none. What cannot be read ends them.
+    Each is returned as written and may be invalid. The first unreadable one ends them.
     """
     name = header.encode()
     lines = [value.decode("latin-1") for given, value in headers if given == name]
@@ -47,7 +47,7 @@ def _x_forwarded_for(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _x_real_ip(lines: Sequence[str]) -> Iterator[str]:
-    if len(lines) == 1:  # of two, one may be the client's
+    if len(lines) == 1:  # if there are two, one may be the client's
         yield lines[0]
 
 
@@ -57,7 +57,7 @@ def _forwarded(lines: Sequence[str]) -> Iterator[str]:
     start = 0
     while found := _ELEMENT.match(backwards, start):
         start = found.end() + 1
-        if backwards[found.end() : start] not in {"", ","}:  # a quote that nothing closes
+        if backwards[found.end() : start] not in {"", ","}:  # a quote that is not closed
             return
         if start > _LONGEST:  # the rest of it was not read
             return
@@ -67,7 +67,7 @@ def _forwarded(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _node_of(element: str) -> str:
-    """Return what `for=` names in an element, "" where it cannot be told for certain."""
+    """Return the value of `for=` in an element; "" if it is not certain."""
     nodes = []
     for pair in _divide(element):
         found = _PAIR.match(pair.strip())
@@ -79,7 +79,7 @@ def _node_of(element: str) -> str:
 
 
 def _divide(element: str) -> Iterator[str]:
-    """Divide an element at its semicolons, but for those in quotes."""
+    """Split an element at its semicolons, except those in quotes."""
     pair = ""
     for number, piece in enumerate(element.split('"')):
         if number % 2:

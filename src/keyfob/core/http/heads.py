@@ -1,4 +1,4 @@
-"""What the head of a request must be, before a byte of its body is read."""
+"""Checks of a request's headers, before a byte of its body is read."""
 
 import re
 from collections.abc import Mapping
@@ -23,29 +23,29 @@ _TELLING = frozenset(
     }
 )
 
-# What a URL's host and port are written with (RFC 3986 section 3.2), and no more of its grammar.
+# The characters of a URL's host and port (RFC 3986 section 3.2); the grammar is not checked.
 _HOST = re.compile(rb"[\w.:\[\]%~!$&'()*+,;=-]*\Z", re.ASCII)
 _TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
 
-# The connection cannot be trusted any further, or its rest is not worth reading.
+# The connection cannot be trusted any more, or the rest is not worth reading.
 _CLOSE = {"Connection": "close"}
 
 
 def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Refuse what cannot be meant well; return what receives a body of at most so many bytes.
+    """Refuse malformed or hostile requests; return a `receive` for at most `most` bytes of body.
 
     Raises:
         BadRequest: more or fewer of a header than HTTP allows, or a token in the query.
-        BodyTooLarge: the body says that it is, or its length cannot be read.
-        UnsupportedEncoding, UnsupportedTransferCoding: the body is not sent as it is.
+        BodyTooLarge: the body is declared too large, or its length cannot be read.
+        UnsupportedEncoding, UnsupportedTransferCoding: the body is encoded.
     """
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _TELLING:
             found[name] = value if name not in found else _join(name, found[name], value)
     if b"cookie" in found:
-        # No route reads one, but FastAPI parses them for each: where Python has CVE-2024-7592, for
-        # seconds.
+        # No route reads cookies, but FastAPI parses them for each request: with CVE-2024-7592 in
+        # Python, that can take seconds.
         scope["headers"] = [one for one in scope["headers"] if one[0] != b"cookie"]
     _check_host(scope["http_version"], found)
     if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
@@ -56,7 +56,7 @@ def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
 
 
 def _join(name: bytes, first: bytes, second: bytes) -> bytes:
-    """Read a header that stands twice as a list, where it may be one (RFC 9110 section 5.3)."""
+    """Join a header that is repeated, if it may be a list (RFC 9110 section 5.3)."""
     if name == b"authorization":
         raise BadRequest("There are two Authorization headers")
     if name == b"host":
@@ -77,7 +77,7 @@ def _check_host(version: str, found: Mapping[bytes, bytes]) -> None:
 def _check_version(version: str, found: Mapping[bytes, bytes]) -> None:
     if version != "1.0":
         raise BadRequest("This is not HTTP/1.1", headers=_CLOSE)
-    # A proxy of that age does not see where such a body ends (RFC 9112 section 6.1).
+    # A proxy that old does not see where such a body ends (RFC 9112 section 6.1).
     if b"transfer-encoding" in found:
         raise BadRequest("HTTP/1.0 has no Transfer-Encoding", headers=_CLOSE)
 
@@ -98,12 +98,12 @@ def _bound_body(found: Mapping[bytes, bytes], receive: Receive, most: int) -> Re
 
 
 def _fits(length: bytes, most: int) -> bool:
-    # As many digits as no body has are refused unread: int() refuses thousands by raising.
+    # More digits than any body needs are refused unread: int() raises for thousands of them.
     return len(length) < 16 and length.isdigit() and int(length) <= most
 
 
 def _counting(receive: Receive, most: int) -> Receive:
-    """Bound a body that does not tell its length."""
+    """Limit a body that does not declare its length."""
     seen = 0
 
     async def counted() -> Message:

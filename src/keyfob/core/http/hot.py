@@ -1,7 +1,7 @@
-"""Hot routes: in OpenAPI like any other, but paying for nothing that they do not use.
+"""Hot routes: in OpenAPI like any other, but without the cost of features that they do not use.
 
-The edge hands them their requests itself, past FastAPI's middleware, routing, dependency resolution
-and response validation (measured: docs/adr).
+The edge calls them directly, without FastAPI's middleware, routing, dependency resolution and
+response validation (measured: docs/adr).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class HotCall:
-    """One request to a hot route: no more of it is read than is asked for."""
+    """A request to a hot route; only the parts that the handler asks for are read."""
 
     __slots__ = ("_receive", "_scope")
 
@@ -33,7 +33,7 @@ class HotCall:
         return found
 
     def header(self, name: bytes) -> str | None:
-        """Return a header by its lower-case name, or None."""
+        """Return a header by its lower-case name; None if it is absent."""
         for given, value in self._scope["headers"]:
             if given == name:
                 text: str = value.decode("latin-1")
@@ -44,7 +44,7 @@ class HotCall:
         """Read the body as `parse_body` does.
 
         Raises:
-            BadRequest: also where the client left before the body was whole.
+            BadRequest: also if the client disconnected before the body was complete.
         """
         body, more = b"", True
         while more:
@@ -60,7 +60,7 @@ Handler = Callable[[HotCall], Awaitable[bytes]]
 
 
 class HotRoute(APIRoute):
-    """A route that is documented by FastAPI and served by the edge, with `handler`."""
+    """A route that FastAPI documents and the edge serves, by `handler`."""
 
     def __init__(self, path: str, handler: Handler, **options: Any) -> None:
         super().__init__(path, _documented(handler), **options)
@@ -68,7 +68,7 @@ class HotRoute(APIRoute):
 
 
 def _documented(handler: Handler) -> Callable[[], Awaitable[None]]:
-    """Return what FastAPI reads for OpenAPI: the name and the docstring."""
+    """Return a function for FastAPI's OpenAPI: it has the name and the docstring of the handler."""
 
     async def endpoint() -> None:
         raise AssertionError("the edge serves this route")
@@ -88,9 +88,9 @@ def hot_route(
     body: type[BaseModel] | None = None,
     dependencies: Sequence[params.Depends] = (),
 ) -> Callable[[Handler], Handler]:
-    """Add a hot route to a router, with its body in OpenAPI, and what `dependencies` say of it.
+    """Add a hot route to a router, with its body and its `dependencies` in OpenAPI.
 
-    Nobody calls those: the handler does the same itself.
+    The dependencies are never called: the handler has to do the same itself.
     """
     extra: dict[str, Any] = {}
     if body is not None:

@@ -1,4 +1,4 @@
-"""Answers that are the same for everybody: made once, kept, and sent without more work."""
+"""Responses that are the same for everybody: made once, kept, and sent without further work."""
 
 import asyncio
 import gzip
@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-# Bytes. A slow reader holds no more of a long answer in its connection than one of these, and has
-# the server's time-out for each.
+# In bytes. A slow reader occupies one such piece of a long response at a time, and the server's
+# time-out applies to each.
 _PIECE = 64 * 1024
 
 
@@ -22,15 +22,15 @@ class _Forms(NamedTuple):
 
 
 class Kept:
-    """One public answer, with what lets a browser keep it as well (RFC 9110 section 8.8).
+    """One public response, with headers that let browsers keep it too (RFC 9110 section 8.8).
 
-    Threat: whoever needs no token and meets no limit asks for it without end, and all that is done
-    for an answer is taken from others.
+    Threat: a client needs no token and meets no limit here, so it may ask endlessly, and all work
+    for a response is taken from others.
 
     Args:
-        make: returns the bytes; called in a thread, when somebody first asks.
-        media_type: of the bytes.
-        cache_control: how long a browser may take its copy without asking.
+        make: returns the bytes; called in a thread, at the first request.
+        media_type: the type of the bytes.
+        cache_control: how long a browser may use its copy without asking.
     """
 
     def __init__(self, make: Callable[[], bytes], media_type: str, cache_control: str) -> None:
@@ -41,7 +41,7 @@ class Kept:
         self._forms: _Forms | None = None
 
     async def answer(self, request: Request) -> Response:
-        """Answer a GET: 304 to whoever has it already, compressed to whoever takes that."""
+        """Answer a GET: 304 if the client has it already, compressed if the client accepts that."""
         forms = await self._made()
         headers = {
             "Cache-Control": self._cache_control,
@@ -63,7 +63,7 @@ class Kept:
 
     def _make_forms(self) -> _Forms:
         plain = self._make()
-        # Weak, because it stands for both forms.
+        # Weak, because it identifies both forms.
         etag = f'W/"{sha256(plain).hexdigest()[:32]}"'
         return _Forms(plain, gzip.compress(plain, mtime=0), etag)
 
@@ -80,16 +80,16 @@ class _InPieces(Response):
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    """Tell whether a list of entity tags names ours (RFC 9110 section 13.1.2)."""
+    """Tell whether a list of entity tags contains ours (RFC 9110 section 13.1.2)."""
     given = {one.strip() for one in if_none_match.split(",")}
     return not given.isdisjoint({"*", etag, etag.removeprefix("W/")})
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Tell whether an Accept-Encoding asks for gzip (RFC 9110 section 12.5.3)."""
+    """Tell whether an Accept-Encoding header accepts gzip (RFC 9110 section 12.5.3)."""
     for coding in accepted.lower().split(","):
         name, has_weight, weight = coding.partition(";")
         if name.strip() == "gzip":
-            # Not at a weight of nought, nor at one that cannot be read.
+            # Not with a weight of zero, nor with one that cannot be read.
             return not has_weight or bool(weight.partition("q=")[2].strip(" \t0."))
     return False

@@ -1,6 +1,6 @@
-"""A page of a list: what was asked for, and the link to the next one (RFC 8288).
+"""A page of a list: the parameters of the request, and the link to the next page (RFC 8288).
 
-Links to ourselves are never made of what a request says about its host.
+Links to this service are never built from what a request says about its host.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is asked for. `kind` names the list and its order."""
+    """The part of a list that is asked for. `kind` names the list and its order."""
 
     request: Request
     response: Response
@@ -32,19 +32,19 @@ class Page:
 
     @property
     def to_read(self) -> int:
-        """How many rows to read: one more than is shown tells whether another page follows."""
+        """The number of rows to read: one more than is shown, to see if another page follows."""
         return self.limit + 1
 
     def start(self, kind: str) -> Place | None:
         """Return the place after which the page starts; None for the first page.
 
         Raises:
-            InvalidCursor: the cursor is not ours, or of another list or order.
+            InvalidCursor: the cursor was not made here, or belongs to another list or order.
         """
         return self.cursors.read(kind, self.cursor) if self.cursor else None
 
     def cut(self, kind: str, rows: Sequence[T], place_of: Callable[[T], Place]) -> Sequence[T]:
-        """Return the rows of the page; where more were read, answer with the link to the next."""
+        """Return the rows of the page; if more were read, add the link to the next page."""
         if len(rows) > self.limit:
             cursor = self.cursors.write(kind, place_of(rows[self.limit - 1]))
             query = dict(self.request.query_params)
@@ -67,12 +67,12 @@ AskedPage = Annotated[Page, Depends(_asked_page)]
 
 
 def public_path(request: Request) -> str:
-    """Return the request's path under the root path, where a proxy that stripped it has us."""
+    """Return the request's public path, with the root path even if a proxy has removed it."""
     scope, settings = request.scope, request.app.state.settings
     return f"{settings.root_path}{scope['path'].removeprefix(scope['root_path'])}"
 
 
 def next_link(path: str, query: dict[str, str], cursor: str) -> str:
-    """Write the Link header of the next page."""
+    """Return the value of the Link header to the next page."""
     kept = {name: value for name, value in query.items() if name not in {"cursor", "skip"}}
     return f'<{path}?{urlencode({**kept, "cursor": cursor})}>; rel="next"'

@@ -1,4 +1,4 @@
-"""Refusals on the wire: RFC 9457 `application/problem+json`, and their place in OpenAPI."""
+"""Refusals as responses: RFC 9457 `application/problem+json`, and their place in OpenAPI."""
 
 import json
 import re
@@ -26,7 +26,7 @@ PROBLEM_JSON = "application/problem+json"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Where Pydantic's own words would repeat a piece of the input, or name a class of ours.
+# Replaces messages of Pydantic that repeat part of the input, or name a class of ours.
 _DETAILS = {
     "model_attributes_type": "Input should be an object",
     "model_type": "Input should be an object",
@@ -35,7 +35,7 @@ _DETAILS = {
 
 _UNKNOWN = "There is a field that does not belong here"
 
-# A name that programs give to a field; a password or a token that stands in its place is none.
+# A name that programs give to a field, and not a password or a token sent in its place.
 _PLAIN_NAME = re.compile(r"[a-z]{1,15}(_[a-z]{1,15}){0,2}|[a-z]{1,15}([A-Z][a-z]{1,15}){0,2}")
 _MOST_NAMED = 3
 
@@ -49,7 +49,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 
 def render_problem(problem: Problem) -> Response:
-    """Render a refusal."""
+    """Return the response for a refusal."""
     document: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,
@@ -69,7 +69,7 @@ def render_problem(problem: Problem) -> Response:
 
 
 async def on_problem(request: Request, problem: Exception) -> Response:
-    """Answer a refusal that a route raised; the edge is told why."""
+    """Answer a refusal that a route raised; the edge sees the reason in the scope."""
     if not isinstance(problem, Problem):
         raise problem
     request.scope["problem"] = problem
@@ -88,7 +88,7 @@ async def on_http_exception(request: Request, fault: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> str:
-    """Name the methods of all routes of a path; the router names those of the first."""
+    """Return the methods of all routes of a path; the router names only those of the first."""
     found: set[str] = set()
     for route in request.app.router.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
@@ -99,22 +99,22 @@ def _methods_of(request: Request) -> str:
 
 
 async def on_invalid_input(_: Request, fault: Exception) -> Response:
-    """Answer input that does not fit: where and why, never what (it may be a password)."""
+    """Answer invalid input: where and why, without repeating it (it may be a password)."""
     if not isinstance(fault, RequestValidationError):
         raise fault
     return render_problem(InvalidInput(pointers(fault.errors())))
 
 
 async def on_fault(_: Request, __: Exception) -> Response:
-    """Answer what nobody foresaw; the edge, to which the fault goes on, writes it down."""
+    """Answer an unexpected exception; the edge, which gets it next, logs it."""
     return render_problem(Problem())
 
 
 def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
-    """Turn Pydantic's errors into RFC 6901 pointers with a reason, without the input.
+    """Convert Pydantic's errors to RFC 6901 pointers with a reason, without the input.
 
-    The name of an unknown field is input, too, so the pointer leads to what holds it, and the
-    reason names those that are plain; a thousand unknown fields are told once.
+    The name of an unknown field is input, too. So the pointer leads to the object that contains it,
+    and the reason includes only plain names; a thousand unknown fields give one entry.
     """
     found: dict[tuple[str, str], None] = {}
     unknown: dict[str, list[str]] = {}
@@ -143,7 +143,7 @@ def _tell_unknown(names: Sequence[str]) -> str:
 
 
 def refuses(*problems: type[Problem]) -> Callable[[F], F]:
-    """Declare what a dependency of routes may refuse; OpenAPI tells it of each that has it."""
+    """Declare the refusals of a route's dependency; OpenAPI lists them for all its routes."""
 
     def declare(dependency: F) -> F:
         dependency.__dict__["refuses"] = problems
@@ -153,15 +153,15 @@ def refuses(*problems: type[Problem]) -> Callable[[F], F]:
 
 
 def refusals_of(dependency: object) -> Sequence[type[Problem]]:
-    """Return what a dependency declares: a function by `refuses`, a class by its property."""
+    """Return the refusals that a dependency declares by `refuses`, decorator or property."""
     declared: Sequence[type[Problem]] = getattr(dependency, "refuses", ())
     return declared
 
 
 def may_refuse(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Describe in OpenAPI the refusals of a route's own story, one entry a status.
+    """Describe in OpenAPI the refusals of the route itself, one entry for each status.
 
-    What its dependencies refuse they declare themselves.
+    Its dependencies declare their own refusals.
     """
     by_status: dict[int | str, list[type[Problem]]] = {}
     for problem in problems:

@@ -1,4 +1,4 @@
-"""How a room's routes are made: bodies are read strictly, and services are those of wiring."""
+"""Routers of rooms: bodies are parsed strictly, and services come from wiring."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class StrictRoute(APIRoute):
-    """A route whose body, if it takes one, is read by `read_json`."""
+    """A route whose body, if it takes one, is parsed by `read_json`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -27,7 +27,7 @@ class StrictRoute(APIRoute):
             parsed = await read_json(request)
             if parsed is not None:
                 request._json = parsed  # noqa: SLF001 - Starlette's own cache, which FastAPI reads
-            elif await request.body():  # FastAPI takes a null for no body, where none is needed
+            elif await request.body():  # FastAPI takes null for an absent optional body
                 raise InvalidInput([{"pointer": "/body", "detail": "Input should be an object"}])
             return await handle(request)
 
@@ -35,7 +35,7 @@ class StrictRoute(APIRoute):
 
 
 def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
-    """Return a router whose routes read strictly."""
+    """Return a router whose routes parse bodies strictly."""
     return APIRouter(
         prefix=prefix,
         tags=list(tags),
@@ -45,16 +45,16 @@ def router(*tags: str | Enum, prefix: str = "") -> APIRouter:
 
 
 def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
-    """Return a dependency that gives the instance of `kind` that wiring built."""
+    """Return a dependency that provides the instance of `kind` that wiring built."""
 
     async def find(request: Request) -> T:
         found: T = request.app.state.services[kind]
         return found
 
-    find.provides = kind  # type: ignore[attr-defined] # wiring sees that it is there
+    find.provides = kind  # type: ignore[attr-defined] # wiring checks that it exists
     return find
 
 
-def Provided(kind: type[Any]) -> Any:  # noqa: N802 - reads as the annotation that it is
-    """Mark a parameter whose value wiring gives."""
+def Provided(kind: type[Any]) -> Any:  # noqa: N802 - written like the annotation that it is
+    """Mark a parameter whose value comes from wiring."""
     return Depends(provided(kind))

@@ -1,4 +1,4 @@
-"""Bodies are read strictly: declared as JSON, no key twice, bounded in depth and in values."""
+"""Strict parsing of bodies: declared as JSON, no duplicate keys, limited depth and size."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 from keyfob.core.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
 _DEEPEST = 20
-# The largest body that we know, a passkey, has some thirty.
+# The largest known body, that of a passkey, has about thirty.
 _MOST_VALUES = 200
-# A string that never ends is one, too: looked for again from each quote, it would take minutes.
+# Also matches an unterminated string: searched for again from each quote, it would take minutes.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[{}\]]")
 
@@ -31,11 +31,11 @@ _decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse UTF-8 JSON (RFC 8259); parsers that disagree on doubled keys are an attack surface.
+    """Parse UTF-8 JSON (RFC 8259); parsers that treat duplicate keys differently are a risk.
 
     Raises:
-        BadRequest: it is not JSON, not UTF-8, nested too deep, or has a key twice.
-        InvalidInput: it has more values than any body that we know.
+        BadRequest: it is not JSON, not UTF-8, too deeply nested, or has a key twice.
+        InvalidInput: it has more values than any known body.
     """
     try:
         text = body.decode()
@@ -47,15 +47,15 @@ def parse_json(body: bytes) -> Any:
 
 
 def _most_values(text: str) -> int:
-    """Return how many values a text may hold: each but the first is behind one of these."""
+    """Return an upper limit of the number of values: each but the first follows one of these."""
     return text.count(",") + text.count("[") + text.count("{")
 
 
 def _refuse_shape(text: str) -> None:
-    """Refuse, of a text without its strings, more depth or values than any body that we know.
+    """Refuse a text, given without its strings, that is deeper or larger than any known body.
 
-    Threat: thousands of fields that do not belong there, a few bytes each, are an error each, which
-    takes a hundred times as much time and memory.
+    Threat: thousands of unknown fields, of a few bytes each, give an error each, which takes a
+    hundred times as much time and memory.
     """
     depth = 0
     for bracket in _BRACKET.findall(text):
@@ -76,11 +76,11 @@ def is_json(content_type: str) -> bool:
 
 
 def parse_body(body: bytes, content_type: str) -> Any:
-    """Parse a body; None where there is none.
+    """Parse a body; None if it is empty.
 
     Raises:
-        UnsupportedMediaType: there is a body that is not declared as JSON.
-        BadRequest: it cannot be parsed.
+        UnsupportedMediaType: the body is not declared as JSON.
+        BadRequest: the body cannot be parsed.
     """
     if not body:
         return None
@@ -93,7 +93,7 @@ async def read_json(request: Request) -> Any:
     """Read the body of a request as `parse_body` does.
 
     Raises:
-        BadRequest: also where the client left before the body was whole.
+        BadRequest: also if the client disconnected before the body was complete.
     """
     try:
         body = await request.body()
