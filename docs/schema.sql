@@ -2,6 +2,17 @@
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
+CREATE FUNCTION public.further_roles(of_user uuid, now timestamp with time zone, OUT names text[], OUT ends timestamp with time zone[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+        BEGIN
+            SELECT coalesce(array_agg(role ORDER BY role), '{}'),
+                   coalesce(array_agg(expires_at ORDER BY role), '{}')
+              INTO names, ends
+              FROM user_roles
+             WHERE user_id = of_user AND (expires_at IS NULL OR expires_at > now);
+        END $$;
+
 CREATE FUNCTION public.has_factor(of_user uuid) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -40,6 +51,18 @@ CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
 
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    scope text[] NOT NULL,
+    key_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone
+);
+
 CREATE TABLE public.attempts (
     key text NOT NULL,
     count integer NOT NULL,
@@ -58,6 +81,34 @@ CREATE TABLE public.audit_events (
     new_values jsonb NOT NULL,
     ip_address inet,
     mac bytea NOT NULL
+);
+
+CREATE TABLE public.client_secrets (
+    id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone
+);
+
+CREATE TABLE public.clients (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    grants text[] NOT NULL,
+    scope text[] NOT NULL,
+    resources text[] NOT NULL,
+    auth_method text NOT NULL,
+    jwks jsonb,
+    jwks_uri text,
+    access_token_ttl integer NOT NULL,
+    generation integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
+    CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text])))
 );
 
 CREATE TABLE public.factors (
@@ -165,6 +216,17 @@ CREATE TABLE public.recovery_codes (
     created_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.resources (
+    id uuid NOT NULL,
+    identifier text NOT NULL,
+    name text NOT NULL,
+    scopes jsonb NOT NULL,
+    access_token_ttl integer,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT resources_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600)))
+);
+
 CREATE TABLE public.revocations (
     generation integer NOT NULL,
     revoked_at timestamp with time zone NOT NULL,
@@ -172,7 +234,14 @@ CREATE TABLE public.revocations (
     written_by xid8 DEFAULT pg_current_xact_id() NOT NULL,
     id uuid NOT NULL,
     kind text DEFAULT 'session'::text NOT NULL,
-    CONSTRAINT revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'subject'::text])))
+    CONSTRAINT revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'subject'::text, 'client'::text, 'token'::text])))
+);
+
+CREATE TABLE public.roles (
+    name text NOT NULL,
+    permissions text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.schema_revisions (
@@ -201,7 +270,9 @@ CREATE TABLE public.sessions (
     os text,
     platform text,
     rotated_before timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
-    sub_gen integer DEFAULT 0 NOT NULL
+    sub_gen integer DEFAULT 0 NOT NULL,
+    roles text[] DEFAULT '{}'::text[] NOT NULL,
+    role_ends timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -216,12 +287,25 @@ CREATE TABLE public.signing_keys (
     dropped_at timestamp with time zone
 );
 
+CREATE TABLE public.spent_ids (
+    id bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.user_activity (
     user_id uuid NOT NULL,
     last_active_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     total_active_seconds double precision DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='80');
+
+CREATE TABLE public.user_roles (
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    given_at timestamp with time zone NOT NULL,
+    given_by uuid,
+    expires_at timestamp with time zone
+);
 
 CREATE TABLE public.user_tallies (
     role text NOT NULL,
@@ -269,6 +353,12 @@ ALTER TABLE ONLY public.login_events ATTACH PARTITION public.login_events_defaul
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (key);
 
@@ -277,6 +367,12 @@ ALTER TABLE ONLY public.audit_events
 
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY public.client_secrets
+    ADD CONSTRAINT client_secrets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.clients
+    ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_credential_id_key UNIQUE (credential_id);
@@ -302,8 +398,17 @@ ALTER TABLE ONLY public.pending_logins
 ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
+ALTER TABLE ONLY public.resources
+    ADD CONSTRAINT resources_identifier_key UNIQUE (identifier);
+
+ALTER TABLE ONLY public.resources
+    ADD CONSTRAINT resources_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.revocations
     ADD CONSTRAINT revocations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.roles
+    ADD CONSTRAINT roles_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.schema_revisions
     ADD CONSTRAINT schema_revisions_pkey PRIMARY KEY (revision);
@@ -317,8 +422,14 @@ ALTER TABLE ONLY public.signing_keys
 ALTER TABLE ONLY public.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY public.spent_ids
+    ADD CONSTRAINT spent_ids_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.user_activity
     ADD CONSTRAINT user_activity_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.user_roles
+    ADD CONSTRAINT user_roles_pkey PRIMARY KEY (user_id, role);
 
 ALTER TABLE ONLY public.user_tallies
     ADD CONSTRAINT user_tallies_pkey PRIMARY KEY (role, status, slot);
@@ -332,11 +443,17 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.webauthn_challenges
     ADD CONSTRAINT webauthn_challenges_pkey PRIMARY KEY (id);
 
+CREATE INDEX api_keys_expire ON public.api_keys USING btree (expires_at);
+
+CREATE INDEX api_keys_of_user ON public.api_keys USING btree (user_id, id);
+
 CREATE INDEX attempts_expires_at ON public.attempts USING btree (expires_at);
 
 CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor_id, "position" DESC);
 
 CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, "position" DESC);
+
+CREATE INDEX client_secrets_of_client ON public.client_secrets USING btree (client_id);
 
 CREATE INDEX factors_of_user ON public.factors USING btree (user_id, created_at);
 
@@ -380,7 +497,13 @@ CREATE INDEX sessions_live_by_user ON public.sessions USING btree (user_id, logi
 
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id, id);
 
+CREATE INDEX spent_ids_expire ON public.spent_ids USING btree (expires_at);
+
 CREATE INDEX user_activity_last ON public.user_activity USING btree (last_active_at, user_id);
+
+CREATE INDEX user_roles_expire ON public.user_roles USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE INDEX user_roles_of_role ON public.user_roles USING btree (role);
 
 CREATE INDEX users_blocked ON public.users USING btree (created_at, id) WHERE (status <> 'active'::text);
 

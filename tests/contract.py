@@ -13,9 +13,10 @@ BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "inv
 PARAMETERS = {"invalid_input"}
 LIMITED = {"too_many_requests"}
 COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be away
-ANYBODY = {"invalid_token"}  # signed in; also whose role asks for a factor that is not there yet
+# Signed in, and no program; also whose role asks for a factor that is not there yet.
+ANYBODY = {"invalid_token", "forbidden"}
 USER = {*ANYBODY, "factor_required"}
-ADMIN = {*USER, "forbidden"}
+ADMIN = USER
 RECENT = {"insufficient_user_authentication"}
 
 

@@ -53,6 +53,13 @@ OWNERS = {
     "recovery_codes": "mfa",
     "webauthn_challenges": "mfa",
     "pending_logins": "login",
+    "roles": "authority",
+    "user_roles": "authority",
+    "clients": "clients",
+    "client_secrets": "clients",
+    "resources": "clients",
+    "api_keys": "api_keys",
+    "spent_ids": "oauth",
 }
 WRITTEN_BY_ANOTHER = {
     ("accounts", "user_activity"): "the row is made with the account, in one statement",

@@ -214,11 +214,11 @@ STATEMENTS: Mapping[str, Asked] = {
             db, s.session["id"], s.session["user_id"], ["pwd", "otp", "mfa"], s.now
         ),
     ),
-    "update_role_of_user": Asked(
+    "update_roles_of_user": Asked(
         "a change of role",
         False,
-        lambda db, s: sessions.update_role_of_user(
-            db, s.session["user_id"], s.session["sub_gen"] + 1, "moderator", 5000
+        lambda db, s: sessions.update_roles_of_user(
+            db, s.session["user_id"], s.session["sub_gen"] + 1, Role.MODERATOR, s.now, 5000
         ),
     ),
     "follow_subject": Asked(

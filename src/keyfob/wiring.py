@@ -33,6 +33,7 @@ ROOMS = (
     "one_time_tokens",
     "sessions",
     "login_log",
+    "clients",
     # Flows
     "mfa",
     "login",

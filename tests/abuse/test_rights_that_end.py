@@ -61,12 +61,12 @@ async def block(world: World, tx: Tx, user_id: UUID) -> None:
 
 async def demote(world: World, tx: Tx, user_id: UUID) -> None:
     await change(world, tx, user_id, Changes(role=Role.USER))
-    await world.service(SessionClaims).change_role(tx, user_id, Role.USER)
+    await world.service(SessionClaims).change_roles(tx, user_id, Role.USER)
 
 
 async def promote(world: World, tx: Tx, user_id: UUID) -> None:
     await change(world, tx, user_id, Changes(role=Role.MODERATOR))
-    await world.service(SessionClaims).change_role(tx, user_id, Role.MODERATOR)
+    await world.service(SessionClaims).change_roles(tx, user_id, Role.MODERATOR)
 
 
 async def add_factor(world: World, tx: Tx, user_id: UUID) -> None:

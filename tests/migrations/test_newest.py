@@ -214,11 +214,11 @@ async def test_nobody_goes_back_beside_a_service(
     database = settings.model_copy(update={"database_url": SecretStr(dsn)})
     async with World(database, clock) as world:
         await world.make_user(name="Анна")
-        code, said = await end_of(start(dsn, "-1"))
+        code, said = await end_of(start(dsn, "-2"))
         assert code != 0
         assert "stop those that do" in said
 
-    assert await end_of(start(dsn, "-1")) == (0, "")
+    assert await end_of(start(dsn, "-2")) == (0, "")
     async with connected(dsn) as db:
         assert await db.fetchval("SELECT search_text FROM users") == (
             "ada@example.com ada@example.com анна"

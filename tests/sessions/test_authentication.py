@@ -121,6 +121,7 @@ async def test_no_personal_data_is_in_a_token(world: World) -> None:
         "sub_gen",
         "client_id",
         "role",
+        "roles",
         "scope",
         "auth_time",
         "acr",

@@ -14,10 +14,12 @@ from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
 
 CLAIMS = AccessClaims(
-    user_id=UUID(int=1),
+    subject=UUID(int=1),
     session_id=UUID(int=2),
     generation=7,
     role=Role.MODERATOR,
+    roles=("moderator",),
+    audience=("keyfob",),
     auth_time=START,
     amr=("pwd",),
 )

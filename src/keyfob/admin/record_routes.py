@@ -12,7 +12,7 @@ from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
 from keyfob.administration.service import Administration
 from keyfob.audit.service import Audit
-from keyfob.authority.models import Role, User
+from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
 from keyfob.core.http import AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page
@@ -61,7 +61,8 @@ Network = Annotated[
         }
     ),
 ]
-Admin = Annotated[User, require(role=Role.ADMIN)]
+LoginReader = Annotated[Subject, require(Permission.LOGINS_READ, programs=True)]
+AuditReader = Annotated[Subject, require(Permission.AUDIT_READ, programs=True)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
@@ -108,7 +109,7 @@ async def _page_of_logins(
 
 @routes.get("/logins", dependencies=_LIMITED)
 async def list_logins(
-    _: Admin, log: LogService, wanted: Filter, page: AskedPage
+    _: LoginReader, log: LogService, wanted: Filter, page: AskedPage
 ) -> list[LoginEventOut]:
     """List attempts to sign in and ends of sessions, newest first."""
     return await _page_of_logins(log, wanted, page)
@@ -117,7 +118,7 @@ async def list_logins(
 @routes.get("/users/{id}/logins", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
 async def list_logins_of_user(
     user_id: Annotated[UUID, Path(alias="id")],
-    _: Admin,
+    _: LoginReader,
     log: LogService,
     admin: Annotated[Administration, Provided(Administration)],
     wanted: Filter,
@@ -130,7 +131,7 @@ async def list_logins_of_user(
 
 @routes.get("/audit", dependencies=_LIMITED)
 async def list_audit(
-    _: Admin,
+    _: AuditReader,
     audit: Annotated[Audit, Provided(Audit)],
     page: AskedPage,
     action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,

@@ -17,7 +17,7 @@ from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.models import Sort, UserFilter
 from keyfob.administration.service import Administration
-from keyfob.authority.models import Role, User
+from keyfob.authority.models import Permission, Subject, User
 from keyfob.authority.requiring import require
 from keyfob.core.http import AskedPage, Provided, may_refuse, public_path, router
 from keyfob.core.problems import InsufficientAuthentication, Overloaded
@@ -31,8 +31,10 @@ routes = router("Administration", prefix="/admin")
 
 _LIMITED = [Depends(limited("admin", by="caller"))]
 
-Admin = Annotated[User, require(role=Role.ADMIN)]
-RecentAdmin = Annotated[User, require(role=Role.ADMIN, recent=True)]
+Reader = Annotated[Subject, require(Permission.USERS_READ, programs=True)]
+Writer = Annotated[Subject, require(Permission.USERS_WRITE, programs=True)]
+RecentWriter = Annotated[User, require(Permission.USERS_WRITE, recent=True)]
+Ender = Annotated[Subject, require(Permission.SESSIONS_END, programs=True)]
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
 UserId = Annotated[UUID, Path(alias="id")]
@@ -54,7 +56,7 @@ UserId = Annotated[UUID, Path(alias="id")]
 )
 async def list_users(
     response: Response,
-    _: Admin,
+    _: Reader,
     admin: AdminService,
     page: AskedPage,
     wanted: Annotated[UserFilter, Depends(asked_users)],
@@ -85,7 +87,7 @@ async def create_user(
     request: Request,
     response: Response,
     body: UserCreate,
-    caller: Admin,
+    caller: Writer,
     source: RequestSource,
     admin: AdminService,
 ) -> UserOut:
@@ -109,18 +111,18 @@ async def create_user(
 
 
 @routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
-async def read_user(user_id: UserId, caller: Admin, admin: AdminService) -> UserWithSessions:
+async def read_user(user_id: UserId, caller: Reader, admin: AdminService) -> UserWithSessions:
     """Read an account with its live sessions."""
     user = await admin.accounts.get_profile(user_id)
+    current_id = caller.session_id if isinstance(caller, User) else None
     sessions = [
-        SessionOut.of(record, caller.session_id)
-        for record in await admin.sessions.list_live(user_id)
+        SessionOut.of(record, current_id) for record in await admin.sessions.list_live(user_id)
     ]
     return UserWithSessions.with_sessions(user, sessions, admin.clock.now(), admin.online_within)
 
 
 async def change_user(
-    user_id: UserId, body: UserChange, caller: Admin, source: RequestSource, admin: AdminService
+    user_id: UserId, body: UserChange, caller: Writer, source: RequestSource, admin: AdminService
 ) -> UserOut:
     """Change an account; absent fields stay as they are. A new role or status takes effect at once.
 
@@ -161,7 +163,7 @@ for _method in ("PUT", "PATCH"):
     responses=may_refuse(InsufficientAuthentication, UserNotFound, LastAdmin),
 )
 async def delete_user(
-    user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
+    user_id: UserId, caller: Writer, source: RequestSource, admin: AdminService
 ) -> None:
     """Delete an account. If its role is above `user`, the caller needs a recent sign-in."""
     await admin.delete(Actor(caller, source), user_id)
@@ -174,7 +176,7 @@ async def delete_user(
     responses=may_refuse(InsufficientAuthentication, UserNotFound),
 )
 async def log_user_out(
-    user_id: UserId, caller: Admin, source: RequestSource, admin: AdminService
+    user_id: UserId, caller: Ender, source: RequestSource, admin: AdminService
 ) -> None:
     """End all sessions of a user.
 
@@ -191,7 +193,7 @@ async def log_user_out(
 )
 async def reset_factors(
     user_id: UserId,
-    caller: RecentAdmin,
+    caller: RecentWriter,
     source: RequestSource,
     factors: Annotated[FactorReset, Provided(FactorReset)],
 ) -> None:
@@ -210,7 +212,7 @@ async def reset_factors(
     responses=may_refuse(InsufficientAuthentication, UserNotFound, UserBlocked),
 )
 async def invite_user(
-    user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
+    user_id: UserId, caller: Writer, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send the user a link for choosing a first password. Administrators never see the link.
 
@@ -227,7 +229,7 @@ async def invite_user(
     responses=may_refuse(InsufficientAuthentication, UserNotFound, UserBlocked),
 )
 async def start_recovery(
-    user_id: UserId, caller: Admin, source: RequestSource, invitations: InvitationService
+    user_id: UserId, caller: Writer, source: RequestSource, invitations: InvitationService
 ) -> None:
     """Send the user a link for choosing a new password. Administrators never see the link.
 

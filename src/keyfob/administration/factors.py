@@ -7,6 +7,7 @@ from uuid import UUID
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.authority.models import Permission
 from keyfob.core.database import Database
 from keyfob.mail.models import Template
 from keyfob.mail.service import Mail
@@ -43,7 +44,7 @@ class FactorReset:
         """
         async with self.db.begin() as tx:
             # Locked first: a sign-in that presents a factor now comes before, or finds none.
-            account = await self.authority.lock(tx, actor, user_id)
+            account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
             await self.authority.ensure_recent(tx, actor)
             if user_id == actor.user_id and account.role in self.roles:
                 raise LastFactor

@@ -10,6 +10,7 @@ from keyfob.administration.errors import UserBlocked
 from keyfob.administration.letters import Letters
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.authority.models import Permission
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
 
@@ -53,7 +54,7 @@ class Invitations:
         action: Event,
     ) -> None:
         async with self.db.begin() as tx:
-            account = await self.authority.lock(tx, actor, user_id)
+            account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
             await self.authority.ensure_recent_above_user(tx, actor, account.role)
             if not account.is_active:
                 raise UserBlocked

@@ -10,6 +10,8 @@ from keyfob.administration.letters import Letters
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
 from keyfob.audit.service import Audit
+from keyfob.authority.models import Client
+from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.rooms import Room
@@ -49,9 +51,10 @@ def build(
     proofs: Proofs,
     mail: Mail,
     audit: Audit,
+    clients: Clients,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
-    authority = Authority(standing=standing, step_up=step_up)
+    authority = Authority(standing=standing, step_up=step_up, programs={Client: clients})
     asks_for_proof = settings.verify_email != "off"
     letters = Letters(
         recovery=recovery,

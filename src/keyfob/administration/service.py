@@ -18,7 +18,7 @@ from keyfob.administration.letters import Letters
 from keyfob.administration.models import ListedUser, Sort, UserFilter
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.authority.models import Role
+from keyfob.authority.models import Permission, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.pagination import Place
@@ -96,7 +96,8 @@ class Administration:
             await self.passwords.ensure_acceptable(password, email.normal, name)
             password_hash = await self.passwords.hash(password, actor.share)
         async with self.db.begin() as tx:
-            await self.authority.ensure(tx, actor)
+            powers = await self.authority.ensure(tx, actor, Permission.USERS_WRITE)
+            powers.ensure_cover((), role)
             await self.authority.ensure_recent_above_user(tx, actor, role)
             replaced = await self.sign_ups.give_way(tx, email)
             account = NewAccount(
@@ -138,7 +139,8 @@ class Administration:
                 than `user`, and the sign-in is not recent.
         """
         async with self.db.begin() as tx:
-            before = await self.authority.lock(tx, actor, user_id)
+            before, powers = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
+            powers.ensure_cover((), changes.role or Role.USER)
             if changes.concern_access(before):
                 await self.authority.ensure_recent_above_user(tx, actor, before.role, changes.role)
             replaced = None
@@ -147,7 +149,7 @@ class Administration:
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.accounts.change_account(tx, before, changes)
             if "role" in change.new:
-                await self.claims.change_role(tx, user_id, Role(change.new["role"]))
+                await self.claims.change_roles(tx, user_id, Role(change.new["role"]))
             moves = change.account.email.normal != before.email.normal
             if moves:
                 await self.letters.follow_move(tx, before, change.account)
@@ -186,7 +188,7 @@ class Administration:
             await self._record(tx, actor, Event.USER_DELETED, user_id, was, {})
 
     async def _lock_to_delete(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
-        account = await self.authority.lock(tx, actor, user_id)
+        account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
         await self.authority.ensure_recent_above_user(tx, actor, account.role)
         await self.accounts.ensure_may_go(tx, account)
         return account
@@ -204,7 +206,7 @@ class Administration:
                 sign-in is not recent.
         """
         async with self.db.begin() as tx:
-            account = await self.authority.lock(tx, actor, user_id)
+            account, _ = await self.authority.lock(tx, actor, user_id, Permission.SESSIONS_END)
             if user_id != actor.user_id:
                 await self.authority.ensure_recent_above_user(tx, actor, account.role)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)

@@ -7,6 +7,7 @@ from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
+from keyfob.authority.models import Permission
 from keyfob.core.database import Database
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.source import Source
@@ -33,7 +34,7 @@ class Unproven:
             UserNotFound: there is none with that id.
         """
         async with self.db.begin() as tx:
-            account = await self.authority.lock(tx, actor, user_id)
+            account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
             if account.is_verified:
                 return False
             source = actor.source or Source(None, "")

@@ -1,13 +1,16 @@
-"""The subject of a request, and its role."""
+"""The subjects that may ask for something, and the permissions by which they may."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
-from keyfob.core.database import Executor
+from keyfob.core.database import Executor, Tx
+
+# What tells an API key from an access token, in the same header.
+KEY_PREFIX = "kfk_"
 
 
 class Role(StrEnum):
@@ -21,6 +24,57 @@ class Role(StrEnum):
         """Tell whether this role ranks at least as high as the other."""
         ranks = list(Role)
         return ranks.index(self) >= ranks.index(other)
+
+
+class Permission(StrEnum):
+    """A right at our own API, by the name that roles, scopes of clients and API keys give it."""
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str) -> "Permission":
+        permission = str.__new__(cls, name)
+        permission._value_ = name
+        permission.meaning = meaning
+        return permission
+
+    ACCOUNT_READ = "account:read", "Read one's own account; every role has it"
+    USERS_READ = "users:read", "List and read accounts, their sessions and their roles"
+    USERS_WRITE = "users:write", "Make, change, invite, recover and remove accounts"
+    SESSIONS_END = "sessions:end", "End the sessions of others"
+    LOGINS_READ = "logins:read", "Read the login log"
+    AUDIT_READ = "audit:read", "Read the audit log"
+    CLIENTS_READ = "clients:read", "List and read clients and resources"
+    CLIENTS_WRITE = "clients:write", "Make, change and remove clients, their secrets and resources"
+    ROLES_READ = "roles:read", "List and read the further roles"
+    ROLES_WRITE = "roles:write", "Define further roles, give them and take them away"
+    REVOCATIONS_READ = "revocations:read", "Follow what was revoked"
+
+
+# A moderator has no more than a user until a further role says so: it is a role for the services
+# that read it in the token. An administrator has all.
+OF_ROLE: dict[str, frozenset[Permission]] = {
+    Role.USER: frozenset({Permission.ACCOUNT_READ}),
+    Role.MODERATOR: frozenset({Permission.ACCOUNT_READ}),
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+class RoleDefinition(NamedTuple):
+    """A further role: its name and what it permits."""
+
+    name: str
+    permissions: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class GivenRole(NamedTuple):
+    """A further role that a user has: for good, or until it ends."""
+
+    role: str
+    given_at: datetime
+    given_by: UUID | None
+    expires_at: datetime | None
 
 
 def has_second_factor(amr: Collection[str]) -> bool:
@@ -40,8 +94,8 @@ def acr_of(amr: Collection[str]) -> str:
 class User:
     """A signed-in user, as described by the claims of a verified access token.
 
-    `is_restricted`: the role requires a second factor and this sign-in had none; such a user can do
-    nothing but add one.
+    `roles` are the further ones. `is_restricted`: the role asks for a second factor and this
+    sign-in had none; such a user may do nothing but add one.
     """
 
     user_id: UUID
@@ -52,12 +106,60 @@ class User:
     amr: tuple[str, ...]
     is_restricted: bool = False
     sub_gen: int = 0
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A service account: a program, by an access token that it was given for itself.
+
+    `generation` is the client's at that moment; `scope` is what the token may be used for;
+    `token_id` is its `jti`.
+    """
+
+    client_id: UUID
+    generation: int
+    scope: tuple[str, ...]
+    token_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A program that shows an API key: it acts for its user, within the scope of the key."""
+
+    key_id: UUID
+    user_id: UUID
+    scope: tuple[str, ...]
+    role: Role
+    roles: tuple[str, ...] = ()
+    sub_gen: int = 0
+
+
+Subject: TypeAlias = User | Client | ApiKey
+
+
+def id_of(subject: Subject) -> UUID:
+    """Return whose deed it is: the user's, also by an API key, or the client's."""
+    return subject.client_id if isinstance(subject, Client) else subject.user_id
 
 
 class Authenticator(Protocol):
-    """Returns the user of an access token; raises `Unauthenticated` if the token is not valid."""
+    """Turns an access token into its subject; raises `Unauthenticated` if it is not believed."""
 
-    def authenticate(self, token: str) -> User: ...
+    def authenticate(self, token: str) -> User | Client: ...
+
+
+class KeyAuthenticator(Protocol):
+    """Turns an API key into its subject; raises `Unauthenticated` if it is not believed."""
+
+    async def authenticate(self, text: str) -> ApiKey: ...
+
+
+class ProgramStanding(Protocol):
+    """Tells what a program may do now: asked in the transaction that changes something for it."""
+
+    async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
+        """Return them; raise `Unauthenticated` if the program may do nothing any more."""
 
 
 class StepUp(Protocol):

@@ -1,4 +1,7 @@
-"""Requirements of routes, declared in the signature: `Annotated[User, require(...)]`."""
+"""What a route requires of its subject, declared in its signature.
+
+It is the type of a parameter: `caller: Annotated[User, require(...)]`.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -8,7 +11,19 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
-from keyfob.authority.models import Authenticator, Role, StepUp, User
+from keyfob.authority.models import (
+    KEY_PREFIX,
+    ApiKey,
+    Authenticator,
+    Client,
+    KeyAuthenticator,
+    Permission,
+    StepUp,
+    Subject,
+    User,
+    id_of,
+)
+from keyfob.authority.roles import Roles
 from keyfob.core.http.hot import HotCall
 from keyfob.core.http.problems import refuses
 from keyfob.core.problems import (
@@ -32,11 +47,15 @@ _scheme = HTTPBearer(
 
 @dataclass(frozen=True)
 class Requirement:
-    """A route's requirements of its user, as a FastAPI dependency; OpenAPI lists the refusals."""
+    """What a route requires of its subject, as a dependency of FastAPI; OpenAPI tells its refusals.
 
-    role: Role = Role.USER
+    The fields are the parameters of `require`.
+    """
+
+    permission: Permission = Permission.ACCOUNT_READ
     recent: bool = False
     factor: bool = True
+    admits: tuple[type[Subject], ...] = (User,)
 
     @property
     def refuses(self) -> tuple[type[Problem], ...]:
@@ -44,39 +63,52 @@ class Requirement:
         asked = {
             Unauthenticated: True,
             InsufficientAuthentication: self.recent,
-            Forbidden: self.role is not Role.USER,
+            Forbidden: True,  # at least to programs, or for want of a scope
             FactorRequired: self.factor,
         }
         return tuple(problem for problem, is_asked in asked.items() if is_asked)
 
-    async def __call__(self, request: Request, _: Annotated[object, Security(_scheme)]) -> User:
-        """Return the user of a request, or refuse it with one of `refuses`."""
-        user = authenticated(request)
-        if self.factor:
-            unrestricted(user)
-        if not user.role.includes(self.role):
-            log.info("forbidden", user_id=str(user.user_id), session_id=str(user.session_id))
+    async def __call__(self, request: Request, _: Annotated[object, Security(_scheme)]) -> Subject:
+        """Return the subject of a request, or refuse it with one of `refuses`."""
+        subject = await authenticated(request)
+        if isinstance(subject, User) and self.factor:
+            unrestricted(subject)
+        roles: Roles = request.app.state.services[Roles]
+        if not isinstance(subject, self.admits) or not roles.allows(subject, self.permission):
+            log.info("forbidden", subject=str(id_of(subject)), permission=self.permission)
             raise Forbidden
-        if self.recent:
+        if self.recent and isinstance(subject, User):
             step_up: StepUp = request.app.state.services[StepUp]
-            await step_up.ensure_recent(user)
-        return user
+            await step_up.ensure_recent(subject)
+        return subject
 
 
-def require(*, role: Role = Role.USER, recent: bool = False, factor: bool = True) -> Any:
-    """Return the dependency that gives a route its user.
+def require(
+    permission: Permission = Permission.ACCOUNT_READ,
+    *,
+    recent: bool = False,
+    factor: bool = True,
+    programs: bool = False,
+) -> Any:
+    """Return the dependency that gives a route its subject.
 
     A parameter declares it: `caller: Annotated[User, require(recent=True)]`. OpenAPI lists its
     refusals.
 
     Args:
-        role: the lowest role that is admitted.
-        recent: the sign-in must be recent, and with a factor if the user has one (RFC 9470). For
-            whatever the thief of a token would change first.
-        factor: a user whose role requires a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
-            signed in with one. False is for signing out, and for adding the first factor.
+        permission: what the subject must be permitted by its roles or, if it is a program, by its
+            scope.
+        recent: the sign-in must be recent, and with a factor where the user has one (RFC 9470).
+            For what a thief of a token would change first. No program passes.
+        factor: a user whose role must have a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
+            signed in with it. False is for signing out, and for adding the first one.
+        programs: service accounts and API keys are admitted, too, and the parameter is a `Subject`.
+            Without it users alone are.
     """
-    return Depends(Requirement(role, recent, factor))
+    if recent and programs:
+        raise TypeError("no program signs in, so none does so recently")
+    admits = (User, Client, ApiKey) if programs else (User,)
+    return Depends(Requirement(permission, recent, factor, admits))
 
 
 def user_of(call: HotCall) -> User:
@@ -87,12 +119,20 @@ def user_of(call: HotCall) -> User:
         FactorRequired: the role requires a second factor, and the sign-in had none.
     """
     authenticator = call.service(Authenticator)  # type: ignore[type-abstract] # wiring's is not
-    return unrestricted(authenticator.authenticate(bearer_token(call.header(b"authorization"))))
+    subject = authenticator.authenticate(bearer_token(call.header(b"authorization")))
+    if not isinstance(subject, User):
+        raise Forbidden
+    return unrestricted(subject)
 
 
-@refuses(Unauthenticated)
+@refuses(Unauthenticated, Forbidden)
 async def _user_if_any(request: Request) -> User | None:
-    return authenticated(request) if "authorization" in request.headers else None
+    if "authorization" not in request.headers:
+        return None
+    subject = await authenticated(request)
+    if not isinstance(subject, User):
+        raise Forbidden
+    return subject
 
 
 # For routes that are open to strangers, too. A header with an invalid token is refused, and does
@@ -100,24 +140,32 @@ async def _user_if_any(request: Request) -> User | None:
 UserIfAny = Annotated[User | None, Depends(_user_if_any)]
 
 
-def authenticated(request: Request) -> User:
-    """Return the user of a request; the token is verified once, however often this is called.
+async def authenticated(request: Request) -> Subject:
+    """Return the subject of a request; its token is checked once, however often this is asked.
 
     Raises:
-        Unauthenticated: there is no access token, or it is not valid.
+        Unauthenticated: there is no access token or API key, or it cannot be believed.
     """
-    outcome: User | Unauthenticated | None = getattr(request.state, "user", None)
+    outcome: Subject | Unauthenticated | None = getattr(request.state, "subject", None)
     if outcome is None:
-        authenticator: Authenticator = request.app.state.services[Authenticator]
         try:
             token = bearer_token(request.headers.get("authorization"))
-            outcome = authenticator.authenticate(token)
+            outcome = await _believed(request, token)
         except Unauthenticated as refusal:
             outcome = refusal
-        request.state.user = outcome
+        request.state.subject = outcome
     if isinstance(outcome, Unauthenticated):
         raise outcome
     return outcome
+
+
+async def _believed(request: Request, token: str) -> Subject:
+    services = request.app.state.services
+    if token.startswith(KEY_PREFIX):
+        keys: KeyAuthenticator = services[KeyAuthenticator]
+        return await keys.authenticate(token)
+    authenticator: Authenticator = services[Authenticator]
+    return authenticator.authenticate(token)
 
 
 def unrestricted(user: User) -> User:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from keyfob import __version__
-from keyfob.authority.models import Role
+from keyfob.authority.models import Role, User
 from keyfob.authority.requiring import authenticated
 from keyfob.core.addresses import parse_address
 from keyfob.core.http import Provided, router
@@ -78,15 +78,16 @@ async def ready(
         response.headers["Retry-After"] = "1"
     return ReadinessOut(
         status="ready" if is_ready else "not_ready",
-        checks=checks if _may_know(request) else None,
+        checks=checks if await _may_know(request) else None,
     )
 
 
-def _may_know(request: Request) -> bool:
+async def _may_know(request: Request) -> bool:
     # The peer itself, not what a proxy says about it: a proxy on this machine relays strangers.
     peer = parse_address(request.client.host) if request.client else None
     if peer is not None and peer.is_loopback and not was_forwarded(request.scope["headers"]):
         return True
     with suppress(Unauthenticated):
-        return authenticated(request).role.includes(Role.ADMIN)
+        subject = await authenticated(request)
+        return isinstance(subject, User) and subject.role is Role.ADMIN
     return False

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from fastapi import Request, Response
 
+from keyfob.authority.models import id_of
 from keyfob.authority.requiring import authenticated
 from keyfob.core.http import Provided, client_address
 from keyfob.core.problems import Problem, TooManyRequests, Unauthenticated, Unavailable
@@ -44,7 +45,7 @@ class Limited:
         rates: Annotated[RateLimits, Provided(RateLimits)],
     ) -> None:
         """Count a request, or refuse it with `TooManyRequests`."""
-        caller = None if self.by == "address" else _known_caller(request)
+        caller = None if self.by == "address" else await _known_caller(request)
         client = None if caller and self.by == "caller" else client_address(request)
         state = await rates.hit(self.route, client, caller)
         response.headers.update(state.headers)
@@ -75,8 +76,8 @@ def limited(route: str, *, by: By) -> Limited:
     return Limited(route, by)
 
 
-def _known_caller(request: Request) -> str | None:
+async def _known_caller(request: Request) -> str | None:
     if "authorization" in request.headers:
         with suppress(Unauthenticated):
-            return str(authenticated(request).user_id)
+            return str(id_of(await authenticated(request)))
     return None

@@ -1,25 +1,28 @@
-"""From an access token to its caller, without a query: signature, expiry, revocation."""
+"""From an access token to its subject, without a query: signature, expiry, revocation."""
 
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 
-from keyfob.authority.models import User, has_second_factor
+from keyfob.authority.models import Client, User, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.revocations import Revocations, rests_on
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.errors import TokenRejected
+from keyfob.tokens.models import OWN_CLIENT, VerifiedToken
 
 log = structlog.get_logger("keyfob.authentication")
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    caller: User
+    subject: User | Client
+    rests_on: tuple[tuple[UUID, int], ...]  # what a revocation may name, with the generation
     expires_at: int
 
 
@@ -48,8 +51,8 @@ class SessionAuthenticator:
         self._factor_roles = frozenset(factor_roles)
         self._known: dict[bytes, _Known] = {}
 
-    def authenticate(self, token: str) -> User:
-        """Return the token's caller, and count the request as activity.
+    def authenticate(self, token: str) -> User | Client:
+        """Return the token's subject; a user's request counts as activity.
 
         Raises:
             Unauthenticated: for whatever reason; the log tells which.
@@ -59,14 +62,13 @@ class SessionAuthenticator:
         if known.expires_at <= self._clock.timestamp():
             self._known.pop(digest, None)
             raise self._refusal("expired")
-        caller = known.caller
-        if self._revocations.kills(caller.session_id, caller.generation) or self._revocations.kills(
-            caller.user_id, caller.sub_gen
-        ):
+        if self._revocations.kill_any(known.rests_on):
             self._known.pop(digest, None)
             raise self._refusal("revoked")
-        self._activity.touch(caller.user_id, caller.session_id)
-        return caller
+        subject = known.subject
+        if isinstance(subject, User):
+            self._activity.touch(subject.user_id, subject.session_id)
+        return subject
 
     @property
     def remembered(self) -> int:
@@ -82,9 +84,22 @@ class SessionAuthenticator:
             verified = self._tokens.verify(token)
         except TokenRejected as rejected:
             raise self._refusal(rejected.reason) from None
+        subject = self._subject_of(verified)
+        known = _Known(subject, rests_on(verified), verified.expires_at)
+        if self._cache_size:
+            if len(self._known) >= self._cache_size:
+                del self._known[next(iter(self._known))]
+            self._known[digest] = known
+        return known
+
+    def _subject_of(self, verified: VerifiedToken) -> User | Client:
         claims = verified.claims
-        caller = User(
-            claims.user_id,
+        if claims.role is None or claims.auth_time is None:
+            return Client(claims.subject, claims.client_gen, claims.scope, verified.token_id)
+        if claims.client_id != OWN_CLIENT:
+            raise self._refusal("of_an_app")  # our own API takes keys, and no tokens for them
+        return User(
+            claims.subject,
             claims.session_id,
             claims.generation,
             claims.role,
@@ -92,13 +107,8 @@ class SessionAuthenticator:
             claims.amr,
             is_restricted=claims.role in self._factor_roles and not has_second_factor(claims.amr),
             sub_gen=claims.sub_gen,
+            roles=claims.roles[1:],
         )
-        known = _Known(caller, verified.expires_at)
-        if self._cache_size:
-            if len(self._known) >= self._cache_size:
-                del self._known[next(iter(self._known))]
-            self._known[digest] = known
-        return known
 
     @staticmethod
     def _refusal(reason: str) -> Unauthenticated:

@@ -1,4 +1,4 @@
-"""What the tokens of a user's sessions tell: the role, and how the user has proven to be one.
+"""What the tokens of a user's sessions tell: the roles, and how the user has proven to be one.
 
 A refresh reads both from the session's row and asks nothing else; so whatever changes either of
 them changes the rows in the same transaction. Tokens that tell what is no longer so die with it;
@@ -27,10 +27,13 @@ class SessionClaims:
     revocations: Revocations
     clock: Clock
 
-    async def change_role(self, tx: Tx, user_id: UUID, role: Role) -> None:
-        """Carry a new role into the user's sessions, in the `tx` that changes the user."""
-        sub_gen = await self.accounts.begin_generation(tx, user_id)
-        await in_batches(partial(queries.update_role_of_user, tx, user_id, sub_gen, role))
+    async def change_roles(self, tx: Tx, user_id: UUID, role: Role) -> None:
+        """Carry new roles into the user's sessions, in the `tx` that changes or gives them.
+
+        `role` is the account's; the further ones are read.
+        """
+        sub_gen, now = await self.accounts.begin_generation(tx, user_id), self.clock.now()
+        await in_batches(partial(queries.update_roles_of_user, tx, user_id, sub_gen, role, now))
         await self.revocations.revoke_before(tx, user_id, sub_gen)
 
     async def strengthen(self, tx: Tx, caller: User, amr: Sequence[str]) -> None:

@@ -87,7 +87,10 @@ class LiveSession(NamedTuple):
 
 
 class SessionState(NamedTuple):
-    """What the tokens of a session's present generation say."""
+    """What the tokens of a session's present generation say.
+
+    `role_ends` tells of each of the further `roles` when it ends.
+    """
 
     user_id: UUID
     generation: int
@@ -96,6 +99,8 @@ class SessionState(NamedTuple):
     auth_time: datetime
     amr: list[str]
     expires_at: datetime
+    roles: list[str]
+    role_ends: list[datetime | None]
 
 
 class StoredSession(NamedTuple):

@@ -40,9 +40,9 @@ async def insert_session(
     second factor that `amr` does not tell of: whatever way somebody signs in, it ends here.
 
     The user's row is locked FOR SHARE: a change that commits first is seen here, and one that comes
-    later finds this session. Factors are looked at once the lock is held: whoever adds one holds
-    the row, and changes another table. `too_many`: there were `most` before this one, or more.
-    Sign-ins at the same moment do not see each other; the next one does.
+    later finds this session. Factors and further roles are looked at once the lock is held: whoever
+    adds one holds the row, and changes another table. `too_many`: there were `most` before this
+    one, or more. Sign-ins at the same moment do not see each other; the next one does.
     """
     row = await tx.fetchrow(
         """
@@ -55,12 +55,14 @@ async def insert_session(
         )
         INSERT INTO sessions
                (id, user_id, role, sub_gen, secret_hash, rotated_at, last_activity_at, expires_at,
-                amr, auth_time, login_at, ip_address, device_type, browser, os, platform)
+                amr, auth_time, login_at, ip_address, device_type, browser, os, platform,
+                roles, role_ends)
         SELECT $1, id, role, sub_gen, $3, $5, $5, $6,
-               $4, $5, $5, $7::text::inet, $8, $9, $10, $11
-          FROM owner
+               $4, $5, $5, $7::text::inet, $8, $9, $10, $11, further.names, further.ends
+          FROM owner, further_roles(owner.id, $5) AS further
          WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
         RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+                  roles, role_ends,
                   (SELECT count(*) >= $15 FROM (
                        SELECT FROM sessions
                         WHERE user_id = $2 AND ended_at IS NULL
@@ -110,7 +112,8 @@ async def rotate_session(
                rotated_before = (rotated_at || rotated_before)[1:4]
          WHERE id = $1 AND generation = $2 AND secret_hash = $3
            AND ended_at IS NULL AND expires_at > $4 AND last_activity_at > $5
-        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+                  roles, role_ends
         """,
         session_id,
         generation,
@@ -125,7 +128,7 @@ async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
     """Return a session, live or ended."""
     row = await db.fetchrow(
         """
-        SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+        SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends,
                secret_hash, rotated_at || rotated_before AS used_at, last_activity_at, ended_at,
                ip_address, browser, os
           FROM sessions WHERE id = $1
@@ -165,7 +168,8 @@ async def renew_session(
            SET secret_hash = $3, generation = generation + 1, rotated_at = $5,
                last_activity_at = $5, amr = $4, auth_time = $5
          WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $5
-        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+                  roles, role_ends
         """,
         session_id,
         user_id,
@@ -197,8 +201,10 @@ async def list_live_sessions(
     return [LiveSession(**row) for row in rows]
 
 
-async def update_role_of_user(tx: Tx, user_id: UUID, sub_gen: int, role: str, at_most: int) -> int:
-    """Copy the user's new role and generation into live sessions; return into how many.
+async def update_roles_of_user(
+    tx: Tx, user_id: UUID, sub_gen: int, role: Role, now: datetime, at_most: int
+) -> int:
+    """Copy the user's roles and generation into live sessions; return into how many.
 
     Fewer than `at_most`: there are no more.
     """
@@ -208,10 +214,12 @@ async def update_role_of_user(tx: Tx, user_id: UUID, sub_gen: int, role: str, at
             WITH due AS (
                 SELECT id FROM sessions
                  WHERE user_id = $1 AND ended_at IS NULL AND sub_gen < $2
-                 LIMIT $4 FOR NO KEY UPDATE
+                 LIMIT $5 FOR NO KEY UPDATE
             ), changed AS (
-                UPDATE sessions AS s SET sub_gen = $2, role = $3
-                  FROM due WHERE s.id = due.id
+                UPDATE sessions AS s
+                   SET sub_gen = $2, role = $3, roles = further.names, role_ends = further.ends
+                  FROM due, further_roles($1, $4) AS further
+                 WHERE s.id = due.id
                 RETURNING s.id
             )
             SELECT count(*) FROM changed
@@ -219,6 +227,7 @@ async def update_role_of_user(tx: Tx, user_id: UUID, sub_gen: int, role: str, at
             user_id,
             sub_gen,
             role,
+            now,
             at_most,
         )
     )

@@ -9,7 +9,9 @@ from uuid import UUID
 from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
 
-Kind: TypeAlias = Literal["session", "subject"]
+# What a revocation names: a session, a grant or an API key (`sid`); a user or another subject; a
+# client; a single token by its `jti`.
+Kind: TypeAlias = Literal["session", "subject", "client", "token"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ NOTHING_READ = Mark("", "0")
 
 
 class Revocation(NamedTuple):
-    """A session, or subject, whose tokens up to a generation are refused until then."""
+    """What has an id, the tokens of which up to a generation are refused until then."""
 
     id: UUID
     generation: int
@@ -44,11 +46,13 @@ def revoking(source: str, kind: str, now: str, expires_at: str) -> str:
             SELECT {kind}, id, generation, {now}, {expires_at} FROM {source} ORDER BY id
             ON CONFLICT (id) DO UPDATE
                SET generation = GREATEST(r.generation, EXCLUDED.generation),
-                   revoked_at = EXCLUDED.revoked_at, expires_at = EXCLUDED.expires_at
-            RETURNING id, generation
+                   revoked_at = EXCLUDED.revoked_at,
+                   expires_at = GREATEST(r.expires_at, EXCLUDED.expires_at)
+            RETURNING id, generation, expires_at
         ), told AS (
             SELECT pg_notify('keyfob', 'revoked ' || id || ' ' || generation || ' '
-                             || (extract(epoch FROM {now}) * 1000)::bigint)
+                             || (extract(epoch FROM {now}) * 1000)::bigint || ' '
+                             || (extract(epoch FROM expires_at) * 1000)::bigint)
               FROM written
         )
     """  # noqa: S608 - expressions of this room
@@ -68,7 +72,7 @@ async def revoke(
     expires_at: datetime,
     kind: Kind = "session",
 ) -> None:
-    """Write that these sessions, or subjects, are revoked up to these generations.
+    """Write that these are revoked up to these generations, until `expires_at`.
 
     Every worker hears of it at the commit.
     """

@@ -1,6 +1,6 @@
 """The short list of revocations that could still meet a live access token, in every worker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -12,6 +12,7 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.sessions import revocation_queries
 from keyfob.sessions.refresh_tokens import LAST_GENERATION
 from keyfob.sessions.revocation_queries import NOTHING_READ, Kind
+from keyfob.tokens.models import LONGEST_TTL, OWN_CLIENT, VerifiedToken
 
 REVOCATION_LAG = Histogram(
     "keyfob_revocation_lag_seconds",
@@ -25,12 +26,32 @@ REVOCATIONS_HELD = Gauge(
 LONGEST_GRACE = timedelta(seconds=300)
 
 
+def rests_on(token: VerifiedToken) -> tuple[tuple[UUID, int], ...]:
+    """Return what may be revoked so that a token dies, each with the token's generation of it.
+
+    Its session (grant, key), its subject, its client and itself.
+    """
+    claims = token.claims
+    named = {
+        claims.session_id: claims.generation,
+        claims.subject: claims.sub_gen,
+        token.token_id: 0,
+    }
+    if claims.client_id != OWN_CLIENT:
+        named[UUID(claims.client_id)] = claims.client_gen
+    return tuple(named.items())
+
+
 class Revocations:
     """Answers from memory whether a token is dead; loaded by the feed, and never forgets early.
 
-    A revocation is a pair: every token of that session, or of that subject, up to that generation
-    is dead. The generation is a logical clock, so no wall clock decides. Both kinds are held by
-    their id: no session has the id of a user.
+    A revocation is a pair: every token of that session, subject or client up to that generation is
+    dead. The generation is a logical clock, so no wall clock decides. All kinds are held by their
+    id: no session has the id of a user. A single token is revoked by its own id (`jti`).
+
+    Args:
+        token_ttl: how long the tokens of sessions live. Others live as long as their client says,
+            `LONGEST_TTL` at most.
     """
 
     def __init__(self, db: Database, clock: Clock, *, token_ttl: timedelta) -> None:
@@ -45,9 +66,18 @@ class Revocations:
         held = self._dead.get(of)
         return held is not None and generation <= held[0]
 
-    def expiry(self, now: datetime) -> datetime:
+    def kill_any(self, rests_on: Iterable[tuple[UUID, int]]) -> bool:
+        """Tell whether a token is dead, by all that a revocation of it may name (`rests_on`)."""
+        return any(self.kills(of, generation) for of, generation in rests_on)
+
+    def expiry(self, now: datetime, kind: Kind = "session") -> datetime:
         """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
-        return now + self._token_ttl + SKEW
+        ttl = (
+            self._token_ttl
+            if kind == "session"
+            else max(self._token_ttl, timedelta(seconds=LONGEST_TTL))
+        )
+        return now + ttl + SKEW
 
     def issued_after(self, now: datetime) -> datetime:
         """Return since when a token must have been issued to be alive now, by a row's rotation.
@@ -75,18 +105,38 @@ class Revocations:
         """Kill every access token of a session that has ended, of whatever generation."""
         await self.revoke(tx, [(session_id, LAST_GENERATION)])
 
+    async def revoke_key(self, tx: Tx, key_ids: Sequence[UUID]) -> None:
+        """Kill API keys, and every access token that was given for one of them."""
+        revoked = [(key_id, LAST_GENERATION) for key_id in key_ids]
+        now = self._clock.now()
+        expires_at = self.expiry(now, "subject")  # as the tokens of clients, not of sign-ins
+        await revocation_queries.revoke(tx, revoked, now, expires_at, "session")
+        self.refuse_after(tx, revoked, expires_at)
+
+    async def revoke_client(self, tx: Tx, client_id: UUID, generation: int) -> None:
+        """Kill every access token that a client was given in this generation or an earlier one."""
+        await self._revoke(tx, [(client_id, generation)], "client")
+
+    async def revoke_token(self, tx: Tx, token_id: UUID, expires_at: datetime) -> None:
+        """Kill one access token by its `jti`, which expires then."""
+        revoked, now = [(token_id, LAST_GENERATION)], self._clock.now()
+        await revocation_queries.revoke(tx, revoked, now, expires_at + SKEW, "token")
+        self.refuse_after(tx, revoked, expires_at + SKEW)
+
     async def _revoke(self, tx: Tx, revoked: Sequence[tuple[UUID, int]], kind: Kind) -> None:
         now = self._clock.now()
-        await revocation_queries.revoke(tx, revoked, now, self.expiry(now), kind)
-        self.refuse_after(tx, revoked)
+        expires_at = self.expiry(now, kind)
+        await revocation_queries.revoke(tx, revoked, now, expires_at, kind)
+        self.refuse_after(tx, revoked, expires_at)
 
-    def refuse_after(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
+    def refuse_after(
+        self, tx: Tx, revoked: Sequence[tuple[UUID, int]], expires_at: datetime
+    ) -> None:
         """Refuse in this worker, once `tx` is committed, what a statement of it has revoked."""
         if revoked:
-            tx.after_commit(partial(self._refuse, revoked))
+            tx.after_commit(partial(self._refuse, revoked, expires_at))
 
-    def _refuse(self, revoked: Sequence[tuple[UUID, int]]) -> None:
-        expires_at = self.expiry(self._clock.now())
+    def _refuse(self, revoked: Sequence[tuple[UUID, int]], expires_at: datetime) -> None:
         for of, generation in revoked:
             self.add(of, generation, expires_at)
 
@@ -105,10 +155,12 @@ class Revocations:
         return is_new
 
     def hear(self, notice: str) -> None:
-        """Take in a notice `id generation milliseconds` of the feed."""
-        of, generation, milliseconds = notice.split(" ")
-        revoked_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-        self.add(UUID(of), int(generation), self.expiry(self._clock.now()))
+        """Take in a notice of the feed: id, generation, when revoked, until when; both in ms."""
+        of, generation, revoked, expires = notice.split(" ")
+        revoked_at, expires_at = (
+            datetime.fromtimestamp(int(at) / 1000, UTC) for at in (revoked, expires)
+        )
+        self.add(UUID(of), int(generation), expires_at)
         self._observe_lag(revoked_at)
 
     async def poll(self, db: Executor) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from keyfob.accounts.service import Accounts
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Authenticator
+from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
@@ -40,14 +41,15 @@ def build(
     audit: Audit,
     limits: Limits,
     mail: Mail,
+    roles: Roles,
 ) -> Room:
     """Build what opens, refreshes and ends sessions, and what believes their tokens."""
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
     revocations = Revocations(db, clock, token_ttl=timedelta(seconds=settings.access_token_ttl))
     activity = Activity(db, clock, idle_gap=timedelta(seconds=settings.activity_idle_gap))
     codec = RefreshTokenCodec(secrets.derive("refresh tokens"))
-    tokens = SessionTokens(access=access, refresh=codec)
-    standing = Standing(clock=clock)
+    tokens = SessionTokens(access=access, refresh=codec, roles=roles, clock=clock)
+    standing = Standing(clock=clock, roles=roles)
     sessions = Sessions(
         db=db,
         keyring=keyring,

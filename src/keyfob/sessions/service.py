@@ -2,14 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from prometheus_client import Counter
 
 from keyfob.accounts.service import Accounts
-from keyfob.authority.models import User
+from keyfob.authority.models import Permission, Role, User
+from keyfob.authority.roles import Roles
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -19,7 +20,14 @@ from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
 from keyfob.sessions import queries, upkeep_queries
 from keyfob.sessions.activity import Activity
-from keyfob.sessions.models import Ending, EndReason, LiveSession, OpenedSession, Tokens
+from keyfob.sessions.models import (
+    Ending,
+    EndReason,
+    LiveSession,
+    OpenedSession,
+    SessionState,
+    Tokens,
+)
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
     SALT_BYTES,
@@ -45,24 +53,54 @@ class SessionTokens:
 
     access: AccessTokens
     refresh: RefreshTokenCodec
+    roles: Roles
+    clock: Clock
 
     def write(self, session: OpenedSession) -> Tokens:
-        """Write the tokens of a session's generation, whose refresh token is always the same."""
+        """Write the tokens of a session's generation, whose refresh token is always the same.
+
+        The access token lives no longer than the session, and than each role that it tells of.
+        """
         state = session.state
+        names, ends_at = self._roles_of(state)
         access_token, expires_in = self.access.issue(
             AccessClaims(
-                user_id=state.user_id,
+                subject=state.user_id,
                 session_id=session.id,
                 generation=state.generation,
                 role=state.role,
+                roles=names,
                 auth_time=state.auth_time,
                 amr=tuple(state.amr),
-                session_ends_at=state.expires_at,
+                ends_at=ends_at,
                 sub_gen=state.sub_gen,
+                scope=self._scope_of(names),
             )
         )
         token = RefreshToken(session.id, state.generation, session.salt)
         return Tokens(access_token, self.refresh.write(token), expires_in, session.id)
+
+    def _roles_of(self, state: SessionState) -> tuple[tuple[str, ...], datetime]:
+        """Return the roles that have not ended, and when the first of them, or the session, does.
+
+        An end comes in whole seconds, and a token that would live for none of them is not given.
+        """
+        if not state.roles:
+            return (state.role,), state.expires_at
+        soon = self.clock.now() + timedelta(seconds=1)
+        present = [
+            (name, end or state.expires_at)
+            for name, end in zip(state.roles, state.role_ends, strict=True)
+            if end is None or end > soon
+        ]
+        ends_at = min((state.expires_at, *(end for _, end in present)))
+        return (state.role, *(name for name, _ in present)), ends_at
+
+    def _scope_of(self, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if roles == (Role.USER,):
+            return ("account",)
+        further = self.roles.permissions_of_roles(roles) - {Permission.ACCOUNT_READ}
+        return ("account", *sorted(further))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +247,7 @@ class Sessions:
         ones; what they leave beyond, as many at most as there were at once, the next sign-in ends.
         """
         now = self.clock.now()
+        expires_at = self.revocations.expiry(now)
         ended = await upkeep_queries.end_beyond(
             tx,
             user_id,
@@ -218,11 +257,11 @@ class Sessions:
             most=self.most,
             at_most=at_most,
             issued_after=self.revocations.issued_after(now),
-            expires_at=self.revocations.expiry(now),
+            expires_at=expires_at,
         )
         if ended:
             revoked = [(one.session_id, LAST_GENERATION) for one in ended if one.is_revoked]
-            self.revocations.refuse_after(tx, revoked)
+            self.revocations.refuse_after(tx, revoked, expires_at)
             SESSIONS_ENDED.labels(EndReason.TOO_MANY).inc(len(ended))
             named = ended[0].session_id if len(ended) == 1 else None
             await self.write_down(tx, Ending(user_id, EndReason.TOO_MANY, named))

@@ -7,75 +7,145 @@ from uuid import UUID
 
 from keyfob.authority.models import Role, acr_of
 from keyfob.core.clock import Clock
+from keyfob.core.encoding import from_base64url
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
-from keyfob.tokens.models import AccessClaims, TokenKind, VerifiedToken
+from keyfob.tokens.models import (
+    LONGEST_TTL,
+    OWN_CLIENT,
+    AccessClaims,
+    TokenKind,
+    VerifiedToken,
+)
 from keyfob.tokens.signing import SignedTokens, text, whole
 
-_REQUIRED = frozenset({"sub", "sid", "gen", "client_id", "role", "scope", "auth_time", "amr"})
+_REQUIRED = frozenset({"sub", "sid", "gen", "client_id", "scope"})
+_OF_A_USER = frozenset({"role", "auth_time", "amr"})
 
 
 class AccessTokens:
-    """Signs and verifies access tokens of one issuer and one audience."""
+    """Signs and verifies the access tokens of one issuer.
+
+    Args:
+        keyring: the keys that sign.
+        clock: the time.
+        issuer: `iss`; as an audience it is our own API, for other clients' tokens.
+        audience: `aud` of the tokens of our own sign-ins.
+        ttl: seconds that the tokens of our own sign-ins live.
+    """
 
     def __init__(
         self, keyring: Keyring, clock: Clock, *, issuer: str, audience: str, ttl: int
     ) -> None:
         self._clock = clock
-        # Where the TTL was lowered, older tokens lived longer than revocations are kept.
-        kind = TokenKind("at+jwt", audience, longest=ttl, required=_REQUIRED)
+        kind = TokenKind("at+jwt", None, longest=max(ttl, LONGEST_TTL), required=_REQUIRED)
         self._signed = SignedTokens(keyring, clock, issuer=issuer, kind=kind)
+        self.issuer = issuer
+        self.audience = audience
         self.ttl = ttl
 
-    def issue(self, claims: AccessClaims) -> tuple[str, int]:
+    def issue(self, claims: AccessClaims, ttl: int | None = None) -> tuple[str, int]:
         """Return the claims as a signed token, and the seconds that it lives.
 
-        It lives no longer than its session.
+        It lives no longer than what it rests on (`ends_at`), and `ttl` seconds at most.
 
         Raises:
             NoSigningKey: no key was loaded.
         """
-        lifetime = self.ttl
-        if claims.session_ends_at is not None:
-            left = int(claims.session_ends_at.timestamp()) - self._clock.timestamp()
+        lifetime = self.ttl if ttl is None else ttl
+        if claims.ends_at is not None:
+            left = int(claims.ends_at.timestamp()) - self._clock.timestamp()
             lifetime = min(lifetime, left)
+        audience = claims.audience or (self.audience,)
         payload = {
-            "sub": claims.user_id,
+            "aud": audience[0] if len(audience) == 1 else audience,
+            "sub": claims.subject,
             "sid": claims.session_id,
             "gen": claims.generation,
             "sub_gen": claims.sub_gen,
             "client_id": claims.client_id,
-            "role": claims.role,
-            "scope": claims.scope,
-            "auth_time": int(claims.auth_time.timestamp()),
-            "acr": acr_of(claims.amr),
-            "amr": claims.amr,
+            "scope": " ".join(claims.scope),
         }
+        if claims.client_id != OWN_CLIENT:
+            payload["client_gen"] = claims.client_gen
+        if claims.role is not None:
+            payload["role"] = claims.role
+            payload["roles"] = claims.roles
+        if claims.auth_time is not None:
+            payload["auth_time"] = int(claims.auth_time.timestamp())
+            payload["acr"] = acr_of(claims.amr)
+            payload["amr"] = claims.amr
         return self._signed.sign(payload, lifetime=lifetime), lifetime
 
     def verify(self, token: str) -> VerifiedToken:
-        """Check signature and claims (RFC 9068 section 4).
+        """Check signature, claims and that it is meant for our own API (RFC 9068 section 4).
 
         Raises:
             TokenRejected: for whatever reason; it says which, for the log.
         """
+        verified = self.read(token)
+        claims = verified.claims
+        if claims.client_id == OWN_CLIENT:
+            is_ours = claims.audience == (self.audience,)
+        else:
+            is_ours = self.issuer in claims.audience
+        if not is_ours:
+            raise TokenRejected("wrong_audience")
+        return verified
+
+    def read(self, token: str) -> VerifiedToken:
+        """Check signature and claims of a token that we gave, whatever it is meant for.
+
+        Raises:
+            TokenRejected: as `verify` says.
+        """
         claims, expires_at, kid = self._signed.verify(token)
         try:
-            return VerifiedToken(_read(claims), expires_at, kid)
+            read = _read(claims)
+            token_id = UUID(bytes=from_base64url(text(claims, "jti")))
         except (TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
+        if read.client_id == OWN_CLIENT:
+            # Where the TTL was lowered, older tokens lived longer than revocations are kept.
+            expires_at = min(expires_at, whole(claims, "iat") + self.ttl)
+            if expires_at <= self._clock.timestamp():
+                raise TokenRejected("expired")
+        return VerifiedToken(read, expires_at, kid, token_id, whole(claims, "iat"))
 
 
 def _read(claims: Mapping[str, Any]) -> AccessClaims:
+    client_id, is_of_user = text(claims, "client_id"), "role" in claims
+    if client_id != OWN_CLIENT:
+        UUID(client_id)
+    if (is_of_user or client_id == OWN_CLIENT) and not claims.keys() >= _OF_A_USER:
+        raise TokenRejected("wrong_claims")
     return AccessClaims(
-        user_id=UUID(claims["sub"]),
+        subject=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
         generation=whole(claims, "gen"),
-        role=Role(claims["role"]),
-        auth_time=datetime.fromtimestamp(whole(claims, "auth_time"), UTC),
-        amr=tuple(claims["amr"]),
+        role=Role(claims["role"]) if is_of_user else None,
+        roles=_texts(claims.get("roles", [])),
+        auth_time=datetime.fromtimestamp(whole(claims, "auth_time"), UTC) if is_of_user else None,
+        amr=_texts(claims["amr"]) if is_of_user else (),
         # The release before wrote none, and every account was of the first then.
         sub_gen=whole(claims, "sub_gen", 0),
-        client_id=text(claims, "client_id"),
-        scope=text(claims, "scope"),
+        client_id=client_id,
+        client_gen=whole(claims, "client_gen", 0),
+        scope=tuple(text(claims, "scope").split()),
+        audience=_audience(claims["aud"]),
     )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TokenRejected("wrong_claims")
+    return tuple(value)
+
+
+def _audience(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    # RFC 7519 section 4.1.3; one alone we write as a text.
+    if len(audience := _texts(value)) < 2:
+        raise TokenRejected("wrong_audience")
+    return audience

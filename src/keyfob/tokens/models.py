@@ -11,6 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from keyfob.authority.models import Role
 from keyfob.core.encoding import to_base64url
 
+# Whose tokens our own sign-ins give: no client that anybody registered.
+OWN_CLIENT = "keyfob"
+
+# Seconds that a token lives at most, whatever a client asks for (`access_token_ttl`).
+LONGEST_TTL = 3600
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -66,12 +72,13 @@ class SigningKey:
 class TokenKind(NamedTuple):
     """What the tokens of one kind have in common, so that none is taken for one of another.
 
-    `typ` stands in the header (RFC 8725 section 3.11). `longest` are the seconds after its issue
-    at which a token has expired, whatever it says itself. `required` are the claims that it has.
+    `typ` stands in the header (RFC 8725 section 3.11). Without an `audience` each token has its
+    own, which the caller writes and compares. `longest` are the seconds after its issue at which a
+    token has expired, whatever it says itself. `required` are the claims that it has.
     """
 
     typ: str
-    audience: str
+    audience: str | None
     longest: int
     required: frozenset[str]
 
@@ -85,27 +92,39 @@ class VerifiedClaims(NamedTuple):
 
 
 class AccessClaims(NamedTuple):
-    """What an access token says (RFC 9068 section 2.2; `sid`, `gen` and `sub_gen` are our own).
+    """What an access token says (RFC 9068 section 2.2).
 
-    `gen` is the session's generation at issue, `sub_gen` the subject's: a revocation names a
-    session or a subject with a generation, and kills every token of it up to that.
+    Our own are what can revoke it: `sid` and `gen`, the session (or grant, API key, or client of
+    `client_credentials`) and its generation at issue; `sub_gen` and `client_gen`, the generations
+    of the subject and of the client. A revocation names one of these ids with a generation, and
+    kills every token of it up to that; or it names the token's own id (`jti`).
+
+    `sub` is a user, or the client itself of a service account, which has no `role`.
     """
 
-    user_id: UUID
+    subject: UUID
     session_id: UUID
     generation: int
-    role: Role
-    auth_time: datetime
-    amr: tuple[str, ...]
-    session_ends_at: datetime | None = None  # no claim: bounds the token's life
+    role: Role | None = None
+    roles: tuple[str, ...] = ()  # with `role` before the further ones
+    auth_time: datetime | None = None
+    amr: tuple[str, ...] = ()
+    ends_at: datetime | None = None  # no claim: bounds the token's life
     sub_gen: int = 0
-    client_id: str = "keyfob"
-    scope: str = "account"
+    client_id: str = OWN_CLIENT
+    client_gen: int = 0
+    scope: tuple[str, ...] = ("account",)
+    audience: tuple[str, ...] = ()  # none: our own
 
 
 class VerifiedToken(NamedTuple):
-    """The claims of a token that holds, and the second at which it stops holding."""
+    """The claims of a token that holds, and the second at which it stops holding.
+
+    `token_id` is its `jti`: 128 bits, by which it can be revoked alone.
+    """
 
     claims: AccessClaims
     expires_at: int
     kid: str
+    token_id: UUID
+    issued_at: int

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from keyfob.core.clock import Clock
 from keyfob.core.encoding import from_base64url, to_base64url
-from keyfob.core.secrets import random_text
+from keyfob.core.secrets import random_bytes
 from keyfob.tokens import algorithms
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
@@ -17,7 +17,8 @@ from keyfob.tokens.models import SigningKey, TokenKind, VerifiedClaims
 # How far the clocks of two instances may differ before a fresh token looks like a future one.
 _LEEWAY = 5
 _LONGEST_TOKEN = 4096
-_IN_EVERY_TOKEN = frozenset({"iss", "aud", "iat", "exp"})
+_IN_EVERY_TOKEN = frozenset({"iss", "aud", "iat", "exp", "jti"})
+TOKEN_ID_BYTES = 16
 
 
 class SignedTokens:
@@ -36,7 +37,8 @@ class SignedTokens:
     def sign(self, claims: Mapping[str, Any], *, lifetime: int) -> str:
         """Return a token with these claims that lives `lifetime` seconds.
 
-        Issuer, audience, times and an id of its own are added (RFC 7519 section 4.1).
+        Issuer, audience, times and an id of its own are added (RFC 7519 section 4.1); an `aud` in
+        the claims goes before the kind's.
 
         Raises:
             NoSigningKey: no key was loaded.
@@ -48,7 +50,7 @@ class SignedTokens:
             "aud": self._kind.audience,
             "iat": now,
             "exp": now + lifetime,
-            "jti": random_text(16),
+            "jti": to_base64url(random_bytes(TOKEN_ID_BYTES)).decode("ascii"),
             **claims,
         }
         # PyJWT's algorithm signs; its `encode` would write and check the same header each time.
@@ -116,7 +118,7 @@ class SignedTokens:
             raise TokenRejected("wrong_claims")
         issued_at = whole(claims, "iat")
         expires_at = min(whole(claims, "exp"), issued_at + kind.longest)
-        if claims["iss"] != self._issuer or claims["aud"] != kind.audience:
+        if claims["iss"] != self._issuer or kind.audience not in (None, claims["aud"]):
             raise TokenRejected("wrong_audience")
         if expires_at <= now:
             raise TokenRejected("expired")

@@ -1,0 +1,281 @@
+"""SQL of clients, their secrets and resources."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.clients.models import (
+    AuthMethod,
+    ClientKind,
+    ClientSecret,
+    Grant,
+    RegisteredClient,
+    Resource,
+)
+from keyfob.core.database import Executor, Tx
+
+_CLIENT = """
+    id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri, access_token_ttl,
+    generation, created_at, updated_at, disabled_at
+"""
+_CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
+_RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
+
+
+def _client(row: Record) -> RegisteredClient:
+    return RegisteredClient(
+        id=row["id"],
+        name=row["name"],
+        kind=ClientKind(row["kind"]),
+        grants=tuple(Grant(grant) for grant in row["grants"]),
+        scope=tuple(row["scope"]),
+        resources=tuple(row["resources"]),
+        auth_method=AuthMethod(row["auth_method"]),
+        jwks=_read_json(row["jwks"]),
+        jwks_uri=row["jwks_uri"],
+        access_token_ttl=row["access_token_ttl"],
+        generation=row["generation"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _resource(row: Record) -> Resource:
+    resource_id, identifier, name, scopes, *others = row
+    return Resource(resource_id, identifier, name, _read_json(scopes), *others)
+
+
+def _read_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+async def find_client(db: Executor, client_id: UUID) -> RegisteredClient | None:
+    """Return a client, disabled or not."""
+    row = await db.fetchrow(f"SELECT {_CLIENT} FROM clients WHERE id = $1", client_id)  # noqa: S608 - our own columns
+    return _client(row) if row else None
+
+
+async def lock_client(tx: Tx, client_id: UUID) -> RegisteredClient | None:
+    """Return a client and hold it until the commit."""
+    row = await tx.fetchrow(
+        f"SELECT {_CLIENT} FROM clients WHERE id = $1 FOR UPDATE",  # noqa: S608 - our own columns
+        client_id,
+    )
+    return _client(row) if row else None
+
+
+async def share_scope(tx: Tx, client_id: UUID, generation: int, token_id: UUID) -> list[str] | None:
+    """Return what a client may ask for, and keep others from changing it until the commit.
+
+    None if it is disabled or gone, if tokens of that generation are revoked, or that one is.
+    """
+    scope: list[str] | None = await tx.fetchval(
+        """
+        SELECT scope FROM clients
+         WHERE id = $1 AND generation = $2 AND disabled_at IS NULL
+           AND NOT EXISTS (SELECT FROM revocations AS r WHERE r.id = $3)
+           FOR SHARE
+        """,
+        client_id,
+        generation,
+        token_id,
+    )
+    return scope
+
+
+async def list_clients(db: Executor, after: UUID | None, limit: int) -> list[RegisteredClient]:
+    """Return a page of clients in the order of their making."""
+    rows = await db.fetch(
+        f"""
+        SELECT {_CLIENT} FROM clients WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
+        """,  # noqa: S608 - our own columns
+        after,
+        limit,
+    )
+    return [_client(row) for row in rows]
+
+
+async def insert_client(tx: Tx, client: RegisteredClient) -> None:
+    """Add a client."""
+    await tx.execute(
+        """
+        INSERT INTO clients
+               (id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri,
+                access_token_ttl, created_at, updated_at, disabled_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12)
+        """,
+        client.id,
+        client.name,
+        client.kind,
+        list(client.grants),
+        list(client.scope),
+        list(client.resources),
+        client.auth_method,
+        json.dumps(client.jwks) if client.jwks else None,
+        client.jwks_uri,
+        client.access_token_ttl,
+        client.created_at,
+        client.disabled_at,
+    )
+
+
+async def update_client(tx: Tx, client: RegisteredClient) -> None:
+    """Write a client that `tx` holds as it is to be."""
+    await tx.execute(
+        """
+        UPDATE clients
+           SET name = $2, grants = $3, scope = $4, resources = $5, auth_method = $6,
+               jwks = $7::text::jsonb, jwks_uri = $8, access_token_ttl = $9, generation = $10,
+               updated_at = $11, disabled_at = $12
+         WHERE id = $1
+        """,
+        client.id,
+        client.name,
+        list(client.grants),
+        list(client.scope),
+        list(client.resources),
+        client.auth_method,
+        json.dumps(client.jwks) if client.jwks else None,
+        client.jwks_uri,
+        client.access_token_ttl,
+        client.generation,
+        client.updated_at,
+        client.disabled_at,
+    )
+
+
+async def delete_client(tx: Tx, client_id: UUID) -> None:
+    """Remove a client with its secrets."""
+    await tx.execute("DELETE FROM client_secrets WHERE client_id = $1", client_id)
+    await tx.execute("DELETE FROM clients WHERE id = $1", client_id)
+
+
+async def list_secrets(db: Executor, client_id: UUID, now: datetime) -> list[ClientSecret]:
+    """Return the secrets of a client that have not ended, the oldest first."""
+    rows = await db.fetch(
+        f"""
+        SELECT {_CREDENTIAL} FROM client_secrets
+         WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id
+        """,  # noqa: S608 - our own columns
+        client_id,
+        now,
+    )
+    return [ClientSecret(*row) for row in rows]
+
+
+async def insert_secret(tx: Tx, client_id: UUID, secret: ClientSecret) -> None:
+    """Add a secret to a client that `tx` holds."""
+    await tx.execute(
+        """
+        INSERT INTO client_secrets (id, client_id, secret_hash, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
+        secret.id,
+        client_id,
+        secret.digest,
+        secret.created_at,
+        secret.expires_at,
+    )
+
+
+async def delete_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
+    """Remove a secret of a client; False if there is none."""
+    gone = await tx.fetchval(
+        "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING true",
+        secret_id,
+        client_id,
+    )
+    return bool(gone)
+
+
+async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]]) -> None:
+    """Write when secrets were last used, each with its digest by the first secret key."""
+    await db.execute(
+        """
+        UPDATE client_secrets AS s
+           SET last_used_at = GREATEST(s.last_used_at, u.at), secret_hash = u.digest
+          FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
+         WHERE s.id = u.id
+        """,
+        [one[0] for one in used],
+        [one[1] for one in used],
+        [one[2] for one in used],
+    )
+
+
+async def delete_expired_secrets(db: Executor, before: datetime) -> int:
+    """Delete the secrets that ended before a moment; return how many."""
+    return len(
+        await db.fetch("DELETE FROM client_secrets WHERE expires_at <= $1 RETURNING 1", before)
+    )
+
+
+async def list_resources(db: Executor) -> list[Resource]:
+    """Return every resource by its identifier."""
+    rows = await db.fetch(f"SELECT {_RESOURCE} FROM resources ORDER BY identifier")  # noqa: S608 - our own columns
+    return [_resource(row) for row in rows]
+
+
+async def version_of_resources(db: Executor) -> tuple[int, datetime | None]:
+    """Return what is another value as soon as a resource is."""
+    row = await db.fetchrow("SELECT count(*), max(updated_at) FROM resources")
+    return (row[0], row[1]) if row else (0, None)
+
+
+async def lock_resource(tx: Tx, resource_id: UUID) -> Resource | None:
+    """Return a resource and hold it until the commit."""
+    row = await tx.fetchrow(
+        f"SELECT {_RESOURCE} FROM resources WHERE id = $1 FOR UPDATE",  # noqa: S608 - our own columns
+        resource_id,
+    )
+    return _resource(row) if row else None
+
+
+async def insert_resource(tx: Tx, resource: Resource) -> bool:
+    """Add a resource; False if there is one of that identifier."""
+    added = await tx.fetchval(
+        """
+        INSERT INTO resources
+               (id, identifier, name, scopes, access_token_ttl, created_at, updated_at)
+        VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $6)
+        ON CONFLICT DO NOTHING RETURNING true
+        """,
+        resource.id,
+        resource.identifier,
+        resource.name,
+        json.dumps(resource.scopes),
+        resource.access_token_ttl,
+        resource.created_at,
+    )
+    return bool(added)
+
+
+async def update_resource(tx: Tx, resource: Resource) -> None:
+    """Write a resource that `tx` holds as it is to be; its identifier stays."""
+    await tx.execute(
+        """
+        UPDATE resources
+           SET name = $2, scopes = $3::text::jsonb, access_token_ttl = $4, updated_at = $5
+         WHERE id = $1
+        """,
+        resource.id,
+        resource.name,
+        json.dumps(resource.scopes),
+        resource.access_token_ttl,
+        resource.updated_at,
+    )
+
+
+async def delete_resource(tx: Tx, resource_id: UUID) -> None:
+    """Remove a resource."""
+    await tx.execute("DELETE FROM resources WHERE id = $1", resource_id)
+
+
+async def announce_resources(tx: Tx) -> None:
+    """Tell every worker at the commit that resources have changed."""
+    await tx.execute("SELECT pg_notify('keyfob', 'resources')")

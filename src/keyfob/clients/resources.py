@@ -1,0 +1,89 @@
+"""The resources that tokens may be meant for: all in memory, few as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from keyfob.authority.models import Permission
+from keyfob.clients import queries
+from keyfob.clients.models import Resource
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Executor, Tx
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(kw_only=True)
+class Resources:
+    """Finds resources by their identifiers. Keyfob's own API is one: its issuer.
+
+    Args:
+        db: the database.
+        clock: the time.
+        issuer: the identifier of our own API, whose scopes are the permissions.
+    """
+
+    db: Database
+    clock: Clock
+    issuer: str
+    _registered: dict[str, Resource] = field(default_factory=dict)
+    _polled: tuple[int, datetime | None] = (0, None)
+
+    @property
+    def own(self) -> Resource:
+        """Our own API."""
+        scopes = {
+            permission.value: {"en": permission.meaning}
+            for permission in Permission
+            if permission is not Permission.ACCOUNT_READ
+        }
+        return Resource(UUID(int=0), self.issuer, "Keyfob", scopes, None, _EPOCH, _EPOCH)
+
+    async def load(self) -> None:
+        """Read the resources into memory."""
+        found = await queries.list_resources(self.db)
+        self._registered = {resource.identifier: resource for resource in found}
+
+    async def poll(self, db: Executor) -> None:
+        """Read them if one has changed since the last poll: where nothing is heard."""
+        polled = await queries.version_of_resources(db)
+        if polled != self._polled:
+            await self.load()
+            self._polled = polled
+
+    def find(self, identifier: str) -> Resource | None:
+        """Return the resource of an identifier; None if there is none."""
+        return self.own if identifier == self.issuer else self._registered.get(identifier)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """All scopes of all resources."""
+        found = set(self.own.scopes)
+        for resource in self._registered.values():
+            found |= resource.scopes.keys()
+        return frozenset(found)
+
+    async def list_all(self) -> Sequence[Resource]:
+        """Return every registered resource by its identifier."""
+        return await queries.list_resources(self.db)
+
+    async def lock(self, tx: Tx, resource_id: UUID) -> Resource | None:
+        """Return a resource and hold it until the commit; None if there is none."""
+        return await queries.lock_resource(tx, resource_id)
+
+    async def add(self, tx: Tx, resource: Resource) -> bool:
+        """Add a resource; False if there is one of that identifier."""
+        added = await queries.insert_resource(tx, resource)
+        await queries.announce_resources(tx)
+        return added
+
+    async def change(self, tx: Tx, resource: Resource) -> None:
+        """Write a resource that `tx` holds."""
+        await queries.update_resource(tx, resource._replace(updated_at=self.clock.now()))
+        await queries.announce_resources(tx)
+
+    async def remove(self, tx: Tx, resource_id: UUID) -> None:
+        """Remove a resource that `tx` holds."""
+        await queries.delete_resource(tx, resource_id)
+        await queries.announce_resources(tx)

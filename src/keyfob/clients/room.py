@@ -1,0 +1,44 @@
+"""The programs that an administrator registered, their secrets, and what tokens are for."""
+
+from keyfob.clients.resources import Resources
+from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
+from keyfob.core.feed import Feed
+from keyfob.core.machine_secrets import MachineSecrets
+from keyfob.core.rooms import Chore, Room
+from keyfob.sessions.revocations import Revocations
+from keyfob.settings import Settings
+
+
+def build(
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    secrets: SecretKeyring,
+    revocations: Revocations,
+) -> Room:
+    """Build what finds clients and resources."""
+    clients = Clients(
+        db=db,
+        clock=clock,
+        revocations=revocations,
+        secrets=MachineSecrets(secrets.derive("client secrets"), "kfs_"),
+    )
+    resources = Resources(db=db, clock=clock, issuer=settings.issuer_url)
+
+    def listen(feed: Feed) -> None:
+        feed.hear_and_reload("resources", resources.load)
+        feed.poll_with(resources.poll)
+
+    return Room(
+        services=[clients, resources],
+        chores=[
+            Chore("uses of secrets", 10, clients.write_uses),
+            Chore("old client secrets", 3600, clients.clean_up),
+        ],
+        listen=listen,
+        last=clients.write_uses,
+    )

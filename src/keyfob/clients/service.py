@@ -1,0 +1,175 @@
+"""Clients as every request needs them: found in memory, and not believed once they are revoked."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from keyfob.authority.models import Client, Subject
+from keyfob.clients import queries
+from keyfob.clients.models import ClientSecret, KnownClient, RegisteredClient
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.machine_secrets import MachineSecrets, NewSecret
+from keyfob.core.problems import Unauthenticated
+from keyfob.core.secrets import compare_digest, new_id
+from keyfob.sessions.revocations import Revocations
+
+_REMEMBERED = timedelta(seconds=5)
+_YOUNG = timedelta(seconds=1)
+_MOST = 10_000
+
+
+@dataclass(frozen=True)
+class _Memory:
+    known: KnownClient | None
+    read_at: datetime
+
+
+@dataclass(kw_only=True)
+class Clients:
+    """Finds clients, checks their secrets, and changes them in the transaction of a caller.
+
+    A client is remembered for seconds. Whatever takes something away from it begins a new
+    generation and revokes the one before; every worker hears of that at once, and reads the client
+    anew. A token that was given meanwhile is of the old generation, and dead.
+    """
+
+    db: Database
+    clock: Clock
+    revocations: Revocations
+    secrets: MachineSecrets
+    _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
+    _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
+
+    async def find(self, client_id: UUID) -> KnownClient | None:
+        """Return a client that is not disabled, from memory where that may be."""
+        memory = self._known.get(client_id)
+        if memory is None or not self._holds(memory):
+            memory = await self._read(client_id)
+        return memory.known
+
+    def _holds(self, memory: _Memory) -> bool:
+        if memory.read_at + _REMEMBERED <= self.clock.now():
+            return False
+        client = memory.known.client if memory.known else None
+        return client is None or not self.revocations.kills(client.id, client.generation)
+
+    async def _read(self, client_id: UUID) -> _Memory:
+        now = self.clock.now()
+        client = await queries.find_client(self.db, client_id)
+        known = None
+        if client and client.disabled_at is None:
+            known = KnownClient(client, tuple(await queries.list_secrets(self.db, client_id, now)))
+        memory = _Memory(known, now)
+        if len(self._known) >= _MOST:
+            self._known.popitem(last=False)
+        self._known[client_id] = memory
+        return memory
+
+    async def find_by_secret(self, client_id: UUID, text: str) -> RegisteredClient | None:
+        """Return the client whose secret this is; None if it is of none, or has ended."""
+        digests = self.secrets.digests(text)
+        if not digests:
+            return None
+        known = await self.find(client_id)
+        if known is None:
+            return None
+        if self._matches(known, digests):
+            return known.client
+        # A secret that was made a moment ago may not be in memory yet.
+        if self._known[client_id].read_at + _YOUNG <= self.clock.now():
+            known = (await self._read(client_id)).known
+            if known and self._matches(known, digests):
+                return known.client
+        return None
+
+    def _matches(self, known: KnownClient, digests: Sequence[bytes]) -> bool:
+        now, matched = self.clock.now(), False
+        for secret in known.secrets:
+            is_right = any(compare_digest(secret.digest, digest) for digest in digests)
+            if is_right and (secret.expires_at is None or secret.expires_at > now):
+                self._used[secret.id] = (digests[0], now)
+                matched = True
+        return matched
+
+    async def write_uses(self) -> None:
+        """Write when secrets were last used: in one statement for all of some seconds."""
+        if self._used:
+            used, self._used = self._used, {}
+            await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
+
+    async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
+        """Return a page of clients, disabled ones too, in the order of their making."""
+        return await queries.list_clients(self.db, after, limit)
+
+    async def get(self, db: Executor, client_id: UUID) -> RegisteredClient | None:
+        """Return a client as it is now, disabled or not."""
+        return await queries.find_client(db, client_id)
+
+    async def list_secrets(self, db: Executor, client_id: UUID) -> list[ClientSecret]:
+        """Return the secrets of a client that have not ended, the oldest first."""
+        return await queries.list_secrets(db, client_id, self.clock.now())
+
+    async def lock(self, tx: Tx, client_id: UUID) -> RegisteredClient | None:
+        """Return a client and hold it until the commit; None if there is none."""
+        return await queries.lock_client(tx, client_id)
+
+    async def add(self, tx: Tx, client: RegisteredClient) -> None:
+        """Add a client."""
+        await queries.insert_client(tx, client)
+        self._forget_after(tx, client.id)
+
+    async def change(self, tx: Tx, client: RegisteredClient, *, revokes: bool) -> RegisteredClient:
+        """Write a client that `tx` holds; with `revokes` all tokens of before are dead."""
+        if revokes:
+            await self.revocations.revoke_client(tx, client.id, client.generation)
+            client = client._replace(generation=client.generation + 1)
+        client = client._replace(updated_at=self.clock.now())
+        await queries.update_client(tx, client)
+        self._forget_after(tx, client.id)
+        return client
+
+    async def remove(self, tx: Tx, client: RegisteredClient) -> None:
+        """Remove a client that `tx` holds; all its tokens are dead."""
+        await self.revocations.revoke_client(tx, client.id, client.generation)
+        await queries.delete_client(tx, client.id)
+        self._forget_after(tx, client.id)
+
+    async def add_secret(
+        self, tx: Tx, client_id: UUID, expires_at: datetime | None
+    ) -> tuple[ClientSecret, NewSecret]:
+        """Add a secret to a client that `tx` holds; its text is shown once."""
+        now, made = self.clock.now(), self.secrets.make()
+        secret = ClientSecret(new_id(now), made.digest, now, expires_at, None)
+        await queries.insert_secret(tx, client_id, secret)
+        self._forget_after(tx, client_id)
+        return secret, made
+
+    async def remove_secret(self, tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
+        """Remove a secret; False if there is none. Revoke what it was used for by `change`."""
+        return await queries.delete_secret(tx, client_id, secret_id)
+
+    async def clean_up(self) -> None:
+        """Delete secrets that have ended."""
+        await queries.delete_expired_secrets(self.db, self.clock.now())
+
+    def _forget_after(self, tx: Tx, client_id: UUID) -> None:
+        tx.after_commit(partial(self._known.pop, client_id, None))
+
+    async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
+        """Return what a service account may do now, as `authority.models.ProgramStanding`.
+
+        Raises:
+            Unauthenticated: it is disabled or gone, or its token was revoked.
+        """
+        if not isinstance(subject, Client):
+            raise Unauthenticated
+        scope = await queries.share_scope(
+            tx, subject.client_id, subject.generation, subject.token_id
+        )
+        if scope is None:
+            raise Unauthenticated
+        return frozenset(scope) & frozenset(subject.scope)
