@@ -142,7 +142,8 @@ class SignInAccount(NamedTuple):
 class Contact(NamedTuple):
     """The address, name and language for a mail to an account."""
 
-    email: str
+    id: UUID
+    email: Email
     name: str | None
     locale: Locale
     is_verified: bool

@@ -97,12 +97,20 @@ async def find_contact(db: Executor, user_id: UUID) -> Contact | None:
     """Return the contact data of the account; None if it is gone."""
     row = await db.fetchrow(
         """
-        SELECT email, name, locale, email_verified_at IS NOT NULL AS is_verified
+        SELECT id, email, email_normal, name, locale, email_verified_at IS NOT NULL AS is_verified
           FROM users WHERE id = $1
         """,
         user_id,
     )
-    return Contact(**{**row, "locale": Locale(row["locale"])}) if row else None
+    if row is None:
+        return None
+    return Contact(
+        id=row["id"],
+        email=Email(row["email"], row["email_normal"]),
+        name=row["name"],
+        locale=Locale(row["locale"]),
+        is_verified=row["is_verified"],
+    )
 
 
 async def has_admin(db: Executor) -> bool:

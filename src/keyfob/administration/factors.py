@@ -9,7 +9,7 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission
 from keyfob.core.database import Database
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa.errors import LastFactor
 from keyfob.mfa.service import Factors
@@ -51,7 +51,7 @@ class FactorReset:
             removed = await self.factors.remove_all(tx, user_id)
             ended = await self.sessions.end_all(tx, user_id, EndReason.FACTORS_RESET)
             if removed:
-                await self.mail.tell(tx, user_id, Template.FACTORS_RESET)
+                await self.mail.tell(tx, user_id, mails.FactorsReset())
             if removed or ended:
                 await self.audit.record(
                     tx,

@@ -6,7 +6,9 @@ from uuid import UUID
 from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
 from keyfob.core.telemetry import mask_email
-from keyfob.mail.models import Recipient, Template
+from keyfob.devices.device import NOWHERE
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.recovery.service import Recovery
@@ -27,17 +29,16 @@ class Letters:
 
     async def invite(self, tx: Tx, account: Account) -> None:
         """Send a link for choosing the first password, which also verifies the address."""
-        await self.recovery.send(tx, account, Template.INVITE)
+        await self.recovery.invite(tx, account)
 
     async def start_recovery(self, tx: Tx, account: Account) -> None:
         """Send a link for choosing a new password, as if the user had asked for it."""
-        await self.recovery.send(tx, account, Template.RECOVER)
+        await self.recovery.send(tx, account)
 
     async def ask_for_proof(self, tx: Tx, account: Account) -> None:
         """Send a link for verifying the address, if that is asked for."""
         if self.verification and account.is_active:  # no link of a blocked account is valid
-            to = Recipient(account.email.typed, account.locale, account.id)
-            await self.verification.send(tx, to)
+            await self.verification.send(tx, Recipient.of(account))
 
     async def kill_links(self, tx: Tx, user_id: UUID) -> None:
         """Invalidate every link of an account: none from before a block is valid after it."""
@@ -50,12 +51,6 @@ class Letters:
         invalidated.
         """
         await self.links.kill(tx, account.id)
-        await self.mail.send(
-            tx,
-            Recipient(
-                before.email.typed, account.locale, account.id, account.name, before.is_verified
-            ),
-            Template.EMAIL_CHANGED,
-            {"new_email": mask_email(account.email.normal)},
-        )
+        notice = mails.EmailChanged(new_email=mask_email(account.email.normal), **NOWHERE)
+        await self.mail.send(tx, Recipient.of(before), notice)
         await self.ask_for_proof(tx, account)

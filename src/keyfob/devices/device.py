@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Literal
+from typing import Literal, TypedDict
 
 from ua_parser import Parser
 from ua_parser.basic import Resolver
@@ -40,6 +40,15 @@ class Device:
     platform: str | None
 
 
+class Where(TypedDict):
+    """From where something was done, for a mail, which says of it what it may (`mail.words`)."""
+
+    address: str | None
+    device: str | None
+
+
+NOWHERE = Where(address=None, device=None)
+
 # What is said beyond this tells nothing more, and costs the patterns time.
 _READ = 256
 # Of each part, as it is kept and shown: a family can be whatever the client writes there.
@@ -75,19 +84,17 @@ def describe_device(user_agent: str) -> Device:
     )
 
 
-def source_in_words(source: Source) -> dict[str, str | None]:
-    """Return `address` and `device` for a mail, which says of them what it may (`mail.words`)."""
+def source_in_words(source: Source) -> Where:
+    """Return address and device of the source of a request."""
     device = describe_device(source.user_agent)
     return where_in_words(source.address, device.browser, device.os)
 
 
-def where_in_words(
-    address: str | None, browser: str | None, system: str | None
-) -> dict[str, str | None]:
-    """Return `address` and `device` for a mail, as `source_in_words` does."""
+def where_in_words(address: str | None, browser: str | None, system: str | None) -> Where:
+    """Return address and device of what was kept of a source."""
     # An app of Android's own library presents the system twice.
     parts = [part for part in dict.fromkeys((browser, system)) if part]
-    return {"address": address, "device": ", ".join(parts) or None}
+    return Where(address=address, device=", ".join(parts) or None)
 
 
 def _versioned(family: str, major: str | None) -> str | None:

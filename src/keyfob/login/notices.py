@@ -10,7 +10,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.places import Places
 from keyfob.devices.source import Source
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
@@ -37,12 +37,14 @@ class Notices:
         """Do what `request` asked for: tell the owner."""
         if job.user_id is None:
             return
-        told = {
-            **job.payload,
-            "at": datetime.fromisoformat(job.payload["at"]),
-            "place": self.places.find_all(job.payload["address"]) or None,
-        }
+        at, address, device = (job.payload[name] for name in ("at", "address", "device"))
+        notice = mails.NewSignIn(
+            at=mails.moment_in_words(datetime.fromisoformat(at)),
+            address=address,
+            device=device,
+            place=self.places.find_all(address) or None,
+        )
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the job, as its erasure does.
-            await self.mail.tell(tx, job.user_id, Template.NEW_SIGN_IN, told)
+            await self.mail.tell(tx, job.user_id, notice)
             await job.finish(tx)

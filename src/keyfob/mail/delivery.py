@@ -7,10 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.core.locales import known_locale
+from keyfob.core.locales import Locale
 from keyfob.core.telemetry import mask_email
+from keyfob.mail.mails import Erased, NewSignIn
 from keyfob.mail.message import Letter, Sender, compose
-from keyfob.mail.models import Template
+from keyfob.mail.models import QueuedMail
 from keyfob.mail.words import for_reader
 from keyfob.mail.writing import Writer
 from keyfob.outbox.errors import GiveUp
@@ -58,17 +59,20 @@ class Delivery:
             if not self._ready:
                 # In a thread: it takes a while, and requests do not wait for it.
                 await asyncio.to_thread(self.load)
-        to, template = job.payload["to"], Template(job.payload["template"])
+        mail = QueuedMail.read(job)
+        template = mail.content.template
         try:
-            letter = self._compose(job, template)
+            letter = self._compose(job, mail)
             await self.carrier.carry(letter, patient=job.is_slow)
         except GiveUp as fault:
-            if template is not Template.ERASED:
+            if not isinstance(mail.content, Erased):
                 raise
             # A dead letter would keep the address of somebody who was erased.
             log.warning("mail_dropped", template=template, cause=fault.reason)
         else:
-            log.info("mail_sent", to=mask_email(to["address"]), template=template, job=str(job.id))
+            log.info(
+                "mail_sent", to=mask_email(mail.to.address), template=template, job=str(job.id)
+            )
 
     async def greet(self) -> None:
         """See whether mails would leave, without sending one.
@@ -82,20 +86,13 @@ class Delivery:
         """Load what the first mail needs, and write one that nobody gets: that takes 50 ms."""
         self.writer.load()
         self.carrier.load()
-        written = self.writer.write(Template.NEW_SIGN_IN, "en", {})
-        compose(UUID(int=0), _LONG_AGO, self._sender, "nobody@example.com", "en", written)
+        written = self.writer.write(NewSignIn.template, Locale.ENGLISH, {})
+        nobody = "nobody@example.com"
+        compose(UUID(int=0), _LONG_AGO, self._sender, nobody, Locale.ENGLISH, written)
         self._ready = True
 
-    def _compose(self, job: Job, template: Template) -> Letter:
-        to, payload = job.payload["to"], job.payload
-        told = {
-            **payload["params"],
-            "name": to["name"],
-            "expires_at": payload["expires_at"],
-            "silent_until": payload.get("silent_until"),
-        }
-        # A row of a release that did not say so counts as not proven.
-        told = for_reader(told, proven=to.get("proven", False))
-        written = self.writer.write(template, to["locale"], told)
-        locale = known_locale(to["locale"])
-        return compose(job.id, job.created_at, self._sender, to["address"], locale, written)
+    def _compose(self, job: Job, mail: QueuedMail) -> Letter:
+        to = mail.to
+        told = for_reader(mail.told(), proven=to.proven)
+        written = self.writer.write(mail.content.template, to.locale, told)
+        return compose(job.id, job.created_at, self._sender, to.address, to.locale, written)

@@ -1,11 +1,16 @@
-"""To whom we write, and what about."""
+"""To whom we write, and how a mail waits to be sent."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
+from typing import Any, Self
 from uuid import UUID
 
-from keyfob.core.locales import Locale
+from keyfob.accounts.models import Account, Contact
+from keyfob.core.locales import Locale, known_locale
+from keyfob.mail.mails import Content, Moment, read_content
+from keyfob.outbox.models import Job
+
+# The kinds of its jobs in the outbox: a mail to hand over, and one that is to be counted first.
+MAIL, NOTICE = "mail", "notice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,59 +24,70 @@ class Recipient:
     """
 
     address: str
-    locale: str = Locale.ENGLISH
+    locale: Locale = Locale.ENGLISH
     user_id: UUID | None = None
     name: str | None = None
     proven: bool = False
 
-
-# The kinds of its jobs in the outbox: a mail to hand over, and one that is to be counted first.
-MAIL, NOTICE = "mail", "notice"
-
-
-class Template(StrEnum):
-    """What a mail is about; the file `<locale>/<value>.txt` says it."""
-
-    VERIFY_EMAIL = "verify_email"
-    EMAIL_TAKEN = "email_taken"
-    RECOVER = "recover"
-    INVITE = "invite"
-    CHANGE_EMAIL = "change_email"
-    CHANGE_EMAIL_TAKEN = "change_email_taken"
-    EMAIL_CHANGED = "email_changed"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
-    PASSWORD_RECOVERED = "password_recovered"  # noqa: S105 - likewise
-    NEW_SIGN_IN = "new_sign_in"
-    SESSION_REUSED = "session_reused"
-    FACTOR_ADDED = "factor_added"
-    FACTOR_REMOVED = "factor_removed"
-    FACTORS_RESET = "factors_reset"
-    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
-    RECOVERY_CODE_USED = "recovery_code_used"
-    ERASURE_PLANNED = "erasure_planned"
-    ERASURE_CANCELLED = "erasure_cancelled"
-    ERASED = "erased"
+    @classmethod
+    def of(cls, account: Account | Contact) -> Self:
+        """Return how an account is written to, by name where it is proven."""
+        name = account.name if account.is_verified else None
+        return cls(account.email.typed, account.locale, account.id, name, account.is_verified)
 
 
-Page = Literal["verify", "recover", "invite", "email"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedMail:
+    """A mail as its job carries it.
 
-# Mails with a one-time link, and the page that takes its token.
-PAGES: dict[Template, Page] = {
-    Template.VERIFY_EMAIL: "verify",
-    Template.RECOVER: "recover",
-    Template.INVITE: "invite",
-    Template.CHANGE_EMAIL: "email",
-}
+    Args:
+        to: who gets it.
+        content: what it tells.
+        expires_at: when its link dies.
+        silent_until: until when it is the last of its sort.
+    """
 
-# What strangers or administrators ask for: counted there. All others are notices of what was done.
-ASKED_FOR = frozenset({*PAGES, Template.EMAIL_TAKEN, Template.CHANGE_EMAIL_TAKEN})
+    to: Recipient
+    content: Content
+    expires_at: Moment | None = None
+    silent_until: Moment | None = None
 
-# What else the caller may tell; `at` is the moment of the call unless told otherwise.
-_TOLD = "token at address device place factor new_email codes_left erase_at is_first_proof is_kept"
-KNOWN = frozenset(_TOLD.split())
-# What is told beside, by this room alone.
-OURS = frozenset({"name", "expires_at", "silent_until"})
-NEEDED: dict[Template, frozenset[str]] = {
-    **{template: frozenset({"token"}) for template in PAGES},
-    Template.ERASURE_PLANNED: frozenset({"erase_at"}),
-}
+    @classmethod
+    def read(cls, job: Job) -> Self:
+        """Read what `payload` wrote, perhaps in another release.
+
+        One that did not say whether the address is proven counts as if it were not.
+        """
+        payload, to = job.payload, job.payload["to"]
+        locale = known_locale(to["locale"])
+        return cls(
+            to=Recipient(to["address"], locale, job.user_id, to["name"], to.get("proven", False)),
+            content=read_content(payload["template"], payload["params"]),
+            expires_at=payload["expires_at"],
+            silent_until=payload.get("silent_until"),
+        )
+
+    def payload(self) -> dict[str, Any]:
+        """Return it as JSON holds it, without the account, which is the job's."""
+        to = self.to
+        return {
+            "to": {
+                "address": to.address,
+                "locale": to.locale,
+                "name": to.name,
+                "proven": to.proven,
+            },
+            "template": self.content.template,
+            "params": self.content.told(),
+            "expires_at": self.expires_at,
+            "silent_until": self.silent_until,
+        }
+
+    def told(self) -> dict[str, Any]:
+        """Return all that its template is told, by name."""
+        return {
+            **self.content.told(),
+            "name": self.to.name,
+            "expires_at": self.expires_at,
+            "silent_until": self.silent_until,
+        }

@@ -1,13 +1,13 @@
 """Between a change and the notice of it: whether its reader has had enough of such."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from keyfob.core.database import Database
 from keyfob.limits.mail_caps import NoticeCaps
+from keyfob.mail.mails import moment_in_words
 from keyfob.mail.message import plain_address
-from keyfob.mail.models import MAIL, NOTICE, Template
-from keyfob.mail.writing import moment_in_words
+from keyfob.mail.models import MAIL, NOTICE, QueuedMail
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 
@@ -32,16 +32,14 @@ class NoticeGate:
             GiveUp: no mail can be addressed so.
             Unavailable: the store of the limits is away.
         """
-        to, payload = job.payload["to"], job.payload
-        template = Template(payload["template"])
-        address = plain_address(to["address"]).lower()
-        may_go, silent_until = await self.caps.count(template, address, proven=to["proven"])
+        mail = QueuedMail.read(job)
+        sort, address = mail.content.template, plain_address(mail.to.address).lower()
+        may_go, silent_until = await self.caps.count(sort, address, proven=mail.to.proven)
         if silent_until and job.user_id:
-            payload = {**payload, "silent_until": moment_in_words(silent_until)}
+            mail = replace(mail, silent_until=moment_in_words(silent_until))
         async with self.db.begin() as tx:
             # The mail first: it takes the account before the job, as its erasure does.
             if may_go:
-                await self.outbox.add(
-                    tx, MAIL, payload, user_id=job.user_id, expires_at=job.expires_at
-                )
+                payload, expires_at = mail.payload(), job.expires_at
+                await self.outbox.add(tx, MAIL, payload, user_id=job.user_id, expires_at=expires_at)
             await job.finish(tx)

@@ -7,8 +7,7 @@ same, and what people type is data in either.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from textwrap import wrap
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from keyfob.core.locales import Locale, known_locale
+from keyfob.core.locales import Locale
 from keyfob.core.text import drop_controls
-from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
+from keyfob.mail.mails import KINDS
 from keyfob.settings import WrongSetting
 
 if TYPE_CHECKING:
@@ -34,6 +33,12 @@ _MOST = 200
 # What a mail program would make a link of, or an address: somebody who signs up with a stranger's
 # address would have us send that stranger an advertisement.
 _TEMPTING = re.compile(r"//|@|www\.|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
+
+# What every template may ask for; it is None where a mail does not tell it, or does not know it.
+# What the second set names is always known where it is told.
+KNOWN = {field.name for kind in KINDS.values() for field in fields(kind)}
+KNOWN |= {"name", "expires_at", "silent_until"}
+NEEDED = {"token", "erase_at"}
 
 
 class WrongTemplate(Exception):
@@ -75,8 +80,14 @@ class Writer:
         ours = _load_ours()
         self._environments = [ours] if self._folder is None else [_load(self._folder, _OURS), ours]
 
-    def write(self, template: Template, locale: str, told: Mapping[str, Any]) -> Written:
-        """Write a mail; where a template of the folder fails, it is told, and ours is taken."""
+    def write(self, template: str, locale: Locale, told: Mapping[str, Any]) -> Written:
+        """Write a mail; where a template of the folder fails, it is told, and ours is taken.
+
+        Args:
+            template: of one of the `KINDS`.
+            locale: the reader's language.
+            told: as `QueuedMail.told` has it, or part of that.
+        """
         first, *ours = self._loaded()
         try:
             return self._write(first, template, locale, told)
@@ -93,10 +104,10 @@ class Writer:
         Raises:
             WrongTemplate: one cannot be written.
         """
-        everything = {name: f"({name})" for name in (*KNOWN, *OURS)}
+        everything = {name: f"({name})" for name in KNOWN}
+        least = dict.fromkeys(NEEDED, "(needed)")
         for locale in Locale:
-            for template in Template:
-                least = dict.fromkeys(NEEDED.get(template, ()), "(needed)")
+            for template in KINDS:
                 for told in (least, everything):
                     try:
                         self._write(self._loaded()[0], template, locale, told)
@@ -112,11 +123,10 @@ class Writer:
     def _write(
         self,
         environment: "SandboxedEnvironment",
-        template: Template,
-        locale: str,
+        template: str,
+        locale: Locale,
         told: Mapping[str, Any],
     ) -> Written:
-        locale = known_locale(locale)
         context = self._context(template, locale, told)
         whole = environment.get_template(f"{locale}/{template}.txt").render(context)
         head, _, body = whole.lstrip().partition("\n")
@@ -140,14 +150,14 @@ class Writer:
             context["link"],
         )
 
-    def _context(self, template: Template, locale: str, told: Mapping[str, Any]) -> dict[str, Any]:
-        context: dict[str, Any] = dict.fromkeys((*KNOWN, *OURS))
+    def _context(self, template: str, locale: Locale, told: Mapping[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = dict.fromkeys(KNOWN)
         for name, value in told.items():
             in_language = value.get(locale) if isinstance(value, Mapping) else value
             context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
         for chosen in ("name", "factor"):
             context[chosen] = _harmless(context[chosen])
-        page, token = PAGES.get(template), context["token"]
+        page, token = KINDS[template].page, context["token"]
         return {
             **context,
             "locale": locale,
@@ -155,11 +165,6 @@ class Writer:
             "link": f"{self._base}/ui/{page}#token={token}" if page else None,
             "recover_url": f"{self._base}/ui/recover",
         }
-
-
-def moment_in_words(moment: datetime) -> str:
-    """Return "2026-11-22 12:00 UTC"."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _load(*folders: Path) -> "SandboxedEnvironment":

@@ -14,7 +14,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa import queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
@@ -97,8 +97,8 @@ class FactorChanges:
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
         await self.claims.strengthen(tx, caller, amr)
-        told = {"factor": factor.name, **source_in_words(source)}
-        await self.mail.tell(tx, caller.user_id, Template.FACTOR_ADDED, told)
+        notice = mails.FactorAdded(factor=factor.name, **source_in_words(source))
+        await self.mail.tell(tx, caller.user_id, notice)
         new = {"id": str(factor.id), "type": factor.type}
         await self._record(tx, Event.FACTOR_ADDED, caller, source, new=new)
         return codes
@@ -142,8 +142,8 @@ class FactorChanges:
             await self.claims.forget_factor(
                 tx, caller.user_id, but=None if is_last else caller.session_id
             )
-            told = {"factor": removed.name, **source_in_words(source)}
-            await self.mail.tell(tx, caller.user_id, Template.FACTOR_REMOVED, told)
+            notice = mails.FactorRemoved(factor=removed.name, **source_in_words(source))
+            await self.mail.tell(tx, caller.user_id, notice)
             old = {"id": str(factor_id), "type": removed.type}
             await self._record(tx, Event.FACTOR_REMOVED, caller, source, old=old)
 
@@ -162,9 +162,8 @@ class FactorChanges:
                 raise NoFactor
             codes = await self._replace_codes(tx, caller.user_id)
             await self.claims.forget_factor(tx, caller.user_id, but=caller.session_id)
-            await self.mail.tell(
-                tx, caller.user_id, Template.RECOVERY_CODES_RENEWED, source_in_words(source)
-            )
+            notice = mails.RecoveryCodesRenewed(**source_in_words(source))
+            await self.mail.tell(tx, caller.user_id, notice)
             await self._record(tx, Event.RECOVERY_CODES_RENEWED, caller, source)
         return codes
 

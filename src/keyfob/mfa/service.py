@@ -12,7 +12,7 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa import queries, recovery_codes, totp
 from keyfob.mfa.models import Factor, OwnedSecret, Resealed, TotpSecret
@@ -70,8 +70,8 @@ class Factors:
         if not await queries.spend_code(tx, user_id, recovery_codes.digest(code)):
             return None
         left = await queries.count_codes(tx, user_id)
-        told = {"codes_left": left, **source_in_words(source)}
-        await self.mail.tell(tx, user_id, Template.RECOVERY_CODE_USED, told)
+        notice = mails.RecoveryCodeUsed(codes_left=left, **source_in_words(source))
+        await self.mail.tell(tx, user_id, notice)
         return left
 
     async def remove_all(self, tx: Tx, user_id: UUID) -> int:

@@ -18,7 +18,8 @@ from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
 from keyfob.limits.mail_caps import SPARE_TTL, Cap
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.one_time_tokens.errors import InvalidLink
@@ -172,26 +173,22 @@ class OwnEmail:
         token = await self.links.issue(
             tx, account.id, Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
         )
+        content: mails.Content
         if owner is None:
             to = Recipient(email.typed, account.locale, account.id)
-            template, told = Template.CHANGE_EMAIL, {"token": token}
+            content = mails.ChangeEmail(token=token)
         else:
-            to = Recipient(owner.email, owner.locale, account.id)
-            template, told = Template.CHANGE_EMAIL_TAKEN, {}
-        await self.mail.send(tx, to, template, told, expires_at=self.links.expiry(ttl))
+            to = Recipient(owner.email.typed, owner.locale, account.id)
+            content = mails.ChangeEmailTaken()
+        await self.mail.send(tx, to, content, expires_at=self.links.expiry(ttl))
 
     async def _tell_old_address(
         self, tx: Tx, before: Account, email: Email, source: Source
     ) -> None:
         """Tell where the mails went until now; whoever took the account may not be its owner."""
-        await self.mail.send(
-            tx,
-            Recipient(
-                before.email.typed, before.locale, before.id, before.name, before.is_verified
-            ),
-            Template.EMAIL_CHANGED,
-            {**source_in_words(source), "new_email": mask_email(email.normal)},
-        )
+        new_email = mask_email(email.normal)
+        notice = mails.EmailChanged(new_email=new_email, **source_in_words(source))
+        await self.mail.send(tx, Recipient.of(before), notice)
 
 
 def _right_of(caller: User) -> dict[str, Any]:

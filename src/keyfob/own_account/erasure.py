@@ -20,7 +20,8 @@ from keyfob.core.problems import Problem, in_one_line
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
 from keyfob.login_log.service import LoginLog
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account import erasure_queries
@@ -96,7 +97,7 @@ class Erasure:
         await self.log.erase_person(tx, person.id)
         await self.audit.erase_person(tx, person.id, after=cleared)
         to = Recipient(person.email.typed, person.locale, proven=person.is_verified)
-        await self.mail.send(tx, to, Template.ERASED)
+        await self.mail.send(tx, to, mails.Erased())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +142,9 @@ class OwnErasure:
     async def _plan(self, tx: Tx, user_id: UUID, source: Source) -> datetime:
         plan = await self.accounts.plan_erasure(tx, user_id, self.clock.now() + self.grace)
         if plan.is_new:
-            told = {**source_in_words(source), "erase_at": plan.erase_at}
-            await self.mail.tell(tx, user_id, Template.ERASURE_PLANNED, told)
+            erase_at = mails.moment_in_words(plan.erase_at)
+            notice = mails.ErasurePlanned(erase_at=erase_at, **source_in_words(source))
+            await self.mail.tell(tx, user_id, notice)
             when = {"erase_at": plan.erase_at.isoformat()}
             await self._record(tx, Event.USER_ERASURE_PLANNED, user_id, source, when)
         return plan.erase_at
@@ -159,9 +161,8 @@ class OwnErasure:
             await self.standing.ensure(tx, caller)
             await self.step_up.ensure_factor(tx, caller)
             if await self.accounts.cancel_erasure(tx, user_id):
-                await self.mail.tell(
-                    tx, user_id, Template.ERASURE_CANCELLED, source_in_words(source)
-                )
+                notice = mails.ErasureCancelled(**source_in_words(source))
+                await self.mail.tell(tx, user_id, notice)
                 await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, source, {})
 
     async def erase_due(self) -> None:

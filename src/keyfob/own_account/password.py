@@ -16,7 +16,7 @@ from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.own_account.errors import NoPassword
@@ -93,7 +93,7 @@ class OwnPassword:
                 source=source,
             )
             session = await self.sessions.renew(tx, caller, caller.amr)
-            await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, source_in_words(source))
+            await self.mail.tell(tx, user_id, mails.PasswordChanged(**source_in_words(source)))
             await self.audit.record(
                 tx,
                 action=Event.USER_PASSWORD_CHANGED,

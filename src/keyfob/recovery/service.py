@@ -17,12 +17,13 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
-from keyfob.devices.device import source_in_words
+from keyfob.devices.device import NOWHERE, Where, source_in_words
 from keyfob.devices.source import Source
 from keyfob.limits.mail_caps import SPARE_TTL, Cap
 from keyfob.limits.service import SignInThrottle
 from keyfob.login_log.service import LoginLog
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind, Link
@@ -82,43 +83,32 @@ class Recovery:
             account = await locks.lock_by_email(tx, email)
             if account is None or not account.is_active:
                 return False
-            where = job.payload["where"]
-            await self.send(tx, account, Template.RECOVER, where, within_cap=within_cap)
+            await self.send(tx, account, job.payload["where"], within_cap=within_cap)
         return True
 
     async def send(
-        self,
-        tx: Tx,
-        account: Account,
-        template: Template,
-        where: dict[str, str | None] | None = None,
-        *,
-        within_cap: bool = True,
+        self, tx: Tx, account: Account, where: Where = NOWHERE, *, within_cap: bool = True
     ) -> None:
-        """Send a link to a locked account, to recover or as an invitation.
+        """Send a link to a locked account.
 
         The token is bound to the address that it is sent to: whoever brings it has proven that.
         Beyond the cap of mails it is the one that lives six hours: strangers can use up the others,
         but the owner has always one in the mailbox.
         """
-        kind = Kind.INVITE if template is Template.INVITE else Kind.RECOVER
-        ttl = SPARE_TTL if not within_cap else self.invitation_ttl if kind is Kind.INVITE else None
+        ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
-            tx, account.id, kind, email=account.email, ttl=ttl, is_spare=not within_cap
+            tx, account.id, Kind.RECOVER, email=account.email, ttl=ttl, is_spare=not within_cap
         )
-        await self.mail.send(
-            tx,
-            Recipient(
-                account.email.typed,
-                account.locale,
-                account.id,
-                account.name,
-                account.is_verified,
-            ),
-            template,
-            {"token": token, **(where or {})},
-            expires_at=self.links.expiry(ttl),
-        )
+        link = mails.Recover(token=token, **where)
+        expires_at = self.links.expiry(ttl)
+        await self.mail.send(tx, Recipient.of(account), link, expires_at=expires_at)
+
+    async def invite(self, tx: Tx, account: Account) -> None:
+        """Send a link, bound to the address as well, to a locked account made for somebody."""
+        ttl = self.invitation_ttl
+        token = await self.links.issue(tx, account.id, Kind.INVITE, email=account.email, ttl=ttl)
+        link, expires_at = mails.Invite(token=token), self.links.expiry(ttl)
+        await self.mail.send(tx, Recipient.of(account), link, expires_at=expires_at)
 
     async def set_password(self, token: str, password: SecretStr, source: Source) -> None:
         """Take a link: its user has a new password, and every session is ended.
@@ -169,8 +159,10 @@ class Recovery:
         await self.links.kill(tx, user_id)
         await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, source)
-        told = {"is_first_proof": proof.is_first, "is_kept": kept, **source_in_words(source)}
-        await self.mail.tell(tx, user_id, Template.PASSWORD_RECOVERED, told)
+        notice = mails.PasswordRecovered(
+            is_first_proof=proof.is_first, is_kept=kept, **source_in_words(source)
+        )
+        await self.mail.tell(tx, user_id, notice)
         new = {"sessions_ended": ended, "first_proof": proof.is_first, "kept": kept}
         await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, source)
 
@@ -184,7 +176,7 @@ class Recovery:
         await self.links.kill(tx, user_id, Kind.CHANGE_PASSWORD)
         await self.credentials.set_password(tx, user_id, password_hash)
         await self.log.recovered(tx, user_id, source)
-        await self.mail.tell(tx, user_id, Template.PASSWORD_CHANGED, source_in_words(source))
+        await self.mail.tell(tx, user_id, mails.PasswordChanged(**source_in_words(source)))
         new = {"sessions_ended": ended}
         await self._record(tx, account, Event.USER_PASSWORD_CHANGED, {}, new, source)
 

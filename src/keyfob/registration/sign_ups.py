@@ -29,7 +29,8 @@ from keyfob.core.locales import Locale
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
 from keyfob.limits.mail_caps import Cap
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.models import Kind
 from keyfob.outbox.models import Job
@@ -118,7 +119,7 @@ class SignUps:
             await self._send_link(tx, email, account.id, sign_up, within_cap=within_cap)
             return True
         if within_cap:
-            await self.mail.tell(tx, account.id, Template.EMAIL_TAKEN, sign_up["where"])
+            await self.mail.tell(tx, account.id, mails.EmailTaken(**sign_up["where"]))
         return False
 
     async def _send_link(
@@ -126,7 +127,7 @@ class SignUps:
     ) -> None:
         await self.verification.send(
             tx,
-            Recipient(email.typed, sign_up["locale"], user_id),
+            Recipient(email.typed, Locale(sign_up["locale"]), user_id),
             sign_up["where"],
             sign_up=SignUp(email, sign_up["password_hash"], sign_up["name"], sign_up["locale"]),
             within_cap=within_cap,

@@ -13,11 +13,12 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.devices.device import source_in_words
+from keyfob.devices.device import NOWHERE, Where, source_in_words
 from keyfob.devices.source import Source
 from keyfob.limits.mail_caps import SPARE_TTL, Cap
 from keyfob.login.models import HashReplaced
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail import mails
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
@@ -27,8 +28,6 @@ from keyfob.outbox.service import Outbox
 from keyfob.proof.service import Proof, Proofs, Prover
 from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.standing import Standing
-
-Where = dict[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class VerificationLinks:
             account = await locks.lock_by_email(tx, email)
             if account is None or account.is_verified or not account.is_active:
                 return False
-            to = Recipient(account.email.typed, account.locale, account.id)
+            to = Recipient.of(account)
             await self.send(tx, to, job.payload["where"], within_cap=within_cap)
         return True
 
@@ -77,7 +76,7 @@ class VerificationLinks:
         self,
         tx: Tx,
         to: Recipient,
-        where: Where | None = None,
+        where: Where = NOWHERE,
         *,
         sign_up: SignUp | None = None,
         within_cap: bool = True,
@@ -99,9 +98,8 @@ class VerificationLinks:
             ttl=ttl,
             is_spare=not within_cap,
         )
-        told = {"token": token, **(where or {})}
-        expires_at = self.links.expiry(ttl)
-        await self.mail.send(tx, to, Template.VERIFY_EMAIL, told, expires_at=expires_at)
+        link = mails.VerifyEmail(token=token, **where)
+        await self.mail.send(tx, to, link, expires_at=self.links.expiry(ttl))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
 from keyfob.devices.device import where_in_words
 from keyfob.limits.local import LocalRate
-from keyfob.mail.models import Template
+from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.sessions import queries
 from keyfob.sessions.errors import InvalidRefreshToken
@@ -120,7 +120,7 @@ class Refresh:
             # The account first, as whoever blocks or removes it does.
             if await locks.lock(tx, user_id) is None:
                 raise self._refusal("reused")
-            await self.mail.tell(tx, user_id, Template.SESSION_REUSED, where)
+            await self.mail.tell(tx, user_id, mails.SessionReused(**where))
             if not await queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
