@@ -10,7 +10,8 @@ from tests.fixtures.clock import START
 from tests.fixtures.world import World
 
 from keyfob.core.secrets import new_id
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail.mails import FactorsReset, Invite
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 
 Sql = Callable[..., list[Any]]
@@ -27,8 +28,8 @@ def waiting(keyfob: Run, in_world: InWorld) -> None:
         await world.wiring.runner.stop()
         mail = world.service(Mail)
         async with world.db.begin() as tx:
-            await mail.send(tx, Recipient("ada@example.com"), Template.RECOVER, {"token": "kfl_x"})
-            await mail.send(tx, Recipient("bob@example.com"), Template.NEW_SIGN_IN)
+            await mail.send(tx, Recipient("ada@example.com"), Invite(token="kfl_x"))
+            await mail.send(tx, Recipient("bob@example.com"), FactorsReset())
 
     in_world(write)
 
@@ -43,7 +44,7 @@ def test_the_list_tells_what_waits_without_whole_addresses(keyfob: Run) -> None:
 
     assert set(mails) == {"a***@example.com", "b***@example.com"}
     ada = mails["a***@example.com"]
-    assert (ada["what"], ada["state"], ada["attempts"]) == ("recover", "waiting", 0)
+    assert (ada["what"], ada["state"], ada["attempts"]) == ("invite", "waiting", 0)
     assert (ada["failed_at"], ada["last_error"]) == (None, None)
     assert ada["due_at"].endswith("Z")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyfob.core.locales import preferred_locale
+from keyfob.core.locales import known_locale, preferred_locale
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,12 @@ from keyfob.core.locales import preferred_locale
 )
 def test_the_language_liked_best_of_those_we_write(header: str, locale: str) -> None:
     assert preferred_locale(header) == locale
+
+
+@pytest.mark.parametrize(
+    ("tag", "locale"),
+    [("en", "en"), ("ru", "ru"), ("ru-RU", "ru"), ("RU_ru", "ru"), ("de", "en"), ("", "en"),
+     ("../../etc", "en")],
+)  # fmt: skip
+def test_a_language_that_is_none_of_ours_is_english(tag: str, locale: str) -> None:
+    assert known_locale(tag) == locale

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,7 +14,7 @@ from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.limits.mail_caps import MAILS_CAPPED
-from keyfob.mail.models import PAGES, Template
+from keyfob.mail.mails import KINDS, Content, PasswordChanged, read_content
 from keyfob.mail.service import Mail
 from keyfob.settings import Settings
 
@@ -60,11 +59,11 @@ async def prove(world: World, email: str = BOX) -> None:
     )
 
 
-async def tell(world: World, user_id: UUID, template: Template, times: int = 1) -> None:
-    told: dict[str, Any] = {"erase_at": "tomorrow"}
+async def tell(world: World, user_id: UUID, kind: type[Content], times: int = 1) -> None:
     for _ in range(times):
         async with world.db.begin() as tx:
-            await world.service(Mail).tell(tx, user_id, template, told)
+            content = read_content(kind.template, {"erase_at": "tomorrow"})
+            await world.service(Mail).tell(tx, user_id, content)
 
 
 def subjects(mailbox: Mailbox) -> Counter[str]:
@@ -111,9 +110,9 @@ async def test_noise_of_one_sort_hides_no_notice_of_another(
     user_id = await limited.db.fetchval("SELECT id FROM users")
     if proven:
         await prove(limited)
-    noise = [one for one in Template if one not in PAGES and one is not Template.PASSWORD_CHANGED]
-    for template in noise:
-        await tell(limited, user_id, template, 15)
+    noise = [kind for kind in KINDS.values() if not kind.page and kind is not PasswordChanged]
+    for kind in noise:
+        await tell(limited, user_id, kind, 15)
     await mailbox.settled(limited)
     mailbox.mails.clear()
 
@@ -165,7 +164,7 @@ async def test_who_cannot_be_sure_of_a_tag_is_told_by_a_proof(
         await change_password(limited, await sign_up(limited, f"box+{number}@example.com"))
     await mailbox.settled(limited)
 
-    await tell(limited, owner, Template.PASSWORD_CHANGED)
+    await tell(limited, owner, PasswordChanged)
     await mailbox.next("box+mine@example.com", subject=CHANGED)
 
 
@@ -189,7 +188,7 @@ async def test_a_mail_that_is_tried_again_is_counted_once(
 ) -> None:
     user_id = await limited.make_user(BOX)
     mailbox.answers = ["451 later"] * 3
-    await tell(limited, user_id, Template.PASSWORD_CHANGED, 3)
+    await tell(limited, user_id, PasswordChanged, 3)
 
     async def all_tried() -> bool:
         return bool(
@@ -208,7 +207,7 @@ async def test_a_mail_that_is_tried_again_is_counted_once(
 
 async def test_nothing_is_capped_where_limits_are_off(mailbox: Mailbox, world: World) -> None:
     user_id = await world.make_user(BOX)
-    await tell(world, user_id, Template.PASSWORD_CHANGED, 20)
+    await tell(world, user_id, PasswordChanged, 20)
     await mailbox.settled(world)
 
     assert len(mailbox.mails) == 20

@@ -1,17 +1,17 @@
 """What the tests of mail share."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.fixtures.world import World
 
-from keyfob.mail.models import PAGES, Recipient, Template
+from keyfob.mail.mails import Content, Recover, read_content
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 
 TOKEN = "kfl_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-ADA = Recipient("ada@example.com", "en")
+ADA = Recipient("ada@example.com")
 
 Send = Callable[..., Any]
 
@@ -20,14 +20,9 @@ Send = Callable[..., Any]
 def send(world: World) -> Send:
     """Write one mail into the outbox, as a change would."""
 
-    async def write(
-        template: Template = Template.RECOVER, to: Recipient = ADA, **params: Any
-    ) -> None:
-        if template in PAGES:
-            params.setdefault("token", TOKEN)
-        if template is Template.ERASURE_PLANNED:
-            params.setdefault("erase_at", world.service(Mail).clock.now() + timedelta(days=14))
+    async def write(kind: type[Content] = Recover, to: Recipient = ADA, **told: Any) -> None:
+        content = read_content(kind.template, {"token": TOKEN, **told})
         async with world.db.begin() as tx:
-            await world.service(Mail).send(tx, to, template, params)
+            await world.service(Mail).send(tx, to, content)
 
     return write

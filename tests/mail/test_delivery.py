@@ -16,8 +16,9 @@ from tests.mail.conftest import ADA, TOKEN, Send
 from tests.mail.waiting_mails import rows, tried
 
 from keyfob.core.secrets import new_id
+from keyfob.mail import mails
 from keyfob.mail.delivery import Delivery
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.outbox.running import LEASE
 from keyfob.outbox.service import Outbox
@@ -43,13 +44,13 @@ async def test_an_account_is_told_in_its_language(
     user_id = await world.make_user("ada@example.com", name="Ада")
     await world.db.execute("UPDATE users SET locale = 'ru'")
     async with world.db.begin() as tx:
-        await world.service(Mail).tell(
-            tx, user_id, Template.PASSWORD_CHANGED, {"place": {"en": "London", "ru": "Лондон"}}
-        )
+        place = {"en": "London", "ru": "Лондон"}
+        notice = mails.NewSignIn(address=None, device=None, place=place)
+        await world.service(Mail).tell(tx, user_id, notice)
 
     mail = await mailbox.next("ada@example.com")
 
-    assert mail.subject == "Ваш пароль изменён"
+    assert mail.subject.startswith("Вход ")
     assert mail.text.startswith("Здравствуйте, Ада!\n")
     assert "Место: примерно Лондон\n" in mail.text
     assert clock.now().strftime("%Y-%m-%d %H:%M UTC") in mail.text
@@ -58,9 +59,8 @@ async def test_an_account_is_told_in_its_language(
 
 async def test_who_is_gone_is_told_nothing(world: World, mailbox: Mailbox) -> None:
     async with world.db.begin() as tx:
-        await world.service(Mail).tell(
-            tx, new_id(world.service(Mail).clock.now()), Template.NEW_SIGN_IN
-        )
+        nobody = new_id(world.service(Mail).clock.now())
+        await world.service(Mail).tell(tx, nobody, mails.FactorsReset())
 
     await mailbox.assert_none(world)
 
@@ -68,27 +68,12 @@ async def test_who_is_gone_is_told_nothing(world: World, mailbox: Mailbox) -> No
 async def test_what_is_rolled_back_sends_nothing(world: World, mailbox: Mailbox) -> None:
     async def change_our_mind() -> None:
         async with world.db.begin() as tx:
-            await world.service(Mail).send(tx, ADA, Template.ERASED)
+            await world.service(Mail).send(tx, ADA, mails.Erased())
             raise KeyError
 
     with pytest.raises(KeyError):
         await change_our_mind()
     await mailbox.assert_none(world)
-
-
-@pytest.mark.parametrize(
-    ("template", "params"),
-    [
-        (Template.RECOVER, {}),
-        (Template.ERASURE_PLANNED, {}),
-        (Template.NEW_SIGN_IN, {"browser": "Firefox"}),
-    ],
-)
-async def test_what_the_template_does_not_know_is_a_fault_of_the_caller(
-    world: World, template: Template, params: dict[str, str]
-) -> None:
-    with pytest.raises(ValueError, match="missing or unknown"):
-        await world.service(Mail).send(world.db, ADA, template, params)
 
 
 async def test_a_server_that_is_away_is_waited_for(
@@ -98,7 +83,7 @@ async def test_a_server_that_is_away_is_waited_for(
     there, away = settings.smtp_url, SecretStr("smtp://127.0.0.1:1")
     async with World(settings.model_copy(update={"smtp_url": away}), clock) as world:
         async with world.db.begin() as tx:
-            await world.service(Mail).send(tx, ADA, Template.RECOVER, {"token": TOKEN})
+            await world.service(Mail).send(tx, ADA, mails.Invite(token=TOKEN))
         row = await tried(world)
         assert "Error connecting" in row["last_error"]
         began = time.monotonic()
@@ -147,7 +132,7 @@ async def test_a_farewell_that_is_refused_is_kept_nowhere(
     world: World, mailbox: Mailbox, send: Send
 ) -> None:
     mailbox.answers = ["550 no"]
-    await send(Template.ERASED)
+    await send(mails.Erased)
 
     await mailbox.assert_none(world)
     assert await rows(world) == []
@@ -160,7 +145,7 @@ async def test_a_link_that_has_died_is_not_sent(
         await world.wiring.runner.stop()
         async with world.db.begin() as tx:
             await world.service(Mail).send(
-                tx, ADA, Template.RECOVER, {"token": TOKEN}, expires_at=clock.now()
+                tx, ADA, mails.Invite(token=TOKEN), expires_at=clock.now()
             )
         await world.wiring.runner.start()
         await mailbox.assert_none(world)
@@ -175,7 +160,7 @@ async def test_two_workers_send_each_mail_once_and_a_restart_loses_none(
         async with world.db.begin() as tx:
             for number in range(amount):
                 to = Recipient(f"person{number}@example.com")
-                await world.service(Mail).send(tx, to, Template.NEW_SIGN_IN)
+                await world.service(Mail).send(tx, to, mails.FactorsReset())
     assert mailbox.mails == []
 
     async with World(settings, clock) as one, World(settings, clock):
@@ -200,7 +185,7 @@ async def test_a_crash_between_the_server_s_ok_and_our_record_sends_the_same_mai
 
         crashing.service(Delivery).carrier.carry = carry_and_hang  # type: ignore[method-assign] # a fault
         async with crashing.db.begin() as tx:
-            await crashing.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
+            await crashing.service(Mail).send(tx, ADA, mails.FactorsReset())
         first = await mailbox.next("ada@example.com")
         await carried.wait()
         kill_outbox_runners()
@@ -220,7 +205,7 @@ async def test_mails_written_before_a_change_of_the_secret_key_are_sent_after_it
     async with World(settings, clock) as world:
         await world.wiring.runner.stop()
         async with world.db.begin() as tx:
-            await world.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
+            await world.service(Mail).send(tx, ADA, mails.FactorsReset())
 
     old = settings.secret_keys[0]
     both = SecretStr(f"a new secret key that only the tests know,{old}")
@@ -233,7 +218,7 @@ async def test_where_the_feed_polls_mails_go_all_the_same(
 ) -> None:
     async with World(settings.model_copy(update={"feed": "poll"}), clock) as world:
         async with world.db.begin() as tx:
-            await world.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
+            await world.service(Mail).send(tx, ADA, mails.FactorsReset())
         await mailbox.next("ada@example.com")
 
 
@@ -241,7 +226,7 @@ async def test_mails_go_with_the_account(world: World, mailbox: Mailbox) -> None
     user_id = await world.make_user()
     mailbox.answers = ["451 later"]
     async with world.db.begin() as tx:
-        await world.service(Mail).tell(tx, user_id, Template.NEW_SIGN_IN)
+        await world.service(Mail).tell(tx, user_id, mails.FactorsReset())
     await tried(world)
 
     await world.db.execute("DELETE FROM users")
@@ -294,7 +279,7 @@ async def test_the_first_of_many_mails_loads_what_all_need_once(
     monkeypatch.setattr(delivery, "load", lambda: (loads.append(1), load()))
     async with world.db.begin() as tx:
         for _ in range(8):
-            await world.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
+            await world.service(Mail).send(tx, ADA, mails.FactorsReset())
     await mailbox.settled(world)
 
     assert (len(mailbox.mails), loads) == (8, [1])
@@ -316,7 +301,7 @@ async def test_a_stuck_server_holds_up_neither_a_stop_nor_the_others(
         async with World(settings.model_copy(update={"smtp_url": url}), clock) as world:
             world.wiring.runner.pace.stop = 0.05
             async with world.db.begin() as tx:
-                await world.service(Mail).send(tx, ADA, Template.NEW_SIGN_IN)
+                await world.service(Mail).send(tx, ADA, mails.FactorsReset())
             await asked.wait()
             began = time.monotonic()
     assert time.monotonic() - began < 10

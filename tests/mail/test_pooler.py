@@ -7,7 +7,8 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.pgbouncer import find_program, pgbouncer_before
 from tests.fixtures.world import World
 
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail.mails import FactorsReset
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.settings import Settings
 
@@ -26,7 +27,7 @@ async def test_two_workers_send_each_mail_once(
                 world = other if number % 2 else one
                 async with world.db.begin() as tx:
                     to = Recipient(f"person{number}@example.com")
-                    await world.service(Mail).send(tx, to, Template.NEW_SIGN_IN)
+                    await world.service(Mail).send(tx, to, FactorsReset())
             await mailbox.settled(one)
 
     assert sorted(mail.to for mail in mailbox.mails) == sorted(

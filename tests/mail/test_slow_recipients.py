@@ -17,7 +17,8 @@ from tests.fixtures.mailbox import Mailbox, serving
 from tests.fixtures.waiting import until
 from tests.fixtures.world import World, eventually
 
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail.mails import FactorsReset
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
@@ -71,7 +72,7 @@ async def relayed(
 async def write(world: World, *addresses: str) -> None:
     async with world.db.begin() as tx:
         for address in addresses:
-            await world.service(Mail).send(tx, Recipient(address), Template.NEW_SIGN_IN)
+            await world.service(Mail).send(tx, Recipient(address), FactorsReset())
 
 
 def slow_ones(count: int) -> list[str]:

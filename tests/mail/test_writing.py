@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.fixtures.logs import captured_log
 
-from keyfob.core.locales import Locale, known_locale
-from keyfob.mail.models import KNOWN, NEEDED, OURS, PAGES, Template
-from keyfob.mail.writing import Writer, WrongTemplate
+from keyfob.core.locales import Locale
+from keyfob.mail.mails import KINDS
+from keyfob.mail.writing import KNOWN, NEEDED, Writer, WrongTemplate
 from keyfob.settings import WrongSetting
 
 BASE = "https://login.example.com/auth"
@@ -32,7 +32,8 @@ TOLD: dict[str, Any] = {
     "name": "Ada Lovelace",
 }
 
-ALL = [(template, locale) for template in Template for locale in Locale]
+ALL = [(template, locale) for template in KINDS for locale in Locale]
+PAGES = {template: kind.page for template, kind in KINDS.items() if kind.page}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def visible(html: str) -> str:
 
 @pytest.mark.parametrize(("template", "locale"), ALL)
 def test_each_mail_in_both_languages_and_forms(
-    writer: Writer, template: Template, locale: str
+    writer: Writer, template: str, locale: Locale
 ) -> None:
     written = writer.write(template, locale, TOLD)
 
@@ -63,9 +64,9 @@ def test_each_mail_in_both_languages_and_forms(
 
 @pytest.mark.parametrize(("template", "locale"), ALL)
 def test_each_mail_with_the_least_that_can_be_told(
-    writer: Writer, template: Template, locale: str
+    writer: Writer, template: str, locale: Locale
 ) -> None:
-    least = {name: TOLD[name] for name in ("at", *NEEDED.get(template, ()))}
+    least = {name: TOLD[name] for name in ("at", *NEEDED)}
     written = writer.write(template, locale, least)
 
     assert "None" not in written.text + written.html
@@ -75,7 +76,7 @@ def test_each_mail_with_the_least_that_can_be_told(
 @pytest.mark.parametrize("locale", Locale)
 @pytest.mark.parametrize("template", PAGES)
 def test_a_link_stands_on_a_line_of_its_own_and_so_does_its_token(
-    writer: Writer, template: Template, locale: str
+    writer: Writer, template: str, locale: Locale
 ) -> None:
     written = writer.write(template, locale, TOLD)
     link = f"{BASE}/ui/{PAGES[template]}#token={TOKEN}"
@@ -88,9 +89,9 @@ def test_a_link_stands_on_a_line_of_its_own_and_so_does_its_token(
     assert TOLD["expires_at"] in written.text
 
 
-@pytest.mark.parametrize("template", [t for t in Template if t not in PAGES])
-def test_a_mail_without_a_link_shows_no_token(writer: Writer, template: Template) -> None:
-    written = writer.write(template, "en", TOLD)
+@pytest.mark.parametrize("template", [t for t in KINDS if t not in PAGES])
+def test_a_mail_without_a_link_shows_no_token(writer: Writer, template: str) -> None:
+    written = writer.write(template, Locale.ENGLISH, TOLD)
 
     assert written.link is None
     assert TOKEN not in written.text + written.html
@@ -98,7 +99,7 @@ def test_a_mail_without_a_link_shows_no_token(writer: Writer, template: Template
 
 @pytest.mark.parametrize(("template", "locale"), ALL)
 def test_the_last_mail_of_a_sort_says_so_below(
-    writer: Writer, template: Template, locale: str
+    writer: Writer, template: str, locale: Locale
 ) -> None:
     last = writer.write(template, locale, TOLD).text
     other = writer.write(template, locale, {**TOLD, "silent_until": None}).text
@@ -109,22 +110,22 @@ def test_the_last_mail_of_a_sort_says_so_below(
 
 
 SECURITY = [
-    Template.NEW_SIGN_IN,
-    Template.PASSWORD_CHANGED,
-    Template.PASSWORD_RECOVERED,
-    Template.FACTOR_ADDED,
-    Template.FACTOR_REMOVED,
-    Template.RECOVERY_CODE_USED,
-    Template.RECOVERY_CODES_RENEWED,
-    Template.SESSION_REUSED,
-    Template.EMAIL_CHANGED,
+    "new_sign_in",
+    "password_changed",
+    "password_recovered",
+    "factor_added",
+    "factor_removed",
+    "recovery_code_used",
+    "recovery_codes_renewed",
+    "session_reused",
+    "email_changed",
 ]
 
 
 @pytest.mark.parametrize("locale", Locale)
 @pytest.mark.parametrize("template", SECURITY)
 def test_what_happened_is_told_with_when_and_from_where(
-    writer: Writer, template: Template, locale: str
+    writer: Writer, template: str, locale: Locale
 ) -> None:
     text = writer.write(template, locale, TOLD).text
 
@@ -145,7 +146,7 @@ def test_what_happened_is_told_with_when_and_from_where(
 )
 @pytest.mark.parametrize("where", ["name", "factor", "device", "place"])
 def test_what_people_type_is_data(writer: Writer, name: str, where: str) -> None:
-    written = writer.write(Template.FACTOR_ADDED, "en", {**TOLD, where: name})
+    written = writer.write("factor_added", Locale.ENGLISH, {**TOLD, where: name})
 
     assert name in written.text
     assert name in visible(written.html)
@@ -155,7 +156,7 @@ def test_what_people_type_is_data(writer: Writer, name: str, where: str) -> None
 
 def test_a_line_break_in_what_people_type_begins_no_line_and_no_header(writer: Writer) -> None:
     told = {**TOLD, "device": "Firefox\r\nBcc: eve@example.org\n\nClick\u2028here\u202etxt"}
-    written = writer.write(Template.NEW_SIGN_IN, "en", told)
+    written = writer.write("new_sign_in", Locale.ENGLISH, told)
 
     assert "Device: Firefox Bcc: eve@example.org Click here txt\n" in written.text
     assert "\n" not in written.subject
@@ -174,7 +175,7 @@ def test_a_line_break_in_what_people_type_begins_no_line_and_no_header(writer: W
 )
 def test_a_name_that_would_advertise_something_is_left_out(writer: Writer, name: str) -> None:
     """Threat: somebody signs up with a stranger's address, and a name to be sent there."""
-    written = writer.write(Template.VERIFY_EMAIL, "en", {**TOLD, "name": name})
+    written = writer.write("verify_email", Locale.ENGLISH, {**TOLD, "name": name})
 
     assert name not in written.text + written.html
     assert "\n\nSomebody" in written.text
@@ -183,26 +184,15 @@ def test_a_name_that_would_advertise_something_is_left_out(writer: Writer, name:
 
 @pytest.mark.parametrize("name", ["J. R. R. Tolkien", "O'Brien-Smith", "Ада", "أحمد", "李小龍"])
 def test_a_name_of_a_person_is_greeted(writer: Writer, name: str) -> None:
-    written = writer.write(Template.NEW_SIGN_IN, "en", {**TOLD, "name": name})
+    written = writer.write("new_sign_in", Locale.ENGLISH, {**TOLD, "name": name})
 
     assert written.text.startswith(f"Hello {name},\n")
-
-
-@pytest.mark.parametrize(
-    ("locale", "known"),
-    [("en", "en"), ("ru", "ru"), ("ru-RU", "ru"), ("RU_ru", "ru"), ("de", "en"), ("", "en"),
-     ("../../etc", "en")],
-)  # fmt: skip
-def test_an_unknown_locale_is_english(writer: Writer, locale: str, known: str) -> None:
-    assert known_locale(locale) == known
-    expected = writer.write(Template.ERASED, known, TOLD)
-    assert writer.write(Template.ERASED, locale, TOLD) == expected
 
 
 def test_every_file_is_used() -> None:
     folder = Path("src/keyfob/mail/templates")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    parts = {"_footer", "_greeting", "_last", "_link", "_not_you", "_where", *Template}
+    parts = {"_footer", "_greeting", "_last", "_link", "_not_you", "_where", *KINDS}
 
     assert found == {"layout.txt", "layout.html"} | {
         f"{locale}/{part}.txt" for locale in Locale for part in parts
@@ -228,11 +218,11 @@ def test_a_file_replaces_ours_and_all_else_stays(tmp_path: Path) -> None:
     )
     writer.check()
 
-    mine = writer.write(Template.ERASED, "en", TOLD)
+    mine = writer.write("erased", Locale.ENGLISH, TOLD)
     assert (mine.subject, mine.text.partition("\n")[0]) == ("Bye, Ada Lovelace", "It is done.")
-    assert writer.write(Template.RECOVER, "en", TOLD).text.startswith("Dear Ada Lovelace,\n")
-    assert writer.write(Template.ERASED, "ru", TOLD) == Writer(BASE, "Keyfob").write(
-        Template.ERASED, "ru", TOLD
+    assert writer.write("recover", Locale.ENGLISH, TOLD).text.startswith("Dear Ada Lovelace,\n")
+    assert writer.write("erased", Locale.RUSSIAN, TOLD) == Writer(BASE, "Keyfob").write(
+        "erased", Locale.RUSSIAN, TOLD
     )
 
 
@@ -254,7 +244,7 @@ def test_a_wrong_file_is_named_and_ours_takes_its_place(tmp_path: Path, text: st
     with pytest.raises(WrongTemplate, match=r"en/erased\.txt|surname|toml"):
         writer.check()
     with captured_log() as log:
-        written = writer.write(Template.ERASED, "en", TOLD)
+        written = writer.write("erased", Locale.ENGLISH, TOLD)
     assert written.subject == "Your account was erased"
     (failed,) = log.named("mail_template_failed")
     assert (failed["template"], failed["locale"]) == ("erased", "en")
@@ -275,4 +265,4 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 def test_ours_are_well() -> None:
     Writer(BASE, "Keyfob").check()
-    assert set(TOLD) == KNOWN | OURS
+    assert set(TOLD) == KNOWN

@@ -13,8 +13,10 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.audit.service import Audit
+from keyfob.core.locales import Locale
 from keyfob.devdb.programs import Account, Programs
-from keyfob.mail.models import Recipient, Template
+from keyfob.mail.mails import NewSignIn
+from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.outbox.service import Outbox
 from keyfob.own_account.erasure import OwnErasure
@@ -124,8 +126,9 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     await home.post("/me/email", json={"email": "Countess.Ada@x.example"}, headers=ada.headers)
     await mailbox.settled(world)
     async with world.db.begin() as tx:
-        mine = Recipient(new, "ru", user_id, "Ada Lovelace")
-        await world.service(Mail).send(tx, mine, Template.NEW_SIGN_IN, {"place": "Ada's place"})
+        mine = Recipient(new, Locale.RUSSIAN, user_id, "Ada Lovelace")
+        notice = NewSignIn(address=HOME, device=None, place={"ru": "Ada's place"})
+        await world.service(Mail).send(tx, mine, notice)
         await world.service(Outbox).add(tx, "never.done", {"name": "Ada Lovelace"}, user_id=user_id)
     await home.post("/me/factors/passkeys/options", headers=ada.headers)
     clock.advance(30)
