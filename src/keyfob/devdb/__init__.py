@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: what `keyfob serve` uses when no database is configured."""
+"""The embedded PostgreSQL, which `keyfob serve` uses if no database is configured."""
 
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.server import EmbeddedPostgres

@@ -1,4 +1,4 @@
-"""The files of the embedded database: made once, whole or not at all."""
+"""The files of the embedded database, created once and completely."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ from keyfob.core.stopping import pause
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.programs import Programs
 
-# The service is no superuser here either, as it should not be in production.
-# A statement that fails is logged without its values: they hold e-mail addresses.
+# Keyfob's role is not a superuser here either, as it should not be in production. Statements that
+# fail are logged without their values, which contain e-mail addresses.
 _FIRST_STATEMENTS = b"""\
 CREATE ROLE keyfob LOGIN CREATEDB;
 ALTER ROLE keyfob SET log_error_verbosity = terse;
@@ -24,13 +24,13 @@ _POLL_SECONDS = 0.02
 
 
 def make_cluster(cluster: Path, programs: Programs, log: IO[bytes], *, durable: bool) -> None:
-    """Make a cluster with the role and the database `keyfob`; nothing if it is there.
+    """Create a cluster with the role and the database `keyfob`, if there is none.
 
-    It is made under another name and then renamed, so that a start which is cut off leaves no half
-    of a cluster. `durable` waits until it is on the disk.
+    It is created under another name and then renamed, so that an interrupted start leaves no half
+    of a cluster. With `durable`, this waits until everything is on the disk.
 
     Raises:
-        DevDbError: it could not be made; the log tells why.
+        DevDbError: it could not be created; the log says why.
     """
     if cluster.exists():
         return
@@ -44,7 +44,7 @@ def make_cluster(cluster: Path, programs: Programs, log: IO[bytes], *, durable: 
         [
             "initdb",
             "--username=postgres",
-            "--auth=trust",  # the socket's folder is the cluster, open to its owner only
+            "--auth=trust",  # the socket is in the cluster's folder, which only its owner can enter
             "--encoding=UTF8",
             "--locale=C",
             "--locale-provider=builtin",

@@ -1,4 +1,4 @@
-"""Locks between processes, on files. The kernel drops them when their process dies, however."""
+"""Locks between processes, on files. The kernel releases them when a process dies in any way."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.02
 
 
 def open_beside(path: Path, flags: int) -> int:
-    """Open a file for its folder's owner only, also when root makes it in a user's folder."""
+    """Open a file that only its folder's owner can read, even if root creates it."""
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if os.geteuid() == 0:
         owner = path.parent.stat()
@@ -24,11 +24,7 @@ def open_beside(path: Path, flags: int) -> int:
 
 @contextmanager
 def alone(path: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock of a file: one process at a time.
-
-    Raises:
-        DevDbError: another process held it for longer than `seconds`.
-    """
+    """Hold the lock of a file, which only one process at a time can do."""
     descriptor = open_beside(path, os.O_RDWR)
     try:
         deadline = time.monotonic() + seconds
@@ -42,14 +38,14 @@ def alone(path: Path, seconds: float) -> Iterator[None]:
 
 
 class Presence:
-    """Says to other processes that this one uses the server."""
+    """Tells other processes that this one uses the server."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = open_beside(path, os.O_RDWR)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def leave(self) -> bool:
-        """Stop being present; return whether nobody else is."""
+        """Stop telling so; return whether no other process uses the server."""
         try:
             return _lock(self._descriptor, fcntl.LOCK_EX)
         finally:

@@ -1,4 +1,4 @@
-"""The server process of one cluster: seen through its pid file and socket, started and stopped."""
+"""The server process of a cluster: found by its pid file and socket, started and stopped."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.02
 _START_SECONDS = 60.0
 _WAYS_TO_STOP = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
-# For a machine that it shares with the service; every one can be overruled.
+# For a machine that the server shares with the service; each can be overridden.
 _DEFAULTS = {
     "shared_buffers": "128MB",
     "max_connections": "200",
@@ -43,7 +43,7 @@ class Postmaster:
         self._socket = socket_dir / SOCKET
 
     def pid(self) -> int | None:
-        """Return the process id of the server, or None when it does not run."""
+        """Return the process id of the server; None if it does not run."""
         _children[:] = [child for child in _children if child.poll() is None]
         recorded = self._recorded()
         if not recorded or not recorded[0].strip().isdigit():
@@ -52,19 +52,19 @@ class Postmaster:
         return pid if self._is_ours(pid) else None
 
     def is_ready(self) -> bool:
-        """Tell whether the server takes connections."""
+        """Tell whether the server accepts connections."""
         recorded = self._recorded()
         return len(recorded) > 7 and recorded[7].strip() == "ready" and self._accepts()
 
     def launch(self, programs: Programs, options: Mapping[str, str], log: IO[bytes]) -> None:
-        """Start the server, unless it runs, and wait until it takes connections.
+        """Start the server if it does not run, and wait until it accepts connections.
 
         Raises:
             DevDbError: it ended, or was not ready in time.
         """
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_ready():
-            # Else it was left in the middle of its start or stop.
+            # Otherwise it was left while it was starting or stopping.
             if self.pid() is None and not self._accepts():
                 self._forget_dead_one()
                 if self._launch_once(programs, options, log, deadline):
@@ -76,13 +76,13 @@ class Postmaster:
             pause(_POLL_SECONDS)
 
     def stop(self, ways: Iterable[tuple[int, float]] = _WAYS_TO_STOP) -> None:
-        """End the server: sessions are cut and everything is written; harsher if it does not end.
+        """Stop the server: cut its sessions and write everything; use harsher signals if needed.
 
         Args:
-            ways: the signals to send, one after the other, each with the seconds that it is given.
+            ways: the signals to send, one after the other, each with the seconds to wait after it.
 
         Raises:
-            DevDbError: it does not even end when killed.
+            DevDbError: the server does not even end when killed.
         """
         for how, seconds in ways:
             pid = self.pid()
@@ -101,8 +101,8 @@ class Postmaster:
         settings = {
             **_DEFAULTS,
             **options,
-            # Not on the network at all, and only the cluster's owner may enter its folder (0700,
-            # which PostgreSQL insists on): that is why no password is asked.
+            # No network, and only the cluster's owner can enter its folder (0700, which PostgreSQL
+            # insists on): that is why no password is needed.
             "listen_addresses": "",
             "unix_socket_directories": ".",
             "port": str(PORT),
@@ -125,9 +125,9 @@ class Postmaster:
     def _forget_dead_one(self) -> None:
         """Remove the pid file of a server that was killed.
 
-        PostgreSQL does so itself, but not when its pid now belongs to another process, which after
-        a restart of a container it always does. A second server is still impossible: it would find
-        the first one's shared memory.
+        PostgreSQL does so itself, except if the pid now belongs to another process, which is always
+        so after a container restarts. A second server is still impossible: it would find the shared
+        memory of the first.
         """
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
@@ -141,7 +141,7 @@ class Postmaster:
         return f"keyfob-{self._cluster.stat().st_ino}"
 
     def _is_ours(self, pid: int) -> bool:
-        """Tell a live server from a pid that another process got meanwhile."""
+        """Tell whether a pid is that of a live server, not of another process that got it since."""
         try:
             if Path("/proc/self/cmdline").exists():
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -160,8 +160,8 @@ class Postmaster:
                 return False
             if sys.platform != "linux":
                 return self.pid() is not None
-            # What a killed server left behind can hold its socket open for a moment, so ask who
-            # opened it. 0: a server in another container, on the same data.
+            # The children of a killed server can keep its socket open for a moment, so ask which
+            # process opened it. 0: a server in another container that uses the same data.
             listener = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             pid = int.from_bytes(listener[:4], sys.byteorder)
             return pid == 0 or self._is_ours(pid)

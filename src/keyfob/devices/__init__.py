@@ -1,1 +1,1 @@
-"""The source of a request: its address, the device it tells of, the place it comes from."""
+"""The source of a request: its address, and the device and place that follow from it."""

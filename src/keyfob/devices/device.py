@@ -1,4 +1,4 @@
-"""What a User-Agent tells about a device. It is a claim, good for display and for nothing else."""
+"""Devices, as described by a User-Agent. It is a claim, good only for display."""
 
 import re
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from ua_parser.loaders import load_builtins
 from keyfob.core.text import drop_controls
 from keyfob.devices.source import Source
 
-# At the end of a word or at its beginning: an app may have a name in which they stand. A maker of
-# phones has one in its own.
+# At the beginning or end of a word only: names of apps may contain them, and a maker of phones has
+# one in its name.
 _BOTS = re.compile(
     r"(?<!cu)bot(?![a-z])|(?:crawler|spider)(?![a-z])"
     r"|(?<![a-z])(?:(?:lib)?curl/|wget/|python-|go-http-client)"
@@ -22,7 +22,7 @@ _TABLETS = re.compile(
     r"(?<![a-z])(?:ipad|tablet|kindle|playbook)(?![a-z])"
     r"|(?<![a-z])(?:silk/|mediapad|matepad)|; sm-[tx]"
 )
-# The last are libraries that apps for phones speak through: they tell of no device.
+# The last ones are HTTP libraries of phone apps, which name no device.
 _PHONES = ("iphone", "ipod", "windows phone", "mobile", "android", "okhttp/", "(dart:io)")
 _DESKTOPS = ("windows", "mac os", "ubuntu", "linux", "chrome os", "fedora", "debian", "freebsd")
 
@@ -32,7 +32,7 @@ DeviceType = Literal["mobile", "tablet", "desktop", "bot", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as it presents itself; None where it does not say."""
+    """A device as it describes itself; None for unknown parts."""
 
     device_type: DeviceType
     browser: str | None
@@ -51,30 +51,30 @@ NOWHERE = Where(address=None, device=None)
 
 # What is said beyond this tells nothing more, and costs the patterns time.
 _READ = 256
-# Of each part, as it is kept and shown: a family can be whatever the client writes there.
+# The limit of each part, for storage and display: clients can write anything there.
 _LONGEST = 64
 _LONGEST_VERSION = 8
 
 
 @cache
 def _parser() -> Parser:
-    # The plain resolver takes 0.2 to 0.9 ms where the compiled one takes 0.02, and 3 MB instead of
-    # 25; a sign-in costs a hundred times as much, and the same devices come again.
+    # The plain resolver takes 0.2 to 0.9 ms instead of 0.02 for the compiled one, but 3 MB instead
+    # of 25. A sign-in costs a hundred times as much, and the same devices come again.
     return Parser(Resolver(load_builtins()))
 
 
 @lru_cache(maxsize=512)
 def describe_device(user_agent: str) -> Device:
-    """Read a User-Agent header, the first 256 characters of it.
+    """Parse a User-Agent header, the first 256 characters of it.
 
-    Threat: what a client calls itself is shown in consoles and terminals, which some control.
+    Threat: the text is shown in consoles and terminals, which control characters can affect.
     """
     user_agent = drop_controls(user_agent[:_READ])
     found = _parser().parse(user_agent)
     browser, device = found.user_agent, found.device
     system = _versioned(found.os.family, found.os.major) if found.os else None
     if "cfnetwork/" in user_agent.lower() and "(x86_64)" in user_agent:
-        system = "Mac OS X"  # the library is that of iOS as well, the processor is not
+        system = "Mac OS X"  # the library is used by iOS too, this processor is not
     family = device.family if device else None
     return Device(
         device_type=_kind(user_agent.lower(), (system or "").lower(), family),
@@ -117,7 +117,7 @@ def _kind(user_agent: str, system: str, family: str | None) -> DeviceType:
 
 
 def _is_browser_of_tablet(user_agent: str) -> bool:
-    # Google's advice for browsers and webviews: those of phones say "Mobile", those of tablets do
-    # not. An app that speaks without an engine never says it.
+    # By Google's advice for browsers and webviews, those of phones say "Mobile" and those of
+    # tablets do not. An app without a browser engine never says it.
     is_engine = "safari/" in user_agent or "gecko/" in user_agent
     return is_engine and "android" in user_agent and "mobile" not in user_agent

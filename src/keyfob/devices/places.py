@@ -1,4 +1,4 @@
-"""Names of places, from a MaxMind file where one is configured; none is shipped."""
+"""Names of places, from a MaxMind file if one is configured; Keyfob ships none."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """Tells where an address is, about: good to recognise a sign-in by, and for nothing else.
+    """Finds the approximate place of an address, to help users recognise sign-ins; no proof of it.
 
-    Safe to ask on the event loop: the file is mapped into memory, a look-up takes microseconds.
+    Fast enough for the event loop: the file is mapped into memory, and a look-up takes
+    microseconds.
     """
 
     def __init__(self, reader: "Reader | None" = None) -> None:
@@ -22,10 +23,10 @@ class Places:
 
     @classmethod
     def of_file(cls, path: Path | None) -> "Places":
-        """Open the file once; without one, no place has a name.
+        """Open the file, once; without a file, no place has a name.
 
         Raises:
-            WrongSetting: the file cannot be read, or is none of MaxMind's.
+            WrongSetting: the file cannot be read, or is not a MaxMind file.
         """
         if path is None:
             return cls()
@@ -41,12 +42,12 @@ class Places:
             ) from None
 
     def find(self, address: str | None, locale: str) -> str | None:
-        """Return "City, Country" in a language, or what of both is known; None where nothing is."""
+        """Return "City, Country" in a language, or the known part of it; None if there is none."""
         if self._reader is None or address is None:
             return None
         try:
             found = self._reader.get(address)
-        except ValueError:  # IPv6, and a file of IPv4 alone
+        except ValueError:  # an IPv6 address, and a file with IPv4 only
             return None
         if not isinstance(found, dict):
             return None
@@ -54,7 +55,7 @@ class Places:
         return ", ".join(part for part in parts if part) or None
 
     def find_all(self, address: str | None) -> dict[str, str]:
-        """Return the name in each language that mails are written in; empty where it has none."""
+        """Return the name in each language of Keyfob's mails; empty if the place is unknown."""
         names = {locale: self.find(address, locale) for locale in Locale}
         return {locale: name for locale, name in names.items() if name}
 

@@ -1,4 +1,4 @@
-"""How a route asks for the source of a request."""
+"""The source of a request, as a parameter of routes."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ _LONGEST_USER_AGENT = 512
 
 
 async def request_source(request: Request) -> Source:
-    """Read the source of a request."""
+    """Return the source of a request."""
     clients: Clients = request.app.state.clients
     return Source(
         address=clients.address_of(request.scope),

@@ -1,4 +1,4 @@
-"""Names of places; what else tells of a request's source holds nothing."""
+"""The room of devices: only the names of places need a service."""
 
 from keyfob.core.rooms import Room
 from keyfob.devices.places import Places
@@ -9,6 +9,6 @@ def build(*, settings: Settings) -> Room:
     """Open the file of places, if one is configured.
 
     Raises:
-        WrongSetting: it cannot be read.
+        WrongSetting: the file cannot be read.
     """
     return Room(services=[Places.of_file(settings.geoip_database)])

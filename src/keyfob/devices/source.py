@@ -1,13 +1,13 @@
-"""The source of a request, as services know it: without HTTP."""
+"""The source of a request, as services see it: without HTTP."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A client: its address (None where there is no IP, as on a unix socket), what it says it is.
+    """A client: its address (None if there is no IP, as on a unix socket) and its self-description.
 
-    `languages` as its Accept-Language has them.
+    `languages` is its Accept-Language header.
     """
 
     address: str | None

@@ -1,1 +1,1 @@
-"""Whether the service lives, and whether it is ready."""
+"""Liveness and readiness of the service."""

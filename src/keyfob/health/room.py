@@ -1,4 +1,4 @@
-"""Whether requests can be served."""
+"""The room of health checks."""
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -11,7 +11,7 @@ from keyfob.settings import Settings
 
 
 def build(*, settings: Settings, db: Database, feed: Feed, clock: Clock, store: Store) -> Room:
-    """Build what readiness tries: what requests need beside reading."""
+    """Build the checks of readiness: of everything that requests need beside reading."""
     trials = {"writes": Trial(PostgresStore(db, clock))}
     if settings.limits == "on" and settings.limit_store is not None:
         trials["limit_store"] = Trial(store)

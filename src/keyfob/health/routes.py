@@ -1,4 +1,4 @@
-"""Live, ready, and what stands at the root."""
+"""Liveness, readiness, and the root path."""
 
 from contextlib import suppress
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ routes = router("Service")
 
 
 class Welcome(BaseModel):
-    """Where to go from here, relative to this address."""
+    """Links to other resources, relative to this address."""
 
     name: str
     version: str
@@ -30,13 +30,13 @@ class Welcome(BaseModel):
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["live"] = "live"
 
 
 class ReadinessOut(BaseModel):
-    """Whether requests can be served; `checks` only for administrators and from loopback."""
+    """The readiness to serve requests; `checks` only for administrators and from loopback."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, bool] | None = None
@@ -44,7 +44,7 @@ class ReadinessOut(BaseModel):
 
 @routes.get("/")
 async def welcome(request: Request) -> Welcome:
-    """Say who we are."""
+    """Return what this service is, with links."""
     settings = request.app.state.settings
     root = settings.root_path
     return Welcome(
@@ -58,7 +58,7 @@ async def welcome(request: Request) -> Welcome:
 
 @routes.get("/health/live")
 async def live() -> Liveness:
-    """Answer while the process can: a failure here means restart it."""
+    """Return 200 while the process can answer. If this fails, restart it."""
     return Liveness()
 
 
@@ -69,8 +69,8 @@ async def live() -> Liveness:
 async def ready(
     request: Request, response: Response, health: Annotated[Health, Provided(Health)]
 ) -> ReadinessOut:
-    """Answer 200 if requests can be served, else 503: a failure here means send them elsewhere."""
-    staying = not request.scope.get("state", {}).get("leaving", False)  # the server's word
+    """Return 200 if requests can be served, else 503. If this fails, send requests elsewhere."""
+    staying = not request.scope.get("state", {}).get("leaving", False)  # set by the server
     checks = {**await health.check(), "staying": staying}
     is_ready = all(checks.values())
     if not is_ready:

@@ -1,4 +1,4 @@
-"""Whether the schema is one that this release runs on."""
+"""The check that this release can run on the database schema."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ from keyfob.migrations.head import HEAD, KNOWN
 
 
 class Schema(NamedTuple):
-    """A schema's revision, None before the first migration, and what it is to this release."""
+    """A schema's revision, None before the first migration, and its state for this release."""
 
     revision: str | None
     state: Literal["current", "behind", "newer", "unknown"]
@@ -19,7 +19,7 @@ class Schema(NamedTuple):
 
     @property
     def says(self) -> str:
-        """A sentence for the operator."""
+        """One sentence for the operator."""
         if self.state == "behind":
             return "the database is not migrated; run `keyfob migrate`"
         if self.state == "unknown":
@@ -32,9 +32,9 @@ class Schema(NamedTuple):
 
 
 async def judge_schema(db: Executor) -> Schema:
-    """Read the schema's revision, and what it is to this release.
+    """Read the schema's revision, and judge it for this release.
 
-    A newer one is well where it says so itself: its release keeps this one running.
+    A newer schema is fine if it says itself that it supports this release.
 
     Raises:
         DatabaseUnavailable: the database does not answer.

@@ -1,4 +1,4 @@
-"""What readiness means: what requests need was tried, a moment ago at most, and could be done."""
+"""Readiness: everything that requests need was tried a moment ago, and worked."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from keyfob.core.feed import Feed
 from keyfob.core.outages import Outages
 from keyfob.health.schema import judge_schema
 
-# Seconds.
+# In seconds.
 _ANSWER_WITHIN = 2.0
 
 Trial = Callable[[], Awaitable[object]]
@@ -17,17 +17,17 @@ Fault = BaseException | str | None
 
 
 class Health:
-    """Asks the parts: each is True where it is well.
+    """Checks the parts of the service.
 
-    Anybody may ask, as often as they like: each worker tries so often at most. What is not well is
-    tried again soon, so that a mend is seen.
+    Anybody may ask at any rate: each worker repeats the checks only after some time. After a
+    failure they are repeated sooner, so that a repair is noticed.
 
     Args:
         db: the database.
-        feed: what tells of revocations.
-        trials: what is tried besides, by the name of its part. Each raises where it cannot be done.
-        well_for: seconds for which what was found is believed, where all is well.
-        unwell_for: the same, where something is not.
+        feed: the feed of revocations.
+        trials: further checks, by the name of the part. Each raises if the part does not work.
+        well_for: the seconds for which a result is reused if all parts work.
+        unwell_for: the seconds for which it is reused if a part does not.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Health:
         self._asking = asyncio.Lock()
 
     async def check(self) -> Mapping[str, bool]:
-        """Return how the parts are; never raises. Why one is not well is in the log."""
+        """Return for each part whether it works; never raises. The log says why a part does not."""
         async with self._asking:
             if time.monotonic() >= self._known_until:
                 self._faults = await self.ask()
@@ -64,7 +64,7 @@ class Health:
         return {part: fault is None for part, fault in faults.items()}
 
     async def ask(self) -> dict[str, Fault]:
-        """Try what does not need the feed, now; return why each part is not well, None if it is."""
+        """Try all parts except the feed now; return the fault of each part, None if it works."""
         trials = {"database": self._judge_schema, **self._trials}
         faults = await asyncio.gather(*map(_fault_of, trials.values()))
         found: dict[str, Fault] = dict(zip(trials, faults, strict=True))
@@ -79,14 +79,14 @@ class Health:
 
 
 class _WrongSchema(Exception):
-    """The database answers, and its schema is none that this release runs on."""
+    """The database answers, but this release cannot run on its schema."""
 
 
 async def _fault_of(trial: Trial) -> Fault:
-    """Try something, and return what was raised."""
+    """Run a check, and return the exception that it raised."""
     try:
         async with asyncio.timeout(_ANSWER_WITHIN):
             await trial()
-    except Exception as fault:  # noqa: BLE001 - whatever it is, that part is not well
+    except Exception as fault:  # noqa: BLE001 - any exception means that the part does not work
         return fault
     return None

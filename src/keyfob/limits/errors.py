@@ -1,4 +1,4 @@
-"""What the throttles refuse with."""
+"""Refusals of the throttles."""
 
 from keyfob.core.problems import TooManyRequests
 

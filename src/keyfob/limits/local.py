@@ -1,4 +1,4 @@
-"""A rate per worker, in memory: for what is too hot for a round trip."""
+"""A rate limit per worker, in memory, for requests too frequent for a round trip each."""
 
 import math
 from collections.abc import Hashable
@@ -15,8 +15,8 @@ MAX_ENTRIES = 100_000
 class LocalRate:
     """Counts in this worker's memory, in windows that begin at multiples of their length.
 
-    Of a key only its 64-bit hash is kept, and at most `max_entries` of them; then the older half
-    is forgotten. 100,000 entries are some 9 MB.
+    Only a 64-bit hash of each key is stored, for at most `max_entries` keys; then the older half is
+    dropped. 100,000 entries take about 9 MB.
     """
 
     def __init__(self, rule: Rule, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
@@ -31,7 +31,7 @@ class LocalRate:
         """Count one request of a key, such as a session's id.
 
         Raises:
-            TooManyRequests: the key has no room left in one of the windows.
+            TooManyRequests: one of the windows of the key is full.
         """
         if not self._windows:
             return
@@ -50,7 +50,7 @@ class LocalRate:
         )
 
     def __len__(self) -> int:
-        """Return how many counts are kept."""
+        """Return the number of stored counts."""
         return sum(len(window.counts) for window in self._windows)
 
 
@@ -67,7 +67,7 @@ class _Window:
         return datetime.fromtimestamp((self.number + 1) * self.seconds, UTC)
 
     def wait(self, digest: int, now: float) -> int:
-        """Return for how many seconds this one has to wait: 0 if there is room."""
+        """Return the seconds that this key has to wait; 0 if it need not."""
         number, passed = divmod(now, self.seconds)
         if number != self.number:
             self.number = int(number)
@@ -78,7 +78,8 @@ class _Window:
 
     def add(self, digest: int) -> None:
         if len(self.counts) >= self.max_entries and digest not in self.counts:
-            # By half, because taking the first of a dict again and again scans what was taken.
+            # By half, because repeatedly taking the first key of a dict scans the removed ones each
+            # time.
             for oldest in list(islice(self.counts, self.max_entries // 2)):
                 del self.counts[oldest]
         self.counts[digest] = self.counts.get(digest, 0) + 1

@@ -1,7 +1,8 @@
-"""How many mails one mailbox gets.
+"""Caps: limits of the mails that one mailbox gets.
 
-What strangers can ask for is counted where it is asked for (`Cap`), before a link is made. Notices
-of what was done in an account are counted between the change and the mail (`mail.notices`).
+Mails that strangers can ask for are counted where they are asked for (`Cap`), before a link is
+made. Notices about changes in an account are counted between the change and the mail
+(`mail.notices`).
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,13 +23,14 @@ MAILS_CAPPED = Counter(
     "keyfob_mails_capped_total", "Mails not sent, for their address has had enough of them."
 )
 
-# How long the one link beyond the cap lives, and so how often there is one.
+# The life of the one link beyond the cap, which is also how often there can be one.
 SPARE_TTL = timedelta(hours=6)
 
 log = structlog.get_logger("keyfob.limits")
 
-# What these are sure to take for one mailbox, beside the tag: all domains of the first three, and
-# any dots; Proton any dash as well. Fastmail takes `tag@user.fastmail.com` for `user@fastmail.com`.
+# The spellings that certainly lead to one mailbox, besides tags: the first three have several
+# domains and ignore dots; Proton ignores dashes as well. Fastmail delivers `tag@user.fastmail.com`
+# to `user@fastmail.com`.
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _YANDEX = frozenset({"yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz"})
 _PROTON = frozenset({"proton.me", "protonmail.com", "protonmail.ch", "pm.me"})
@@ -44,10 +46,10 @@ class Cap:
     """Counts the mails that anyone can ask for, per mailbox; threat: mail bombing.
 
     Args:
-        rule: how many of this sort a mailbox gets.
-        spare: how many beyond that each address gets, or each owner there (`proof.spare_links`).
-        for_tags: how many of those all tags of a mailbox get together.
-        store: where they are counted.
+        rule: how many mails of this sort a mailbox gets.
+        spare: how many more each address gets, or each owner there (`proof.spare_links`).
+        for_tags: how many of the spare ones all tags of a mailbox get together.
+        store: the store of the counts.
     """
 
     rule: Rule
@@ -56,13 +58,13 @@ class Cap:
     store: Store
 
     async def allows(self, address_normal: str) -> bool:
-        """Count one mail to an address (in its normal form); False if it has had enough.
+        """Count one mail to an address (in its normal form); False if its cap is reached.
 
-        Then the mail is not sent, and whoever asked for it is told the same as ever. Spellings of
+        Then the mail is not sent, but the requester gets the usual answer. Different spellings of
         one mailbox (`fold`) are counted together.
 
         Raises:
-            Unavailable: the store of the limits is away.
+            Unavailable: the store of the limits is down.
         """
         windows = self.rule.windows(fold(address_normal))
         return await self._count(windows, address_normal, self.rule.name) is not None
@@ -70,15 +72,16 @@ class Cap:
     async def lend_spare(
         self, address_normal: str, write: Write, *, proven: bool, owner: UUID | None
     ) -> None:
-        """Have one mail beyond that written to an address, unless it has had it.
+        """Call `write` for one mail beyond the cap, unless the address has had it.
 
-        What its `owner` had there is counted apart, where that is no stranger. One to a tag whose
-        account is not proven counts for all tags of its mailbox, too.
+        A mail to an `owner` who is not a stranger is counted separately. A mail to a tag whose
+        account is not proven also counts for all tags of its mailbox.
 
         Raises:
-            Unavailable: the store of the limits is away.
+            Unavailable: the store of the limits is down.
         """
-        # No address has a space, so none is counted as an owner at another.
+        # Addresses have no spaces, so an owner's count never coincides with that of another
+        # address.
         counted = address_normal if owner is None else f"{owner} {address_normal}"
         windows = self.spare.windows(counted)
         mailbox = fold(address_normal)
@@ -87,10 +90,10 @@ class Cap:
         await self._lend(windows, address_normal, self.spare.name, write)
 
     async def lend_for_tag(self, address_normal: str, write: Write) -> None:
-        """Have one mail beyond that written to one of the tags of a mailbox, if they have room.
+        """Call `write` for one mail beyond the cap to any of the tags of a mailbox, if any is left.
 
         Raises:
-            Unavailable: the store of the limits is away.
+            Unavailable: the store of the limits is down.
         """
         windows = self.for_tags.windows(fold(address_normal))
         await self._lend(windows, address_normal, self.for_tags.name, write)
@@ -98,11 +101,11 @@ class Cap:
     async def _lend(
         self, windows: list[Window], address_normal: str, sort: str, write: Write
     ) -> None:
-        """Count a mail, have it written, and give it back if it was not, or at a fault.
+        """Count a mail, call `write`, and undo the count if no mail was written or after a fault.
 
-        Threat: a stranger's account that asks for the last mail to an address, and leaves it in the
-        same moment, must not keep it from the owner. Counted before the account is held: a
-        transaction that waited for the store would hold up all who wait for the account.
+        Threat: a stranger's account asks for the last mail to an address and is deleted in the same
+        moment; that must not deprive the owner of the mail. The count comes before the account is
+        locked: a transaction that waited for the store would delay all that wait for the account.
         """
         taken = await self._count(windows, address_normal, sort)
         if taken is None:
@@ -117,7 +120,7 @@ class Cap:
     async def _count(
         self, windows: list[Window], address_normal: str, sort: str
     ) -> tuple[Tally, ...] | None:
-        """Return what was counted; None if one of the windows is full."""
+        """Return the counts; None if one of the windows is full."""
         if not windows:
             return ()
         outcome = await self.store.count_attempt(windows)
@@ -128,7 +131,7 @@ class Cap:
 
 
 class Counted(NamedTuple):
-    """Whether a notice may go; and where it is the last of its sort, until when."""
+    """The result of counting a notice: whether it may be sent, and until when it is the last."""
 
     may_go: bool
     silent_until: datetime | None = None
@@ -136,16 +139,17 @@ class Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class NoticeCaps:
-    """Counts notices per address, each sort apart.
+    """Counts notices per address, each sort separately.
 
-    Threats: whoever signed up with another's address fills that mailbox by what is done in the
-    account; and whoever holds a stolen session makes harmless notices until none is sent of what
-    matters. So an address that is not proven gets few, and no sort uses up another's.
+    Threats: somebody who signed up with another person's address fills that mailbox by making
+    changes in the account; and the thief of a session causes harmless notices until the important
+    one is not sent. So addresses that are not proven get few notices, and no sort uses up
+    another's.
 
     Args:
-        proven: how many of a sort go to a proven address; to all tags of a mailbox together.
-        unproven: how many go to one that is not.
-        store: where they are counted.
+        proven: how many notices of a sort go to a proven address, or to all tags of a mailbox.
+        unproven: how many go to an address that is not proven.
+        store: the store of the counts.
     """
 
     proven: Rule
@@ -153,10 +157,10 @@ class NoticeCaps:
     store: Store
 
     async def count(self, sort: str, address: str, *, proven: bool) -> Counted:
-        """Count one notice to an address in lower case, and tell whether it may go.
+        """Count one notice to an address in lower case, and tell whether it may be sent.
 
         Raises:
-            Unavailable: the store of the limits is away.
+            Unavailable: the store of the limits is down.
         """
         windows = self._windows(sort, address, proven=proven)
         if not windows:
@@ -174,23 +178,24 @@ class NoticeCaps:
         windows = self.unproven.windows(sort, address)
         mailbox = fold(address)
         if mailbox != address:
-            # Of their own: whoever signs up with tags uses up nothing of the mailbox's own account.
+            # In windows of their own: signing up with tags uses up nothing of the mailbox's own
+            # account.
             windows += self.proven.windows(sort, "tags", mailbox)
         return windows
 
 
 @dataclass(frozen=True)
 class MailCaps:
-    """The caps as the settings have them; none where limits are off."""
+    """The caps as the settings have them; none if limits are off."""
 
     settings: Settings
     store: Store
 
     def of(self, name: str) -> Cap:
-        """Return the bound of one kind of mail that strangers can ask for, per mailbox.
+        """Return the cap of one kind of mail that strangers can ask for, per mailbox.
 
-        One for each: whoever has sign-ups mailed to somebody could else use up the mails by which
-        that somebody recovers a password.
+        Each kind has its own: otherwise somebody could use up a person's recovery mails by having
+        sign-ups mailed to that person.
         """
         return Cap(
             self._rule(name, self.settings.limit_mail),
@@ -200,7 +205,7 @@ class MailCaps:
         )
 
     def of_notices(self) -> NoticeCaps:
-        """Return the bounds of notices, per address."""
+        """Return the caps of notices, per address."""
         return NoticeCaps(
             self._rule("notice", self.settings.limit_notices),
             self._rule("notice-unproven", self.settings.limit_notices_unproven),
@@ -212,9 +217,10 @@ class MailCaps:
 
 
 def fold(address_normal: str) -> str:
-    """Return what stands for a mailbox, of whose addresses many may be spellings.
+    """Return one text for all known spellings of a mailbox's address.
 
-    For counting alone: where a `+` is a letter like any other, two persons are counted together.
+    It is for counting only: where a `+` is a letter like any other, two persons are counted
+    together.
     """
     local, _, domain = address_normal.rpartition("@")
     local = local.partition("+")[0] or local
@@ -228,7 +234,7 @@ def fold(address_normal: str) -> str:
     if parent in _FASTMAIL:
         local, domain = user, parent
     if domain in _FASTMAIL:
-        local = local.replace("_", "-")  # which a domain has in its place
+        local = local.replace("_", "-")  # their domains have a dash in its place
     return f"{local}@{domain}"
 
 

@@ -1,4 +1,4 @@
-"""Rules, the windows they open for a key, and what was counted in them."""
+"""Rules, their windows for a key, and the counts in them."""
 
 import hashlib
 import math
@@ -13,7 +13,7 @@ _KEY_DIGITS = 32
 
 @dataclass(frozen=True)
 class Window:
-    """A fixed window of one key: at most `amount` in the `seconds` after the first."""
+    """A fixed window of one key: at most `amount` in the `seconds` after the first attempt."""
 
     policy: str
     key: str
@@ -23,7 +23,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Tally:
-    """A window's count as the store has it, and when the window ends."""
+    """The count of a window in the store, and the end of the window."""
 
     window: Window
     count: int
@@ -31,7 +31,7 @@ class Tally:
 
     @property
     def remaining(self) -> int:
-        """How many more fit into the window."""
+        """The number of attempts for which the window has space left."""
         return max(0, self.window.amount - self.count)
 
     def seconds_left(self, now: datetime) -> int:
@@ -41,27 +41,28 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rule:
-    """A name, and one or more limits that hold together."""
+    """A named set of one or more limits that apply together."""
 
     name: str
     items: tuple[limits.RateLimitItem, ...] = ()
 
     @classmethod
     def parse(cls, name: str, notation: str) -> "Rule":
-        """Read the notation of the `limits` library: "5/minute" or "5/minute;20/hour".
+        """Parse the notation of the `limits` library: "5/minute" or "5/minute;20/hour".
 
         Raises:
-            ValueError: the notation cannot be read.
+            ValueError: the notation is not valid.
         """
-        # Without twins: one statement cannot count twice in one row.
+        # Without duplicates: one statement cannot count twice in the same row.
         return cls(name, tuple(dict.fromkeys(limits.parse_many(notation))))
 
     def windows(self, *identifiers: str, times: int = 1) -> list[Window]:
-        """Return the windows of one client, account or pair; none where nothing is limited.
+        """Return the windows of one client, account or pair; none if nothing is limited.
 
-        Each holds so many `times` what the rule says.
+        Each allows `times` the amount of the rule.
 
-        What a caller may choose freely goes last, so that no two lists of identifiers meet.
+        The identifier that a caller may choose freely goes last, so that no two lists of
+        identifiers yield the same key.
         """
         return [
             Window(
@@ -78,22 +79,23 @@ class Rule:
 
 
 def _digest(key: str) -> str:
-    # Addresses and e-mails do not rest in the table in the clear.
+    # The table holds no addresses or e-mails in plain text.
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
 
 
 @dataclass(frozen=True)
 class RateState:
-    """Where a caller stands; empty where nothing is limited."""
+    """The state of a caller's limits; empty if nothing is limited."""
 
     tallies: Sequence[Tally]
     now: datetime
 
     @property
     def headers(self) -> dict[str, str]:
-        """Render RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10).
+        """Return RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10).
 
-        Of windows of one policy (a network's, and those around it) the tightest is told.
+        Among the windows of one policy (those of a network and of larger ones around it), the
+        tightest is shown.
         """
         if not self.tallies:
             return {}
@@ -115,7 +117,7 @@ class RateState:
 
     @property
     def retry_after(self) -> int:
-        """Seconds until every window has room again; 0 where all have."""
+        """The seconds until every window has space again; 0 if all have."""
         return max(
             (tally.seconds_left(self.now) for tally in self.tallies if not tally.remaining),
             default=0,

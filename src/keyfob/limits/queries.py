@@ -1,4 +1,4 @@
-"""Counting in the table `attempts`. A row whose window has ended counts as absent."""
+"""SQL for counting in the table `attempts`. A row whose window has ended counts as absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from keyfob.core.database import Executor
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A window as it is by now, and whether it was counted up."""
+    """The current count of a window, and whether this attempt was added."""
 
     count: int
     expires_at: datetime
@@ -24,16 +24,16 @@ async def count_attempt(
     needed: Sequence[bool],
     now: datetime,
 ) -> dict[str, Counted]:
-    """Add one to the windows that have room: one statement.
+    """Add one to the windows that have space, in one statement.
 
-    Those that are `needed`, of which there is one at least, are counted all or none; the others
-    with them where all of these have room, too. A full window is only read, so a flood of refusals
-    writes nothing. Two callers that race for the last place are both counted; the one that finds
-    its `count` above the amount has lost and must give back. Rows are written in the order of their
-    keys, so that no two can deadlock.
+    Of the windows that are `needed`, at least one, all are counted or none; the other windows are
+    counted with them if all of those have space, too. A full window is only read, so that a flood
+    of refused attempts writes nothing. If two callers race for the last place, both are counted;
+    the one that finds its `count` above the amount has lost and must give back. Rows are written in
+    the order of their keys, so that no two statements can deadlock.
 
     Returns:
-        What was counted of each window, by its key.
+        The count of each window, by its key.
     """
     rows = await db.fetch(
         """
@@ -81,9 +81,10 @@ async def give_back(
     expiries: Sequence[datetime],
     emptied: Sequence[str],
 ) -> None:
-    """Take one from every window that still is the one with that end, never below zero.
+    """Subtract one from every window that still has the same end, but never go below zero.
 
-    The windows whose keys are in `emptied` go to zero. Rows are locked in the order of their keys.
+    The windows whose keys are in `emptied` are set to zero. Rows are locked in the order of their
+    keys.
     """
     await db.execute(
         """
@@ -116,9 +117,9 @@ async def forget(db: Executor, keys: Sequence[str]) -> None:
 
 
 async def delete_expired(db: Executor, now: datetime, batch: int) -> int:
-    """Delete up to `batch` rows whose window has ended, and return how many.
+    """Delete up to `batch` rows whose window has ended, and return their number.
 
-    Rows that are being counted in this moment are skipped, not waited for.
+    Rows that are being counted at this moment are skipped, so nobody waits.
     """
     return int(
         await db.fetchval(

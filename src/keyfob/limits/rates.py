@@ -1,4 +1,4 @@
-"""Requests per route and client: may this one pass."""
+"""Limits of requests per route and client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,17 +24,17 @@ ROUTES = (
     "me-export",
     "admin",
 )
-# What all signed-in changes from one address share.
+# Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"
 
-# How many clients' worth an IPv6 /64, the /56 and the /48 around it have. Threat: whoever has a /48
-# has 65,536 networks of 64 bits, each of which would be a client.
+# How many single clients an IPv6 /64, and the /56 and /48 around it, may use as much as. Threat:
+# the owner of a /48 has 65,536 networks of 64 bits, each of which would count as a client.
 _WORTH = (1, 4, 16)
 
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Requests per route and client, counted for all workers and instances together."""
+    """Counts requests per route and client, for all workers and instances together."""
 
     rules: Mapping[str, Rule]
     store: Store
@@ -42,15 +42,16 @@ class RateLimits:
     refused: Refused = field(default_factory=Refused)
 
     async def hit(self, route: str, client: str | None, caller: str | None = None) -> RateState:
-        """Count one request to a route: of an address, of a caller, or of both.
+        """Count one request to a route: by address, by caller, or by both.
 
-        A caller's requests are counted under the route; those of an address likewise where there is
-        no caller, else among all that signed-in callers change from there.
+        The requests of a caller are counted per route. Those of an address are, too, if there is no
+        caller; otherwise they are counted together with all changes by signed-in callers from
+        there.
 
         Raises:
             TooManyRequests: one of them has to wait; then nothing was counted.
-            KeyError: the route has no limit in the settings.
-            Unavailable: the store is away; limits fail closed.
+            KeyError: the settings have no limit for the route.
+            Unavailable: the store is down; then all requests are refused.
         """
         windows = self._windows(route, client, caller)
         now = self.clock.now()

@@ -1,4 +1,4 @@
-"""Redis and Valkey as the store. Imported only where one is configured: it costs 6 MB."""
+"""Redis and Valkey as the store. Imported only if one is configured: it costs 6 MB."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +19,8 @@ from keyfob.limits.store import Outcome
 _REDIS_TIMEOUT = 1.0
 _REDIS_CONNECTIONS = 32
 
-# ARGV: now in ms, how many of the keys are needed (the others are beside them), then amount and
-# window in ms for each key. Answer: how many keys were counted, then count and end in ms for each.
+# ARGV: now in ms, the number of needed keys (the others come after them), then amount and window in
+# ms for each key. Returns: how many keys were counted, then count and end in ms for each.
 _COUNT = """
 local now, counted, answer = tonumber(ARGV[1]), #KEYS, {0}
 local needed = tonumber(ARGV[2])
@@ -43,7 +43,7 @@ end
 return answer
 """
 
-# ARGV: for each key the end of its window in ms, and 1 to empty it or 0 to take one.
+# ARGV: for each key the end of its window in ms, and 1 to empty it or 0 to subtract one.
 _GIVE_BACK = """
 for i, key in ipairs(KEYS) do
   local row = redis.call('HMGET', key, 'count', 'ends')
@@ -56,15 +56,15 @@ end
 
 
 class RedisStore:
-    """Counts in one Redis or Valkey server, by a script that runs as one step there.
+    """Counts in one Redis or Valkey server, by a script that the server runs atomically.
 
-    Every method raises `Unavailable` when the server is away: limits fail closed, because a
-    throttle that an outage lifts is one that an attacker can lift. Every wait is bounded by
+    All methods raise `Unavailable` if the server is down. Then limited requests are refused, since
+    a throttle that an outage lifts is one that an attacker can lift. Every wait is limited to
     `timeout` seconds.
 
     Raises:
         ValueError: the URL is not one of redis://, rediss://, unix://, valkey:// or valkeys://, or
-            has a parameter that a connection does not take so.
+            has a parameter with an invalid value.
     """
 
     def __init__(self, url: str, clock: Clock, timeout: float = _REDIS_TIMEOUT) -> None:
@@ -77,10 +77,11 @@ class RedisStore:
             timeout=timeout,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
-            # Once, at once: a kept connection may have died. An attempt counted twice is harmless.
+            # One immediate retry: a kept connection may have died. Counting an attempt twice is
+            # harmless.
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
         )
-        try:  # else it would fail at the first request
+        try:  # otherwise it would fail at the first request
             pool.connection_class(**pool.connection_kwargs)
         except (TypeError, RedisError):
             raise ValueError("there is a parameter that it does not take") from None
@@ -117,7 +118,7 @@ class RedisStore:
             await self._client.delete(*(_name(window) for window in windows))
 
     async def delete_expired(self, batch: int) -> int:
-        """Nothing to do: the server forgets by itself."""
+        """Do nothing: the server deletes expired keys by itself."""
         return 0
 
     async def close(self) -> None:

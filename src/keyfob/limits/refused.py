@@ -1,4 +1,4 @@
-"""What was refused a moment ago, and is refused again without being counted."""
+"""Recent refusals, which are repeated without counting again."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ KEPT_FOR = timedelta(seconds=1)
 
 
 class Refused:
-    """Remembers full windows for a second, in this worker: who goes on asking costs no statement.
+    """Remembers full windows for a second, in this worker; repeated requests cost no statement.
 
-    Not to the window's end: of those who race for the last place in a window that many share, the
-    losers are counted for a moment, and whoever looked at it then must not be refused for long.
-    At most `max_kept` are kept, some 10 MB; then the older half is forgotten.
+    It does not wait for the end of the window: of requests that race for the last place in a shared
+    window, the losers are counted for a moment, and a request that saw this count must not be
+    refused for long. At most `max_kept` are kept, about 10 MB; then the older half is dropped.
     """
 
     def __init__(self, max_kept: int = MAX_KEPT) -> None:
@@ -22,7 +22,7 @@ class Refused:
         self._kept: dict[tuple[str, ...], tuple[datetime, tuple[Tally, ...]]] = {}
 
     def find(self, windows: Sequence[Window], now: datetime) -> tuple[Tally, ...] | None:
-        """Return what was counted when these windows were refused, while that is known."""
+        """Return the counts with which these windows were refused, if that is remembered."""
         keys = _keys(windows)
         until, tallies = self._kept.get(keys, (now, ()))
         if until > now:
@@ -31,7 +31,7 @@ class Refused:
         return None
 
     def add(self, windows: Sequence[Window], tallies: tuple[Tally, ...], now: datetime) -> None:
-        """Keep what was counted when these windows were refused."""
+        """Remember the counts with which these windows were refused."""
         ends = [tally.expires_at for tally in tallies if not tally.remaining]
         if len(self._kept) >= self._max_kept:
             for keys in list(self._kept)[: self._max_kept // 2]:
@@ -39,7 +39,7 @@ class Refused:
         self._kept[_keys(windows)] = (min([now + KEPT_FOR, *ends]), tallies)
 
     def __len__(self) -> int:
-        """Return how many refusals are kept."""
+        """Return the number of remembered refusals."""
         return len(self._kept)
 
 

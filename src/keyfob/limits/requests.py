@@ -1,4 +1,4 @@
-"""The limit of a route, as a dependency."""
+"""The rate limit of a route, as a dependency."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ By: TypeAlias = Literal["address", "caller", "both"]
 
 @dataclass(frozen=True)
 class Limited:
-    """Counts the requests of a route, as a dependency of FastAPI; what it says is in OpenAPI."""
+    """Counts the requests of a route, as a FastAPI dependency; OpenAPI describes the limit."""
 
     route: str
     by: By
-    # Where the store of the counts is away, they fail closed.
+    # If the store of the counts is down, requests are refused.
     refuses: ClassVar[tuple[type[Problem], ...]] = (TooManyRequests, Unavailable)
 
     @property
     def in_words(self) -> str:
-        """Say what is counted, and by which settings."""
+        """Return in words what is counted, and the settings that limit it."""
         own, shared = (
             variable_of(f"limit_{name}".replace("-", "_")) for name in (self.route, SHARED)
         )
@@ -52,26 +52,28 @@ class Limited:
 
 
 def limited(route: str, *, by: By) -> Limited:
-    """Return the dependency that counts: `dependencies=[Depends(limited("login", by="address"))]`.
+    """Return a dependency that counts requests.
 
-    It refuses with `TooManyRequests`, and adds the RateLimit fields to the answer of a route that
-    returns a model (one that returns its own `Response` drops them).
+    It is declared as `dependencies=[Depends(limited("login", by="address"))]`. It raises
+    `TooManyRequests`, and adds the RateLimit fields to the response of a route that returns a model
+    (a route that returns a `Response` of its own drops them).
 
     Args:
         route: the name in `KEYFOB_LIMIT_<ROUTE>`, in lower case.
-        by: what is counted. There is no default: whoever adds a route says whom it is counted by.
+        by: what is counted, see below. There is no default, so that each new route has to choose.
 
-            "address": the client's address, whatever token is sent. For what strangers may call:
-            tokens of one's own are easily had, and must lift nothing.
+    "address" counts by the client's address, whatever token is sent. It is for routes that are open
+    to strangers: tokens are easy to get, and must not lift a limit.
 
-            "caller": the user of the access token, from wherever. For what only reads, or takes
-            away what the caller has: strangers behind an address use up nothing of its users.
+    "caller" counts by the user of the access token, from any address. It is for routes that only
+    read, or that remove something of the caller's: strangers behind an address cannot use up the
+    limit of users there.
 
-            "both": the caller, and the address in the count that all signed-in changes share
-            (`KEYFOB_LIMIT_ME_ADDRESS`). For what hashes, mails or writes: with many accounts, one
-            client could else do many times as much.
+    "both" counts by the caller and by the address, together with all other changes of signed-in
+    callers (`KEYFOB_LIMIT_ME_ADDRESS`). It is for routes that hash, mail or write: otherwise one
+    client with many accounts could do many times as much.
 
-            A request without a valid token is counted by its address, apart from those with one.
+    A request without a valid token is counted by its address, separately from those with one.
     """
     return Limited(route, by)
 

@@ -1,4 +1,4 @@
-"""Request rates, throttles, and caps of mails."""
+"""The room of limits: request rates, throttles, and caps of mails."""
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -13,10 +13,10 @@ from keyfob.settings import LimitSettings, Settings, WrongSetting
 
 
 def build(*, settings: Settings, db: Database, clock: Clock) -> Room:
-    """Build the limits that the settings ask for. Nothing is connected yet.
+    """Build the limits that the settings ask for, without connecting yet.
 
     Raises:
-        WrongSetting: the store's URL is not one that we can use.
+        WrongSetting: the URL of the store cannot be used.
     """
     limits = build_limits(settings, db, clock)
     return Room(
@@ -34,16 +34,16 @@ def build(*, settings: Settings, db: Database, clock: Clock) -> Room:
 
 
 def build_limits(settings: LimitSettings, db: Database, clock: Clock) -> Limits:
-    """Build the limits that the settings ask for. Nothing is connected yet.
+    """Build the limits that the settings ask for, without connecting yet.
 
     Raises:
-        WrongSetting: the store's URL is not one that we can use.
+        WrongSetting: the URL of the store cannot be used.
     """
     return build_limits_over(_store(settings, db, clock), settings, clock)
 
 
 def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Limits:
-    """Build the limits over a store that is there already."""
+    """Build the limits over an existing store."""
 
     def rule(name: str) -> Rule:
         if settings.limits == "off":
@@ -69,4 +69,4 @@ def _store(settings: LimitSettings, db: Database, clock: Clock) -> Store:
     except ValueError:
         raise WrongSetting(
             "KEYFOB_LIMIT_STORE: should be a redis:// or valkey:// URL, with rediss:// for TLS"
-        ) from None  # the message of the cause would repeat the URL's password
+        ) from None  # the message of the cause would contain the URL's password

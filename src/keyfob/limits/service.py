@@ -1,4 +1,4 @@
-"""May this sign-in be tried; and all limits together, as wiring hands them out."""
+"""Throttles of failed sign-ins and codes, and all limits together for wiring."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,9 @@ _BATCH = 5000
 class Reservation:
     """An attempt that was counted before its password was checked.
 
-    `refusal`: the account's own windows were full. Then whoever comes from where the account was
-    never used is refused with it whatever the password, and everybody else if it is wrong.
+    `refusal` is set if the windows of the account were full. Then a client from a place where the
+    account was never used is refused with it, whatever the password; other clients are refused with
+    it only if the password is wrong.
     """
 
     pair: tuple[Tally, ...] = ()
@@ -28,18 +29,18 @@ class Reservation:
 
 @dataclass(frozen=True)
 class SignInThrottle:
-    """Bounds failed sign-ins, per pair of client and account and per account.
+    """Limits failed sign-ins, per account and per pair of client and account.
 
     Several windows in one rule make the delays grow. An attempt is counted before its password is
-    checked and given back when it was right: counted afterwards, any number of guesses that run
-    at once would find room. A client from which the account signed in before is held by its own
-    pair alone, so that whoever guesses elsewhere can slow down the account, but never lock its
-    owner out.
+    checked, and given back if the password was right: if it were counted afterwards, any number of
+    parallel guesses would pass. A client from which the account has signed in before is limited by
+    its own pair alone, so that somebody who guesses elsewhere can slow down attempts on the
+    account, but never lock its owner out.
 
-    Threat: whoever fills the account's windows, and then tries from a network that its owner uses,
-    must not see that there is an account, and that it was used from there. So the same is counted
-    for every attempt, wherever it comes from and whether there is an account or not, and what
-    `refusal` is for tells apart only who knows the password.
+    Threat: somebody fills the windows of an account, then tries from a network that its owner uses,
+    to learn that the account exists and was used from there. So the same is counted for every
+    attempt, from anywhere and even if there is no such account, and only somebody who knows the
+    password can see a difference that `refusal` makes.
     """
 
     pair: Rule
@@ -48,16 +49,16 @@ class SignInThrottle:
     clock: Clock
 
     async def reserve(self, account: str, client: str) -> Reservation:
-        """Count an attempt in the windows of the pair, and in the account's if these have room.
+        """Count an attempt in the windows of the pair, and in the account's if these have space.
 
         Args:
-            account: the normalised e-mail, also where there is no such account, so that answers
-                are alike.
+            account: the normalised e-mail address, even if there is no such account, so that the
+                answers are alike.
             client: the client's address.
 
         Raises:
-            TooManyAttempts: the pair's windows have no room; nothing was counted.
-            Unavailable: the store is away; the throttle fails closed.
+            TooManyAttempts: the pair's windows are full; nothing was counted.
+            Unavailable: the store is down; then all attempts are refused.
         """
         pair = self.pair.windows(client_bucket(client), account)
         if not pair:
@@ -65,7 +66,7 @@ class SignInThrottle:
         outcome = await self.store.count_attempt(pair, beside=self.account.windows(account))
         now = self.clock.now()
         own, others = outcome.tallies[: len(pair)], outcome.tallies[len(pair) :]
-        # The fields are the pair's alone: how often others failed is nobody's business.
+        # The fields describe the pair alone: they must not reveal how often others failed.
         wait = RateState(outcome.tallies, now).retry_after
         refusal = TooManyAttempts(wait, RateState(own, now).headers)
         if not outcome.counted:
@@ -73,33 +74,34 @@ class SignInThrottle:
         return Reservation(own, others) if outcome.beside else Reservation(own, refusal=refusal)
 
     async def forgive(self, reservation: Reservation) -> None:
-        """Take back an attempt whose password was right, and empty the pair's windows.
+        """Give back an attempt whose password was right, and empty the pair's windows.
 
-        The account's other attempts stay counted: they may be someone else's.
+        The account's other attempts stay counted: they may be somebody else's.
         """
         if reservation.pair or reservation.account:
             await self.store.give_back(reservation.account, emptied=reservation.pair)
 
     async def pardon(self, account: str, client: str) -> None:
-        """Empty the windows of a client and an account whose owner has proven to be there."""
+        """Empty the windows of a client and an account whose owner is proven to use that client."""
         pair = self.pair.windows(client_bucket(client), account)
         if pair:
             await self.store.forget(pair)
 
     async def withdraw(self, reservation: Reservation) -> None:
-        """Take back an attempt whose password was not checked: we were full, or failed."""
+        """Give back an attempt whose password was not checked, because we were full or failed."""
         if reservation.pair or reservation.account:
             await self.store.give_back((*reservation.pair, *reservation.account))
 
 
 @dataclass(frozen=True)
 class FactorThrottle:
-    """Bounds wrong one-time codes of an account, whatever sign-in or session they come with.
+    """Limits wrong one-time codes of an account, in all sign-ins and sessions together.
 
-    Six digits can be guessed, so they are counted over all workers and restarts, and before they
-    are checked, as passwords are. Only who has just given the right password, or holds a session,
-    is counted at all: a stranger can lock nobody out. Recovery codes and passkeys cannot be
-    guessed and are not counted here, so the owner gets in while a thief of the password guesses.
+    Six digits can be guessed. So codes are counted across all workers and restarts, and before they
+    are checked, as passwords are. Only callers who have just given the right password, or who have
+    a session, are counted at all: strangers can lock nobody out. Recovery codes and passkeys cannot
+    be guessed and are not counted here, so the owner can sign in while a thief of the password
+    guesses.
     """
 
     rule: Rule
@@ -110,8 +112,8 @@ class FactorThrottle:
         """Count an attempt of an account, or refuse it.
 
         Raises:
-            TooManyAttempts: there is no room; nothing was counted.
-            Unavailable: the store is away; the throttle fails closed.
+            TooManyAttempts: the windows are full; nothing was counted.
+            Unavailable: the store is down; then all attempts are refused.
         """
         windows = self.rule.windows(*identifiers)
         if not windows:
@@ -123,14 +125,14 @@ class FactorThrottle:
         return Reservation(account=outcome.tallies)
 
     async def forgive(self, reservation: Reservation) -> None:
-        """Take back an attempt that was right; the others stay, they may be someone else's."""
+        """Give back an attempt that was right; the others stay, they may be somebody else's."""
         if reservation.account:
             await self.store.give_back(reservation.account)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Everything of this room that wiring hands out."""
+    """All services of this room, for wiring."""
 
     rates: RateLimits
     sign_in: SignInThrottle
@@ -139,14 +141,14 @@ class Limits:
     store: Store
 
     async def delete_expired(self, batch: int = _BATCH) -> int:
-        """Delete up to `batch` counts of windows that have ended; return how many."""
+        """Delete up to `batch` counts of windows that have ended; return their number."""
         return await self.store.delete_expired(batch)
 
     async def clean_up(self) -> None:
-        """Delete all counts of windows that have ended, a batch at a time."""
+        """Delete all counts of windows that have ended, in batches."""
         while await self.delete_expired(_BATCH) >= _BATCH:
             pass
 
     async def close(self) -> None:
-        """Let go of the store's own connections."""
+        """Close the store's own connections."""
         await self.store.close()

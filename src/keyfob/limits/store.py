@@ -1,9 +1,9 @@
-"""Where attempts are counted: PostgreSQL, or Redis and Valkey (redis_store.py).
+"""The store of counted attempts: PostgreSQL, or Redis and Valkey (redis_store.py).
 
 Both count all windows of an attempt in one round trip, and all of them or none. The strategies of
-the `limits` library would take three round trips for each window (hit, count, expiry) and keep
-what the other windows of a refused attempt had counted; so notation, windows and keys are the
-library's, and the counting is ours.
+the `limits` library would take three round trips for each window (hit, count, expiry) and keep the
+counts of a refused attempt in its other windows. So notation, windows and keys are the library's,
+and the counting is ours.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from keyfob.limits.models import Rule, Tally, Window
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an attempt: counted in its windows, or refused and counted in none.
+    """The result of an attempt: counted in all its windows, or refused and counted in none.
 
-    `beside`: counted in those beside them, too.
+    `beside`: also counted in the windows beside them.
     """
 
     counted: bool
@@ -30,34 +30,35 @@ class Outcome:
 
 
 class Store(Protocol):
-    """Counts that every worker and instance shares."""
+    """The counts that all workers and instances share."""
 
     async def count_attempt(
         self, windows: Sequence[Window], beside: Sequence[Window] = ()
     ) -> Outcome:
         """Add one to every window, or to none if one of them is full.
 
-        What is `beside` is counted with them where all of it has room, too, and else only read.
+        The windows `beside` are counted with them if all of those have space, too; otherwise they
+        are only read.
         """
 
     async def give_back(self, taken: Sequence[Tally], emptied: Sequence[Tally] = ()) -> None:
-        """Take one from each of `taken`, and empty `emptied`, where the window still runs."""
+        """Subtract one from each of `taken`, and empty `emptied`, if the window has not ended."""
 
     async def forget(self, windows: Sequence[Window]) -> None:
-        """Empty windows, whatever was counted in them."""
+        """Empty windows."""
 
     async def delete_expired(self, batch: int) -> int:
-        """Delete up to `batch` counts of windows that have ended; return how many."""
+        """Delete up to `batch` counts of windows that have ended; return their number."""
 
     async def close(self) -> None:
-        """Let go of the connections that are the store's own."""
+        """Close the connections that belong to the store."""
 
 
 @dataclass(frozen=True)
 class PostgresStore:
     """Counts in the table `attempts`.
 
-    Every method raises `DatabaseUnavailable` when PostgreSQL is away.
+    All methods raise `DatabaseUnavailable` if PostgreSQL is down.
     """
 
     db: Database
@@ -82,7 +83,7 @@ class PostgresStore:
         return await self._settled(counts[: len(windows)], counts[len(windows) :])
 
     async def _settled(self, needed: list["_Count"], beside: list["_Count"]) -> Outcome:
-        """Give back what was counted past the last place: another was quicker."""
+        """Give back counts beyond the last place, which another attempt got first."""
         counted = all(one.counted for one in needed)
         counted_beside = bool(beside) and all(one.counted for one in beside)
         lost = [*needed, *beside] if _overfull(needed) else beside if _overfull(beside) else []
@@ -112,7 +113,7 @@ class PostgresStore:
         return await queries.delete_expired(self.db, self.clock.now(), batch)
 
     async def close(self) -> None:
-        """Nothing to do: the database belongs to whoever handed it in."""
+        """Do nothing: the database belongs to the caller that passed it in."""
 
 
 class _Count(NamedTuple):
@@ -126,16 +127,16 @@ def _overfull(counts: Sequence[_Count]) -> bool:
 
 @dataclass(frozen=True)
 class Trial:
-    """Counts once in a store, to see that it can be done; each on a row of its own."""
+    """Counts once in a store, to check that it works; each check uses a row of its own."""
 
     store: Store
     rule: Rule = field(default_factory=lambda: Rule.parse(random_text(9), "1000000/minute"))
 
     async def __call__(self) -> None:
-        """Count.
+        """Count once.
 
         Raises:
-            Unavailable: the store is away, or takes no writes.
+            Unavailable: the store is down, or does not accept writes.
         """
         await self.store.count_attempt(self.rule.windows("trial"))
 
