@@ -131,7 +131,7 @@ class Cap:
 
 
 class Counted(NamedTuple):
-    """The result of counting a notice: whether it may be sent, and until when it is the last."""
+    """The result of counting a notice; `silent_until` is set if no more of its sort may follow."""
 
     may_go: bool
     silent_until: datetime | None = None

@@ -1,1 +1,1 @@
-"""Signing in with a password, and the log of who tried."""
+"""Signing in with a password, a second factor or a passkey."""

@@ -1,8 +1,8 @@
-"""The one door through which every sign-in ends, whatever proved who it is.
+"""The one door at the end of every sign-in, whatever proved the user's identity.
 
-A flow checks a password, a factor or a passkey, and brings the proof. The door opens the session,
-writes the login log and has the owner told of a new place; or it writes why not, and says so. What
-it gives is a session: the route has tokens written of it.
+A flow checks a password, a factor or a passkey, and makes a proof of it. The door opens the
+session, writes the login log and notifies the owner of a sign-in from a new place; or it logs the
+refusal and raises it. The result is a session, for which the route then has tokens issued.
 """
 
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ from keyfob.sessions.service import Sessions
 
 AMR_PASSWORD = ("pwd",)
 
-# Each sign-in makes one; whoever knows the password cannot fill the table.
+# Each sign-in issues one; somebody who knows the password must not fill the table.
 _MOST_TOKENS = 10
 
 
 class Proof(NamedTuple):
-    """Who has proven who it is, and how.
+    """The user whose identity was proven, and how.
 
-    `amr` names the methods (RFC 8176), `reason` what the login log calls the sign-in.
-    `password_hash` is what a password was held against, None where none was shown; `seen` is what
-    the login log knew of this place before, None where it was not asked yet.
+    `amr` names the methods (RFC 8176); `reason` is the entry in the login log. `password_hash` is
+    the hash that the password was checked against, None if there was no password. `seen` is what
+    the login log knows of the place of this sign-in, None if it has not been read yet.
     """
 
     user_id: UUID
@@ -58,7 +58,7 @@ class Proof(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """Ends sign-ins: with a session, with a factor that is asked for, or with a refusal."""
+    """Ends sign-ins: with a session, with a demand for a factor, or with a refusal."""
 
     db: Database
     sessions: Sessions
@@ -69,10 +69,10 @@ class Door:
     notices: Notices
 
     async def open(self, tx: Tx, proof: Proof) -> OpenedSession | None:
-        """Open a session; None where the account may have none: `refuse` then tells why.
+        """Open a session; None if the account may have none: `refuse` then tells why.
 
         Raises:
-            NoSigningKey: as `Sessions.open` says.
+            NoSigningKey: see `Sessions.open`.
         """
         session = await self.sessions.open(
             tx, proof.user_id, proof.source, proof.amr, password_hash=proof.password_hash
@@ -84,20 +84,20 @@ class Door:
     async def renew(
         self, tx: Tx, caller: User, amr: Sequence[str], source: Source
     ) -> OpenedSession:
-        """Open the session of a caller anew, who has proven once more who it is.
+        """Renew the session of a caller, whose identity was proven once more.
 
         Raises:
-            Unauthenticated, NoSigningKey: as `Sessions.renew` says.
+            Unauthenticated, NoSigningKey: see `Sessions.renew`.
         """
         session = await self.sessions.renew(tx, caller, amr)
         await self._write(tx, Proof(caller.user_id, amr, Reason.REAUTHENTICATED, source), session)
         return session
 
     async def ask_for_factor(self, tx: Tx, proof: Proof) -> MfaRequired:
-        """Begin the wait for a second factor; return what to raise after the commit.
+        """Begin a pending login; return the exception to raise after the commit.
 
         Raises:
-            HashReplaced: the password is another by now, or the account is gone.
+            HashReplaced: the password has changed meanwhile, or the account is gone.
         """
         token = await self.pending.begin(
             tx, proof.user_id, proof.password_hash, proof.amr, proof.source
@@ -107,23 +107,23 @@ class Door:
         return MfaRequired(token, PENDING_SECONDS, await self.factors.list(tx, proof.user_id))
 
     async def enter(self, tx: Tx, account: Account | None, proof: Proof) -> OpenedSession | Problem:
-        """Open a session of an account that `tx` has locked, or write why not and return that.
+        """Open a session of an account that `tx` has locked, or log and return the refusal.
 
-        Hand what is returned to `let_in` after the commit.
+        Pass the result to `let_in` after the commit.
 
         Raises:
-            NoSigningKey: as `Sessions.open` says.
+            NoSigningKey: see `Sessions.open`.
         """
         return await self.open(tx, proof) or await self._refusal(tx, account, proof)
 
     async def refuse(self, proof: Proof) -> NoReturn:
-        """Tell why `open` gave nothing, by what the account is by now, in a transaction of its own.
+        """Log and raise the reason why `open` returned None, in a transaction of its own.
 
         Raises:
-            InvalidCredentials: the password is another by now.
+            InvalidCredentials: the password has changed meanwhile.
             MfaRequired: a factor was added meanwhile.
-            PasswordChangeRequired: with the token by which a password is chosen.
-            AccountBlocked: blocked, gone, or with an address that is to be proven first.
+            PasswordChangeRequired: with the token for choosing a password.
+            AccountBlocked: the account is blocked or gone, or its address has to be verified first.
         """
         async with self.db.begin() as tx:
             account = await locks.lock(tx, proof.user_id)
@@ -133,7 +133,7 @@ class Door:
     async def refuse_factor(
         self, user_id: UUID | None, source: Source, reason: Reason = Reason.WRONG_FACTOR
     ) -> NoReturn:
-        """Write that a factor was wrong; `user_id` is whose it would have been, if that is known.
+        """Log that a factor was wrong, and refuse; `user_id` is its supposed owner, if known.
 
         Raises:
             InvalidFactor: always.
@@ -150,15 +150,15 @@ class Door:
             await self.notices.request(tx, user_id, source)
 
     async def _refusal(self, tx: Tx, account: Account | None, proof: Proof) -> Problem:
-        """Write why an account that is locked was given no session; return what to raise."""
+        """Log why a locked account was given no session; return the exception to raise."""
         refusal: Problem
         if account is None:
             reason, refusal = Reason.BLOCKED, AccountBlocked()
         elif proof.password_hash not in {None, account.password_hash}:
-            # Threat: the token below would undo what has just made the password worthless.
+            # Threat: the token below would undo the change that has just invalidated the password.
             reason, refusal = Reason.WRONG_PASSWORD, InvalidCredentials()
         elif "mfa" not in proof.amr and await self.factors.has_any(tx, account.id):
-            return await self.ask_for_factor(tx, proof)  # in the log once the wait has ended
+            return await self.ask_for_factor(tx, proof)  # logged when the wait ends
         elif not account.is_active:
             reason, refusal = Reason.BLOCKED, AccountBlocked()
         elif not account.must_change_password:
@@ -169,17 +169,17 @@ class Door:
         return refusal
 
     async def _let_change(self, tx: Tx, account: Account) -> PasswordChangeRequired:
-        # No address with it: who knows the password that an administrator gave has proven none.
+        # Without the address: knowing the password that an administrator chose does not prove it.
         token = await self.links.issue(tx, account.id, Kind.CHANGE_PASSWORD)
         await self.links.kill_older(tx, account.id, Kind.CHANGE_PASSWORD, kept=_MOST_TOKENS)
         return PasswordChangeRequired(token)
 
 
 def let_in(ended: OpenedSession | Problem) -> OpenedSession:
-    """Return the session, or raise the refusal: after the commit, which keeps the line of either.
+    """Return the session, or raise the refusal; after the commit, so that both are logged.
 
     Raises:
-        MfaRequired, InvalidCredentials, PasswordChangeRequired, AccountBlocked: as `Door.refuse`.
+        MfaRequired, InvalidCredentials, PasswordChangeRequired, AccountBlocked: see `Door.refuse`.
     """
     if isinstance(ended, Problem):
         raise ended
@@ -187,6 +187,6 @@ def let_in(ended: OpenedSession | Problem) -> OpenedSession:
 
 
 def _is_new(seen: Seen, source: Source) -> bool:
-    """Tell whether the owner is to know: not of the very first sign-in."""
+    """Tell whether the owner should be notified; not for the very first sign-in."""
     knows_network = seen.network or source.address is None  # a unix socket has none
     return seen.ever and not (knows_network and seen.device)

@@ -1,4 +1,4 @@
-"""Refusals of signing in."""
+"""Refusals of sign-ins."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from keyfob.mfa.models import Factor
 
 
 class InvalidCredentials(Problem):
-    """Unknown e-mail or wrong password; the answer never says which."""
+    """The e-mail is unknown or the password is wrong; the answer never says which."""
 
     status = 401
     code = "invalid_credentials"
@@ -18,7 +18,7 @@ class InvalidCredentials(Problem):
 
 
 class AccountBlocked(Problem):
-    """The password was right, the account may not sign in. Said only after the right password."""
+    """The account may not sign in. This is said only after the right password."""
 
     status = 403
     code = "account_blocked"
@@ -26,7 +26,7 @@ class AccountBlocked(Problem):
 
 
 class PasswordChangeRequired(Problem):
-    """The password was right, and was given by an administrator: choose another with `token`."""
+    """The right password was chosen by an administrator: choose another with `token`."""
 
     status = 403
     code = "password_change_required"
@@ -39,10 +39,10 @@ class PasswordChangeRequired(Problem):
 
 
 class MfaRequired(Problem):
-    """The password was right, and the account has a second factor: show it at `/login/mfa`.
+    """The password was right, and the account has a second factor: present it at `/login/mfa`.
 
-    `expires_in` is in seconds. Said only after the right password, for it tells what factors there
-    are.
+    `expires_in` is in seconds. This is said only after the right password, since it reveals the
+    kinds of factors.
     """
 
     status = 401

@@ -1,4 +1,4 @@
-"""The second step of a sign-in, and proving oneself once more."""
+"""The second step of a sign-in, and re-authentication."""
 
 from typing import Annotated, Any, ClassVar, Self, cast
 from uuid import UUID
@@ -42,7 +42,7 @@ def _say_so(schema: dict[str, Any], model: type["_OneOf"]) -> None:
 
 
 class _OneOf(Body):
-    """A body that proves something in exactly one of several `ways`."""
+    """A body that proves identity in exactly one of several `ways`."""
 
     model_config = ConfigDict(json_schema_extra=_say_so)
     ways: ClassVar[tuple[str, ...]]
@@ -58,7 +58,7 @@ class _OneOf(Body):
 
 
 class FactorShow(_OneOf):
-    """The token of a sign-in that waits, and one factor."""
+    """The token of a pending login, and one factor."""
 
     ways = ("code", "recovery_code", "credential")
 
@@ -69,13 +69,13 @@ class FactorShow(_OneOf):
 
 
 class PendingLogin(Body):
-    """The token of a sign-in that waits."""
+    """The token of a pending login."""
 
     mfa_token: MfaToken
 
 
 class ProofOnceMore(_OneOf):
-    """The password, or where a factor is set the factor; `challenge_id` goes with `credential`."""
+    """The password, or a factor if the user has one; `challenge_id` belongs to `credential`."""
 
     ways = ("password", "code", "credential")
     pair = ("credential", "challenge_id")
@@ -98,9 +98,10 @@ async def show_factor(
     second_factor: Annotated[SecondFactor, Provided(SecondFactor)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
-    """End a sign-in that waits for a second factor, and get a session's first tokens.
+    """Finish a pending login with a second factor, and return the first tokens of a session.
 
-    The token of `/login` works once, for five minutes and five attempts; a code works once.
+    The token from `/login` is valid for one session, five minutes and five attempts; each code is
+    valid once.
     """
     shown = Shown(
         body.code, body.recovery_code, body.credential.as_json() if body.credential else None
@@ -117,9 +118,9 @@ async def show_factor(
 async def ask_for_passkey(
     body: PendingLogin, second_factor: Annotated[SecondFactor, Provided(SecondFactor)]
 ) -> dict[str, Any]:
-    """Get what to hand to `navigator.credentials.get()`, to show a passkey as the second factor.
+    """Return the options for `navigator.credentials.get()`, to present a passkey as second factor.
 
-    Its challenge is good for one answer, and each call gives another.
+    The challenge is valid for one answer; each call returns a new one.
     """
     return await second_factor.request_options(body.mfa_token)
 
@@ -140,9 +141,9 @@ async def reauthenticate(
     service: Annotated[Reauthentication, Provided(Reauthentication)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
-    """Prove once more who you are, and get new tokens of this session; its old ones are dead.
+    """Prove your identity once more, and get new tokens of this session; the old ones are invalid.
 
-    Where a factor is set, show the factor; the password is refused then.
+    If you have a factor, present the factor; the password is refused then.
     """
     if body.code is not None:
         session = await service.with_code(caller, body.code, source)
@@ -150,6 +151,6 @@ async def reauthenticate(
         credential = body.credential.as_json()
         session = await service.with_passkey(caller, body.challenge_id, credential, source)
     else:
-        password = cast("SecretStr", body.password)  # one of the three is there
+        password = cast("SecretStr", body.password)  # one of the three is present
         session = await while_present(request, service.with_password(caller, password, source))
     return TokensOut.of(tokens.write(session))

@@ -1,4 +1,4 @@
-"""Checking passwords and codes so that guessing is slow, whatever they are asked for."""
+"""Checks of passwords and codes that make guessing slow, for every purpose."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _NOBODY = UUID(int=0)
 
 
 class RightPassword(NamedTuple):
-    """A password that was right: give the `reservation` to `forgive`.
+    """A password that was right: pass the `reservation` to `forgive`.
 
     `seen` is what the login log knows of the place that it came from.
     """
@@ -36,7 +36,7 @@ class RightPassword(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose password is asked for, of an account that there is."""
+    """An existing account, whose password is checked."""
 
     user_id: UUID
     email: Email
@@ -46,8 +46,8 @@ class Owner(NamedTuple):
 class GuardedPasswords:
     """Checks passwords under the sign-in throttle; a refused guess is in the login log.
 
-    Signing in and proving oneself once more share the same counts: a stolen access token gives
-    nobody more guesses than a stranger has.
+    Sign-ins and re-authentications are counted together: a stolen access token gives nobody more
+    guesses than a stranger has.
     """
 
     db: Database
@@ -65,24 +65,25 @@ class GuardedPasswords:
     ) -> RightPassword:
         """Check the password of an account, or of none.
 
-        Where too many have failed at the account, a network that it never signed in from is refused
-        whatever the password, and one that it did if the password is wrong: alike in answer and
-        time, so that nobody sees which of the two it is, or whether there is an account.
+        After too many failures at the account, a network from which it never signed in is refused
+        whatever the password, and a known network only if the password is wrong. Answers and times
+        are alike, so that nobody sees which case it is, or whether the account exists.
 
         Args:
             email: the address that the attempt is counted under.
-            user: its account; None costs and answers the same.
+            user: its account; None costs the same and gets the same answer.
             password: the guess.
-            source: where it comes from.
-            signed_in: who asks, where it is somebody who holds a session.
+            source: the source of the request.
+            signed_in: the id of the user who asks, if there is a session.
 
         Raises:
             InvalidCredentials: unknown address or wrong password, alike in body and in time.
-            TooManyAttempts: too many failures for this account or this pair of address and account.
+            TooManyAttempts: too many failures for this account, or for this pair of client and
+                account.
             Overloaded: more password checks wait than can be done in time.
         """
         user_id: UUID | None = user.id if user else None
-        # Asked for an unknown e-mail, too: one round trip less could be timed.
+        # Looked up for an unknown e-mail, too: one round trip less could be measured.
         seen = await self.log.recall(self.db, user_id or _NOBODY, source)
         reservation = await self._reserve(email, user_id, source)
         looks = seen.network or reservation.refusal is None
@@ -99,15 +100,15 @@ class GuardedPasswords:
     async def find(
         self, owner: Owner, stored: Collection[str], password: SecretStr, source: Source
     ) -> tuple[str, RightPassword]:
-        """Find of which of several hashes a password is, counted as one attempt.
+        """Find the one of several hashes that a password matches, counted as one attempt.
 
-        For somebody who has proven to read the owner's mail: those who fail elsewhere keep nobody
+        It is for somebody who has proven access to the owner's mail: failures elsewhere lock nobody
         out here.
 
         Raises:
-            InvalidCredentials: of none.
-            TooManyAttempts: too many failures from here.
-            Overloaded: as `check`.
+            InvalidCredentials: it matches none.
+            TooManyAttempts: too many failures from this client.
+            Overloaded: see `check`.
         """
         seen = await self.log.recall(self.db, owner.user_id, source)
         reservation = await self._reserve(owner.email, owner.user_id, source)
@@ -125,11 +126,11 @@ class GuardedPasswords:
         raise InvalidCredentials
 
     async def forgive(self, reservation: Reservation) -> None:
-        """Take back the attempt, whose password was right."""
+        """Give back the attempt, whose password was right."""
         await self.throttle.forgive(reservation)
 
     async def _reserve(self, email: Email, user_id: UUID | None, source: Source) -> Reservation:
-        """Count the attempt before the password is looked at: guesses at once count each."""
+        """Count the attempt before the password is checked, so that parallel guesses all count."""
         try:
             return await self.throttle.reserve(email.normal, source.address or UNKNOWN)
         except TooManyAttempts:
@@ -145,10 +146,10 @@ class GuardedPasswords:
         *,
         looks: bool,
     ) -> PasswordMatch:
-        """Check the password, or spend as much where it is not looked at, whatever it is.
+        """Check the password, or if `looks` is false, spend the same time without checking.
 
         Slow by design, so no connection is held. An unknown e-mail costs the same. An attempt that
-        we could not check is not counted.
+        could not be checked is not counted.
         """
         check = self.passwords.matches if looks else self.passwords.pretend
         try:
@@ -160,9 +161,9 @@ class GuardedPasswords:
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedCodes:
-    """Counts codes of an authenticator before they are looked at; a throttled one is logged.
+    """Counts authenticator codes before they are checked, and logs throttled attempts.
 
-    Signing in and proving oneself once more share the same counts, as they do for passwords.
+    Sign-ins and re-authentications are counted together, as with passwords.
     """
 
     db: Database
@@ -170,10 +171,10 @@ class GuardedCodes:
     log: LoginLog
 
     async def reserve(self, user_id: UUID, source: Source) -> Reservation:
-        """Count a code of an account; hand the reservation to `forgive` if it is right.
+        """Count a code of an account; pass the reservation to `forgive` if the code is right.
 
         Raises:
-            TooManyAttempts: too many wrong codes for this account, wherever they were shown.
+            TooManyAttempts: too many wrong codes for this account, in all sign-ins and sessions.
         """
         try:
             return await self.throttle.reserve(str(user_id))
@@ -182,13 +183,13 @@ class GuardedCodes:
             raise
 
     async def forgive(self, reservation: Reservation) -> None:
-        """Take back the attempt, whose code was right."""
+        """Give back the attempt, whose code was right."""
         await self.throttle.forgive(reservation)
 
 
 def _reason(user: SignInAccount | UnlockedAccount | None) -> Reason:
     if user is None:
         return Reason.UNKNOWN_EMAIL
-    # Its password was not looked at, so nothing is said about it.
+    # Its password was not checked, so nothing is said about it.
     waits = isinstance(user, SignInAccount) and user.waits_for_email
     return Reason.UNVERIFIED if waits else Reason.WRONG_PASSWORD

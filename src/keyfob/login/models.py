@@ -1,4 +1,4 @@
-"""The state between two factors, and what a sign-in raises inside."""
+"""Pending logins, and internal exceptions of sign-ins."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,20 +8,20 @@ from keyfob.devices.device import Device
 
 
 class PendingLogin(NamedTuple):
-    """A sign-in that waits for a second factor, and what was shown so far."""
+    """A pending login, and the methods used so far."""
 
     user_id: UUID
     amr: list[str]
 
 
 class PendingAttempt(NamedTuple):
-    """An attempt that was taken, with what a passkey was asked to sign, if one was."""
+    """An attempt that was counted, with the challenge for a passkey if there is one."""
 
     challenge: bytes | None
 
 
 class EndedPendingLogin(NamedTuple):
-    """A sign-in that waits no longer, and where it was begun."""
+    """A pending login that has ended, and the place where it was begun."""
 
     user_id: UUID
     attempts_left: int
@@ -31,7 +31,8 @@ class EndedPendingLogin(NamedTuple):
 
 
 class HashReplaced(Exception):
-    """The hash that a password was held against is not the account's any more.
+    """The hash that a password was checked against is no longer the account's.
 
-    By a twin's better hash of the same password, or by another password: it is to be checked again.
+    Either a parallel sign-in has stored a better hash of the same password, or the password has
+    changed. It has to be checked again.
     """

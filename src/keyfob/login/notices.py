@@ -1,4 +1,4 @@
-"""Telling owners of sign-ins from somewhere new."""
+"""Notices to owners about sign-ins from somewhere new."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,12 +29,12 @@ class Notices:
     places: Places
 
     async def request(self, tx: Tx, user_id: UUID, source: Source) -> None:
-        """Have the owner told, once the sign-in has committed."""
+        """Queue a notice to the owner, for after the commit of the sign-in."""
         told = {"at": self.clock.now().isoformat(), **source_in_words(source)}
         await self.outbox.add(tx, self.KIND, told, user_id=user_id)
 
     async def send(self, job: Job) -> None:
-        """Do what `request` asked for: tell the owner."""
+        """Send the notice that `request` queued."""
         if job.user_id is None:
             return
         at, address, device = (job.payload[name] for name in ("at", "address", "device"))

@@ -1,4 +1,4 @@
-"""Signing in with a passkey alone: it is what one has, and verifies who has it."""
+"""Signing in with a passkey alone: it is a possession, and it verifies its user."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,24 +16,24 @@ from keyfob.sessions.models import OpenedSession
 
 @dataclass(frozen=True, kw_only=True)
 class PasskeyLogin:
-    """Signs in whoever has a passkey."""
+    """Signs users in with a passkey."""
 
     passkeys: Passkeys
     door: Door
 
     async def options(self) -> tuple[UUID, dict[str, Any]]:
-        """Return the id of a challenge, and what to ask the passkey that the user chooses."""
+        """Return the id of a challenge, and the options for any passkey that the user chooses."""
         return await self.passkeys.begin_alone()
 
     async def sign_in(
         self, challenge_id: UUID, credential: dict[str, Any], source: Source
     ) -> OpenedSession:
-        """Sign in.
+        """Sign the owner of a passkey in.
 
         Raises:
-            InvalidFactor: the challenge is unknown, spent or expired, or the passkey is not to be
-                believed; the log tells which.
-            AccountBlocked, PasswordChangeRequired: said only after a right answer.
+            InvalidFactor: the challenge is unknown, used or expired, or the passkey's answer is not
+                valid; the log says which.
+            AccountBlocked, PasswordChangeRequired: said only after a valid answer.
         """
         try:
             shown = await self.passkeys.verify_alone(challenge_id, credential)

@@ -1,4 +1,4 @@
-"""Sign in with a passkey alone."""
+"""Signing in with a passkey alone."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,7 +23,7 @@ _LIMITED = [Depends(limited("passkey", by="address"))]
 
 
 class PasskeyProof(Body):
-    """What `navigator.credentials.get()` gave, and for which challenge."""
+    """The result of `navigator.credentials.get()`, and the id of its challenge."""
 
     challenge_id: UUID
     credential: AssertionIn
@@ -31,9 +31,9 @@ class PasskeyProof(Body):
 
 @routes.post("/login/passkey/options", dependencies=_LIMITED)
 async def begin_passkey_login(service: Service) -> CeremonyOut:
-    """Get what to hand to `navigator.credentials.get()`, to sign in without a password.
+    """Return the options for `navigator.credentials.get()`, to sign in without a password.
 
-    The challenge is good for one answer, within five minutes.
+    The challenge is valid for one answer, for five minutes.
     """
     return CeremonyOut.of(await service.options())
 
@@ -49,6 +49,6 @@ async def finish_passkey_login(
     service: Service,
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut:
-    """Exchange the answer of a passkey for a session's first tokens."""
+    """Exchange a passkey's answer for the first tokens of a session."""
     session = await service.sign_in(body.challenge_id, body.credential.as_json(), source)
     return TokensOut.of(tokens.write(session))

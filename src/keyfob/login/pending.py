@@ -1,8 +1,8 @@
-"""The state between two factors: the password was right, and the factor is still to be shown.
+"""Pending logins: the password was right, and a factor is still to be presented.
 
-It is a row, so that any worker may end it. Its token is good for `/login/mfa` and nothing else, for
-five minutes, five attempts and one session. One that ends without an attempt goes into the login
-log: whoever began it knows the password, and left no other trace.
+A pending login is a row, so that any worker may finish it. Its token is valid only for
+`/login/mfa`, for five minutes, five attempts and one session. A pending login that ends without an
+attempt is written to the login log: whoever began it knows the password, and left no other trace.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class PendingLogins:
-    """Begins, counts down and ends the waits for a second factor."""
+    """Begins and ends pending logins, and counts their attempts."""
 
     db: Database
     clock: Clock
@@ -38,7 +38,7 @@ class PendingLogins:
     async def begin(
         self, tx: Tx, user_id: UUID, password_hash: str | None, amr: Sequence[str], source: Source
     ) -> str | None:
-        """Begin a wait and return its token; None if the password is another by now."""
+        """Begin a pending login and return its token; None if the password is another by now."""
         token = _PREFIX + random_text(_TOKEN_BYTES)
         now = self.clock.now()
         begun = await queries.insert_pending(
@@ -56,33 +56,33 @@ class PendingLogins:
         return token if begun else None
 
     async def find(self, token: str) -> PendingLogin | None:
-        """Return a wait, or None; nothing is spent."""
+        """Return a pending login, and use up nothing; None if there is none."""
         return await queries.find_pending(self.db, _digest(token), self.clock.now())
 
     async def take_attempt(self, token: str) -> PendingAttempt | None:
-        """Take an attempt, before it is looked at.
+        """Use up an attempt, before the factor is checked.
 
-        None if the wait is over, or no attempt is left.
+        None if the pending login has ended, or no attempt is left.
         """
         return await queries.take_attempt(self.db, _digest(token), self.clock.now())
 
     async def set_challenge(self, token: str, challenge: bytes) -> bool:
-        """Keep what a passkey is to sign; False if the wait is over."""
+        """Store the challenge for a passkey; False if the pending login has ended."""
         return await queries.set_challenge(self.db, _digest(token), challenge, self.clock.now())
 
     async def spend(self, tx: Tx, token: str) -> bool:
-        """End the wait, in the transaction that opens the session; False if it is over already."""
+        """End it in the transaction that opens the session; False if it has ended already."""
         return await queries.spend_pending(tx, _digest(token), self.clock.now())
 
     async def kill(self, tx: Tx, user_id: UUID) -> None:
-        """End every wait of a user: the password or the factors are others, or the user is blocked.
+        """End all pending logins of a user: after a change of password or factors, or a block.
 
-        Change the user's row before, so that a wait that is beginning is seen.
+        Change the user's row first, so that a pending login that is just beginning is found.
         """
         await self._write(tx, await queries.delete_pending_of(tx, user_id))
 
     async def clean_up(self) -> None:
-        """Drop the waits whose time is over, in small batches; each is written by one worker."""
+        """Delete expired pending logins, in small batches; each is logged by one worker."""
         while await self._end_expired() >= _AT_ONCE:
             pass
 
@@ -93,7 +93,7 @@ class PendingLogins:
         return len(ended)
 
     async def _write(self, tx: Tx, ended: Sequence[EndedPendingLogin]) -> None:
-        """Write which waits were shown no factor; a wrong one is in the log already."""
+        """Log pending logins for which no factor was presented; wrong ones are logged already."""
         for wait in ended:
             if wait.attempts_left == _ATTEMPTS:
                 await self.log.factor_not_shown(

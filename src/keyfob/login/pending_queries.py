@@ -1,4 +1,4 @@
-"""SQL of the state between two factors."""
+"""SQL for pending logins."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,10 +29,10 @@ async def insert_pending(
     address: str | None,
     device: Device,
 ) -> bool:
-    """Begin the wait for a second factor; False if the password is another by now.
+    """Insert a pending login; False if the password has changed meanwhile.
 
-    The user's row is locked FOR SHARE: a new password that commits first is seen here, and one
-    that comes later finds this row and deletes it.
+    The user's row is locked FOR SHARE: a new password that is committed before is seen here, and a
+    later one finds this row and deletes it.
     """
     begun = await tx.fetchval(
         """
@@ -62,7 +62,7 @@ async def insert_pending(
 
 
 async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> PendingLogin | None:
-    """Return whose sign-in waits; None if it is unknown, spent, expired or out of attempts."""
+    """Return a pending login; None if it is unknown, used, expired or out of attempts."""
     row = await db.fetchrow(
         """
         SELECT user_id, amr FROM pending_logins
@@ -75,10 +75,10 @@ async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> Pendin
 
 
 async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> PendingAttempt | None:
-    """Take one of the attempts, and the challenge with it; None if there is none left.
+    """Use up one of the attempts, and the challenge with it; None if no attempt is left.
 
-    Before the factor is looked at: of guesses that run at once, each counts, and a challenge is
-    answered once.
+    This comes before the check of the factor: of parallel guesses each one counts, and a challenge
+    is answered only once.
     """
     row = await db.fetchrow(
         """
@@ -99,7 +99,7 @@ async def take_attempt(db: Executor, token_hash: bytes, now: datetime) -> Pendin
 
 
 async def set_challenge(db: Executor, token_hash: bytes, challenge: bytes, now: datetime) -> bool:
-    """Keep what a passkey is to sign, in the place of what it was asked before."""
+    """Store the challenge for a passkey, in place of an earlier one."""
     kept = await db.fetchval(
         """
         UPDATE pending_logins SET challenge = $2
@@ -114,9 +114,9 @@ async def set_challenge(db: Executor, token_hash: bytes, challenge: bytes, now: 
 
 
 async def spend_pending(tx: Tx, token_hash: bytes, now: datetime) -> bool:
-    """End the wait with a session; False if another request did, or it is expired by now.
+    """End a pending login with a session; False if another request did, or it has expired.
 
-    One DELETE: of two requests racing with one token, only one can win.
+    One DELETE: of two requests that race with one token, only one can win.
     """
     spent = await tx.fetchval(
         "DELETE FROM pending_logins WHERE token_hash = $1 AND expires_at > $2 RETURNING true",
@@ -127,7 +127,7 @@ async def spend_pending(tx: Tx, token_hash: bytes, now: datetime) -> bool:
 
 
 async def delete_pending_of(tx: Tx, user_id: UUID) -> list[EndedPendingLogin]:
-    """End every wait of a user, and return what they were."""
+    """Delete all pending logins of a user, and return them."""
     rows = await tx.fetch(
         f"DELETE FROM pending_logins WHERE user_id = $1 RETURNING {_ENDED}",  # noqa: S608 - a constant
         user_id,
@@ -136,11 +136,11 @@ async def delete_pending_of(tx: Tx, user_id: UUID) -> list[EndedPendingLogin]:
 
 
 async def delete_expired(tx: Tx, now: datetime, at_most: int) -> list[EndedPendingLogin]:
-    """Drop what nobody ended in time, and return what it was: each row to one caller.
+    """Delete expired pending logins, and return them; each is returned to one caller only.
 
-    What another transaction is ending is left to it, and what is of an account that is held to the
-    next time: who erases it ends its waits. The accounts are shared until the commit, so that who
-    erases one finds what was written of its waits.
+    Those that another transaction is ending are skipped, and so are those of a locked account,
+    whose erasure ends them anyway. The accounts are locked FOR SHARE until the commit, so that an
+    erasure finds what was logged about their pending logins.
     """
     rows = await tx.fetch(
         f"""

@@ -1,4 +1,4 @@
-"""Proving once more who one is, for what asks for a recent sign-in (RFC 9470)."""
+"""Re-authentication, for actions that need a recent sign-in (RFC 9470)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +27,9 @@ from keyfob.sessions.standing import Standing
 class Reauthentication:
     """Gives a session new tokens with a new `auth_time`.
 
-    Who has a factor shows the factor, and it alone: the session began with the rest, and `amr` goes
-    on telling so. The same throttles as at the sign-in count: a stolen access token is worth no
-    guess more.
+    A user with a factor presents the factor alone: the session began with the rest, and `amr` still
+    says so. Attempts count in the same throttles as sign-ins: a stolen access token is worth no
+    extra guess.
     """
 
     db: Database
@@ -45,14 +45,14 @@ class Reauthentication:
     async def with_password(
         self, caller: User, password: SecretStr, source: Source
     ) -> OpenedSession:
-        """Prove it by the password, where no factor is set.
+        """Re-authenticate by the password, if the user has no factor.
 
         Raises:
-            InsufficientAuthentication: there is a factor, and that is to be shown.
-            InvalidCredentials: the password is another.
-            TooManyAttempts: too many failures for this account, sign-ins among them.
+            InsufficientAuthentication: the user has a factor, which must be presented instead.
+            InvalidCredentials: the password is wrong.
+            TooManyAttempts: too many failures for this account, including sign-ins.
             Overloaded: more password checks wait than can be done in time.
-            Unauthenticated: as `Standing.ensure` says.
+            Unauthenticated: see `Standing.ensure`.
         """
         await self._ensure_no_factor(self.db, caller)
         account = await self.credentials.find_unlocked(caller.user_id)
@@ -65,18 +65,18 @@ class Reauthentication:
             locked = await self.standing.ensure(tx, caller)
             await self._ensure_no_factor(tx, caller)
             if locked.password_hash != account.password_hash:
-                raise InvalidCredentials  # it was changed while it was being checked
+                raise InvalidCredentials  # it was changed during the check
             session = await self.door.renew(tx, caller, AMR_PASSWORD, source)
         await self.guard.forgive(right.reservation)
         return session
 
     async def with_code(self, caller: User, code: str, source: Source) -> OpenedSession:
-        """Prove it by a code of an authenticator.
+        """Re-authenticate by a code of an authenticator app.
 
         Raises:
-            InvalidFactor: it is none of now, or was used.
+            InvalidFactor: the code is not a current one, or was used before.
             TooManyAttempts: too many wrong codes, at sign-ins or here.
-            Unauthenticated: as `Standing.ensure` says.
+            Unauthenticated: see `Standing.ensure`.
         """
         reservation = await self.codes.reserve(caller.user_id, source)
         try:
@@ -92,11 +92,11 @@ class Reauthentication:
     async def with_passkey(
         self, caller: User, challenge_id: UUID, credential: dict[str, Any], source: Source
     ) -> OpenedSession:
-        """Prove it by a passkey, which answers the challenge of `/login/passkey/options`.
+        """Re-authenticate by a passkey, which answers the challenge of `/login/passkey/options`.
 
         Raises:
-            InvalidFactor: for whatever reason; the log tells.
-            Unauthenticated: as `Standing.ensure` says.
+            InvalidFactor: for whatever reason; the log says which.
+            Unauthenticated: see `Standing.ensure`.
         """
         try:
             shown = await self.passkeys.verify_alone(challenge_id, credential, caller.user_id)
@@ -109,7 +109,7 @@ class Reauthentication:
             await self.door.refuse_factor(caller.user_id, source)
 
     async def _ensure_no_factor(self, db: Executor, caller: User) -> None:
-        """See that the password is enough: before it is hashed, and once more under the lock."""
+        """Check that the password is enough: before it is hashed, and again under the lock."""
         if await self.factors.has_any(db, caller.user_id):
             raise self.step_up.refusal(lacks_factor=True)
 
@@ -120,6 +120,6 @@ class Reauthentication:
 
 
 def _joined(before: tuple[str, ...], shown: tuple[str, ...]) -> tuple[str, ...]:
-    """Add what was shown to what the session had: `mfa` at the end, each once."""
+    """Add the presented methods to those of the session: each once, with `mfa` at the end."""
     methods = [method for method in (*before, *shown) if method != "mfa"]
     return (*dict.fromkeys(methods), "mfa")

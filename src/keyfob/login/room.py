@@ -1,4 +1,4 @@
-"""Signing in."""
+"""The room of sign-ins."""
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.core.clock import Clock
@@ -46,7 +46,7 @@ def build(
     passkeys: Passkeys,
     step_up: FactorStepUp,
 ) -> Room:
-    """Build the ways of signing in, and of proving it once more."""
+    """Build the services for signing in, and for re-authentication."""
     notices = Notices(db=db, clock=clock, outbox=outbox, mail=mail, places=places)
     guard = GuardedPasswords(db=db, passwords=passwords, throttle=sign_in, log=log)
     codes = GuardedCodes(db=db, throttle=factor, log=log)

@@ -27,7 +27,7 @@ routes = router()
 
 
 class PasswordLogin(Body):
-    """What a person knows."""
+    """An e-mail address and a password."""
 
     email: EmailIn
     password: PasswordIn

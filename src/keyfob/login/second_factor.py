@@ -22,7 +22,7 @@ from keyfob.sessions.models import OpenedSession
 
 
 class Shown(NamedTuple):
-    """What is shown as a second factor: one of the three."""
+    """A second factor: one of the three fields is set."""
 
     code: str | None = None
     recovery_code: str | None = None
@@ -31,7 +31,7 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SecondFactor:
-    """Ends the wait for a factor, which the door began once the password was right."""
+    """Finishes pending logins, which the door began after the right password."""
 
     db: Database
     factors: Factors
@@ -41,10 +41,10 @@ class SecondFactor:
     door: Door
 
     async def request_options(self, token: str) -> dict[str, Any]:
-        """Return what to ask the user's passkeys, and keep the challenge for one answer.
+        """Return the options for the user's passkeys, and store the challenge for one answer.
 
         Raises:
-            InvalidFactor: the token is no good, for whatever reason, or there is no passkey.
+            InvalidFactor: the token is invalid, for whatever reason, or the user has no passkey.
         """
         waiting = await self.pending.find(token)
         if waiting is None:
@@ -57,10 +57,10 @@ class SecondFactor:
         return options
 
     async def show(self, token: str, shown: Shown, source: Source) -> OpenedSession:
-        """End the wait with a session.
+        """Finish a pending login with a session.
 
         Raises:
-            InvalidFactor: the factor is wrong, or the token spent, expired or unknown.
+            InvalidFactor: the factor is wrong, or the token is used, expired or unknown.
             TooManyAttempts: too many wrong codes for this account, whatever the token.
             AccountBlocked, PasswordChangeRequired: said only now, after both factors.
         """
@@ -81,7 +81,7 @@ class SecondFactor:
         return let_in(ended)
 
     async def _reserve(self, user_id: UUID, shown: Shown, source: Source) -> Reservation:
-        """Count a code before it is looked at; what nobody can guess is not counted."""
+        """Count a code before it is checked; the others cannot be guessed."""
         if shown.code is None:
             return Reservation()
         return await self.codes.reserve(user_id, source)
@@ -89,7 +89,7 @@ class SecondFactor:
     async def _check_passkey(
         self, user_id: UUID, shown: Shown, challenge: bytes | None
     ) -> ShownPasskey | None:
-        """Check a passkey, outside of any transaction: it takes a thread its time."""
+        """Check a passkey, outside any transaction, since it takes a while in a thread."""
         if shown.credential is None:
             return None
         if challenge is None:
@@ -106,11 +106,11 @@ class SecondFactor:
         passkey: ShownPasskey | None,
         source: Source,
     ) -> OpenedSession | Problem:
-        """Spend the factor and the wait, and go through the door, all or nothing.
+        """Use up the factor, end the pending login and go through the door, all or nothing.
 
         Raises:
             InvalidFactor: the code is wrong, the passkey was removed meanwhile, or another request
-                has ended the wait.
+                has ended the pending login.
         """
         user_id = waiting.user_id
         async with self.passkeys.begin() as tx:

@@ -22,7 +22,7 @@ from keyfob.sessions.models import OpenedSession
 
 
 class Checked(NamedTuple):
-    """A password that was right; `stored` is the hash that it was held against."""
+    """A password that was right; `stored` is the hash that it was checked against."""
 
     email: Email
     user: SignInAccount
@@ -32,7 +32,7 @@ class Checked(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """Signs in whoever knows the password."""
+    """Signs users in with their password."""
 
     db: Database
     credentials: Credentials
@@ -43,33 +43,34 @@ class Login:
     async def with_password(
         self, email: Email, password: SecretStr, source: Source
     ) -> OpenedSession:
-        """Sign in.
+        """Sign a user in.
 
         Raises:
             InvalidCredentials: unknown address or wrong password, alike in body and in time.
-            MfaRequired: the password was right, and a second factor is to be shown.
-            AccountBlocked: the password was right, the account is blocked.
-            PasswordChangeRequired: the password was right, and is to be changed first.
-            TooManyAttempts: too many failures for this account or this pair of address and account.
+            MfaRequired: the password was right, and a second factor has to be presented.
+            AccountBlocked: the password was right, but the account is blocked.
+            PasswordChangeRequired: the password was right, but has to be changed first.
+            TooManyAttempts: too many failures for this account, or for this pair of client and
+                account.
             Overloaded: more password checks wait than can be done in time.
         """
         return await self.enter(await self._check(email, password, source), password, source)
 
     async def _check(self, email: Email, password: SecretStr, source: Source) -> Checked:
-        # Before the account is looked for: a refusal costs as little as it can.
+        # Before the account is looked up: a refusal costs as little as possible.
         self.passwords.ensure_room(share_of(source.address))
         user = await self.credentials.find_for_sign_in(email)
         right = await self.guard.check(email, user, password, source)
-        if not user or not user.password_hash:  # pragma: no cover - no password matches none
+        if not user or not user.password_hash:  # no password matches none
             raise InvalidCredentials
         return Checked(email, user, user.password_hash, right)
 
     async def enter(self, checked: Checked, password: SecretStr, source: Source) -> OpenedSession:
-        """Do what follows a right password, whatever it was asked for.
+        """Sign a user in whose password was right, whatever it was checked for.
 
         Raises:
             MfaRequired, AccountBlocked, PasswordChangeRequired, InvalidCredentials,
-            TooManyAttempts, Overloaded: as `with_password` says.
+                TooManyAttempts, Overloaded: see `with_password`.
         """
         try:
             return await self._enter(checked, source)
@@ -94,12 +95,12 @@ class Login:
         return let_in(ended)
 
     async def _prove(self, tx: Tx, checked: Checked, source: Source) -> Proof:
-        """Put a better hash of the same password in its place, if there is one.
+        """Return the proof; store a better hash of the same password first, if there is one.
 
-        Before the session is opened: two first sign-ins at once must not deadlock.
+        This comes before the session is opened: two first sign-ins at once must not deadlock.
 
         Raises:
-            HashReplaced: threat: it is another password by now, and the session would outlive it.
+            HashReplaced: the password has changed meanwhile. Threat: the session would outlive it.
         """
         _, user, stored, (match, _, seen) = checked
         if match.new_hash:

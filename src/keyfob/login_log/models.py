@@ -12,7 +12,7 @@ from keyfob.devices.device import DeviceType
 
 
 class Outcome(StrEnum):
-    """How an attempt ended; or that sessions, which some attempt had opened, were ended."""
+    """The outcome of an attempt; or the end of sessions, which earlier attempts had opened."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an attempt ended so, or why sessions were ended: each `EndReason` is one, too."""
+    """The reason of an outcome, or of an end of sessions: each `EndReason` is one, too."""
 
     PASSWORD = "password"  # noqa: S105 - a reason, no secret
     PASSWORD_AND_CODE = "password_and_code"  # noqa: S105 - a reason, no secret
@@ -55,7 +55,7 @@ class Reason(StrEnum):
 
 
 class Seen(NamedTuple):
-    """Whether an account signed in before: from this network, from such a device, ever."""
+    """Earlier sign-ins of an account: from this network, from such a device, at all."""
 
     network: bool = False
     device: bool = False
@@ -63,7 +63,7 @@ class Seen(NamedTuple):
 
 
 class LoggedAttempt(NamedTuple):
-    """A line of the login log as it is read; `email` is the account's, or what was masked."""
+    """A line of the login log, for reading; `email` is the account's, or the masked one logged."""
 
     id: UUID
     at: datetime

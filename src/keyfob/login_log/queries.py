@@ -1,4 +1,4 @@
-"""SQL of the login log."""
+"""SQL for the login log."""
 
 from dataclasses import astuple
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
 
 
 class LoginEvent(NamedTuple):
-    """A line of the login log."""
+    """A line of the login log, for writing."""
 
     event_id: UUID
     at: datetime
@@ -25,10 +25,11 @@ class LoginEvent(NamedTuple):
 
 
 async def insert_login_event(tx: Executor, event: LoginEvent) -> None:
-    """Write one line; nobody's, where the account was removed meanwhile.
+    """Insert one line; without a user if the account was removed meanwhile.
 
-    It shares the user's row, and so waits for a removal that is under way: what that takes out of
-    the log is all that there is. Whoever holds anything that a removal waits for has the row first.
+    The user's row is locked FOR SHARE, so this waits for a removal in progress, which then finds
+    all lines that there are. A transaction that holds anything a removal waits for must have locked
+    the row first.
     """
     await tx.execute(
         """
@@ -51,14 +52,14 @@ async def find_seen(
     device: Device,
     since: datetime,
 ) -> Seen:
-    """Tell of which `network` and `device` the account signed in since then, and if it `ever` did.
+    """Tell whether the account used this `network` or `device` since then, or `ever` signed in.
 
-    A network is a host, or an IPv6 /64; a device goes by its kind, browser and system, whatever
-    their versions. `ever` also asks the account's activity, which outlives the log. One round trip,
-    and the same for an account that there is not.
+    A network is a host, or an IPv6 /64; devices are compared by kind, browser and system, not by
+    version. `ever` also considers the account's activity, which is kept longer than the log. One
+    round trip, even if there is no such account.
 
-    Where the first proof of the address ended what was there, what was before it counts no more: it
-    may have been a stranger, who could make any number of networks known.
+    If the first proof of the address ended an earlier use, lines before it do not count: they may
+    be a stranger's, who could make any number of networks known.
     """
     (seen,) = await db.fetch(
         """
@@ -109,7 +110,7 @@ async def list_login_events(
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[LoggedAttempt]:
-    """Return attempts, newest first, from before a position in that order."""
+    """Return attempts before a place in the order, newest first."""
     before_at, before_id = before or (None, UUID(int=0))
     rows = await db.fetch(
         """
@@ -138,7 +139,7 @@ async def list_login_events(
 
 
 async def erase_person(db: Executor, user_id: UUID, limit: int) -> int:
-    """Take the person out of so many lines; return of how many. That somebody signed in stays."""
+    """Remove the person from up to `limit` lines; return how many. The lines themselves stay."""
     tag = await db.execute(
         """
         WITH batch AS (
@@ -170,12 +171,12 @@ async def list_months(db: Executor) -> list[str]:
 
 
 async def create_month(db: Database, first: date, next_first: date) -> None:
-    """Make the partition of one month, moving over what the default one already holds of it."""
+    """Create the partition of a month, and move its rows there from the default partition."""
     name = f"login_events_{first:%Y_%m}"
     async with db.begin() as tx:
         await tx.execute("SET LOCAL lock_timeout = '2s'")
-        # Who writes waits before a partition is chosen for the row. Without it a row could still go
-        # into the default one, and its month, or the sign-in, would be refused.
+        # Writers wait before a partition is chosen for their row. Otherwise a row could still go to
+        # the default partition, and creating the month, or the sign-in, would fail.
         await tx.execute("LOCK TABLE ONLY login_events IN SHARE ROW EXCLUSIVE MODE")
         if await tx.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
             return
@@ -199,7 +200,7 @@ async def create_month(db: Database, first: date, next_first: date) -> None:
 
 
 async def drop_month(db: Database, name: str) -> None:
-    """Drop a month of the log whole: no row is deleted one by one."""
+    """Drop a month of the log at once, instead of deleting row by row."""
     async with db.begin() as tx:
         await tx.execute("SET LOCAL lock_timeout = '2s'")
         await tx.execute(f"DROP TABLE IF EXISTS {name}")

@@ -1,4 +1,4 @@
-"""The login log."""
+"""The room of the login log."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from keyfob.settings import Settings
 
 
 def build(*, settings: Settings, db: Database, clock: Clock, sessions: Sessions) -> Room:
-    """Build the log; ends of sessions are written there, too."""
+    """Build the login log, which also records the ends of sessions."""
     log = LoginLog(
         db=db,
         clock=clock,

@@ -21,7 +21,7 @@ async def list_own_logins(
     log: Annotated[LoginLog, Provided(LoginLog)],
     page: AskedPage,
 ) -> list[LoginEventOut]:
-    """List your sign-ins, refused ones too, and ends of sessions, the newest first.
+    """List your sign-ins, also refused ones, and ends of sessions, newest first.
 
     The `Link` header leads to the next page.
     """

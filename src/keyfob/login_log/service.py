@@ -1,4 +1,4 @@
-"""The login log: who tried to sign in, from where, how it ended, and what ended sessions."""
+"""The login log: attempts to sign in, their source and outcome, and the ends of sessions."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _MONTHS_AHEAD = 3
 
 @dataclass(frozen=True, kw_only=True)
 class LoginLog:
-    """Writes, reads and keeps the login log."""
+    """Writes, reads and maintains the login log."""
 
     db: Database
     clock: Clock
@@ -42,7 +42,7 @@ class LoginLog:
     async def succeeded(
         self, tx: Executor, user_id: UUID, reason: Reason, source: Source, session_id: UUID
     ) -> None:
-        """Write a sign-in, in the transaction that opens its session."""
+        """Log a sign-in, in the transaction that opens its session."""
         opened = self._event(
             Outcome.SUCCEEDED, reason, source, user_id=user_id, session_id=session_id
         )
@@ -50,7 +50,7 @@ class LoginLog:
         LOGINS.labels(Outcome.SUCCEEDED, reason).inc()
 
     async def recovered(self, tx: Executor, user_id: UUID, source: Source) -> None:
-        """Write that a password was chosen by a link: its network and device are known then."""
+        """Log that a password was chosen by a link, which makes the network and device known."""
         await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, source, user_id, None)
 
     async def refused(
@@ -61,35 +61,34 @@ class LoginLog:
         reason: Reason,
         source: Source,
     ) -> None:
-        """Write a refused attempt; an address without account only masked, it may be a typo."""
+        """Log a refused attempt; an address without account is masked, since it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
         await self._write(tx, Outcome.REFUSED, reason, source, user_id, masked)
 
     async def throttled(
         self, db: Executor, email: Email | None, user_id: UUID | None, source: Source
     ) -> None:
-        """Write an attempt that was not looked at, the first of its kind in a minute.
+        """Log an attempt that was not checked, only the first of its kind in a minute.
 
-        Threat: whoever is throttled could else fill the disk for free.
+        Threat: a throttled client could otherwise fill the disk at no cost.
         """
         with suppress(TooManyRequests):
             self.throttled_rate.hit((email.normal if email else user_id, source.address))
             await self.refused(db, email, user_id, Reason.THROTTLED, source)
 
     async def ended(self, tx: Executor, ending: Ending) -> None:
-        """Write that one session or all were ended, in the transaction that ends them.
+        """Log that one or all sessions were ended, in the transaction that ends them.
 
-        It is no sign-in: no network and no device is a known one for it.
+        This is not a sign-in: it makes no network or device known.
         """
         await queries.insert_login_event(tx, self._end(ending))
 
     async def factor_not_shown(
         self, tx: Tx, user_id: UUID, at: datetime, address: str | None, device: Device
     ) -> None:
-        """Write that a right password was followed by no factor; `at` it was given, from where.
+        """Log that no factor followed a right password, which was given `at` this time from there.
 
-        Nothing of what the log keeps no longer: its month is dropped already, should nobody have
-        ended this wait for so long.
+        Does nothing if the retention is over: the partition of that month may be dropped already.
         """
         if at < self.clock.now() - self.retention:
             return
@@ -142,14 +141,14 @@ class LoginLog:
         )
 
     async def erase_person(self, db: Executor, user_id: UUID) -> None:
-        """Take a person out of the log; that somebody signed in stays.
+        """Remove a person from the log; the lines themselves stay.
 
-        However long the log is: in batches, each its own transaction unless `db` is one.
+        Works in batches, each in a transaction of its own unless `db` is one.
         """
         await in_batches(partial(queries.erase_person, db, user_id))
 
     async def make_months(self) -> None:
-        """Make the partitions of this month and the next three, where they are missing."""
+        """Create the partitions of this month and the next three, if they are missing."""
         existing = set(await queries.list_months(self.db))
         first = self.clock.now().date().replace(day=1)
         for _ in range(_MONTHS_AHEAD + 1):
@@ -159,7 +158,7 @@ class LoginLog:
             first = following
 
     async def drop_old_months(self) -> None:
-        """Drop the months that are past their retention as a whole."""
+        """Drop the partitions of months that are past their retention."""
         oldest = (self.clock.now() - self.retention).date().replace(day=1)
         for name in await queries.list_months(self.db):
             if name < f"login_events_{oldest:%Y_%m}":
