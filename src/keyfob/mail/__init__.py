@@ -1,1 +1,1 @@
-"""Templates, and their delivery."""
+"""Mails: their templates, and their delivery."""

@@ -1,4 +1,4 @@
-"""From a job of the outbox to a mail that is on its way."""
+"""Delivery: turns a job of the outbox into a mail, and hands it over."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -23,23 +23,23 @@ _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Carrier(Protocol):
-    """Who takes mails from here: an SMTP server, or a folder."""
+    """A way to hand over mails: an SMTP server, or a folder."""
 
     def load(self) -> None:
-        """Load what is needed for the first mail."""
+        """Load the modules that the first mail needs."""
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
-        """Hand a mail over, or raise `TryAgain` or `GiveUp`; `patient`: it may take long."""
+        """Hand a mail over; raise `TryAgain` or `GiveUp`. With `patient`, it may take longer."""
 
     async def greet(self, sender: str) -> None:
-        """Raise `TryAgain` where no mail of a sender could be handed over."""
+        """Raise `TryAgain` if mails of this sender could not be handed over."""
 
     async def delete_old(self) -> None:
-        """Delete what was kept of mails long ago."""
+        """Delete old copies of mails."""
 
 
 class Delivery:
-    """The handler of the jobs that `Mail` writes."""
+    """The handler of jobs that `Mail` writes."""
 
     def __init__(self, writer: Writer, carrier: Carrier, sender: Sender) -> None:
         self.writer = writer
@@ -52,12 +52,12 @@ class Delivery:
         """Write one mail and hand it over.
 
         Raises:
-            TryAgain: not now.
-            GiveUp: never.
+            TryAgain: it failed for now.
+            GiveUp: it will never work.
         """
         async with self._loading:
             if not self._ready:
-                # In a thread: it takes a while, and requests do not wait for it.
+                # In a thread: it takes a while, and requests must not wait for it.
                 await asyncio.to_thread(self.load)
         mail = QueuedMail.read(job)
         template = mail.content.template
@@ -67,7 +67,7 @@ class Delivery:
         except GiveUp as fault:
             if not isinstance(mail.content, Erased):
                 raise
-            # A dead letter would keep the address of somebody who was erased.
+            # A dead letter would keep the address of an erased person.
             log.warning("mail_dropped", template=template, cause=fault.reason)
         else:
             log.info(
@@ -75,15 +75,15 @@ class Delivery:
             )
 
     async def greet(self) -> None:
-        """See whether mails would leave, without sending one.
+        """Check that mails could be handed over, without sending one.
 
         Raises:
-            TryAgain: with what is wrong.
+            TryAgain: they could not; the message says why.
         """
         await self.carrier.greet(self._sender.address)
 
     def load(self) -> None:
-        """Load what the first mail needs, and write one that nobody gets: that takes 50 ms."""
+        """Load what the first mail needs, and write one for nobody: that takes 50 ms."""
         self.writer.load()
         self.carrier.load()
         written = self.writer.write(NewSignIn.template, Locale.ENGLISH, {})

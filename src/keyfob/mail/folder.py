@@ -1,4 +1,4 @@
-"""Where no mail server is configured: mails are printed, and kept in the data folder."""
+"""The substitute for a mail server: mails are logged, and kept in the data folder."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ _KEPT = timedelta(days=30)
 
 
 class MailFolder:
-    """Keeps each mail as `<id>.eml`, for its owner alone, and shows it in the log.
+    """Keeps each mail as `<id>.eml`, readable for its owner alone, and shows it in the log.
 
-    Only here does a link stand in the log: a newcomer follows it.
+    Only here does the log contain links, so that a newcomer can follow them.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -29,13 +29,13 @@ class MailFolder:
         self._clock = clock
 
     def load(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: no modules are needed."""
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Keep and show one mail.
 
         Raises:
-            TryAgain: the folder cannot be written.
+            TryAgain: the folder is not writable.
         """
         path = self._folder / f"{letter.id}.eml"
         try:
@@ -53,10 +53,10 @@ class MailFolder:
         )
 
     async def greet(self, sender: str) -> None:
-        """See that the folder can be written.
+        """Check that the folder is writable.
 
         Raises:
-            TryAgain: it cannot.
+            TryAgain: it is not.
         """
         try:
             await asyncio.to_thread(self._open)
@@ -64,7 +64,7 @@ class MailFolder:
             raise TryAgain(f"{self._folder} cannot be made: {fault.strerror}") from fault
 
     async def delete_old(self) -> None:
-        """Delete what was kept for more than 30 days."""
+        """Delete mails that were kept for more than 30 days."""
         await asyncio.to_thread(self._delete_before, self._clock.now() - _KEPT)
 
     def _open(self) -> None:
@@ -72,7 +72,7 @@ class MailFolder:
 
     def _keep(self, path: Path, content: bytes) -> None:
         self._open()
-        # Whole or not at all: whoever reads the folder never reads half a mail.
+        # Written completely under another name first: nobody reads half a mail.
         draft = path.with_suffix(f".{random_text(6)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

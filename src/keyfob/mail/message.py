@@ -1,7 +1,7 @@
-"""One mail as it goes over the wire (RFC 5322, RFC 2045).
+"""The form of a mail on the wire (RFC 5322, RFC 2045).
 
-It is a pure function of the job: sent again after a crash it is the same message with the same
-Message-ID, so that a receiver can tell.
+It is a pure function of the job: after a crash, the same message is sent again with the same
+Message-ID, so that a receiver can recognise it.
 """
 
 import re
@@ -15,12 +15,12 @@ import idna
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp
 
-# RFC 2047 section 2: no encoded word is longer.
+# RFC 2047 section 2: the longest encoded word.
 _LONGEST_WORD = 75
 _LONGEST_UNFOLDED = 60
-# RFC 5321 section 4.5.3.1: of the local part, and of the whole path less its brackets.
+# RFC 5321 section 4.5.3.1: the limits of the local part, and of the path without its brackets.
 _LONGEST_LOCAL, _LONGEST = 64, 254
-# A dot-atom (RFC 5321 section 4.1.2), or what RFC 6531 adds to it; and what hides in a text.
+# A dot-atom (RFC 5321 section 4.1.2), with the additions of RFC 6531; and invisible characters.
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~\-\u00a1-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 # A name that needs no quotes (RFC 5322 section 3.2.5: a phrase of atoms).
@@ -33,7 +33,7 @@ _HIDDEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail ready to be handed to a carrier."""
+    """A mail that is ready to be handed over."""
 
     id: UUID
     sender: str
@@ -43,23 +43,23 @@ class Letter:
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Whether only a server that speaks SMTPUTF8 (RFC 6531) can carry it."""
+        """True if only a server that supports SMTPUTF8 (RFC 6531) can carry it."""
         return not self.to.isascii()
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes, as in `KEYFOB_MAIL_FROM`: `Keyfob <no-reply@example.com>` or the bare address."""
+    """The sender, as in `KEYFOB_MAIL_FROM`: `Keyfob <no-reply@example.com>` or a bare address."""
 
     name: str
     address: str
 
     @classmethod
     def parse(cls, text: str) -> "Sender":
-        """Read the setting, whose form was checked already.
+        """Parse the setting, whose form was checked before.
 
         Raises:
-            GiveUp: no mail can come from there, or only through servers that speak SMTPUTF8.
+            GiveUp: no mail can have this sender, or only through servers that support SMTPUTF8.
         """
         name, bracket, address = text.rpartition("<")
         plain = plain_address(address.rstrip("> ") if bracket else text)
@@ -73,7 +73,7 @@ class Sender:
 
 
 def _unquoted(name: str) -> str:
-    """Return a name without the quotes around the whole of it (RFC 5322 section 3.2.4)."""
+    """Return a name without quotes that enclose all of it (RFC 5322 section 3.2.4)."""
     quoted = _QUOTED.fullmatch(name)
     return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name
 
@@ -82,10 +82,10 @@ def plain_address(typed: str) -> str:
     """Return an address with its domain in ASCII (RFC 5891), for envelope and headers.
 
     Raises:
-        GiveUp: no mail can be addressed so. Threat: a line break would begin a header or a command
-            of its own; a mark that turns the direction would disguise who gets the mail.
+        GiveUp: no mail can have this address. Threat: a line break would start another header or
+            command; a mark that changes the direction would disguise the recipient.
     """
-    typed = unicodedata.normalize("NFKC", typed.strip(" "))  # as `users.email` judged it
+    typed = unicodedata.normalize("NFKC", typed.strip(" "))  # as for `users.email`
     local, _, domain = typed.rpartition("@")
     if not _LOCAL.fullmatch(local) or _HIDDEN.search(typed):
         raise GiveUp("the address cannot be written into a mail")
@@ -111,9 +111,9 @@ def _from(sender: Sender) -> bytes:
 
 
 def _header(field: str, text: str, address: str = "") -> bytes:
-    """Return a header, folded, with a text in encoded words (RFC 2047) where it is not plain.
+    """Return a folded header, with encoded words (RFC 2047) if the text is not plain ASCII.
 
-    Made by `Header`: the headers of `EmailMessage` lose spaces between encoded words.
+    It is made by `Header`, since `EmailMessage` loses spaces between encoded words.
     """
     from email.header import Header  # noqa: PLC0415 - 1 MB, only where used
 
@@ -126,7 +126,7 @@ def _header(field: str, text: str, address: str = "") -> bytes:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text can stand as it is: ASCII that folds, and that no reader would decode."""
+    """Tell whether a text needs no encoding: ASCII that can be folded, and nobody would decode."""
     longest = max(map(len, text.split()), default=0)
     return text.isascii() and "=?" not in text and longest <= _LONGEST_UNFOLDED
 
@@ -147,11 +147,11 @@ def compose(
     message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers it
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps automatic replies away
     message.set_content(written.text)
     message.add_alternative(written.html, subtype="html")
     message["Content-Language"] = locale
     message.set_boundary(f"=_{job_id.hex}")
-    # The address as it is, in UTF-8 where it is beyond ASCII (RFC 6532).
+    # The address unchanged, in UTF-8 if it is not ASCII (RFC 6532).
     head = _from(sender) + f"To: {address}\r\n".encode() + _header("Subject", written.subject)
     return Letter(job_id, sender.address, address, head + message.as_bytes(), written)

@@ -15,12 +15,12 @@ MAIL, NOTICE = "mail", "notice"
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who gets a mail: the address as typed, the language, and the account, if it has one.
+    """The recipient of a mail: the address as typed, the language, and the account, if any.
 
     Args:
-        name: for a greeting; left out where the address is not proven.
-        proven: somebody has shown that they read mails there. Else nothing that anybody typed
-            stands in the mail (`mail.words`).
+        name: for a greeting; left out if the address is not proven.
+        proven: whether somebody is known to read mails there. Otherwise the mail contains nothing
+            that anybody typed (`mail.words`).
     """
 
     address: str

@@ -1,4 +1,4 @@
-"""Between a change and the notice of it: whether its reader has had enough of such."""
+"""The step between a change and its notice: the caps of notices."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -14,9 +14,9 @@ from keyfob.outbox.service import Outbox
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeGate:
-    """The handler of the notices that `Mail` writes: those that may go become mails.
+    """The handler of notices that `Mail` writes: within the caps, they become mails.
 
-    The last that may go says so: else whoever is used to be told would take silence for calm.
+    The last notice within a cap says so: otherwise its reader would take silence for safety.
     """
 
     KIND: ClassVar[str] = NOTICE
@@ -26,11 +26,11 @@ class NoticeGate:
     caps: NoticeCaps
 
     async def send(self, job: Job) -> None:
-        """Count a notice, and write its mail; one too many is told in the log, and dropped.
+        """Count a notice and write its mail; beyond the cap, log the notice and drop it.
 
         Raises:
-            GiveUp: no mail can be addressed so.
-            Unavailable: the store of the limits is away.
+            GiveUp: no mail can have this address.
+            Unavailable: the store of the limits is down.
         """
         mail = QueuedMail.read(job)
         sort, address = mail.content.template, plain_address(mail.to.address).lower()
@@ -38,7 +38,7 @@ class NoticeGate:
         if silent_until and job.user_id:
             mail = replace(mail, silent_until=moment_in_words(silent_until))
         async with self.db.begin() as tx:
-            # The mail first: it takes the account before the job, as its erasure does.
+            # The mail first: this locks the account before the job, in the same order as erasure.
             if may_go:
                 payload, expires_at = mail.payload(), job.expires_at
                 await self.outbox.add(tx, MAIL, payload, user_id=job.user_id, expires_at=expires_at)

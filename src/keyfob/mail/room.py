@@ -1,4 +1,4 @@
-"""Mails: writing them with a change, and handing them over."""
+"""The room of mails: writing them with a change, and handing them over."""
 
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ def build(
     accounts: Accounts,
     caps: MailCaps,
 ) -> Room:
-    """Build what writes mails and what delivers them. Nothing is connected and nothing loaded yet.
+    """Build the services that write and deliver mails, without connecting or loading anything yet.
 
     Raises:
         WrongSetting: a value cannot be used.
@@ -48,7 +48,7 @@ def build(
 
 
 def build_delivery(settings: Settings, clock: Clock) -> Delivery:
-    """Build what delivers mails. Nothing is connected and nothing loaded yet.
+    """Build the delivery of mails, without connecting or loading anything yet.
 
     Raises:
         WrongSetting: a value cannot be used.
@@ -62,11 +62,11 @@ def build_delivery(settings: Settings, clock: Clock) -> Delivery:
 
 
 def what_mail_exposes(settings: Settings) -> str | None:
-    """Say what others could read who should not, as mail is set; None if nothing."""
+    """Return what unauthorised people could read with these mail settings; None if nothing."""
     server = _server(settings)
     if server is None:
         if is_loopback(urlsplit(settings.public_base).hostname or ""):
-            return None  # a first try: its only reader follows the links in the log
+            return None  # a first trial: its only user follows the links in the log
         return (
             "KEYFOB_SMTP_URL is not set: no mail leaves, and whoever reads the log can follow the "
             "links of recovery in it"
@@ -98,7 +98,7 @@ def _server(settings: Settings) -> Server | None:
 
 
 def _own_name(base: str) -> str:
-    """Return what to say in EHLO (RFC 5321 section 4.1.1.1): a domain, or an [address]."""
+    """Return the name for EHLO (RFC 5321 section 4.1.1.1): a domain, or an [address]."""
     host = urlsplit(base).hostname or "localhost"
     if ":" in host:
         return f"[IPv6:{host}]"

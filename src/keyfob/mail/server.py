@@ -1,4 +1,4 @@
-"""A mail server as the settings name it, and the token that it may ask for."""
+"""A mail server as the settings describe it, and its access token."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from keyfob.settings.urls import is_loopback
 
 @dataclass(frozen=True)
 class Server:
-    """A mail server, and how to speak to it."""
+    """A mail server, with the parameters of connections."""
 
     host: str
     port: int
@@ -23,7 +23,7 @@ class Server:
 
     @classmethod
     def of_url(cls, url: str, token_file: Path | None = None) -> "Server":
-        """Read `smtp://user:pass@host:587?starttls=1` or `smtps://`, whose form was checked."""
+        """Parse `smtp://user:pass@host:587?starttls=1` or `smtps://`, whose form was checked."""
         parts = urlsplit(url)
         implicit, starttls = parts.scheme == "smtps", parts.query == "starttls=1"
         return cls(
@@ -38,12 +38,12 @@ class Server:
 
     @property
     def is_private(self) -> bool:
-        """Whether what is said to it is encrypted, or stays on this machine."""
+        """True if connections are encrypted, or do not leave this machine."""
         return self.implicit_tls or self.starttls or is_loopback(self.host)
 
 
 def read_token(path: Path) -> str:
-    """Read an access token; anew for each mail, for it lives an hour and somebody renews it."""
+    """Read an access token; again for each mail, since it lives an hour and is renewed outside."""
     try:
         token = read_short(path, "ascii").strip()
     except (OSError, UnicodeDecodeError) as fault:

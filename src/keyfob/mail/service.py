@@ -1,10 +1,10 @@
-"""Mail, from the point of view of whoever has something to say.
+"""The interface for rooms that want to send mails.
 
     await mail.send(tx, Recipient.of(account), mails.Recover(token=token, ...), expires_at=...)
     await mail.tell(tx, user_id, mails.PasswordChanged(**source_in_words(source)))
 
-Both only write to the outbox, in the caller's transaction. `mail.notices` counts what was not asked
-for, and `mail.delivery` does the rest.
+Both only write to the outbox, in the caller's transaction. `mail.notices` counts mails that nobody
+asked for, and `mail.delivery` does the rest.
 """
 
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from keyfob.mail.mails import Content, Erased, moment_in_words
 from keyfob.mail.models import MAIL, NOTICE, QueuedMail, Recipient
 from keyfob.outbox.service import Outbox
 
-# After an erasure nothing personal is kept, not even an address that no mail gets through to.
+# After an erasure nothing personal is kept, not even the address of an undeliverable mail.
 _FAREWELL = timedelta(days=2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """Writes mails into the outbox."""
+    """Writes mails to the outbox."""
 
     outbox: Outbox
     clock: Clock
@@ -33,7 +33,7 @@ class Mail:
     async def send(
         self, tx: Executor, to: Recipient, content: Content, *, expires_at: datetime | None = None
     ) -> None:
-        """Write one mail with the change that causes it.
+        """Write one mail, in the transaction of the change that causes it.
 
         Args:
             tx: the transaction of that change.

@@ -1,4 +1,4 @@
-"""Handing mails to an SMTP server (RFC 5321)."""
+"""Handing mails over to an SMTP server (RFC 5321)."""
 
 import asyncio
 import re
@@ -23,17 +23,18 @@ _PERMANENT = 500
 _LONGEST_REASON = 300
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _CODES = re.compile(r"\d{3}(?: [245]\.\d{1,3}\.\d{1,3})?")  # RFC 3463 section 2
-# A token in clear, in quoted-printable, in base64: no word of any language is as long.
+# A token in clear, in quoted-printable or in base64: no word of any language is as long.
 _OPAQUE = re.compile(r"[\w+/=%~-]{24,}")
 
 
 @dataclass(frozen=True)
 class Answering:
-    """Seconds that a server has to answer a mail that it was given.
+    """The seconds that a server has for its answer to a complete mail.
 
-    Whoever hangs up while a server works on a mail sends that mail twice: RFC 5321 section
-    4.5.3.2.6 gives it ten minutes. At first it gets one, for others wait; so whoever takes a
-    minute may get a mail twice, and one who takes ten does not hold up the service.
+    A client that disconnects while the server processes a mail sends that mail twice, so RFC 5321
+    section 4.5.3.2.6 allows ten minutes. At first the server gets one minute, since other mails
+    wait. So a recipient whose server takes more than a minute may get a mail twice, but one that
+    takes ten minutes does not block the service.
     """
 
     at_first: float = 60.0
@@ -41,17 +42,16 @@ class Answering:
 
 
 class SmtpCarrier:
-    """Hands each mail over on a connection of its own.
+    """Hands over each mail on a connection of its own.
 
-    Until the server has taken our sender, what goes wrong stops all mails; from then on it is
-    this mail's own, for the recipient's server may stand behind whatever is answered, or is not.
+    Until the server has accepted the sender, an error affects all mails. After that it affects only
+    this mail, since the recipient's server may be the cause of the answer, or of a missing one.
 
     Args:
-        server: where to.
-        timeout: seconds from connecting until it has taken the sender, and as many for the
-            recipient.
-        name: what we call ourselves in EHLO.
-        answering: how long it may take for its answer to the whole mail.
+        server: the server.
+        timeout: the seconds until the server has accepted the sender, and again for the recipient.
+        name: our name in EHLO.
+        answering: the time for the answer to the complete mail.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SmtpCarrier:
         self._trusted: ssl.SSLContext | None = None
 
     def load(self) -> None:
-        """Load aiosmtplib and the certificates that are trusted; to be done in a thread."""
+        """Load aiosmtplib and the trusted certificates; slow, so call it in a thread."""
         import ssl  # noqa: PLC0415 - only where used
 
         import aiosmtplib  # noqa: F401, PLC0415 - 3 MB, only where used
@@ -72,12 +72,13 @@ class SmtpCarrier:
         self._trusted = ssl.create_default_context()
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
-        """Hand one mail over; when this returns, the server has taken it.
+        """Hand one mail over; when this returns, the server has accepted it.
 
         Raises:
-            GiveUp: the server refused this mail for good (5xx), or cannot write to such an address.
-            TryAgain: not now. What the server has against us, such as a wrong password, is no
-                mail's fault: all wait until somebody has mended it.
+            GiveUp: the server refused this mail permanently (5xx), or cannot write to such an
+                address.
+            TryAgain: it failed for now. If the server refuses us, such as for a wrong password,
+                that is not the fault of a single mail: all wait until somebody has repaired it.
         """
         client = self._client()
         try:
@@ -86,7 +87,7 @@ class SmtpCarrier:
                 await _announce(client, letter)
             with _named_faults(letter, for_all=False):
                 await self._hand_over(client, letter, patient=patient)
-            # The mail is theirs now, whatever comes of the good-bye.
+            # The server has accepted the mail, whatever happens to the goodbye.
             with suppress(Exception):
                 async with asyncio.timeout(_QUIT_SECONDS):
                     await client.quit()
@@ -99,14 +100,14 @@ class SmtpCarrier:
         async with asyncio.timeout(wait):
             await client.rcpt(letter.to, encoding=encoding, timeout=wait)
         answer = self._answering.patient if patient else self._answering.at_first
-        async with asyncio.timeout(answer):  # with what comes before the mail
+        async with asyncio.timeout(answer):  # includes the steps before the mail
             await client.data(letter.content, timeout=answer)
 
     async def greet(self, sender: str) -> None:
-        """Do what a mail needs, up to its sender, and take that back.
+        """Do the steps of a mail up to its sender, and cancel it.
 
         Raises:
-            TryAgain: with what is wrong.
+            TryAgain: a step failed; the message says why.
         """
         client = self._client()
         try:
@@ -118,7 +119,7 @@ class SmtpCarrier:
             client.close()
 
     async def _sign_in(self, client: "SMTP") -> float:
-        """Connect and sign in; return until when the server has to have taken the sender."""
+        """Connect and sign in; return the deadline for the server to accept the sender."""
         until = asyncio.get_running_loop().time() + self._timeout
         async with _step("", until):
             await client.connect()
@@ -142,7 +143,7 @@ class SmtpCarrier:
         await client.auth_xoauth2(user, token)
 
     async def delete_old(self) -> None:
-        """Nothing is kept here."""
+        """Do nothing: no copies are kept here."""
 
     def _client(self) -> "SMTP":
         from aiosmtplib import SMTP  # noqa: PLC0415 - 3 MB, only where used
@@ -155,13 +156,13 @@ class SmtpCarrier:
             local_hostname=self.name,
             timeout=self._timeout,
             use_tls=self.server.implicit_tls,
-            start_tls=False,  # as a step of its own: what fails is named
+            start_tls=False,  # a separate step, so that an error can be attributed to it
             tls_context=self._trusted,
         )
 
 
 async def _announce(client: "SMTP", letter: Letter) -> None:
-    """Say who writes, in the form that the recipient's address needs."""
+    """Announce the sender, in the form that the recipient's address needs."""
     from aiosmtplib import SMTPSenderRefused  # noqa: PLC0415 - 3 MB, only where used
 
     if not letter.needs_smtputf8:
@@ -175,14 +176,15 @@ async def _announce(client: "SMTP", letter: Letter) -> None:
         options = ["SMTPUTF8", "BODY=8BITMIME"]
         await client.mail(letter.sender, options=options, encoding="utf-8")
     except SMTPSenderRefused as refusal:
-        # Perhaps for its form, which the recipient's address asks for: no other mail waits for it.
+        # The form, which the recipient's address needs, may be the cause: no other mail waits for
+        # it.
         said = f"{refusal.code} {refusal.message}"
         raise TryAgain(_without_secrets(said, letter)) from None
 
 
 @asynccontextmanager
 async def _step(name: str, until: float, letter: Letter | None = None) -> AsyncIterator[None]:
-    """Do one thing that all mails need, until a moment of the loop's clock; `name` tells faults."""
+    """Run one step that all mails need, until a time of the loop's clock; `name` is for errors."""
     with _named_faults(letter, for_all=True, step=name):
         async with asyncio.timeout_at(until):
             yield
@@ -190,7 +192,7 @@ async def _step(name: str, until: float, letter: Letter | None = None) -> AsyncI
 
 @contextmanager
 def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> Iterator[None]:
-    """Turn what may go wrong into what the outbox understands; `for_all`: whom it concerns."""
+    """Convert errors to those that the outbox knows; `for_all`: they affect all mails."""
     from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
 
     def told(said: str) -> str:
@@ -204,7 +206,7 @@ def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> It
     except errors.SMTPResponseException as refusal:
         said = f"{refusal.code} {refusal.message}"
         if step == "AUTH" and (codes := _CODES.match(said)):
-            said = codes[0]  # the rest may repeat what we showed, in whatever form
+            said = codes[0]  # the rest may repeat what we sent, in any form
         reason = told(said)
         if refusal.code >= _PERMANENT and not for_all:
             raise GiveUp(reason) from None
@@ -214,9 +216,9 @@ def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> It
 
 
 def _without_secrets(said: str, letter: Letter | None) -> str:
-    """Return what a server said, in one line for the log and the job, fit to be kept.
+    """Return the server's answer in one line, without secrets, for the log and the job.
 
-    Threat: servers and filters quote the mail that they refuse, and so the link in it.
+    Threat: servers and filters quote a mail that they refuse, including its link.
     """
     if letter is not None:
         said = said.replace(letter.to, "(address)")

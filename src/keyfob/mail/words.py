@@ -1,9 +1,10 @@
-"""What may stand in a mail of all that strangers can have us tell.
+"""The filter for texts in mails that strangers may have chosen.
 
-Threat: whoever signs up with another's address, or asks for a link to it, would have us send that
-person words of theirs, from a sender whom the person trusts. So a device is named in words of our
-own lists, whoever reads it; and what somebody typed stands in mails to proven addresses alone.
-Addresses of clients and places are ours already: the one is parsed, the other is of a file.
+Threat: somebody signs up with another person's address, or asks for a link to it, and so has us
+send that person a text of theirs, from a sender that the person trusts. So devices are named with
+words from our own lists, and texts that somebody typed are only in mails to proven addresses.
+Addresses of clients and names of places are safe: addresses are parsed, and places come from a
+file.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 from keyfob.core.addresses import parse_address
 
-# Families as ua-parser calls them. Its patterns also make families of what a client writes.
+# Families as ua-parser names them. Its patterns also turn texts of the client into families.
 BROWSERS = frozenset(
     """
     Amazon Silk|Android|Brave|Chrome|Chrome Mobile|Chrome Mobile WebView|Chrome Mobile iOS
@@ -40,11 +41,11 @@ _TYPED = ("name", "factor", "new_email")
 
 
 def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:
-    """Return of what is told what may stand in a mail; the rest is None.
+    """Return the parameters that a mail may contain; the others become None.
 
     Args:
-        told: as `Mail.send` was given it, and the `name`.
-        proven: whether somebody has shown that they read mails at the address.
+        told: the parameters of `Mail.send`, and the `name`.
+        proven: whether somebody is known to read mails at the address.
     """
     closed = {**told}
     if "device" in told:
@@ -56,9 +57,9 @@ def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:
 
 
 def known_device(said: str | None) -> str | None:
-    """Return "Firefox 140, Linux" of a browser and a system as they present themselves.
+    """Return a text such as "Firefox 140, Linux" for a browser and system that a client claims.
 
-    At most 40 characters; parts that are on no list are left out, and None where nothing is left.
+    It has at most 40 characters and only parts from our lists; None if there are none.
     """
     parts = [_known(part) for part in (said or "").split(", ")[:2]]
     return ", ".join(part for part in parts if part)[:LONGEST_DEVICE] or None

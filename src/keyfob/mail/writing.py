@@ -1,8 +1,8 @@
-"""Mails as they are read: from a template, a language and what happened to text and HTML.
+"""The texts of mails: a template, a language and parameters become plain text and HTML.
 
-A template is plain text whose first line is `Subject: ...`; its paragraphs are parted by empty
-lines. The HTML is made of the same paragraphs, escaped by `layout.html`, so both always say the
-same, and what people type is data in either.
+A template is plain text whose first line is `Subject: ...`; empty lines separate its paragraphs.
+The HTML consists of the same paragraphs, escaped by `layout.html`, so both always say the same, and
+texts that people typed are only data in either.
 """
 
 import re
@@ -30,8 +30,8 @@ _WIDTH = 76
 _SUBJECT = "Subject: "
 _MOST = 200
 
-# What a mail program would make a link of, or an address: somebody who signs up with a stranger's
-# address would have us send that stranger an advertisement.
+# Anything that a mail program would turn into a link or an address: somebody who signs up with a
+# stranger's address could have us send that stranger an advertisement.
 _TEMPTING = re.compile(r"//|@|www\.|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
 
 # What every template may ask for; it is None where a mail does not tell it, or does not know it.
@@ -42,7 +42,7 @@ NEEDED = {"token", "erase_at"}
 
 
 class WrongTemplate(Exception):
-    """A template that cannot be used; the message names it."""
+    """A template cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Written:
 
 
 class Writer:
-    """Renders the templates; jinja2 is loaded with the first mail, and what it compiled is kept.
+    """Renders the templates; jinja2 is loaded with the first mail, and compiled templates are kept.
 
     Args:
-        base: where links lead, without a slash at the end.
-        service: what the service calls itself.
+        base: the start of links, without a slash at the end.
+        service: the name of the service in mails.
         folder: templates that replace ours, file by file.
 
     Raises:
@@ -76,7 +76,7 @@ class Writer:
         self._environments: list[SandboxedEnvironment] = []
 
     def load(self) -> None:
-        """Load jinja2; half a second of work for a busy processor, to be done in a thread."""
+        """Load jinja2; call it in a thread, since it takes half a second on a busy processor."""
         ours = _load_ours()
         self._environments = [ours] if self._folder is None else [_load(self._folder, _OURS), ours]
 
@@ -94,15 +94,15 @@ class Writer:
         except Exception as fault:
             if not ours:
                 raise
-            cause = _line(fault)  # without the trace, which would show what is told
+            cause = _line(fault)  # without the traceback, which would show the parameters
             log.warning("mail_template_failed", template=template, locale=locale, cause=cause)
             return self._write(ours[0], template, locale, told)
 
     def check(self) -> None:
-        """Write every mail in every language, with all that can be told and with the least.
+        """Write every mail in every language, with all parameters and with the fewest.
 
         Raises:
-            WrongTemplate: one cannot be written.
+            WrongTemplate: one of them fails.
         """
         everything = {name: f"({name})" for name in KNOWN}
         least = dict.fromkeys(NEEDED, "(needed)")
@@ -183,7 +183,7 @@ def _load(*folders: Path) -> "SandboxedEnvironment":
 
 @cache
 def _load_ours() -> "SandboxedEnvironment":
-    """Load our templates, which never change: compiled once for each process."""
+    """Load our templates, which never change, once per process."""
     return _load(_OURS)
 
 
@@ -192,7 +192,7 @@ def _one_line(text: str) -> str:
 
 
 def _harmless(text: str | None) -> str | None:
-    """Leave out a name that somebody may have chosen to have us send it."""
+    """Return the name, or None if it may be a message that somebody wants us to send."""
     return None if text is None or len(text) > _WIDTH or _TEMPTING.search(text) else text
 
 

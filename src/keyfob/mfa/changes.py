@@ -26,7 +26,7 @@ _MOST_FACTORS = 10
 
 
 class Room(NamedTuple):
-    """Room for one more factor: at which address it is shown, and whether it is the first."""
+    """Permission to add a factor: the address to show with it, and whether it is the first."""
 
     email: str
     is_first: bool
@@ -34,7 +34,7 @@ class Room(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorChanges:
-    """Adds, renames and removes factors. `roles` are those that must have one."""
+    """Adds, renames and removes factors. `roles` are those that require one."""
 
     db: Database
     claims: SessionClaims
@@ -45,10 +45,10 @@ class FactorChanges:
     roles: Collection[str]
 
     async def ensure_verified(self, tx: Tx, caller: User) -> Account:
-        """Do as `FactorStepUp.ensure_standing`, for what needs a proven address.
+        """Check as `FactorStepUp.ensure_standing`, and that the address is verified.
 
         Raises:
-            EmailUnverified: whose a factor would be is not known.
+            EmailUnverified: it is not clear whose the factor would be.
         """
         account = await self.step_up.ensure_standing(tx, caller)
         if not account.is_verified:
@@ -56,15 +56,15 @@ class FactorChanges:
         return account
 
     async def make_room(self, tx: Tx, caller: User) -> Room:
-        """Hold the caller's factors until the commit, and return the room for the next.
+        """Lock the caller's factors until the commit, and check that one more is allowed.
 
         Call it first in the transaction that adds a factor.
 
         Raises:
-            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says,
-                here and below.
-            TooManyFactors: there are ten.
-            EmailUnverified: as `ensure_verified` says.
+            InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`; the
+                same holds below.
+            TooManyFactors: there are ten already.
+            EmailUnverified: see `ensure_verified`.
         """
         account = await self.ensure_verified(tx, caller)
         count = await queries.count_factors(tx, caller.user_id)
@@ -82,17 +82,17 @@ class FactorChanges:
         *,
         is_first: bool,
     ) -> list[str]:
-        """Take in a factor that was just confirmed; return ten recovery codes with the first.
+        """Finish adding a confirmed factor; return ten recovery codes if it is the first.
 
         The session has proven the factor by adding it, so its next refresh says so.
 
         Args:
             tx: the transaction that confirmed it, begun by `make_room`.
-            caller: who added it.
-            factor: what was confirmed.
+            caller: the user who added it.
+            factor: the confirmed factor.
             proof: the `amr` that it stands for.
-            source: where the request came from.
-            is_first: as `make_room` told.
+            source: the source of the request.
+            is_first: the result of `make_room`.
         """
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
@@ -104,7 +104,7 @@ class FactorChanges:
         return codes
 
     async def rename(self, caller: User, factor_id: UUID, name: str, source: Source) -> Factor:
-        """Give one of the caller's factors another name, and return the factor.
+        """Rename one of the caller's factors, and return it.
 
         Raises:
             FactorNotFound: the caller has no such factor.
@@ -119,17 +119,19 @@ class FactorChanges:
         return renamed
 
     async def remove(self, caller: User, factor_id: UUID, source: Source) -> None:
-        """Remove one of the caller's factors; the last one takes the recovery codes with it.
+        """Remove one of the caller's factors; with the last one, the recovery codes go as well.
 
-        Nobody knows by which factor a session was strengthened, so all others have to show one of
-        those that are left; after the last, no session tells of one.
+        It is not recorded by which factor a session was strengthened, so all other sessions have to
+        present one of the remaining factors. After the last one, no session claims a factor any
+        more.
 
         Raises:
             FactorNotFound: the caller has no such factor.
-            LastFactor: the caller's role must have one.
+            LastFactor: the caller's role requires a factor.
         """
         async with self.db.begin() as tx:
-            # Held first: of two that remove the last two at once, the second sees the first.
+            # Locked first: of two requests that remove the last two factors, the second sees the
+            # first.
             account = await self.step_up.ensure_standing(tx, caller)
             removed = await queries.delete_factor(tx, factor_id, caller.user_id)
             if removed is None:
@@ -148,13 +150,14 @@ class FactorChanges:
             await self._record(tx, Event.FACTOR_REMOVED, caller, source, old=old)
 
     async def renew_recovery_codes(self, caller: User, source: Source) -> list[str]:
-        """Return ten new recovery codes; the old ones are dead, and what they opened with them.
+        """Return ten new recovery codes; the old ones become invalid.
 
-        Nobody knows which sessions those are, so all others have to show a factor, as in `remove`.
+        It is not recorded which sessions used old codes, so all others have to present a factor,
+        as in `remove`.
 
         Raises:
-            NoFactor: there is no factor that they could stand in for.
-            EmailUnverified: as `make_room` says.
+            NoFactor: there is no factor that codes could replace.
+            EmailUnverified: see `make_room`.
         """
         async with self.db.begin() as tx:
             await self.ensure_verified(tx, caller)

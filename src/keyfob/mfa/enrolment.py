@@ -1,4 +1,4 @@
-"""Adding an authenticator app: its secret is shown, and it counts once it gave a code."""
+"""Adding an authenticator app: its secret is shown, and a code confirms it."""
 
 from base64 import b32encode
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _CONFIRM_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, kw_only=True)
 class TotpEnrolment:
-    """Begins and confirms authenticators. `issuer` is what apps show beside the account."""
+    """Begins and confirms authenticators. `issuer` is the name that apps show with the account."""
 
     db: Database
     factors: Factors
@@ -32,11 +32,11 @@ class TotpEnrolment:
     issuer: str
 
     async def begin(self, caller: User, name: str) -> BegunTotp:
-        """Make a secret for the caller's app; what this session began before is gone.
+        """Create a secret for the caller's app; replace one that this session began before.
 
         Raises:
-            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
-                `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: see
+                `FactorChanges.make_room`.
         """
         now = self.clock.now()
         factor_id, secret = new_id(now), totp.new_secret()
@@ -50,20 +50,20 @@ class TotpEnrolment:
         )
 
     async def confirm(self, caller: User, factor_id: UUID, code: str, source: Source) -> list[str]:
-        """Make a begun authenticator a factor; return ten recovery codes with the first one.
+        """Turn a begun authenticator into a factor; return ten recovery codes if it is the first.
 
         Raises:
-            FactorNotFound: this session began no such one within the last ten minutes.
-            InvalidFactor: it is not the code of now.
+            FactorNotFound: this session has begun no such authenticator in the last ten minutes.
+            InvalidFactor: the code is not a current one.
             TooManyAttempts: too many wrong codes.
-            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
-                `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: see
+                `FactorChanges.make_room`.
         """
         now = self.clock.now()
         begun = await queries.find_begun_totp(self.db, factor_id, caller, now - _CONFIRM_WITHIN)
         if begun is None:
             raise FactorNotFound
-        # Counted apart from those at the sign-in, so that nobody is kept out by a clumsy start.
+        # Counted separately from sign-ins, so that nobody is locked out by a clumsy start.
         attempt = await self.throttle.reserve("enrolment", str(caller.user_id))
         secret = self.factors.open(begun.secret, factor_id)
         step = totp.find_step(secret, code, int(now.timestamp())) if secret else None
@@ -81,5 +81,5 @@ class TotpEnrolment:
         return codes
 
     async def clean_up(self) -> None:
-        """Drop what was begun and not confirmed in time."""
+        """Delete authenticators that were not confirmed in time."""
         await queries.delete_unconfirmed(self.db, self.clock.now() - _CONFIRM_WITHIN)

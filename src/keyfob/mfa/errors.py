@@ -1,12 +1,12 @@
-"""Refusals of second factors."""
+"""Refusals about second factors."""
 
 from keyfob.core.problems import Problem
 
 
 class InvalidFactor(Problem):
-    """The factor was not right, or what it was for is spent, expired or of somebody else.
+    """The factor is wrong, or its challenge or token is used, expired or somebody else's.
 
-    One answer for every cause: whoever guesses learns nothing.
+    One answer for all causes, so that a guesser learns nothing.
     """
 
     status = 401
@@ -18,7 +18,7 @@ class InvalidFactor(Problem):
 
 
 class FactorNotFound(Problem):
-    """The caller has no such factor; another's is not told apart."""
+    """The caller has no such factor; other users' factors get the same answer."""
 
     status = 404
     code = "factor_not_found"
@@ -26,7 +26,7 @@ class FactorNotFound(Problem):
 
 
 class TooManyFactors(Problem):
-    """The account has as many factors as it may have."""
+    """The account already has the largest number of factors."""
 
     status = 409
     code = "too_many_factors"
@@ -34,7 +34,7 @@ class TooManyFactors(Problem):
 
 
 class LastFactor(Problem):
-    """The caller's role asks for a factor (KEYFOB_REQUIRE_MFA_FOR), and this is the only one."""
+    """The caller's role requires a factor (KEYFOB_REQUIRE_MFA_FOR), and this is the only one."""
 
     status = 409
     code = "last_factor"
@@ -42,7 +42,7 @@ class LastFactor(Problem):
 
 
 class NoFactor(Problem):
-    """Recovery codes stand in for a factor, and there is none."""
+    """Recovery codes replace a factor, but there is none."""
 
     status = 409
     code = "no_factor"
@@ -50,7 +50,7 @@ class NoFactor(Problem):
 
 
 class InvalidPasskey(Problem):
-    """What the browser made is no passkey that can be added here; the log tells why."""
+    """The browser's passkey cannot be added here; the log says why."""
 
     status = 400
     code = "invalid_passkey"

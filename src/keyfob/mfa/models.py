@@ -1,4 +1,4 @@
-"""Second factors, as the API shows them."""
+"""Second factors, as stored and as the API shows them."""
 
 import re
 from datetime import datetime
@@ -13,14 +13,14 @@ from keyfob.core.text import NoControlCharacters, read_code
 
 
 class FactorType(StrEnum):
-    """What kinds of factor there are."""
+    """The kinds of factors."""
 
     TOTP = "totp"
     PASSKEY = "passkey"
 
 
 class Factor(NamedTuple):
-    """A confirmed factor of a user; `last_used_at` None: never since it was added."""
+    """A confirmed factor of a user; `last_used_at` is None if it was never used since then."""
 
     id: UUID
     type: FactorType
@@ -30,14 +30,14 @@ class Factor(NamedTuple):
 
 
 class TotpSecret(NamedTuple):
-    """The secret of an authenticator, sealed for its row."""
+    """The secret of an authenticator, encrypted for its row."""
 
     id: UUID
     secret: bytes
 
 
 class OwnedSecret(NamedTuple):
-    """The sealed secret of an authenticator, and the address of the account that it is of."""
+    """The encrypted secret of an authenticator, and the address of its account."""
 
     id: UUID
     secret: bytes
@@ -45,21 +45,21 @@ class OwnedSecret(NamedTuple):
 
 
 class Resealed(NamedTuple):
-    """How many secrets were sealed anew, and the addresses of those whom no key opens theirs."""
+    """The number of re-encrypted secrets, and the addresses whose secrets no key can decrypt."""
 
     renewed: int
     unopened: list[str]
 
 
 class RegisteredPasskey(NamedTuple):
-    """By what a browser finds a passkey."""
+    """The data by which a browser finds a passkey."""
 
     credential_id: bytes
     transports: list[str]
 
 
 class StoredPasskey(NamedTuple):
-    """What a passkey's answer is held against; `sign_count` is the highest that it told."""
+    """The data to check a passkey's answer; `sign_count` is the highest count that it reported."""
 
     id: UUID
     user_id: UUID
@@ -67,7 +67,7 @@ class StoredPasskey(NamedTuple):
     sign_count: int
 
 
-# What proved who it was, in the words of RFC 8176, beside what the sign-in began with.
+# The methods of RFC 8176 that a factor adds to those of the sign-in.
 AMR_CODE = ("otp", "mfa")
 AMR_PASSKEY = ("pop", "mfa")
 AMR_PASSKEY_ALONE = ("pop", "user", "mfa")  # the authenticator has verified its user
@@ -90,7 +90,7 @@ def _six_digits(typed: str) -> str:
 
 _SIX_DIGITS = re.compile("[0-9]{6}")
 
-# No pattern: a client that was generated would refuse what we read.
+# No pattern: a generated client would refuse spellings that we accept.
 TotpCode = Annotated[
     str,
     Field(
@@ -110,7 +110,7 @@ RecoveryCode = Annotated[
 
 
 class FactorOut(BaseModel):
-    """A factor of the caller's."""
+    """A factor of the caller."""
 
     id: UUID
     type: FactorType
@@ -124,7 +124,7 @@ class FactorOut(BaseModel):
 
 
 class FactorsOut(BaseModel):
-    """The caller's factors, and how many recovery codes are left."""
+    """The caller's factors, and the number of unused recovery codes."""
 
     factors: list[FactorOut]
     recovery_codes_left: int
@@ -140,7 +140,7 @@ class BegunTotp(BaseModel):
 
 
 class RecoveryCodesOut(BaseModel):
-    """Recovery codes, each good once in place of a factor."""
+    """Recovery codes, each valid once in place of a factor."""
 
     recovery_codes: Annotated[
         list[str], Field(description="Shown this once; empty where the account has some already")
@@ -148,7 +148,7 @@ class RecoveryCodesOut(BaseModel):
 
 
 class FactorNameIn(Body):
-    """What the owner calls a factor."""
+    """The name that the owner gives to a factor."""
 
     name: FactorName
 

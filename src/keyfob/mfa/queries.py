@@ -1,4 +1,4 @@
-"""SQL of factors, of codes by time, and of recovery codes."""
+"""SQL for factors, time-based codes and recovery codes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ async def has_factor(db: Executor, user_id: UUID) -> bool:
 
 
 async def count_factors(tx: Tx, user_id: UUID) -> int:
-    """Return how many confirmed factors a user has."""
+    """Return the number of a user's confirmed factors."""
     count: int = await tx.fetchval(
         "SELECT count(*) FROM factors WHERE user_id = $1 AND confirmed_at IS NOT NULL", user_id
     )
@@ -52,7 +52,7 @@ async def count_factors(tx: Tx, user_id: UUID) -> int:
 async def begin_totp(
     tx: Tx, factor_id: UUID, caller: User, name: str, secret: bytes, now: datetime
 ) -> None:
-    """Add an unconfirmed authenticator; it takes the place of one that this session began."""
+    """Insert an unconfirmed authenticator; it replaces one that this session began before."""
     await tx.execute(
         "DELETE FROM factors WHERE user_id = $1 AND begun_in = $2 AND confirmed_at IS NULL",
         caller.user_id,
@@ -75,7 +75,7 @@ async def begin_totp(
 async def find_begun_totp(
     db: Executor, factor_id: UUID, caller: User, since: datetime
 ) -> TotpSecret | None:
-    """Return an authenticator that this session began after a moment and has not confirmed."""
+    """Return an unconfirmed authenticator that this session began after a moment."""
     row = await db.fetchrow(
         """
         SELECT id, secret FROM factors
@@ -91,7 +91,7 @@ async def find_begun_totp(
 
 
 async def confirm_totp(tx: Tx, factor_id: UUID, step: int, now: datetime) -> Factor | None:
-    """Make a begun authenticator a factor, its first code spent; None if it is gone or one."""
+    """Turn a begun authenticator into a factor, and use up its first code; None if impossible."""
     row = await tx.fetchrow(
         f"""
         UPDATE factors SET confirmed_at = $3, last_step = $2, begun_in = NULL
@@ -119,9 +119,9 @@ async def list_totp_secrets(db: Executor, user_id: UUID) -> list[TotpSecret]:
 
 
 async def spend_step(tx: Tx, factor_id: UUID, step: int, secret: bytes, now: datetime) -> bool:
-    """Spend an authenticator's time step; False if it or a later one was used before.
+    """Use up an authenticator's time step; False if this or a later one was used before.
 
-    One UPDATE (RFC 6238 section 5.2): of two requests racing with one code, only one can win.
+    One UPDATE (RFC 6238 section 5.2): of two requests that race with one code, only one can win.
     """
     spent = await tx.fetchval(
         """
@@ -138,7 +138,7 @@ async def spend_step(tx: Tx, factor_id: UUID, step: int, secret: bytes, now: dat
 
 
 async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[OwnedSecret]:
-    """Return secrets of authenticators in the order of ids, held until the commit."""
+    """Return secrets of authenticators in the order of ids, locked until the commit."""
     rows = await tx.fetch(
         """
         SELECT f.id, f.secret, u.email FROM factors f JOIN users u ON u.id = f.user_id
@@ -152,7 +152,7 @@ async def lock_totp_secrets(tx: Tx, after: UUID, limit: int) -> list[OwnedSecret
 
 
 async def list_owners_of_others(db: Executor, key_ids: Sequence[bytes], limit: int) -> list[str]:
-    """Return addresses of accounts with a secret that none of these secret keys sealed."""
+    """Return addresses of accounts with a secret that none of these keys encrypted."""
     rows = await db.fetch(
         """
         SELECT DISTINCT u.email FROM factors f JOIN users u ON u.id = f.user_id
@@ -167,7 +167,7 @@ async def list_owners_of_others(db: Executor, key_ids: Sequence[bytes], limit: i
 
 
 async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
-    """Return how many sealed secrets there are of each secret key's id, with which they begin."""
+    """Return the number of encrypted secrets by the id of the secret key, which they begin with."""
     rows = await db.fetch(
         """
         SELECT substring(secret FROM 1 FOR $1) AS key_id, count(*) AS amount
@@ -179,12 +179,12 @@ async def count_by_key(db: Executor, id_bytes: int) -> list[tuple[bytes, int]]:
 
 
 async def update_secret(tx: Tx, factor_id: UUID, secret: bytes) -> None:
-    """Replace a sealed secret by the same one, sealed anew."""
+    """Replace an encrypted secret by the same one, encrypted again."""
     await tx.execute("UPDATE factors SET secret = $2 WHERE id = $1", factor_id, secret)
 
 
 async def rename_factor(tx: Tx, factor_id: UUID, user_id: UUID, name: str) -> Factor | None:
-    """Give a user's factor another name, and return it."""
+    """Rename a user's factor, and return it."""
     row = await tx.fetchrow(
         f"""
         UPDATE factors SET name = $3
@@ -199,7 +199,7 @@ async def rename_factor(tx: Tx, factor_id: UUID, user_id: UUID, name: str) -> Fa
 
 
 async def delete_factor(tx: Tx, factor_id: UUID, user_id: UUID) -> Factor | None:
-    """Remove a user's factor, and return what it was."""
+    """Delete a user's factor, and return it."""
     row = await tx.fetchrow(
         f"""
         DELETE FROM factors WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL
@@ -212,7 +212,7 @@ async def delete_factor(tx: Tx, factor_id: UUID, user_id: UUID) -> Factor | None
 
 
 async def delete_factors(tx: Tx, user_id: UUID) -> int:
-    """Remove all factors and recovery codes of a user; return how many factors were confirmed."""
+    """Delete all factors and recovery codes of a user; return the number of confirmed factors."""
     removed: int = await tx.fetchval(
         """
         WITH gone AS (
@@ -228,9 +228,9 @@ async def delete_factors(tx: Tx, user_id: UUID) -> int:
 
 
 async def delete_unconfirmed(db: Executor, before: datetime) -> None:
-    """Drop what was begun before a moment and never confirmed, but for what is held.
+    """Delete authenticators that were begun before a moment and not confirmed, except locked ones.
 
-    As `links.queries` says: it is being confirmed, or goes with its account.
+    A locked one is being confirmed, or is deleted with its account (see `one_time_tokens.queries`).
     """
     await db.execute(
         """
@@ -247,7 +247,7 @@ def _factor(row: Record) -> Factor:
 
 
 async def replace_codes(tx: Tx, user_id: UUID, hashes: Sequence[bytes], now: datetime) -> None:
-    """Give a user new recovery codes; the old ones are dead."""
+    """Replace a user's recovery codes by new ones."""
     await tx.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
     await tx.execute(
         """
@@ -261,9 +261,9 @@ async def replace_codes(tx: Tx, user_id: UUID, hashes: Sequence[bytes], now: dat
 
 
 async def spend_code(tx: Tx, user_id: UUID, code_hash: bytes) -> bool:
-    """Spend a recovery code; False if the user has no such one, or no longer.
+    """Use up a recovery code; False if the user does not have it, or no longer.
 
-    One DELETE: of two requests racing with one code, only one can win.
+    One DELETE: of two requests that race with one code, only one can win.
     """
     spent = await tx.fetchval(
         "DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = $2 RETURNING true",
@@ -274,7 +274,7 @@ async def spend_code(tx: Tx, user_id: UUID, code_hash: bytes) -> bool:
 
 
 async def count_codes(db: Executor, user_id: UUID) -> int:
-    """Return how many recovery codes a user has left."""
+    """Return the number of a user's unused recovery codes."""
     count: int = await db.fetchval(
         "SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id
     )
@@ -282,5 +282,5 @@ async def count_codes(db: Executor, user_id: UUID) -> int:
 
 
 async def delete_codes(tx: Tx, user_id: UUID) -> None:
-    """Drop a user's recovery codes."""
+    """Delete a user's recovery codes."""
     await tx.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)

@@ -1,7 +1,7 @@
-"""Recovery codes: what stands in for a factor that was lost, once each.
+"""Recovery codes: each replaces a lost factor once.
 
-120 random bits as six groups of Crockford's base32. Nobody guesses that, so a plain SHA-256 is
-kept (OWASP ASVS 6.5.2: from 112 bits on); who reads the table finds no code.
+A code is 120 random bits as six groups of Crockford's base32. It cannot be guessed, so a plain
+SHA-256 is stored (OWASP ASVS 6.5.2: from 112 bits on); the table reveals no code.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1"})
 
 
 def new_codes() -> list[str]:
-    """Return ten codes, to be shown once."""
+    """Return ten codes, which are shown once."""
     return [_new_code() for _ in range(COUNT)]
 
 
@@ -28,8 +28,9 @@ def _new_code() -> str:
 
 
 def digest(code: str) -> bytes:
-    """Return what is kept of a code.
+    """Return the digest of a code, for storage.
 
-    However it was typed (`read_code`): in any case, o for 0, i or l for 1.
+    It does not depend on the spelling (`read_code`): upper and lower case are equal, as are o and
+    0, and i, l and 1.
     """
     return hashlib.sha256(read_code(code).lower().translate(_MISREAD).encode()).digest()

@@ -1,4 +1,4 @@
-"""Second factors and passkeys."""
+"""The room of second factors and passkeys."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -38,10 +38,10 @@ def build(
     mail: Mail,
     throttle: FactorThrottle,
 ) -> Room:
-    """Build the factors, the ceremonies of passkeys, and what asks for a recent sign-in.
+    """Build the services for factors, for passkeys, and for the check of recent sign-ins.
 
     Raises:
-        WrongSetting: passkeys cannot belong to what the settings name.
+        WrongSetting: the settings name no valid owner of passkeys.
     """
     party = build_relying_party(settings)
     factors = Factors(db=db, box=Box(secrets.derive("factors")), clock=clock, mail=mail)
@@ -84,6 +84,6 @@ def build(
 
 
 def _issuer(settings: Settings) -> str:
-    """Return what authenticator apps show; a host as the operator wrote it."""
+    """Return the name that authenticator apps show; a host is spelled as in the settings."""
     host = urlsplit(settings.public_url or settings.issuer_url).hostname
     return settings.totp_issuer or host or "Keyfob"

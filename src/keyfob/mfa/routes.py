@@ -27,10 +27,10 @@ from keyfob.mfa.service import Factors
 
 routes = router("Factors")
 
-# The paths say :uuid, so that "/me/factors/totp" is no factor.
+# The type :uuid keeps "/me/factors/totp" from being taken for a factor.
 FactorId = Annotated[UUID, Path(alias="id")]
 RecentlySignedIn = Annotated[User, require(recent=True)]
-# Also of a role that asks for a factor, before there is one.
+# Also for a role that requires a factor, before there is one.
 AddingUser = Annotated[User, require(recent=True, factor=False)]
 Enrolment = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
@@ -41,7 +41,7 @@ _LIMITED = [Depends(limited("me-factors", by="both"))]
 async def list_own_factors(
     caller: Annotated[User, require(factor=False)], factors: Annotated[Factors, Provided(Factors)]
 ) -> FactorsOut:
-    """List your second factors, and count the recovery codes that are left."""
+    """List your second factors, and the number of unused recovery codes."""
     found = await factors.list(factors.db, caller.user_id)
     left = await factors.count_recovery_codes(factors.db, caller.user_id)
     return FactorsOut(factors=[FactorOut.of(one) for one in found], recovery_codes_left=left)
@@ -56,8 +56,8 @@ async def list_own_factors(
 async def begin_totp(body: FactorNameIn, caller: AddingUser, enrolment: Enrolment) -> BegunTotp:
     """Begin to add an authenticator app: scan `qr_svg`, or type `secret`.
 
-    It counts once it is confirmed by a code, in the same session and within ten minutes. Beginning
-    another takes its place. Your e-mail address has to be proven before.
+    It becomes a factor once you confirm it by a code, in the same session and within ten minutes.
+    Beginning again replaces it. Your e-mail address has to be verified before.
     """
     return await enrolment.begin(caller, body.name)
 
@@ -76,10 +76,10 @@ async def confirm_totp(
     source: RequestSource,
     enrolment: Enrolment,
 ) -> RecoveryCodesOut:
-    """Confirm an authenticator app by a code of it.
+    """Confirm an authenticator app by one of its codes.
 
-    The first factor brings ten recovery codes. Your session has just proven the factor: its next
-    refresh says so in `acr` and `amr`.
+    With the first factor you get ten recovery codes. Your session has just proven the factor: its
+    next refresh says so in `acr` and `amr`.
     """
     codes = await enrolment.confirm(caller, factor_id, body.code, source)
     return RecoveryCodesOut(recovery_codes=codes)
@@ -93,7 +93,7 @@ async def rename_factor(
     source: RequestSource,
     changes: Changes,
 ) -> FactorOut:
-    """Give a factor another name."""
+    """Rename a factor."""
     return FactorOut.of(await changes.rename(caller, factor_id, body.name, source))
 
 
@@ -106,9 +106,10 @@ async def rename_factor(
 async def remove_factor(
     factor_id: FactorId, caller: RecentlySignedIn, source: RequestSource, changes: Changes
 ) -> None:
-    """Remove a factor. Other sessions have to show another one then.
+    """Remove a factor. Other sessions then have to present another one.
 
-    The last one takes the recovery codes with it, and `mfa` out of every session: refresh.
+    With the last factor, the recovery codes go as well, and every session loses `mfa`: refresh your
+    tokens.
     """
     await changes.remove(caller, factor_id, source)
 
@@ -121,5 +122,5 @@ async def remove_factor(
 async def renew_recovery_codes(
     caller: RecentlySignedIn, source: RequestSource, changes: Changes
 ) -> RecoveryCodesOut:
-    """Get ten new recovery codes; the old ones are dead."""
+    """Get ten new recovery codes; the old ones become invalid."""
     return RecoveryCodesOut(recovery_codes=await changes.renew_recovery_codes(caller, source))

@@ -1,4 +1,4 @@
-"""A user's second factors: which there are, and whether one was shown."""
+"""A user's second factors, and the checks of codes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
-    """The factors of users. What was begun and not yet confirmed is no factor."""
+    """The factors of users. An unconfirmed authenticator is not a factor."""
 
     db: Database
     box: Box
@@ -41,14 +41,14 @@ class Factors:
         return await queries.has_factor(db, user_id)
 
     async def count_recovery_codes(self, db: Executor, user_id: UUID) -> int:
-        """Return how many recovery codes a user has left."""
+        """Return the number of a user's unused recovery codes."""
         return await queries.count_codes(db, user_id)
 
     async def check_code(self, tx: Tx, user_id: UUID, code: str) -> bool:
-        """Spend a code of one of a user's authenticators.
+        """Use up a code of one of a user's authenticators.
 
-        False if it is no code of now, or one that was used: a code works once (RFC 6238 section
-        5.2), and so do those before it.
+        False if the code is not a current one, or was used before: a code is valid once (RFC 6238
+        section 5.2), and earlier codes become invalid with it.
         """
         now = self.clock.now()
         spent = False
@@ -63,9 +63,9 @@ class Factors:
     async def spend_recovery_code(
         self, tx: Tx, user_id: UUID, code: str, source: Source
     ) -> int | None:
-        """Spend a recovery code, and return how many are left; None if it is none of the user's.
+        """Use up a recovery code, and return how many are left; None if it is not the user's.
 
-        The owner is told by mail: who loses a code does not know it otherwise.
+        The owner is told by mail, as a stolen code would otherwise not be noticed.
         """
         if not await queries.spend_code(tx, user_id, recovery_codes.digest(code)):
             return None
@@ -75,15 +75,15 @@ class Factors:
         return left
 
     async def remove_all(self, tx: Tx, user_id: UUID) -> int:
-        """Remove all factors and recovery codes of a user; return how many factors there were."""
+        """Remove all factors and recovery codes of a user; return the number of factors."""
         return await queries.delete_factors(tx, user_id)
 
     def seal(self, secret: bytes, factor_id: UUID) -> bytes:
-        """Return an authenticator's secret as it may rest in its row, and in no other."""
+        """Encrypt an authenticator's secret for its row; it cannot be decrypted in another."""
         return self.box.seal(secret, factor_id.bytes)
 
     def open(self, sealed: bytes, factor_id: UUID) -> bytes | None:
-        """Return what `seal` hid; None where the key was dropped or the bytes are of another row.
+        """Decrypt the output of `seal`; None if the key is gone or the bytes are of another row.
 
         The user's other factors still work then.
         """
@@ -94,7 +94,7 @@ class Factors:
             return None
 
     async def reseal(self) -> Resealed:
-        """Seal every secret with the first secret key, but those that no key opens."""
+        """Encrypt all secrets with the first secret key, except those that no key can decrypt."""
         renewed, last = 0, _BEFORE_ALL
         unopened: set[str] = set()
         while True:
@@ -120,11 +120,11 @@ class Factors:
         return True
 
     async def list_owners_without_key(self, limit: int) -> Sequence[str]:
-        """Return addresses of accounts with a secret that a key out of the list sealed."""
+        """Return addresses of accounts with a secret that an unknown key encrypted."""
         return await queries.list_owners_of_others(self.db, self.box.ring.ids, limit)
 
     async def count_sealed(self) -> Counter[int | None]:
-        """Return how many secrets each secret key sealed, by its place in the list."""
+        """Return the number of secrets that each key encrypted, by its place in the keyring."""
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES)
         return self.box.ring.count_by_place(rows)
 

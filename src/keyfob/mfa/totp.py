@@ -1,6 +1,6 @@
-"""One-time codes by time: RFC 6238 with SHA-1, six digits and 30 seconds, as every app knows them.
+"""Time-based one-time codes: RFC 6238 with SHA-1, six digits and 30 seconds, as all apps use.
 
-The codes are computed by `cryptography`; which of them are good is decided here.
+`cryptography` computes the codes; this module decides which of them are valid.
 """
 
 from functools import partial
@@ -19,24 +19,24 @@ _DRIFT = 1  # steps before and after the present one (RFC 6238 section 5.2)
 
 
 def new_secret() -> bytes:
-    """Return a secret for one authenticator."""
+    """Return a new secret for an authenticator."""
     return random_bytes(_SECRET_BYTES)
 
 
 def find_step(secret: bytes, code: str, timestamp: int) -> int | None:
-    """Return the time step whose code this is, of the present one and its neighbours; else None.
+    """Return the time step of a code, among the present one and its neighbours; else None.
 
-    Whether the step was used before is not this function's business.
+    It does not check whether the step was used before.
 
     Args:
-        secret: the authenticator's.
+        secret: the authenticator's secret.
         code: six ASCII digits.
-        timestamp: seconds since the epoch.
+        timestamp: the seconds since the epoch.
     """
-    generate = HOTP(secret, DIGITS, SHA1()).generate  # noqa: S303 - what RFC 6238 and the apps use
+    generate = HOTP(secret, DIGITS, SHA1()).generate  # noqa: S303 - as in RFC 6238 and all apps
     present = timestamp // STEP_SECONDS
     steps = range(max(0, present - _DRIFT), present + _DRIFT + 1)
-    # All are compared, whichever fits: how long it takes tells nothing.
+    # All are compared in any case, so that the time reveals nothing.
     fitting = [step for step in steps if compare_digest(generate(step), code.encode())]
     return fitting[-1] if fitting else None
 
@@ -48,7 +48,7 @@ def provisioning_uri(secret: bytes, issuer: str, account: str) -> str:
 
 
 def draw_qr(uri: str) -> str:
-    """Draw a URI as a QR code: an SVG document of its own, under 24 KB, that loads nothing."""
+    """Return a QR code of a URI: an SVG document under 24 KB that loads nothing."""
     import segno  # noqa: PLC0415 - 2 MB, only where used
 
     document = BytesIO()

@@ -1,25 +1,25 @@
-"""Which CBOR (RFC 8949) is given to a parser at all: what CTAP2 writes, and no more."""
+"""A check of CBOR (RFC 8949) before it is parsed: only what CTAP2 writes is accepted."""
 
 _TAG = 6
 _BYTES_AND_TEXT = (2, 3)
-_LONGEST_ARGUMENT = 27  # beyond it are the reserved, and lengths that are not told beforehand
+_LONGEST_ARGUMENT = 27  # greater values are reserved, or mean an indefinite length
 _MOST_ITEMS = 256
 
 
 class NotPlain(ValueError):
-    """CBOR that no authenticator writes."""
+    """The data is not CBOR as authenticators write it."""
 
 
 def ensure_plain(data: bytes) -> None:
-    """See that there are few items in the data, each of a length that it tells, and no tag.
+    """Check that the data has few items, each of a stated length, and no tags.
 
-    Threat: the parser obeys tags. One compiles a regular expression, one reads a mail, one raises
-    ten to any power: a passkey of 12 KB held the interpreter for fifteen seconds. CTAP2 (section 8)
-    allows none of them. Only heads are read here, one after the other; whether the items make
-    sense together is the parser's to say.
+    Threat: the parser obeys tags. One compiles a regular expression, one parses a mail, one
+    computes any power of ten: a passkey of 12 KB blocked the interpreter for fifteen seconds. CTAP2
+    (section 8) allows no tags. Only the heads of items are read here, one after the other; whether
+    the items fit together is checked by the parser.
 
     Raises:
-        NotPlain: it is none of that.
+        NotPlain: it has any of these.
     """
     at = items = 0
     while at < len(data):

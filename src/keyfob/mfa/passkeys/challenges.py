@@ -1,4 +1,4 @@
-"""Challenges: random bytes for a passkey to sign, good for one answer within five minutes."""
+"""Challenges: random bytes for a passkey to sign, valid for one answer within five minutes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,22 +15,22 @@ _BYTES = 32  # WebAuthn Level 3 section 13.4.3: at least 16
 
 
 def new_challenge() -> bytes:
-    """Return fresh random bytes."""
+    """Return new random bytes."""
     return random_bytes(_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Challenges:
-    """Keeps challenges in the database, so that any worker may take the answer."""
+    """Stores challenges in the database, so that any worker can check the answer."""
 
     db: Database
     clock: Clock
 
     async def issue(self, db: Executor, caller: User | None) -> tuple[UUID, bytes]:
-        """Return a challenge and its id.
+        """Return a new challenge and its id.
 
-        With a caller it is for something that is done in this session, and without one for a
-        sign-in by passkey alone; one is no good for the other.
+        With a caller, it is for an action in this session; without one, for a sign-in by passkey
+        alone. It is not valid for the other purpose.
         """
         now = self.clock.now()
         challenge_id, challenge = new_id(now), new_challenge()
@@ -39,18 +39,18 @@ class Challenges:
         return challenge_id, challenge
 
     async def spend(self, challenge_id: UUID, caller: User | None) -> bytes | None:
-        """Return a challenge and let it be no more, before the answer is looked at.
+        """Return a challenge and delete it, before the answer is checked.
 
-        In a statement of its own: whoever answers wrongly has no second try. None if it is
-        unknown, spent, expired, or for another session or purpose.
+        This is a statement of its own: a wrong answer gets no second attempt. None if it is
+        unknown, used, expired, or belongs to another session or purpose.
         """
         session_id = caller.session_id if caller else None
         return await queries.spend_challenge(self.db, challenge_id, session_id, self.clock.now())
 
     async def kill(self, tx: Tx, user_id: UUID) -> int:
-        """Make a user's open challenges worthless; return how many there were."""
+        """Delete a user's open challenges; return their number."""
         return await queries.delete_challenges_of(tx, user_id)
 
     async def clean_up(self) -> None:
-        """Delete what nobody answered in time."""
+        """Delete expired challenges."""
         await queries.delete_expired_challenges(self.db, self.clock.now())

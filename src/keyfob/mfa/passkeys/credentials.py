@@ -1,7 +1,7 @@
-"""What browsers are given and send of passkeys: the JSON of WebAuthn Level 3, section 5.1.
+"""The JSON of passkeys to and from browsers (WebAuthn Level 3, section 5.1).
 
-Every part of what they send is bounded, so that nothing of it is worth much to parse. What they add
-beside is not read.
+The size of each part from the browser is limited, so that parsing stays cheap. Unknown parts are
+ignored.
 """
 
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ class _Part(BaseModel):
 
 
 class AttestationIn(_Part):
-    """What `navigator.credentials.create()` gave."""
+    """The result of `navigator.credentials.create()`."""
 
     client_data_json: Annotated[ClientData, Field(alias="clientDataJSON")]
     attestation_object: Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=16384)]
@@ -30,7 +30,7 @@ class AttestationIn(_Part):
 
 
 class AssertionResponseIn(_Part):
-    """What `navigator.credentials.get()` gave."""
+    """The result of `navigator.credentials.get()`."""
 
     client_data_json: Annotated[ClientData, Field(alias="clientDataJSON")]
     authenticator_data: Annotated[str, Field(pattern=_BYTES, min_length=1, max_length=4096)]
@@ -44,24 +44,24 @@ class _CredentialIn(_Part):
     type: Literal["public-key"]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what was sent, less what was not read."""
+        """Return the parts that were sent, without unknown ones."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class NewCredentialIn(_CredentialIn):
-    """A passkey that was just made."""
+    """A new passkey."""
 
     response: AttestationIn
 
 
 class AssertionIn(_CredentialIn):
-    """The proof that a passkey is at hand."""
+    """The proof that the user has a passkey."""
 
     response: AssertionResponseIn
 
 
 class CeremonyOut(BaseModel):
-    """What to hand to the browser, and the challenge to name when it has answered."""
+    """The options for the browser, and the id of the challenge, to send with its answer."""
 
     challenge_id: UUID
     options: Annotated[

@@ -1,4 +1,4 @@
-"""Adding a passkey: the browser is told what to make, and what it made is checked."""
+"""Adding a passkey: the browser gets options, and its result is verified."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ log = structlog.get_logger("keyfob.passkeys")
 
 @dataclass(frozen=True, kw_only=True)
 class PasskeyEnrolment:
-    """Begins and ends the registration of passkeys."""
+    """Begins and finishes the registration of passkeys."""
 
     db: Database
     party: RelyingParty
@@ -35,11 +35,11 @@ class PasskeyEnrolment:
     clock: Clock
 
     async def begin(self, caller: User) -> tuple[UUID, dict[str, Any]]:
-        """Return the id of a challenge, and what the caller's browser is to make.
+        """Return the id of a challenge, and the options for the caller's browser.
 
         Raises:
-            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
-            EmailUnverified: as `FactorChanges.make_room` says.
+            InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
+            EmailUnverified: see `FactorChanges.make_room`.
         """
         async with self.db.begin() as tx:
             user = await self.changes.ensure_verified(tx, caller)
@@ -55,14 +55,14 @@ class PasskeyEnrolment:
         credential: dict[str, Any],
         source: Source,
     ) -> tuple[Factor, list[str]]:
-        """Add what the caller's browser made; return the factor, and codes with the first one.
+        """Add the passkey of the caller's browser; return the factor, and codes if it is the first.
 
         Raises:
-            InvalidPasskey: the challenge is not one of this session's, spent or expired, or the
-                credential is not to be believed, or not usable.
+            InvalidPasskey: the challenge is not this session's, or is used or expired; or the
+                credential is invalid or not usable.
             PasskeyTaken: the credential is registered already.
-            InsufficientAuthentication, TooManyFactors, EmailUnverified: as
-                `FactorChanges.make_room` says.
+            InsufficientAuthentication, TooManyFactors, EmailUnverified: see
+                `FactorChanges.make_room`.
         """
         made = await self._verified(caller, challenge_id, credential)
         now = self.clock.now()

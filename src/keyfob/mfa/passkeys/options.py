@@ -1,7 +1,7 @@
-"""What a browser is asked for: a new passkey, or the proof that one is at hand.
+"""The options for a browser: to create a new passkey, or to prove that the user has one.
 
-The JSON of WebAuthn Level 3, section 5.1, written here and not by the library: a sign-in page asks
-for it at each view, and nothing has to be loaded for that.
+They are the JSON of WebAuthn Level 3, section 5.1, written here instead of by the library: a
+sign-in page asks for them at each view, without anything having to be loaded.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from keyfob.mfa.passkeys.relying_party import RelyingParty
 
 CHALLENGE_SECONDS = 300
 
-EDDSA, ES256, RS256 = ALGORITHMS = (-8, -7, -257)  # of COSE (RFC 9053, RFC 8812)
+EDDSA, ES256, RS256 = ALGORITHMS = (-8, -7, -257)  # COSE algorithms (RFC 9053, RFC 8812)
 
 _KIND = "public-key"
 
@@ -24,15 +24,15 @@ def creation_options(
 ) -> dict[str, Any]:
     """Return `PublicKeyCredentialCreationOptionsJSON`.
 
-    Each passkey is one with which to sign in alone: it can be found by itself, and has verified
-    its user already. Threat: on a key without a PIN, taken as a mere second factor, a thief would
-    set one and then sign in with nothing else (section 4, "uvInitialized").
+    Each passkey can be used to sign in alone: it is discoverable, and has verified its user
+    already. Threat: if a key without a PIN were accepted as a mere second factor, a thief could set
+    a PIN and then sign in with nothing else (section 4, "uvInitialized").
 
     Args:
-        party: for whom.
-        user: whose it is to be.
-        challenge: fresh random bytes.
-        registered: the passkeys that the user has.
+        party: the relying party.
+        user: the owner of the new passkey.
+        challenge: new random bytes.
+        registered: the passkeys that the user has already.
     """
     return {
         "rp": {"id": party.id, "name": party.id},  # the safe default of section 5.4.1
@@ -61,7 +61,7 @@ def request_options(
     *,
     must_verify_user: bool,
 ) -> dict[str, Any]:
-    """Return `PublicKeyCredentialRequestOptionsJSON`; with nothing allowed, any found by itself."""
+    """Return `PublicKeyCredentialRequestOptionsJSON`; without `allowed`, any will do."""
     return {
         "challenge": _text(challenge),
         "timeout": CHALLENGE_SECONDS * 1000,
@@ -72,7 +72,7 @@ def request_options(
 
 
 def _descriptors(passkeys: Sequence[RegisteredPasskey]) -> list[dict[str, Any]]:
-    """Name passkeys, with the ways to reach each as the browser told them (section 5.8.3)."""
+    """Return descriptors of passkeys, with the transports that browsers gave (section 5.8.3)."""
     return [
         {
             "id": _text(passkey.credential_id),

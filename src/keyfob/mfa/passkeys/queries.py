@@ -1,4 +1,4 @@
-"""SQL of passkeys and of what they are asked to sign."""
+"""SQL for passkeys and their challenges."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ async def insert_challenge(
     challenge: bytes,
     expires_at: datetime,
 ) -> None:
-    """Keep a challenge; without a caller it is for a sign-in by passkey alone."""
+    """Insert a challenge; without a caller it is for a sign-in by passkey alone."""
     await db.execute(
         """
         INSERT INTO webauthn_challenges (id, user_id, session_id, challenge, expires_at)
@@ -32,9 +32,9 @@ async def insert_challenge(
 async def spend_challenge(
     db: Executor, challenge_id: UUID, session_id: UUID | None, now: datetime
 ) -> bytes | None:
-    """Delete a live challenge of that session, or of none, and return its bytes; else None.
+    """Delete a valid challenge of that session, or of none, and return its bytes; else None.
 
-    One DELETE: of two requests racing with one challenge, only one can win.
+    One DELETE: of two requests that race with one challenge, only one can win.
     """
     challenge: bytes | None = await db.fetchval(
         """
@@ -50,7 +50,7 @@ async def spend_challenge(
 
 
 async def delete_challenges_of(tx: Tx, user_id: UUID) -> int:
-    """Delete a user's challenges; return how many there were."""
+    """Delete a user's challenges; return their number."""
     deleted: int = await tx.fetchval(
         """
         WITH gone AS (DELETE FROM webauthn_challenges WHERE user_id = $1 RETURNING 1)
@@ -62,7 +62,7 @@ async def delete_challenges_of(tx: Tx, user_id: UUID) -> int:
 
 
 async def delete_expired_challenges(db: Executor, now: datetime) -> None:
-    """Delete the challenges that nobody answered in time, but for what is held: as links are."""
+    """Delete expired challenges, except locked ones, as with one-time tokens."""
     await db.execute(
         """
         DELETE FROM webauthn_challenges
@@ -87,7 +87,7 @@ async def list_passkeys(db: Executor, user_id: UUID) -> list[RegisteredPasskey]:
 
 
 async def find_passkey(db: Executor, credential_id: bytes) -> StoredPasskey | None:
-    """Return the passkey of a credential id, whoever's it is."""
+    """Return the passkey with a credential id, of any user; None if there is none."""
     row = await db.fetchrow(
         """
         SELECT id, user_id, public_key, sign_count FROM factors
@@ -112,7 +112,7 @@ async def insert_passkey(
     backed_up: bool,
     now: datetime,
 ) -> Factor | None:
-    """Add a passkey and return it as a factor; None if the credential is registered already."""
+    """Insert a passkey and return it as a factor; None if the credential is registered already."""
     added = await tx.fetchval(
         """
         INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, credential_id,
@@ -144,15 +144,16 @@ async def use_passkey(
     backed_up: bool,
     now: datetime,
 ) -> bool:
-    """Note that a passkey was used; False if its counter did not go on, or it is gone.
+    """Record the use of a passkey; False if its counter did not increase, or it is gone.
 
-    One UPDATE (WebAuthn Level 3 section 7.2, step 22): of a key and its copy that tell the same
-    count at once, only one can win. A key that counts nothing tells 0 each time, and one that is
-    synced may tell any count: each of its devices has its own.
+    One UPDATE (WebAuthn Level 3 section 7.2, step 22): of a key and its copy that report the same
+    count at once, only one can win. A key without a counter always reports 0. A synced passkey may
+    report any count, since each of its devices has its own.
 
-    Threat: who copied a key writes its flags, too. So what it said when it was made decides whether
-    it can be synced; of those from before that was kept, what they say at the first use that is
-    accepted: one whose count falls at that use is refused, whatever flags it writes.
+    Threat: whoever copied a key also controls its flags. So the flags at its creation decide
+    whether it can be synced; for keys from before these were stored, the flags of the first
+    accepted use decide. If the count has decreased at that use, it is refused, whatever the flags
+    say.
     """
     used = await db.fetchval(
         """
@@ -173,7 +174,7 @@ async def use_passkey(
 
 
 async def find_sign_count(db: Executor, passkey_id: UUID) -> int | None:
-    """Return the highest count that a passkey told; None if it is gone."""
+    """Return the highest count that a passkey reported; None if it is gone."""
     count: int | None = await db.fetchval(
         "SELECT sign_count FROM factors WHERE id = $1", passkey_id
     )

@@ -1,4 +1,4 @@
-"""Whom passkeys belong to, and from which pages they may be used: both from the settings only."""
+"""The owner of passkeys, and the pages on which they work: both from the settings only."""
 
 import ipaddress
 import re
@@ -14,7 +14,7 @@ from keyfob.settings.urls import ascii_domain, with_ascii_host
 log = structlog.get_logger("keyfob.passkeys")
 
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
-# Of an app for Android, which has no origin of the web.
+# The origin of an Android app, which is not a web origin.
 _APP = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
 _USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -23,8 +23,8 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 class RelyingParty:
     """The RP ID and the origins of WebAuthn (Level 3, sections 4 and 13.4.9).
 
-    `related` origins are of other domains, and browsers ask for the list of them (section 5.11).
-    Threat: taken from a request's Host, any would let a phishing page's passkey be used here.
+    `related` origins are of other domains; browsers fetch the list of them (section 5.11). Threat:
+    if these came from a request's Host, a passkey used on a phishing page would be accepted here.
     """
 
     id: str
@@ -33,15 +33,15 @@ class RelyingParty:
 
     @property
     def expected(self) -> list[str]:
-        """From which pages and apps an answer is believed."""
+        """The pages and apps whose answers are accepted."""
         return [*self.origins, *self.related]
 
 
 def build_relying_party(settings: Settings) -> RelyingParty:
-    """Read both from the settings; what is not set comes from where links in mails lead.
+    """Read both from the settings; the defaults come from the URL of links in mails.
 
     Raises:
-        WrongSetting: no browser would let a passkey be used so.
+        WrongSetting: no browser would allow passkeys with these values.
     """
     origins = _read("ORIGINS", settings.webauthn_origins, _origin)
     related = _read("RELATED_ORIGINS", settings.webauthn_related_origins, _related)
@@ -55,7 +55,7 @@ def build_relying_party(settings: Settings) -> RelyingParty:
     if is_told:
         _ensure_usable(party)
     elif _is_address(party.id):
-        # No reason not to start: passwords and codes work there.
+        # This does not prevent the start: passwords and codes still work.
         log.warning("passkeys_need_a_domain", advice="set KEYFOB_PUBLIC_URL to one")
     return party
 
@@ -109,10 +109,10 @@ def _is_address(host: str) -> bool:
 
 
 def _origin(text: str) -> str:
-    """Read an origin as it is configured.
+    """Parse an origin of the settings.
 
     Raises:
-        ValueError: it is none from which a browser or an app would use a passkey.
+        ValueError: browsers and apps do not use passkeys from such an origin.
     """
     if _APP.fullmatch(text):
         return text
@@ -135,10 +135,10 @@ def _origin(text: str) -> str:
 
 
 def _related(text: str) -> str:
-    """Read an origin of another domain; browsers take related ones by https alone.
+    """Parse an origin of another domain; browsers accept related origins with https only.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such an origin.
     """
     origin = _origin(text)
     if not origin.startswith("https://"):
@@ -147,7 +147,7 @@ def _related(text: str) -> str:
 
 
 def _of_page(url: str) -> str:
-    """Write the origin of a URL as browsers do (RFC 6454 section 6.2)."""
+    """Return the origin of a URL as browsers write it (RFC 6454 section 6.2)."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = "" if parts.port in {None, _USUAL_PORTS.get(parts.scheme)} else f":{parts.port}"

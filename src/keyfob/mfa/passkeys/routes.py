@@ -1,4 +1,4 @@
-"""Add a passkey of one's own."""
+"""Adding a passkey to one's own account."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,14 +23,14 @@ from keyfob.mfa.passkeys.relying_party import RelyingParty
 routes = router("Factors")
 service_routes = router("Service")
 
-# Also of a role that asks for a factor, before there is one.
+# Also for a role that requires a factor, before there is one.
 AddingUser = Annotated[User, require(recent=True, factor=False)]
 Enrolment = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
 
 
 class NewPasskeyIn(Body):
-    """What `navigator.credentials.create()` gave, for which challenge, and what to call it."""
+    """The result of `navigator.credentials.create()`, its challenge, and a name for the passkey."""
 
     challenge_id: UUID
     name: FactorName
@@ -46,16 +46,16 @@ class NewPasskeyOut(FactorOut):
 
 
 class RelatedOrigins(BaseModel):
-    """The origins of other domains whose pages may use the passkeys of this one."""
+    """The origins of other domains whose pages may use passkeys of this domain."""
 
     origins: list[str]
 
 
 @service_routes.get("/.well-known/webauthn", responses=may_refuse(NotFound))
 async def related_origins(party: Annotated[RelyingParty, Provided(RelyingParty)]) -> RelatedOrigins:
-    """Tell browsers which related origins there are (WebAuthn Level 3 section 5.11).
+    """Return the related origins, for browsers (WebAuthn Level 3 section 5.11).
 
-    They ask at the root of the host that passkeys belong to.
+    Browsers ask for them at the root of the host that owns the passkeys.
     """
     if not party.related:
         raise NotFound
@@ -66,10 +66,10 @@ async def related_origins(party: Annotated[RelyingParty, Provided(RelyingParty)]
     "/me/factors/passkeys/options", dependencies=_LIMITED, responses=may_refuse(EmailUnverified)
 )
 async def begin_passkey(caller: AddingUser, enrolment: Enrolment) -> CeremonyOut:
-    """Get what to hand to `navigator.credentials.create()`, to add a passkey.
+    """Return the options for `navigator.credentials.create()`, to add a passkey.
 
-    The challenge is good for one answer, in the same session and within five minutes. Your e-mail
-    address has to be proven before.
+    The challenge is valid for one answer, in the same session and within five minutes. Your e-mail
+    address has to be verified before.
     """
     return CeremonyOut.of(await enrolment.begin(caller))
 
@@ -83,10 +83,10 @@ async def begin_passkey(caller: AddingUser, enrolment: Enrolment) -> CeremonyOut
 async def add_passkey(
     body: NewPasskeyIn, caller: AddingUser, source: RequestSource, enrolment: Enrolment
 ) -> NewPasskeyOut:
-    """Add the passkey that your browser made.
+    """Add the passkey that your browser created.
 
-    The first factor brings ten recovery codes. Your session has just proven the factor: its next
-    refresh says so in `acr` and `amr`.
+    With the first factor you get ten recovery codes. Your session has just proven the factor: its
+    next refresh says so in `acr` and `amr`.
     """
     factor, codes = await enrolment.finish(
         caller, body.challenge_id, body.name, body.credential.as_json(), source

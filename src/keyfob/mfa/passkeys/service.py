@@ -1,4 +1,4 @@
-"""Passkeys as proof of who it is: as the second factor, or alone."""
+"""Passkeys as proof of identity: as a second factor, or alone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,19 +28,19 @@ log = structlog.get_logger("keyfob.passkeys")
 
 
 class ShownPasskey(NamedTuple):
-    """A passkey that has answered rightly; it counts once its use is noted."""
+    """A passkey whose answer was valid; it counts once its use is recorded."""
 
     passkey: StoredPasskey
     assertion: Assertion
 
     @property
     def user_id(self) -> UUID:
-        """Whose it is."""
+        """The owner's id."""
         return self.passkey.user_id
 
 
 class _Copied(Exception):
-    """There are two of a passkey: the count of the one that was shown did not go on."""
+    """A passkey was copied: the counter of the presented one did not increase."""
 
     def __init__(self, shown: ShownPasskey, known_count: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class _Copied(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Passkeys:
-    """Asks for passkeys and checks what they answer."""
+    """Asks for passkeys and checks their answers."""
 
     db: Database
     party: RelyingParty
@@ -59,16 +59,16 @@ class Passkeys:
     clock: Clock
 
     async def request_options(self, db: Executor, user_id: UUID) -> tuple[dict[str, Any], bytes]:
-        """Return what to ask a user's passkeys as a second factor, and the challenge to keep."""
+        """Return the options for a user's passkeys as second factor, and the challenge to store."""
         challenge = new_challenge()
         allowed = await queries.list_passkeys(db, user_id)
         options = request_options(self.party, challenge, allowed, must_verify_user=False)
         return options, challenge
 
     async def begin_alone(self) -> tuple[UUID, dict[str, Any]]:
-        """Return the id of a challenge, and what to ask whichever passkey the user chooses.
+        """Return the id of a challenge, and the options for any passkey that the user chooses.
 
-        The same for everyone: nobody learns who has a passkey.
+        They are the same for everybody: nobody learns which users have a passkey.
         """
         challenge_id, challenge = await self.challenges.issue(self.db, None)
         return challenge_id, request_options(self.party, challenge, [], must_verify_user=True)
@@ -76,10 +76,10 @@ class Passkeys:
     async def verify_alone(
         self, challenge_id: UUID, credential: dict[str, Any], user_id: UUID | None = None
     ) -> ShownPasskey:
-        """Check the answer to what `begin_alone` asked, as `verify_assertion` does.
+        """Check the answer to the options of `begin_alone`, as `verify_assertion` does.
 
         Raises:
-            InvalidFactor: also where the challenge is unknown, spent or expired.
+            InvalidFactor: also if the challenge is unknown, used or expired.
         """
         challenge = await self.challenges.spend(challenge_id, None)
         if challenge is None:
@@ -96,19 +96,19 @@ class Passkeys:
         user_id: UUID | None,
         require_user_verification: bool,
     ) -> ShownPasskey:
-        """Check the answer of a passkey, in a thread and outside of any transaction.
+        """Check the answer of a passkey, in a thread and outside any transaction.
 
-        Then call `note_use` in the transaction that goes by it.
+        Then call `note_use` in the transaction that relies on it.
 
         Args:
             credential: `AuthenticationResponseJSON` (WebAuthn Level 3 section 5.1).
-            challenge: what was to be signed; it is spent already.
-            user_id: who it should be, as a second factor; None to sign in by the passkey alone,
-                which then has to name its user.
-            require_user_verification: whether a touch alone is too little.
+            challenge: the bytes to be signed; the challenge is used up already.
+            user_id: the expected owner, for a second factor; None for a sign-in by passkey alone,
+                whose answer has to name its user.
+            require_user_verification: whether the key must have verified its user, beyond a touch.
 
         Raises:
-            InvalidFactor: for whatever reason; the log tells.
+            InvalidFactor: for whatever reason; the log says which.
         """
         passkey = await self._find(credential)
         if passkey is None or user_id not in {None, passkey.user_id}:
@@ -131,8 +131,9 @@ class Passkeys:
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction in which `note_use` is called.
 
-        That a passkey was copied is recorded once the transaction is rolled back, not beside it on
-        a second connection: who shows copies again and again would use the pool up.
+        If a passkey was copied, that is recorded after the transaction is rolled back, and not
+        beside it on a second connection: otherwise somebody who presents copies again and again
+        would use up the pool.
 
         Raises:
             InvalidFactor: the passkey was copied.
@@ -145,15 +146,15 @@ class Passkeys:
             raise InvalidFactor from None
 
     async def note_use(self, tx: Tx, shown: ShownPasskey) -> None:
-        """Note the use; of a passkey that was copied, the count of one falls behind the other's.
+        """Record the use; if a passkey was copied, the counter of one of the two falls behind.
 
-        Of one that is synced, a line in the log tells of that, and no more.
+        For a synced passkey, that is only logged.
 
-        Call it in a transaction of `begin`, once the account is held: a passkey that was removed
+        Call it in a transaction of `begin`, once the account is locked: a passkey that was removed
         meanwhile proves nothing.
 
         Raises:
-            InvalidFactor: the count did not go on, or the passkey was removed meanwhile.
+            InvalidFactor: the counter did not increase, or the passkey was removed meanwhile.
         """
         passkey, assertion = shown
         if await queries.use_passkey(
@@ -172,7 +173,7 @@ class Passkeys:
         raise _Copied(shown, known)
 
     async def find_owner(self, credential: dict[str, Any]) -> UUID | None:
-        """Return whose passkey a credential claims to be, for the log; it proves nothing."""
+        """Return the owner that a credential claims, for the log; it proves nothing."""
         passkey = await self._find(credential)
         return passkey.user_id if passkey else None
 
@@ -190,7 +191,7 @@ class Passkeys:
             await self.audit.record(
                 tx,
                 action=Event.PASSKEY_CLONED_COUNTER,
-                actor_id=None,  # who holds the copy may be anybody
+                actor_id=None,  # anybody may have the copy
                 target_id=passkey.user_id,
                 old={"id": str(passkey.id), "sign_count": copied.known_count},
                 new={"sign_count": assertion.sign_count},

@@ -1,8 +1,9 @@
-"""Whether what a browser sent is to be believed (WebAuthn Level 3, sections 7.1 and 7.2).
+"""The verification of answers from browsers (WebAuthn Level 3, sections 7.1 and 7.2).
 
-It is hostile: the `webauthn` library parses its CBOR and raises whatever its parts raise, so each
-fault here is one refusal. What the library leaves to its caller is checked here. It takes 16 MB and
-a while to load, so it is loaded by the first passkey, in the thread that verifies.
+The input is hostile: the `webauthn` library parses its CBOR and raises whatever its parts raise, so
+any exception here becomes one refusal. Checks that the library leaves to its caller are made here.
+The library takes 16 MB and a while to load, so the first passkey loads it, in the thread that
+verifies.
 """
 
 import json
@@ -22,17 +23,17 @@ from keyfob.mfa.passkeys.relying_party import RelyingParty
 _LONGEST_ID = 1023  # bytes (section 7.1, step 25)
 _LONGEST_KEY = 600  # bytes: an RSA key of 4,096 bits
 _RSA_BITS = range(2048, 4097)
-_HAS_CREDENTIAL = 0x40  # of the flags of authenticator data: AT
+_HAS_CREDENTIAL = 0x40  # the flag AT of authenticator data
 _SYNCED = "multi_device"  # the library's word for the flag BE: it may be on several devices
 
 
 class Refused(Exception):
-    """A credential is not to be believed; the message says why, for the log."""
+    """A credential is not valid; the message says why, for the log."""
 
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """A verified credential, as it is kept."""
+    """A verified new credential, for storage."""
 
     credential_id: bytes
     public_key: bytes
@@ -44,7 +45,7 @@ class NewPasskey:
 
 @dataclass(frozen=True)
 class Assertion:
-    """A verified proof that a passkey is at hand."""
+    """A verified proof that the user has a passkey."""
 
     sign_count: int
     backup_eligible: bool
@@ -58,13 +59,13 @@ def verify_registration(
     *,
     verifies_user: bool = True,
 ) -> NewPasskey:
-    """Verify what `navigator.credentials.create()` gave (section 7.1).
+    """Verify the result of `navigator.credentials.create()` (section 7.1).
 
     Args:
-        party: for whom.
+        party: the relying party.
         credential: `RegistrationResponseJSON`.
-        challenge: what the browser was given.
-        verifies_user: whether it has to have verified that it is the user (PIN, finger, face).
+        challenge: the bytes that the browser was given.
+        verifies_user: whether the key must have verified its user (PIN, finger, face).
 
     Raises:
         Refused: for whatever reason.
@@ -107,17 +108,17 @@ def verify_assertion(
     names_user: bool,
     verifies_user: bool,
 ) -> Assertion:
-    """Verify what `navigator.credentials.get()` gave (section 7.2).
+    """Verify the result of `navigator.credentials.get()` (section 7.2).
 
-    Whether its counter went on is for the database to decide.
+    Whether the counter has increased is decided by the database.
 
     Args:
-        party: for whom.
+        party: the relying party.
         credential: `AuthenticationResponseJSON`.
-        challenge: what was to be signed.
-        passkey: the one of the credential's id.
-        names_user: whether it has to tell whose it is, and not only to tell nobody else's.
-        verifies_user: whether it has to have verified that it is the user (PIN, finger, face).
+        challenge: the bytes to be signed.
+        passkey: the passkey with the credential's id.
+        names_user: whether the answer must name its user; otherwise it may also name nobody.
+        verifies_user: whether the key must have verified its user (PIN, finger, face).
 
     Raises:
         Refused: for whatever reason.
@@ -129,7 +130,7 @@ def verify_assertion(
         _ensure_own_page(told.response.client_data_json)
         handle = told.response.user_handle or ""
         if from_base64url(handle) not in {passkey.user_id.bytes, None if names_user else b""}:
-            raise Refused("the user handle is not the owner's")  # noqa: TRY301 - told as the others
+            raise Refused("the user handle is not the owner's")  # noqa: TRY301 - refused like the others
         _ensure_plain_data(from_base64url(told.response.authenticator_data))
         verified = verify_authentication_response(
             credential=told.as_json(),
@@ -150,18 +151,18 @@ def verify_assertion(
 
 
 def _ensure_own_page(client_data: str) -> None:
-    """See that the page was no frame in another's (section 13.4.9): nobody frames ours."""
+    """Check that the page was not in a frame of another origin (section 13.4.9)."""
     told = json.loads(from_base64url(client_data))
     if told.get("crossOrigin") or "topOrigin" in told:
         raise Refused("it was made in a frame of another page")
 
 
 def _as_asked_for(attestation_object: str) -> str:
-    """Return an attestation object as a browser sends it that was asked for no attestation.
+    """Return an attestation object as browsers send it if no attestation was requested.
 
-    That is what section 5.1.3 has the browser do, and some leave to us: of what anybody but the key
-    itself vouches for, nothing is read. Without roots to trust it would prove nothing, and
-    certificates are not worth their parsers.
+    Section 5.1.3 has the browser do that, but some leave it to us. Nothing that others than the key
+    itself vouch for is read: without trusted roots it would prove nothing, and certificates are not
+    worth the risk of parsing them.
     """
     import cbor2  # noqa: PLC0415 - 16 MB with the rest, only where used
 
@@ -181,7 +182,7 @@ def _as_asked_for(attestation_object: str) -> str:
 
 
 def _ensure_plain_data(data: bytes) -> None:
-    """See that the CBOR at the end of authenticator data (section 6.1) is such as CTAP2 writes."""
+    """Check that the CBOR at the end of authenticator data (section 6.1) is as CTAP2 writes it."""
     credential = b""
     if data[32] & _HAS_CREDENTIAL:
         credential = data[37:55] + data[55 : 55 + int.from_bytes(data[53:55])]
@@ -194,7 +195,7 @@ def _ensure_id(credential_id: bytes, named: str) -> None:
 
 
 def _ensure_key(public_key: bytes) -> None:
-    """See that the key will verify signatures: of one without attestation, the library does not."""
+    """Check that the key can verify signatures, which the library omits without attestation."""
     from webauthn.helpers import (  # noqa: PLC0415 - 16 MB, only where used
         decode_credential_public_key,
         decoded_public_key_to_cryptography,
@@ -215,7 +216,7 @@ def _ensure_key(public_key: bytes) -> None:
 
 
 def _told(fault: Exception) -> str:
-    """Say what was wrong in one short line; it may repeat a little of what a stranger sent."""
+    """Return the reason in one short line; it may repeat a little of a stranger's input."""
     why = f"{type(fault).__name__}: {fault}"
     if isinstance(fault, ValidationError):
         first = fault.errors(include_input=False, include_url=False)[0]
