@@ -1,1 +1,1 @@
-"""Alembic migrations, shipped in the wheel. SQLAlchemy is needed here and nowhere else."""
+"""Alembic migrations, shipped in the wheel. Only they need SQLAlchemy."""

@@ -1,7 +1,7 @@
-"""Alembic's environment: against whatever database the settings name, a transaction a revision.
+"""Alembic's environment: the database of the settings, with one transaction for each revision.
 
-It migrates beside instances that serve. A statement that waits for a lock makes every request to
-that table wait behind it, so it waits briefly, gives up, and begins again a little later.
+It migrates while instances serve. A statement that waits for a lock makes every request to that
+table wait behind it, so it waits briefly, gives up, and is tried again a little later.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from keyfob.migrations.preflight import refuse_unfit
 _ONE_AT_A_TIME = 0x6B66_6D67
 _PAUSE = 0.2
 
-# A backup holds locks for as long as it runs. About a minute, then it is better to say so.
+# A backup holds its locks as long as it runs. After about a minute it is better to give up.
 _ATTEMPTS = 30
 _PAUSE_BETWEEN = 1.5
 
@@ -41,7 +41,7 @@ def _number(_: object, __: object, directives: list[Any]) -> None:
         directive.rev_id = f"{int(HEAD) + 1:04}"
 
 
-# A revision that says nothing keeps the releases that the one before it keeps.
+# A revision without a statement supports the same releases as the one before it.
 _KEEP = """
 INSERT INTO schema_revisions (revision, keeps)
 SELECT :revision, coalesce(CAST(:keeps AS text),
@@ -54,7 +54,7 @@ _FORGET = "DELETE FROM schema_revisions WHERE revision = :revision"
 def _record(
     ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
 ) -> None:
-    """Write down which releases the revision keeps running (`keeps` in its file)."""
+    """Record which releases the revision supports (`keeps` in its file)."""
     if not step.is_upgrade:
         _taken_back.append(str(step.up_revision_id))
     connection = ctx.connection
@@ -77,7 +77,7 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         on_version_apply=_record,
-        # No revision holds its locks while the next one works.
+        # No revision holds its locks while the next one runs.
         transaction_per_migration=True,
         process_revision_directives=_number,
     )
@@ -93,7 +93,7 @@ async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
 async def _turn(dsn: str) -> AsyncIterator[None]:
     """Wait until nobody else migrates, and keep others waiting.
 
-    A transaction of its own holds the turn: a migration may commit on its way, and a pooler leaves
+    A transaction of its own holds the lock: a migration may commit on its way, and a pooler leaves
     an open transaction where it is.
     """
     guard = await _connect(dsn)
@@ -104,7 +104,8 @@ async def _turn(dsn: str) -> AsyncIterator[None]:
                 if await _take_turn(guard):
                     yield
                     return
-            # Asked again, not waited for: CREATE INDEX CONCURRENTLY waits for whoever waits.
+            # Asked repeatedly, without blocking: CREATE INDEX CONCURRENTLY waits for transactions
+            # that wait.
             await asyncio.sleep(_PAUSE)
     finally:
         await guard.close()
@@ -112,8 +113,8 @@ async def _turn(dsn: str) -> AsyncIterator[None]:
 
 async def _take_turn(guard: "asyncpg.Connection[Any]") -> bool:
     taken: bool = await guard.fetchval(f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME})")
-    # After the question, not before it: this drops the snapshot that the open answer holds, for
-    # which CREATE INDEX CONCURRENTLY would wait.
+    # After the question: this statement releases the snapshot of the answer, for which CREATE INDEX
+    # CONCURRENTLY would wait.
     await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     return taken
 
@@ -127,7 +128,7 @@ async def _migrate(dsn: str) -> None:
                 if attempt == _ATTEMPTS or not _met_somebody(fault):
                     raise
                 if _taken_back:
-                    # "-2" of Alembic's counts from where it now is, and would go too far.
+                    # Alembic counts "-2" from the current revision, and would go too far.
                     raise CommandError(
                         f"{_taken_back[-1]} was taken back, and the next one met a lock: say anew "
                         "how far to go"
@@ -138,7 +139,7 @@ async def _migrate(dsn: str) -> None:
 
 
 def _met_somebody(fault: Exception) -> bool:
-    """Tell whether a lock was what failed: the revision was rolled back, and may be tried again."""
+    """Tell whether a lock caused the failure: the revision was rolled back, and can be retried."""
     state = getattr(getattr(fault, "orig", fault), "sqlstate", None)
     return state in {_LOCK_NOT_AVAILABLE, _DEADLOCK}
 
@@ -147,8 +148,8 @@ async def _try(dsn: str) -> None:
     async def connect() -> "asyncpg.Connection[Any]":
         return await _connect(dsn)
 
-    # Statements without names: behind a pooler in transaction mode, a named one stays in a session
-    # that somebody else gets next.
+    # Unnamed statements: behind a pooler in transaction mode, a named one stays in a session that
+    # another client gets next.
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
@@ -163,7 +164,7 @@ async def _try(dsn: str) -> None:
 
 
 def main() -> None:
-    """Run with the DSN that was handed in, else with the database that the settings name."""
+    """Run with the DSN that was passed in, otherwise with the database of the settings."""
     handed = os.environ.get("KEYFOB_MIGRATE_DSN") or context.config.attributes.get("dsn")
     if handed:
         asyncio.run(_migrate(handed))
@@ -172,7 +173,7 @@ def main() -> None:
 
 
 def _migrate_by_hand() -> None:
-    # Only `alembic` by hand needs these.
+    # Only needed if `alembic` is run by hand.
     from keyfob import boot  # noqa: PLC0415 - see above
     from keyfob.core.faults import translated_faults  # noqa: PLC0415 - see above
     from keyfob.core.problems import DatabaseUnavailable, in_one_line  # noqa: PLC0415 - see above

@@ -1,7 +1,7 @@
-"""Asked before a migration: may the schema be made here? What PostgreSQL would say is not enough.
+"""The check, before a migration, that the schema can be created in this database.
 
-It says "permission denied" without the remedy, and makes tables in a database that is not in UTF-8,
-where names and addresses fail later.
+PostgreSQL alone says "permission denied" without a remedy, and creates tables in a database that is
+not in UTF-8, where names and addresses fail later.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ SELECT current_setting('server_encoding') AS encoding,
 
 
 async def refuse_unfit(connection: "asyncpg.Connection[Any]") -> None:
-    """See that the schema can be made in this database by this role.
+    """Check that this role can create the schema in this database.
 
     Raises:
         CommandError: it cannot; the message says why, and what to do.

@@ -1,7 +1,7 @@
-"""`python -m keyfob.migrations.run REVISION`: what the service starts to migrate; not for people.
+"""`python -m keyfob.migrations.run REVISION`: for the service, which starts it to migrate.
 
-The database is in KEYFOB_MIGRATE_DSN, so that no password stands in a list of processes. The last
-line that it writes says what went wrong.
+The database is in KEYFOB_MIGRATE_DSN, so that no list of processes shows its password. The last
+line of the output says what went wrong.
 """
 
 import sys
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 def main(target: str) -> None:
-    """Upgrade to the target, or downgrade where it begins with a minus."""
+    """Upgrade to the target, or downgrade if it begins with a minus."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     try:
@@ -25,13 +25,13 @@ def main(target: str) -> None:
         )
     except (CommandError, DBAPIError, asyncpg.PostgresError, OSError) as fault:
         traceback.print_exc()
-        # SQLAlchemy puts the statement behind what PostgreSQL said.
+        # SQLAlchemy appends the statement to PostgreSQL's message.
         said = str(getattr(fault, "orig", fault)) or repr(fault)
         sys.exit(" ".join([*_revision_of(fault), *said.split()]))
 
 
 def _revision_of(fault: BaseException) -> list[str]:
-    """Return the name of the revision that failed; nothing where the fault is of none."""
+    """Return the name of the revision that failed; empty if the fault is not from a revision."""
     paths = [Path(frame.filename) for frame in traceback.extract_tb(fault.__traceback__)]
     return [f"{path.stem}:" for path in paths if path.parent.name == "versions"][-1:]
 

@@ -1,4 +1,4 @@
-"""How a migration runs SQL: as it is written, in one transaction, or beside those who serve."""
+"""Functions for migrations that run SQL: in one transaction, or while instances serve."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -8,21 +8,21 @@ from alembic import op
 from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
-# Shorter than a request waits for a connection: those behind a waiting migration are held up so
-# long, and not refused.
+# Shorter than a request waits for a connection: requests behind a waiting migration are delayed
+# that long, and not refused.
 _BRIEF_WAITS = "SET LOCAL lock_timeout = '500ms'"
 
-# Rows that a writer may wait for: about a tenth of a second.
+# The rows that a writer may have to wait for: about a tenth of a second.
 _BATCH = 500
 
 
 def run_sql(sql: str) -> None:
     """Run one or more statements on the migration's own connection.
 
-    SQLAlchemy would prepare them, and a prepared statement is a single one.
+    SQLAlchemy would prepare them, but only a single statement can be prepared.
 
     Raises:
-        CommandError: there is none. To pass would count as done what nobody has written yet.
+        CommandError: there is none: an unwritten migration must not count as done.
     """
     if not sql.strip():
         raise CommandError("the revision has no SQL yet: write what it does, or delete its file")
@@ -33,8 +33,8 @@ def run_sql(sql: str) -> None:
 def build_index(name: str, definition: str) -> None:
     """Build an index while others read and write: CREATE INDEX CONCURRENTLY name definition.
 
-    It cannot be in a transaction, so what the revision did before is committed: give an index a
-    revision of its own. What a build that was broken off has left behind is dropped first.
+    It cannot run in a transaction, so what the revision did before is committed: give an index a
+    revision of its own. The remains of an interrupted build are dropped first.
     """
     with op.get_context().autocommit_block():
         _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
@@ -42,26 +42,26 @@ def build_index(name: str, definition: str) -> None:
 
 
 def drop_index(name: str) -> None:
-    """Drop an index while others read and write; as `build_index`."""
+    """Drop an index while others read and write, as in `build_index`."""
     with op.get_context().autocommit_block():
         _run_raw(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def validate_constraint(table: str, name: str) -> None:
-    """See that the rows of before keep to a constraint that was added NOT VALID.
+    """Check that existing rows comply with a constraint that was added NOT VALID.
 
-    Others read and write meanwhile: what was done before is committed, as by `build_index`.
+    Others read and write meanwhile: earlier changes are committed, as in `build_index`.
     """
     with op.get_context().autocommit_block():
         _run_raw(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
 
 
 def fill(table: str, change: str, where: str) -> None:
-    """UPDATE table SET change WHERE where, for a table that has an `id`, in batches.
+    """UPDATE table SET change WHERE where, in batches, for a table that has an `id`.
 
-    Each is a transaction of its own and holds only the rows that it changes. Others read and write
-    meanwhile: what was done before is committed, as by `build_index`. A `where` that holds no more
-    of what is changed lets it go on after it was broken off.
+    Each batch is a transaction of its own and locks only the rows that it changes. Others read and
+    write meanwhile: earlier changes are committed, as in `build_index`. If `where` excludes changed
+    rows, the work can be resumed after an interruption.
     """
     with op.get_context().autocommit_block():
         await_only(_fill(_raw(), table, change, where))
@@ -70,7 +70,7 @@ def fill(table: str, change: str, where: str) -> None:
 async def _fill(
     raw: "asyncpg.Connection[asyncpg.Record]", table: str, change: str, where: str
 ) -> None:
-    # Held in one order: two who change several rows at once do not wait for each other.
+    # Locked in one order: two that change several rows at once do not wait for each other.
     batch = f"""
         WITH page AS MATERIALIZED (
             SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2
@@ -92,12 +92,12 @@ async def _fill(
 def rewrite(
     select: str, update: str, change: Callable[[asyncpg.Record], Sequence[object] | None]
 ) -> None:
-    """Change rows by what SQL cannot say; as `fill`.
+    """Change rows in ways that SQL cannot express, in batches as in `fill`.
 
     Args:
-        select: gives a batch, by `id` from $1 on, of at most $2 rows.
-        update: changes one row; its parameters are what `change` returns.
-        change: from a row to the parameters of `update`, None where it stays as it is.
+        select: returns a batch, by `id` from $1 on, of at most $2 rows.
+        update: changes one row; its parameters are the result of `change`.
+        change: returns the parameters of `update` for a row; None leaves the row as it is.
     """
     with op.get_context().autocommit_block():
         await_only(_rewrite(_raw(), select, update, change))
@@ -119,7 +119,7 @@ async def _rewrite(
 
 
 def somebody_serves() -> bool:
-    """Tell whether a worker follows the database's notices; one behind a pooler only polls."""
+    """Tell whether a worker listens to the database; workers behind a pooler only poll."""
     serving: bool = (
         op.get_bind()
         .exec_driver_sql(
@@ -132,7 +132,7 @@ def somebody_serves() -> bool:
 
 
 def refuse_beside_service(revision: str) -> None:
-    """Stop before a step that those who serve do not survive.
+    """Stop before a step that running instances would not survive.
 
     Raises:
         CommandError: always; it says what to do.

@@ -1,1 +1,1 @@
-"""One-time tokens, as links sent by mail carry them."""
+"""One-time tokens, which links in mails carry."""

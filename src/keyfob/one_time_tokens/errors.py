@@ -1,10 +1,10 @@
-"""The refusal of one-time tokens."""
+"""The refusal of a one-time token."""
 
 from keyfob.core.problems import Problem
 
 
 class InvalidLink(Problem):
-    """Unknown, used, expired, overtaken by a newer one, or of another kind; never said which."""
+    """The token is unknown, used, expired, replaced or of another kind; it is never said which."""
 
     status = 400
     code = "invalid_link"

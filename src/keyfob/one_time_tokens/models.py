@@ -1,4 +1,4 @@
-"""What one-time tokens are for, and how one looks in a request."""
+"""The kinds of one-time tokens, and their form in requests."""
 
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -12,7 +12,7 @@ from keyfob.core.text import NoControlCharacters
 
 
 class Kind(StrEnum):
-    """What a token is good for; it is good for nothing else."""
+    """The kinds of tokens; a token is valid for its own kind only."""
 
     VERIFY_EMAIL = "verify_email"
     RECOVER = "recover"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class Link(NamedTuple):
-    """A live token; `email` is the address that it proves, and the last three are of a sign-up."""
+    """A valid token; `email` is the address that it proves, the last three fields a sign-up's."""
 
     user_id: UUID
     kind: Kind
@@ -32,16 +32,16 @@ class Link(NamedTuple):
     locale: str | None
 
     def proves(self, email_normal: str) -> bool:
-        """Tell whether it proves that address."""
+        """Tell whether the token proves that address."""
         return self.email is not None and self.email.normal == email_normal
 
     @property
     def sign_up(self) -> SignUp | None:
-        """What somebody chose who signed up, where that is how the link came about."""
+        """The sign-up that the link was made for, if there is one."""
         if self.email is None or self.password_hash is None or self.locale is None:
             return None
         return SignUp(self.email, self.password_hash, self.name, self.locale)
 
 
-# As long as a body may be: whatever is none of our tokens is refused alike.
+# As long as a body may be: everything that is not one of our tokens gets the same refusal.
 LinkTokenIn = Annotated[str, Field(min_length=1, examples=["kfl_q0Yx2…"]), NoControlCharacters()]

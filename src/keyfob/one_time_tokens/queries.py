@@ -1,4 +1,4 @@
-"""SQL of one-time tokens. None of a blocked account is found or spent."""
+"""SQL for one-time tokens. Tokens of a blocked account are never found or used."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ from keyfob.accounts.models import SignUp
 from keyfob.core.database import Executor, Tx
 from keyfob.one_time_tokens.models import Kind, Link
 
-# Of a token `t` the account that it opens. A link by which the reader of a mailbox proves the
-# address, or recovers, was sent to an address: where the account that it was asked for has left it,
-# the link opens the one that came after, until somebody has proven to be its owner. Threat: a
-# stranger signs up with an address, has the owner ask for links, and moves away with all of them.
+# For a token `t`, the account that it opens. Links for verification and recovery were sent to an
+# address. If the account that they were requested for has left the address, they open the account
+# that now has it, until somebody has proven to be its owner. Threat: a stranger signs up with an
+# address, lets the owner request links, and moves away with all of them.
 _TO_ADDRESS = "kind IN ('verify_email', 'recover')"
 _OPENS = f"""
     CASE WHEN {_TO_ADDRESS} AND t.email_normal IS NOT NULL
@@ -47,7 +47,7 @@ async def insert_token(
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Write a token beside the user's others."""
+    """Insert a token beside the user's others."""
     await tx.execute(
         """
         INSERT INTO one_time_tokens
@@ -72,7 +72,7 @@ async def insert_token(
 async def find_token(
     db: Executor, kinds: Sequence[str], token_hash: bytes, now: datetime
 ) -> Link | None:
-    """Return the live token, if it is of one of those kinds."""
+    """Return a valid token, if it is of one of those kinds."""
     row = await db.fetchrow(
         f"SELECT {_COLUMNS} FROM one_time_tokens AS t, users AS u WHERE {_LIVE}",  # noqa: S608 - constants of this file
         list(kinds),
@@ -85,9 +85,9 @@ async def find_token(
 async def spend_token(
     tx: Tx, kinds: Sequence[str], token_hash: bytes, now: datetime
 ) -> Link | None:
-    """Remove a live token and return it; None if unknown, used, expired or of another kind.
+    """Delete a valid token and return it; None if it is unknown, used, expired or of another kind.
 
-    One DELETE: of two requests racing with the same link, only one gets the row.
+    One DELETE: of two requests that race with the same link, only one gets the row.
     """
     row = await tx.fetchrow(
         f"DELETE FROM one_time_tokens AS t USING users AS u WHERE {_LIVE} RETURNING {_COLUMNS}",  # noqa: S608 - constants of this file
@@ -99,9 +99,9 @@ async def spend_token(
 
 
 async def take_attempt(db: Executor, kind: str, token_hash: bytes, now: datetime) -> bool:
-    """Take one of the guesses that a live link allows, before it is looked at; False if none is.
+    """Use up one of a link's guesses, before it is checked; False if none is left.
 
-    One UPDATE: of guesses that run at once, each counts.
+    One UPDATE: parallel guesses all count.
     """
     taken = await db.fetchval(
         f"""
@@ -117,7 +117,7 @@ async def take_attempt(db: Executor, kind: str, token_hash: bytes, now: datetime
 
 
 async def give_attempt_back(db: Executor, token_hash: bytes) -> None:
-    """Take back a guess that was not looked at."""
+    """Give back a guess that was not checked."""
     await db.execute(
         "UPDATE one_time_tokens SET attempts_left = attempts_left + 1 WHERE token_hash = $1",
         token_hash,
@@ -125,7 +125,7 @@ async def give_attempt_back(db: Executor, token_hash: bytes) -> None:
 
 
 async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: int) -> list[SignUp]:
-    """Return the newest sign-ups of an account's address, those whose links have expired too."""
+    """Return the newest sign-ups for an account's address, also those with expired links."""
     rows = await db.fetch(
         """
         SELECT email, email_normal, password_hash, name, locale FROM one_time_tokens
@@ -144,7 +144,7 @@ async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: i
 
 
 async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bool:
-    """Tell whether a live token of that kind is the one that goes out beyond the cap of mails."""
+    """Tell whether a valid token of that kind is the spare one, beyond the cap of mails."""
     return bool(
         await db.fetchval(
             """
@@ -161,9 +161,9 @@ async def has_spare(db: Executor, user_id: UUID, kind: str, now: datetime) -> bo
 
 
 async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> int:
-    """Remove the user's tokens of those kinds; return how many there were.
+    """Delete the user's tokens of those kinds; return their number.
 
-    Links to an address that the user has left open the user's account no more, and stay.
+    Links to an address that the user has left no longer open the user's account, and stay.
     """
     removed: int = await tx.fetchval(
         f"""
@@ -183,9 +183,9 @@ async def delete_tokens_of_user(tx: Tx, user_id: UUID, kinds: Sequence[str]) -> 
 
 
 async def delete_tokens_to_address_of(tx: Tx, user_id: UUID) -> None:
-    """Remove the links to a user's address, whatever account they were asked for.
+    """Delete all links to a user's address, whatever account they were requested for.
 
-    It reads the whole table: for what is rare.
+    This reads the whole table, so it is only for rare cases.
     """
     await tx.execute(
         f"""
@@ -197,7 +197,7 @@ async def delete_tokens_to_address_of(tx: Tx, user_id: UUID) -> None:
 
 
 async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:
-    """Remove the user's tokens of a kind but for the newest."""
+    """Delete the user's tokens of a kind, except the newest."""
     await tx.execute(
         """
         DELETE FROM one_time_tokens
@@ -212,10 +212,10 @@ async def delete_older(tx: Tx, user_id: UUID, kind: str, kept: int) -> None:
 
 
 async def delete_expired(db: Executor, before: datetime) -> None:
-    """Remove the tokens that expired before a moment.
+    """Delete tokens that expired before a moment.
 
-    One that is held goes with its account, or the next time: waiting for it, while others of the
-    account are held here, could meet the removal of the account, which waits for those.
+    A locked token is skipped: it is deleted with its account, or next time. Waiting for it with
+    other rows of the account locked could deadlock with the deletion of the account.
     """
     await db.execute(
         """

@@ -1,4 +1,4 @@
-"""The one-time tokens that links in mails carry."""
+"""The room of one-time tokens, which links in mails carry."""
 
 from datetime import timedelta
 
@@ -10,6 +10,6 @@ from keyfob.settings import Settings
 
 
 def build(*, settings: Settings, db: Database, clock: Clock) -> Room:
-    """Build what issues and spends them."""
+    """Build the service that issues and uses them."""
     tokens = OneTimeTokens(db=db, clock=clock, ttl=timedelta(seconds=settings.link_ttl))
     return Room(services=[tokens], chores=[Chore("old links", 3600, tokens.clean_up)])

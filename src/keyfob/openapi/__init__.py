@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the code says, in a form that generators of clients can read."""
+"""The OpenAPI document, in a form that client generators can process."""
 
 from keyfob.openapi.serving import describe_api
 

@@ -1,4 +1,4 @@
-"""OpenAPI: what the code says, with the refusals that every route shares."""
+"""The OpenAPI document of the routes, with the refusals that all of them share."""
 
 import json
 from collections.abc import Iterator
@@ -142,7 +142,7 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
 
 
 def _dependencies_of(app: FastAPI) -> dict[tuple[str, str], list[object]]:
-    """Return what each call depends on, directly or not."""
+    """Return the direct and indirect dependencies of each route."""
     return {
         (method, route.path_format): list(_walk(route.dependant))
         for route in app.routes
@@ -158,7 +158,7 @@ def _walk(dependant: Dependant) -> Iterator[object]:
 
 
 def _export_schemas() -> dict[str, Any]:
-    """Describe the answer of /me/export, of which the app knows no model."""
+    """Return the schema of the response of /me/export, which the app has no model of."""
     from keyfob.own_account.export_models import ExportOut  # noqa: PLC0415 - 0.3 MB, only where used
 
     schema = ExportOut.model_json_schema(
@@ -168,7 +168,7 @@ def _export_schemas() -> dict[str, Any]:
 
 
 def _add_shared_refusals(operation: dict[str, Any]) -> None:
-    """Add the refusals that the edge may give to any request, merged with the route's own."""
+    """Add the refusals of the edge, which any request may get, to the route's own."""
     responses = operation["responses"]
     has_body = "requestBody" in operation
     away = Unavailable if "Service" in operation["tags"] else DatabaseUnavailable
@@ -209,7 +209,7 @@ def _add_headers(operation: dict[str, Any]) -> None:
 
 
 def _drop_unused(schema: dict[str, Any]) -> None:
-    """Leave out what FastAPI describes and nothing shows: its own errors, our inner types."""
+    """Remove schemas that nothing refers to: FastAPI's own errors, and our inner types."""
     schemas = schema["components"]["schemas"]
     text = json.dumps(schema)
     while unused := [name for name in schemas if f'"#/components/schemas/{name}"' not in text]:

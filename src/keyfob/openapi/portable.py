@@ -1,7 +1,7 @@
-"""The forms of JSON Schema that generators of clients read well (contract section 1).
+"""Forms of JSON Schema that client generators process well (contract section 1).
 
-What Pydantic writes is right, and too rich: choices with a null make classes without fields, and a
-list of values in an answer breaks the strict clients on the day on which there is one more.
+Pydantic's schemas are correct but complex: unions with null become classes without fields, and a
+closed list of values in a response breaks strict clients when a value is added.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _NULL = {"type": "null"}
 
 
 def make_portable(document: Schema) -> None:
-    """Rewrite the schemas of a document in place; what may be sent and answered stays the same."""
+    """Rewrite the schemas of a document in place; valid requests and responses stay the same."""
     schemas = document["components"]["schemas"]
     operations = [one for path in document["paths"].values() for one in path.values()]
     for operation in operations:
@@ -33,7 +33,7 @@ def make_portable(document: Schema) -> None:
 
 
 def _rewrite(part: Any, rule: Callable[[Schema], Schema]) -> Any:
-    """Apply a rule to every schema in a part, the innermost first; examples are left alone."""
+    """Apply a rule to every schema in a part, innermost first; examples are not changed."""
     if isinstance(part, list):
         return [_rewrite(one, rule) for one in part]
     if not isinstance(part, dict):
@@ -47,7 +47,7 @@ def _rewrite(part: Any, rule: Callable[[Schema], Schema]) -> Any:
 
 
 def _if_given(schema: Schema) -> Schema:
-    """Describe what may be left out, but not null: an absent parameter is absent."""
+    """Describe a parameter that may be absent, but not null."""
     options = [one for one in schema.get("anyOf", ()) if one != _NULL]
     if len(options) != 1:
         return schema
@@ -56,7 +56,7 @@ def _if_given(schema: Schema) -> Schema:
 
 
 def _plain(schema: Schema) -> Schema:
-    """Write a choice between a type and null as a type that may be null."""
+    """Turn a union of a type and null into a nullable type."""
     options = schema.get("anyOf", [])
     if len(options) != 2 or options[1] != _NULL or "type" not in options[0]:
         return schema
@@ -65,7 +65,7 @@ def _plain(schema: Schema) -> Schema:
 
 
 def _opened(schemas: Schema) -> Callable[[Schema], Schema]:
-    """Return the rule that tells known values instead of closing a list of them."""
+    """Return a rule that names known values instead of closing the list of them."""
 
     def rule(schema: Schema) -> Schema:
         named = schemas.get(str(schema.get("$ref", "")).removeprefix(_COMPONENT), {})
@@ -88,7 +88,7 @@ def _lists_values(schema: Schema) -> bool:
 
 
 def _reached_from(roots: list[Any], schemas: Schema) -> set[str]:
-    """Name the components that some parts show, directly or not."""
+    """Return the names of components that some parts refer to, directly or indirectly."""
     found: set[str] = set()
 
     def note(schema: Schema) -> Schema:

@@ -11,7 +11,7 @@ from keyfob.settings import Settings
 
 
 def describe_api(app: FastAPI, settings: Settings) -> None:
-    """Let the app answer with our schema, made once: in a thread, for it takes a while."""
+    """Make the app serve our schema, built once, in a thread, since it takes a while."""
 
     def schema() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,1 +1,1 @@
-"""What is still to be done because of a change, written with it."""
+"""The outbox: jobs that a change causes, written in its transaction."""

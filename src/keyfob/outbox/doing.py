@@ -1,4 +1,4 @@
-"""Doing one job, and writing down how it ended."""
+"""Doing one job, and recording its result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,15 +20,15 @@ from keyfob.outbox.service import Outbox
 
 log = structlog.get_logger("keyfob.outbox")
 
-# Longer than any handler waits for the world outside: its own time-outs end it before.
+# Longer than any handler waits for other systems: its own time-outs end it before.
 _LONGEST_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class Doing:
-    """One job of the outbox in this worker's hands.
+    """One job of the outbox that this worker is doing.
 
-    `pause`: seconds between two tries to write down how it ended.
+    `pause`: the seconds between two attempts to record the result.
     """
 
     outbox: Outbox
@@ -38,11 +38,11 @@ class Doing:
 
     @property
     def kind(self) -> str:
-        """Whose handler does it, slow or not."""
+        """The kind of the job, without the mark of slow jobs."""
         return self.stored.kind.removesuffix(SLOW)
 
     async def run(self) -> str:
-        """Do it; return how it ended: done, elsewhere, retried, dead or expired."""
+        """Do the job; return the result: done, elsewhere, retried, dead or expired."""
         if self._expires_before(self.outbox.clock.now()):
             return await self._drop()
         if self.stored.attempts > len(PAUSES) + 1:
@@ -55,7 +55,7 @@ class Doing:
         except (GiveUp, CannotDecrypt) as fault:
             self.lane.open()
             return await self._bury(str(fault))
-        except Exception as fault:  # noqa: BLE001 - whatever it is, the job is not lost
+        except Exception as fault:  # noqa: BLE001 - any exception: the job must not be lost
             return await self._postpone(self._named(fault))
         self.lane.open()
         await self._settle(queries.delete_job, self.stored.id)
@@ -83,20 +83,20 @@ class Doing:
     def _payload(self) -> dict[str, Any]:
         try:
             return self.outbox.open(self.stored)
-        except UnknownKey as fault:  # an instance that has the key may come to it
+        except UnknownKey as fault:  # an instance that has the key may take it
             raise TryAgain(str(fault)) from None
 
     def _named(self, fault: Exception) -> TryAgain:
-        """Name a fault without an address or a secret, which the text of others may hold."""
+        """Describe a fault without an address or a secret, which its own text may contain."""
         if isinstance(fault, TryAgain):
             if fault.for_all:
                 self.lane.close(self.outbox.clock.now())
-            else:  # the world is there, whatever it has against this one
+            else:  # the other system answers, and refuses this job only
                 self.lane.open()
             return fault
         if isinstance(fault, Problem):
             return TryAgain(fault.code)
-        if isinstance(fault, asyncpg.ForeignKeyViolationError):  # the job went with it, or sees it
+        if isinstance(fault, asyncpg.ForeignKeyViolationError):  # the account is gone
             return TryAgain("an account went meanwhile")
         log.error("outbox_job_failed", job=str(self.stored.id), exc_info=fault)
         return TryAgain(f"a fault of ours: {type(fault).__name__}")
@@ -133,9 +133,9 @@ class Doing:
         return expires_at is not None and expires_at <= moment
 
     async def _settle(self, statement: Callable[..., Awaitable[object]], *values: Any) -> None:
-        """Write down the end, however long the database is away: what was sent must not go again.
+        """Record the result, however long the database is down: a sent mail must not be sent again.
 
-        Meanwhile the job is this worker's (`OutboxRunner`), which does not begin it anew.
+        Meanwhile the job belongs to this worker (`OutboxRunner`), which does not start it again.
         """
         while True:
             try:

@@ -1,14 +1,14 @@
-"""How a job can end other than done."""
+"""Results of a job other than success."""
 
 
 class TryAgain(Exception):
-    """Not done, and worth another try after a pause; the reason names no address and no secret.
+    """The job failed for now, and is retried later; the reason contains no address and no secret.
 
-    `for_all`: the cause would stop the next job of this kind just as well, such as a server that
-    is away. Then one job at a time finds out whether it is back, and the others lose no try.
+    `for_all`: the cause affects all jobs of this kind, such as a server that is down. Then one job
+    at a time finds out whether it works again, and the others do not use up attempts.
 
-    `slow`: this job took too long, whatever the others do. From now on it waits among its like,
-    and has more time (`Job.is_slow`).
+    `slow`: this job took too long, unlike others. From now on it waits among slow ones, and gets
+    more time (`Job.is_slow`).
     """
 
     def __init__(self, reason: str, *, for_all: bool = False, slow: bool = False) -> None:
@@ -19,7 +19,7 @@ class TryAgain(Exception):
 
 
 class GiveUp(Exception):
-    """Never to be done: the job becomes a dead letter; the reason names no address, no secret."""
+    """The job cannot succeed and becomes a dead letter; the reason names no address or secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -27,4 +27,4 @@ class GiveUp(Exception):
 
 
 class DoneElsewhere(Exception):
-    """Another worker did this job meanwhile; whatever this one did is to be rolled back."""
+    """Another worker has done this job meanwhile; the work of this one has to be rolled back."""

@@ -1,4 +1,4 @@
-"""What is to be done because of a change."""
+"""Jobs of the outbox."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -8,17 +8,17 @@ from uuid import UUID
 
 from keyfob.core.database import Tx
 
-# What is not done is tried again after these pauses: for two days, and then no more.
+# The pauses before a failed job is retried: over two days, then it is given up.
 PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, *[7200] * 23)
 )
 
-# What a kind is called in the outbox where the job took too long: it has a lane of its own.
+# The suffix of a kind for jobs that took too long: they have a lane of their own.
 SLOW = ".slow"
 
 
 class StoredJob(NamedTuple):
-    """A job at rest, its payload sealed; a dead letter since `failed_at`, if that is there."""
+    """A stored job, with an encrypted payload; a dead letter if `failed_at` is set."""
 
     id: UUID
     kind: str
@@ -33,7 +33,7 @@ class StoredJob(NamedTuple):
 
 
 class Amounts(NamedTuple):
-    """How many jobs wait, and how many are dead letters."""
+    """The number of waiting jobs and of dead letters."""
 
     waiting: int
     dead: int
@@ -41,15 +41,18 @@ class Amounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to do.
+    """One job to do.
 
-    A handler whose work is in this database calls `finish(tx)` in the transaction of that work:
-    then both happen, once, or neither. One that speaks to the world outside just returns.
+    If the work of a handler is in this database, it calls `finish(tx)` in the transaction of that
+    work: then both happen exactly once, or neither does. A handler that talks to other systems just
+    returns.
 
     Args:
-        attempts: which try this is, from 1.
-        is_slow: a try before took too long; now there is time, and nobody else waits for it.
-        finish: takes the job out of the outbox. Raises `DoneElsewhere` where another worker did.
+        attempts: the number of this attempt, from 1.
+        is_slow: whether an earlier attempt took too long; now there is time, and no other job
+            waits.
+        finish: removes the job from the outbox. Raises `DoneElsewhere` if another worker did the
+            job.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""SQL of the outbox."""
+"""SQL for the outbox."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ async def insert_job(
     now: datetime,
     expires_at: datetime | None,
 ) -> None:
-    """Write a job, and tell every worker at the commit."""
+    """Insert a job, and tell every worker at the commit."""
     await tx.execute(
         """
         WITH added AS (
@@ -43,10 +43,10 @@ async def insert_job(
 async def take_due(
     db: Executor, kinds: Sequence[str], now: datetime, leased_until: datetime, limit: int
 ) -> list[StoredJob]:
-    """Take up to `limit` jobs that are due: until the lease ends nobody else sees them.
+    """Take up to `limit` due jobs; until the lease ends, no other worker sees them.
 
-    Of two workers at once each takes other rows. The limit is applied in a CTE of its own, which
-    runs once: as a sub-select of the WHERE it could run again for a row, and take more.
+    Two workers at once take different rows. The limit is applied in a CTE of its own, which runs
+    once: as a sub-select of the WHERE clause it could run again for each row, and take more.
     """
     rows = await db.fetch(
         f"""
@@ -71,10 +71,10 @@ async def take_due(
 async def extend_leases(
     db: Executor, jobs: Sequence[UUID], attempts: Sequence[int], leased_until: datetime
 ) -> None:
-    """Hold jobs for longer, each where nobody has taken it since.
+    """Extend the leases of jobs, if nobody has taken them since.
 
-    One that is locked is being finished, or goes with its account. Waiting for it, while others of
-    the account are locked here, could meet the removal of the account, which waits for those.
+    A locked job is skipped: it is being finished, or is deleted with its account. Waiting for it
+    with other rows of the account locked could deadlock with the deletion of the account.
     """
     await db.execute(
         """
@@ -93,14 +93,14 @@ async def extend_leases(
 
 
 async def delete_job(db: Executor, job_id: UUID) -> bool:
-    """Take a job out; False if it was gone."""
+    """Delete a job; False if it was gone."""
     return bool(await db.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING true", job_id))
 
 
 async def postpone(
     db: Executor, job_id: UUID, attempts: int, due_at: datetime, reason: str, kind: str
 ) -> None:
-    """Put a job back, perhaps as one of another kind, unless somebody has taken it since."""
+    """Put a job back, perhaps as another kind, unless somebody has taken it since."""
     await db.execute(
         """
         UPDATE outbox SET due_at = $3, last_error = $4, kind = $5
@@ -115,7 +115,7 @@ async def postpone(
 
 
 async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason: str) -> None:
-    """Make a job a dead letter, unless somebody has taken it since."""
+    """Turn a job into a dead letter, unless somebody has taken it since."""
     await db.execute(
         """
         UPDATE outbox SET failed_at = $3, last_error = $4
@@ -129,9 +129,9 @@ async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason:
 
 
 async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) -> list[UUID]:
-    """Make dead letters due again, all where no ids are given; return which.
+    """Make dead letters due again, all of them without ids; return their ids.
 
-    What has expired stays dead: its link is. What is locked goes with its account just now.
+    Expired ones stay dead, as their links are. Locked ones are being deleted with their account.
     """
     rows = await db.fetch(
         """
@@ -157,7 +157,7 @@ async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) ->
 
 
 async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[StoredJob]:
-    """Return jobs, the oldest first."""
+    """Return jobs, oldest first."""
     rows = await db.fetch(
         f"""
         SELECT {_COLUMNS} FROM outbox
@@ -171,7 +171,7 @@ async def list_jobs(db: Executor, *, failed_only: bool, limit: int) -> list[Stor
 
 
 async def count_jobs(db: Executor) -> Amounts:
-    """Return how many jobs wait, and how many are dead letters."""
+    """Return the number of waiting jobs and of dead letters."""
     (counted,) = await db.fetch(
         """
         SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
@@ -185,7 +185,7 @@ async def count_jobs(db: Executor) -> Amounts:
 async def count_by_key(
     db: Executor, id_bytes: int, *, waiting_only: bool
 ) -> list[tuple[bytes, int]]:
-    """Return how many payloads there are of each secret key's id, with which they begin."""
+    """Return the number of payloads by the id of the secret key, which they begin with."""
     rows = await db.fetch(
         """
         SELECT substring(payload FROM 1 FOR $1) AS key_id, count(*) AS amount
@@ -198,7 +198,7 @@ async def count_by_key(
 
 
 async def delete_dead(db: Executor, failed_before: datetime) -> None:
-    """Delete the dead letters that are older than a moment, but for what is locked."""
+    """Delete dead letters that are older than a moment, except locked ones."""
     await db.execute(
         """
         DELETE FROM outbox

@@ -1,4 +1,4 @@
-"""What a change causes, done after the commit."""
+"""The room of the outbox."""
 
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -11,7 +11,7 @@ from keyfob.settings import Settings
 
 
 def build(*, settings: Settings, db: Database, secrets: SecretKeyring, clock: Clock) -> Room:
-    """Build the outbox, and what takes from it; rooms say in `jobs` who does what."""
+    """Build the outbox and its runner; rooms declare their handlers in `jobs`."""
     outbox = Outbox(db=db, box=Box(secrets.derive("outbox")), clock=clock)
     runner = OutboxRunner(outbox, Pace(poll=1.0 if settings.polls else 5.0))
 

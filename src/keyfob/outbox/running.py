@@ -1,8 +1,8 @@
-"""Taking what is due: every worker of every instance takes part.
+"""The runner of due jobs, in every worker of every instance.
 
-A job is taken with one statement, which moves its due time on past a lease. The lease is extended
-for as long as the job is under way; what a killed worker leaves, others take over within a minute.
-No transaction is open meanwhile. What is done is deleted.
+One statement takes a job, by moving its due time past a lease. The lease is extended as long as the
+job runs; jobs of a killed worker are taken over by others within a minute. No transaction is open
+meanwhile. Finished jobs are deleted.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ _SLOW_WIDTH = 4
 
 @dataclass
 class Pace:
-    """The seconds that things take or are given.
+    """The times of the runner, in seconds.
 
     Args:
-        poll: between two looks for what is due, where nobody wakes the runner.
+        poll: between two searches for due jobs, if nobody wakes the runner.
         extend: between two extensions of the leases; much less than a lease.
-        stop: what a stop gives to what is under way.
-        prompt: what a job may take before it is set aside.
-        settle: between two tries to write down how a job ended.
+        stop: how long a stop waits for running jobs.
+        prompt: how long a job may take before it is set aside.
+        settle: between two attempts to record the result of a job.
     """
 
     poll: float = 5.0
@@ -54,14 +54,14 @@ class Pace:
 
 @dataclass(frozen=True)
 class _Held:
-    """A job under way here, and the try by which the lease is ours."""
+    """A job that runs here, and the attempt that holds its lease."""
 
     task: asyncio.Task[None]
     attempts: int
 
 
 class OutboxRunner:
-    """Takes jobs and hands them to their handlers, a bounded number of each kind at once."""
+    """Takes jobs and passes them to their handlers, a limited number of each kind at once."""
 
     def __init__(self, outbox: Outbox, pace: Pace | None = None) -> None:
         self._outbox = outbox
@@ -73,11 +73,11 @@ class OutboxRunner:
         self._loops: list[asyncio.Task[None]] = []
 
     def wake(self, _: str = "") -> None:
-        """Look at once: something was added, or the clock was moved."""
+        """Search at once: a job was added, or the clock was moved."""
         self._woken.set()
 
     async def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the runner; returns at once."""
         kinds = self._outbox.handlers
         prompt = self.pace.prompt
         self._lanes = {kind: Lane(prompt=prompt) for kind in kinds}
@@ -88,8 +88,8 @@ class OutboxRunner:
         ]
 
     async def stop(self) -> None:
-        """Take nothing more; give what is under way a moment, and leave the rest to its lease."""
-        with suppress(TimeoutError):  # what a statement has taken is begun first
+        """Take no more jobs; give running ones a moment, and leave the rest to their leases."""
+        with suppress(TimeoutError):  # jobs that a statement has taken are still begun
             async with asyncio.timeout(self.pace.stop), self._taking:
                 await _cancel(self._loops)
         await _cancel(self._loops)
@@ -118,13 +118,13 @@ class OutboxRunner:
             return await self._take()
 
     async def _take(self) -> bool:
-        """Take what is due and has room; tell whether there may be more of that."""
+        """Take due jobs that may begin; tell whether there may be more."""
         now, tick = self._outbox.clock.now(), asyncio.get_running_loop().time()
         rooms = {kind: lane.room(now, tick) for kind, lane in self._lanes.items()}
         kinds = [kind for kind, room in rooms.items() if room > 0]
         if not kinds:
             return False
-        # As many as the fullest can take: the statement does not count them apart.
+        # The limit of the fullest lane: the statement does not count the kinds separately.
         limit = min(rooms[kind] for kind in kinds)
         jobs = await queries.take_due(self._outbox.db, kinds, now, now + LEASE, limit)
         for job in jobs:
@@ -132,7 +132,7 @@ class OutboxRunner:
         return len(jobs) == limit
 
     def _begin(self, job: StoredJob) -> None:
-        if job.id in self._held:  # the lease had run out while the database was away
+        if job.id in self._held:  # the lease ran out while the database was down
             return
         lane = self._lanes[job.kind]
         lane.enter(job.id, asyncio.get_running_loop().time())

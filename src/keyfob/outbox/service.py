@@ -1,9 +1,9 @@
-"""The outbox: what a change causes is written with it, and done after the commit, once.
+"""The outbox: jobs are written in the transaction that causes them, and done once after it.
 
     await outbox.add(tx, "mail", {...})        # in the transaction of the change
     Room(jobs={"mail": deliver})               # in `room.py`; `outbox.running` calls it
 
-Payloads are sealed: they hold addresses and links.
+Payloads are encrypted: they contain addresses and links.
 """
 
 import json
@@ -55,11 +55,11 @@ class Outbox:
         """Write a job in the caller's transaction; one round trip.
 
         Args:
-            tx: the transaction of the change that causes it.
-            kind: whose handler does it, such as "mail".
-            payload: what JSON can hold.
-            user_id: the account it is about; the job is gone with the account.
-            expires_at: from then on it is worth nothing, and dropped.
+            tx: the transaction of the change that causes the job.
+            kind: the name of its handler, such as "mail".
+            payload: values that JSON can represent.
+            user_id: the account that it is about; the job is deleted with the account.
+            expires_at: the time after which the job is useless, and dropped.
         """
         now = self.clock.now()
         job_id = new_id(now)
@@ -75,32 +75,32 @@ class Outbox:
         )
 
     def handle(self, kind: str, handler: Handler) -> None:
-        """Say who does the jobs of a kind.
+        """Set the handler of the jobs of a kind.
 
-        Returning is done; `TryAgain` comes back after a pause, `GiveUp` makes a dead letter, and
-        any other fault is logged and comes back, too. A handler may run twice where a worker was
-        killed, unless it calls `job.finish(tx)`.
+        If it returns, the job is done. After `TryAgain` the job is retried later, after `GiveUp` it
+        becomes a dead letter, and any other exception is logged and retried, too. A handler may run
+        twice if a worker was killed, unless it calls `job.finish(tx)`.
         """
         self.handlers[kind] = handler
 
     def open(self, job: StoredJob) -> dict[str, Any]:
-        """Return the payload of a job.
+        """Return the decrypted payload of a job.
 
         Raises:
-            CannotDecrypt: no key of KEYFOB_SECRET_KEY opens it.
+            CannotDecrypt: no key of KEYFOB_SECRET_KEY can decrypt it.
         """
         payload: dict[str, Any] = json.loads(self.box.open(job.payload, job.id.bytes))
         return payload
 
     async def list_rows(self, *, failed_only: bool = False) -> list[dict[str, Any]]:
-        """Return what waits and what failed, oldest first; an unreadable payload is None."""
+        """Return waiting and failed jobs, oldest first; an unreadable payload is None."""
         jobs = await queries.list_jobs(self.db, failed_only=failed_only, limit=_MOST_LISTED)
         return [{**job._asdict(), "payload": self._try_to_open(job)} for job in jobs]
 
     async def retry(self, ids: Sequence[UUID] | None = None) -> list[UUID]:
-        """Make dead letters due again, all of them where no ids are given; return which.
+        """Make dead letters due again, all of them without ids; return their ids.
 
-        Those that have expired stay: their links are dead.
+        Expired ones stay dead, as their links are.
         """
         return await queries.revive(self.db, ids, self.clock.now())
 
@@ -109,16 +109,16 @@ class Outbox:
         await queries.delete_dead(self.db, self.clock.now() - _KEPT)
 
     async def measure(self) -> None:
-        """Set the gauges."""
+        """Set the gauges of waiting jobs and dead letters."""
         counts = await queries.count_jobs(self.db)
         OUTBOX_WAITING.set(counts.waiting)
         OUTBOX_DEAD.set(counts.dead)
 
     async def count_sealed(self, *, waiting_only: bool = False) -> Counter[int | None]:
-        """Return how many rows each secret key sealed, by its place in the list.
+        """Return the number of payloads that each key encrypted, by its place in the keyring.
 
         Args:
-            waiting_only: whether dead letters do not count.
+            waiting_only: whether to leave out dead letters.
         """
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES, waiting_only=waiting_only)
         return self.box.ring.count_by_place(rows)

@@ -1,1 +1,1 @@
-"""What users do with their own accounts."""
+"""Changes that users make to their own accounts."""

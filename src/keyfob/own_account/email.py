@@ -33,11 +33,11 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class OwnEmail:
-    """Gives an account another address, once whoever reads it there has confirmed.
+    """Gives an account another address, after a confirmation by the reader of that address.
 
-    Asking for a change answers alike, takes alike and leaves alike, whether the new address has an
-    account: one row in the outbox, whose handler looks. Threat: what stands in the export of
-    whoever asked, or an older link that is good still, tells who has an account.
+    A request has the same answer, time and traces, whether or not the new address has an account:
+    it writes one row to the outbox, and the handler looks the address up. Threat: an entry in the
+    export of the requester, or an older link that stays valid, would reveal who has an account.
     """
 
     KIND: ClassVar[str] = "email.change"
@@ -55,11 +55,11 @@ class OwnEmail:
     audit: Audit
 
     async def request(self, caller: User, email: Email) -> None:
-        """Have a link sent to the new address; for the present one there is nothing to do.
+        """Send a link to the new address; nothing happens for the present address.
 
         Raises:
-            InvalidInput: as `Accounts.ensure_fit` says.
-            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
+            InvalidInput: see `Accounts.ensure_fit`.
+            InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
         """
         self.accounts.ensure_fit(email)
         async with self.db.begin() as tx:
@@ -74,7 +74,7 @@ class OwnEmail:
                 )
 
     async def send_link(self, job: Job) -> None:
-        """Do what `request` wrote: send the link, or tell a known address that it was asked for."""
+        """Do the job of `request`: send the link, or tell the owner of a known address about it."""
         email = Email.parse(job.payload["email"])
         account = job.user_id and await self.credentials.find_unlocked(job.user_id)
         if not account or account.email.normal == email.normal:
@@ -84,31 +84,32 @@ class OwnEmail:
         write = partial(self._write, job, account.id, email, contact)
         if await self.cap.allows(email.normal):
             await write(within_cap=True)
-        # Beyond the cap each account has one. Threat: whoever asks for five moves to an address
-        # keeps out the account whose it is. As many accounts share a bound, so that nobody fills a
-        # mailbox with two hundred. Asked again once the account is locked.
+        # Beyond the cap each account has one spare link. Threat: somebody who asks for five changes
+        # to an address would otherwise lock out the account of its owner. The number of such
+        # accounts is limited, so that nobody fills a mailbox with two hundred mails. This is
+        # checked again once the account is locked.
         elif not await self._has_spare(self.db, account.id):
             await self.cap.lend_for_tag(email.normal, partial(write, within_cap=False))
 
     async def confirm(self, caller: User, token: str, source: Source) -> None:
-        """Take the new address, by the token that was sent to it.
+        """Change to the new address, by the token that was sent to it.
 
-        No other link opens this account then: they were sent to the old address.
+        Other links, which were sent to the old address, no longer open this account.
 
         Raises:
-            InvalidLink: the token is not good, or was sent for another account.
-            EmailTaken: meanwhile somebody else has registered with the address.
-            InsufficientAuthentication: a factor was added, which this session has not shown.
-            Unauthenticated: as `Standing.ensure` says.
+            InvalidLink: the token is not valid, or was sent for another account.
+            EmailTaken: somebody else has registered with the address meanwhile.
+            InsufficientAuthentication: a factor was added, which this session has not presented.
+            Unauthenticated: see `Standing.ensure`.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
             before = await self.standing.ensure(tx, caller)
-            # Threat: a thief's session began the change, and its owner added a factor since.
+            # Threat: a thief's session began the change, and the owner has added a factor since.
             await self.step_up.ensure_factor(tx, caller)
             link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
             if link is None or link.email is None or link.user_id != user_id:
-                raise InvalidLink  # another's is rolled back: it was not theirs to spend
+                raise InvalidLink  # rolled back: another user's token must stay unused
             email = link.email
             replaced = await self.sign_ups.give_way(tx, email)
             await self.accounts.change_email(tx, user_id, email)
@@ -125,9 +126,9 @@ class OwnEmail:
             )
 
     async def _ensure_standing(self, tx: Tx, user_id: UUID, job: Job) -> Account | None:
-        """Lock the account that asked; None where what gave the right to ask has ended since.
+        """Lock the account that asked; None if the right to ask has ended since.
 
-        Threat: a stranger asks with another's address, and its owner comes and proves it meanwhile.
+        Threat: a stranger asks with another person's address, and its owner proves it meanwhile.
         """
         by = job.payload["by"]
         asked = User(
@@ -151,23 +152,23 @@ class OwnEmail:
         self, job: Job, user_id: UUID, email: Email, owner: Contact | None, *, within_cap: bool
     ) -> bool:
         async with self.db.begin() as tx:
-            # The account first: whoever erases it takes it before the jobs that go with it.
+            # The account first: erasure locks it before the jobs that belong to it.
             account = await self._ensure_standing(tx, user_id, job)
             await job.finish(tx)
             if account is None or (not within_cap and await self._has_spare(tx, user_id)):
-                return False  # or another request of its user was quicker
+                return False  # or another request of the user was faster
             await self._send(tx, account, email, owner, within_cap=within_cap)
         return True
 
     async def _send(
         self, tx: Tx, account: Account, email: Email, owner: Contact | None, *, within_cap: bool
     ) -> None:
-        """Send the link; to an owner a word, and the link, which is as any other, to nobody.
+        """Send the link. An owner of the address gets a notice instead, and nobody gets the link.
 
-        Neither mail has a name: one would carry any words of a stranger to any address, the other
-        outlive the erasure of the owner, for it is a job of the account that asks.
+        Neither mail contains a name: the first could carry a stranger's text to any address, the
+        second would outlive the erasure of the owner, since it is a job of the requesting account.
         """
-        # Its user asked for this one instead, perhaps because the address before was mistyped.
+        # The user wants this link instead, perhaps because the previous address was mistyped.
         await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
         ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
@@ -185,14 +186,14 @@ class OwnEmail:
     async def _tell_old_address(
         self, tx: Tx, before: Account, email: Email, source: Source
     ) -> None:
-        """Tell where the mails went until now; whoever took the account may not be its owner."""
+        """Notify the old address: whoever took the account over may not be its owner."""
         new_email = mask_email(email.normal)
         notice = mails.EmailChanged(new_email=new_email, **source_in_words(source))
         await self.mail.send(tx, Recipient.of(before), notice)
 
 
 def _right_of(caller: User) -> dict[str, Any]:
-    """Write by what right somebody asks, as a job carries it: asked again when it is done."""
+    """Return the basis of a request, for its job, which checks it again."""
     return {
         "session_id": str(caller.session_id),
         "generation": caller.generation,

@@ -1,4 +1,4 @@
-"""Erasing a person: at their own wish after a time of grace, or by an administrator at once."""
+"""Erasing a person: at their own request after a grace period, or by an administrator at once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ log = structlog.get_logger("keyfob.erasure")
 
 @dataclass(frozen=True, kw_only=True)
 class Erasure:
-    """Takes everything personal out of the database."""
+    """Removes all personal data from the database."""
 
     db: Database
     accounts: Accounts
@@ -46,10 +46,10 @@ class Erasure:
     async def begin(
         self, tx: Tx, user_id: UUID, *, actor_id: UUID | None = None, source: Source | None = None
     ) -> bool:
-        """Tell whether somebody has piled up so much that `clear` is to go first, and record that.
+        """Tell whether there is so much data that `clear` has to come first, and record that.
 
-        Call it last in the transaction in which it is sure that the erasure is wanted and allowed.
-        Threat: an administrator blanks a user's log, and gets out before the account goes.
+        Call it last in the transaction that decides on the erasure. Threat: an administrator blanks
+        a user's log, and avoids deleting the account.
         """
         if not await erasure_queries.has_more_than(tx, user_id, batches.AT_ONCE):
             return False
@@ -63,34 +63,35 @@ class Erasure:
         return True
 
     async def clear(self, user_id: UUID) -> int:
-        """Take out what somebody has piled up; return what `erase` needs then.
+        """Remove data that has piled up; return the value that `erase` needs then.
 
-        Threat: who signs in for weeks, as fast as the limits let them, has an account that no one
-        statement can erase in time, or only under a lock for which others wait. So this goes in
-        batches with no account locked, each its own transaction, and may be done again. Of what is
-        no more than a batch nothing is done here: an erasure that fails has then changed nothing.
+        Threat: somebody who signs in for weeks, as fast as the limits permit, has an account that
+        no single statement can erase in time, or only while others wait for its lock. So the data
+        is removed in batches without a lock on the account, each in its own transaction, and this
+        can be repeated. If there is no more than one batch, nothing is done here, so that a failing
+        erasure changes nothing.
 
-        Call it once `begin` has said so, and is committed. If the erasure does not happen after all
-        (a fault, a wish to stay at the last moment, a right that was lost), the account lives on
-        with less in its logs, without its ended sessions, and its owner is told of the next sign-in
-        as of one from a new device. That is on record, and harmless: it was to be erased, nobody
-        gets in by it, and whoever tries again goes on from there.
+        Call it after `begin` returned True and was committed. If the erasure does not happen after
+        all (a fault, a late wish to stay, or a lost right), the account has fewer log entries, no
+        ended sessions, and its owner is notified of the next sign-in as if from a new device. That
+        is recorded and harmless: the account was to be erased, nobody gains access by it, and the
+        next attempt continues from there.
         """
         await self.sessions.delete_ended(user_id)
         await self.log.erase_person(self.db, user_id)
         return await self.audit.erase_person(self.db, user_id)
 
     async def erase(self, tx: Tx, person: Account, cleared: int) -> None:
-        """Erase a person, whose account is locked with the administrators; record it after this.
+        """Erase a person whose account is locked with the administrators; record it afterwards.
 
-        `cleared` is what `clear` returned: what came after it, a little, goes here.
+        `cleared` is the result of `clear`: the few newer entries are removed here.
 
-        The row of the account takes with it what hangs on it: sessions, factors, codes, links,
-        queued mails. What happened stays in both logs, of nobody. The last word goes to the
-        address, in a mail that belongs to no account and is given up after two days.
+        With the row of the account, all that belongs to it is deleted: sessions, factors, codes,
+        links and queued mails. Both logs keep the events without the person. A final mail goes to
+        the address; it belongs to no account and is dropped after two days.
 
         Raises:
-            LastAdmin: nobody would be left to administer.
+            LastAdmin: no administrator would be left.
         """
         await self.sessions.end_all(tx, person.id, EndReason.DELETED)
         await self.accounts.delete_account(tx, person)
@@ -102,10 +103,10 @@ class Erasure:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnErasure:
-    """Plans the erasure that a user asked for, takes it back, and does it when it is due.
+    """Plans the erasure that a user asked for, cancels it, and does it when it is due.
 
-    `grace` is the time in which it can be taken back; sessions go on meanwhile.
-    So many due accounts are looked up `at_once`.
+    `grace` is the time in which it can be cancelled; sessions continue meanwhile. `at_once` due
+    accounts are looked up at a time.
     """
 
     db: Database
@@ -120,20 +121,21 @@ class OwnErasure:
     at_once: int = 100
 
     async def plan(self, caller: User, source: Source) -> datetime:
-        """Plan the caller's erasure and return its time; asked again, it stays as planned.
+        """Plan the caller's erasure and return its time; a repeated request does not change it.
 
         Raises:
-            LastAdmin: nobody would be left to administer.
-            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
+            LastAdmin: no administrator would be left.
+            InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
         """
         erase_at = None
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
-            # Threat: any user's many calls wait for whoever administers, each with one of the few
-            # connections. Who has not the role under the lock gets it after this, or not at all.
+            # Threat: many calls of any user would wait for the lock on the administrators, each
+            # with one of the few connections. A user without the role under the lock gets it
+            # afterwards, or never.
             if account.role is not Role.ADMIN:
                 erase_at = await self._plan(tx, caller.user_id, source)
-        if erase_at is None:  # that lock comes before the account's, so all begins anew
+        if erase_at is None:  # that lock must come before the account's, so this starts again
             async with self.db.begin() as tx:
                 await self.step_up.ensure_standing(tx, caller, with_admins=True)
                 erase_at = await self._plan(tx, caller.user_id, source)
@@ -150,11 +152,11 @@ class OwnErasure:
         return plan.erase_at
 
     async def cancel(self, caller: User, source: Source) -> None:
-        """Let the caller's account stay; nothing where it was not to be erased.
+        """Cancel the caller's erasure; do nothing if none is planned.
 
         Raises:
-            Unauthenticated: as `Standing.ensure` says; perhaps it is erased this moment.
-            InsufficientAuthentication: it has a factor, which this session has not shown.
+            Unauthenticated: see `Standing.ensure`; the account may be erased at this moment.
+            InsufficientAuthentication: the user has a factor, which this session has not presented.
         """
         user_id = caller.user_id
         async with self.db.begin() as tx:
@@ -166,9 +168,9 @@ class OwnErasure:
                 await self._record(tx, Event.USER_ERASURE_CANCELLED, user_id, source, {})
 
     async def erase_due(self) -> None:
-        """Erase whose time has come, one after the other; several workers may do so.
+        """Erase accounts that are due, one after the other; several workers may do so.
 
-        Who cannot be erased is left for the next time, and keeps no other.
+        An account that cannot be erased is left for the next time, and does not stop the others.
         """
         left: list[UUID] = []
         while ids := await self.accounts.list_due_erasures(self.at_once, but=left):
@@ -202,9 +204,9 @@ class OwnErasure:
         return True
 
     async def _lock_due(self, tx: Tx, user_id: UUID) -> Account | None:
-        """Lock an account that is due still, and may go; None: another worker was first.
+        """Lock an account that is still due and may go; None if another worker was first.
 
-        Asked of the row that is locked, so that a wish to stay that came before is heard.
+        The locked row is checked, so that an earlier cancellation is respected.
         """
         person = await locks.lock_with_admins(tx, user_id)
         if person is None or not person.is_to_be_erased(self.clock.now()):

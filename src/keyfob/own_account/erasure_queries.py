@@ -1,4 +1,4 @@
-"""SQL of an erasure. It reads what others keep of a person, and writes nothing."""
+"""SQL for erasures: it reads other rooms' data about a person, and writes nothing."""
 
 from uuid import UUID
 

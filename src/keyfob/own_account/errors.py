@@ -1,10 +1,10 @@
-"""Refusals of what users do with their own accounts."""
+"""Refusals of changes to one's own account."""
 
 from keyfob.core.problems import Problem
 
 
 class NoPassword(Problem):
-    """The account signs in otherwise, or was invited and has not chosen a password yet."""
+    """The account has no password: it signs in otherwise, or has not used its invitation yet."""
 
     status = 409
     code = "no_password"

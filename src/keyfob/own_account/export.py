@@ -1,4 +1,4 @@
-"""Everything that is kept about a person, as one JSON document."""
+"""The export of everything stored about a person, as one JSON document."""
 
 import asyncio
 import zlib
@@ -21,7 +21,7 @@ from keyfob.own_account import export_queries
 from keyfob.own_account.export_queries import Row
 from keyfob.sessions.standing import Standing
 
-_PAGE = 200  # some milliseconds of the event loop
+_PAGE = 200  # takes some milliseconds of the event loop
 _PIECE = 1 << 16
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -30,13 +30,13 @@ _Page = Callable[[Row | None], Coroutine[Any, Any, list[Row]]]
 
 @dataclass(frozen=True)
 class Packed:
-    """A document as gzip (RFC 1952), and its size in bytes unpacked."""
+    """A document compressed as gzip (RFC 1952), and its size in bytes when unpacked."""
 
     gzip: bytes
     size: int
 
     async def unpacked(self) -> AsyncIterator[bytes]:
-        """Give the document piece by piece."""
+        """Yield the unpacked document in pieces."""
         unpacker = zlib.decompressobj(_GZIP)
         rest = self.gzip
         while not unpacker.eof:
@@ -46,15 +46,15 @@ class Packed:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnExport:
-    """Gathers what is kept about a user.
+    """Collects all data about a user.
 
-    It is read page by page in one snapshot of the database and packed in memory: a hundred thousand
-    sign-ins are a few megabytes. Only then it is sent, so that a slow reader holds no connection
-    of the database. Two at once in a worker; a third waits.
+    It is read page by page in one snapshot of the database and compressed in memory: a hundred
+    thousand sign-ins take a few megabytes. Only then is it sent, so that a slow reader holds no
+    database connection. A worker makes two exports at once; a third has to wait.
 
     Args:
-        places: as many as may be gathered at once.
-        longest_wait: seconds that one more waits for a place.
+        places: the number of exports at once.
+        longest_wait: the seconds that a further one waits.
     """
 
     db: Database
@@ -66,14 +66,14 @@ class OwnExport:
     longest_wait: float = 10.0
 
     async def gather(self, caller: User, source: Source) -> Packed:
-        """Return the document of the caller; that it was taken is in the audit log.
+        """Return the document of the caller, and record the export in the audit log.
 
         Raises:
-            Unauthenticated: as `Standing.ensure` says; perhaps the account went meanwhile.
-            InsufficientAuthentication: it has a factor, which this session has not shown.
-            Unavailable: too many are gathered at once.
+            Unauthenticated: see `Standing.ensure`; the account may have been deleted meanwhile.
+            InsufficientAuthentication: the user has a factor, which this session has not presented.
+            Unavailable: too many exports are running.
         """
-        # Threat: a session that somebody opened with a stolen password, before the owner added one.
+        # Threat: a session opened with a stolen password before the owner added a factor.
         await self.step_up.ensure_factor(self.db, caller)
         try:
             async with asyncio.timeout(self.longest_wait):
@@ -86,7 +86,7 @@ class OwnExport:
         finally:
             self.places.release()
         async with self.db.begin() as tx:
-            # Threat: after an erasure the record would name where the person was.
+            # Threat: after an erasure, the record would contain the person's address.
             await self.standing.ensure(tx, caller)
             await self.step_up.ensure_factor(tx, caller)
             await self.audit.record(
@@ -127,7 +127,7 @@ class OwnExport:
 
 
 def _long_lists(tx: Tx, user_id: UUID) -> dict[str, _Page]:
-    """Return what can be too long to be read at once: each gives the rows after one."""
+    """Return the lists that can be too long for one read: each function returns the next page."""
     return {
         "sessions": lambda last: export_queries.list_sessions(
             tx, user_id, last["id"] if last else None, _PAGE

@@ -1,6 +1,6 @@
-"""What an export looks like, for the description of the API alone.
+"""Models of the export, only for the API description.
 
-No worker loads this until it is asked for OpenAPI: the document is written row by row, without it.
+A worker loads them only when OpenAPI is requested: the document is written row by row without them.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ BeforeFirstProof = Annotated[
 
 
 class ExportedAccount(BaseModel):
-    """The account as it is kept."""
+    """The account as stored."""
 
     id: UUID
     email: Annotated[str, Field(description="As it was typed")]
@@ -48,7 +48,7 @@ class ExportedAccount(BaseModel):
 
 
 class ExportedFactor(BaseModel):
-    """A factor, without what it is made of."""
+    """A factor, without its secrets."""
 
     id: UUID
     type: FactorType
@@ -60,7 +60,7 @@ class ExportedFactor(BaseModel):
 
 
 class ExportedLink(BaseModel):
-    """A link that was sent and not used, without its token."""
+    """A sent and unused link, without its token."""
 
     kind: str
     email: Annotated[str | None, Field(description="The address that it is to prove")]
@@ -69,7 +69,7 @@ class ExportedLink(BaseModel):
 
 
 class ExportedJob(BaseModel):
-    """A mail, or another thing to do, that is not done."""
+    """A mail or another job that is not done yet."""
 
     kind: str
     created_at: datetime
@@ -88,7 +88,7 @@ class _ExportedDevice(BaseModel):
 
 
 class ExportedSignIn(_ExportedDevice):
-    """A sign-in that waits for its second factor."""
+    """A pending login."""
 
     amr: list[str]
     created_at: datetime
@@ -96,7 +96,7 @@ class ExportedSignIn(_ExportedDevice):
 
 
 class ExportedSession(_ExportedDevice):
-    """A session, live or ended."""
+    """A session, active or ended."""
 
     id: UUID
     amr: Annotated[list[str], Field(description="How it was signed in (RFC 8176)")]
@@ -121,7 +121,7 @@ class ExportedLogin(_ExportedDevice):
 
 
 class ExportedEvent(BaseModel):
-    """What the person did, or what was done to them."""
+    """An event that the person caused, or that concerned the person."""
 
     position: int
     id: UUID
@@ -135,7 +135,7 @@ class ExportedEvent(BaseModel):
 
 
 class ExportOut(BaseModel):
-    """Everything that is kept about a person, and nothing that is secret."""
+    """Everything stored about a person, without secrets."""
 
     exported_at: datetime
     account: ExportedAccount

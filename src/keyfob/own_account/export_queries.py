@@ -1,4 +1,4 @@
-"""SQL of the export: what is kept about a person, and nothing that is secret."""
+"""SQL for the export: everything stored about a person, without secrets."""
 
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from keyfob.core.database import Tx
 
-# Column by column as the document shows it.
+# Columns as the document shows them.
 Row: TypeAlias = dict[str, Any]
 
 
@@ -29,7 +29,7 @@ async def find_person(tx: Tx, user_id: UUID) -> Row | None:
 
 
 async def list_factors(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return the factors, begun ones too, without what they are made of."""
+    """Return the factors, also unconfirmed ones, without their secrets."""
     return await _list(
         tx,
         """
@@ -41,12 +41,12 @@ async def list_factors(tx: Tx, user_id: UUID) -> list[Row]:
 
 
 async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
-    """Return how many recovery codes are left."""
+    """Return the number of unused recovery codes."""
     return int(await tx.fetchval("SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id))
 
 
 async def list_links(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return the links that were sent and not used, without their tokens."""
+    """Return sent and unused links, without their tokens."""
     return await _list(
         tx,
         """
@@ -58,7 +58,7 @@ async def list_links(tx: Tx, user_id: UUID) -> list[Row]:
 
 
 async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return the sign-ins that wait for their second factor."""
+    """Return the pending logins."""
     return await _list(
         tx,
         """
@@ -71,7 +71,7 @@ async def list_pending_logins(tx: Tx, user_id: UUID) -> list[Row]:
 
 
 async def list_jobs(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return the mails and other jobs that are not done, without what they say."""
+    """Return mails and other jobs that are not done yet, without their contents."""
     return await _list(
         tx,
         """
@@ -83,7 +83,7 @@ async def list_jobs(tx: Tx, user_id: UUID) -> list[Row]:
 
 
 async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> list[Row]:
-    """Return a page of the sessions, the oldest first, those that have ended too."""
+    """Return a page of the sessions, oldest first, including ended ones."""
     return await _list(
         tx,
         """
@@ -105,7 +105,7 @@ async def list_sessions(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -
 async def list_logins(
     tx: Tx, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[Row]:
-    """Return a page of the login log, the newest first."""
+    """Return a page of the login log, newest first."""
     before_at, before_id = before or (None, UUID(int=0))
     return await _list(
         tx,
@@ -126,10 +126,10 @@ async def list_logins(
 
 
 async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> list[Row]:
-    """Return a page of the audit log, the newest first: what they did, and what was done to them.
+    """Return a page of the audit log, newest first: events by the person or about the person.
 
-    Of what they did to others only the fact; of who did it to them only in what capacity. The
-    address is of whoever acted, so it is told only where that was this person.
+    For events about others only the fact is shown, and for events by others only their capacity.
+    The IP address is the actor's, so it is shown only if the person was the actor.
     """
     return await _list(
         tx,

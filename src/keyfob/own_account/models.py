@@ -1,4 +1,4 @@
-"""What users send about their own accounts, and what they get."""
+"""Bodies of requests and responses about one's own account."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ Timezone = Annotated[
 
 
 class ProfileIn(Body):
-    """What to change; what is absent stays. Nothing else of an account is its owner's to say."""
+    """Changes to the profile; absent fields stay as they are. Users can change nothing else."""
 
     name: Annotated[Name | None, Field(description="null takes it away")] = None
     locale: Annotated[
@@ -38,25 +38,25 @@ class ProfileIn(Body):
 
 
 class PasswordChangeIn(Body):
-    """The present password, and the one to take its place."""
+    """The present password, and the new one."""
 
     current_password: PasswordIn
     password: PasswordIn
 
 
 class EmailChangeIn(Body):
-    """The address to change to."""
+    """The new address."""
 
     email: EmailIn
 
 
 class EmailConfirmIn(Body):
-    """What was sent to the new address."""
+    """The token that was sent to the new address."""
 
     token: LinkTokenIn
 
 
 class ErasurePlannedOut(BaseModel):
-    """When the account will be erased."""
+    """The time when the account will be erased."""
 
     erase_at: datetime

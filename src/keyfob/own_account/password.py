@@ -27,7 +27,7 @@ from keyfob.sessions.service import Sessions
 
 @dataclass(frozen=True, kw_only=True)
 class OwnPassword:
-    """Sets another password for whoever knows the present one."""
+    """Sets a new password for users who know the present one."""
 
     db: Database
     credentials: Credentials
@@ -41,18 +41,18 @@ class OwnPassword:
     async def change(
         self, caller: User, current: SecretStr, password: SecretStr, source: Source
     ) -> OpenedSession:
-        """Change the caller's password; this session is opened anew, all others are ended.
+        """Change the caller's password; this session is renewed, all others end.
 
-        Links live on. Threat: whoever knows the password, and perhaps nobody has proven the address
-        yet, could else kill each before its reader opens it.
+        Links stay valid. Threat: otherwise somebody who knows the password of an account that
+        perhaps nobody has proven could invalidate each link before its reader opens it.
 
         Raises:
-            InvalidCredentials: the present password is another.
-            NoPassword: there is none to know.
-            TooManyAttempts: too many failures for this account, sign-ins among them.
-            WeakPassword: the new one is; with the reason.
+            InvalidCredentials: the present password is wrong.
+            NoPassword: the account has no password.
+            TooManyAttempts: too many failures for this account, including sign-ins.
+            WeakPassword: the new password is refused, with the reason.
             Overloaded: more password checks wait than can be done in time.
-            InsufficientAuthentication, Unauthenticated: as `FactorStepUp.ensure_standing` says.
+            InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
         """
         share = share_of(source.address, caller.user_id)
         self.passwords.ensure_room(share)
@@ -69,7 +69,8 @@ class OwnPassword:
     async def _prove(self, account: UnlockedAccount, current: SecretStr, source: Source) -> None:
         """Check the present password.
 
-        Threat: a stolen access token would else be an oracle for it, past the sign-in's throttle.
+        Threat: otherwise the thief of an access token could guess it without the throttle of
+        sign-ins.
         """
         right = await self.guard.check(
             account.email, account, current, source, signed_in=account.id
@@ -81,7 +82,8 @@ class OwnPassword:
     ) -> OpenedSession:
         user_id = caller.user_id
         async with self.db.begin() as tx:
-            # First, so that a sign-in under way comes before, and its session is ended with others.
+            # First, so that a sign-in in progress comes before, and its session ends with the
+            # others.
             await self.step_up.ensure_standing(tx, caller)
             if not await self.credentials.replace_password(tx, user_id, old_hash, new_hash):
                 raise InvalidCredentials

@@ -19,7 +19,7 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class OwnProfile:
-    """Changes name, language and time zone, and records which of them."""
+    """Changes name, language and time zone, and records which of them were changed."""
 
     db: Database
     standing: Standing
@@ -32,7 +32,7 @@ class OwnProfile:
 
         Raises:
             InvalidInput: there is no such time zone.
-            Unauthenticated: as `Standing.ensure` says.
+            Unauthenticated: see `Standing.ensure`.
         """
         if changes.timezone is not None and not await is_timezone(changes.timezone):
             detail = "should be a name of the IANA database, such as Europe/Berlin"

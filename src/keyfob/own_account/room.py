@@ -1,4 +1,4 @@
-"""One's own account."""
+"""The room of one's own account."""
 
 from datetime import timedelta
 
@@ -50,7 +50,7 @@ def build(
     caps: MailCaps,
     audit: Audit,
 ) -> Room:
-    """Build what users change of their own accounts, until they leave."""
+    """Build the services for changes that users make to their own accounts."""
     profile = OwnProfile(
         db=db, standing=standing, accounts=accounts, profiles=profiles, audit=audit
     )

@@ -1,4 +1,4 @@
-"""One's own account: profile, password, address, everything that is kept, and leaving."""
+"""One's own account: profile, password, address, export and erasure."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ from keyfob.sessions.service import SessionTokens
 routes = router("Account")
 
 _LIMITED = [Depends(limited("me", by="both"))]
-_LIMITED_MORE = [Depends(limited("me-factors", by="both"))]  # each one is a mail, as with factors
+_LIMITED_MORE = [Depends(limited("me-factors", by="both"))]  # each sends a mail, as with factors
 
 SignedIn = Annotated[User, require()]
 RecentlySignedIn = Annotated[User, require(recent=True)]
@@ -54,7 +54,7 @@ async def change_profile(
     source: RequestSource,
     profile: Annotated[OwnProfile, Provided(OwnProfile)],
 ) -> OwnUserOut:
-    """Change your name, language or time zone; what is absent stays as it is."""
+    """Change your name, language or time zone; absent fields stay as they are."""
     changes = ProfileChanges(
         body.name, body.locale, body.timezone, frozenset(body.model_fields_set)
     )
@@ -76,7 +76,7 @@ async def change_password(
 ) -> TokensOut:
     """Change your password: this session gets new tokens, all others are signed out.
 
-    Wrong present passwords count as failed sign-ins. Needs a recent sign-in.
+    Wrong present passwords count as failed sign-ins. A recent sign-in is needed.
     """
     change = password.change(caller, body.current_password, body.password, source)
     return TokensOut.of(tokens.write(await while_present(request, change)))
@@ -89,9 +89,9 @@ async def change_password(
     dependencies=[Depends(limited("me-email", by="both"))],
 )
 async def change_email(body: EmailChangeIn, caller: RecentlySignedIn, email: EmailService) -> None:
-    """Have a link sent to a new address; until it is confirmed the present one stays yours.
+    """Send a link to a new address; the present address stays until the new one is confirmed.
 
-    The answer is the same whether the address has an account. Needs a recent sign-in.
+    The answer is the same whether or not the address has an account. A recent sign-in is needed.
     """
     await email.request(caller, body.email)
 
@@ -105,7 +105,7 @@ async def change_email(body: EmailChangeIn, caller: RecentlySignedIn, email: Ema
 async def confirm_email(
     body: EmailConfirmIn, caller: SignedIn, source: RequestSource, email: EmailService
 ) -> None:
-    """Take the new address with the token that was sent to it; the old address is told."""
+    """Confirm the new address with the token that was sent to it; the old address is notified."""
     await email.confirm(caller, body.token, source)
 
 
@@ -121,7 +121,7 @@ async def confirm_email(
                     "schema": {"type": "string"},
                 }
             },
-            # `openapi` describes it; its models would only lie about in every worker.
+            # `openapi` describes it; a worker has no other use for the models.
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ExportOut"}}},
         },
     },
@@ -133,13 +133,13 @@ async def export(
     source: RequestSource,
     exports: Annotated[OwnExport, Provided(OwnExport)],
 ) -> Response:
-    """Get everything that is kept about you, as one JSON document without any secret.
+    """Get everything that is stored about you, as one JSON document without secrets.
 
-    Where a second factor is set, the session must have shown it.
+    If you have a second factor, this session must have presented it.
     """
     packed = await exports.gather(caller, source)
     headers = {
-        **response.headers,  # of the limit
+        **response.headers,  # those of the limit
         "Content-Disposition": f'attachment; filename="keyfob-{caller.user_id}.json"',
         "Vary": "Accept-Encoding",
     }
@@ -154,9 +154,9 @@ async def export(
 async def leave(
     caller: RecentlySignedIn, source: RequestSource, erasure: ErasureService
 ) -> ErasurePlannedOut:
-    """Have your account erased, with everything personal, after a time in which you may keep it.
+    """Have your account erased, with all personal data, after a grace period.
 
-    Until then all goes on as before. Needs a recent sign-in.
+    Until then everything continues, and you can still keep it. A recent sign-in is needed.
     """
     return ErasurePlannedOut(erase_at=await erasure.plan(caller, source))
 
@@ -168,5 +168,5 @@ async def leave(
     responses=may_refuse(InsufficientAuthentication),
 )
 async def keep(caller: SignedIn, source: RequestSource, erasure: ErasureService) -> None:
-    """Keep your account after all. Where a second factor is set, the session must have shown it."""
+    """Keep your account after all. If you have a factor, the session must have presented it."""
     await erasure.cancel(caller, source)

@@ -1,8 +1,8 @@
-"""Each revocation names the transaction that wrote it last, for workers that poll.
+"""Each revocation records the transaction that wrote it last, for workers that poll.
 
-A time or a sequence would not do: they are drawn before the commit, so that a row can appear below
-a mark which has passed it. The default and the trigger are the database's own, so a release that
-knows nothing of the column writes it too. The table is short, and its index soon built.
+A time or a sequence would not do: they are assigned before the commit, so that a row can appear
+below a mark that has passed it. The default and the trigger are in the database, so a release that
+does not know the column writes it, too. The table is short, and its index quickly built.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,6 +1,6 @@
 """The account's life: verified addresses, mail, one-time links, factors, passkeys, erasure.
 
-Only additions, each with a default, so the previous release goes on writing as it did.
+It only adds columns and tables, with defaults, so the previous release can go on writing.
 """
 
 from keyfob.migrations.running import run_sql

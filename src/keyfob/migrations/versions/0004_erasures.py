@@ -1,4 +1,4 @@
-"""Who is to be erased is found without reading all users."""
+"""An index for accounts that are to be erased."""
 
 from keyfob.migrations.running import build_index, drop_index
 

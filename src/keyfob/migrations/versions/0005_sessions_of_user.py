@@ -1,6 +1,6 @@
-"""The sessions of one user, ended ones too, are found without reading all: to export and to erase.
+"""An index for the sessions of one user, including ended ones, for export and erasure.
 
-No refresh changes the column, so a rotation stays a HOT update.
+Refreshing changes no indexed column, so a rotation stays a HOT update.
 """
 
 from keyfob.migrations.running import build_index, drop_index

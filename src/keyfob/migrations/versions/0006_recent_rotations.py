@@ -1,6 +1,6 @@
-"""When the last few generations of a session began, so that an older token has its grace, too.
+"""The times of a session's last few rotations, so that older tokens have a grace period, too.
 
-No index has the column, so a rotation stays a HOT update; sessions of before know none of them.
+No index contains the column, so a rotation stays a HOT update. For existing sessions it is empty.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,6 +1,6 @@
-"""The login log tells of ends of sessions, too: a third outcome.
+"""Ends of sessions in the login log: a third outcome.
 
-The rows that are there are not read again while anybody waits: 0008 does that.
+Existing rows are not checked here, while others would wait, but in 0008.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,4 +1,4 @@
-"""What was in the login log before keeps to its rule, which is seen while others write to it."""
+"""The check of existing rows of the login log, made while others write to it."""
 
 from keyfob.migrations.running import validate_constraint
 
@@ -13,4 +13,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    pass  # 0007 takes the rule away
+    pass  # 0007 removes the constraint

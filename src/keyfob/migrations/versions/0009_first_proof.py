@@ -1,7 +1,7 @@
-"""When an address was first proven, who made the account, and links that live side by side.
+"""The time of the first proof, the origin of an account, and several links side by side.
 
-Until an account says otherwise it registered itself: the safe side. The next revision tells of the
-accounts that are there already.
+By default an account counts as having registered itself, which is the safe assumption. The next
+revision fills in what is known of existing accounts.
 """
 
 from keyfob.migrations.running import run_sql

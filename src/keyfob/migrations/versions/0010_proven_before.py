@@ -1,10 +1,10 @@
-"""What is known of the accounts that are there already, and an index of sign-ups that wait.
+"""Data about existing accounts, and an index of waiting sign-ups.
 
-An account whose address is verified counts as proven then. Only what the audit log says that an
-administrator made did not register itself. The name and the language of a sign-up that waits are
-copied to its link: who proves the address chooses among the sign-ups of it.
+An account whose address is verified counts as proven at that time. Only accounts that an
+administrator made according to the audit log did not register themselves. Name and language of a
+waiting sign-up are copied to its link: whoever proves the address chooses among its sign-ups.
 
-May be run twice: what comes before an index is committed with it.
+It can be run twice: everything before an index is committed with it.
 """
 
 from keyfob.migrations.running import build_index, drop_index, run_sql

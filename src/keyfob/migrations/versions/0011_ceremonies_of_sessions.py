@@ -1,7 +1,7 @@
-"""In which session the addition of a factor was begun: it is ended there, and nowhere else.
+"""The session in which the addition of a factor was begun: it can only be finished there.
 
-What was begun before is begun once more. Sessions that tell of a factor whose user has none by now
-tell of none.
+Additions that are under way have to be begun again. Sessions that claim a factor whose user no
+longer has one lose the claim.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,6 +1,6 @@
-"""A generation of the subject, so that all sessions of a user end by one revocation.
+"""A generation of the subject, so that one revocation ends all sessions of a user.
 
-Tokens and sessions of before are of generation 0, as every account is at first.
+Existing tokens and sessions are of generation 0, as every account is at first.
 """
 
 from keyfob.migrations.running import run_sql

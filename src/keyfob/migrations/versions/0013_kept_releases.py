@@ -1,6 +1,6 @@
-"""Each revision says which releases run on it, so that an older one knows a schema it may trust.
+"""The releases that each revision supports, so that an older one knows which schema it can use.
 
-Without the table, a release would have to take any number above its own for one of the next
+Without the table, a release would have to accept any higher number than its own as that of the next
 release. Rows are written as revisions are applied (migrations/env.py).
 """
 

@@ -1,6 +1,6 @@
-"""Whether a passkey was made as one that may be synced: what it says later, a copy may say too.
+"""Whether a passkey was created as one that can be synced: a copy can claim that later.
 
-Of those from before it is known where they were backed up (0017); of the others, at their next use.
+For existing passkeys it is known if they were backed up (0017); otherwise at their next use.
 """
 
 from keyfob.migrations.running import run_sql

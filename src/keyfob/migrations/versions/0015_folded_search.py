@@ -1,7 +1,7 @@
-"""Search by what the application has folded, in the place of what the database's locale lowers.
+"""Search by texts that the application has folded, instead of the database's locale.
 
-The rows of before are folded by 0017. May be run twice: what comes before an index is committed
-with it.
+Existing rows are folded by 0017. It can be run twice: everything before an index is committed with
+it.
 """
 
 from keyfob.migrations.running import build_index, drop_index, run_sql

@@ -1,6 +1,6 @@
-"""Since when networks and devices are known, where a first proof ended what was before.
+"""The time since when networks and devices count as known, after a first proof ended earlier use.
 
-Of the accounts that are proven already it is known by 0017.
+For accounts that are proven already, 0017 sets it.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,11 +1,11 @@
-"""What the columns of 0014 to 0016 say of the rows of before; search by the old column ends.
+"""Values of the columns of 0014 to 0016 for existing rows; search by the old column ends.
 
-The rows are filled beside the release before. It goes on writing rows that are not, so that the
-last step waits until it is stopped, and then what it has written is filled, too.
+The rows are filled while the previous release is still running. It goes on writing rows without
+these values, so the last step waits until it is stopped, and then fills those, too.
 
-Of an account that is proven already, sign-ins before its proof count no more, as until now; unless
-the audit log says that who proved it knew its password, held its session, or was vouched for. A
-name that a sign-up which waits still has in its account stands beside its link since revision 0010.
+For an account that is proven already, sign-ins before its proof do not count as known, as until
+now; unless the audit log says that its prover knew the password, had the session, or was vouched
+for. Names of waiting sign-ups are stored with their links since revision 0010.
 """
 
 import asyncpg
@@ -25,7 +25,7 @@ down_revision: str | None = "0016"
 branch_labels: str | None = None
 depends_on: str | None = None
 
-keeps = "0016"  # an older release searches by the column that goes here, and fills none of these
+keeps = "0016"  # older releases search by the column that is dropped here
 
 
 def upgrade() -> None:
@@ -71,7 +71,7 @@ def _fold_users() -> None:
         SELECT id, email, email_normal, name, email_folded, name_folded
           FROM users WHERE id > $1 ORDER BY id LIMIT $2
         """,
-        # Not what was changed since it was read.
+        # Not if it was changed after it was read.
         """
         UPDATE users SET email_folded = $2, name_folded = $3
          WHERE id = $1 AND email = $4 AND name IS NOT DISTINCT FROM $5
@@ -88,7 +88,7 @@ def _fold(row: asyncpg.Record) -> tuple[object, ...] | None:
 
 
 def downgrade() -> None:
-    # The table is written anew: nobody could read it meanwhile.
+    # The table is rewritten: nobody could read it meanwhile.
     if somebody_serves():
         refuse_beside_service(revision)
     run_sql(

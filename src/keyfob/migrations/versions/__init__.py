@@ -1,1 +1,1 @@
-"""One file a step, numbered."""
+"""One file for each revision, numbered."""
