@@ -47,7 +47,7 @@ class Cap:
 
     Args:
         rule: how many mails of this sort a mailbox gets.
-        spare: how many more each address gets, or each owner there (`proof.spare_links`).
+        spare: how many more each address gets, or each owner there (`proof.link_requests`).
         for_tags: how many of the spare ones all tags of a mailbox get together.
         store: the store of the counts.
     """

@@ -17,6 +17,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import to_base64url
 from keyfob.core.secrets import random_bytes
+from keyfob.limits.mail_caps import SPARE_TTL
 from keyfob.one_time_tokens import queries
 from keyfob.one_time_tokens.models import Kind, Link
 
@@ -49,8 +50,8 @@ class OneTimeTokens:
         """Return a new token; the user's others stay valid.
 
         `email` is the address that it proves; `sign_up` is what the account gets together with its
-        password. It is valid for `ttl`, by default `KEYFOB_LINK_TTL`; `is_spare` marks the one that
-        is sent beyond the cap of mails.
+        password. `is_spare` marks the one that is sent beyond the cap of mails. `expiry` says how
+        long it is valid.
         """
         token = PREFIX + to_base64url(random_bytes(_SECRET_BYTES)).decode("ascii")
         await queries.insert_token(
@@ -65,13 +66,16 @@ class OneTimeTokens:
             locale=sign_up.locale if sign_up else None,
             is_spare=is_spare,
             now=self.clock.now(),
-            expires_at=self.expiry(ttl),
+            expires_at=self.expiry(ttl, is_spare=is_spare),
         )
         return token
 
-    def expiry(self, ttl: timedelta | None = None) -> datetime:
-        """Return the expiry of a token issued now, after which its mail is useless."""
-        return self.clock.now() + (ttl or self.ttl)
+    def expiry(self, ttl: timedelta | None = None, *, is_spare: bool = False) -> datetime:
+        """Return the expiry of a token issued now, after which its mail is useless.
+
+        A spare one is valid for six hours, others for `ttl`, by default `KEYFOB_LINK_TTL`.
+        """
+        return self.clock.now() + (SPARE_TTL if is_spare else ttl or self.ttl)
 
     async def has_spare(self, db: Executor, user_id: UUID, kind: Kind) -> bool:
         """Tell whether the user has a valid spare link, beyond the cap of mails.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from keyfob.accounts.credentials import Credentials
@@ -17,7 +17,7 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import SPARE_TTL, Cap
+from keyfob.limits.mail_caps import Write
 from keyfob.mail import mails
 from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
@@ -26,7 +26,7 @@ from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
-from keyfob.outbox.service import Outbox
+from keyfob.proof.link_requests import LinkRequest, LinkRequests
 from keyfob.proof.sign_ups import WaitingSignUps, replaced_sign_up
 from keyfob.sessions.standing import Standing
 
@@ -35,12 +35,10 @@ from keyfob.sessions.standing import Standing
 class OwnEmail:
     """Gives an account another address, after a confirmation by the reader of that address.
 
-    A request has the same answer, time and traces, whether or not the new address has an account:
-    it writes one row to the outbox, and the handler looks the address up. Threat: an entry in the
-    export of the requester, or an older link that stays valid, would reveal who has an account.
+    A request does not tell whether the new address has an account (`LinkRequests`), and leaves the
+    same traces. Threat: an entry in the export of the requester, or an older link that stays valid,
+    would reveal who has an account.
     """
-
-    KIND: ClassVar[str] = "email.change"
 
     db: Database
     accounts: Accounts
@@ -49,9 +47,8 @@ class OwnEmail:
     step_up: FactorStepUp
     sign_ups: WaitingSignUps
     links: OneTimeTokens
-    outbox: Outbox
+    requests: LinkRequests
     mail: Mail
-    cap: Cap
     audit: Audit
 
     async def request(self, caller: User, email: Email) -> None:
@@ -65,13 +62,8 @@ class OwnEmail:
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
             if account.email.normal != email.normal:
-                await self.outbox.add(
-                    tx,
-                    self.KIND,
-                    {"email": email.typed, "by": _right_of(caller)},
-                    user_id=caller.user_id,
-                    expires_at=self.links.expiry(),
-                )
+                by = _right_of(caller)
+                await self.requests.add(tx, email, {"by": by}, user_id=caller.user_id)
 
     async def send_link(self, job: Job) -> None:
         """Do the job of `request`: send the link, or tell the owner of a known address about it."""
@@ -81,15 +73,8 @@ class OwnEmail:
             return
         owner = await self.sign_ups.find_owner(email)
         contact = None if owner is None else await self.accounts.find_contact(self.db, owner)
-        write = partial(self._write, job, account.id, email, contact)
-        if await self.cap.allows(email.normal):
-            await write(within_cap=True)
-        # Beyond the cap each account has one spare link. Threat: somebody who asks for five changes
-        # to an address would otherwise lock out the account of its owner. The number of such
-        # accounts is limited, so that nobody fills a mailbox with two hundred mails. This is
-        # checked again once the account is locked.
-        elif not await self._has_spare(self.db, account.id):
-            await self.cap.lend_for_tag(email.normal, partial(write, within_cap=False))
+        write = partial(self._write, account.id, contact)
+        await self.requests.answer(job, write, partial(self._lend, account.id))
 
     async def confirm(self, caller: User, token: str, source: Source) -> None:
         """Change to the new address, by the token that was sent to it.
@@ -145,23 +130,32 @@ class OwnEmail:
         except Unauthenticated:
             return None
 
+    async def _lend(self, user_id: UUID, email: Email, write: Write) -> None:
+        """Let each account have one spare link beyond the cap.
+
+        Threat: somebody who asks for five changes to an address would otherwise lock out the
+        account of its owner. The number of such accounts is limited, so that nobody fills a mailbox
+        with two hundred mails.
+        """
+        if not await self._has_spare(self.db, user_id):  # checked again once it is locked
+            await self.requests.cap.lend_for_tag(email.normal, write)
+
     async def _has_spare(self, db: Executor, user_id: UUID) -> bool:
         return await self.links.has_spare(db, user_id, Kind.CHANGE_EMAIL)
 
     async def _write(
-        self, job: Job, user_id: UUID, email: Email, owner: Contact | None, *, within_cap: bool
+        self, user_id: UUID, owner: Contact | None, tx: Tx, request: LinkRequest
     ) -> bool:
-        async with self.db.begin() as tx:
-            # The account first: erasure locks it before the jobs that belong to it.
-            account = await self._ensure_standing(tx, user_id, job)
-            await job.finish(tx)
-            if account is None or (not within_cap and await self._has_spare(tx, user_id)):
-                return False  # or another request of the user was faster
-            await self._send(tx, account, email, owner, within_cap=within_cap)
+        # The account first: erasure locks it before the jobs that belong to it.
+        account = await self._ensure_standing(tx, user_id, request.job)
+        await request.job.finish(tx)
+        if account is None or (request.is_spare and await self._has_spare(tx, user_id)):
+            return False  # or another request of the user was faster
+        await self._send(tx, account, request.email, owner, is_spare=request.is_spare)
         return True
 
     async def _send(
-        self, tx: Tx, account: Account, email: Email, owner: Contact | None, *, within_cap: bool
+        self, tx: Tx, account: Account, email: Email, owner: Contact | None, *, is_spare: bool
     ) -> None:
         """Send the link. An owner of the address gets a notice instead, and nobody gets the link.
 
@@ -170,9 +164,8 @@ class OwnEmail:
         """
         # The user wants this link instead, perhaps because the previous address was mistyped.
         await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
-        ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
-            tx, account.id, Kind.CHANGE_EMAIL, email=email, ttl=ttl, is_spare=not within_cap
+            tx, account.id, Kind.CHANGE_EMAIL, email=email, is_spare=is_spare
         )
         content: mails.Content
         if owner is None:
@@ -181,7 +174,7 @@ class OwnEmail:
         else:
             to = Recipient(owner.email.typed, owner.locale, account.id)
             content = mails.ChangeEmailTaken()
-        await self.mail.send(tx, to, content, expires_at=self.links.expiry(ttl))
+        await self.mail.send(tx, to, content, expires_at=self.links.expiry(is_spare=is_spare))
 
     async def _tell_old_address(
         self, tx: Tx, before: Account, email: Email, source: Source

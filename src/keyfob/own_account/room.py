@@ -23,6 +23,7 @@ from keyfob.own_account.export import OwnExport
 from keyfob.own_account.password import OwnPassword
 from keyfob.own_account.profile import OwnProfile
 from keyfob.passwords.service import Passwords
+from keyfob.proof.link_requests import LinkRequests
 from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
@@ -64,6 +65,9 @@ def build(
         mail=mail,
         audit=audit,
     )
+    requests = LinkRequests(
+        kind="email.change", db=db, outbox=outbox, links=links, cap=caps.of("mail")
+    )
     email = OwnEmail(
         db=db,
         accounts=accounts,
@@ -72,9 +76,8 @@ def build(
         step_up=step_up,
         sign_ups=sign_ups,
         links=links,
-        outbox=outbox,
+        requests=requests,
         mail=mail,
-        cap=caps.of("mail"),
         audit=audit,
     )
     export = OwnExport(db=db, standing=standing, step_up=step_up, audit=audit, clock=clock)
@@ -93,6 +96,6 @@ def build(
     return Room(
         services=[profile, password, email, export, erasure, own_erasure],
         routes=[routes.routes],
-        jobs={OwnEmail.KIND: email.send_link},
+        jobs={requests.kind: email.send_link},
         chores=[Chore("erasures", 60, own_erasure.erase_due)],
     )

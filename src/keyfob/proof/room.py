@@ -10,7 +10,6 @@ from keyfob.mfa.service import Factors
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.proof.service import Proofs
 from keyfob.proof.sign_ups import WaitingSignUps
-from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.service import Sessions
 
 
@@ -35,6 +34,6 @@ def build(
         challenges=challenges,
     )
     return Room(
-        services=[proofs, waiting, SpareLinks(credentials=credentials)],
+        services=[proofs, waiting],
         chores=[Chore("old sign-ups", 3600, waiting.remove_abandoned)],
     )

@@ -14,8 +14,8 @@ from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.proof.link_requests import LinkRequests
 from keyfob.proof.service import Proofs
-from keyfob.proof.spare_links import SpareLinks
 from keyfob.recovery import routes
 from keyfob.recovery.service import Recovery
 from keyfob.sessions.service import Sessions
@@ -35,12 +35,14 @@ def build(
     outbox: Outbox,
     mail: Mail,
     caps: MailCaps,
-    spares: SpareLinks,
     throttle: SignInThrottle,
     log: LoginLog,
     audit: Audit,
 ) -> Room:
     """Build the recovery."""
+    requests = LinkRequests(
+        kind="recover.request", db=db, outbox=outbox, links=links, cap=caps.of("mail-recover")
+    )
     recovery = Recovery(
         db=db,
         credentials=credentials,
@@ -49,10 +51,8 @@ def build(
         sessions=sessions,
         proofs=proofs,
         links=links,
-        outbox=outbox,
+        requests=requests,
         mail=mail,
-        cap=caps.of("mail-recover"),
-        spares=spares,
         throttle=throttle,
         log=log,
         audit=audit,
@@ -61,5 +61,5 @@ def build(
     return Room(
         services=[recovery],
         routes=[routes.routes],
-        jobs={Recovery.KIND: recovery.send_requested},
+        jobs={requests.kind: recovery.send_requested},
     )

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from typing import ClassVar
 
 from pydantic import SecretStr
 
 from keyfob.accounts import locks
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account
+from keyfob.accounts.models import Account, Status
 from keyfob.accounts.service import Accounts
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
@@ -19,7 +17,7 @@ from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database, Tx
 from keyfob.devices.device import NOWHERE, Where, source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import SPARE_TTL, Cap
+from keyfob.limits.mail_caps import Write
 from keyfob.limits.service import SignInThrottle
 from keyfob.login_log.service import LoginLog
 from keyfob.mail import mails
@@ -29,10 +27,9 @@ from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind, Link
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
-from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.proof.link_requests import LinkRequest, LinkRequests
 from keyfob.proof.service import Proofs, Prover
-from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
@@ -42,13 +39,7 @@ _KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """Sends links that set a password, and takes them.
-
-    Asking for a link answers alike, and takes alike, for known and unknown addresses: one row in
-    the outbox, whose handler looks.
-    """
-
-    KIND: ClassVar[str] = "recover.request"
+    """Sends links that set a password, to whoever asks (`LinkRequests`), and takes them."""
 
     db: Database
     credentials: Credentials
@@ -57,10 +48,8 @@ class Recovery:
     sessions: Sessions
     proofs: Proofs
     links: OneTimeTokens
-    outbox: Outbox
+    requests: LinkRequests
     mail: Mail
-    cap: Cap
-    spares: SpareLinks
     throttle: SignInThrottle
     log: LoginLog
     audit: Audit
@@ -68,26 +57,27 @@ class Recovery:
 
     async def request_link(self, email: Email, source: Source) -> None:
         """Have a link sent to an address, if it has an account."""
-        payload = {"email": email.typed, "where": source_in_words(source)}
-        await self.outbox.add(self.db, self.KIND, payload, expires_at=self.links.expiry())
+        await self.requests.add(self.db, email, {"where": source_in_words(source)})
 
     async def send_requested(self, job: Job) -> None:
         """Do what `request_link` wrote. Who is blocked gains nothing by a link, and gets none."""
-        email = Email.parse(job.payload["email"])
-        write = partial(self._write_requested, job, email)
-        await self.spares.send(self.cap, email, Kind.RECOVER, write)
+        await self.requests.answer(job, self._write_requested, self._lend)
 
-    async def _write_requested(self, job: Job, email: Email, within_cap: bool) -> bool:
-        async with self.db.begin() as tx:
-            await job.finish(tx)
-            account = await locks.lock_by_email(tx, email)
-            if account is None or not account.is_active:
-                return False
-            await self.send(tx, account, job.payload["where"], within_cap=within_cap)
+    async def _write_requested(self, tx: Tx, request: LinkRequest) -> bool:
+        await request.job.finish(tx)
+        account = await locks.lock_by_email(tx, request.email)
+        if account is None or not account.is_active:
+            return False
+        await self.send(tx, account, request.where, is_spare=request.is_spare)
         return True
 
+    async def _lend(self, email: Email, write: Write) -> None:
+        owner = await self.credentials.find_address_owner(email)
+        if owner and owner.status is Status.ACTIVE:
+            await self.requests.lend_spare(owner, email, write)
+
     async def send(
-        self, tx: Tx, account: Account, where: Where = NOWHERE, *, within_cap: bool = True
+        self, tx: Tx, account: Account, where: Where = NOWHERE, *, is_spare: bool = False
     ) -> None:
         """Send a link to a locked account.
 
@@ -95,12 +85,10 @@ class Recovery:
         Beyond the cap of mails it is the one that lives six hours: strangers can use up the others,
         but the owner has always one in the mailbox.
         """
-        ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
-            tx, account.id, Kind.RECOVER, email=account.email, ttl=ttl, is_spare=not within_cap
+            tx, account.id, Kind.RECOVER, email=account.email, is_spare=is_spare
         )
-        link = mails.Recover(token=token, **where)
-        expires_at = self.links.expiry(ttl)
+        link, expires_at = mails.Recover(token=token, **where), self.links.expiry(is_spare=is_spare)
         await self.mail.send(tx, Recipient.of(account), link, expires_at=expires_at)
 
     async def invite(self, tx: Tx, account: Account) -> None:

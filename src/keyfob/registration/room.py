@@ -1,5 +1,7 @@
 """Signing up, and proving an address."""
 
+from functools import partial
+
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.service import Accounts
 from keyfob.audit.service import Audit
@@ -13,8 +15,8 @@ from keyfob.mail.service import Mail
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.proof.link_requests import LinkRequests
 from keyfob.proof.service import Proofs
-from keyfob.proof.spare_links import SpareLinks
 from keyfob.registration import routes
 from keyfob.registration.service import Registration
 from keyfob.registration.sign_in import VerifyingSignIn
@@ -37,15 +39,18 @@ def build(
     door: Door,
     links: OneTimeTokens,
     proofs: Proofs,
-    spares: SpareLinks,
     outbox: Outbox,
     mail: Mail,
     caps: MailCaps,
     audit: Audit,
 ) -> Room:
     """Build the ways of signing up, as `KEYFOB_VERIFY_EMAIL` has it, and of proving."""
+    requests = partial(LinkRequests, db=db, outbox=outbox, links=links)
     proving = VerificationLinks(
-        db=db, links=links, outbox=outbox, mail=mail, cap=caps.of("mail-verify"), spares=spares
+        credentials=credentials,
+        links=links,
+        requests=requests(kind="verify.request", cap=caps.of("mail-verify")),
+        mail=mail,
     )
     verification = EmailVerification(
         db=db,
@@ -56,14 +61,12 @@ def build(
         audit=audit,
     )
     sign_ups = SignUps(
-        db=db,
         accounts=accounts,
+        credentials=credentials,
         passwords=passwords,
         verification=proving,
-        outbox=outbox,
+        requests=requests(kind="register.request", cap=caps.of("mail-register")),
         mail=mail,
-        cap=caps.of("mail-register"),
-        spares=spares,
         audit=audit,
     )
     registration = Registration(
@@ -86,5 +89,8 @@ def build(
     return Room(
         services=[proving, verification, verifying_sign_in, sign_ups, registration],
         routes=[routes.routes],
-        jobs={SignUps.KIND: sign_ups.admit, VerificationLinks.KIND: proving.send_requested},
+        jobs={
+            sign_ups.requests.kind: sign_ups.admit,
+            proving.requests.kind: proving.send_requested,
+        },
     )

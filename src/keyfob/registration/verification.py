@@ -1,21 +1,19 @@
 """Proving that an address is one's own: sending the link, and taking it."""
 
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
 from uuid import UUID
 
 from keyfob.accounts import locks
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
-from keyfob.accounts.models import Account, SignUp
+from keyfob.accounts.models import Account, SignUp, Status
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.devices.device import NOWHERE, Where, source_in_words
 from keyfob.devices.source import Source
-from keyfob.limits.mail_caps import SPARE_TTL, Cap
+from keyfob.limits.mail_caps import Write
 from keyfob.login.models import HashReplaced
 from keyfob.mail import mails
 from keyfob.mail.models import Recipient
@@ -24,53 +22,45 @@ from keyfob.one_time_tokens.errors import InvalidLink
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.models import Job
-from keyfob.outbox.service import Outbox
+from keyfob.proof.link_requests import LinkRequest, LinkRequests
 from keyfob.proof.service import Proof, Proofs, Prover
-from keyfob.proof.spare_links import SpareLinks
 from keyfob.sessions.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationLinks:
-    """Sends links that prove an address.
+    """Sends links that prove an address, to whoever asks (`LinkRequests`)."""
 
-    Asking for one answers alike, and takes alike, for known and unknown addresses: one row in the
-    outbox, whose handler looks.
-    """
-
-    KIND: ClassVar[str] = "verify.request"
-
-    db: Database
+    credentials: Credentials
     links: OneTimeTokens
-    outbox: Outbox
+    requests: LinkRequests
     mail: Mail
-    cap: Cap
-    spares: SpareLinks
 
     async def request(self, email: Email, source: Source) -> None:
         """Have a link sent to an address, if it has an account that waits for one."""
-        await self.request_within(self.db, email, source)
+        await self.request_within(self.requests.db, email, source)
 
     async def request_within(self, tx: Executor, email: Email, source: Source) -> None:
         """Do so in the transaction that adds the account."""
-        payload = {"email": email.typed, "where": source_in_words(source)}
-        await self.outbox.add(tx, self.KIND, payload, expires_at=self.links.expiry())
+        await self.requests.add(tx, email, {"where": source_in_words(source)})
 
     async def send_requested(self, job: Job) -> None:
         """Do what `request` wrote."""
-        email = Email.parse(job.payload["email"])
-        write = partial(self._write_requested, job, email)
-        await self.spares.send(self.cap, email, Kind.VERIFY_EMAIL, write)
+        await self.requests.answer(job, self._write_requested, self._lend)
 
-    async def _write_requested(self, job: Job, email: Email, within_cap: bool) -> bool:
-        async with self.db.begin() as tx:
-            await job.finish(tx)
-            account = await locks.lock_by_email(tx, email)
-            if account is None or account.is_verified or not account.is_active:
-                return False
-            to = Recipient.of(account)
-            await self.send(tx, to, job.payload["where"], within_cap=within_cap)
+    async def _write_requested(self, tx: Tx, request: LinkRequest) -> bool:
+        await request.job.finish(tx)
+        account = await locks.lock_by_email(tx, request.email)
+        if account is None or account.is_verified or not account.is_active:
+            return False
+        to = Recipient.of(account)
+        await self.send(tx, to, request.where, is_spare=request.is_spare)
         return True
+
+    async def _lend(self, email: Email, write: Write) -> None:
+        owner = await self.credentials.find_address_owner(email)
+        if owner and owner.status is Status.ACTIVE and not owner.is_verified:
+            await self.requests.lend_spare(owner, email, write)
 
     async def send(
         self,
@@ -79,7 +69,7 @@ class VerificationLinks:
         where: Where = NOWHERE,
         *,
         sign_up: SignUp | None = None,
-        within_cap: bool = True,
+        is_spare: bool = False,
     ) -> None:
         """Send a link that proves the address of a locked account, perhaps that of a sign-up.
 
@@ -88,18 +78,16 @@ class VerificationLinks:
         """
         if to.user_id is None or to.name is not None:  # pragma: no cover - a fault of the caller
             raise ValueError("a link goes to an account, and greets nobody by name")
-        ttl = None if within_cap else SPARE_TTL
         token = await self.links.issue(
             tx,
             to.user_id,
             Kind.VERIFY_EMAIL,
             email=Email.parse(to.address),
             sign_up=sign_up,
-            ttl=ttl,
-            is_spare=not within_cap,
+            is_spare=is_spare,
         )
         link = mails.VerifyEmail(token=token, **where)
-        await self.mail.send(tx, to, link, expires_at=self.links.expiry(ttl))
+        await self.mail.send(tx, to, link, expires_at=self.links.expiry(is_spare=is_spare))
 
 
 @dataclass(frozen=True, kw_only=True)
