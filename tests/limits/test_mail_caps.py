@@ -20,7 +20,7 @@ async def capped(settings: Settings, clock: MovableClock) -> AsyncIterator[World
 
 
 async def test_an_address_gets_so_many_and_no_more(capped: World, clock: MovableClock) -> None:
-    cap = capped.service(Recovery).cap
+    cap = capped.service(Recovery).requests.cap
     with captured_log() as log:
         allowed = [await cap.allows("ada@example.com") for _ in range(5)]
 
@@ -36,20 +36,20 @@ async def test_workers_count_together(
     capped: World, settings: Settings, clock: MovableClock
 ) -> None:
     async with World(capped.app.state.settings, clock) as other:
-        caps = [capped.service(Recovery).cap, other.service(Recovery).cap] * 10
+        caps = [capped.service(Recovery).requests.cap, other.service(Recovery).requests.cap] * 10
         allowed = await asyncio.gather(*(cap.allows("ada@example.com") for cap in caps))
 
     assert sum(allowed) == 3
 
 
 async def test_nothing_is_capped_where_limits_are_off(world: World) -> None:
-    cap = world.service(Recovery).cap
+    cap = world.service(Recovery).requests.cap
 
     assert all([await cap.allows("ada@example.com") for _ in range(50)])
 
 
 async def test_tags_of_one_mailbox_share_its_cap(capped: World) -> None:
-    cap = capped.service(Recovery).cap
+    cap = capped.service(Recovery).requests.cap
     spellings = ["box@example.com", "box+1@example.com", "box+2+3@example.com", "box+@example.com"]
 
     assert [await cap.allows(one) for one in spellings] == [True] * 3 + [False]
@@ -68,13 +68,13 @@ async def test_tags_of_one_mailbox_share_its_cap(capped: World) -> None:
 async def test_what_a_large_provider_takes_for_one_mailbox_is_one(
     capped: World, spellings: list[str]
 ) -> None:
-    cap = capped.service(Recovery).cap
+    cap = capped.service(Recovery).requests.cap
 
     assert [await cap.allows(one) for one in spellings[:4]] == [True] * 3 + [False]
 
 
 async def test_dots_and_domains_of_others_tell_mailboxes_apart(capped: World) -> None:
-    cap = capped.service(Recovery).cap
+    cap = capped.service(Recovery).requests.cap
     spellings = ["ada.l@example.com", "adal@example.com", "ada-l@example.com", "adal@example.net"]
 
     assert all([await cap.allows(one) for one in spellings])
