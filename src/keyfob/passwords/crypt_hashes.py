@@ -1,6 +1,6 @@
-"""Hashes that no library of ours makes: SHA-crypt, and the portable hash of phpass.
+"""Hashes that no library of ours supports: SHA-crypt, and the portable hash of phpass.
 
-Both write their bits in crypt's own alphabet, six at a time, the lowest first.
+Both encode bits in crypt's own alphabet, six at a time, the lowest first.
 """
 
 import hashlib
@@ -8,17 +8,17 @@ import time
 from collections.abc import Iterator
 
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# Each round hashes the password once more, so a long one would cost many times what is estimated.
+# Each round hashes the password again, so a long one would cost many times the estimate.
 LONGEST_PASSWORD = 256  # bytes
 
-# A thread that computes lets the event loop in for a moment, about every half millisecond.
+# About every half millisecond, the computing thread lets the event loop run for a moment.
 _ROUNDS_AT_A_TIME = 500
 
 
 def sha_crypt(name: str, password: bytes, salt: bytes, rounds: int) -> str:
-    """Return the digest of `$5$` (sha256) or `$6$` (sha512), as the specification of 2008 says.
+    """Return the digest of `$5$` (sha256) or `$6$` (sha512), by the specification of 2008.
 
-    https://www.akkadia.org/drepper/SHA-crypt.txt; the numbers of its steps are beside the lines.
+    https://www.akkadia.org/drepper/SHA-crypt.txt; the comments contain the numbers of its steps.
     """
     new = getattr(hashlib, name)
     beside: bytes = new(password + salt + password).digest()  # 4 to 8
@@ -42,7 +42,7 @@ def sha_crypt(name: str, password: bytes, salt: bytes, rounds: int) -> str:
 
 
 def phpass(password: bytes, salt: bytes, log2_rounds: int) -> str:
-    """Return the digest of `$P$` or `$H$`: MD5 of the salt and the password, again and again."""
+    """Return the digest of `$P$` or `$H$`: repeated MD5 of the salt and the password."""
     digest = hashlib.md5(salt + password, usedforsecurity=False).digest()
     for _ in _in_turns(1 << log2_rounds):
         digest = hashlib.md5(digest + password, usedforsecurity=False).digest()
@@ -50,7 +50,7 @@ def phpass(password: bytes, salt: bytes, log2_rounds: int) -> str:
 
 
 def value_of(character: str) -> int:
-    """Return what a character of the alphabet stands for."""
+    """Return the value of a character of the alphabet."""
     return _ALPHABET.index(character)
 
 
@@ -65,7 +65,7 @@ def _stretch(digest: bytes, length: int) -> bytes:
 
 
 def _order(size: int) -> list[list[int]]:
-    """Return which bytes of a SHA-crypt digest are written together, the lowest bits first."""
+    """Return the bytes of a SHA-crypt digest that are encoded together, the lowest bits first."""
     third = size // 3
     groups = []
     for i in range(third):

@@ -1,4 +1,4 @@
-"""The refusals of this room."""
+"""Refusals of passwords."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ _DETAILS: dict[Reason, str] = {
 
 
 class WeakPassword(Problem):
-    """The password is refused; the member `reason` says why, for programs."""
+    """The password is too weak; the member `reason` says why, for programs."""
 
     status = 422
     code = "weak_password"

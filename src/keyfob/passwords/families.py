@@ -1,4 +1,4 @@
-"""What the forms of password hashes share: bounds on every cost, and the functions below them."""
+"""Shared parts of the forms of password hashes: limits of all costs, and the hash functions."""
 
 import base64
 import hashlib
@@ -19,14 +19,14 @@ MAX_PBKDF2_ROUNDS = 10_000_000
 _MAX_SCRYPT_BYTES = 256 * 1024 * 1024
 _MAX_SCRYPT_WORK = 8 * 1024 * 1024  # N times r times p: about three seconds of a core
 MAX_LANES = 16
-DIGEST_BYTES = range(16, 65)  # a shorter one could be met by chance
+DIGEST_BYTES = range(16, 65)  # a shorter digest could match by chance
 
-# About how many seconds each takes, on one core of today.
+# The approximate seconds that each takes on one core of today.
 _BCRYPT_OF_COST_12 = 0.25
 _ARGON2_KIB = 1e-6
 _PBKDF2_ROUND = 3.5e-7
 _SCRYPT_BLOCK = 3.6e-7
-_CRYPT_ROUND = 2.5e-6  # of SHA-crypt and phpass, whose rounds are Python's, beside other work
+_CRYPT_ROUND = 2.5e-6  # for SHA-crypt and phpass, whose rounds run in Python, beside other work
 
 BCRYPT_SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
 BCRYPT_DIGEST = r"(?P<digest>[./A-Za-z0-9]{30}[.CGKOSWaeimquy26])"
@@ -36,44 +36,44 @@ Check: TypeAlias = Callable[[str], bool]
 
 
 class Form(NamedTuple):
-    """What can be done with a stored hash: `check` a password, in about so many `seconds`."""
+    """The use of a stored hash: `check` checks a password, in about so many `seconds`."""
 
     check: Check
     seconds: float
 
 
 def seconds_of_bcrypt(cost: int) -> float:
-    """`cost` is the log2 of the rounds."""
+    """Return the seconds of bcrypt; `cost` is the log2 of the rounds."""
     return _BCRYPT_OF_COST_12 * 2.0 ** (cost - 12)
 
 
 def seconds_of_argon2(memory_kib: int, passes: int) -> float:
-    """Whatever the number of lanes: they share the memory."""
+    """Return the seconds of argon2, for any number of lanes: they share the memory."""
     return _ARGON2_KIB * memory_kib * passes
 
 
 def seconds_of_pbkdf2(rounds: int, blocks: int) -> float:
-    """`blocks`: how many outputs of its hash make up the digest."""
+    """Return the seconds of PBKDF2; `blocks` is the number of hash outputs in the digest."""
     return _PBKDF2_ROUND * rounds * blocks
 
 
 def seconds_of_scrypt(n: int, r: int, p: int) -> float:
-    """By the parameters of RFC 7914."""
+    """Return the seconds of scrypt, by the parameters of RFC 7914."""
     return _SCRYPT_BLOCK * n * r * p
 
 
 def seconds_of_crypt(rounds: int) -> float:
-    """Return that of SHA-crypt or phpass with the longest password that they are given."""
+    """Return the seconds of SHA-crypt or phpass with the longest password that they accept."""
     return _CRYPT_ROUND * rounds
 
 
 def utf8(password: str) -> bytes:
-    """Return the password's bytes; a lone surrogate is no reason to raise."""
+    """Return the password in UTF-8; a lone surrogate raises nothing."""
     return password.encode("utf-8", "surrogatepass")
 
 
 def require(bounded: bool) -> None:
-    """Refuse to read a hash that is beyond a bound, by a ValueError."""
+    """Raise ValueError unless a parameter of a hash is within its limit."""
     if not bounded:
         raise ValueError("beyond a bound")
 
@@ -82,8 +82,9 @@ def unbase64(text: str) -> bytes:
     """Decode base64 with or without padding; passlib writes `.` for `+`.
 
     Raises:
-        ValueError: it is none, or sets bits that its last character has to spare. Threat: argon2
-            reads no such hash, in no time; its decoy takes the whole time, and tells it apart.
+        ValueError: it is not base64, or sets unused bits of its last character. Threat: argon2
+            refuses such a hash at once, but its decoy takes the full time, so the two could be told
+            apart.
     """
     text = text.rstrip("=").replace(".", "+")
     decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -92,7 +93,7 @@ def unbase64(text: str) -> bytes:
 
 
 def bcrypt_form(match: re.Match[str], prepare: Callable[[str], bytes]) -> Form:
-    """Read bcrypt's own parts; `prepare` makes of a password what it is given."""
+    """Read bcrypt's own parts; `prepare` turns a password into bcrypt's input."""
     kind, cost, salt, digest = match.group("kind", "cost", "salt", "digest")
     require(4 <= int(cost) <= MAX_BCRYPT_COST)
     stored = f"${kind}${int(cost):02}${salt}{digest}"
@@ -103,7 +104,7 @@ def bcrypt_form(match: re.Match[str], prepare: Callable[[str], bytes]) -> Form:
 
 
 def pbkdf2_form(name: str, rounds: int, salt: bytes, digest: bytes) -> Form:
-    """Read PBKDF2 (RFC 8018) with the HMAC of a hash by its name."""
+    """Read PBKDF2 (RFC 8018) with the HMAC of the hash that `name` names."""
     require(1 <= rounds <= MAX_PBKDF2_ROUNDS and len(digest) in DIGEST_BYTES)
     blocks = math.ceil(len(digest) / hashlib.new(name, usedforsecurity=False).digest_size)
     return Form(
@@ -115,7 +116,7 @@ def pbkdf2_form(name: str, rounds: int, salt: bytes, digest: bytes) -> Form:
 
 
 def scrypt(n: int, r: int, p: int, salt: bytes, size: int) -> tuple[Callable[[str], bytes], float]:
-    """Return scrypt (RFC 7914) of a password, and about how many seconds it takes."""
+    """Return the scrypt function (RFC 7914) of a password, and its approximate seconds."""
     # Section 2: N is a power of two, less than 2^(16 r).
     require(r >= 1 and p >= 1 and 1 < n < 1 << 16 * r and n.bit_count() == 1)
     require(n * r * p <= _MAX_SCRYPT_WORK and 128 * r * (n + p) <= _MAX_SCRYPT_BYTES)

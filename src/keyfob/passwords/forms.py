@@ -1,4 +1,4 @@
-"""The written forms of password hashes that can be checked: ours, and those made elsewhere.
+"""The written forms of password hashes that can be checked: ours, and those of other systems.
 
 - Keyfob and passlib: `$bcrypt-sha256$v=2,t=2b,r=12$salt$digest`, HMAC-SHA-256 keyed by the salt
   under bcrypt; the older `$bcrypt-sha256$2b,12$salt$digest`, SHA-256 under bcrypt
@@ -15,6 +15,9 @@
 
 A stored hash may have been made by an enemy (an import): one that is malformed, or that would cost
 more than the bounds below or what the caller allows, is not recognised and never computed.
+
+An imported hash may come from an attacker: one that is malformed, or that would cost more than the
+limits or than the caller allows, is not recognised and never computed.
 """
 
 import base64
@@ -52,22 +55,22 @@ _BASE64_PAIR = r"\$(?P<salt>[A-Za-z0-9+/.]+)\$(?P<digest>[A-Za-z0-9+/.]+)"
 
 
 def check_of(stored: str, most_seconds: float = math.inf) -> Check | None:
-    """Return what tells whether a password is the one behind `stored`.
+    """Return a function that checks a password against `stored`.
 
     Args:
         stored: a password hash in any of the forms above.
-        most_seconds: what a check may cost, about.
+        most_seconds: the approximate time that a check may take.
 
     Returns:
-        A function from the password, as typed, to the truth, which never raises; None where the
-        hash is malformed, unknown, or costs more than the bounds.
+        A function from the password, as typed, to whether it matches; it never raises. None if the
+        hash is malformed, unknown, or costs more than the limits.
     """
     found = _read(stored)
     return found[1].check if found and found[1].seconds <= most_seconds else None
 
 
 def parts_of(stored: str) -> re.Match[str] | None:
-    """Return the parts of a hash by their names, `salt` and `digest` among them; None as above."""
+    """Return the parts of a hash by name, such as `salt` and `digest`; None as above."""
     found = _read(stored)
     return found[0] if found else None
 
@@ -79,22 +82,22 @@ def _read(stored: str) -> tuple[re.Match[str], Form] | None:
         if match := pattern.fullmatch(stored):
             try:
                 return match, read(match)
-            except ValueError:  # beyond a bound, or not base64
+            except ValueError:  # beyond a limit, or not base64
                 return None
     return None
 
 
 def prehashed(password: str, salt: str) -> bytes:
-    """Return what `$bcrypt-sha256$v=2` gives to bcrypt: 44 bytes, none of them NUL.
+    """Return what `$bcrypt-sha256$v=2` passes to bcrypt: 44 bytes without NUL.
 
-    Keyed by the salt, so that a leaked list of plain SHA-256 digests cannot be tried against it
-    ("password shucking").
+    The pre-hash is keyed by the salt, so that a leaked list of plain SHA-256 digests cannot be
+    tried against it ("password shucking").
     """
     return base64.b64encode(hmac.digest(salt.encode(), utf8(password), "sha256"))
 
 
 def _plain_bcrypt(match: re.Match[str]) -> Form:
-    # bcrypt reads 72 bytes, and today's library refuses more: cut as the origin did.
+    # bcrypt reads 72 bytes, and today's library refuses more: cut, as the original system did.
     return bcrypt_form(match, lambda password: utf8(password)[:72])
 
 

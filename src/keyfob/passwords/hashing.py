@@ -1,7 +1,7 @@
-"""The pool in which passwords are hashed: bounded in threads, in queue and in priority.
+"""The pool for hashing passwords, with limited threads, queue and priority.
 
-A hash costs a fifth of a second of a core, on purpose. Here that cost is kept away from the event
-loop, from everyone who does not sign in, and one client's hashes from everybody else's.
+A hash costs a fifth of a second of a core, on purpose. The pool keeps that cost away from the event
+loop and from requests that need no hash, and protects clients from each other's hashes.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from keyfob.core.problems import Overloaded
 
 T = TypeVar("T")
 
-# Met only where hashes are so cheap that the budget bounds nothing: memory stays bounded anyway.
+# Reached only if hashes are so cheap that the budget limits nothing: memory stays bounded.
 MAX_QUEUED = 4096
 
-# Where every core is busy, a tenth of what others get: sign-ins go on slowly.
+# If every core is busy, the first thread gets a tenth of the time of others: sign-ins stay slow.
 _NICENESS_OF_FIRST = 10
 _LEAST_PRIORITY = 19
 _WEIGHT_OF_LAST = 0.2
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on (its affinity, where the system tells)."""
+    """Return the number of cores that this process may use (its affinity, where there is one)."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -49,16 +49,16 @@ class _Job(NamedTuple):
 class HashingPool:
     """Runs hashes in its own daemon threads, started at the first use.
 
-    Each hash belongs to a share, such as a client's. The shares take turns, so that whoever comes
-    waits for the hashes that are being made, and not behind all that another has asked for; alone,
-    one may use everything. Where more wait than can be done within the budget, the newest hash of
+    Each hash belongs to a share, such as a client's. The shares take turns, so that a new client
+    waits only for the hashes in progress, and not for all that another client has queued; a single
+    client may use everything. If more wait than can be done within the budget, the newest hash of
     the largest share is refused.
 
     Args:
-        threads: how many hash at once; 0: one for each usable core.
-        budget: seconds that a hash may be expected to wait before it is refused.
-        first_estimate: seconds that a hash is taken to last until one was measured.
-        longest: seconds after which who still waits is refused: others take all cores.
+        threads: the number of threads; 0 means one for each usable core.
+        budget: the seconds that a hash may be expected to wait before it is refused.
+        first_estimate: the assumed seconds of a hash until one was measured.
+        longest: the seconds after which a waiting hash is refused: other programs use all cores.
     """
 
     def __init__(
@@ -75,41 +75,41 @@ class HashingPool:
         self._mean = first_estimate
         self._measured = False
         self._jobs: FairQueue[_Job] = FairQueue()
-        self._begun: dict[int, float] = {}  # when, by the number of the thread
-        self._runs: dict[int, Share] = {}  # whose
+        self._begun: dict[int, float] = {}  # when each began, by the number of its thread
+        self._runs: dict[int, Share] = {}  # the share of each
         self._started = False
         self._closed = False
         self._changed = threading.Condition()
 
     @property
     def queued(self) -> int:
-        """How many hashes wait for a thread."""
+        """The number of hashes that wait for a thread."""
         return len(self._jobs)
 
     @property
     def running(self) -> int:
-        """How many hashes are being made."""
+        """The number of hashes in progress."""
         return len(self._begun)
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until all that is asked for has begun; 0 where a thread is free."""
+        """The seconds until a new hash would begin; 0 if a thread is free."""
         ahead = self.queued + self.running
         if ahead < self.threads:
             return 0.0
-        # A hash that gets no core tells what the next will take, though none has ended.
+        # A running hash that gets no core shows how long the next will take, though none has ended.
         longest = time.perf_counter() - min(self._begun.values(), default=math.inf)
         return max(self._mean, longest) * ahead / self.threads
 
     async def run(self, work: Callable[[], T], share: Share) -> T:
-        """Do the work in a thread of the pool and return its result, or raise what it raised.
+        """Do the work in a thread of the pool and return its result, or raise its exception.
 
-        When the awaiting task is cancelled (its client left), work that still waits is dropped.
+        If the awaiting task is cancelled because its client left, work that still waits is dropped.
 
         Raises:
-            Overloaded: more waits than the budget allows, and most of it in this share; or the
-                pool is closed. At once, when others come while this waits, or after the longest
-                that anybody waits.
+            Overloaded: more work waits than the budget allows, and most of it in this share; or the
+                pool is closed. It is raised at once, when others come while this waits, or after
+                the longest wait.
         """
         job = _Job(work, share, Future())
         with self._changed:
@@ -130,7 +130,7 @@ class HashingPool:
 
     async def _result_of(self, job: _Job) -> Any:
         try:
-            # Cancelling the wrapper cancels the future, so a thread that took it will not begin.
+            # Cancelling the wrapper cancels the future, so a thread that takes it does not begin.
             return await asyncio.wrap_future(job.future)
         except asyncio.CancelledError:
             with self._changed, contextlib.suppress(ValueError):
@@ -138,7 +138,7 @@ class HashingPool:
             raise
 
     def close(self) -> None:
-        """Stop the threads; what waits is refused with Overloaded, what runs ends unheard."""
+        """Stop the threads; waiting work is refused with Overloaded, running work ignored."""
         with self._changed:
             self._closed = True
             refused = [self._jobs.take() for _ in range(self.queued)]
@@ -147,10 +147,10 @@ class HashingPool:
             job.refuse(Overloaded())
 
     def ensure_room(self, share: Share) -> None:
-        """Refuse what `run` would refuse now.
+        """Check that `run` would accept work of this share now.
 
         Raises:
-            Overloaded: as there.
+            Overloaded: it would refuse.
         """
         with self._changed:
             if self._may_wait(share):
@@ -163,7 +163,7 @@ class HashingPool:
             raise self._refusal()
 
     def _admit(self, job: _Job) -> _Job | None:
-        """Let a job wait, and return the one that has to give way to it; it may be that job."""
+        """Queue a job, and return the one that has to give way to it, perhaps that job itself."""
         may_wait = self._may_wait(job.share)
         self._jobs.put(job, job.share)
         if not may_wait:
@@ -175,12 +175,12 @@ class HashingPool:
         return None
 
     def _may_wait(self, share: Share) -> bool:
-        """Tell whether one more of a share may wait, whoever else does.
+        """Tell whether one more job of a share may wait, in any case.
 
-        Threat: where others keep every core busy, one hash takes longer than the budget. If nobody
-        could wait then, who asks most often would have every thread that becomes free. So one may
-        wait of whom nothing waits or runs, and as many such as there are threads; but not where its
-        time would come only when it has gone.
+        Threat: if other programs keep every core busy, one hash takes longer than the budget. If
+        nobody could wait then, the client that asks most often would get every free thread. So one
+        job may wait for each share that has none waiting or running, for as many shares as there
+        are threads; but not if its turn would come only after its client has left.
         """
         if self._closed or self.queued >= MAX_QUEUED:
             return False
@@ -213,7 +213,7 @@ class HashingPool:
             del job  # an idle thread must not keep the last password in memory
 
     def _next(self, number: int) -> _Job | None:
-        """Wait for a job: the first thread takes it, the others what comes while that is busy."""
+        """Wait for a job: the first thread takes any, others those that come while it is busy."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or (self._jobs and (number == 0 or 0 in self._begun))
@@ -230,7 +230,7 @@ class HashingPool:
         begun = self._begun[number]
         try:
             result = job.work()
-        except BaseException as fault:  # noqa: BLE001 - it belongs to who awaits; the thread lives on
+        except BaseException as fault:  # noqa: BLE001 - the awaiting task gets it; the thread lives on
             self._leave(number, time.perf_counter() - begun)
             job.future.set_exception(fault)
         else:
@@ -238,7 +238,7 @@ class HashingPool:
             job.future.set_result(result)
 
     def _leave(self, number: int, took: float | None = None) -> None:
-        """Let a thread be free again; learn what its hash took, if it made one."""
+        """Mark a thread as free; learn the duration of its hash, if it made one."""
         with self._changed:
             del self._begun[number], self._runs[number]
             if took is not None:
@@ -248,14 +248,14 @@ class HashingPool:
 
 
 def _lower_priority(*, is_first: bool) -> None:
-    """Let the event loop and the database go first, whenever they have something to do.
+    """Give the event loop and the database precedence, whenever they have something to do.
 
-    A thread of the idle class gives way the moment that another wakes up; one that is only nice
-    first ends its time slice, some milliseconds (sched(7)). It is nice as well, for C libraries
-    that do not know the classes. Only Linux has either for a thread.
+    A thread of the idle class gives way at the moment that another wakes up; one that is only nice
+    first ends its time slice, some milliseconds (sched(7)). It is made nice as well, for C
+    libraries that do not support the classes. Only Linux has either per thread.
 
-    Threat: where others keep every core busy, a thread of the idle class stands still. So the first
-    is only nice: nobody stops all sign-ins by cheap requests.
+    Threat: if other programs keep every core busy, a thread of the idle class stops. So the first
+    thread is only nice: nobody can stop all sign-ins by cheap requests.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -1,4 +1,4 @@
-"""The forms that come with accounts of other systems, and that no new hash is written in.
+"""Forms of hashes that come with accounts of other systems; no new hash is made in them.
 
 - Werkzeug: `pbkdf2:sha256:600000$salt$digest`, `scrypt:32768:8:1$salt$digest`, digests in hex
 - phpass (WordPress before 6.8, phpBB): `$P$`, `$H$`, then log2 of the rounds, salt and digest
@@ -42,7 +42,7 @@ _ASPNET_HASHES = ("sha1", "sha256", "sha512")
 
 _HEX = "(?P<digest>[0-9a-fA-F]{32,128})"
 _CRYPT_CHARACTER = "[./0-9A-Za-z]"
-# crypt's digests of 16, 32 and 64 bytes; the last character has bits to spare, which are nought.
+# crypt's digests of 16, 32 and 64 bytes; the unused bits of the last character are zero.
 _MD5, _SHA256, _SHA512 = (
     f"{_CRYPT_CHARACTER}{{21}}[./01]",
     f"{_CRYPT_CHARACTER}{{42}}[./0-9A-D]",
@@ -92,7 +92,7 @@ def _crypt_form(make: Callable[[bytes], str], digest: str, rounds: int) -> Form:
 
 
 def _wordpress(match: re.Match[str]) -> Form:
-    # It trims what is typed, as PHP's trim() does.
+    # It trims the typed password, as PHP's trim() does.
     return bcrypt_form(
         match,
         lambda password: base64.b64encode(
@@ -139,7 +139,7 @@ def _firebase(match: re.Match[str]) -> Form:
     require(len(signer_key) >= 32 and len(digest) == len(signer_key))
 
     def derives(key: bytes) -> bool:
-        # The IV is always nought: each key encrypts one text.
+        # The IV is always zero: each key encrypts one text.
         encryptor = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
         return compare_digest(encryptor.update(signer_key), digest)
 

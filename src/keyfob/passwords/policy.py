@@ -1,4 +1,4 @@
-"""Which passwords are accepted (NIST SP 800-63B section 3.1.1.2: no rules of composition)."""
+"""The policy for new passwords (NIST SP 800-63B section 3.1.1.2: no composition rules)."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ from keyfob.passwords.errors import WeakPassword
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 1024
 
-# NFC never makes a text of more than this fit.
+# NFC never makes a longer text short enough.
 MAX_CHARACTERS_AS_TYPED = 4 * MAX_PASSWORD_CHARACTERS
 
 _CONTEXT = ("keyfob",)  # the service's own name is tried first, too
@@ -24,9 +24,9 @@ _SEPARATORS = re.compile(r"[\W_]+")
 def normalised(password: str) -> str:
     """Return the password in NFC: what a user types must not depend on the keyboard.
 
-    Threat: Python orders the marks on a letter in quadratic time, and holds the interpreter
-    meanwhile. Here they are ordered before, character by character decomposed and by a sort that is
-    stable (UAX #15, section 1.3, D108 and D109 of the Unicode standard), which is the same.
+    Threat: Python orders the combining marks of a letter in quadratic time, and blocks the
+    interpreter meanwhile. So they are ordered here first, after decomposing each character, by a
+    stable sort, which is equivalent (UAX #15, section 1.3; D108 and D109 of the Unicode standard).
     """
     if password.isascii():
         return password
@@ -39,13 +39,13 @@ def normalised(password: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return the text without case and width, for comparing and never for hashing."""
+    """Return the text without case and width, for comparisons and never for hashing."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 @dataclass(frozen=True)
 class PasswordPolicy:
-    """Refuses what would be guessed; asks the range service only where one is configured."""
+    """Refuses passwords that are easy to guess; asks a range service only if one is configured."""
 
     breached: BreachedPasswords | None = None
 
@@ -71,14 +71,14 @@ class PasswordPolicy:
 
 
 def _is_like(password: str, email: str, name: str | None) -> bool:
-    """Tell whether the e-mail or name makes up most of the password, or the password is in them."""
+    """Tell whether the password mostly consists of the e-mail or name, or is part of them."""
     guess = _squeezed(folded(password))
     within = 2 * len(guess) > len(password) and guess in _squeezed(folded(email))
     return within or _is_made_of(password, _terms(email, name))
 
 
 def _is_made_of(password: str, terms: Iterable[str]) -> bool:
-    """Tell whether less than half remains once a term is taken away, forwards or backwards."""
+    """Tell whether less than half remains after a term is removed, forwards or backwards."""
     guess = _squeezed(folded(password))
     return any(
         2 * len(guess.replace(spelling, "")) < len(guess)

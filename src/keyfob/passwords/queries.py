@@ -9,7 +9,7 @@ _MOST_FORMS = 64
 
 
 class StoredForm(NamedTuple):
-    """A form of hash by an example, and how many accounts have it."""
+    """A form of hash, by an example, and the number of accounts with it."""
 
     example: str
     accounts: int
@@ -26,10 +26,10 @@ class StoredHash(NamedTuple):
 async def list_stored_forms(db: Executor, *, most_blocks: int = 512) -> list[StoredForm]:
     """Return each form of hash.
 
-    Of a large table only a part is read, by default some 15,000 accounts, which take about a tenth
-    of a second: the same blocks each time and in every worker, so that
-    two counts differ by what has changed, and by no chance. Hashes of one form differ in the runs
-    of base64 or hex that are salt and digest; the numbers between are shorter.
+    Only part of a large table is read, by default about 15,000 accounts, which takes a tenth of a
+    second. Each time and in every worker these are the same blocks, so that two counts differ only
+    by actual changes. Hashes of one form differ in the runs of base64 or hex that are salt and
+    digest; the numbers between are shorter.
     """
     blocks: int = await db.fetchval("SELECT pg_relation_size('users') / 8192")
     halvings = 0

@@ -1,4 +1,4 @@
-"""Checks of passwords."""
+"""The room of passwords."""
 
 from prometheus_client import Gauge
 
@@ -22,14 +22,14 @@ HASHING_RUNNING = Gauge(
 
 
 def build(*, settings: Settings, db: Database, secrets: SecretKeyring) -> Room:
-    """Build the hashing pool and what asks it; no thread and no connection is started yet.
+    """Build the hashing pool and the services that use it, without starting threads or connections.
 
     Raises:
         WrongSetting: the scheme's parameters cannot be used.
     """
     scheme = choose_scheme(settings)
     threads = settings.hashing_threads or max(1, usable_cores() // settings.workers)
-    # What a hash is taken to last, for who signs in before the first was measured.
+    # The first estimate of a hash's duration, until one is measured.
     pool = HashingPool(threads, settings.hashing_budget, first_estimate=scheme.seconds)
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None

@@ -1,6 +1,6 @@
-"""How new hashes are made: bcrypt over a pre-hash, or argon2id by configuration.
+"""The schemes for new hashes: bcrypt over a pre-hash, or argon2id by configuration.
 
-Both are checked by `forms.py`, as everything else, whichever is configured.
+`forms.py` checks both, as all other hashes, whichever is configured.
 """
 
 import base64
@@ -21,14 +21,14 @@ _TO_BCRYPT = bytes.maketrans(f"{_LETTERS}+/".encode(), f"./{_LETTERS}".encode())
 
 
 class Scheme(Protocol):
-    """A way to make hashes, with its cost."""
+    """A method of making hashes, with its cost."""
 
     def hash(self, password: str, salt: bytes | None = None) -> str:
-        """Return a new hash of a password that is in NFC, by 16 bytes of salt or random ones."""
+        """Return a new hash of a password in NFC, with 16 bytes of salt, by default random ones."""
         ...
 
     def has_salt(self, stored: str, salt: bytes) -> bool:
-        """Tell whether a hash was made by this scheme at this cost, and with that salt."""
+        """Tell whether a hash was made by this scheme at this cost with that salt."""
         ...
 
     def is_current(self, stored: str) -> bool:
@@ -37,21 +37,21 @@ class Scheme(Protocol):
 
     @property
     def decoy(self) -> str:
-        """A hash that no password has, and that costs as much to check as those made by `hash`."""
+        """A hash that no password matches, and that costs as much to check as those of `hash`."""
         ...
 
     @property
     def seconds(self) -> float:
-        """About how long a hash takes."""
+        """The approximate seconds of a hash."""
         ...
 
 
 @dataclass(frozen=True)
 class Bcrypt:
-    """bcrypt over HMAC-SHA-256: nothing is cut at 72 bytes, and NUL is a character like others.
+    """bcrypt over HMAC-SHA-256: nothing is cut at 72 bytes, and NUL is a usual character.
 
-    Written in passlib's form `$bcrypt-sha256$v=2,t=2b,r=12$salt$digest`, so that it cannot be
-    taken for plain bcrypt, and can be moved elsewhere. `cost` is the log2 of the rounds.
+    Hashes have passlib's form `$bcrypt-sha256$v=2,t=2b,r=12$salt$digest`, so that they cannot be
+    taken for plain bcrypt, and can be moved to other systems. `cost` is the log2 of the rounds.
     """
 
     cost: int
@@ -83,7 +83,7 @@ class Bcrypt:
 
 @dataclass(frozen=True)
 class Argon2id:
-    """argon2id (RFC 9106) of one lane, in PHC's form; memory in KiB."""
+    """argon2id (RFC 9106) with one lane, in PHC's form; memory in KiB."""
 
     memory_kib: int
     passes: int
@@ -100,7 +100,7 @@ class Argon2id:
 
     @property
     def decoy(self) -> str:
-        return f"{self._prefix}{'A' * 22}${'A' * 43}"  # 16 bytes, and 32
+        return f"{self._prefix}{'A' * 22}${'A' * 43}"  # 16 and 32 bytes
 
     @property
     def seconds(self) -> float:

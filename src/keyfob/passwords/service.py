@@ -1,4 +1,4 @@
-"""What the other rooms ask of passwords."""
+"""Passwords, for other rooms."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, nor
 from keyfob.passwords.schemes import Scheme
 from keyfob.passwords.stored import StoredForms
 
-# How many one guess costs at most, of whatever it is held against.
+# The most hashes that one guess costs, whatever it is checked against.
 _MOST_HASHES = 5
 
 
 @dataclass(frozen=True)
 class PasswordMatch:
-    """Whether the password is right; true or false by itself, too.
+    """The result of a check; its truth value is whether the password is right.
 
-    `new_hash` is what to store instead, where the stored hash was made elsewhere, by another
+    `new_hash` is to be stored instead, if the stored hash was made by another system, by another
     scheme or at another cost.
     """
 
@@ -36,7 +36,7 @@ class PasswordMatch:
 
 @dataclass(frozen=True)
 class Passwords:
-    """Hashes, checks and judges passwords. `salts` are keys by which each address has a salt."""
+    """Hashes, checks and judges passwords. `salts` are keys that give each address a salt."""
 
     pool: HashingPool
     scheme: Scheme
@@ -50,12 +50,12 @@ class Passwords:
         """Refuse a weak password.
 
         Raises:
-            WeakPassword: with the reason.
+            WeakPassword: the password is refused, with the reason.
         """
         await self.policy.ensure_acceptable(password.get_secret_value(), email, name)
 
     async def hash(self, password: SecretStr, share: Share) -> str:
-        """Return a hash to store; `share` is whose it is (`limits.clients.share_of`).
+        """Return a hash for storage; `share` is the client's share of the queue (`share_of`).
 
         Raises:
             Overloaded: too many hashes wait, most of them of this share.
@@ -65,13 +65,14 @@ class Passwords:
         )
 
     async def hash_sign_up(self, password: SecretStr, address_normal: str, share: Share) -> str:
-        """Return a hash to store of one who signs up with an address, as `hash` does.
+        """Return a hash for storage of somebody who signs up with an address, as `hash` does.
 
-        All of one address have one salt, which nobody knows who has not our key: so one hash tells
-        of which of them a password is (`find`), however many strangers have signed up as well.
+        All sign-ups with one address have one salt, which nobody without our key knows. So a single
+        hash shows which of them a password belongs to (`find`), however many strangers have signed
+        up with the address.
 
         Raises:
-            Overloaded: as `hash`.
+            Overloaded: see `hash`.
         """
         salt = self._salt_of(address_normal)
         return await self.pool.run(
@@ -81,13 +82,14 @@ class Passwords:
     async def find(
         self, password: SecretStr, stored: Collection[str], address_normal: str, share: Share
     ) -> tuple[str, PasswordMatch] | None:
-        """Return of which of several hashes a password is; None if of none. Five hashes at most.
+        """Return the one of several hashes that a password matches; None if none does.
 
-        Of those that `hash_sign_up` made for the address each is looked at, of others the first
-        ones: made elsewhere, at another cost, or with a key that is the first no more.
+        At most five hashes are computed: one for all those that `hash_sign_up` made for the
+        address, and the rest for the first of the others, which were made by another system, at
+        another cost, or with a former first key.
 
         Raises:
-            Overloaded: as `hash`.
+            Overloaded: see `hash`.
         """
         salt = self._salt_of(address_normal)
         alike = [one for one in stored if self.scheme.has_salt(one, salt)]
@@ -105,7 +107,7 @@ class Passwords:
         return None
 
     def ensure_room(self, share: Share) -> None:
-        """Refuse where a check asked for now would be refused.
+        """Check that a hash of this share would be accepted now.
 
         Raises:
             Overloaded: too many hashes wait, most of them of this share.
@@ -113,11 +115,11 @@ class Passwords:
         self.pool.ensure_room(share)
 
     def checkable(self, stored: str | None, address_normal: str) -> str:
-        """Return the stored hash, or where there is none that can be checked what costs as much.
+        """Return the stored hash; if there is none that can be checked, one that costs as much.
 
-        That is for an unknown e-mail, an account without a password, and a hash of no known form or
-        one far too dear. What it costs is what one of the hashes does that are stored: which one,
-        the address decides.
+        The substitute is for an unknown e-mail, an account without a password, and a hash of an
+        unknown form or an excessive cost. It costs what one of the stored hashes costs; the address
+        determines which one.
         """
         if stored and self._check_of(stored):
             return stored
@@ -132,7 +134,7 @@ class Passwords:
         return await self.pool.run(lambda: self._match(password.get_secret_value(), stored), share)
 
     async def pretend(self, password: SecretStr, stored: str, share: Share) -> PasswordMatch:
-        """Take as long as a wrong password would, whatever it is; it is never right.
+        """Take as long as a wrong password would, for any password; the result is never right.
 
         Raises:
             Overloaded: too many hashes wait, most of them of this share.
@@ -150,7 +152,7 @@ class Passwords:
         if check(spelling):
             current = self.scheme.is_current(stored)
             return PasswordMatch(True, None if current else self.scheme.hash(spelling))
-        # Others hash what was typed, in whatever form: accept that once, and keep ours from then.
+        # Other systems hash the typed spelling: accept that once, and store our hash.
         if password != spelling and check(password):
             return PasswordMatch(True, self.scheme.hash(spelling))
         return PasswordMatch(False)

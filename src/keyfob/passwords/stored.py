@@ -1,4 +1,4 @@
-"""Which forms the stored hashes have, and how many accounts each."""
+"""The forms of the stored hashes, and the number of accounts with each."""
 
 import re
 from collections import Counter
@@ -9,7 +9,8 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import KeyRing
 from keyfob.passwords import forms, queries
 
-# Hashes that cost so many times the present one are far dearer, if they also take longer than this.
+# Hashes that cost this many times the present one are excessive, if they also take longer than the
+# following time.
 _FAR_DEARER = 8
 _CHEAP_SECONDS = 1.0
 
@@ -20,14 +21,15 @@ _FIRST = UUID(int=0)
 
 @dataclass
 class StoredForms:
-    """Gives each address that has no password the form of a hash, whose time its check then takes.
+    """Assigns each address without a password a form of hash, whose time its check then takes.
 
     Threat: after a change of the cost, old hashes take another time than new ones until their
-    owners sign in. If every unknown address took the time of the present form, an address that
-    takes another time would have an account. So an unknown address draws one of the stored forms,
-    each as often as accounts have it. It draws by its MAC: the same form each time, in each worker.
+    owners sign in. If every unknown address took the time of the present form, an address with
+    another time would be known to have an account. So each unknown address gets one of the stored
+    forms, in proportion to the accounts that have it. The choice is made by a MAC of the address:
+    the same form each time, in every worker.
 
-    `present` is a hash of the scheme that makes new ones, and takes `present_seconds`.
+    `present` is a hash of the scheme for new hashes, and takes `present_seconds`.
     """
 
     db: Database
@@ -38,21 +40,22 @@ class StoredForms:
 
     @property
     def most_seconds(self) -> float:
-        """What a stored hash may cost: one far dearer would let a few guesses take all threads."""
+        """The most that a stored hash may cost, lest a few guesses occupy all threads."""
         return max(_CHEAP_SECONDS, _FAR_DEARER * self.present_seconds)
 
     async def count(self) -> None:
-        """Count the forms anew; until the first time there is the present one alone."""
+        """Count the forms again; before the first time, only the present one is known."""
         counted: Counter[str] = Counter()
         for form in await queries.list_stored_forms(self.db):
             decoy = decoy_of(form.example)
             if decoy and forms.check_of(decoy, self.most_seconds):
                 counted[decoy] += form.accounts
-        # The present form last: as accounts go over to it, so do addresses, and none to another.
+        # The present form last: as accounts change to it, so do addresses, and none changes to
+        # another.
         self._counted = sorted(counted.items(), key=lambda one: (one[0] == self.present, one[0]))
 
     def draw(self, address_normal: str) -> str:
-        """Return a hash that no password has, of the form that an address costs."""
+        """Return a hash that no password matches, of the form that the address is assigned."""
         total = sum(accounts for _, accounts in self._counted)
         mac = self.ring.first.mac(address_normal.encode("utf-8", "surrogatepass"))
         place = int.from_bytes(mac[:8]) * total >> 64
@@ -63,10 +66,10 @@ class StoredForms:
         return self.present
 
     async def list_unusable(self) -> tuple[int, list[str]]:
-        """Count the accounts whose hash is of no known form, or costs too much. Reads all of them.
+        """Count the accounts whose hash has an unknown form or costs too much. Reads all of them.
 
-        Their owners cannot sign in with a password before they have recovered. The addresses of the
-        first 20 are returned, too.
+        Their owners cannot sign in with a password before a recovery. The addresses of the first 20
+        are returned, too.
         """
         unusable, named, after = 0, list[str](), _FIRST
         while rows := await queries.list_hashes(self.db, after, _BATCH):
@@ -82,12 +85,13 @@ class StoredForms:
 
 
 def decoy_of(stored: str) -> str | None:
-    """Return a hash that no password has, and that costs to check what `stored` does.
+    """Return a hash that no password matches, with the cost of `stored`.
 
-    It tells nothing of salt and digest but their length. None where `stored` is of no known form.
+    It reveals nothing about salt and digest except their length. None if `stored` has an unknown
+    form.
     """
     parts = forms.parts_of(stored)
-    # What stands for no bits: in base64, where it is a digit of hex as well, and in crypt's own.
+    # Characters for zero bits: in base64, where it is also a hex digit, and in crypt's alphabet.
     blanks = (_blank(parts, filler) for filler in "A.") if parts else iter(())
     return next((decoy for decoy in blanks if forms.parts_of(decoy)), None)
 

@@ -1,1 +1,1 @@
-"""Whose an address is: proving it, and what gives way to whoever does."""
+"""Proof of addresses: verifying them, and ending what others may have left in the account."""

@@ -1,4 +1,4 @@
-"""Whose an address is."""
+"""The room of the proof of addresses."""
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.audit.service import Audit
@@ -24,7 +24,7 @@ def build(
     log: LoginLog,
     audit: Audit,
 ) -> Room:
-    """Build what proves addresses, and what becomes of sign-ups that nobody proves."""
+    """Build the services that prove addresses, and that remove sign-ups which nobody proves."""
     waiting = WaitingSignUps(db=db, credentials=credentials, log=log, audit=audit)
     proofs = Proofs(
         credentials=credentials,

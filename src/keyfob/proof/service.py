@@ -1,7 +1,8 @@
-"""Proving an address.
+"""Proving that an address belongs to somebody.
 
-Threat: whoever typed an address first may be a stranger who waits for its owner to come and prove
-it. So until then an address belongs to nobody, and a proof is worth what its bringer knows besides.
+Threat: whoever typed an address first may be a stranger, who waits for its owner to prove it. So
+until then an address belongs to nobody, and the effect of a proof depends on what else its bringer
+knows.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from keyfob.sessions.service import Sessions
 
 
 class Prover(Enum):
-    """Whoever has read the mail, by what else is known of them."""
+    """The reader of the mail, by what else is known of that person."""
 
     KNOWS_THE_ACCOUNT = auto()
     """Its password, or holds a session of it: the same person as the account's."""
@@ -32,10 +33,11 @@ class Prover(Enum):
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof did.
+    """The effects of a proof.
 
-    How many `sessions` it ended, None if it was to end nothing; `keeps_account`: it took back a
-    planned erasure. `counts` of all that it ended are for the audit event alone.
+    `sessions` is the number of ended sessions, None if nothing had to end; `keeps_account` tells
+    whether a planned erasure was cancelled. `counts` of everything that was ended are for the audit
+    event.
     """
 
     is_first: bool = False
@@ -46,7 +48,7 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class Proofs:
-    """Writes that an address is proven; at the first proof ends what a stranger may have left."""
+    """Marks addresses as verified; the first proof ends what a stranger may have left."""
 
     credentials: Credentials
     sessions: Sessions
@@ -55,31 +57,32 @@ class Proofs:
     challenges: Challenges
 
     async def prove(self, tx: Tx, account: Account, prover: Prover, source: Source) -> Proof:
-        """Write that the address of a locked account is proven, and return what that ended.
+        """Mark the address of a locked account as verified, and return what that ended.
 
-        Nothing ends where the prover knows the account, or the address was proven already. Else
-        everything does that somebody who signed in, or signed up, can have left. An account that
-        was proven at another address has an owner, whose factors, name and plans stay.
+        Nothing is ended if the prover knows the account, or if the address was verified already.
+        Otherwise everything is ended that somebody who signed in or signed up may have left. An
+        account that was proven at another address has an owner, whose factors, name and plans stay.
 
         Args:
-            tx: the transaction that locks the account.
-            account: as it was locked.
-            prover: who it is.
-            source: where the request came from.
+            tx: the transaction that has the account locked.
+            account: the account, as it was locked.
+            prover: what is known of the prover.
+            source: the source of the request.
         """
         if prover is Prover.READER and not account.was_proven:
             return await self._end_all(tx, account.id, source)
         if prover is Prover.READER and not account.is_verified:
             return await self._end_sign_ins(tx, account.id, source)
         await self.credentials.mark_verified(tx, account.id)
-        # They prove nothing any more, and what other sign-ups chose is none of the owner's.
+        # They prove nothing any more, and the choices of other sign-ups do not concern the owner.
         await self.links.kill(tx, account.id, Kind.VERIFY_EMAIL)
         return Proof(is_first=not account.was_proven)
 
     async def _end_sign_ins(self, tx: Tx, user_id: UUID, source: Source) -> Proof:
-        """End what is signed in, and the password, where an administrator gave another address.
+        """End sessions and password of an account to which an administrator gave another address.
 
-        Threat: whoever signs in with what is known of before would have this address proven.
+        Threat: somebody who signs in with earlier credentials would benefit from the proven
+        address.
         """
         await self.credentials.mark_verified(tx, user_id)
         had_password = await self.credentials.forget_password(tx, user_id)
@@ -92,7 +95,7 @@ class Proofs:
         locale = preferred_locale(source.languages)
         typed = await self.credentials.start_afresh(tx, user_id, locale)
         forgotten = typed._asdict() if typed else {}
-        # With the sessions the sign-ins that wait for a factor.
+        # Pending logins end with the sessions.
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, source=source)
         ended = {
             "sessions": sessions,

@@ -1,4 +1,4 @@
-"""Sign-ups whose address nobody has proven: they give way to an owner, and do not last."""
+"""Waiting sign-ups: they give way to an owner of the address, and are removed after a while."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,13 +20,13 @@ _BATCH = 100
 
 
 def replaced_sign_up(user_id: UUID | None) -> dict[str, str]:
-    """Write for the audit log which sign-up gave way, if one did."""
+    """Return the entry of the audit log for a sign-up that gave way, if one did."""
     return {} if user_id is None else {"replaced_sign_up": str(user_id)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingSignUps:
-    """Removes sign-ups that wait for the proof of their address.
+    """Removes waiting sign-ups.
 
     None of them ever had a session or a role, and nobody knows whose it is.
     """
@@ -37,9 +37,9 @@ class WaitingSignUps:
     audit: Audit
 
     async def find_owner(self, email: Email) -> UUID | None:
-        """Return whose an address is; None if it is free, or a sign-up waits that would give way.
+        """Return the account with an address; None if there is none, or only a waiting sign-up.
 
-        What is asked for the address then has to call `give_way`.
+        A transaction that then uses the address has to call `give_way`.
         """
         found = await self.credentials.find_address_owner(email)
         if found is None or await self.credentials.is_waiting(found.id):
@@ -47,11 +47,11 @@ class WaitingSignUps:
         return found.id
 
     async def give_way(self, tx: Tx, email: Email, *, but: UUID | None = None) -> UUID | None:
-        """Remove the sign-up that waits with an address, and return its id, if there is one.
+        """Remove the waiting sign-up with an address, and return its id, if there is one.
 
-        For whoever proves the address otherwise, or whom an administrator names; `but` is the
-        account that is to have the address. Lock every other account before, and say it in the
-        audit event of what follows.
+        For somebody who proves the address in another way, or whom an administrator names; `but` is
+        the account that is to have the address. Lock every other account before, and record the id
+        in the audit event that follows.
         """
         user_id = await locks.lock_waiting(tx, email)
         if user_id is None or user_id == but:
@@ -61,7 +61,7 @@ class WaitingSignUps:
         return user_id
 
     async def remove_abandoned(self) -> None:
-        """Remove those whose last link died a week ago; several workers may do so."""
+        """Remove sign-ups whose last link expired a week ago; several workers may do so."""
         while True:
             ids = await self.credentials.list_abandoned(KEPT_AFTER_EXPIRY, _BATCH)
             removed = [user_id for user_id in ids if await self._remove(user_id)]
@@ -82,6 +82,6 @@ class WaitingSignUps:
         return True
 
     async def _forget(self, tx: Tx, user_id: UUID) -> None:
-        """Leave nothing personal, as the erasure of an account does."""
+        """Leave no personal data, as the erasure of an account does."""
         await self.log.erase_person(tx, user_id)
         await self.audit.erase_person(tx, user_id)

@@ -1,1 +1,1 @@
-"""Forgotten passwords, and invitations."""
+"""Recovery of forgotten passwords, and invitations."""

@@ -1,4 +1,4 @@
-"""Forgotten passwords, and the links of invitations."""
+"""The room of recovery and invitations."""
 
 from datetime import timedelta
 

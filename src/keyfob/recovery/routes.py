@@ -1,4 +1,4 @@
-"""A forgotten password."""
+"""Recovery of a forgotten password."""
 
 from typing import Annotated
 
@@ -25,13 +25,13 @@ RecoveryService = Annotated[Recovery, Provided(Recovery)]
 
 
 class RecoverRequestIn(Body):
-    """Whose password was forgotten."""
+    """The address of the account."""
 
     email: EmailIn
 
 
 class RecoverConfirmIn(Body):
-    """What the link carries, and the new password."""
+    """The token of the link, and the new password."""
 
     token: LinkTokenIn
     password: PasswordIn
@@ -41,7 +41,7 @@ class RecoverConfirmIn(Body):
 async def request_recovery(
     body: RecoverRequestIn, source: RequestSource, recovery: RecoveryService
 ) -> None:
-    """Have a link sent that sets a new password. The answer is the same for any address."""
+    """Send a link for choosing a new password. The answer is the same for any address."""
     await recovery.request_link(body.email, source)
 
 
@@ -56,6 +56,7 @@ async def set_recovered_password(
 ) -> None:
     """Set a new password with the token of a link, and sign out everywhere.
 
-    Also with the token of an invitation, or of a sign-in that asks for another password.
+    The token of an invitation is accepted, too, and that of a sign-in that requires another
+    password.
     """
     await while_present(request, recovery.set_password(body.token, body.password, source))

@@ -1,4 +1,4 @@
-"""A forgotten password: a link to the address, and a new one."""
+"""Recovery of a forgotten password: a link to the address, and a new password."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ from keyfob.proof.service import Proofs, Prover
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
-# What sets a password: sent to an address, or given to who knows an administrator's password.
+# Kinds that set a password: sent to an address, or given to a user who knows an administrator's
+# password.
 _KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 
 
@@ -81,9 +82,9 @@ class Recovery:
     ) -> None:
         """Send a link to a locked account.
 
-        The token is bound to the address that it is sent to: whoever brings it has proven that.
-        Beyond the cap of mails it is the one that lives six hours: strangers can use up the others,
-        but the owner has always one in the mailbox.
+        The token is bound to the address that it is sent to: using it proves that address. Beyond
+        the cap of mails it is the spare one, valid for six hours: strangers can use up the others,
+        but the owner always has one in the mailbox.
         """
         token = await self.links.issue(
             tx, account.id, Kind.RECOVER, email=account.email, is_spare=is_spare
@@ -99,22 +100,22 @@ class Recovery:
         await self.mail.send(tx, Recipient.of(account), link, expires_at=expires_at)
 
     async def set_password(self, token: str, password: SecretStr, source: Source) -> None:
-        """Take a link: its user has a new password, and every session is ended.
+        """Redeem a link: its user gets a new password, and every session ends.
 
-        All other links are dead then. At the first proof of the address, whatever a stranger may
-        have left ends, too (`Proofs`); later second factors stay.
+        All other links are invalidated. At the first proof of the address, everything that a
+        stranger may have left is ended, too (`Proofs`); later, second factors stay.
 
         Raises:
-            InvalidLink: unknown, used, expired, of another kind, or of a blocked account. Of two at
-                once with one link, one gets this.
-            WeakPassword: with the reason; the link can be used again.
+            InvalidLink: the link is unknown, used, expired, of another kind, or of a blocked
+                account. Of two requests at once with one link, one gets this.
+            WeakPassword: the password is refused, with the reason; the link can be used again.
             Overloaded: too many passwords wait to be hashed; the link can be used again.
         """
         link = await self.links.find(self.db, _KINDS, token)
         user = link and await self.credentials.find_unlocked(link.user_id)
         if link is None or user is None:
             raise InvalidLink
-        # The name of an account that nobody has proven may be a stranger's, and goes.
+        # The name of an account that nobody has proven may be a stranger's, and is removed.
         name = user.name if user.was_proven else None
         await self.passwords.ensure_acceptable(password, user.email.normal, name)
         password_hash = await self.passwords.hash(password, share_of(source.address))
@@ -128,14 +129,14 @@ class Recovery:
                 await self._change(tx, account, password_hash, source)
             else:
                 await self._recover(tx, account, spent, password_hash, source)
-        # What was mistyped before counts no more. From here the owner gets in, whoever guesses
-        # elsewhere: the network is known now.
+        # Earlier mistyped passwords no longer count. From this network, which is known now, the
+        # owner can sign in, whatever others guess elsewhere.
         await self.throttle.pardon(account.email.normal, source.address or UNKNOWN)
 
     async def _recover(
         self, tx: Tx, account: Account, link: Link, password_hash: str, source: Source
     ) -> None:
-        """Set a password for whoever read a mail to the address."""
+        """Set a password for the reader of a mail to the address."""
         if not link.proves(account.email.normal):
             raise InvalidLink
         user_id = account.id
@@ -155,9 +156,9 @@ class Recovery:
         await self._record(tx, account, Event.USER_PASSWORD_RECOVERED, proof.counts, new, source)
 
     async def _change(self, tx: Tx, account: Account, password_hash: str, source: Source) -> None:
-        """Set a password for whoever knew the one that an administrator gave.
+        """Set a password for somebody who knows the one that an administrator gave.
 
-        The links in the mailbox live on: its reader comes before who knows a password.
+        Links in the mailbox stay valid: its reader ranks before somebody who knows a password.
         """
         user_id = account.id
         ended = await self.sessions.end_all(tx, user_id, EndReason.PASSWORD_CHANGED, source=source)

@@ -1,1 +1,1 @@
-"""Signing up."""
+"""Signing up, and verifying addresses."""

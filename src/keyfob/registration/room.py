@@ -1,4 +1,4 @@
-"""Signing up, and proving an address."""
+"""The room of sign-ups and of verification."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Sign up, and prove an address."""
+"""Signing up, and verifying an address."""
 
 from typing import Annotated
 from uuid import UUID
@@ -40,7 +40,7 @@ _LIMITED = [Depends(limited("verify-email", by="address"))]
 
 
 class RegisterIn(Body):
-    """Who wants an account. Anything else, such as a role, is refused."""
+    """The choices of a new user. Anything else, such as a role, is refused."""
 
     email: EmailIn
     password: PasswordIn
@@ -48,13 +48,13 @@ class RegisterIn(Body):
 
 
 class VerifyEmailRequestIn(Body):
-    """An address to prove."""
+    """An address to verify."""
 
     email: EmailIn
 
 
 class VerifyEmailConfirmIn(Body):
-    """What the link carries, and a password that its reader knows."""
+    """The token of the link, and a password of its reader."""
 
     token: LinkTokenIn
     password: PasswordIn | None = Field(
@@ -66,14 +66,14 @@ class VerifyEmailConfirmIn(Body):
     @field_validator("password", mode="before")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
-        """Threat: a client whose field is empty would end what its user has."""
+        """Refuse null. Threat: a client with an empty field would end what its user has."""
         if value is None:
             raise ValueError("should not be null; leave it out to prove the address without it")
         return value
 
 
 class ProvenOut(BaseModel):
-    """After a password a session's tokens; after a link alone what `/recover/confirm` takes."""
+    """The tokens of a session, after a password; else a token for `/recover/confirm`."""
 
     access_token: Annotated[str | None, Field(description="After a password")] = None
     refresh_token: Annotated[str | None, Field(description="After a password")] = None
@@ -107,10 +107,10 @@ async def register(
     registration: Annotated[Registration, Provided(Registration)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> TokensOut | Response:
-    """Make an account and sign it in.
+    """Create an account and sign it in.
 
-    The password needs 8 to 1,024 characters and must not be common, breached or like the e-mail;
-    there are no rules about which characters. `Accept-Language` chooses the language of mails.
+    The password needs 8 to 1,024 characters and must not be common, breached or similar to the
+    e-mail; there are no composition rules. `Accept-Language` determines the language of mails.
     """
     locale = preferred_locale(request.headers.get("accept-language", ""))
     attempt = registration.with_password(body.email, body.password, body.name, locale, source)
@@ -132,7 +132,7 @@ async def request_verification(
     source: RequestSource,
     links: Annotated[VerificationLinks, Provided(VerificationLinks)],
 ) -> None:
-    """Have a link sent that proves an address. The answer is the same whether it has an account."""
+    """Send a link for verifying an address. The answer is the same for any address."""
     await links.request(body.email, source)
 
 
@@ -166,12 +166,12 @@ async def confirm_verification(
     sign_in: Annotated[VerifyingSignIn, Provided(VerifyingSignIn)],
     tokens: Annotated[SessionTokens, Provided(SessionTokens)],
 ) -> ProvenOut | Response:
-    """Prove an address with the token of its link, and say who you are.
+    """Verify an address with the token of its link, and say who you are.
 
-    With `password` you are signed in, as by `/login`; a link takes five guesses. With your own
-    access token in `Authorization` the address is proven, and nothing else happens: 204. With the
-    token alone ("that was not me", "I forgot the password") whatever is in an account that nobody
-    has proven before ends: sessions, factors, name, password. You get a `token` for
+    With `password` you are signed in, as by `/login`; a link allows five guesses. With your own
+    access token in `Authorization` the address is verified, and nothing else happens: 204. With the
+    token alone ("that was not me", "I forgot the password"), everything in an account that nobody
+    has proven before is removed: sessions, factors, name and password. You get a `token` for
     `/recover/confirm`, to choose a password.
     """
     if body.password is not None:

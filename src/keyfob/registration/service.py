@@ -24,10 +24,10 @@ from keyfob.sessions.models import OpenedSession
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """Makes an account and signs it in.
+    """Creates an account and signs it in.
 
-    Where an address must be proven first there are `sign_ups`, which do neither at once; where it
-    may be, `verification` sends a link.
+    If addresses must be verified first, `sign_ups` does neither at once; if they may be verified,
+    `verification` sends a link.
     """
 
     db: Database
@@ -41,13 +41,13 @@ class Registration:
     async def with_password(
         self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
     ) -> OpenedSession | None:
-        """Register; None where the address is to be proven first.
+        """Register a user; None if the address has to be verified first.
 
         Raises:
-            InvalidInput: as `Accounts.ensure_fit` says.
-            WeakPassword: with the reason.
-            EmailTaken: the address has an account; of a hundred at once, one is made. Not said
-                where addresses are to be proven.
+            InvalidInput: see `Accounts.ensure_fit`.
+            WeakPassword: the password is refused, with the reason.
+            EmailTaken: another account has the address; of many requests at once, one succeeds. Not
+                raised if addresses have to be verified.
             Overloaded: too many passwords wait to be hashed.
         """
         self.accounts.ensure_fit(email)
@@ -55,7 +55,7 @@ class Registration:
             await self.sign_ups.request(email, password, name, locale, source)
             return None
         await self.passwords.ensure_acceptable(password, email.normal, name)
-        # Hashed before the address is looked up, so that a taken one costs the same.
+        # Hashed before the address is looked up, so that a taken address costs the same.
         password_hash = await self.passwords.hash(password, share_of(source.address))
         async with self.db.begin() as tx:
             account = NewAccount(
@@ -66,7 +66,7 @@ class Registration:
                 registered_itself=True,
             )
             user_id = await self.accounts.add_account(tx, account)
-            # Nothing was seen before, so there is nobody to be told of a new place.
+            # There are no earlier sign-ins, so nobody has to be notified of a new place.
             proof = Proof(user_id, AMR_PASSWORD, Reason.REGISTERED, source, seen=Seen())
             session = await self.door.open(tx, proof)
             if session is None:  # pragma: no cover - nobody else can see the new row yet

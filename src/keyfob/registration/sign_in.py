@@ -1,4 +1,4 @@
-"""Proving an address with the password beside the link, which signs in."""
+"""Verifying an address with a password beside the link, which also signs in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from keyfob.sessions.models import OpenedSession
 
 
 class _Asked(NamedTuple):
-    """Whose address it is, and the hashes that a password may fit.
+    """The account of the address, and the hashes that a password may match.
 
-    To each the sign-up that it came with, or None where it is the account's own.
+    For each hash there is its sign-up, or None if it is the account's own.
     """
 
     user_id: UUID
@@ -39,10 +39,10 @@ class _Asked(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyingSignIn:
-    """Lets in who reads the mail of an address and knows a password of its account.
+    """Signs in users who read the mail of an address and know a password of its account.
 
-    That is the account's own, or that of any sign-up which waits with the address: strangers may
-    have signed up with it before the owner, and after.
+    That is the account's own password, or that of any waiting sign-up: strangers may have signed up
+    with the address before the owner, and after.
     """
 
     db: Database
@@ -53,21 +53,21 @@ class VerifyingSignIn:
     verification: EmailVerification
 
     async def confirm(self, token: str, password: SecretStr, source: Source) -> OpenedSession:
-        """Take a link and a password: the address is proven, nothing ends, and a session opens.
+        """Redeem a link with a password: verify the address, end nothing, and open a session.
 
         Raises:
-            InvalidLink: the link is not good, or takes no more guesses.
-            InvalidCredentials: the password is another. A link takes five guesses, and each counts
+            InvalidLink: the link is not valid, or allows no more guesses.
+            InvalidCredentials: the password is wrong. A link allows five guesses, and each counts
                 as a failed sign-in.
             MfaRequired, AccountBlocked, PasswordChangeRequired: as at a sign-in; the address is
-                proven then.
-            TooManyAttempts, Overloaded: as at a sign-in; a guess of the link is not lost.
+                verified then.
+            TooManyAttempts, Overloaded: as at a sign-in; no guess of the link is lost.
         """
         self.login.passwords.ensure_room(share_of(source.address))
         try:
             return await self._confirm(token, password, source)
         except HashReplaced:
-            pass  # most often by a twin, with a better hash of the same password
+            pass  # usually by a parallel request, with a better hash of the same password
         try:
             return await self._confirm(token, password, source)
         except HashReplaced:
@@ -77,7 +77,7 @@ class VerifyingSignIn:
         asked = await self._look_up(token)
         owner = Owner(asked.user_id, asked.email)
         stored, right = await self._check(token, owner, asked, password, source)
-        # It was right, whatever becomes of the link: no failed guess.
+        # The password was right, whatever happens to the link: no failed guess.
         await self.guard.forgive(right.reservation)
         try:
             await self.verification.confirm_known(token, stored, asked.hashes[stored], source)
@@ -86,7 +86,7 @@ class VerifyingSignIn:
             raise
         user = await self.credentials.find_for_sign_in(asked.email)
         if user is None or user.password_hash != stored:
-            # Likewise, but the address is proven by now, and the link spent.
+            # Likewise, but the address is verified already, and the link used.
             return await self.login.with_password(asked.email, password, source)
         right = right._replace(reservation=Reservation())  # it was given back above
         checked = Checked(asked.email, user, stored, right)
@@ -95,7 +95,7 @@ class VerifyingSignIn:
     async def _check(
         self, token: str, owner: Owner, asked: _Asked, password: SecretStr, source: Source
     ) -> tuple[str, RightPassword]:
-        """Take one of the guesses of the link, and give it back if it could not be looked at."""
+        """Use up a guess of the link; give it back if the password could not be checked."""
         if not await self.links.take_attempt(Kind.VERIFY_EMAIL, token):
             raise InvalidLink
         try:
@@ -117,6 +117,6 @@ class VerifyingSignIn:
         else:
             sign_ups = await self.links.list_sign_ups(self.db, account.id, link.email, link)
             hashes = {}
-            for sign_up in sign_ups:  # of two of one password the first: the link's own, or newer
+            for sign_up in sign_ups:  # the first of a password: the link's own, or the newer
                 hashes.setdefault(sign_up.password_hash, sign_up)
         return _Asked(account.id, link.email, hashes)

@@ -1,12 +1,12 @@
-"""Signing up where addresses must be proven.
+"""Signing up if addresses must be verified.
 
-The answer tells nobody whether an address has an account: the sign-up is one row in the outbox,
-whose handler looks, and what it finds goes to the address alone.
+The answer does not reveal whether an address has an account: the sign-up is one row in the outbox,
+whose handler looks the address up, and only a mail to the address tells the result.
 
-Threat: somebody signs up with an address that is not theirs, and waits for its owner to do the
-same, or does it after the owner. So the account has no password until its address is proven, and
-each sign-up keeps its own, with its name, beside its link. Whoever reads the mails types the
-password, and so decides which of them it was, whatever link is opened.
+Threat: somebody signs up with an address of another person, and waits for its owner to do the same,
+or does it after the owner. So the account has no password until its address is verified, and each
+sign-up keeps its own password and name with its link. The reader of the mails types the password,
+and so decides which sign-up it was, whichever link is opened.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from keyfob.registration.verification import VerificationLinks
 
 @dataclass(frozen=True, kw_only=True)
 class SignUps:
-    """Takes sign-ups whose address is to be proven first."""
+    """Accepts sign-ups whose address has to be verified first."""
 
     accounts: Accounts
     credentials: Credentials
@@ -52,10 +52,10 @@ class SignUps:
     async def request(
         self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
     ) -> None:
-        """Take a sign-up; known and unknown addresses are answered alike, in body and in time.
+        """Accept a sign-up; known and unknown addresses get the same answer, in body and in time.
 
         Raises:
-            WeakPassword: with the reason.
+            WeakPassword: the password is refused, with the reason.
             Overloaded: too many passwords wait to be hashed.
         """
         await self.passwords.ensure_acceptable(password, email.normal, name)
@@ -99,7 +99,7 @@ class SignUps:
     async def _meet(self, tx: Tx, request: LinkRequest) -> bool:
         """Meet a known address: a link beside those of other sign-ups, or a word to an account.
 
-        Returns whether it was a link.
+        Returns whether a link was sent.
         """
         account = await locks.lock_by_email(tx, request.email)
         if account is None:  # gone in this moment

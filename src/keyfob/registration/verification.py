@@ -1,4 +1,4 @@
-"""Proving that an address is one's own: sending the link, and taking it."""
+"""Verifying an address: sending the link, and redeeming it."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -71,10 +71,10 @@ class VerificationLinks:
         sign_up: SignUp | None = None,
         is_spare: bool = False,
     ) -> None:
-        """Send a link that proves the address of a locked account, perhaps that of a sign-up.
+        """Send a link for verifying the address of a locked account, perhaps for a sign-up.
 
-        Beyond the cap of mails it is the one that lives six hours. The greeting has no name.
-        Threat: a sign-up would carry any words of a stranger to any address.
+        Beyond the cap of mails it is the spare one, valid for six hours. The greeting has no name.
+        Threat: a sign-up could carry any text of a stranger to any address.
         """
         if to.user_id is None or to.name is not None:  # pragma: no cover - a fault of the caller
             raise ValueError("a link goes to an account, and greets nobody by name")
@@ -92,7 +92,7 @@ class VerificationLinks:
 
 @dataclass(frozen=True, kw_only=True)
 class EmailVerification:
-    """Takes the links that prove an address from whoever knows no password, or need not say it."""
+    """Redeems links for verification of users who have no password to give, or need not give it."""
 
     db: Database
     credentials: Credentials
@@ -102,11 +102,11 @@ class EmailVerification:
     audit: Audit
 
     async def confirm_own(self, caller: User, token: str, source: Source) -> None:
-        """Take a link from somebody who is signed in: the address is proven, and all stays.
+        """Redeem a link of a signed-in user: the address is verified, and nothing is removed.
 
         Raises:
-            InvalidLink: the link is not good, or of another account.
-            Unauthenticated: as `Standing.ensure` says.
+            InvalidLink: the link is not valid, or of another account.
+            Unauthenticated: see `Standing.ensure`.
         """
         async with self.db.begin() as tx:
             account = await self.standing.ensure(tx, caller)
@@ -117,17 +117,17 @@ class EmailVerification:
     async def confirm_known(
         self, token: str, password_hash: str, sign_up: SignUp | None, source: Source
     ) -> None:
-        """Take a link from somebody whose password was right: the address is proven, all stays.
+        """Redeem a link after a right password: the address is verified, and nothing is removed.
 
         Args:
-            token: the link's.
-            password_hash: what the password was held against.
-            sign_up: the sign-up that it came with; it becomes the account's then, with its name.
-            source: where the request came from.
+            token: the token of the link.
+            password_hash: the hash that the password was checked against.
+            sign_up: the sign-up of that hash; the account gets its password and name.
+            source: the source of the request.
 
         Raises:
-            InvalidLink: the link is not good any more.
-            HashReplaced: the account has another password by now, or the same in a better hash.
+            InvalidLink: the link is no longer valid.
+            HashReplaced: the account has another password by now, or a better hash of the same.
         """
         async with self.db.begin() as tx:
             account = await self._lock_owner(tx, token)
@@ -138,13 +138,13 @@ class EmailVerification:
             await self.record(tx, account.id, proof, "password", source)
 
     async def take_over(self, token: str, source: Source) -> str:
-        """Take a link alone, and return a token by which its reader chooses a password.
+        """Redeem a link alone, and return a token by which its reader chooses a password.
 
-        Whatever is in the account may be a stranger's, and ends, unless the account had an owner
-        already.
+        Everything in the account may be a stranger's and is removed, unless the account had an
+        owner already.
 
         Raises:
-            InvalidLink: the link is not good.
+            InvalidLink: the link is not valid.
         """
         async with self.db.begin() as tx:
             account = await self._lock_owner(tx, token)
@@ -155,7 +155,7 @@ class EmailVerification:
         return choosing
 
     async def record(self, tx: Tx, user_id: UUID, proof: Proof, by: str, source: Source) -> None:
-        """Write the proof into the audit log, with what ended; last in its transaction."""
+        """Record the proof in the audit log, with what it ended; last in its transaction."""
         await self.audit.record(
             tx,
             action=Event.USER_EMAIL_VERIFIED,
@@ -174,7 +174,7 @@ class EmailVerification:
         return account
 
     async def _spend(self, tx: Tx, token: str, account: Account) -> None:
-        """Spend a link of a locked account; another's is rolled back."""
+        """Use up the link of a locked account; a link of another account is rolled back."""
         link = await self.links.spend(tx, Kind.VERIFY_EMAIL, token)
         if link is None or link.user_id != account.id or not link.proves(account.email.normal):
             raise InvalidLink
