@@ -1,4 +1,4 @@
-"""The application: `create_app(settings)`. Nothing happens at import."""
+"""The application: `create_app(settings)`. Importing this module has no effects."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -26,12 +26,12 @@ from keyfob.openapi import describe_api
 from keyfob.settings import Settings
 from keyfob.wiring import Wiring, build
 
-# In the order in which the description shows them.
+# In the order of the API description.
 TAGS = ("Sign-in", "Account", "Sessions", "Factors", "Administration", "Service")
 
 
 class Service(FastAPI):
-    """FastAPI behind the edge, which serves the hot routes without it."""
+    """FastAPI behind the edge, which serves hot routes without FastAPI."""
 
     edge: Edge
 
@@ -44,11 +44,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
     """Build the ASGI application.
 
     Args:
-        settings: complete: with a database and a secret key (`boot.complete` sees to both).
+        settings: complete settings, with a database and a secret key (see `boot.complete`).
         clock: the source of time; the system's by default.
 
     Raises:
-        WrongSetting: one of both is missing, or a value cannot be used.
+        WrongSetting: one of these is missing, or a value cannot be used.
     """
     wiring = build(settings, clock or Clock())
     app = Service(
@@ -111,11 +111,11 @@ def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager
 
 def _add_routes(app: FastAPI, rooms: Sequence[Room]) -> None:
     found = [route for room in rooms for router in room.routes for route in router.routes]
-    # The routes themselves: including a router would wrap each and match them all each time.
+    # The routes themselves: including a router would wrap each one and match them all each time.
     app.router.routes.extend(sorted(found, key=_place_of))
 
 
 def _place_of(route: BaseRoute) -> int:
-    """Return where the description shows a route: by its tag, then in the order of the rooms."""
+    """Return the place of a route in the description: by its tag, then by the order of rooms."""
     tags = getattr(route, "tags", [])
     return TAGS.index(tags[0]) if tags else len(TAGS)

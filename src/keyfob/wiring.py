@@ -1,4 +1,4 @@
-"""The rooms, in order: each is built of what the ground and those before it bring."""
+"""The rooms in order: each is built with the services of those before it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
 from keyfob.worker import Worker
 
-# A room imports only what stands before it: `make check` reads the order here. The description of
-# the API shows their routes in the order of `app.TAGS`, and within a tag in this one.
+# A room imports only rooms before it: `make check` reads the order here. The API description shows
+# their routes in the order of `app.TAGS`, and within a tag in this one.
 ROOMS = (
     # Foundations
     "authority",
@@ -51,7 +51,7 @@ ROOMS = (
 
 @dataclass(frozen=True)
 class Wiring:
-    """What the app serves with, and what it starts and stops."""
+    """The services of the app, and what it starts and stops."""
 
     db: Database
     feed: Feed
@@ -61,21 +61,21 @@ class Wiring:
     worker: Worker
 
     async def start(self) -> None:
-        """Open the pool and begin to listen; the database may still be away."""
+        """Open the pool and begin to listen; the database may still be down."""
         await self.db.open()
         await self.feed.start()
         await self.worker.start()
         await self.runner.start()
 
     async def stop(self) -> None:
-        """Write what is in memory, then let go of everything."""
+        """Write data that is in memory, then release everything."""
         await self.runner.stop()
         await self.worker.stop()
         await self.feed.stop()
         await self.close()
 
     async def close(self) -> None:
-        """Let go of what is held without a start: connections, threads."""
+        """Release resources that exist without a start: connections and threads."""
         for room in reversed(self.rooms):
             if room.close is not None:
                 await room.close()
@@ -83,11 +83,11 @@ class Wiring:
 
 
 def build(settings: Settings, clock: Clock) -> Wiring:
-    """Build every room of complete settings. Nothing is opened yet.
+    """Build every room of complete settings, without opening anything yet.
 
     Raises:
         WrongSetting: a value cannot be used.
-        NotThere: a room or a route asks for what no room before it brings.
+        NotThere: a room or a route asks for a service that no room before it brings.
     """
     secrets = SecretKeyring(settings.secret_keys)
     db, feed = _database(settings), _feed(settings)
@@ -107,7 +107,7 @@ def build(settings: Settings, clock: Clock) -> Wiring:
         if hasattr(route, "dependant"):
             services.see_to(route.dependant)
     feed.hear_time(clock.follow)
-    # From the last to the first: without keys no token is believed, so none is before its
+    # From the last to the first: without keys no token is accepted, so none is before its
     # revocation is known.
     for room in reversed(rooms):
         if room.listen is not None:

@@ -1,4 +1,4 @@
-"""What runs beside requests: activity flush, key rotation, clean-up, gauges."""
+"""Chores beside requests: writing activity, key rotation, clean-up, gauges."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,10 +15,10 @@ log = structlog.get_logger("keyfob.worker")
 
 @dataclass
 class Worker:
-    """Runs the chores of one process. A chore that fails is logged and tried again next time.
+    """Runs the chores of one process. A chore that fails is logged and repeated next time.
 
-    Those of the start take turns: each process of many that start at once asks for one connection,
-    and not for as many as it has such chores.
+    Chores of the start run one after the other: each of many processes that start at once uses one
+    connection, and not as many as it has such chores.
     """
 
     chores: list[Chore]
@@ -27,13 +27,13 @@ class Worker:
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the chores; returns at once."""
         self._tasks = [
             asyncio.create_task(self._repeat(chore), name=chore.name) for chore in self.chores
         ]
 
     async def stop(self) -> None:
-        """End, and write what is still in memory."""
+        """Stop the chores, and write data that is still in memory."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

@@ -4,14 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-# The options of `serve`, and the numbers that those with a number may have.
+# The options of `serve`, and the valid numbers for those that take a number.
 _SERVE_OPTIONS = {"--host": None, "--port": range(65_536), "--workers": range(1, 65)}
 
 
 def main() -> None:
     """Run the command of `sys.argv`."""
     options = plain_serve(sys.argv[1:])
-    # Imported late: `serve` needs no Typer.
+    # Imported late: `serve` does not need Typer.
     from keyfob.cli.refusal import Refused, exit_refused  # noqa: PLC0415 - see above
     from keyfob.core.problems import Problem  # noqa: PLC0415 - see above
     from keyfob.core.stopping import end_in_order  # noqa: PLC0415 - see above
@@ -22,7 +22,7 @@ def main() -> None:
             from keyfob.cli.starting import start_service  # noqa: PLC0415 - see above
 
             sys.exit(start_service(**options))
-        from keyfob.cli.main import app  # noqa: PLC0415 - Typer is left out of `serve`
+        from keyfob.cli.main import app  # noqa: PLC0415 - `serve` does without Typer
 
         app(prog_name="keyfob")
     except (Refused, Problem) as fault:
@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def _finish_output() -> None:
-    """Write what is left to be written; where the terminal has closed, to nowhere.
+    """Write the rest of the output; if the terminal has closed, discard it.
 
-    Python would try again at its end, and exit with 120.
+    Otherwise Python would try again when it exits, and exit with 120.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -44,10 +44,10 @@ def _finish_output() -> None:
 
 
 def plain_serve(arguments: Sequence[str]) -> dict[str, str] | None:
-    """Return the options of a `serve` that needs no help from Typer, else None.
+    """Return the options of a `serve` command that needs no help from Typer; else None.
 
-    Only what is unmistakable is read here: `serve` with known options that have numbers or words
-    as values. Everything else, right or wrong, is for Typer to explain.
+    Only clear cases are handled here: `serve` with known options that have numbers or words as
+    values. Everything else, right or wrong, is left to Typer.
     """
     if not arguments or arguments[0] != "serve" or len(arguments) % 2 == 0:
         return None

@@ -15,7 +15,7 @@ app = typer.Typer(help="Look after the chain of the audit log.", no_args_is_help
 
 
 class KnownEvent(NamedTuple):
-    """An audit event that a copy elsewhere knows of."""
+    """An audit event that a copy outside the database contains."""
 
     position: int
     mac: str | None
@@ -32,16 +32,16 @@ class KnownEvent(NamedTuple):
 
 @app.callback()
 def audit() -> None:
-    """Look after the chain of the audit log."""
+    """Maintain the chain of the audit log."""
 
 
 @app.command("begin-anew")
 def begin_anew(as_json: AsJson = False) -> None:
-    """Begin the chain of the audit log anew, where `keyfob doctor` says that it is broken.
+    """Begin the chain of the audit log anew, if `keyfob doctor` says that it is broken.
 
-    First find out why it broke: a secret key that is lost is a reason, an event that nobody can
-    account for is an attack. The event `audit.begun_anew` names when, and where the break was, and
-    fixes what stood after it as it stands now. `keyfob doctor` says so from then on.
+    First find out why it broke: a lost secret key is an explanation, an event that nobody can
+    account for is an attack. The event `audit.begun_anew` records when, and where the break was,
+    and fixes the events after it as they are now. `keyfob doctor` reports it from then on.
 
     Examples:
 
@@ -64,7 +64,7 @@ def begin_anew(as_json: AsJson = False) -> None:
 
 
 async def judge_chain(audit: Audit, known: KnownEvent | None) -> tuple[bool, str]:
-    """Tell whether the chain holds, up to a known event at least; and a sentence on it."""
+    """Tell whether the chain is intact and contains a known event; with a sentence about it."""
     verdict = await audit.verify()
     if verdict.broken_at is not None:
         return False, f"broken at position {verdict.broken_at}; docs/runbook.md says what to do"
@@ -80,7 +80,7 @@ async def judge_chain(audit: Audit, known: KnownEvent | None) -> tuple[bool, str
 
 
 async def _misses(audit: Audit, known: KnownEvent) -> str | None:
-    """Tell in which way the log is not the one that a copy elsewhere knows; None if it is."""
+    """Return how the log differs from a copy outside the database; None if it does not."""
     last = await audit.last_position()
     if last < known.position:
         return f"ends at position {last}, before {known.position}: the newest were cut off"

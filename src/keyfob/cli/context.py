@@ -1,4 +1,4 @@
-"""How a command gets at the services: with the settings and the database of `serve`."""
+"""Access of commands to the services, with the settings and the database of `serve`."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,13 +19,13 @@ NOT_MIGRATED = "the database is not migrated; run `keyfob migrate`"
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what stops a start into one line for the shell."""
+    """Turn errors that stop a start into one line for the shell."""
     with boot.told_as(Refused):
         yield
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the settings; options of the command line win over the environment.
+    """Read the settings; options of the command line override the environment.
 
     Raises:
         Refused: a setting is wrong.
@@ -37,11 +37,11 @@ def read_settings(**overrides: Any) -> Settings:
 def run_with_services(
     work: Callable[[Wiring], Coroutine[Any, Any, T]], *, open_keys: bool = True
 ) -> T:
-    """Run work with every service, on the database of the settings.
+    """Run work with all services, on the database of the settings.
 
     Args:
-        work: what to do.
-        open_keys: whether the signing keys must open first, as for whatever writes anything.
+        work: the work to do.
+        open_keys: whether the signing keys must be opened first, as for anything that writes.
 
     Raises:
         Refused: the settings are wrong, or the database is not migrated.

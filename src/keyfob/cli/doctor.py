@@ -1,4 +1,4 @@
-"""`keyfob doctor`: is everything as it should be, and if not, what to do."""
+"""`keyfob doctor`: checks the installation, and says what to do about problems."""
 
 import asyncio
 import stat
@@ -46,7 +46,7 @@ def doctor(
         ),
     ] = None,
 ) -> None:
-    """Check settings, database, schema, keys, the audit chain and mail; exit 1 if one is not well.
+    """Check settings, database, schema, keys, audit chain and mail; exit 1 if there is a problem.
 
     Examples:
 
@@ -82,7 +82,7 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_issuer(settings: Settings) -> Finding:
-    """Whoever verifies tokens elsewhere holds `iss` against the address that they know."""
+    """Check `iss`, which services that verify tokens compare with the address that they know."""
     unset = settings.issuer is None
     well = not (unset and _is_for_others(settings))
     says = f"is {settings.issuer_url}"
@@ -90,7 +90,7 @@ def _check_issuer(settings: Settings) -> Finding:
 
 
 def _is_for_others(settings: Settings) -> bool:
-    """Tell whether it is served beyond this machine: by its address, or behind a proxy."""
+    """Tell whether it is served beyond this machine: by its address, or through a proxy."""
     return not all(map(is_loopback, settings.hosts)) or bool(settings.trusted_proxies)
 
 
@@ -124,7 +124,7 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
 
 
 async def _try_out(wiring: Wiring) -> list[Finding]:
-    """Do what requests do."""
+    """Try everything that requests do."""
     health: Health = wiring.services[Health]
     tried = await health.ask()
     parts = {"writes": "database writes", "limit_store": "limit store"}
@@ -142,7 +142,7 @@ def _why(fault: object) -> str:
 
 
 async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:
-    """Each instance makes up an issuer of its own port, and refuses the tokens of another."""
+    """Check for other instances: without KEYFOB_ISSUER, each would refuse the others' tokens."""
     count = await count_listeners(wiring.db)
     well = settings.issuer is not None or count <= settings.workers
     says = f"{count} listen to this database"
@@ -166,7 +166,7 @@ async def _check_keys(wiring: Wiring, settings: Settings) -> list[Finding]:
 
 
 def _check_algorithm(keyring: Keyring, wanted: str) -> Finding:
-    """Workers that run make the key of another algorithm when they start."""
+    """Check the algorithm: running workers use another one only after a restart."""
     active, newest = keyring.active(), keyring.newest()
     signs_from = newest.signs_from.isoformat(timespec="seconds")
     says = f"{active.algorithm} signs"
@@ -187,7 +187,7 @@ async def _check_audit(wiring: Wiring, known: KnownEvent | None) -> Finding:
 
 
 async def _check_unproven(wiring: Wiring) -> list[Finding]:
-    """Tell of what an older release let accounts have whose address nobody has proven."""
+    """Report rights that an older release gave to accounts whose address nobody has proven."""
     unproven: Unproven = wiring.services[Unproven]
     amount, named = await unproven.above_user()
     says = "none above user" if amount == 0 else f"{_accounts(amount, named)} above user: "
@@ -197,7 +197,7 @@ async def _check_unproven(wiring: Wiring) -> list[Finding]:
     amount, named = await unproven.with_factors()
     says = "none with factors"
     if amount:
-        # Well all the same: they work, and there is nothing to do.
+        # No problem: they work, and nothing needs to be done.
         says = f"{_accounts(amount, named)} with factors, which the first proof by recovery ends"
     return [*findings, _finding("unproven factors", True, says)]
 
@@ -208,7 +208,7 @@ def _accounts(amount: int, named: Sequence[str]) -> str:
 
 
 async def _check_hashes(wiring: Wiring) -> Finding:
-    """Whoever has a hash that is never computed can recover, but not sign in with the password."""
+    """Check for hashes that are never computed: their owners can sign in only after a recovery."""
     amount, named = await wiring.services[StoredForms].list_unusable()
     if not amount:
         return _finding("password hashes", True, "can all be checked")
@@ -235,7 +235,7 @@ async def _check_mail_server(delivery: Delivery, settings: Settings) -> Finding:
         return _finding("mail server", False, exposed)
     if not isinstance(delivery.carrier, SmtpCarrier):
         return _finding("mail server", True, "KEYFOB_SMTP_URL is not set: mails are only kept")
-    # A relay in a private network may do without, so this is said and not held against it.
+    # A relay in a private network may do without TLS, so this is reported, but not as a problem.
     private = delivery.carrier.server.is_private
     says = "takes our sender" + ("" if private else ", without encryption")
     return _finding("mail server", True, says)

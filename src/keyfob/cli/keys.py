@@ -17,7 +17,7 @@ app = typer.Typer(help="List and rotate the signing keys.", no_args_is_help=True
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List the signing keys, with their place in the rotation.
+    """List the signing keys, with their state in the rotation.
 
     Examples:
 
@@ -46,11 +46,11 @@ def rotate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the next signing key, before it is due.
+    """Make the next signing key before it is due.
 
     The old key verifies until its last token has expired. With --compromised every access token
-    dies at once; sessions live on, and their next refresh brings a token of the new key. It is also
-    the way out when KEYFOB_SECRET_KEY is lost: then everybody signs in again.
+    becomes invalid at once; sessions continue, and their next refresh returns a token of the new
+    key. It also helps if KEYFOB_SECRET_KEY is lost: then everybody has to sign in again.
 
     Examples:
 
@@ -66,13 +66,13 @@ def rotate(
         ahead = None if publish_ahead is None else timedelta(seconds=publish_ahead)
         return await wiring.services[Keyring].rotate(publish_ahead=ahead, compromised=compromised)
 
-    # After a compromise nothing old is opened any more: the way out when the secret key is lost.
+    # After a compromise, old keys are not opened any more: this helps if the secret key is lost.
     kid = run_with_services(work, open_keys=not compromised)
     show_one({"kid": kid}, as_json=as_json, sentence=f"Made signing key {kid}.")
 
 
 def _reseal(*, as_json: bool) -> None:
-    """Seal anew what a key of the list opens, and name those whose authenticators none opens."""
+    """Encrypt again what the keyring can decrypt, and name users whose secrets it cannot."""
 
     async def work(wiring: Wiring) -> Resealed:
         factors: Factors = wiring.services[Factors]

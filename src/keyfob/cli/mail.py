@@ -1,4 +1,4 @@
-"""`keyfob mail`: what waits to be sent, and what could not be."""
+"""`keyfob mail`: mails that wait, and mails that could not be sent."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,10 +20,10 @@ def list_mails(
     failed: Annotated[bool, typer.Option("--failed", help="Dead letters only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the mails that wait and those given up, oldest first, and why.
+    """List waiting and failed mails, oldest first, with the reasons.
 
-    What was sent is not kept. A dead letter is kept for 30 days. Besides mails there are requests
-    that may become one, such as `recover.request`.
+    Sent mails are not kept. Dead letters are kept for 30 days. The list also contains requests that
+    may become mails, such as `recover.request`.
 
     Examples:
 
@@ -45,10 +45,10 @@ def retry(
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters after all, such as when the mail server refused them by mistake.
+    """Send dead letters after all, such as after a mistake of the mail server.
 
-    Those whose links have died meanwhile stay: whoever asked can ask again. Mails that wait are no
-    dead letters: they are tried again by themselves, and `keyfob mail list` says when.
+    Dead letters with expired links stay: whoever asked can ask again. Waiting mails are retried
+    automatically, and `keyfob mail list` says when.
 
     Examples:
 

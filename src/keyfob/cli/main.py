@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands of `keyfob`."""
 
 from typing import Annotated
 

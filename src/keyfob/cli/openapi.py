@@ -1,4 +1,4 @@
-"""`keyfob openapi`: the schema, without a server."""
+"""`keyfob openapi`: the OpenAPI document, without a server."""
 
 import json
 
@@ -18,7 +18,7 @@ def openapi() -> None:
     """
     configured = read_settings()
     with refusals():
-        # Neither a database nor a key is needed to describe the API.
+        # The description of the API needs neither a database nor a key.
         settings = configured.model_copy(
             update=Settings(
                 database_url="postgresql://nobody@localhost/none",

@@ -1,4 +1,4 @@
-"""What a command says: tables for people, JSON for pipes, one line for a refusal."""
+"""Output of commands: tables for people, JSON for pipes, one line for a refusal."""
 
 import json
 import sys
@@ -19,19 +19,19 @@ def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if not rows:
         typer.echo("None.")
         return
-    from rich.console import Console  # noqa: PLC0415 - `serve` does without
+    from rich.console import Console  # noqa: PLC0415 - not needed by `serve`
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
 
     table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        # As Text: in a string Rich would obey [markup], and people choose their own names.
+        # As Text: Rich would interpret [markup] in a string, and users choose their own names.
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console(width=None if _is_wide() else 200).print(table)
 
 
 def show_one(row: dict[str, Any], *, as_json: bool, sentence: str) -> None:
-    """Write what was done, as a sentence or as a JSON object."""
+    """Write the result, as a sentence or as a JSON object."""
     typer.echo(_json(row) if as_json else sentence)
 
 

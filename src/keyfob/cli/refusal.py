@@ -1,4 +1,4 @@
-"""What stops a command: one line for the shell, exit code 1."""
+"""Refusals of commands: one line for the shell, and exit code 1."""
 
 import sys
 
@@ -6,11 +6,11 @@ from keyfob.core.problems import Problem, in_one_line
 
 
 class Refused(Exception):
-    """The command could not do what it was asked; the message says why."""
+    """The command cannot be done; the message says why."""
 
 
 def exit_refused(fault: Refused | Problem) -> None:
-    """Say why on standard error, without a traceback, and exit with 1."""
+    """Print the reason on standard error, without a traceback, and exit with 1."""
     why = in_one_line(fault) if isinstance(fault, Problem) else str(fault)
     print(f"keyfob: {why}", file=sys.stderr)  # noqa: T201 - a command speaks to the shell
     sys.exit(1)

@@ -1,4 +1,4 @@
-"""`keyfob migrate`, and the schema as a file that reviewers can read."""
+"""`keyfob migrate`, and the schema as a file for reviewers."""
 
 import asyncio
 import difflib
@@ -38,7 +38,7 @@ def migrate(
         Path | None, typer.Option(help="Fail if this file is not the schema at head.")
     ] = None,
 ) -> None:
-    """Bring the database to the newest schema.
+    """Migrate the database to the newest schema.
 
     `alembic upgrade head`, `alembic downgrade -1` and `alembic revision -m "..."` work too, from
     the folder that has alembic.ini.
@@ -71,10 +71,10 @@ def migrate(
 
 
 def _see_that_accounts_are_left(revision: str | None, down: int) -> None:
-    """See that so many steps back from a revision end at another.
+    """Check that so many steps back from a revision end at another revision.
 
     Raises:
-        Refused: they end before the first one.
+        Refused: they would go back past the first one.
     """
     if revision is not None and revision.isdecimal() and int(revision) <= down:
         raise Refused(
@@ -99,7 +99,7 @@ def _compare(schema: str, write: Path | None, check: Path | None) -> None:
 
 
 def dump_fresh_schema() -> str:
-    """Migrate an empty PostgreSQL of our own and return its schema, in a stable form."""
+    """Migrate an empty, temporary PostgreSQL and return its schema, in a stable form."""
     with tempfile.TemporaryDirectory(prefix="keyfob-schema-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data", {"fsync": "off"})
         dsn = server.start()
@@ -136,7 +136,7 @@ def dump_schema(dsn: str) -> str:
 
 
 def _tidy(dump: str) -> str:
-    """Keep what the schema is; drop what differs from run to run or says nothing."""
+    """Return the schema itself, without lines that vary from run to run or have no meaning."""
     kept = [
         line
         for line in dump.splitlines()

@@ -1,4 +1,4 @@
-"""How far a change of `KEYFOB_SECRET_KEY` has come, for `keyfob doctor`."""
+"""The progress of a change of `KEYFOB_SECRET_KEY`, for `keyfob doctor`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from keyfob.outbox.service import Outbox
 from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring
 
-# By the place of the key in the list, 0 for the first; None for keys that are not in it.
+# By the place of the key in the keyring, 0 for the first; None for unknown keys.
 Amounts = Counter[int | None]
 
 
@@ -17,14 +17,14 @@ _MOST_NAMED = 20
 
 
 async def tell_secret_keys(wiring: Wiring, amount: int) -> tuple[bool, str]:
-    """Say of each key of the list what it still seals, and what is to be done next.
+    """Return for each key what it still encrypts, and what to do next.
 
     Args:
         wiring: the services.
-        amount: how many keys the list has.
+        amount: the number of keys in the keyring.
 
     Returns:
-        Whether all that is needed can be opened, dead letters aside; and the words.
+        Whether everything needed can be decrypted, dead letters aside; and the text.
     """
     audit: Audit = wiring.services[Audit]
     factors: Factors = wiring.services[Factors]

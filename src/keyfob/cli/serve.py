@@ -14,8 +14,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, Ctrl+C or the end of the terminal.
 
-    Starts the embedded PostgreSQL where no database is configured, brings the schema to head and
-    makes the first administrator.
+    It starts the embedded PostgreSQL if no database is configured, migrates the schema to head and
+    creates the first administrator.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""What `keyfob serve` does. Without Typer, which a worker does not need."""
+"""The start of `keyfob serve`, without Typer, which workers do not need."""
 
 import asyncio
 import re
@@ -19,14 +19,14 @@ from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.start")
 
-# What a browser on this machine, or on the host of this container, reaches by that name.
+# Addresses that a browser on this machine, or on the host of this container, can reach.
 _HERE = re.compile(r"//(127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):")
 
 
 def start_service(
     *, host: str | None = None, port: str | int | None = None, workers: str | int | None = None
 ) -> int:
-    """Serve until a signal ends it and return the exit code. Options win over the environment.
+    """Serve until a signal, and return the exit code. Options override the environment.
 
     Raises:
         Refused: the service cannot start; the message says why.
@@ -36,8 +36,8 @@ def start_service(
     with refusals():
         _warn(settings)
         boot.check_first_admin(settings)
-    # Until the server handles them: a stop during the start leaves no database running, and process
-    # 1 of a container would not hear the signals at all.
+    # Until the server handles signals: a stop during the start leaves no database running, and
+    # process 1 of a container would not get the signals at all.
     end_in_order(0)
     try:
         # First of all: a port that is taken should not cost a migration.
@@ -62,9 +62,9 @@ def _warn(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> str | None:
-    """Bring the database to what this release needs; return the first administrator's new password.
+    """Prepare the database for this release; return the first administrator's new password.
 
-    None where the administrator is there already, or has the password of the settings.
+    None if there is an administrator already, or if the settings contain the password.
     """
     await boot.see_that_sessions_are_kept(settings)
     await boot.see_that_both_urls_agree(settings)
@@ -77,7 +77,7 @@ async def _prepare(settings: Settings) -> str | None:
     admin = await boot.prepare(settings)
     if not admin:
         return None
-    # At once, not with the greeting alone: whatever fails in between, the password was told.
+    # At once, not only with the greeting: the password is shown even if a later step fails.
     email, made = admin
     told = f"password {made} (shown this once)" if made else "with KEYFOB_ADMIN_PASSWORD"
     says = f"\nFirst administrator: {email}, {told}"

@@ -1,4 +1,4 @@
-"""Accepting connections, so that workers on one socket share them and a stop loses none."""
+"""Accepting connections, so that workers share one socket and a stop loses no connection."""
 
 import asyncio
 import contextlib
@@ -14,26 +14,26 @@ import structlog
 
 log = structlog.get_logger("keyfob.serving")
 
-# Seconds to leave the socket alone when the system has no descriptors left.
+# The seconds without accepting after the system has run out of descriptors.
 _PAUSE = 0.5
 
-# Seconds to leave the next connection to a worker that has fewer, if it takes it.
+# The seconds in which a worker with fewer connections may take the next one first.
 _COURTESY = 0.005
 
-# Most connections to take at once when it does not; it is slow, or stuck.
+# The most connections to take at once if it does not, because it is slow or stuck.
 _LARGEST_TURN = 64
 
 _GONE = 2**32 - 1
 
-# Address and port of whoever connected; None at a unix socket alone.
+# The address and port of the client; None for unix sockets only.
 Peer = tuple[str, int] | None
 
-# What a supervisor says to its workers when a stop is near.
+# The message of a supervisor to its workers that a stop is near.
 LEAVING = b"-"
 
 
 class Ledger:
-    """How many connections each worker holds, in memory that they share by a file descriptor."""
+    """The number of connections of each worker, in memory that they share by a file descriptor."""
 
     def __init__(self, descriptor: int, slot: int = 0) -> None:
         self._counts = memoryview(mmap.mmap(descriptor, 0)).cast("I")
@@ -41,27 +41,27 @@ class Ledger:
 
     @staticmethod
     def create(workers: int) -> int:
-        """Return the descriptor of a new ledger, in which no worker is there yet."""
+        """Return the descriptor of a new ledger, without workers."""
         with tempfile.TemporaryFile() as file:
             file.write(struct.pack("I", _GONE) * workers)
             file.flush()
             return os.dup(file.fileno())
 
     def is_ahead(self, mine: int) -> bool:
-        """Note how many this worker holds; tell whether another holds fewer."""
+        """Record the number of this worker's connections; tell whether another worker has fewer."""
         self._counts[self._slot] = mine
         return mine > min(self._counts)
 
     def strike_out(self, slot: int) -> None:
-        """Note that a worker is gone."""
+        """Record that a worker has ended."""
         self._counts[slot] = _GONE
 
 
 class Acceptor:
-    """Takes connections; one at each turn of the event loop, where other workers take them too.
+    """Accepts connections, one in each turn of the event loop, while other workers accept, too.
 
-    The loop's own server takes all that wait at once: of two workers, the first to wake up had
-    all of 32 clients, and the other none.
+    The loop's own server accepts all waiting connections at once: of two workers, the first to wake
+    up would get all of 32 clients, and the other none.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class Acceptor:
             loop.add_reader(listener, self._on_waiting, listener)
 
     async def close(self) -> None:
-        """Stop accepting, but for what the system has already connected, and close the sockets.
+        """Accept connections that the system has already established, then close the sockets.
 
-        Closing a socket resets what waits in its queue.
+        Closing a socket earlier would reset connections in its queue.
         """
         for listener in self._listeners:
             self._loop.remove_reader(listener)
@@ -110,7 +110,8 @@ class Acceptor:
             while most and self._take(listener):
                 most -= 1
         except OSError as fault:
-            # Most likely out of descriptors; the socket stays readable, and would be tried forever.
+            # Most likely out of descriptors; the socket stays readable, so this would repeat
+            # endlessly.
             log.warning("cannot_accept", reason=fault.strerror)
             self._pause(listener, _PAUSE, 1)
 
@@ -124,15 +125,15 @@ class Acceptor:
             self._take_some(listener, turn)
 
     def _take(self, listener: socket.socket) -> bool:
-        """Accept a connection; False when there is none (another worker was faster).
+        """Accept a connection; False if there is none because another worker was faster.
 
-        Threat: a client that has reset its connection has no address later on, and would pass for
-        one at a unix socket, which is believed as a proxy.
+        Threat: a connection that the client has reset has no address, and would be taken for one of
+        a unix socket, which is trusted as a proxy.
         """
         with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
             connection, address = listener.accept()
             is_local = connection.family == socket.AF_UNIX
-            if not is_local and not address:  # gone already, on some systems
+            if not is_local and not address:  # closed already, on some systems
                 connection.close()
                 return True
             connection.setblocking(False)

@@ -1,4 +1,4 @@
-"""Which request is begun next: a few in each turn of the event loop, each client in its turn."""
+"""Starting requests: a few in each turn of the event loop, and the clients take turns."""
 
 import asyncio
 from collections.abc import Callable, MutableMapping
@@ -10,17 +10,17 @@ from keyfob.serving.accepting import Peer
 
 Scope = MutableMapping[str, Any]
 
-# Some milliseconds of work: whoever comes next waits for so much, and not for all that has come.
+# Some milliseconds of work: a new client waits for these, and not for all that have come.
 _AT_ONCE = 8
 
 
 class Beginnings:
-    """Lets requests begin, at once while few do.
+    """Starts requests, at once while there are few.
 
-    Threat: thousands of connections each send a request in the same moment, and all that comes
-    after them waits until each was begun. How long a request takes once it has begun makes none
-    of the others wait here. A body that comes after its head takes a turn of its own once it is
-    whole: thousands that are held back and end in the same moment are the same threat.
+    Threat: thousands of connections each send a request at the same moment, and everything later
+    has to wait until all of these have begun. The duration of a request after its start does not
+    matter here. A body that arrives after its head takes a turn of its own once it is complete:
+    thousands of bodies that are held back and completed at the same moment are the same threat.
     """
 
     def __init__(self, address_of: Callable[[Scope], str | None]) -> None:
@@ -30,14 +30,14 @@ class Beginnings:
         self._waiting: FairQueue[Callable[[], None]] = FairQueue()
 
     def begin(self, start: Callable[[], None], scope: Scope) -> None:
-        """Start a request now or in a later turn of the loop; the clients that wait take turns."""
+        """Start a request now or in a later turn of the loop; waiting clients take turns."""
         if self._begun < _AT_ONCE:
             self._start(start)
         else:
             self._waiting.put(start, share_of(self._address_of(scope)))
 
     def go_on(self, start: Callable[[], None], scope: Scope | None, peer: Peer) -> None:
-        """Go on with what a connection has sent, in a later turn; `scope` once a head has come."""
+        """Continue with a connection's data in a later turn; `scope` is set after its head."""
         address = self._address_of(scope) if scope else peer and peer[0]
         self._waiting.put(start, share_of(address))
         self._see_to_a_turn()

@@ -1,4 +1,4 @@
-"""The open connections of one worker: which of them we wait for, until when, and who goes first."""
+"""The open connections of one worker: their deadlines, and which one is closed first."""
 
 import asyncio
 import math
@@ -7,33 +7,33 @@ from dataclasses import dataclass
 
 from keyfob.serving.crowds import Connection, Crowds, Places
 
-# How often deadlines are looked at. They are set this much early, so they are never overrun.
+# The seconds between two checks of deadlines. Deadlines are set that much earlier, so they hold.
 TICK = 0.25
 
-# Seconds that a connection gets at a stop to bring a request that was already on its way.
+# The seconds that a connection gets at a stop, for a request that was already on its way.
 FAREWELL = 0.5
 
-# Seconds for the other side to take the last of an answer, or to stop sending, once we are done.
+# The seconds for the client to receive the end of a response, or to stop sending, at the end.
 LINGER = 1.0
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a connection may take; times in seconds."""
+    """The limits of a connection; times in seconds."""
 
     max_connections: int
-    request_timeout: float  # for a whole request, headers and body, from its first byte
-    answer_timeout: float  # for 48 KiB of an answer that has filled its buffer
+    request_timeout: float  # for a complete request, headers and body, from its first byte
+    answer_timeout: float  # for each 48 KiB of a response that has filled its buffer
     idle_timeout: float  # between two requests
 
 
 class Connections:
-    """Keeps every connection in one of three states, so that a whole request costs few dict moves.
+    """Keeps every connection in one of three states, so that a request costs only few dict moves.
 
-    *unfinished*: the client owes us (the rest of) a request; *idle*: between two requests;
-    *at work*: a whole request is here, and the application has its own time-outs. In any of them a
-    connection may be *stalled* as well: its client does not take what is answered. One look
-    around every TICK takes the place of a timer for each request.
+    *unfinished*: the client owes us (the rest of) a request; *idle*: between two requests; *at
+    work*: a complete request is here, and the application has its own time-outs. In any state a
+    connection can also be *stalled*: its client does not receive the response. One check of all
+    deadlines every TICK replaces a timer for each request.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -42,7 +42,7 @@ class Connections:
         self._crowds = Crowds(bounds.max_connections, bounds.answer_timeout)
 
     def admit(self, connection: Connection, count: int, now: float) -> bool:
-        """Take in a new connection, the `count`th; False when there is no room for it."""
+        """Add a new connection, the `count`th; False if there is no place for it."""
         self._crowds.join(connection)
         room = count <= self.bounds.max_connections or self._make_room(connection, now)
         self.owes(connection, now, FAREWELL if self.draining else self.bounds.request_timeout)
@@ -50,36 +50,36 @@ class Connections:
 
     def owes(self, connection: Connection, now: float, seconds: float) -> None:
         """Wait for a client, at most so many seconds from now."""
-        if connection.crowd is not None:  # else it has given way already
+        if connection.crowd is not None:  # otherwise it has given way already
             _move(connection, connection.crowd.all_unfinished)
         connection.since = now
         connection.deadline = now + seconds - TICK
 
     def works(self, connection: Connection) -> None:
-        """Note that a whole request is here."""
+        """Record that a complete request is here."""
         _move(connection, ())
         connection.deadline = math.inf
 
     def rests(self, connection: Connection, now: float) -> None:
-        """Wait for the next request of a connection that we know."""
+        """Wait for the next request of a connection."""
         if connection.crowd is not None:
             _move(connection, connection.crowd.all_idle)
         connection.deadline = now + (FAREWELL if self.draining else self.bounds.idle_timeout)
 
     def stalls(self, connection: Connection, now: float) -> None:
-        """Note that a client does not take what is answered as fast as it comes."""
+        """Record that a client does not receive the response as fast as it is written."""
         if connection.crowd is not None:
             for place in connection.crowd.all_stalled:
                 place[connection] = None
         connection.stalled_until = now + self.bounds.answer_timeout
 
     def flows(self, connection: Connection) -> None:
-        """Note that it has taken some again."""
+        """Record that the client has received more of it."""
         _take_out_of_stalled(connection)
         connection.stalled_until = math.inf
 
     def forget(self, connection: Connection) -> None:
-        """Note that the connection is gone, or as good as gone."""
+        """Record that the connection is closed, or about to be."""
         _take_out_of_stalled(connection)
         _move(connection, ())
         self._crowds.leave(connection)
@@ -94,7 +94,7 @@ class Connections:
         return crowd is not None and connection.places is crowd.all_unfinished
 
     def watch(self, loop: asyncio.AbstractEventLoop, everyone: Collection[Connection]) -> None:
-        """Look at the deadlines from now on, as long as the loop runs."""
+        """Check the deadlines from now on, as long as the loop runs."""
         now = loop.time()
         for connection in list(everyone):
             if connection.deadline <= now or connection.stalled_until <= now:
@@ -102,11 +102,11 @@ class Connections:
         loop.call_later(TICK, self.watch, loop, everyone)
 
     def _make_room(self, newcomer: Connection, now: float) -> bool:
-        """Close a connection for a new one; False where that one has to go itself."""
+        """Close a connection in favour of a new one; False if the new one has to go itself."""
         least = self._crowds.giving_way(newcomer, now)
         if least is None:
             return False
-        self.forget(least)  # else several that come at once would close the same one
+        self.forget(least)  # otherwise several that come at once would close the same one
         least.shed()
         return True
 

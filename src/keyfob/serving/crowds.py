@@ -1,4 +1,4 @@
-"""Whose connections are whose, and which is missed least where there is no room for another."""
+"""Connections by client, and the choice of one to close when there is no place for another."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from typing import Protocol
 from keyfob.core.addresses import Network, is_trusted, networks_of, parse_address
 from keyfob.core.fair_queue import Share
 
-# Seconds in which a connection that has not said anything yet is not closed for a newer one.
+# The seconds in which a new, silent connection is not closed in favour of a newer one.
 _PATIENCE = 1.0
 
-# Idle connections to look at for one that has not just been sent a request.
+# The number of idle connections to examine for one to which no request was just sent.
 _MOST_LOOKS = 8
 
-# So many clients at most divide the places among them. Where there are more, each may have that
-# part: a browser that opens six connections is not greedy because others have one.
+# At most so many clients divide the places among them. If there are more, each may have such a
+# part: a browser with six connections is not greedy because others have one.
 _MOST_PARTS = 64
 
 _PROXIES: Share = ("proxies",)
 
 
 class Connection(Protocol):
-    """What the book knows of a connection; times are the event loop's."""
+    """A connection, as this module sees it; times are the event loop's."""
 
     share: Share
     crowd: "Crowd | None"
@@ -35,17 +35,17 @@ class Connection(Protocol):
         """Tell whether bytes have arrived that are not read yet."""
 
     def expire(self, now: float) -> None:
-        """Close: a deadline has passed."""
+        """Close the connection after a deadline."""
 
     def shed(self) -> None:
-        """Close, whatever is under way: the place is needed for another."""
+        """Close the connection, whatever it is doing: its place is needed."""
 
 
 Places = tuple[OrderedDict[Connection, None], ...]
 
 
 class Waiting:
-    """The connections that we wait for, those that have waited longest first."""
+    """Connections of which something is awaited, the longest waiting first."""
 
     def __init__(self, answer_timeout: float) -> None:
         self._answer_timeout = answer_timeout
@@ -54,18 +54,18 @@ class Waiting:
         self.stalled: OrderedDict[Connection, None] = OrderedDict()
 
     def least_missed(self, now: float) -> Connection | None:
-        """Return the connection to close for another; None when every one is at work.
+        """Return the connection to close in favour of another; None if all are at work.
 
-        Half-open ones go first, then those whose clients take no answers, the oldest of each, so
-        that neither can keep others out; those younger than a moment are spared while there are
-        idle ones, so that idle ones cannot either.
+        Half-open ones go first, then those whose clients do not receive responses, in each case the
+        oldest, so that neither kind can keep others out. Very new ones are spared while there are
+        idle ones, so that idle ones cannot keep others out either.
         """
         unfinished, stalled = next(iter(self.unfinished), None), next(iter(self.stalled), None)
         if unfinished and now - unfinished.since > _PATIENCE:
             return unfinished
         if stalled and now - stalled.stalled_until + self._answer_timeout > _PATIENCE:
             return stalled
-        # To close one that has been called would lose somebody's request.
+        # Closing one to which a request was sent would lose that request.
         idle = (each for each in islice(self.idle, _MOST_LOOKS) if not each.is_called())
         return next(idle, None) or unfinished or stalled
 
@@ -83,17 +83,17 @@ class Crowd(Waiting):
         self.all_stalled = (everyone.stalled, self.stalled)
 
     def largest(self) -> "Crowd":
-        """Return the client with the most connections in the largest network, down to the last."""
+        """Return the client with the most connections, in the largest network at each level."""
         if not self.within:
             return self
         return max(self.within.values(), key=_size_of).largest()
 
 
 class Crowds:
-    """Counts connections by client as they come and go, and says whose has to give way.
+    """Counts connections per client, and decides which one has to give way.
 
-    Alone, a client may have every place. Threat: where others need room, one client has taken all
-    of it, from as many addresses as one network has.
+    A single client may have every place. Threat: when others need places, one client has all of
+    them, from as many addresses as its network has.
     """
 
     def __init__(self, places: int, answer_timeout: float) -> None:
@@ -104,7 +104,7 @@ class Crowds:
         self._large: dict[str, Crowd] = {}  # those that may have more than a fair share
 
     def join(self, connection: Connection) -> None:
-        """Count a connection as its client's."""
+        """Count a connection for its client."""
         crowd = self._root
         for name in connection.share:
             if name not in crowd.within:
@@ -116,7 +116,7 @@ class Crowds:
         self._note_size(connection.share)
 
     def leave(self, connection: Connection) -> None:
-        """Count it no more."""
+        """Stop counting a connection."""
         if connection.crowd is None:
             return
         del connection.crowd.members[connection]
@@ -131,10 +131,11 @@ class Crowds:
         self._note_size(connection.share)
 
     def giving_way(self, newcomer: Connection, now: float) -> Connection | None:
-        """Return the connection that gives way to one more; None where that one itself does.
+        """Return the connection that gives way to a new one; None if the new one itself has to.
 
-        It is one of the client with the most, even at work, if that has more than a fair share.
-        A newcomer of such a client displaces its own alone, and none that is at work.
+        It belongs to the client with the most, even if it is at work, if that client has more than
+        a fair share. A new connection of such a client displaces only one of its own, and none that
+        is at work.
         """
         fair = max(1, self._places // min(len(self._root.within), _MOST_PARTS))
         name = newcomer.share[0]
@@ -158,10 +159,10 @@ class Crowds:
 
 
 def share_of_peer(address: str | None, proxies: Sequence[Network]) -> Share:
-    """Return the networks whose connection it is, the largest first.
+    """Return the nested networks of a client, the largest first.
 
-    A trusted proxy, and whoever comes over a unix socket (None), brings everybody's requests, so
-    its connections are never too many.
+    A trusted proxy, or a client of a unix socket (None), carries everybody's requests, so its
+    connections are never too many.
     """
     parsed = parse_address(address) if address is not None else None
     if address is None or is_trusted(parsed, proxies):

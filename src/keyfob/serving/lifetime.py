@@ -1,4 +1,4 @@
-"""How a guarded connection begins and ends: in its time, and without losing an answer."""
+"""The beginning and end of a guarded connection, in time and without losing a response."""
 
 import asyncio
 import math
@@ -28,7 +28,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's configuration, and what the connections of a worker have in common."""
+    """uvicorn's configuration, and the state that the connections of a worker share."""
 
     guard: Connections
     beginnings: Beginnings
@@ -37,7 +37,7 @@ class GuardedConfig(uvicorn.Config):
 
 
 class _Exit:
-    """What a response sees of the transport: it closes by the protocol's manners."""
+    """The transport as a response sees it: closing it follows the protocol's rules."""
 
     __slots__ = ("close", "is_closing", "write")
 
@@ -48,7 +48,7 @@ class _Exit:
 
 
 class _Flow(FlowControl):
-    """Reads no further, whatever a request asks for, while what was read waits to be parsed."""
+    """Does not resume reading for a request while data that was read waits to be parsed."""
 
     held = False
 
@@ -58,7 +58,7 @@ class _Flow(FlowControl):
 
 
 class GuardedLifetime(HttpToolsProtocol):
-    """Takes a connection in where there is room, and closes it when its time is up."""
+    """Admits a connection if there is a place, and closes it when its time is up."""
 
     def __init__(
         self,
@@ -81,15 +81,15 @@ class GuardedLifetime(HttpToolsProtocol):
         self.crowd: Crowd | None = None
         self.places: Places = ()
         self._settled: object = self  # the scope of the newest complete head; there is none yet
-        self._in_body = False  # and its body is not; `cycle` is its own
+        self._in_body = False  # its body is not complete; `cycle` is its own
         self._unused = 0  # bytes since the last request or the last piece of body
-        self._kept = b""  # what was read behind a request that is not answered yet
-        self._deaf = False  # what comes in is thrown away
-        self._finished = False  # nothing more goes out
+        self._kept = b""  # data that was read after a request that is not answered yet
+        self._deaf = False  # incoming data is discarded
+        self._finished = False  # nothing more is sent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
-        self.client = self._peer  # uvicorn's is None for whoever has reset the connection, too
+        self.client = self._peer  # uvicorn's is also None after a reset
         self.flow = self._flow = _Flow(transport)
         self._exit = _Exit(transport, self._finish)
         self.share = share_of_peer(self._peer[0] if self._peer else None, self._proxies)
@@ -99,7 +99,7 @@ class GuardedLifetime(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._guard.forget(self)
         self._deaf = self._finished = True
-        self._exit.close = self.transport.close  # no reference cycle outlives the connection
+        self._exit.close = self.transport.close  # avoids a reference cycle
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -116,36 +116,36 @@ class GuardedLifetime(HttpToolsProtocol):
         return self._is_whole() and not self.cycle.response_complete
 
     def expire(self, now: float) -> None:
-        """Close a connection whose time is up."""
+        """Close a connection after a deadline."""
         if self._finished or self.stalled_until <= now:
             self._reset()
         elif self._guard.is_idle(self):
             if not self.is_called():
                 self._finish()
         elif self.flow.read_paused:
-            # It is we who do not read on: an answer comes first, or the application is slow.
+            # We are the ones who do not read: a response comes first, or the application is slow.
             self._guard.owes(self, now, self._guard.bounds.request_timeout)
         else:
             self._close_unfinished(RequestTimeout())
 
     def is_called(self) -> bool:
-        """Tell whether bytes have arrived that the loop will read next; to close would reset them.
+        """Tell whether bytes have arrived that the loop will read next; closing would reset them.
 
-        Threat: behind a proxy that keeps connections, that is somebody's request, lost at a stop.
+        Threat: behind a proxy with persistent connections, a stop would lose somebody's request.
         """
         arrived = select.poll()
         arrived.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(arrived.poll(0))
 
     def shed(self) -> None:
-        """Close the connection, whatever is under way, to make room for another."""
+        """Close the connection, whatever it is doing, to make a place for another."""
         if self._finished or self.stalled_until < math.inf:
             self._reset()
         else:
             self._close_unfinished(Unavailable("Too many connections are open"))
 
     def shutdown(self) -> None:
-        """Stop after what is under way; a request that is already on its way is still answered."""
+        """Stop after the current request; one that is already on its way is still answered."""
         soon = self.loop.time() + FAREWELL
         if self._guard.is_idle(self) or not (self._in_body or self._unused or self._is_whole()):
             self.deadline = min(self.deadline, soon)
@@ -158,15 +158,15 @@ class GuardedLifetime(HttpToolsProtocol):
         self._finish(at_once=True)
 
     def _reset(self) -> None:
-        # Otherwise the system would keep what the client does not take, for minutes.
+        # Otherwise the system would keep data that the client does not receive, for minutes.
         connection = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer with a problem in place of the newest request, and close.
+        """Answer the newest request with a problem, and close.
 
-        It is left unsaid where an answer to that request has begun.
+        If the response to that request has begun, nothing is sent.
         """
         if self._in_body or self._is_at_work():
             self.cycle.disconnected = True
@@ -176,10 +176,10 @@ class GuardedLifetime(HttpToolsProtocol):
             self._finish(problem)
 
     def _finish(self, problem: Problem | None = None, *, at_once: bool = False) -> None:
-        """Close after the last word. Where the client may still be sending, hear it out first.
+        """Close after the last data. If the client may still be sending, read that first.
 
-        Closing over unread bytes would reset the connection, and the client might never see the
-        answer (RFC 9112 section 9.6).
+        Closing with unread data would reset the connection, and the client might not get the
+        response (RFC 9112 section 9.6).
         """
         if problem is not None:
             headers = self.server_state.default_headers
@@ -198,10 +198,10 @@ class GuardedLifetime(HttpToolsProtocol):
         self.flow.pause_reading()
 
     def _take_kept(self) -> bytes:
-        """Return what was read and not parsed yet, and read on."""
+        """Return data that was read and not parsed yet, and resume reading."""
         kept, self._kept = self._kept, b""
         self._flow.held = False
-        # Not where uvicorn has paused it, for a body that nobody takes up.
+        # Not if uvicorn has paused it, for a body that is not being read.
         if not self._in_body or len(self.cycle.body) <= HIGH_WATER_LIMIT:
             self.flow.resume_reading()
         return kept

@@ -1,4 +1,4 @@
-"""The listening sockets, opened once and shared by every worker."""
+"""The listening sockets, which are opened once and shared by all workers."""
 
 import contextlib
 import errno
@@ -8,14 +8,15 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-# Connections that may wait to be accepted; the system may cap it lower.
+# The number of connections that may wait to be accepted; the system may limit it further.
 BACKLOG = 2048
 
-# Bytes of an answer that the system holds for a connection; it takes twice as many. Threat: it lets
-# each grow to 4 MiB, and whoever reads nothing fills its memory before anything seems to wait.
+# The bytes of a response that the system buffers for a connection; it doubles the value. Threat: by
+# default the buffer grows to 4 MiB, and a client that reads nothing fills much memory before
+# anything seems to stall.
 _SEND_BUFFER = 64 * 1024
 
-# Whoever may open a unix socket is believed as a proxy: the owner, and a group that both are in.
+# Whoever can open a unix socket is trusted as a proxy: its owner, and a group that both are in.
 _SOCKET_MODE = 0o660
 
 _UNIX = "unix:"
@@ -24,17 +25,17 @@ Address = tuple[socket.AddressFamily, str]
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on; the message says why, in words for the operator."""
+    """It is not possible to listen on the address; the message says why, for the operator."""
 
 
 def open_listeners(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """Listen on every address of some hosts; with port 0, on one port that the system picks.
 
-    A host is an address, a name, `*` for all addresses of both families, or `unix:` and a path. Of
-    the addresses of a name or of `*`, those that this machine does not have are left out.
+    A host is an address, a name, `*` for all addresses of both families, or `unix:` and a path.
+    Addresses of a name or of `*` that this machine does not have are left out.
 
     Raises:
-        CannotListen: the port is taken, or the address is not one of this machine.
+        CannotListen: the port is taken, or the address does not belong to this machine.
     """
     with contextlib.ExitStack() as undo:
         listeners: list[socket.socket] = []
@@ -54,7 +55,7 @@ def open_listeners(hosts: Sequence[str], port: int) -> list[socket.socket]:
 
 
 def urls_of(listeners: Sequence[socket.socket]) -> list[str]:
-    """Name the addresses that listeners are reached at, such as `http://127.0.0.1:8000`."""
+    """Return the URLs of listeners, such as `http://127.0.0.1:8000`."""
     urls = []
     for listener in listeners:
         if listener.family == socket.AF_UNIX:
@@ -66,7 +67,7 @@ def urls_of(listeners: Sequence[socket.socket]) -> list[str]:
 
 
 def port_of(listeners: Sequence[socket.socket]) -> int | None:
-    """Return the port that listeners share; None where all are unix sockets."""
+    """Return the port that listeners share; None if all are unix sockets."""
     ports = [each.getsockname()[1] for each in listeners if each.family != socket.AF_UNIX]
     return ports[0] if ports else None
 
@@ -113,11 +114,11 @@ def _listen(listener: socket.socket, address: str, port: int) -> None:
 
 
 def _listen_at(listener: socket.socket, path: Path) -> None:
-    """Listen on a unix socket. Its file stays at the end: a successor may have made it anew."""
+    """Listen on a unix socket. Its file is never removed: a successor may have recreated it."""
     if not path.name:
         raise CannotListen(f"{_UNIX} names no file")
     _clear(path)
-    # Before anybody can connect: the mode that the file is made with.
+    # Before anybody can connect: the mode with which the file is created.
     mask = os.umask(0o777 & ~_SOCKET_MODE)
     try:
         listener.bind(str(path))
@@ -128,10 +129,10 @@ def _listen_at(listener: socket.socket, path: Path) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Remove the socket of a process that is gone.
+    """Remove the socket of a process that has ended.
 
     Raises:
-        CannotListen: somebody listens there, or it is a file of another kind.
+        CannotListen: another process listens there, or it is a file of another kind.
     """
     if not os.path.lexists(path):
         return
@@ -143,7 +144,7 @@ def _clear(path: Path) -> None:
             visitor.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-        except BlockingIOError:  # its queue is full: somebody is there
+        except BlockingIOError:  # its queue is full, so a process listens
             raise CannotListen(f"{path} is taken") from None
         else:
             raise CannotListen(f"{path} is taken")

@@ -23,7 +23,7 @@ _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = 5  # seconds; a scraper that is slower is not waited for
+    timeout = 5  # seconds; a slower scraper is cut off
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
         pass
@@ -33,7 +33,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        # HTTPServer's looks up the host's name, which may take seconds.
+        # HTTPServer's own looks up the host's name, which may take seconds.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -47,9 +47,9 @@ class _Server6(_Server):
 
 @contextlib.contextmanager
 def serve_metrics(settings: Settings, registry: Collector = REGISTRY) -> Generator[None]:
-    """Serve a registry, this process's own by default, while the block runs.
+    """Serve a registry, by default this process's own, during the block.
 
-    A port that is taken is no reason not to start (two instances on one machine are common): it is
+    A port that is taken does not prevent the start (two instances on one machine are common); it is
     logged as a warning.
     """
     server = _open(settings, registry) if settings.metrics else None
@@ -66,7 +66,7 @@ def serve_metrics(settings: Settings, registry: Collector = REGISTRY) -> Generat
 
 @contextlib.contextmanager
 def shared_metrics(settings: Settings) -> Generator[Path | None]:
-    """Serve the sum of all workers while the block runs; yields the folder they share, if any."""
+    """Serve the sum of all workers during the block; yields the folder that they share, if any."""
     if not settings.metrics:
         yield None
         return
@@ -78,12 +78,12 @@ def shared_metrics(settings: Settings) -> Generator[Path | None]:
 
 
 def worker_environment(folder: Path | None) -> dict[str, str]:
-    """Return the variables that make a worker's metrics go to the shared folder."""
+    """Return the environment variables that direct a worker's metrics to the shared folder."""
     return {_FOLDER_VARIABLE: str(folder)} if folder else {}
 
 
 def forget_process(folder: Path, pid: int) -> None:
-    """Drop the gauges of a worker that has ended; its counts stay."""
+    """Remove the gauges of a worker that has ended; its counters stay."""
     mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call] # not typed there
 
 

@@ -1,4 +1,4 @@
-"""One worker process: uvicorn on uvloop and httptools, guarded, and drained without a reset."""
+"""One worker process: uvicorn with uvloop and httptools, guarded, and drained without resets."""
 
 import asyncio
 import contextlib
@@ -29,12 +29,12 @@ from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
 
-# File descriptors kept for everything but clients: database, logs, feeds.
+# File descriptors reserved for everything but clients: database, logs, feeds.
 _SPARE_FILES = 256
 
 _IDLE_TIMEOUT = 30
 
-# As many descriptors as fit into one message.
+# The number of descriptors that fit into one message.
 _MOST_LISTENERS = 253
 
 
@@ -47,23 +47,23 @@ def run_worker(
     lifeline: socket.socket | None = None,
     ledger: Ledger | None = None,
 ) -> int:
-    """Serve until a signal ends it, finish what is under way, and return the exit code.
+    """Serve until a signal, finish current requests, and return the exit code.
 
-    `app` names a function of the settings that makes the application, as `module:function`.
+    `app` names a function `module:function` that takes the settings and returns the application.
     `on_started` is called when the application has started. Connections are accepted on `sockets`,
-    or on those that come over the `lifeline` after that; its end tells that the parent is gone,
-    which stops the worker like a signal. With a `ledger`, connections are shared evenly among
-    workers. The listening sockets are closed.
-    Returns 0, or 1 when the application did not start.
+    or on sockets that come over the `lifeline` later; if the lifeline ends, the parent has ended,
+    which stops the worker like a signal. With a `ledger`, connections are distributed evenly among
+    workers. The listening sockets are closed at the end. Returns 0, or 1 if the application did not
+    start.
     """
-    # Where there is a parent, it is the one that waits.
+    # If there is a parent, the parent waits.
     delay = settings.drain_delay if lifeline is None else 0
     server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger, delay)
     try:
         server.run(sockets=[])  # it accepts nothing by itself
     except SystemExit as end:
-        # uvicorn's way to say that the application did not start, which is logged; or a signal in
-        # the moment before it hears them.
+        # uvicorn signals in this way that the application did not start, which is logged; or a
+        # signal came just before its handlers were set.
         return 1 if end.code else 0
     return 0
 
@@ -107,7 +107,7 @@ def _load_factory(app: str) -> Callable[[Settings], Any]:
 
 
 def allow_connections(wanted: int) -> int:
-    """Raise this process's limit of open files if need be; return how many connections fit."""
+    """Raise this process's limit of open files if needed; return how many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -121,7 +121,7 @@ def allow_connections(wanted: int) -> int:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with our start, our stop, and 0 as the exit code of a stop by signal."""
+    """uvicorn's server, with our start and stop, and with exit code 0 after a stop by signal."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class _Server(uvicorn.Server):
         self._guard.draining = True
         if self._lifeline is not None:
             asyncio.get_running_loop().remove_reader(self._lifeline)
-            while self._hear(self._lifeline):  # sockets that are on their way are ours to close
+            while self._hear(self._lifeline):  # arriving sockets have to be closed here
                 pass
         for acceptor in self._acceptors:
             await acceptor.close()
@@ -174,15 +174,15 @@ class _Server(uvicorn.Server):
         self._acceptors.append(acceptor)
 
     def _hear(self, lifeline: socket.socket) -> bool:
-        """Take a word of the parent; False where there is none.
+        """Handle a message of the parent; False if there is none.
 
-        It brings the listening sockets, or tells that a stop is near, or that the parent is gone.
+        It brings the listening sockets, or announces a stop, or shows that the parent has ended.
         """
         try:
             word, descriptors, _, _ = socket.recv_fds(lifeline, 1, _MOST_LISTENERS)
         except BlockingIOError:
             return False
-        except OSError:  # it died with our word unread
+        except OSError:  # it ended before it read our message
             word, descriptors = b"", []
         if descriptors:
             self._accept([socket.socket(fileno=number) for number in descriptors])
@@ -195,7 +195,7 @@ class _Server(uvicorn.Server):
         return True
 
     def _say_leaving(self) -> None:
-        """Let the application know, for what it says of its readiness: `scope["state"]`."""
+        """Tell the application that a stop is near, for its readiness: `scope["state"]`."""
         self.lifespan.state["leaving"] = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -210,15 +210,15 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn's raises the signal again after the stop, and the exit code would be the signal's.
+        # uvicorn's own raises the signal again after the stop, which would change the exit code.
         with ending_heard_by(self.handle_exit):
             yield
 
 
 def _settle_memory() -> None:
-    """Take what the start made out of the collector's rounds: it stays until the end.
+    """Exclude objects of the start from garbage collection: they stay until the end.
 
-    What the imports left behind goes back to the system, where the C library is glibc.
+    Memory that the imports no longer need is returned to the system, if the C library is glibc.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""One guarded HTTP/1.1 connection: uvicorn's protocol, bounded in time, size and number."""
+"""One guarded HTTP/1.1 connection: uvicorn's protocol, with limits of time, size and number."""
 
 from functools import partial
 
@@ -11,17 +11,19 @@ from keyfob.serving.refusals import HeadTooLarge
 
 MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
-# What may be sent ahead of an answer. Each connection may hold so much.
+# The most bytes that may be sent ahead of a response. Each connection may hold that much.
 MAX_AHEAD = 8 * 1024
 
-# What of a connection is parsed before others have their turn: some tenths of a millisecond, or a
-# whole request of most. A body whose length was told costs nothing by its bytes: it is not counted.
+# The bytes of a connection that are parsed before others have their turn: some tenths of a
+# millisecond, or a complete request in most cases. A body with a declared length costs almost
+# nothing per byte, so it is not counted.
 _MOST_BYTES = 2 * 1024
 _MOST_PIECES = 256
-# Pieces of one request: each costs some microseconds, and no body that is meant well has so many
-# empty lines.
+# The most pieces of one request: each costs some microseconds, and no honest body has so many empty
+# lines.
 _MOST_PIECES_OF_ONE = 1024
-# What may wait for a turn: more than a whole request has, beside a body whose length was told.
+# The most bytes that may wait for a turn: more than a complete request has, without a body of
+# declared length.
 _MOST_WAITING = 128 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -29,21 +31,22 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length"
 _FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
 
-# Named, because `super()` costs as much as what these do, with every request.
+# Named, because `super()` costs as much as these methods, with every request.
 _uvicorn = HttpToolsProtocol
 
 
 class GuardedProtocol(GuardedLifetime):
-    """Closes clients that are slow to send or to read, bounds heads, and takes one request at once.
+    """Closes slow clients, limits heads, and handles one request at a time.
 
-    uvicorn bounds none of these: a half-open request stays until the client leaves, and so does a
-    connection that sends a line break between two requests; all that one read brings is parsed.
+    uvicorn limits none of these: a half-open request stays until the client leaves, and so does a
+    connection that sends a line break between two requests; everything that one read brings is
+    parsed.
     """
 
-    _head_is_new = False  # it came with what is being read
+    _head_is_new = False  # it came with the current read
     _pieces = 0  # of the request that is being parsed
-    _left = 0  # bytes of body that are still to come, where a length was told
-    _framing = b""  # the lines that tell where the body ends, of a request that offers an upgrade
+    _left = 0  # the bytes of body that are still to come, if a length was declared
+    _framing = b""  # the headers that delimit the body of a request that offers an upgrade
     _has_head = False  # the parser reports a head that we made for it
 
     def data_received(self, data: bytes) -> None:
@@ -64,24 +67,24 @@ class GuardedProtocol(GuardedLifetime):
         elif not self.cycle.response_complete:
             self._guard.works(self)
         elif not self._guard.is_idle(self):
-            # Answered before it had come whole.
+            # Answered before it had arrived completely.
             self._guard.rests(self, self.loop.time())
 
     def _await_rest(self) -> None:
         if not self._guard.is_unfinished(self):
-            # Set at the first byte and not moved by the next ones: trickling buys no time.
+            # Set at the first byte and not moved by later ones: sending slowly buys no time.
             self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
 
     def _parse(self, data: bytes) -> None:
-        """Parse what was read to the end of one request, and keep the rest until it is answered.
+        """Parse data to the end of one request, and keep the rest until that is answered.
 
-        Threats: one read brings thousands of requests, each of which holds a few KiB once it is
-        parsed. Or it brings 64,000 line breaks, headers or chunks, which take 100 ms to parse, and
-        a hundred connections bring such reads at once: what takes longer goes on in turns of the
-        clients.
+        Threats: one read brings thousands of requests, each of which takes a few KiB when parsed.
+        Or it brings 64,000 line breaks, headers or chunks, which take 100 ms to parse, and a
+        hundred connections bring such reads at once. So longer work is continued later, and the
+        clients take turns.
 
         Raises:
-            HeadTooLarge, BodyTooLarge: what is not whole yet is too long already.
+            HeadTooLarge, BodyTooLarge: the incomplete part is too long already.
         """
         start = parsed = pieces = 0
         while start < len(data):
@@ -108,17 +111,17 @@ class GuardedProtocol(GuardedLifetime):
             raise BodyTooLarge if self._in_body else HeadTooLarge
 
     def _cut(self, data: bytes, start: int) -> int:
-        """Return an end in the data that no end of a request comes before.
+        """Return an index up to which at most one request ends.
 
-        A request ends with its head, after the length that it told, or with its chunks, whose end
-        is an empty line as well (RFC 9112 sections 6.3 and 7.1).
+        A request ends with its head, after its declared length, or with its chunks, which also end
+        with an empty line (RFC 9112 sections 6.3 and 7.1).
         """
         if self._in_body and self._left:
             return start + self._left
         before = len(_END_OF_HEAD) - 1
         if start < before and (self._in_body or self._unused):
-            return start + 1  # two reads may have divided the end between them
-        # Two pieces may as well.
+            return start + 1  # the end may be divided between two reads
+        # It may also be divided between two pieces.
         found = data.find(_END_OF_HEAD, max(0, start - before), start + _MOST_BYTES)
         return start + _MOST_BYTES if found < 0 else found + len(_END_OF_HEAD)
 
@@ -130,17 +133,17 @@ class GuardedProtocol(GuardedLifetime):
         self._beginnings.go_on(self._go_on, scope, self._peer)  # type: ignore[arg-type] # a dict
 
     def _go_on(self) -> None:
-        """Parse what has waited for its turn, unless an answer or an end came before."""
+        """Parse data that has waited for its turn, unless a response or the end came before."""
         kept = self._take_kept()
         if kept and not self._deaf:
             self.data_received(kept)
 
     def _feed(self, piece: bytes) -> int:
-        """Parse, and return how many bytes were taken."""
+        """Parse a piece, and return the number of bytes used."""
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as offer:
-            # It may be ignored (RFC 9110 section 7.8): what follows is still of this protocol.
+            # An offer may be ignored (RFC 9110 section 7.8): the following data is still HTTP/1.1.
             if self._framing:
                 self._expect_body()
             return int(offer.args[0])
@@ -150,12 +153,12 @@ class GuardedProtocol(GuardedLifetime):
         if len(data) <= MAX_AHEAD:
             self._keep(data)
         else:
-            self._deaf = True  # it closes after the answer
+            self._deaf = True  # it closes after the response
 
     def _expect_body(self) -> None:
-        """Read on with a parser that has not heard of the offer.
+        """Continue with a parser that does not know of the offer.
 
-        The one that has takes a body for the next request: a way to smuggle one in.
+        The first parser would take the body for the next request, which permits request smuggling.
         """
         head = b"POST / HTTP/1.1\r\n%s\r\n" % self._framing
         self._framing = b""
@@ -167,7 +170,7 @@ class GuardedProtocol(GuardedLifetime):
         self.scope = self.cycle.scope
         self.headers = []
 
-    # What the parser reports
+    # Events of the parser
 
     def on_headers_complete(self) -> None:
         if self._has_head:
@@ -180,13 +183,14 @@ class GuardedProtocol(GuardedLifetime):
         _uvicorn.on_headers_complete(self)
         self._in_body = self._head_is_new = True
         self._settled = self.scope
-        # Trailers are no headers (RFC 9110 section 6.5.1); uvicorn would add them to the request's.
+        # Trailers are not headers (RFC 9110 section 6.5.1); uvicorn would add them to the
+        # request's.
         self.headers = []
         self.cycle.transport = self._exit  # type: ignore[assignment] # the part that a cycle uses
         if self._guard.draining:
             self.cycle.keep_alive = False
 
-    # A Problem raised in here reaches `data_received` as the context of the parser's own error.
+    # A Problem raised here reaches `data_received` as the context of the parser's own error.
 
     def _check_size(self) -> None:
         size = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -213,10 +217,10 @@ class GuardedProtocol(GuardedLifetime):
         if self._head_is_new:
             complete()
         else:
-            # Its first turn was that of its head. The work begins where the body is whole.
+            # The head took the first turn. The work begins once the body is complete.
             self._beginnings.begin(complete, self.cycle.scope)  # type: ignore[arg-type] # a dict
 
-    # What the response does
+    # Events of the response
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -240,6 +244,6 @@ class GuardedProtocol(GuardedLifetime):
 
 
 def _complete(cycle: RequestResponseCycle) -> None:
-    """Tell a request that its body is whole."""
+    """Tell a request that its body is complete."""
     cycle.more_body = False
     cycle.message_event.set()

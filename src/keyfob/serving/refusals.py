@@ -1,4 +1,4 @@
-"""What the server refuses before the application sees it, ready for the wire (RFC 9457)."""
+"""Refusals that the server sends before the application sees a request (RFC 9457)."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class RequestTimeout(Problem):
 
 
 class HeadTooLarge(Problem):
-    """The request line and headers are over the limit (RFC 6585 section 5)."""
+    """The request line and headers are larger than the limit (RFC 6585 section 5)."""
 
     status = 431
     code = "head_too_large"
@@ -30,7 +30,7 @@ class HeadTooLarge(Problem):
 
 
 def render_refusal(problem: Problem, default_headers: Headers, *, hsts: str | None) -> bytes:
-    """Render a whole answer that ends the connection. `default_headers` are the server's (Date)."""
+    """Return a complete response, before a close. `default_headers` are uvicorn's (Date)."""
     request_id = random_text(12)
     set_request_id(request_id)
     answer = render_problem(problem)

@@ -1,4 +1,4 @@
-"""`serve`: one worker in this process, or several that are watched, replaced and stopped."""
+"""`serve`: one worker in this process, or several that are monitored, replaced and stopped."""
 
 import asyncio
 import os
@@ -28,12 +28,12 @@ log = structlog.get_logger("keyfob.serving")
 
 DEFAULT_APP = "keyfob.app:create_app"
 
-# Workers that died one after another, none of them ready: what they miss will not come by itself.
+# The number of workers that die in a row, none of them ready, before the start is given up.
 _HOPELESS = 5
 
 _LONGEST_PAUSE = 10.0
 
-# Seconds that a worker gets beyond the grace time to close what its application holds.
+# The seconds beyond the grace time for a worker to release the application's resources.
 _CLOSING_TIME = 10.0
 
 
@@ -44,15 +44,15 @@ def serve(
     sockets: Sequence[socket.socket] | None = None,
     app: str = DEFAULT_APP,
 ) -> int:
-    """Serve until a signal ends it; return the exit code.
+    """Serve until a signal; return the exit code.
 
     `on_ready` is called once, with the addresses (`http://127.0.0.1:8000`), when the first worker
     accepts requests. `sockets` are listeners that are already open; they are closed at the end.
-    `app` is `module:function`, given the settings, as every worker loads it for itself. Returns 0
-    after a stop by signal; 1 when the application does not start or did not stop in time.
+    `app` is `module:function`, called with the settings by every worker. Returns 0 after a stop by
+    a signal; 1 if the application does not start or did not stop in time.
 
     Raises:
-        CannotListen: the address cannot be listened on.
+        CannotListen: it is not possible to listen on the address.
     """
     if sockets is None:
         sockets = open_listeners(settings.hosts, settings.port)
@@ -61,7 +61,7 @@ def serve(
         with shared_metrics(settings) as folder:
             supervisor = _Supervisor(settings, sockets, app, lambda: on_ready(urls), folder)
             return asyncio.run(supervisor.run())
-    # Only here, so that a supervisor stays small.
+    # Imported here, so that a supervisor stays small.
     from keyfob.serving.process import run_worker  # noqa: PLC0415 - see above
 
     with serve_metrics(settings):
@@ -69,11 +69,11 @@ def serve(
 
 
 class _Supervisor:
-    """Keeps `settings.workers` processes alive; each has a lifeline to this one.
+    """Keeps `settings.workers` processes running, each with a lifeline to this one.
 
-    A worker sends one byte over its lifeline when it is ready, and is given the listening sockets
-    over it: one that dies while it starts takes with it no connection that waits on them. The end
-    of the lifeline tells it that this process is gone, however it went.
+    A worker sends one byte over its lifeline when it is ready, and gets the listening sockets over
+    it: so one that dies during its start takes no waiting connection with it. The end of the
+    lifeline tells it that this process has ended, in whatever way.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class _Supervisor:
         self._failures = 0
 
     async def run(self) -> int:
-        """Start the workers, keep them, and stop them when told to; return the exit code."""
+        """Start the workers, replace them, and stop them on a signal; return the exit code."""
         loop = asyncio.get_running_loop()
-        # Not the loop's own handlers: it would leave none at its end, and a signal that comes then
-        # would leave the embedded PostgreSQL running.
+        # Not the loop's own handlers: it removes them at its end, and a later signal would leave
+        # the embedded PostgreSQL running.
         with ending_heard_by(
             lambda number, _: loop.call_soon_threadsafe(self._hear_signal, number)
         ):
@@ -116,7 +116,7 @@ class _Supervisor:
         return 0 if in_time and self._failures < _HOPELESS else 1
 
     def _hear_signal(self, number: int) -> None:
-        """Stop, after the delay that balancers need to look away; at once when told again."""
+        """Stop, after the delay that load balancers need; a second signal stops at once."""
         if number == signal.SIGINT or self._leaving or not self._settings.drain_delay:
             self._stopping.set()
             return
@@ -132,7 +132,7 @@ class _Supervisor:
             lifeline.send(LEAVING)
 
     async def _keep(self, slot: int) -> None:
-        """Keep one worker alive."""
+        """Keep one worker running."""
         pause = 0.0
         while not self._stopping.is_set():
             if await self._live(slot):
@@ -178,7 +178,7 @@ class _Supervisor:
         numbers = [self._ledger, theirs.fileno()]
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",  # what lies in the working directory is not to be imported
+            "-P",  # no imports from the working directory
             "-m",
             "keyfob.serving.worker",
             *map(str, numbers),
@@ -192,7 +192,7 @@ class _Supervisor:
         )
 
     def _hand_over(self, lifeline: socket.socket) -> None:
-        """Give a worker that can drain them the listening sockets."""
+        """Send the listening sockets to a worker that can drain them."""
         if self._leaving:
             self._say_leaving(lifeline)
         if not self._stopping.is_set():
@@ -207,7 +207,8 @@ class _Supervisor:
 
     async def _stop(self, keepers: Sequence[asyncio.Task[None]]) -> bool:
         """Stop the workers; tell whether all of them ended in time."""
-        # Before the workers do: a connection that waits on a socket that only we hold is lost.
+        # Before the workers do: a connection that waits on a socket that only we hold would be
+        # lost.
         for listener in self._listeners:
             listener.close()
         for process in list(self._running):

@@ -1,4 +1,4 @@
-"""`python -m keyfob.serving.worker`: what the supervisor starts; not for people."""
+"""`python -m keyfob.serving.worker`: started by the supervisor, not by people."""
 
 import pickle
 import signal
@@ -13,10 +13,10 @@ from keyfob.serving.process import run_worker
 def main() -> int:
     """Serve on sockets that come over the lifeline.
 
-    The arguments are descriptors: of the ledger and the lifeline.
+    The arguments are file descriptors: of the ledger and of the lifeline.
     """
-    # Ctrl+C and the end of a terminal reach the whole group; the supervisor alone decides when
-    # workers stop.
+    # Ctrl+C and the end of a terminal reach all processes; only the supervisor decides when workers
+    # stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ledger, number = int(sys.argv[1]), int(sys.argv[2])

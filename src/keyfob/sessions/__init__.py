@@ -1,1 +1,1 @@
-"""Sessions: open, refresh with reuse detection, revoke; the feed of revocations; activity."""
+"""Sessions: open, refresh with reuse detection, end; the feed of revocations; activity."""

@@ -1,4 +1,4 @@
-"""Activity is counted from authenticated requests: kept in memory, written every few seconds."""
+"""Users' activity, counted from authenticated requests in memory, and written every few seconds."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,14 +12,14 @@ from keyfob.sessions import upkeep_queries
 
 @dataclass(slots=True)
 class _Span:
-    """From a first touch to a last one, and how much of that counts as active."""
+    """The time from a first touch to a last one, and the part of it that counts as active."""
 
     first: datetime
     last: datetime
     counted: timedelta = timedelta(0)
 
     def join(self, later: "_Span", idle_gap: timedelta) -> None:
-        """Go on to the end of a later span; a pause between them counts up to the idle gap."""
+        """Extend to the end of a later span; a pause between them counts up to the idle gap."""
         pause = later.first - self.last
         if timedelta(0) < pause <= idle_gap:
             self.counted += pause
@@ -28,7 +28,7 @@ class _Span:
 
 
 class Activity:
-    """Collects touches; a touch costs two dictionary look-ups and no I/O."""
+    """Collects touches; each costs two dictionary look-ups and no I/O."""
 
     def __init__(self, db: Database, clock: Clock, *, idle_gap: timedelta) -> None:
         self._db = db
@@ -38,7 +38,7 @@ class Activity:
         self._users: dict[UUID, _Span] = {}
 
     def touch(self, user_id: UUID, session_id: UUID) -> None:
-        """Note that the user is active now, in that session."""
+        """Record that the user is active now, in that session."""
         now = self._clock.now()
         self._sessions[session_id] = now
         span = self._users.get(user_id)
@@ -51,10 +51,10 @@ class Activity:
             span.last = now
 
     async def flush(self) -> None:
-        """Write the collected touches in one statement; what cannot be written is kept.
+        """Write the collected touches in one statement; they are kept if that fails.
 
         Raises:
-            DatabaseUnavailable: nothing was lost, the next flush writes it.
+            DatabaseUnavailable: nothing is lost, the next flush writes them.
         """
         sessions, self._sessions = self._sessions, {}
         users, self._users = self._users, {}

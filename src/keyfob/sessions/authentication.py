@@ -22,15 +22,15 @@ log = structlog.get_logger("keyfob.authentication")
 @dataclass(frozen=True, slots=True)
 class _Known:
     subject: User | Client
-    rests_on: tuple[tuple[UUID, int], ...]  # what a revocation may name, with the generation
+    rests_on: tuple[tuple[UUID, int], ...]  # the ids that a revocation may name, with generations
     expires_at: int
 
 
 class SessionAuthenticator:
-    """Believes an access token that we signed, that has not expired and was not revoked.
+    """Accepts access tokens that we signed, and that have neither expired nor been revoked.
 
-    Verified tokens are remembered by digest, at most `cache_size` of them, oldest dropped first;
-    expiry and revocation are asked each time and overrule the memory.
+    Verified tokens are remembered by digest, at most `cache_size` of them, and the oldest are
+    dropped first; expiry and revocation are checked each time and override the memory.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SessionAuthenticator:
         """Return the token's subject; a user's request counts as activity.
 
         Raises:
-            Unauthenticated: for whatever reason; the log tells which.
+            Unauthenticated: for whatever reason; the log says which.
         """
         digest = hashlib.sha256(token.encode(errors="replace")).digest()
         known = self._known.get(digest) or self._verify(token, digest)
@@ -72,11 +72,11 @@ class SessionAuthenticator:
 
     @property
     def remembered(self) -> int:
-        """How many tokens are remembered."""
+        """The number of remembered tokens."""
         return len(self._known)
 
     def forget(self) -> None:
-        """Verify every token anew: the keys have changed."""
+        """Forget all verified tokens, since the keys have changed."""
         self._known.clear()
 
     def _verify(self, token: str, digest: bytes) -> _Known:

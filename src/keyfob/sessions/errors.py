@@ -1,10 +1,10 @@
-"""Refusals of the sessions room."""
+"""Refusals about sessions."""
 
 from keyfob.core.problems import Problem
 
 
 class InvalidRefreshToken(Problem):
-    """Forged, unknown, ended, expired or reused: the answer is one, the log tells which."""
+    """The token is forged, unknown, expired or reused, or its session ended; the log says which."""
 
     status = 401
     code = "invalid_refresh_token"
@@ -15,7 +15,7 @@ class InvalidRefreshToken(Problem):
 
 
 class SessionNotFound(Problem):
-    """No live session of the caller's has that id."""
+    """The caller has no active session with that id."""
 
     status = 404
     code = "session_not_found"
@@ -23,7 +23,7 @@ class SessionNotFound(Problem):
 
 
 class NotYourSession(Problem):
-    """The refresh token belongs to somebody else; their session lives on."""
+    """The refresh token belongs to another user, whose session continues."""
 
     status = 403
     code = "not_your_session"

@@ -1,4 +1,4 @@
-"""What the sessions room hands out."""
+"""Sessions and their tokens, for other rooms and for the API."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from keyfob.devices.source import Source
 
 
 class EndReason(StrEnum):
-    """Why a session was ended; the login log tells by the same word."""
+    """The reason why a session ended; the login log uses the same words."""
 
     LOGOUT = "logout"
     LOGOUT_EVERYWHERE = "logout_everywhere"
@@ -32,10 +32,9 @@ class EndReason(StrEnum):
 
 
 class Ending(NamedTuple):
-    """What ended one session of a user, or several where none is named: most often all.
+    """The end of one session of a user, or of several, usually all, if none is named.
 
-    `source` is from where its owner did it: None where somebody else did, whose address is not the
-    owner's to know.
+    `source` is set if the owner ended it; the address of anybody else is not shown to the owner.
     """
 
     user_id: UUID
@@ -45,7 +44,7 @@ class Ending(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """A session's tokens, as a login or a refresh gives them."""
+    """A session's tokens, after a sign-in or a refresh."""
 
     access_token: str
     refresh_token: str
@@ -54,7 +53,7 @@ class Tokens(NamedTuple):
 
 
 class TokensOut(BaseModel):
-    """An access token to call with, and a refresh token to get the next pair."""
+    """An access token for calls, and a refresh token for the next pair."""
 
     access_token: Annotated[str, Field(description="RFC 9068 JWT; send it as a Bearer token")]
     refresh_token: Annotated[str, Field(description="Good for one refresh; keep it secret")]
@@ -73,7 +72,7 @@ class TokensOut(BaseModel):
 
 
 class LiveSession(NamedTuple):
-    """A session that is live; it expires at the latest then, sooner if it is ended."""
+    """An active session; it ends at `expires_at` at the latest."""
 
     id: UUID
     ip_address: IPv4Address | IPv6Address | None
@@ -87,9 +86,9 @@ class LiveSession(NamedTuple):
 
 
 class SessionState(NamedTuple):
-    """What the tokens of a session's present generation say.
+    """The claims of a session's present generation.
 
-    `role_ends` tells of each of the further `roles` when it ends.
+    `role_ends` contains the end of each of the further `roles`.
     """
 
     user_id: UUID
@@ -104,7 +103,7 @@ class SessionState(NamedTuple):
 
 
 class StoredSession(NamedTuple):
-    """A session, live or ended, and the times of its last rotations, the newest first."""
+    """A session, active or ended, and the times of its last rotations, newest first."""
 
     state: SessionState
     secret_hash: bytes
@@ -117,9 +116,9 @@ class StoredSession(NamedTuple):
 
 
 class OpenedSession(NamedTuple):
-    """A session of somebody who has just proven to be its user, before tokens are written of it.
+    """A session whose user has just signed in, before its tokens are issued.
 
-    `salt` is what its refresh tokens are made with: the row keeps a hash of it alone.
+    `salt` is part of its refresh tokens: the row contains only a hash of it.
     """
 
     id: UUID
@@ -128,14 +127,14 @@ class OpenedSession(NamedTuple):
 
 
 class InsertedSession(NamedTuple):
-    """What a session is that was opened, and whether there were as many already as may be."""
+    """The state of a new session, and whether the user already had the most sessions."""
 
     state: SessionState
     too_many: bool
 
 
 class SessionOut(BaseModel):
-    """A sign-in on one device."""
+    """A session on one device."""
 
     id: UUID
     ip_address: str | None

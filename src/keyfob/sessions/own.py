@@ -1,4 +1,4 @@
-"""What users do to their own sessions."""
+"""Ending one's own sessions."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,7 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class OwnSessions:
-    """Signs users out: here, on one of their devices, everywhere."""
+    """Signs users out: here, on one of their devices, or everywhere."""
 
     db: Database
     sessions: Sessions
@@ -25,11 +25,11 @@ class OwnSessions:
     codec: RefreshTokenCodec
 
     async def log_out(self, caller: User, source: Source, refresh_token: str | None = None) -> None:
-        """End the caller's session, or the one of a refresh token that is the caller's own.
+        """End the caller's session, or that of a refresh token that belongs to the caller.
 
         Raises:
-            NotYourSession: the refresh token is somebody else's, or none of ours.
-            Unauthenticated: as `Standing.ensure` says.
+            NotYourSession: the refresh token is another user's, or invalid.
+            Unauthenticated: see `Standing.ensure`.
         """
         session_id = caller.session_id
         if refresh_token is not None:
@@ -40,8 +40,9 @@ class OwnSessions:
         """End one of the caller's sessions.
 
         Raises:
-            SessionNotFound: the caller has no such live session; another's is not told apart.
-            Unauthenticated: as `Standing.ensure` says.
+            SessionNotFound: the caller has no such active session; another user's gets the same
+                answer.
+            Unauthenticated: see `Standing.ensure`.
         """
         if not await self._end(caller, session_id, source):
             raise SessionNotFound
@@ -50,7 +51,7 @@ class OwnSessions:
         """End all of the caller's sessions.
 
         Raises:
-            Unauthenticated: as `Standing.ensure` says.
+            Unauthenticated: see `Standing.ensure`.
         """
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)

@@ -1,4 +1,4 @@
-"""SQL of a session's life: opened, rotated, read, changed in what its tokens tell, ended."""
+"""SQL for the life of a session: opening, rotating, reading, changing claims, ending."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -35,14 +35,14 @@ async def insert_session(
 ) -> InsertedSession | None:
     """Open a session with the user's present role; None if the user may have none.
 
-    None if the user is gone or blocked, has to choose a password or to prove the address first, has
-    another password by now than the one that was checked (`password_hash`, if it was one), or has a
-    second factor that `amr` does not tell of: whatever way somebody signs in, it ends here.
+    None if the user is gone or blocked, has to choose a password or to verify the address first,
+    has another password by now than the one that was checked (`password_hash`, if one was), or has
+    a second factor that `amr` lacks: this holds for all ways of signing in.
 
-    The user's row is locked FOR SHARE: a change that commits first is seen here, and one that comes
-    later finds this session. Factors and further roles are looked at once the lock is held: whoever
-    adds one holds the row, and changes another table. `too_many`: there were `most` before this
-    one, or more. Sign-ins at the same moment do not see each other; the next one does.
+    The user's row is locked FOR SHARE: a change that commits before is seen here, and a later one
+    finds this session. Factors and further roles are read after the lock is taken: a transaction
+    that adds one locks the row, but changes another table. `too_many`: there were `most` sessions
+    or more before this one. Sign-ins at the same moment do not see each other; the next one does.
     """
     row = await tx.fetchrow(
         """
@@ -100,10 +100,10 @@ async def rotate_session(
     now: datetime,
     idle_since: datetime,
 ) -> SessionState | None:
-    """Move the session to its next generation; None if this token is not the one to do it.
+    """Move the session to its next generation; None if this token may not do so.
 
-    One statement on one row by its primary key, no join, no indexed column: of fifty refreshes
-    with one token, one moves the row. The times of the last five rotations stay in it.
+    One statement on one row by its primary key, no join, no indexed column: of fifty refreshes with
+    one token, one moves the row. The times of the last five rotations stay in it.
     """
     row = await db.fetchrow_hot(
         """
@@ -125,7 +125,7 @@ async def rotate_session(
 
 
 async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
-    """Return a session, live or ended."""
+    """Return a session, active or ended."""
     row = await db.fetchrow(
         """
         SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends,
@@ -158,9 +158,9 @@ async def renew_session(
     amr: Sequence[str],
     now: datetime,
 ) -> SessionState | None:
-    """Give a live session another salt, its next generation and a new `auth_time`.
+    """Give an active session a new salt, its next generation and a new `auth_time`.
 
-    None if it has ended. A refresh token of the old salt is unknown from then on.
+    None if it has ended. Refresh tokens with the old salt are unknown from then on.
     """
     row = await tx.fetchrow(
         """
@@ -183,7 +183,7 @@ async def renew_session(
 async def list_live_sessions(
     db: Executor, user_id: UUID, now: datetime, idle_ttl: timedelta
 ) -> list[LiveSession]:
-    """Return the user's live sessions, newest first."""
+    """Return the user's active sessions, newest first."""
     rows = await db.fetch(
         """
         SELECT id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
@@ -204,9 +204,9 @@ async def list_live_sessions(
 async def update_roles_of_user(
     tx: Tx, user_id: UUID, sub_gen: int, role: Role, now: datetime, at_most: int
 ) -> int:
-    """Copy the user's roles and generation into live sessions; return into how many.
+    """Copy the user's roles and generation to active sessions; return their number.
 
-    Fewer than `at_most`: there are no more.
+    Fewer than `at_most` means that no more are left.
     """
     return int(
         await tx.fetchval(
@@ -236,7 +236,7 @@ async def update_roles_of_user(
 async def strengthen_session(
     tx: Tx, session_id: UUID, user_id: UUID, amr: Sequence[str], now: datetime
 ) -> None:
-    """Write that the session's user has just proven more; its next refresh tells so."""
+    """Add the methods that the session's user has just used, for its next refresh."""
     await tx.execute(
         """
         UPDATE sessions SET amr = $3, auth_time = $4
@@ -252,9 +252,9 @@ async def strengthen_session(
 async def weaken_sessions(
     tx: Tx, user_id: UUID, but: UUID | None, issued_after: datetime, at_most: int
 ) -> tuple[int, list[tuple[UUID, int]]]:
-    """Take `mfa` from live sessions; return of how many, and those whose tokens may be alive.
+    """Remove `mfa` from active sessions; return their number, and those with valid tokens.
 
-    Each with its generation. Fewer than `at_most`: there are no more that have it.
+    The latter come with their generation. Fewer than `at_most` means that no more are left.
     """
     rows = await tx.fetch(
         """
@@ -279,9 +279,10 @@ async def weaken_sessions(
 async def end_reused_session(
     tx: Tx, session_id: UUID, generation: int, secret_hash: bytes, now: datetime, grace: timedelta
 ) -> bool:
-    """End the session if this old generation is past its grace; False if it is not, or ended.
+    """End the session if this old generation is past its grace; False if it is not, or has ended.
 
-    Each has the grace of its own use: of the rotation that ended it, as far back as those are kept.
+    The grace begins with the use of that token, which is the rotation that ended its generation, as
+    far back as rotations are recorded.
     """
     ended = await tx.fetchval(
         """
@@ -305,7 +306,7 @@ async def end_reused_session(
 async def end_session(
     tx: Tx, session_id: UUID, user_id: UUID, now: datetime, reason: EndReason
 ) -> bool:
-    """End one live session of that user; False if there is none."""
+    """End one active session of that user; False if there is none."""
     ended = await tx.fetchval(
         """
         UPDATE sessions SET ended_at = $3, end_reason = $4
@@ -323,9 +324,9 @@ async def end_session(
 async def end_sessions_of_user(
     tx: Tx, user_id: UUID, now: datetime, reason: EndReason, but: UUID | None, at_most: int
 ) -> int:
-    """End live sessions of a user, except perhaps one, and return how many.
+    """End active sessions of a user, except `but`, and return their number.
 
-    Fewer than `at_most`: there are no more.
+    Fewer than `at_most` means that no more are left.
     """
     return int(
         await tx.fetchval(
@@ -351,7 +352,7 @@ async def end_sessions_of_user(
 
 
 async def follow_subject(tx: Tx, session_id: UUID, user_id: UUID, sub_gen: int) -> None:
-    """Carry the subject's generation into the one session that is left."""
+    """Copy the subject's generation to the one session that continues."""
     await tx.execute(
         "UPDATE sessions SET sub_gen = $3 WHERE id = $1 AND user_id = $2",
         session_id,

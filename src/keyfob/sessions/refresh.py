@@ -1,4 +1,4 @@
-"""The life of a refresh token: rotation, replay within the grace time, reuse after it."""
+"""Refresh tokens: rotation, replay within the grace time, and reuse after it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,12 +52,12 @@ class Refresh:
     mail: Mail
 
     async def exchange(self, text: str) -> Tokens:
-        """Rotate: one round trip to the database.
+        """Rotate the session and return its next tokens; one round trip to the database.
 
-        A token used before gives the same successor again within the grace time: whoever lost the
-        reply, or raced with another tab, goes on. Where the successor was used by then, too, it is
-        refused and ends nothing. After its grace the session is ended, for either the client or a
-        thief holds a stolen token, and nobody can tell which (RFC 9700 section 4.14).
+        Within the grace time, a used token returns the same successor again: a client that lost the
+        response, or raced with another tab, can continue. If the successor was used by then, too,
+        the token is refused, but nothing ends. After its grace, the session ends, since either the
+        client or a thief uses a stolen token, and nobody can tell which (RFC 9700 section 4.14).
 
         Raises:
             InvalidRefreshToken: for every cause.
@@ -82,7 +82,7 @@ class Refresh:
         return self._tokens(token, state)
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
-        """Answer a token that did not rotate its session."""
+        """Handle a token that did not rotate its session."""
         session = await queries.find_session(self.db, token.session_id)
         if session is None or not compare_digest(session.secret_hash, token.secret_hash):
             raise self._refusal("unknown")
@@ -92,7 +92,7 @@ class Refresh:
             raise self._refusal("expired")
         age = session.state.generation - token.generation
         if age <= 0:
-            raise self._refusal("ahead")  # of a row that was restored from a dump
+            raise self._refusal("ahead")  # the row was restored from a dump
         if self._was_used_lately(session, age, now):
             if age > 1:
                 raise self._refusal("overtaken")
@@ -104,20 +104,20 @@ class Refresh:
     def _was_used_lately(self, session: StoredSession, age: int, now: datetime) -> bool:
         """Tell whether the token of so many generations ago is within the grace of its use.
 
-        Of its own use, not of the newest rotation: whoever holds the newest token could else keep
-        an old one in its grace for ever. Never without a grace: of two that race, the later may
-        find the rotation in its own future.
+        The grace of its own use counts, not that of the newest rotation: otherwise whoever holds
+        the newest token could keep an old one valid for ever. Without a grace time the answer is
+        no: of two that race, the later may see the rotation in its own future.
         """
         used_at = session.used_at
         return bool(self.grace) and age <= len(used_at) and used_at[age - 1] > now - self.grace
 
     async def _end_reused(self, token: RefreshToken, session: StoredSession, now: datetime) -> None:
-        """End the session and tell its owner; committed before the refusal, so both stay."""
+        """End the session and notify its owner; committed before the refusal, so that both stay."""
         user_id = session.state.user_id
         address = str(session.ip_address) if session.ip_address else None
         where = where_in_words(address, session.browser, session.os)
         async with self.db.begin() as tx:
-            # The account first, as whoever blocks or removes it does.
+            # The account first, as in a block or a deletion.
             if await locks.lock(tx, user_id) is None:
                 raise self._refusal("reused")
             await self.mail.tell(tx, user_id, mails.SessionReused(**where))
@@ -139,7 +139,7 @@ class Refresh:
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
 
     def _tokens(self, used: RefreshToken, state: SessionState) -> Tokens:
-        """Write the successor: a pure function of state and salt, so a replay gets the same."""
+        """Return the successor: a pure function of state and salt, so a replay gets the same."""
         return self.tokens.write(OpenedSession(used.session_id, used.salt, state))
 
     @staticmethod

@@ -1,10 +1,11 @@
-"""The refresh token: what it holds, and how a forged one fails without touching the database.
+"""The refresh token: its contents, and the check for forged ones without the database.
 
-`kfr_` + base64url(version 1, key id 3, session id 16, generation 4, salt 16, MAC 32): 72 bytes,
-96 characters, no padding bits. MAC = HMAC-SHA-256(server key, the 40 bytes before it).
+`kfr_` + base64url(version 1, key id 3, session id 16, generation 4, salt 16, MAC 32): 72 bytes, 96
+characters, no padding bits. MAC = HMAC-SHA-256(server key, the 40 bytes before it).
 
-The salt is drawn at login and rests with the client alone: the row keeps its SHA-256. So neither a
-leaked database nor a leaked server key lets anyone make a token, nor both together.
+The salt is random, is made at sign-in and is stored by the client only: the row contains its
+SHA-256. So neither a leaked database nor a leaked server key lets anyone make a token, nor both
+together.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ LAST_GENERATION = 2**31 - 1
 
 
 class RefreshToken(NamedTuple):
-    """What a genuine refresh token says."""
+    """The contents of a genuine refresh token."""
 
     session_id: UUID
     generation: int
@@ -35,18 +36,18 @@ class RefreshToken(NamedTuple):
 
     @property
     def secret_hash(self) -> bytes:
-        """SHA-256 of the salt, as the session's row keeps it."""
+        """The SHA-256 of the salt, as stored in the session's row."""
         return hashlib.sha256(self.salt).digest()
 
 
 class RefreshTokenCodec:
-    """Writes refresh tokens with the first server key, reads those of every key."""
+    """Writes refresh tokens with the first server key, and reads those of every key."""
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
     def write(self, token: RefreshToken) -> str:
-        """Return the token as text; the same each time for the same session and generation."""
+        """Return the token as text, which is always the same for a session and generation."""
         key = self._ring.first
         body = b"".join(
             (
@@ -60,7 +61,7 @@ class RefreshTokenCodec:
         return PREFIX + to_base64url(body + key.mac(body)).decode("ascii")
 
     def read(self, text: str) -> RefreshToken | None:
-        """Return what the token says, or None if we did not make it. Touches no database."""
+        """Return the contents of a token; None if it is not genuine. Does not use the database."""
         if len(text) != _ENCODED_LENGTH or not text.startswith(PREFIX):
             return None
         try:

@@ -1,4 +1,4 @@
-"""SQL of revocations."""
+"""SQL for revocations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
 
 # What a revocation names: a session, a grant or an API key (`sid`); a user or another subject; a
-# client; a single token by its `jti`.
+# client; or a single token, by its `jti`.
 Kind: TypeAlias = Literal["session", "subject", "client", "token"]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How far somebody has read: to the oldest transaction that was open then, on one server."""
+    """The place up to which revocations were read: the oldest open transaction, on one server."""
 
     server: str
     oldest_open: str
@@ -26,7 +26,7 @@ NOTHING_READ = Mark("", "0")
 
 
 class Revocation(NamedTuple):
-    """What has an id, the tokens of which up to a generation are refused until then."""
+    """An id whose tokens up to a generation are refused, until a moment."""
 
     id: UUID
     generation: int
@@ -35,10 +35,10 @@ class Revocation(NamedTuple):
 
 
 def revoking(source: str, kind: str, now: str, expires_at: str) -> str:
-    """Return SQL that revokes what a source of `id, generation` gives, and tells every worker.
+    """Return SQL that revokes the `id, generation` rows of a source, and tells every worker.
 
-    Two expressions for a WITH, the second of which, `told`, is to be asked. `kind`, `now` and
-    `expires_at` are expressions, too.
+    It consists of two expressions for a WITH clause, the second of which, `told`, must be selected.
+    `kind`, `now` and `expires_at` are expressions, too.
     """
     return f"""
         written AS (
@@ -72,9 +72,9 @@ async def revoke(
     expires_at: datetime,
     kind: Kind = "session",
 ) -> None:
-    """Write that these are revoked up to these generations, until `expires_at`.
+    """Revoke these ids up to these generations, until `expires_at`.
 
-    Every worker hears of it at the commit.
+    Every worker is told at the commit.
     """
     if not revoked:
         return
@@ -89,7 +89,7 @@ async def revoke(
 
 
 async def list_revocations(db: Executor, now: datetime) -> list[Revocation]:
-    """Return the revocations that could still meet a live access token."""
+    """Return the revocations that may still concern a valid access token."""
     rows = await db.fetch(
         "SELECT id, generation, revoked_at, expires_at FROM revocations WHERE expires_at > $1", now
     )
@@ -101,13 +101,13 @@ async def list_revocations_since(
 ) -> tuple[Mark, list[Revocation]]:
     """Return the revocations that were written since a mark, and the next mark.
 
-    The mark is the oldest transaction that was still open. Whatever was written by an older one
-    had been committed and seen then, or never will be; all others are read, some of them again.
-    So nothing is missed in whatever order transactions commit, nothing waits for a slow one, and
-    while one is open no more is read than all revocations that could still meet a live token.
+    The mark is the oldest transaction that was still open. Everything that an older one wrote was
+    committed and seen then, or never will be; everything else is read, partly again. So nothing is
+    missed in whatever order transactions commit, and nothing waits for a slow one. While one is
+    open, at most all revocations that may still concern a valid token are read.
 
-    All of these are read when the mark is another server's, such as that of a primary that failed:
-    the one in its place may have counted less far, and give the same numbers again.
+    All of these are read if the mark is of another server, such as a failed primary: its successor
+    may have counted less far, and could assign the same numbers again.
     """
     rows = await db.fetch(
         """
@@ -129,10 +129,10 @@ async def list_revocations_since(
 
 
 async def share_live_session(tx: Tx, caller: User, now: datetime) -> bool:
-    """Tell whether the caller's session lives and this token of it is not revoked.
+    """Tell whether the caller's session is active and this token of it is not revoked.
 
-    Until the commit the session cannot be ended then. That it was idle for too long is not asked:
-    this call is its activity.
+    The session cannot be ended before the commit then. Whether it was idle for too long is not
+    checked: this call is activity.
     """
     lives = await tx.fetchval(
         """

@@ -1,4 +1,4 @@
-"""The short list of revocations that could still meet a live access token, in every worker."""
+"""The list of revocations that may still concern a valid access token, in every worker."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,9 +27,9 @@ LONGEST_GRACE = timedelta(seconds=300)
 
 
 def rests_on(token: VerifiedToken) -> tuple[tuple[UUID, int], ...]:
-    """Return what may be revoked so that a token dies, each with the token's generation of it.
+    """Return the ids that revoke a token, each with the token's generation of it.
 
-    Its session (grant, key), its subject, its client and itself.
+    They are its session (or grant, or key), its subject, its client, and its own id.
     """
     claims = token.claims
     named = {
@@ -43,15 +43,15 @@ def rests_on(token: VerifiedToken) -> tuple[tuple[UUID, int], ...]:
 
 
 class Revocations:
-    """Answers from memory whether a token is dead; loaded by the feed, and never forgets early.
+    """Tells from memory whether a token is revoked; filled by the feed, never emptied too early.
 
-    A revocation is a pair: every token of that session, subject or client up to that generation is
-    dead. The generation is a logical clock, so no wall clock decides. All kinds are held by their
+    A revocation is a pair: all tokens of that session, subject or client up to that generation are
+    revoked. The generation is a logical clock, so that no wall clock decides. All kinds are kept by
     id: no session has the id of a user. A single token is revoked by its own id (`jti`).
 
     Args:
-        token_ttl: how long the tokens of sessions live. Others live as long as their client says,
-            `LONGEST_TTL` at most.
+        token_ttl: the life of the tokens of sessions. Other tokens live as long as their client
+            says, `LONGEST_TTL` at most.
     """
 
     def __init__(self, db: Database, clock: Clock, *, token_ttl: timedelta) -> None:
@@ -62,16 +62,16 @@ class Revocations:
         self._mark = NOTHING_READ
 
     def kills(self, of: UUID, generation: int) -> bool:
-        """Tell whether a token of that session, or subject, and its generation is dead."""
+        """Tell whether a token of that session or subject, with its generation, is revoked."""
         held = self._dead.get(of)
         return held is not None and generation <= held[0]
 
     def kill_any(self, rests_on: Iterable[tuple[UUID, int]]) -> bool:
-        """Tell whether a token is dead, by all that a revocation of it may name (`rests_on`)."""
+        """Tell whether a token is revoked, by any of the ids that it depends on (`rests_on`)."""
         return any(self.kills(of, generation) for of, generation in rests_on)
 
     def expiry(self, now: datetime, kind: Kind = "session") -> datetime:
-        """Return when a revocation of now can be forgotten: no token that it meets lives longer."""
+        """Return when a revocation made now can be dropped, since no such token lives longer."""
         ttl = (
             self._token_ttl
             if kind == "session"
@@ -80,33 +80,33 @@ class Revocations:
         return now + ttl + SKEW
 
     def issued_after(self, now: datetime) -> datetime:
-        """Return since when a token must have been issued to be alive now, by a row's rotation.
+        """Return since when a token must have been issued to be valid now, by a row's rotation.
 
-        A replay within the grace time is issued later than the rotation that the row tells of.
+        A replay within the grace time is issued later than the rotation that the row records.
         """
         return now - self._token_ttl - SKEW - LONGEST_GRACE
 
     async def revoke(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
-        """Kill every access token of these sessions up to these generations.
+        """Revoke every access token of these sessions up to these generations.
 
-        Written in `tx`. This worker refuses them with its commit, the others as they hear of it.
+        Written in `tx`. This worker refuses them after its commit, others once they are told.
         """
         await self._revoke(tx, revoked, "session")
 
     async def revoke_before(self, tx: Tx, user_id: UUID, sub_gen: int) -> None:
-        """Kill every access token of a user from before a generation of the account.
+        """Revoke every access token of a user from before a generation of the account.
 
-        One revocation for all of them, however many sessions there are. Begin the generation
-        (`Accounts.begin_generation`) and carry it into the sessions that go on in the same `tx`.
+        This is one revocation for any number of sessions. Begin the generation
+        (`Accounts.begin_generation`) and copy it to the sessions that continue, in the same `tx`.
         """
         await self._revoke(tx, [(user_id, sub_gen - 1)], "subject")
 
     async def revoke_ended(self, tx: Tx, session_id: UUID) -> None:
-        """Kill every access token of a session that has ended, of whatever generation."""
+        """Revoke every access token of a session that has ended, of any generation."""
         await self.revoke(tx, [(session_id, LAST_GENERATION)])
 
     async def revoke_key(self, tx: Tx, key_ids: Sequence[UUID]) -> None:
-        """Kill API keys, and every access token that was given for one of them."""
+        """Revoke API keys, and every access token that was issued for one of them."""
         revoked = [(key_id, LAST_GENERATION) for key_id in key_ids]
         now = self._clock.now()
         expires_at = self.expiry(now, "subject")  # as the tokens of clients, not of sign-ins
@@ -114,11 +114,11 @@ class Revocations:
         self.refuse_after(tx, revoked, expires_at)
 
     async def revoke_client(self, tx: Tx, client_id: UUID, generation: int) -> None:
-        """Kill every access token that a client was given in this generation or an earlier one."""
+        """Revoke every access token that a client was issued up to this generation."""
         await self._revoke(tx, [(client_id, generation)], "client")
 
     async def revoke_token(self, tx: Tx, token_id: UUID, expires_at: datetime) -> None:
-        """Kill one access token by its `jti`, which expires then."""
+        """Revoke one access token by its `jti`, until it expires."""
         revoked, now = [(token_id, LAST_GENERATION)], self._clock.now()
         await revocation_queries.revoke(tx, revoked, now, expires_at + SKEW, "token")
         self.refuse_after(tx, revoked, expires_at + SKEW)
@@ -132,7 +132,7 @@ class Revocations:
     def refuse_after(
         self, tx: Tx, revoked: Sequence[tuple[UUID, int]], expires_at: datetime
     ) -> None:
-        """Refuse in this worker, once `tx` is committed, what a statement of it has revoked."""
+        """Refuse in this worker, once `tx` is committed, what one of its statements has revoked."""
         if revoked:
             tx.after_commit(partial(self._refuse, revoked, expires_at))
 
@@ -141,7 +141,7 @@ class Revocations:
             self.add(of, generation, expires_at)
 
     def add(self, of: UUID, generation: int, expires_at: datetime) -> bool:
-        """Hold a revocation, and tell whether it is new.
+        """Add a revocation, and tell whether it is new.
 
         A later generation replaces an earlier one, never the reverse.
         """
@@ -155,7 +155,7 @@ class Revocations:
         return is_new
 
     def hear(self, notice: str) -> None:
-        """Take in a notice of the feed: id, generation, when revoked, until when; both in ms."""
+        """Handle a notice of the feed: id, generation, begin and end of a revocation in ms."""
         of, generation, revoked, expires = notice.split(" ")
         revoked_at, expires_at = (
             datetime.fromtimestamp(int(at) / 1000, UTC) for at in (revoked, expires)
@@ -164,18 +164,18 @@ class Revocations:
         self._observe_lag(revoked_at)
 
     async def poll(self, db: Executor) -> None:
-        """Read what was revoked since the last poll: where nothing is heard."""
+        """Read what was revoked since the last poll, if notices are not heard."""
         mark, revoked = await revocation_queries.list_revocations_since(
             db, self._mark, self._clock.now()
         )
         for one in revoked:
             is_new = self.add(one.id, one.generation, one.expires_at)
-            if is_new and mark.server == self._mark.server:  # else it may be older than this worker
+            if is_new and mark.server == self._mark.server:  # otherwise it may be old
                 self._observe_lag(one.revoked_at)
         self._mark = mark
 
     async def load(self) -> None:
-        """Read what was revoked while the feed was away, and drop what can meet no token."""
+        """Read what was revoked while the feed was down, and drop what concerns no valid token."""
         now = self._clock.now()
         for one in await revocation_queries.list_revocations(self._db, now):
             self.add(one.id, one.generation, one.expires_at)

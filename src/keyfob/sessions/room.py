@@ -1,4 +1,4 @@
-"""Sessions: opened, refreshed, ended; and from a token to its caller."""
+"""The room of sessions: they are opened, refreshed and ended, and their tokens accepted."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ def build(
     mail: Mail,
     roles: Roles,
 ) -> Room:
-    """Build what opens, refreshes and ends sessions, and what believes their tokens."""
+    """Build the services that open, refresh and end sessions, and that accept their tokens."""
     idle_ttl = timedelta(seconds=settings.session_idle_ttl)
     revocations = Revocations(db, clock, token_ttl=timedelta(seconds=settings.access_token_ttl))
     activity = Activity(db, clock, idle_gap=timedelta(seconds=settings.activity_idle_gap))

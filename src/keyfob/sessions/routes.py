@@ -1,4 +1,4 @@
-"""Refresh, sign out, and the caller's own sessions."""
+"""Refreshing, signing out, and the caller's own sessions."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -52,9 +52,9 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 class LogOutIn(Body):
-    """The refresh token of the session to end, if it is not the one that calls."""
+    """The refresh token of the session to end, if it is not the calling one."""
 
-    # The ready example of Swagger UI ends the session that calls: a made-up token would be refused.
+    # Swagger UI's prepared example ends the calling session: a made-up token would be refused.
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     token: Annotated[RefreshText, Field(json_schema_extra=_without_default)] = ""
@@ -72,10 +72,10 @@ _refresh_in = TypeAdapter(RefreshIn)
     responses=may_refuse(InvalidRefreshToken, TooManyRequests),
 )
 async def refresh(call: HotCall) -> bytes:
-    """Exchange a refresh token for the next pair.
+    """Exchange a refresh token for the next pair of tokens.
 
-    A used token gives the same successor again for a few seconds, so a lost reply logs nobody out.
-    After that, presenting it ends the session: somebody has a copy.
+    A used token returns the same successor again for a few seconds, so that a lost response signs
+    nobody out. Using it later ends the session: somebody has a copy.
     """
     try:
         body = _refresh_in.validate_python(await call.read_json())
@@ -105,7 +105,7 @@ async def log_out(
     own: Annotated[OwnSessions, Provided(OwnSessions)],
     body: LogOutIn | None = None,
 ) -> None:
-    """Sign out here, or end the session of a refresh token that is your own."""
+    """Sign out here, or end the session of a refresh token of your own."""
     await own.log_out(caller, source, (body.token or None) if body else None)
 
 
@@ -123,7 +123,7 @@ async def log_out_everywhere(
 async def list_own_sessions(
     caller: SignedIn, sessions: Annotated[Sessions, Provided(Sessions)]
 ) -> list[SessionOut]:
-    """List the devices on which you are signed in, the newest first."""
+    """List the devices on which you are signed in, newest first."""
     return [
         SessionOut.of(record, caller.session_id)
         for record in await sessions.list_live(caller.user_id)
@@ -142,5 +142,5 @@ async def end_own_session(
     source: RequestSource,
     own: Annotated[OwnSessions, Provided(OwnSessions)],
 ) -> None:
-    """Sign out one device."""
+    """Sign out on one device."""
     await own.end(caller, session_id, source)

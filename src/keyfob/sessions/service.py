@@ -43,13 +43,13 @@ SESSIONS_ENDED = Counter(
     "keyfob_sessions_ended_total", "Sessions that somebody ended, by the reason.", ["reason"]
 )
 
-# Of one sign-in: where there are more, as from before there was a bound, a chore ends the rest.
+# In one sign-in: if there are more, such as from before there was a limit, a chore ends the rest.
 _AT_ONCE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionTokens:
-    """Writes what a client holds a session by: an access token and a refresh token."""
+    """Issues the tokens of a session: an access token and a refresh token."""
 
     access: AccessTokens
     refresh: RefreshTokenCodec
@@ -57,9 +57,9 @@ class SessionTokens:
     clock: Clock
 
     def write(self, session: OpenedSession) -> Tokens:
-        """Write the tokens of a session's generation, whose refresh token is always the same.
+        """Return the tokens of a session's generation, whose refresh token is always the same.
 
-        The access token lives no longer than the session, and than each role that it tells of.
+        The access token lives no longer than the session, or than any role in its claims.
         """
         state = session.state
         names, ends_at = self._roles_of(state)
@@ -81,9 +81,9 @@ class SessionTokens:
         return Tokens(access_token, self.refresh.write(token), expires_in, session.id)
 
     def _roles_of(self, state: SessionState) -> tuple[tuple[str, ...], datetime]:
-        """Return the roles that have not ended, and when the first of them, or the session, does.
+        """Return the roles that have not ended, and when the first of them, or the session, ends.
 
-        An end comes in whole seconds, and a token that would live for none of them is not given.
+        Ends are in whole seconds, and a token that would live for less than one is not issued.
         """
         if not state.roles:
             return (state.role,), state.expires_at
@@ -105,9 +105,9 @@ class SessionTokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions:
-    """Opens sessions, lists them, ends them; what ends one also revokes its access tokens.
+    """Opens, lists and ends sessions; ending one also revokes its access tokens.
 
-    A user has at most so many (`most`) at once.
+    A user can have at most `most` at once.
     """
 
     db: Database
@@ -120,9 +120,10 @@ class Sessions:
     max_ttl: timedelta
     most: int
     requires_verified: bool = False
-    # What writes down each ending of sessions: the login log. One that ends nothing is none.
+    # Callbacks that record each end of sessions, such as the login log. If none ended, they are not
+    # called.
     on_end: list[Callable[[Tx, Ending], Awaitable[None]]] = field(default_factory=list)
-    # What ends with a user's sessions: sign-ins that still wait for a second factor.
+    # Callbacks for what ends with a user's sessions, such as pending logins.
     on_end_all: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
     async def open(
@@ -137,14 +138,14 @@ class Sessions:
         """Open a session and return it; None if the user may have none by now.
 
         None if the user is gone or blocked, must choose a password or, with `requires_verified`,
-        prove the address first, or has a factor that `amr` lacks; `login` says which. With
-        `password_hash` also if the password is another by now: a sign-in with the old one does not
-        outlive its change. Joins `tx`: `SessionTokens` writes tokens of it once that has committed.
+        verify the address first, or has a factor that `amr` lacks; `login` says which. With
+        `password_hash`, also if the password has changed since: a sign-in with the old one does not
+        outlive the change. Joins `tx`: `SessionTokens` issues its tokens after the commit.
 
         Beyond the `most` that a user may have, the least recently active sessions end.
 
         Raises:
-            NoSigningKey: no key was loaded, so that no token of the session could be written.
+            NoSigningKey: no key is loaded, so that no token of the session could be issued.
         """
         self.keyring.active()
         now = self.clock.now()
@@ -172,13 +173,13 @@ class Sessions:
         return OpenedSession(token.session_id, token.salt, inserted.state)
 
     async def renew(self, tx: Tx, caller: User, amr: Sequence[str]) -> OpenedSession:
-        """Open the caller's session anew, after a new proof of who it is.
+        """Renew the caller's session, after a new proof of identity.
 
-        Every older token of it is dead, at once and for good. Joins `tx`, as `open` does.
+        All its older tokens are invalid at once and for good. Joins `tx`, as `open` does.
 
         Raises:
             Unauthenticated: the session has ended meanwhile.
-            NoSigningKey: as `open` says.
+            NoSigningKey: see `open`.
         """
         self.keyring.active()
         token = RefreshToken(caller.session_id, 0, random_bytes(SALT_BYTES))
@@ -191,13 +192,13 @@ class Sessions:
         return OpenedSession(caller.session_id, token.salt, state)
 
     async def list_live(self, user_id: UUID) -> list[LiveSession]:
-        """Return the user's live sessions, newest first."""
+        """Return the user's active sessions, newest first."""
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
     async def end_one(
         self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source
     ) -> bool:
-        """End one live session of a user who wishes so; False if there is none."""
+        """End one active session, at its user's wish; False if there is none."""
         if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         await self.revocations.revoke_ended(tx, session_id)
@@ -214,10 +215,10 @@ class Sessions:
         but: UUID | None = None,
         source: Source | None = None,
     ) -> int:
-        """End all of a user's sessions in `tx`, or all but one, write it down and return how many.
+        """End all of a user's sessions in `tx`, except `but`, record it, and return their number.
 
-        The one that is left needs a refresh, or `renew`: older tokens are dead, whosever session
-        they are of. Give `source` where the owner does it.
+        The remaining one needs a refresh, or `renew`: older tokens of all sessions are invalid.
+        Pass `source` if the owner does it.
         """
         now = self.clock.now()
         sub_gen = await self.accounts.begin_generation(tx, user_id)
@@ -241,10 +242,11 @@ class Sessions:
     async def make_room(
         self, tx: Tx, user_id: UUID, newest: UUID | None = None, *, at_most: int = _AT_ONCE
     ) -> int:
-        """End what is beyond the `most`, but never the `newest`, write it down, return how many.
+        """End sessions beyond the `most`, except the `newest`, record it, return their number.
 
-        The least recently active end, in one statement. Sign-ins at the same moment end different
-        ones; what they leave beyond, as many at most as there were at once, the next sign-in ends.
+        The least recently active ones end, in one statement. Sign-ins at the same moment end
+        different ones; what they leave beyond the limit, at most as many as there were sign-ins,
+        the next one ends.
         """
         now = self.clock.now()
         expires_at = self.revocations.expiry(now)
@@ -268,6 +270,6 @@ class Sessions:
         return len(ended)
 
     async def write_down(self, tx: Tx, ending: Ending) -> None:
-        """Write that sessions were ended, in the `tx` that ends them."""
+        """Record the end of sessions, in the `tx` that ends them."""
         for write in self.on_end:
             await write(tx, ending)

@@ -1,8 +1,8 @@
-"""Whether a caller still may: asked again in the transaction that changes something.
+"""The standing of a caller, checked again in the transaction that changes something.
 
-A token is believed from memory, and between that and the change there is time: a hash is
-computed, a lock is waited for. Meanwhile the session may be ended, the account blocked, the role
-taken. Threat: an administrator who is being demoted undoes it.
+A token is accepted from memory, and time passes before the change: a hash is computed, or a lock
+waited for. Meanwhile the session may end, the account be blocked, or the role be taken away.
+Threat: an administrator who is being demoted undoes it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from keyfob.sessions import revocation_queries
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Asks, under the lock on the caller's account, what the access token was believed for."""
+    """Checks again, under the lock on the caller's account, that an access token is valid."""
 
     clock: Clock
     roles: Roles
@@ -34,14 +34,14 @@ class Standing:
     ) -> Account:
         """Lock the caller's account and return it.
 
-        Call it first in each transaction that changes something for somebody signed in. Whatever
-        ends a right locks the account as well, so one of the two comes first. Only with a
-        `permission`, or `with_admins`, may another account be locked after it
-        (`locks.lock_with_admins`).
+        Call it first in each transaction that changes something for a signed-in user. Whatever ends
+        a right locks the account as well, so one of the two comes first. Only with a `permission`,
+        or with `with_admins`, may another account be locked after it (`locks.lock_with_admins`).
 
         Raises:
             Unauthenticated: the account is gone or blocked, the session has ended or expired, or
-                tokens of this generation were revoked: by a new role, a new password, a new proof.
+                tokens of this generation were revoked: by a new role, a new password or a new
+                proof.
             Forbidden: the roles that the account has now do not permit it.
         """
         administers = with_admins or permission is not Permission.ACCOUNT_READ
@@ -49,7 +49,7 @@ class Standing:
         account = await lock(tx, caller.user_id)
         if account is None or not account.is_active:
             raise Unauthenticated
-        # Once the account is locked, so that what another transaction has just ended is seen.
+        # After the account is locked, to see what another transaction has just ended.
         if not await revocation_queries.share_live_session(tx, caller, self.clock.now()):
             raise Unauthenticated
         if permission is not Permission.ACCOUNT_READ:
@@ -57,7 +57,7 @@ class Standing:
         return account
 
     async def ensure_permitted(self, tx: Tx, account: Account, permission: Permission) -> None:
-        """Ask whether the roles of an account that `tx` holds permit something.
+        """Check that the roles of a locked account permit something.
 
         Raises:
             Forbidden: they do not.
@@ -66,6 +66,6 @@ class Standing:
             raise Forbidden
 
     async def permissions_of(self, tx: Tx, account: Account) -> frozenset[str]:
-        """Return what the roles permit that an account that `tx` holds has now."""
+        """Return the permissions of the present roles of a locked account."""
         given = await self.roles.list_given(tx, account.id)
         return self.roles.permissions_of_roles((account.role, *(one.role for one in given)))

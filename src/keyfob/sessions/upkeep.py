@@ -1,4 +1,4 @@
-"""What is done to sessions beside requests: old ones go, and those beyond the bound are ended."""
+"""Maintenance of sessions: old ones are deleted, and those beyond the limit ended."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ from keyfob.sessions.service import Sessions
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCleanup:
-    """Deletes spent revocations, and sessions that ended long ago, so many `at_once`."""
+    """Deletes expired revocations, and sessions that ended long ago, `at_once` at a time."""
 
     db: Database
     clock: Clock
@@ -32,9 +32,9 @@ class SessionCleanup:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionTrimming:
-    """Ends sessions beyond the bound, in small transactions, each with its trace.
+    """Ends sessions beyond the limit, in small transactions, and records each end.
 
-    They are from before there was a bound, or since it was lowered.
+    They are from before there was a limit, or before it was lowered.
     """
 
     db: Database
@@ -43,7 +43,7 @@ class SessionTrimming:
     sessions_at_once: int = 1000
 
     async def run(self) -> None:
-        """Look at every user who is signed in; several workers may do so at once."""
+        """Check every user who is signed in; several workers may do so at once."""
         last: UUID | None = None
         while True:
             crowded, last = await upkeep_queries.list_crowded(

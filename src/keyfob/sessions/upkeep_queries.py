@@ -1,4 +1,4 @@
-"""SQL that keeps the book: activity, sessions beyond the bound, and old ones."""
+"""SQL for the maintenance of sessions: activity, sessions beyond the limit, and old ones."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,8 +20,8 @@ async def update_activity(
     """Write collected touches: (session, last touch), (user, first touch, last touch, counted).
 
     `counted` leaves out pauses longer than the idle gap. The pause before the first new touch
-    counts too, if it is no longer; what another worker counted already does not count again.
-    Relative to the row, so two devices, or two workers, count the same minute once.
+    counts too, if it is not longer; time that another worker has counted does not count again. The
+    update is relative to the row, so two devices, or two workers, count the same minute once.
     """
     await db.execute(
         """
@@ -68,13 +68,14 @@ _LIVE = "user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_activity
 
 
 class EndedSession(NamedTuple):
-    """A session that was ended, and whether it was revoked: a token of it may still be alive."""
+    """A session that was ended, and whether it was revoked because a token may still be valid."""
 
     session_id: UUID
     is_revoked: bool
 
 
-# One that is being changed right now is passed over: it is in use, or another sign-in ends it.
+# A session that is being changed at this moment is skipped: it is in use, or another sign-in ends
+# it.
 _END_BEYOND = f"""
 WITH due AS (
     SELECT id FROM sessions
@@ -105,10 +106,10 @@ async def end_beyond(
     issued_after: datetime,
     expires_at: datetime,
 ) -> list[EndedSession]:
-    """End those live sessions of a user beyond the `most` that were active last.
+    """End active sessions of a user beyond the `most` that were active last.
 
-    Never the `newest`, and at most so many at once. Those whose tokens may still be alive, which
-    were issued after a moment, are revoked until another.
+    The `newest` never ends, and at most `at_most` do. Sessions whose tokens may still be valid,
+    since they were issued after a moment, are revoked until another moment.
     """
     rows = await tx.fetch(
         _END_BEYOND,
@@ -127,10 +128,10 @@ async def end_beyond(
 async def list_crowded(
     db: Executor, after: UUID | None, most: int, at_once: int
 ) -> tuple[list[UUID], UUID | None]:
-    """Look at the next users in the order of their ids, and return who has more than `most`.
+    """Check the next users in the order of their ids, and return those with more than `most`.
 
-    With the last that was looked at; None where none is left. Sessions that have run out but were
-    not ended count here: who has that many is only looked at more closely.
+    Also returns the last id that was checked; None if none is left. Sessions that have expired but
+    were not ended count here: such users are only examined more closely.
     """
     row = await db.fetchrow(
         """
@@ -152,10 +153,10 @@ async def list_crowded(
 
 
 async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
-    """Drop spent revocations and up to `batch` long-ended or expired sessions; return how many.
+    """Delete expired revocations and up to `batch` long-ended or expired sessions; return how many.
 
-    A session that is locked goes with its account, or the next time: waiting for it, while others
-    of the account are locked here, could meet the removal of the account, which waits for those.
+    A locked session is skipped: it is deleted with its account, or next time. Waiting for it with
+    other rows of the account locked could deadlock with the deletion of the account.
     """
     await db.execute("DELETE FROM revocations WHERE expires_at < $1", now)
     tag = await db.execute(
@@ -174,9 +175,9 @@ async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch:
 
 
 async def delete_ended_of_user(db: Executor, user_id: UUID, limit: int) -> int:
-    """Delete so many of a user's ended sessions; return how many. As `delete_old` does with locks.
+    """Delete up to `limit` of a user's ended sessions; return their number.
 
-    What revokes their tokens is no row of theirs, and stays.
+    Locks are handled as in `delete_old`. Revocations of their tokens are in other rows, and stay.
     """
     tag = await db.execute(
         """

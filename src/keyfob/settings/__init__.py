@@ -1,6 +1,6 @@
 """Settings: `KEYFOB_*` variables and `.env`; every secret can also come from a `*_FILE`.
 
-A wrong or unknown variable stops the start with its name and what it should be.
+A wrong or unknown variable stops the start; the message names it and the expected value.
 """
 
 from keyfob.settings.loading import Settings, load_settings, secret_fields, variable_of

@@ -58,7 +58,7 @@ def _app_label(value: str | None) -> str | None:
 
 
 class MailSettings(BaseModel):
-    """How mail leaves, and where its links lead."""
+    """The delivery of mails, and the URL of their links."""
 
     public_url: BaseAddress = Field(
         None, description="Where links in mails lead; absent: as KEYFOB_ISSUER"
@@ -99,7 +99,7 @@ class MailSettings(BaseModel):
 
 
 class AccountSettings(BaseModel):
-    """Verification, recovery, and leaving."""
+    """Verification, recovery, and erasure of accounts."""
 
     verify_email: Literal["off", "optional", "required"] = Field(
         "off", description="Whether a new address is to be proven: off, optional or required"

@@ -1,4 +1,4 @@
-"""The settings of the database and of the way to it."""
+"""Settings of the database and its connections."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ def _postgresql(value: SecretStr | None) -> SecretStr | None:
 
 
 class DatabaseSettings(BaseModel):
-    """PostgreSQL: one of yours, or the embedded one in the data folder."""
+    """PostgreSQL: an external one, or the embedded one in the data folder."""
 
     database_url: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
         None, description="postgresql://user:password@host/name; absent: the embedded PostgreSQL"

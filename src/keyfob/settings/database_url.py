@@ -1,6 +1,6 @@
-"""A database's URL as providers and other clients write it, and what asyncpg makes of it.
+"""Database URLs, as providers and other clients write them, converted for asyncpg.
 
-What asyncpg does not know it would hand to the server, which refuses the connection.
+asyncpg would pass unknown parameters to the server, which then refuses the connection.
 """
 
 import re
@@ -14,7 +14,7 @@ LIKE = "postgresql://user:password@host:5432/name"
 _HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]*)(?::(?P<port>\d{1,5}))?")
 _KINDS_OF_HOST = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# As libpq reads JDBC's `ssl=true`, and what Node's driver calls a connection that trusts anybody.
+# As libpq treats JDBC's `ssl=true`, and as Node's driver calls a connection that trusts anybody.
 _MODES_ELSEWHERE = {
     "true": "require",
     "1": "require",
@@ -47,7 +47,7 @@ _IGNORED = {
     **dict.fromkeys(("sslkeylogfile", "gssdelegation", "uselibpqcompat"), _OWN),
     **dict.fromkeys(("min_protocol_version", "max_protocol_version", "servicefile"), _OWN),
 }
-# asyncpg reads these only where it makes the TLS context, and it makes none for `system`.
+# asyncpg reads these only if it makes the TLS context, and it makes none for `system`.
 _FOR_FILES_ALONE = (
     *("sslcert", "sslkey", "sslpassword", "sslcrl"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
@@ -55,7 +55,7 @@ _FOR_FILES_ALONE = (
 
 
 class DatabaseUrl(NamedTuple):
-    """What asyncpg is given, and a line for each parameter that was left out."""
+    """The URL for asyncpg, and a line for each parameter that was left out."""
 
     dsn: str
     remarks: list[str]
@@ -65,7 +65,7 @@ def read_database_url(url: str) -> DatabaseUrl:
     """Read the URL of a database.
 
     Raises:
-        ValueError: it is none, or asks for what cannot be had; no value of it is repeated.
+        ValueError: it is not one, or asks for something unsupported; no value of it is repeated.
     """
     parts = split_url(url, LIKE)
     hosts = [_HOST.fullmatch(host) for host in parts.netloc.rpartition("@")[2].split(",")]
@@ -88,9 +88,9 @@ def read_database_url(url: str) -> DatabaseUrl:
 
 
 def _without_what_is_told_twice(parts: SplitResult, parameters: dict[str, str]) -> SplitResult:
-    """Leave out what a parameter tells as well, which wins, as it does with libpq.
+    """Remove parts that a parameter repeats; the parameter takes precedence, as with libpq.
 
-    Hosts and their ports stand together: where one of them goes, both become parameters.
+    Hosts and their ports belong together: if one of them is removed, both become parameters.
     """
     login, _, netloc = parts.netloc.rpartition("@")
     user, colon, password = login.partition(":")
@@ -115,7 +115,7 @@ def _is_tidy(query: str) -> bool:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the parameters with a value; of one that is there twice the last, as libpq does."""
+    """Return the parameters with a value; of a repeated one the last, as libpq does."""
     pieces = [piece.partition("=") for piece in query.split("&") if piece]
     if not all(name and equals for name, equals, _ in pieces):
         raise ValueError("should have its parameters as name=value")

@@ -55,7 +55,7 @@ class Settings(
     ObservabilitySettings,
     BaseSettings,
 ):
-    """Everything that can be set."""
+    """All settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True
@@ -63,31 +63,31 @@ class Settings(
 
     @property
     def issuer_url(self) -> str:
-        """The `iss` claim: as configured, or where a newcomer's browser finds the service."""
+        """The `iss` claim: as configured, or the address for a browser on this machine."""
         return self.issuer or f"http://localhost:{self.port}{self.root_path}"
 
     @property
     def hosts(self) -> list[str]:
-        """Where to listen: addresses, names of hosts, and `unix:` with a path."""
+        """The addresses, host names, and `unix:` paths to listen on."""
         return [host.strip() for host in self.host.split(",") if host.strip()]
 
     @property
     def listens_on_socket(self) -> bool:
-        """Whether it listens on a unix socket."""
+        """True if the service listens on a unix socket."""
         return any(host.startswith("unix:") for host in self.hosts)
 
     @property
     def strict_transport(self) -> str | None:
-        """The value of Strict-Transport-Security (RFC 6797); None where it is not to be sent."""
+        """The value of Strict-Transport-Security (RFC 6797); None if it is not to be sent."""
         if not self.hsts:
             return None
         return "max-age=31536000" + ("; includeSubDomains" if self.hsts_subdomains else "")
 
     @property
     def public_base(self) -> str:
-        """Where links in mails lead, without a slash at the end; never taken from a request.
+        """The URL of links in mails, without a slash at the end; never taken from a request.
 
-        Its host is in ASCII: a mail server, a browser's origin and an RP ID know no other.
+        Its host is in ASCII, the only form in mail servers, browsers' origins and RP IDs.
         """
         return with_ascii_host((self.public_url or self.issuer_url).rstrip("/"))
 
@@ -104,13 +104,13 @@ class Settings(
 
     @property
     def direct_dsn(self) -> str:
-        """The URL of the database past its pooler, if there is one."""
+        """The URL of the database without its pooler, if there is one."""
         direct = self.database_direct_url
         return self.dsn if direct is None else read_database_url(direct.get_secret_value()).dsn
 
     @property
     def remarks(self) -> list[str]:
-        """What was given and is not heeded, a line each, with the variable and why."""
+        """Settings that have no effect, a line each, with the variable and the reason."""
         urls = {"database_url": self.database_url, "database_direct_url": self.database_direct_url}
         return [
             f"{variable_of(field)}: {remark}"
@@ -121,11 +121,11 @@ class Settings(
 
     @property
     def polls(self) -> bool:
-        """Whether workers poll for revocations: told to, or behind a pooler with no way past it.
+        """True if workers poll for revocations: by setting, or behind a pooler without direct URL.
 
         Raises:
-            WrongSetting: told to listen there. A pooler in transaction mode takes a LISTEN without
-                an error, and delivers nothing.
+            WrongSetting: the settings demand to listen there. A pooler in transaction mode accepts
+                LISTEN without an error, and delivers nothing.
         """
         hidden = self.database_pooler != "none" and self.database_direct_url is None
         if hidden and self.feed == "notify":
@@ -137,10 +137,10 @@ class Settings(
 
     @property
     def secret_keys(self) -> list[str]:
-        """The secret keyring: the first one seals and signs, all of them open.
+        """The secret keyring: the first key encrypts and signs, all of them decrypt.
 
         Raises:
-            WrongSetting: none is set; `boot.complete` would have made one.
+            WrongSetting: there is none; `boot.complete` would have created one.
         """
         if self.secret_key is None:
             raise WrongSetting(f"{PREFIX}SECRET_KEY: should be set")
@@ -170,7 +170,7 @@ def variable_of(field: str) -> str:
 
 
 def secret_fields() -> list[str]:
-    """Name the fields that hold secrets, each of which has a `*_FILE` variant."""
+    """Return the fields with secrets, each of which has a `*_FILE` variant."""
     return [name for name, info in Settings.model_fields.items() if _is_secret(info)]
 
 
@@ -179,7 +179,7 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def _is_surely_a_path(text: str) -> bool:
-    """Tell whether it may be printed. Threat: the secret itself, where its file should be named."""
+    """Tell whether it may be printed. Threat: it is the secret itself, instead of its file."""
     return text.startswith("/") and os.path.isdir(text.rpartition("/")[0])  # noqa: PTH112 - Path raises for some
 
 
@@ -211,16 +211,16 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 
 def _variables_of(source: PydanticBaseSettingsSource) -> dict[str, str | None]:
-    """Return what is written in `.env`."""
+    """Return the variables in `.env`."""
     variables = source.env_vars if isinstance(source, DotEnvSettingsSource) else {}
     return {name.upper(): value for name, value in variables.items()}  # they are in lower case
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment and `.env`; overrides win.
+    """Read the settings from the environment and `.env`; overrides take precedence.
 
     Raises:
-        WrongSetting: a value does not fit, a `KEYFOB_` variable is unknown, or a line of `.env`
+        WrongSetting: a value is invalid, a `KEYFOB_` variable is unknown, or a line of `.env`
             cannot be read.
     """
     try:

@@ -1,4 +1,4 @@
-"""The settings of request rates and throttles, in the notation of the `limits` library."""
+"""Settings of request rates and throttles, in the notation of the `limits` library."""
 
 import re
 from typing import Annotated, Literal
@@ -10,8 +10,8 @@ import limits
 from keyfob.settings.urls import split_url
 
 _STORE = "redis://:password@host:6379/0"
-# What a URL may say of a connection. The library knows more, of which some cannot be written in a
-# URL, and some fails at each request.
+# The parameters that a URL may have. The library supports more, but some cannot be written in a
+# URL, and some fail at each request.
 _STORE_PARAMETERS = (
     *("client_name", "db", "health_check_interval", "password", "protocol", "socket_keepalive"),
     *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname"),
@@ -19,7 +19,7 @@ _STORE_PARAMETERS = (
 )
 
 
-# Sixteen times as many, as the networks around one have, still fit the column that counts them.
+# Sixteen times as many, for the networks around one, still fit into the column of the counts.
 _MOST = 100_000_000
 
 

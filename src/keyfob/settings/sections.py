@@ -1,4 +1,4 @@
-"""The sections of the settings, one a capability. Each field is the variable `KEYFOB_<FIELD>`."""
+"""The sections of the settings, one per capability. Each field is a variable `KEYFOB_<FIELD>`."""
 
 import ipaddress
 import re
@@ -13,7 +13,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_KEY_LENGTH = 32
 
-# Unreserved characters alone (RFC 3986 section 2.3): the same in a URL, a header and a page.
+# Unreserved characters only (RFC 3986 section 2.3): the same in a URL, a header and a page.
 _ROOT_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)
 
 
@@ -24,7 +24,7 @@ def _networks(value: Any) -> Any:
         networks = [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
     except ValueError:
         raise ValueError('should be networks like "10.0.0.0/8", with commas between') from None
-    if any(network.prefixlen == 0 for network in networks):  # whoever is one names any client
+    if any(network.prefixlen == 0 for network in networks):  # a trusted proxy can name any client
         raise ValueError("should not be everybody: name the networks of your proxies")
     return networks
 
@@ -38,14 +38,14 @@ def _some_hosts(value: str) -> str:
 
 def _host(value: str) -> str:
     try:
-        value.encode("idna")  # as the socket will write it
+        value.encode("idna")  # as the socket module will encode it
     except UnicodeError:
         raise ValueError("should be an address or a name of this machine") from None
     return _without_brackets(value)
 
 
 def _without_brackets(host: str) -> str:
-    """Return an address of IPv6 that is written as in a URL (RFC 3986 section 3.2.2) without."""
+    """Return an IPv6 address without the brackets of URLs (RFC 3986 section 3.2.2)."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
@@ -78,7 +78,7 @@ _MOST_DAYS = 100 * 365
 
 
 class ServerSettings(BaseModel):
-    """Where and how the service listens."""
+    """The addresses and limits of the HTTP server."""
 
     host: Annotated[str, AfterValidator(_some_hosts)] = Field(
         "127.0.0.1",
@@ -157,7 +157,7 @@ class TokenSettings(BaseModel):
 
 
 class SessionSettings(BaseModel):
-    """How long a sign-in lasts, and how activity is counted."""
+    """The duration of sessions, and the counting of activity."""
 
     refresh_grace: int = Field(
         10,
@@ -182,7 +182,7 @@ class SessionSettings(BaseModel):
 
 
 class PasswordSettings(BaseModel):
-    """How passwords are kept and checked."""
+    """Storage and checks of passwords."""
 
     password_scheme: Literal["bcrypt", "argon2id"] = Field(
         "bcrypt", description="Scheme of new hashes: bcrypt or argon2id"
@@ -202,7 +202,7 @@ class PasswordSettings(BaseModel):
 
 
 class RecordSettings(BaseModel):
-    """How long what happened is kept."""
+    """The retention of logs."""
 
     login_log_retention_days: int = Field(
         400, ge=31, le=_MOST_DAYS, description="Months of the login log older than this are dropped"
@@ -213,7 +213,7 @@ class RecordSettings(BaseModel):
 
 
 class FirstAdminSettings(BaseModel):
-    """The administrator that the first start makes."""
+    """The administrator that the first start creates."""
 
     admin_email: str = Field("admin@example.com", description="Address of the first administrator")
     admin_password: SecretStr | None = Field(

@@ -1,8 +1,8 @@
-"""URLs as they are set: hosts of any alphabet, and those that hold a password.
+"""URLs in settings: hosts of any alphabet, and URLs that contain a password.
 
-The latter are read once, here, so that nothing later takes a piece of the password for a host.
-Threat: a `/`, `?`, `#` or `@` in a password that was not percent-encoded ends the part of the URL
-that it stands in; what follows would be a host, a name or a parameter, and is printed as one.
+The latter are parsed once, here, so that no part of the password is later taken for a host. Threat:
+a `/`, `?`, `#` or `@` in a password that was not percent-encoded ends its part of the URL; the rest
+would be taken for a host, a name or a parameter, and printed as such.
 """
 
 import re
@@ -26,13 +26,13 @@ def split_url(url: str, likeness: str) -> SplitResult:
     """Split a URL that may hold a password.
 
     Raises:
-        ValueError: it is none, or a password in it ends too early; the words are fixed.
+        ValueError: it is not a URL, or a password in it ends too early; the message is fixed.
     """
     if not url.isprintable() or " " in url:
         raise ValueError(_ENCODED)
     try:
         parts = urlsplit(url)
-    except ValueError:  # its words repeat the URL's
+    except ValueError:  # its message repeats the URL's
         raise ValueError(f"should be like {likeness}") from None
     behind = (parts.path, parts.query, parts.fragment)
     if parts.netloc.count("@") > 1 or "#" in url or any("@" in part for part in behind):
@@ -41,10 +41,10 @@ def split_url(url: str, likeness: str) -> SplitResult:
 
 
 def check_web_address(url: str | None) -> str | None:
-    """See that an address is one that a browser or a client can call.
+    """Check that a browser or a client can call an address.
 
     Raises:
-        ValueError: it is none, or holds a password: it is shown to everybody, or stands in the log.
+        ValueError: it cannot, or the URL contains a password, which everybody could see.
     """
     if url is None:
         return None
@@ -60,7 +60,7 @@ def check_web_address(url: str | None) -> str | None:
 
 
 def check_base_address(url: str | None) -> str | None:
-    """See likewise that paths can be put behind an address (RFC 8414 section 2, of an issuer).
+    """Check an address as above, and that paths can be appended to it (RFC 8414 section 2).
 
     Raises:
         ValueError: as above, or it has a query or a fragment.
@@ -71,10 +71,10 @@ def check_base_address(url: str | None) -> str | None:
 
 
 def read_origin(text: str) -> str:
-    """Write an origin as browsers do (RFC 6454 section 6.2): without a port that goes without.
+    """Return an origin as browsers write it (RFC 6454 section 6.2): without a default port.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an origin.
     """
     found = _ORIGIN.fullmatch(with_ascii_host(text).lower())
     if found is None or int(found[3] or 0) > 65535:
@@ -88,10 +88,10 @@ def read_origin(text: str) -> str:
 
 
 def ascii_domain(host: str) -> str:
-    """Write a domain as browsers, DNS and SMTP do (UTS #46); one in ASCII is left as it is.
+    """Return a domain as browsers, DNS and SMTP write it (UTS #46); ASCII ones are not changed.
 
     Raises:
-        ValueError: it cannot be written so.
+        ValueError: it has no such form.
     """
     if host.isascii():
         return host
@@ -102,10 +102,10 @@ def ascii_domain(host: str) -> str:
 
 
 def with_ascii_host(url: str) -> str:
-    """Return a URL with its host as `ascii_domain` writes it.
+    """Return a URL with its host in the form of `ascii_domain`.
 
     Raises:
-        ValueError: it cannot be written so.
+        ValueError: the host has no such form.
     """
     parts = urlsplit(url)
     if parts.netloc.isascii():
@@ -115,7 +115,7 @@ def with_ascii_host(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether what is said to a host stays on this machine."""
+    """Tell whether connections to a host stay on this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The variables that are given, in the environment and in `.env`: none is silently left out."""
+"""The variables in the environment and in `.env`: none is silently ignored."""
 
 import io
 import os
@@ -16,13 +16,13 @@ PREFIX = "KEYFOB_"
 DOTENV = ".env"
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-# A variable of ours within the value of another: behind it, or on a line below.
+# A `KEYFOB_` variable within the value of another: after it, or on a line below.
 _BEHIND = re.compile(r"\sKEYFOB_\w+\s*=", re.ASCII | re.IGNORECASE)
 _BELOW = re.compile(r"\n\s*(?:export\s+)?KEYFOB_\w+\s*=", re.ASCII | re.IGNORECASE)
 _OUR_NAME = re.compile(r"(?:export\s+)?(KEYFOB_\w+)", re.ASCII | re.IGNORECASE)
 
-# What Kubernetes puts into a pod's environment for each Service: for one named `keyfob`, or with a
-# name that begins so, the names begin as ours do.
+# Variables that Kubernetes sets in a pod for each Service: for one named `keyfob`, or with a name
+# that begins so, they begin as ours do.
 _OF_SERVICE = re.compile(
     r"KEYFOB_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)"
     r"(?:_(?:PROTO|PORT|ADDR))?)"
@@ -31,11 +31,11 @@ _ADDRESS_OF_SERVICE = re.compile(r"(?:tcp|udp|sctp)://")
 
 
 class WrongSetting(Exception):
-    """A setting that cannot be used; the message names the variable and what it should be."""
+    """A setting cannot be used; the message names the variable and the expected value."""
 
 
 class Environment(EnvSettingsSource):
-    """The environment, in which a port that is the address of a Kubernetes Service is not given."""
+    """The environment; a port that is the address of a Kubernetes Service is ignored."""
 
     def __call__(self) -> dict[str, Any]:
         found = super().__call__()
@@ -43,10 +43,10 @@ class Environment(EnvSettingsSource):
 
 
 def refuse_what_does_not_count(known: Collection[str]) -> None:
-    """See that each variable of ours is known, and that each line of `.env` can be read.
+    """Check that all our variables are known, and that each line of `.env` can be read.
 
     Raises:
-        WrongSetting: one is not; the message holds no value, for it may be a secret.
+        WrongSetting: one is not; the message contains no value, since it may be a secret.
     """
     given = sorted(name for name, value in os.environ.items() if not _is_of_service(name, value))
     for name, count in Counter(name.upper() for name in given if _is_ours(name)).items():
@@ -74,9 +74,9 @@ def _is_service_port(name: str, value: object) -> bool:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    import difflib  # noqa: PLC0415 - no worker that serves needs it
+    import difflib  # noqa: PLC0415 - not needed by workers that serve
 
-    bare = {variable.removeprefix(PREFIX) for variable in known}  # the prefix is like any other
+    bare = {variable.removeprefix(PREFIX) for variable in known}  # it would make all similar
     close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
     return f"; did you mean {PREFIX}{close[0]}?" if close else ""
 
@@ -95,7 +95,7 @@ def _names_in_dotenv() -> set[str]:
             if _is_whole(line.value, usable):
                 usable.add(line.key)
             else:
-                usable.discard(line.key)  # as dotenv has it: it hides what the environment has
+                usable.discard(line.key)  # as in dotenv, it hides the one of the environment
     return names
 
 
@@ -113,7 +113,7 @@ def _what_is_wrong(line: Binding, names: Collection[str], usable: Collection[str
 
 
 def _is_whole(value: str | None, usable: Collection[str]) -> bool:
-    """Tell whether there is whatever a value is made of, by `${NAME}` or `${NAME:-default}`."""
+    """Tell whether all variables in a value exist, in `${NAME}` or `${NAME:-default}`."""
     return value is not None and all(
         not isinstance(atom, Variable) or atom.default is not None or atom.name in usable
         for atom in parse_variables(value)
@@ -121,10 +121,10 @@ def _is_whole(value: str | None, usable: Collection[str]) -> bool:
 
 
 def _is_readable(line: Binding) -> bool:
-    """Tell whether a line is empty, a comment, a variable, or one that others may make sense of.
+    """Tell whether a line is empty, a comment, a variable, or something others may understand.
 
-    A name alone is for those who hand their environment on. A value of several lines may be a quote
-    that was not closed: it swallows the variables below it.
+    A name alone is for programs that pass their environment on. A value of several lines may be a
+    quote that was not closed: it swallows the variables below it.
     """
     if line.error or line.key is None:
         return not line.error
@@ -138,7 +138,7 @@ def _is_readable(line: Binding) -> bool:
 
 
 def _place(line: Binding) -> str:
-    """Name a line, and its variable where that is plain to see, never what else stands there."""
+    """Name a line, and its variable if that is certain, but nothing else of it."""
     text = line.original.string
     bare = text.lstrip("\ufeff \t\r\n")
     number = line.original.line + text[: len(text) - len(bare)].count("\n")

@@ -1,4 +1,4 @@
-"""Access tokens in and out: RFC 9068 JWTs."""
+"""Issuing and verifying access tokens: RFC 9068 JWTs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -27,11 +27,12 @@ class AccessTokens:
     """Signs and verifies the access tokens of one issuer.
 
     Args:
-        keyring: the keys that sign.
-        clock: the time.
-        issuer: `iss`; as an audience it is our own API, for other clients' tokens.
-        audience: `aud` of the tokens of our own sign-ins.
-        ttl: seconds that the tokens of our own sign-ins live.
+        keyring: the signing keys.
+        clock: the clock.
+        issuer: the `iss` claim; as an audience it stands for our own API, in tokens of other
+            clients.
+        audience: the `aud` claim of tokens of our own sign-ins.
+        ttl: the seconds that tokens of our own sign-ins live.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class AccessTokens:
     def issue(self, claims: AccessClaims, ttl: int | None = None) -> tuple[str, int]:
         """Return the claims as a signed token, and the seconds that it lives.
 
-        It lives no longer than what it rests on (`ends_at`), and `ttl` seconds at most.
+        It lives until `ends_at` at the latest, and at most `ttl` seconds.
 
         Raises:
-            NoSigningKey: no key was loaded.
+            NoSigningKey: no key is loaded.
         """
         lifetime = self.ttl if ttl is None else ttl
         if claims.ends_at is not None:
@@ -78,7 +79,7 @@ class AccessTokens:
         return self._signed.sign(payload, lifetime=lifetime), lifetime
 
     def verify(self, token: str) -> VerifiedToken:
-        """Check signature, claims and that it is meant for our own API (RFC 9068 section 4).
+        """Check signature and claims, and that the token is for our own API (RFC 9068 section 4).
 
         Raises:
             TokenRejected: for whatever reason; it says which, for the log.
@@ -94,10 +95,10 @@ class AccessTokens:
         return verified
 
     def read(self, token: str) -> VerifiedToken:
-        """Check signature and claims of a token that we gave, whatever it is meant for.
+        """Check signature and claims of a token that we issued, for any audience.
 
         Raises:
-            TokenRejected: as `verify` says.
+            TokenRejected: see `verify`.
         """
         claims, expires_at, kid = self._signed.verify(token)
         try:
@@ -106,7 +107,7 @@ class AccessTokens:
         except (TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
         if read.client_id == OWN_CLIENT:
-            # Where the TTL was lowered, older tokens lived longer than revocations are kept.
+            # If the TTL was lowered, older tokens would outlive the revocations that concern them.
             expires_at = min(expires_at, whole(claims, "iat") + self.ttl)
             if expires_at <= self._clock.timestamp():
                 raise TokenRejected("expired")
@@ -127,7 +128,7 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         roles=_texts(claims.get("roles", [])),
         auth_time=datetime.fromtimestamp(whole(claims, "auth_time"), UTC) if is_of_user else None,
         amr=_texts(claims["amr"]) if is_of_user else (),
-        # The release before wrote none, and every account was of the first then.
+        # The previous release wrote none, and every account was of the first generation then.
         sub_gen=whole(claims, "sub_gen", 0),
         client_id=client_id,
         client_gen=whole(claims, "client_gen", 0),
@@ -145,7 +146,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _audience(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
-    # RFC 7519 section 4.1.3; one alone we write as a text.
+    # RFC 7519 section 4.1.3; a single one is written as a string.
     if len(audience := _texts(value)) < 2:
         raise TokenRejected("wrong_audience")
     return audience

@@ -1,4 +1,4 @@
-"""The signature algorithms: how a key pair of each is made, written and read, and how it signs."""
+"""The signature algorithms: making, writing and reading key pairs, and signing with them."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ _jws = PyJWS(algorithms=["EdDSA", "ES256", "RS256"])
 
 
 def generate(algorithm: str) -> PrivateKey:
-    """Make a private key: Ed25519 (RFC 8037), P-256 (RFC 7518 3.4) or RSA of 3,072 bits (3.3)."""
+    """Return a new private key: Ed25519 (RFC 8037), P-256 (RFC 7518 3.4) or 3,072-bit RSA (3.3)."""
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
     if algorithm == "ES256":
@@ -23,7 +23,7 @@ def generate(algorithm: str) -> PrivateKey:
 
 
 def to_pkcs8(key: PrivateKey) -> bytes:
-    """Write a private key as DER."""
+    """Return a private key as DER."""
     return key.private_bytes(
         serialization.Encoding.DER,
         serialization.PrivateFormat.PKCS8,
@@ -37,7 +37,7 @@ def from_pkcs8(data: bytes) -> PrivateKey:
 
 
 def to_jwk(algorithm: str, kid: str, key: PublicKey) -> dict[str, Any]:
-    """Write the public half as a JWK (RFC 7517 section 4)."""
+    """Return the public half as a JWK (RFC 7517 section 4)."""
     jwk: dict[str, Any]
     if isinstance(key, ed25519.Ed25519PublicKey):
         jwk = OKPAlgorithm.to_jwk(key, as_dict=True)
@@ -55,12 +55,12 @@ def sign(key: SigningKey, message: bytes) -> bytes:
 
 
 def has_signed(key: SigningKey, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is this key's of the message.
+    """Tell whether the signature is this key's signature of the message.
 
-    An Ed25519 signature is a function of key and message alone (RFC 8032 section 5.1.6), and who
-    asks here holds the private half: to sign again costs a third of verifying, and takes no other
-    spelling of a signature. Threat: a comparison that ends at the first difference would tell a
-    forger the right signature byte by byte.
+    An Ed25519 signature depends only on key and message (RFC 8032 section 5.1.6), and the private
+    half is available here: signing again costs a third of verifying, and accepts no other encoding
+    of a signature. Threat: a comparison that ends at the first difference would reveal the right
+    signature byte by byte.
     """
     if isinstance(key.private_key, ed25519.Ed25519PrivateKey):
         return compare_digest(key.private_key.sign(message), signature)

@@ -1,10 +1,10 @@
-"""Why a token is not believed. The caller is never told; the log is."""
+"""Reasons why a token is rejected, for the log only; the caller never learns them."""
 
 from keyfob.core.problems import Unavailable
 
 
 class TokenRejected(Exception):
-    """The token cannot be believed; `reason` is a short, stable word for the log."""
+    """The token is not valid; `reason` is a short, stable word for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -12,7 +12,7 @@ class TokenRejected(Exception):
 
 
 class NoSigningKey(Unavailable):
-    """No key was loaded yet: the database was away since the start."""
+    """No key is loaded yet: the database has been down since the start."""
 
     code = "no_signing_key"
     title = "The signing keys are not loaded yet; try again soon"

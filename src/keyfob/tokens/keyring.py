@@ -1,4 +1,4 @@
-"""The signing keys: next, active and retired; made, rotated, and held in memory by every worker."""
+"""The signing keys: next, active and retired; made, rotated, and kept in memory by every worker."""
 
 import asyncio
 import json
@@ -19,21 +19,21 @@ from keyfob.tokens.sealed_keys import SealedKeys
 
 log = structlog.get_logger("keyfob.keys")
 
-# Writes that a key was made in the transaction that makes it: wiring hands in the audit log.
+# Records that a key was made, in the transaction that makes it: wiring passes in the audit log.
 Recorder = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 
 
 async def _record_nothing(_: Tx, __: dict[str, Any]) -> None:
-    """Record nothing: for tests of the keyring alone."""
+    """Record nothing, for tests of the keyring alone."""
 
 
 async def was_used(db: Database) -> bool:
-    """Tell whether a database has signing keys, and so a secret key that sealed them."""
+    """Tell whether a database has signing keys, and so a secret key that encrypted them."""
     return await queries.exists_any(db)
 
 
 class Keyring:
-    """Holds the keys in memory; no request reads them from the database."""
+    """Keeps the keys in memory; no request reads them from the database."""
 
     def __init__(
         self,
@@ -59,16 +59,16 @@ class Keyring:
         self._loading = asyncio.Lock()
         self._jwks = b""
         self._polled = (0, 0)
-        # Whether the algorithm was another when this worker started; None: it has not yet.
+        # Whether the algorithm was another when this worker started; None before the start.
         self._asks_for_algorithm: bool | None = None
         self._waits_for = ""
         self.on_change: list[Callable[[], None]] = []
 
     def active(self) -> SigningKey:
-        """Return the key that signs now: the newest that may.
+        """Return the key that signs now: the newest one that may.
 
         Raises:
-            NoSigningKey: none was loaded.
+            NoSigningKey: no key is loaded.
         """
         now = self._clock.now()
         newest = None
@@ -81,10 +81,10 @@ class Keyring:
         return newest
 
     def newest(self) -> SigningKey:
-        """Return the key that signs last: the active one, or one to come.
+        """Return the key that signs last: the active one, or a future one.
 
         Raises:
-            NoSigningKey: none was loaded.
+            NoSigningKey: no key is loaded.
         """
         if not self._keys:
             raise NoSigningKey
@@ -95,7 +95,7 @@ class Keyring:
         """The public keys as a JWK Set.
 
         Raises:
-            NoSigningKey: none was loaded; an empty set would be believed, and cached.
+            NoSigningKey: no key is loaded; an empty set would be believed, and cached.
         """
         if not self._jwks:
             raise NoSigningKey
@@ -103,21 +103,21 @@ class Keyring:
 
     @property
     def max_age(self) -> int:
-        """Seconds for which the JWKS may be cached: shorter than a key is published ahead."""
+        """The seconds for which the JWKS may be cached: less than a key is published ahead."""
         return min(300, int(self._publish_ahead.total_seconds()) // 2)
 
     def find(self, kid: str) -> SigningKey | None:
-        """Return the key with that id if it may still verify. A foreign id costs no I/O.
+        """Return the key with that id if it may still verify. An unknown id costs no I/O.
 
         Raises:
-            NoSigningKey: none was loaded, so nobody can tell.
+            NoSigningKey: no key is loaded, so the answer is unknown.
         """
         if not self._keys:
             raise NoSigningKey
         return self._keys.get(kid)
 
     async def load(self) -> None:
-        """Read the keys into memory; make the first one where there is none."""
+        """Read the keys into memory; make the first one if there is none."""
         async with self._loading:
             usable = await self._list_usable()
             if not usable:
@@ -137,7 +137,7 @@ class Keyring:
         self._jwks = json.dumps({"keys": [key.public_jwk for key in keys]}).encode()
 
     async def poll(self, db: Executor) -> None:
-        """Read the keys if one was made or dropped since the last poll: where nothing is heard."""
+        """Read the keys if one was made or dropped since the last poll, without notices."""
         polled = await queries.count_keys(db)
         if polled != self._polled:
             await self.load()
@@ -163,7 +163,7 @@ class Keyring:
     ) -> str:
         """Make the next key and return its kid; it signs once it was published long enough.
 
-        With `compromised`, it signs at once and every older key is refused from now on.
+        With `compromised`, it signs at once, and every older key is refused from now on.
         """
         now = self._clock.now()
         ahead = self._publish_ahead if publish_ahead is None else publish_ahead
@@ -171,7 +171,7 @@ class Keyring:
             await queries.lock_keys(tx)
             keys = await queries.list_all_keys(tx)
             position = keys[-1].position + 1 if keys else 1
-            at_once = compromised or position == 1  # there is no other that could sign meanwhile
+            at_once = compromised or position == 1  # no other key could sign meanwhile
             kid = await self._sealed.insert(tx, position, now if at_once else now + ahead)
             if kid is None:  # pragma: no cover - the lock lets one at a time pass
                 raise NoSigningKey
@@ -186,10 +186,10 @@ class Keyring:
     async def rotate_when_due(self) -> None:
         """Make the next key early enough to be published before the active one is too old.
 
-        Another algorithm than before is asked for once a start of a worker, and as soon as the
-        newest key signs: instances that disagree do not take turns, and no key follows the other
-        faster than it is published. The private half of a key that neither signs nor verifies any
-        more is forgotten.
+        A change of the algorithm is only applied once per start of a worker, when the newest key
+        signs. So instances that disagree do not alternate, and keys do not follow each other faster
+        than they are published. The private half of a key that neither signs nor verifies any more
+        is deleted.
         """
         await self.load()
         await queries.forget_private_keys(self._db, self._retired_before())
@@ -203,7 +203,7 @@ class Keyring:
         signs_from = soonest if changes else max(due, soonest)
         made = None
         async with self._db.begin() as tx:
-            # Of several workers that find it due, the position lets one win.
+            # If several workers find it due, the position lets one win.
             if kid := await self._sealed.insert(tx, newest.position + 1, signs_from):
                 made = {"kid": kid, "algorithm": self._algorithm, "compromised": False}
                 await self._record(tx, made)
@@ -223,12 +223,12 @@ class Keyring:
             log.warning("signing_algorithm_waits", then=self._algorithm, until=until)
 
     async def reseal(self) -> int:
-        """Seal every private key with the first secret key; return how many were not."""
+        """Encrypt every private key with the first secret key; return how many were not."""
         async with self._db.begin() as tx:
             return await self._sealed.renew(tx, await queries.list_keys(tx, self._retired_before()))
 
     async def count_sealed(self) -> Counter[int | None]:
-        """Return how many usable keys each secret key sealed, by its place in the list."""
+        """Return the number of usable keys that each secret key encrypted, by its place."""
         usable = await self._list_usable()
         return Counter(self._sealed.box.place_of(sealed.private_key) for sealed in usable)
 

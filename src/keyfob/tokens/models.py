@@ -1,4 +1,4 @@
-"""Signing keys and the claims that they sign."""
+"""Signing keys, and the claims that they sign."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from keyfob.authority.models import Role
 from keyfob.core.encoding import to_base64url
 
-# Whose tokens our own sign-ins give: no client that anybody registered.
+# The client of tokens of our own sign-ins, which is not a registered one.
 OWN_CLIENT = "keyfob"
 
-# Seconds that a token lives at most, whatever a client asks for (`access_token_ttl`).
+# The most seconds that a token lives, whatever a client asks for (`access_token_ttl`).
 LONGEST_TTL = 3600
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -34,7 +34,7 @@ class KeyHistory(NamedTuple):
 
 
 class SealedKey(NamedTuple):
-    """A key as it rests in the database, its private half sealed."""
+    """A key as stored in the database, with its private half encrypted."""
 
     position: int
     kid: str
@@ -64,17 +64,17 @@ class SigningKey:
     private_key: PrivateKey = field(repr=False)
 
     def header(self, typ: str) -> str:
-        """Return the first part of this key's tokens of a type (RFC 7515 section 3.1)."""
+        """Return the header of this key's tokens of a type (RFC 7515 section 3.1), encoded."""
         header = {"alg": self.algorithm, "kid": self.kid, "typ": typ}
         return to_base64url(json.dumps(header, separators=(",", ":")).encode()).decode("ascii")
 
 
 class TokenKind(NamedTuple):
-    """What the tokens of one kind have in common, so that none is taken for one of another.
+    """The common properties of tokens of one kind, so that none is accepted as another.
 
-    `typ` stands in the header (RFC 8725 section 3.11). Without an `audience` each token has its
-    own, which the caller writes and compares. `longest` are the seconds after its issue at which a
-    token has expired, whatever it says itself. `required` are the claims that it has.
+    `typ` is in the header (RFC 8725 section 3.11). Without an `audience`, each token has its own,
+    which the caller writes and compares. After `longest` seconds since its issue a token has
+    expired, whatever it says itself. `required` are the claims that it must have.
     """
 
     typ: str
@@ -84,7 +84,7 @@ class TokenKind(NamedTuple):
 
 
 class VerifiedClaims(NamedTuple):
-    """What a token says that holds, and the second at which it stops holding."""
+    """The claims of a valid token, and the second at which it expires."""
 
     claims: dict[str, Any]
     expires_at: int
@@ -92,12 +92,12 @@ class VerifiedClaims(NamedTuple):
 
 
 class AccessClaims(NamedTuple):
-    """What an access token says (RFC 9068 section 2.2).
+    """The claims of an access token (RFC 9068 section 2.2).
 
-    Our own are what can revoke it: `sid` and `gen`, the session (or grant, API key, or client of
-    `client_credentials`) and its generation at issue; `sub_gen` and `client_gen`, the generations
-    of the subject and of the client. A revocation names one of these ids with a generation, and
-    kills every token of it up to that; or it names the token's own id (`jti`).
+    Our own claims are those by which it can be revoked: `sid` and `gen`, the session (or grant, API
+    key, or client of `client_credentials`) and its generation at issue; `sub_gen` and `client_gen`,
+    the generations of the subject and of the client. A revocation names one of these ids with a
+    generation, and revokes every token up to that; or it names the token's own id (`jti`).
 
     `sub` is a user, or the client itself of a service account, which has no `role`.
     """
@@ -109,16 +109,16 @@ class AccessClaims(NamedTuple):
     roles: tuple[str, ...] = ()  # with `role` before the further ones
     auth_time: datetime | None = None
     amr: tuple[str, ...] = ()
-    ends_at: datetime | None = None  # no claim: bounds the token's life
+    ends_at: datetime | None = None  # no claim: limits the token's life
     sub_gen: int = 0
     client_id: str = OWN_CLIENT
     client_gen: int = 0
     scope: tuple[str, ...] = ("account",)
-    audience: tuple[str, ...] = ()  # none: our own
+    audience: tuple[str, ...] = ()  # if empty, our own
 
 
 class VerifiedToken(NamedTuple):
-    """The claims of a token that holds, and the second at which it stops holding.
+    """The claims of a valid token, and the second at which it expires.
 
     `token_id` is its `jti`: 128 bits, by which it can be revoked alone.
     """

@@ -1,4 +1,4 @@
-"""SQL of the signing keys."""
+"""SQL for the signing keys."""
 
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,11 @@ from keyfob.tokens.models import KeyHistory, SealedKey
 
 
 async def list_keys(db: Executor, retired_before: datetime) -> list[SealedKey]:
-    """Return the keys that still sign or verify, and those to come, by position.
+    """Return the keys that still sign or verify, and future ones, by position.
 
-    A key retires when its successor starts to sign; it is left out once that was before
-    `retired_before`, for then its last token has expired. One whose private half was forgotten is
-    left out too: a clock that went ahead, and came back, may have forgotten it early.
+    A key retires when its successor starts to sign; it is left out if that was before
+    `retired_before`, since its last token has expired then. A key without its private half is left
+    out, too: a clock that jumped ahead, and came back, may have had it deleted early.
     """
     rows = await db.fetch(
         """
@@ -28,13 +28,13 @@ async def list_keys(db: Executor, retired_before: datetime) -> list[SealedKey]:
 
 
 async def count_keys(db: Executor) -> tuple[int, int]:
-    """Return how many keys were ever made, and how many of them were dropped."""
+    """Return the number of keys ever made, and of dropped ones."""
     (counted,) = await db.fetch("SELECT count(*), count(dropped_at) FROM signing_keys")
     return counted[0], counted[1]
 
 
 async def exists_any(db: Executor) -> bool:
-    """Tell whether there is a key, of whatever age; in a database that nobody migrated, none."""
+    """Tell whether there is a key, of any age; there is none if the database is not migrated."""
     if not await db.fetchval("SELECT to_regclass('signing_keys') IS NOT NULL"):
         return False
     return bool(await db.fetchval("SELECT EXISTS (SELECT FROM signing_keys)"))
@@ -63,9 +63,9 @@ async def insert_key(
     created_at: datetime,
     signs_from: datetime,
 ) -> bool:
-    """Add the key at that position and tell every worker; False if somebody else just did.
+    """Insert the key at that position and tell every worker; False if another was faster.
 
-    The position is the race's referee: of eight first requests at once, one makes the key.
+    The position decides the race: of eight first requests at once, one makes the key.
     """
     inserted = await tx.fetchval(
         """
@@ -88,12 +88,12 @@ async def insert_key(
 
 
 async def lock_keys(tx: Tx) -> None:
-    """Let one rotation by hand run at a time, until the commit."""
+    """Let only one manual rotation run at a time, until the commit."""
     await tx.execute("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def drop_keys_before(tx: Tx, position: int, now: datetime) -> None:
-    """Refuse every older key from now on: for a compromise."""
+    """Refuse every older key from now on, after a compromise."""
     await tx.execute(
         "UPDATE signing_keys SET dropped_at = $2 WHERE position < $1 AND dropped_at IS NULL",
         position,
@@ -103,7 +103,7 @@ async def drop_keys_before(tx: Tx, position: int, now: datetime) -> None:
 
 
 async def forget_private_keys(db: Executor, retired_before: datetime) -> None:
-    """Blank the private half of every key that was dropped, or retired before that moment."""
+    """Delete the private half of every key that was dropped, or retired before that moment."""
     await db.execute(
         """
         UPDATE signing_keys AS k SET private_key = ''
@@ -117,7 +117,7 @@ async def forget_private_keys(db: Executor, retired_before: datetime) -> None:
 
 
 async def update_private_key(tx: Tx, position: int, private_key: bytes) -> None:
-    """Store the same private key, sealed anew."""
+    """Store the same private key, encrypted again."""
     await tx.execute(
         "UPDATE signing_keys SET private_key = $2 WHERE position = $1", position, private_key
     )

@@ -1,4 +1,4 @@
-"""The signing keys, and the tokens that they sign."""
+"""The room of signing keys, and of tokens that they sign."""
 
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from keyfob.tokens.keyring import Keyring
 def build(
     *, settings: Settings, db: Database, secrets: SecretKeyring, clock: Clock, audit: Audit
 ) -> Room:
-    """Build the keyring and what signs with it; nothing is loaded yet."""
+    """Build the keyring and the services that sign with it, without loading any keys yet."""
     keyring = Keyring(
         db,
         Box(secrets.derive("signing keys")),

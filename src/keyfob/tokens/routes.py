@@ -22,7 +22,7 @@ routes = router("Service")
     },
 )
 async def jwks(_: Request, keyring: Annotated[Keyring, Provided(Keyring)]) -> Response:
-    """Give the keys that verify access tokens: those to come, the active one, the retiring ones."""
+    """Return the keys that verify access tokens: future, active and retiring ones."""
     return Response(
         keyring.jwks,
         media_type="application/json",

@@ -1,4 +1,4 @@
-"""Signing keys as they rest in the database: the private half sealed, each for its own row."""
+"""Signing keys as stored: with the private half encrypted for its row."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from keyfob.tokens.models import SealedKey, SigningKey
 
 @dataclass(frozen=True)
 class SealedKeys:
-    """Makes keys of an algorithm, and opens those that there are, of whatever algorithm."""
+    """Makes keys of one algorithm, and decrypts stored keys of any."""
 
     box: Box
     clock: Clock
     algorithm: str
 
     async def insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
-        """Add the key at that position and return its kid; None if somebody else just did."""
+        """Insert a key at that position and return its kid; None if another worker was faster."""
         kid = random_text(12)
         private = await asyncio.to_thread(algorithms.generate, self.algorithm)
         added = await queries.insert_key(
@@ -41,7 +41,7 @@ class SealedKeys:
         """Return a key with its private half.
 
         Raises:
-            CannotDecrypt: the secret key was dropped, or the bytes are of another row.
+            CannotDecrypt: the secret key was removed, or the bytes are of another row.
         """
         private = algorithms.from_pkcs8(self.box.open(sealed.private_key, sealed.kid.encode()))
         return SigningKey(
@@ -57,7 +57,7 @@ class SealedKeys:
         )
 
     async def renew(self, tx: Tx, keys: Sequence[SealedKey]) -> int:
-        """Seal keys with the first secret key; return how many were not."""
+        """Encrypt keys with the first secret key; return the number of changed ones."""
         renewed = 0
         for key in keys:
             if not self.box.is_current(key.private_key):

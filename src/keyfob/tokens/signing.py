@@ -1,4 +1,4 @@
-"""Signed tokens in and out: JWTs (RFC 7519), each of a kind that no other is taken for."""
+"""Issuing and verifying signed tokens: JWTs (RFC 7519), of one kind that is never mistaken."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import SigningKey, TokenKind, VerifiedClaims
 
-# How far the clocks of two instances may differ before a fresh token looks like a future one.
+# The seconds by which clocks of two instances may differ before a new token seems to be issued in
+# the future.
 _LEEWAY = 5
 _LONGEST_TOKEN = 4096
 _IN_EVERY_TOKEN = frozenset({"iss", "aud", "iat", "exp", "jti"})
@@ -30,7 +31,7 @@ class SignedTokens:
         self._issuer = issuer
         self._kind = kind
         self._required = kind.required | _IN_EVERY_TOKEN
-        # By the id of each key that this worker has met, and the other way round.
+        # By the id of each key that this worker has used, and the other way round.
         self._headers: dict[str, str] = {}
         self._kids: dict[str, str] = {}
 
@@ -38,10 +39,10 @@ class SignedTokens:
         """Return a token with these claims that lives `lifetime` seconds.
 
         Issuer, audience, times and an id of its own are added (RFC 7519 section 4.1); an `aud` in
-        the claims goes before the kind's.
+        the claims takes precedence over the kind's.
 
         Raises:
-            NoSigningKey: no key was loaded.
+            NoSigningKey: no key is loaded.
         """
         key = self._keyring.active()
         now = self._clock.timestamp()
@@ -61,8 +62,8 @@ class SignedTokens:
     def verify(self, token: str) -> VerifiedClaims:
         """Check the signature, and the claims that every token has (RFC 8725).
 
-        The algorithm is the key's, never the header's; keys come from the keyring alone, so that
-        `jwk`, `jku` and `x5u` in a header are without effect, and a foreign `kid` costs nothing.
+        The algorithm is the key's, never the header's; keys come only from the keyring, so that
+        `jwk`, `jku` and `x5u` in a header have no effect, and an unknown `kid` costs nothing.
 
         Raises:
             TokenRejected: for whatever reason; it says which, for the log.
@@ -88,7 +89,7 @@ class SignedTokens:
         return header
 
     def _key_of(self, header: str) -> SigningKey:
-        # A header that we wrote needs no reading; any other is read to say what is wrong with it.
+        # Our own header need not be parsed; any other is parsed to say what is wrong with it.
         kid = self._kids.get(header)
         key = self._keyring.find(kid) if kid else self._key_named_in(header)
         if key is None:
@@ -104,12 +105,12 @@ class SignedTokens:
             raise TokenRejected("malformed")
         if named.get("typ") != self._kind.typ:
             raise TokenRejected("wrong_type")
-        if "crit" in named or "b64" in named:  # RFC 7515 section 4.1.11: we understand no extension
+        if "crit" in named or "b64" in named:  # RFC 7515 section 4.1.11: no extension is supported
             raise TokenRejected("wrong_type")
         key = self._keyring.find(str(named.get("kid")))
         if key is None or named.get("alg") != key.algorithm:
             return None
-        self._header_of(key)  # the next one needs no reading
+        self._header_of(key)  # the next one need not be parsed
         return key
 
     def _expiry_of(self, claims: Any) -> int:
@@ -128,22 +129,22 @@ class SignedTokens:
 
 
 def whole(claims: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    """Return a claim that is a whole number.
+    """Return a claim that is an integer.
 
     Raises:
-        TokenRejected: it is none, or it is missing and there is no default.
+        TokenRejected: it is not an integer, or it is missing and there is no default.
     """
     value = claims.get(name, default)
-    if type(value) is not int:  # bool is an int to isinstance, and no NumericDate
+    if type(value) is not int:  # isinstance accepts bool, which is no NumericDate
         raise TokenRejected("wrong_claims")
     return value
 
 
 def text(claims: Mapping[str, Any], name: str) -> str:
-    """Return a claim that is a text.
+    """Return a claim that is a string.
 
     Raises:
-        TokenRejected: it is none, or it is missing.
+        TokenRejected: it is not a string, or it is missing.
     """
     value = claims.get(name)
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Swagger UI and ReDoc, with assets that the service itself serves: no CDN learns who reads."""
+"""Swagger UI and ReDoc, with assets from the service itself: no CDN learns who reads them."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from keyfob.web.assets import add_asset
 
-# Both draw with inline styles; scripts come from us alone. ReDoc searches in a worker.
+# Both use inline styles; scripts come only from the service. ReDoc searches in a web worker.
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; "
@@ -72,12 +72,12 @@ def _assets() -> dict[str, Path]:
 
 @cache
 def docs_routes(root_path: str, *, swagger: bool, redoc: bool) -> APIRouter:
-    """Return the routes of the pages that are switched on, the same for each app of a process.
+    """Return the routes of the enabled pages, the same for each app of a process.
 
     Args:
         root_path: the public prefix, under which the browser finds schema and assets.
-        swagger: serve /docs.
-        redoc: serve /redoc.
+        swagger: whether to serve /docs.
+        redoc: whether to serve /redoc.
     """
     routes = APIRouter(include_in_schema=False)
     if swagger:

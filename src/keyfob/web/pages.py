@@ -1,7 +1,7 @@
-"""The pages that links in mails open: a button sends the link's token to the API, nothing else.
+"""The pages that links in mails open; their button sends the link's token to the API.
 
-The token is in the URL's fragment, which a browser sends nowhere. Nothing happens on GET, for there
-are mail filters that follow every link.
+The token is in the URL's fragment, which browsers do not send. A GET has no effects, since some
+mail filters follow every link.
 """
 
 from functools import cache
@@ -27,7 +27,7 @@ _HEADERS = {
 _HERE = Path(__file__).parent
 _ASSETS = ("page.js", "page-texts.js", "page.css", "favicon.svg")
 
-# Per page: its title, its forms, and what stands in a form that two pages share.
+# For each page: its title, its forms, and texts in a form that two pages share.
 _PAGES: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "verify": ("Confirm your address", ["verify.html", "ask.html"], {}),
     "recover": (
@@ -52,7 +52,7 @@ _PAGES: dict[str, tuple[str, list[str], dict[str, str]]] = {
 
 @cache
 def page_routes(root_path: str) -> APIRouter:
-    """Return the routes of the pages and of what they load, the same for each app of a process.
+    """Return the routes of the pages and their assets, the same for each app of a process.
 
     Args:
         root_path: the public prefix, under which the browser finds the API and the assets.

@@ -1,4 +1,4 @@
-"""What people read in a browser."""
+"""The room of pages for browsers."""
 
 from keyfob.core.rooms import Room
 from keyfob.settings import Settings
@@ -7,7 +7,7 @@ from keyfob.web.pages import page_routes
 
 
 def build(*, settings: Settings) -> Room:
-    """Build the API's documentation and the pages that links in mails open."""
+    """Build the API's documentation, and the pages that links in mails open."""
     return Room(
         routes=[
             docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc),
