@@ -93,14 +93,13 @@ async def _page_of_logins(
     log: LoginLog, wanted: LoginFilter, page: Page, user_id: UUID | None = None
 ) -> list[LoginEventOut]:
     kind = f"admin logins {user_id}"
-    after = page.start(kind)
     events = await log.list_events(
         user_id=user_id,
         outcome=wanted.outcome,
         address=wanted.address,
         since=wanted.since,
         until=wanted.until,
-        before=read_timed_place(after) if after else None,
+        before=read_timed_place(page.start(kind)),
         limit=page.to_read,
     )
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))

@@ -66,7 +66,7 @@ async def list_users(
     """List users. Follow the `Link` header to the next page; `skip` is for small lists only."""
     kind = f"users {sort.value}"
     rows, total = await admin.list_page(
-        wanted, sort, after=page.start(kind), skip=skip, limit=page.limit
+        wanted, sort, after=page.start(kind), skip=skip, limit=page.to_read
     )
     response.headers["X-Total-Count"] = str(total)
     shown = page.cut(kind, rows, lambda row: [row.place, str(row.profile.id)])

@@ -51,7 +51,7 @@ class Administration:
     async def list_page(
         self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
     ) -> tuple[list[ListedUser], int]:
-        """Return one page and the total count; the page has `limit` + 1 rows if another follows."""
+        """Return the first `limit` rows from a place on, and the total count."""
         online_since = self.clock.now() - self.online_within
         rows = await queries.list_users(
             self.db,
@@ -60,10 +60,10 @@ class Administration:
             online_since=online_since,
             after=after,
             skip=skip,
-            limit=limit + 1,
+            limit=limit,
         )
-        # If all fit on one page, reading has counted them: most searches find few.
-        if after is None and skip == 0 and len(rows) <= limit:
+        # If there are no more, reading has counted them: most searches find few.
+        if after is None and skip == 0 and len(rows) < limit:
             return rows, len(rows)
         return rows, await queries.count_users(self.db, wanted, online_since)
 

@@ -122,7 +122,7 @@ def list_users(
 
     async def work(wiring: Wiring) -> tuple[list[dict[str, Any]], int]:
         rows, total = await _administration(wiring).list_page(
-            wanted, Sort.CREATED_DESC, after=None, skip=0, limit=limit
+            wanted, Sort.CREATED_DESC, after=None, skip=0, limit=limit + 1
         )
         columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
         shown = [row.profile._asdict() for row in rows[:limit]]

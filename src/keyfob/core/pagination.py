@@ -56,6 +56,6 @@ def timed_place(at: datetime, row_id: UUID) -> Place:
     return [at.isoformat(), str(row_id)]
 
 
-def read_timed_place(place: Place) -> tuple[datetime, UUID]:
-    """Return the time and id of a place that `timed_place` made."""
-    return datetime.fromisoformat(place[0]), UUID(place[1])
+def read_timed_place(place: Place | None) -> tuple[datetime, UUID] | None:
+    """Return the time and id of a place that `timed_place` made; None for the first page."""
+    return None if place is None else (datetime.fromisoformat(place[0]), UUID(place[1]))

@@ -26,10 +26,9 @@ async def list_own_logins(
     The `Link` header leads to the next page.
     """
     kind = f"logins {caller.user_id}"
-    after = page.start(kind)
     events = await log.list_events(
         user_id=caller.user_id,
-        before=read_timed_place(after) if after else None,
+        before=read_timed_place(page.start(kind)),
         limit=page.to_read,
     )
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
