@@ -6,6 +6,7 @@ from typing import Any
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import NOT_KEPT, Account, Status
 from keyfob.authority.models import Role
+from keyfob.core.locales import Locale
 from keyfob.core.telemetry import mask_email
 
 
@@ -14,7 +15,7 @@ class ProfileChanges:
     """Changes to a profile; None leaves a field as it is, unless `sets` names the field."""
 
     name: str | None = None
-    locale: str | None = None
+    locale: Locale | None = None
     timezone: str | None = None
     sets: frozenset[str] = field(default_factory=frozenset)
 

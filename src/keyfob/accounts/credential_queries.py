@@ -14,6 +14,7 @@ from keyfob.accounts.models import (
 )
 from keyfob.core.database import Executor, Tx
 from keyfob.core.folding import fold_email, fold_name
+from keyfob.core.locales import Locale
 
 # The conditions of `Account.is_waiting_sign_up`, and a registration in the audit log: a row without
 # a password that an operator inserted by SQL is not a sign-up to remove.
@@ -177,7 +178,7 @@ async def set_verified(tx: Tx, user_id: UUID, now: datetime) -> None:
     )
 
 
-async def start_afresh(tx: Tx, user_id: UUID, locale: str, now: datetime) -> Forgotten | None:
+async def start_afresh(tx: Tx, user_id: UUID, locale: Locale, now: datetime) -> Forgotten | None:
     """Record the first proof and remove what was typed before it; None if there was a proof.
 
     What only an administrator can have typed stays: nobody has ever signed in to such an account.

@@ -46,7 +46,7 @@ class SignUp(NamedTuple):
     email: Email
     password_hash: str
     name: str | None
-    locale: str
+    locale: Locale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from keyfob.core.locales import Locale, preferred_locale
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -13,3 +15,8 @@ class Source:
     address: str | None
     user_agent: str
     languages: str = ""
+
+    @property
+    def locale(self) -> Locale:
+        """Return the language in which a new account of this client gets its mails."""
+        return preferred_locale(self.languages)

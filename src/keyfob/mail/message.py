@@ -12,6 +12,7 @@ from uuid import UUID
 
 import idna
 
+from keyfob.core.locales import Locale
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp
 
@@ -132,7 +133,7 @@ def _is_plain(text: str) -> bool:
 
 
 def compose(
-    job_id: UUID, written_at: datetime, sender: Sender, to: str, locale: str, written: Written
+    job_id: UUID, written_at: datetime, sender: Sender, to: str, locale: Locale, written: Written
 ) -> Letter:
     """Build the message.
 

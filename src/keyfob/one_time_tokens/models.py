@@ -8,6 +8,7 @@ from pydantic import Field
 
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
+from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
 
 
@@ -29,7 +30,7 @@ class Link(NamedTuple):
     email: Email | None
     password_hash: str | None
     name: str | None
-    locale: str | None
+    locale: Locale | None
 
     def proves(self, email_normal: str) -> bool:
         """Tell whether the token proves that address."""

@@ -9,6 +9,7 @@ from asyncpg import Record
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignUp
 from keyfob.core.database import Executor, Tx
+from keyfob.core.locales import Locale
 from keyfob.one_time_tokens.models import Kind, Link
 
 # For a token `t`, the account that it opens. Links for verification and recovery were sent to an
@@ -42,7 +43,7 @@ async def insert_token(
     email_normal: str | None,
     password_hash: str | None,
     name: str | None,
-    locale: str | None,
+    locale: Locale | None,
     is_spare: bool,
     now: datetime,
     expires_at: datetime,
@@ -138,7 +139,7 @@ async def list_sign_ups(db: Executor, user_id: UUID, email_normal: str, limit: i
         limit,
     )
     return [
-        SignUp(Email(email, normal), password_hash, name, locale)
+        SignUp(Email(email, normal), password_hash, name, Locale(locale))
         for email, normal, password_hash, name, locale in rows
     ]
 
@@ -228,5 +229,11 @@ async def delete_expired(db: Executor, before: datetime) -> None:
 
 
 def _link(row: Record) -> Link:
-    user_id, kind, email, email_normal, *sign_up = row
-    return Link(user_id, Kind(kind), email and Email(email, email_normal), *sign_up)
+    return Link(
+        user_id=row["user_id"],
+        kind=Kind(row["kind"]),
+        email=Email(row["email"], row["email_normal"]) if row["email"] else None,
+        password_hash=row["password_hash"],
+        name=row["name"],
+        locale=Locale(row["locale"]) if row["locale"] else None,
+    )

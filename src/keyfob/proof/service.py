@@ -12,7 +12,6 @@ from uuid import UUID
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.models import Account
 from keyfob.core.database import Tx
-from keyfob.core.locales import preferred_locale
 from keyfob.devices.source import Source
 from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.service import Factors
@@ -92,8 +91,7 @@ class Proofs:
         return Proof(sessions=sessions, counts=_present(ended))
 
     async def _end_all(self, tx: Tx, user_id: UUID, source: Source) -> Proof:
-        locale = preferred_locale(source.languages)
-        typed = await self.credentials.start_afresh(tx, user_id, locale)
+        typed = await self.credentials.start_afresh(tx, user_id, source.locale)
         forgotten = typed._asdict() if typed else {}
         # Pending logins end with the sessions.
         sessions = await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_PROVEN, source=source)

@@ -14,7 +14,6 @@ from keyfob.accounts.models import Name, PasswordIn
 from keyfob.authority.requiring import UserIfAny
 from keyfob.core.bodies import Body, drop_null
 from keyfob.core.http import Provided, may_refuse, router, while_present
-from keyfob.core.locales import preferred_locale
 from keyfob.core.problems import InvalidInput, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.errors import TooManyAttempts
@@ -112,8 +111,7 @@ async def register(
     The password needs 8 to 1,024 characters and must not be common, breached or similar to the
     e-mail; there are no composition rules. `Accept-Language` determines the language of mails.
     """
-    locale = preferred_locale(request.headers.get("accept-language", ""))
-    attempt = registration.with_password(body.email, body.password, body.name, locale, source)
+    attempt = registration.with_password(body.email, body.password, body.name, source)
     session = await while_present(request, attempt)
     if session is None:
         return Response(status_code=202, headers=dict(response.headers))

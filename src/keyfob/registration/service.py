@@ -12,7 +12,6 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
-from keyfob.core.locales import Locale
 from keyfob.devices.source import Source
 from keyfob.login.door import AMR_PASSWORD, Door, Proof
 from keyfob.login_log.models import Reason, Seen
@@ -39,7 +38,7 @@ class Registration:
     verification: VerificationLinks | None = None
 
     async def with_password(
-        self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
+        self, email: Email, password: SecretStr, name: str | None, source: Source
     ) -> OpenedSession | None:
         """Register a user; None if the address has to be verified first.
 
@@ -52,7 +51,7 @@ class Registration:
         """
         self.accounts.ensure_fit(email)
         if self.sign_ups:
-            await self.sign_ups.request(email, password, name, locale, source)
+            await self.sign_ups.request(email, password, name, source)
             return None
         await self.passwords.ensure_acceptable(password, email.normal, name)
         # Hashed before the address is looked up, so that a taken address costs the same.
@@ -62,7 +61,7 @@ class Registration:
                 email=email,
                 password_hash=password_hash,
                 name=name,
-                locale=locale,
+                locale=source.locale,
                 registered_itself=True,
             )
             user_id = await self.accounts.add_account(tx, account)

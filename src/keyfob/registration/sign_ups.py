@@ -50,7 +50,7 @@ class SignUps:
     audit: Audit
 
     async def request(
-        self, email: Email, password: SecretStr, name: str | None, locale: Locale, source: Source
+        self, email: Email, password: SecretStr, name: str | None, source: Source
     ) -> None:
         """Accept a sign-up; known and unknown addresses get the same answer, in body and in time.
 
@@ -65,7 +65,7 @@ class SignUps:
         told = {
             "password_hash": password_hash,
             "name": name,
-            "locale": locale,
+            "locale": source.locale,
             "address": source.address,
             "where": source_in_words(source),
         }
