@@ -9,6 +9,7 @@ from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import World
 
 import keyfob.web
+from keyfob.core.locales import Locale
 
 PAGES = ["verify", "recover", "invite", "email"]
 STATIC = Path(keyfob.web.__file__).parent / "static"
@@ -79,7 +80,7 @@ async def test_every_field_has_its_label(api: httpx.AsyncClient) -> None:
 
 async def test_both_languages_say_everything(world: World) -> None:
     script = (STATIC / "page-texts.js").read_text(encoding="utf-8")
-    told = re.findall(r"(?ms)^const (en|ru) = \{\n(.+?)^\};", script)
+    told = re.findall(r"(?ms)^const (\w\w) = \{\n(.+?)^\};", script)
     words = {
         language: set(re.findall(r'^  "?([\w.]+)"?:', part, re.MULTILINE))
         for language, part in told
@@ -91,6 +92,7 @@ async def test_both_languages_say_everything(world: World) -> None:
     code = (STATIC / "page.js").read_text(encoding="utf-8")
     used = set(re.findall(r'(?<![-\w])texts(?:\.(\w+)|\["([\w.]+)"\])', code))
 
+    assert set(words) == {*Locale}
     assert words["ru"] == words["en"] | in_html
     assert in_html & words["en"] == set()
     assert {name or key for name, key in used} <= words["en"]
