@@ -148,6 +148,50 @@ CONTRACT: dict[tuple[str, str], Call] = {
         query=frozenset({*PAGE, "action", "actor_id", "target_id", "since", "until"}),
         headers=LINK,
     ),
+    # 8. Other services: administration
+    ("GET", "/admin/clients"): admin(
+        200, "[Client]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK
+    ),
+    ("POST", "/admin/clients"): admin(
+        201,
+        "Client",
+        *RECENT,
+        "unknown_resource",
+        "unknown_scope",
+        body="ClientCreate",
+        headers=frozenset({"Location"}),
+    ),
+    ("GET", "/admin/clients/{id}"): admin(200, "Client", "client_not_found", *PARAMETERS),
+    ("PATCH", "/admin/clients/{id}"): admin(
+        200,
+        "Client",
+        *RECENT,
+        "client_not_found",
+        "unknown_resource",
+        "unknown_scope",
+        body="ClientUpdate",
+    ),
+    ("DELETE", "/admin/clients/{id}"): admin(204, None, *RECENT, "client_not_found", *PARAMETERS),
+    ("GET", "/admin/clients/{id}/secrets"): admin(200, "[Secret]", "client_not_found", *PARAMETERS),
+    ("POST", "/admin/clients/{id}/secrets"): admin(
+        201, "NewSecret", *RECENT, "client_not_found", "too_many_secrets", body="SecretCreate"
+    ),
+    ("DELETE", "/admin/clients/{id}/secrets/{secret}"): admin(
+        204, None, *RECENT, "client_not_found", "secret_not_found", *PARAMETERS
+    ),
+    ("GET", "/admin/resources"): admin(200, "[Resource]"),
+    ("POST", "/admin/resources"): admin(
+        201,
+        "Resource",
+        *RECENT,
+        "resource_taken",
+        body="ResourceCreate",
+        headers=frozenset({"Location"}),
+    ),
+    ("PATCH", "/admin/resources/{id}"): admin(
+        200, "Resource", *RECENT, "not_found", body="ResourceUpdate"
+    ),
+    ("DELETE", "/admin/resources/{id}"): admin(204, None, *RECENT, "not_found", *PARAMETERS),
     # 6. Account life-cycle: links
     ("POST", "/verify-email/request"): link(202, body="Address"),
     ("POST", "/verify-email/confirm"): proof(
@@ -297,6 +341,23 @@ BODIES = {
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
     "UserChange": (set(), {"role", "status", "name", "email"}),
+    "ClientCreate": (
+        {"name"},
+        {
+            *("kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
+            "access_token_ttl",
+        },
+    ),
+    "ClientUpdate": (
+        set(),
+        {
+            *("name", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
+            *("access_token_ttl", "disabled"),
+        },
+    ),
+    "SecretCreate": (set(), {"expires_at"}),
+    "ResourceCreate": ({"identifier", "name"}, {"scopes", "access_token_ttl"}),
+    "ResourceUpdate": (set(), {"name", "scopes", "access_token_ttl"}),
 }
 USER_FIELDS = {
     "id",
@@ -348,6 +409,15 @@ ANSWERS = {
         "old_values",
         "new_values",
         "ip_address",
+    },
+    "Client": {
+        *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
+        *("access_token_ttl", "disabled", "created_at", "updated_at"),
+    },
+    "Secret": {"id", "created_at", "expires_at", "last_used_at"},
+    "NewSecret": {"id", "created_at", "expires_at", "last_used_at", "client_secret"},
+    "Resource": {
+        *("id", "identifier", "name", "scopes", "access_token_ttl", "created_at", "updated_at"),
     },
     "Factor": {"id", "type", "name", "created_at", "last_used_at"},
     "Factors": {"factors", "recovery_codes_left"},

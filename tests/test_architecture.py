@@ -29,6 +29,7 @@ MOST_LINES_OF_A_TEST_FILE = 400
 # Each exception with its reason; whoever adds one says it in the review.
 LONGER_FILES: dict[str, str] = {}
 LONGER_TEST_FILES = {
+    "contract.py": "one table, a row a call",
     "sessions/test_state_machine.py": "one machine, whose rules share all of its state",
 }
 # And each room's `build`: what it is made of stands on one page.

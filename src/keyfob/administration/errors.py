@@ -9,3 +9,51 @@ class UserBlocked(Problem):
     status = 409
     code = "user_blocked"
     title = "The user is blocked; unblock the account first"
+
+
+class ClientNotFound(Problem):
+    """No client has that id."""
+
+    status = 404
+    code = "client_not_found"
+    title = "Client not found"
+
+
+class SecretNotFound(Problem):
+    """The client has no secret with that id."""
+
+    status = 404
+    code = "secret_not_found"
+    title = "Secret not found"
+
+
+class TooManySecrets(Problem):
+    """The client has two secrets that have not ended: the one in use, and the one to come."""
+
+    status = 409
+    code = "too_many_secrets"
+    title = "A client has at most two secrets; remove one first"
+
+
+class UnknownResource(Problem):
+    """A client is to have tokens for a resource that is not registered."""
+
+    status = 409
+    code = "unknown_resource"
+    title = "One of the resources is not registered"
+
+
+class UnknownScope(Problem):
+    """A client is to have a scope that none of its resources offers."""
+
+    status = 409
+    code = "unknown_scope"
+    title = "None of the resources offers one of these scopes"
+
+
+class ResourceTaken(Problem):
+    """Another resource has that identifier, or it is that of Keyfob's own API."""
+
+    status = 409
+    code = "resource_taken"
+    title = "A resource with this identifier already exists"

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
+from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.letters import Letters
@@ -11,6 +12,7 @@ from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Client
+from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -52,6 +54,7 @@ def build(
     mail: Mail,
     audit: Audit,
     clients: Clients,
+    resources: Resources,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
     authority = Authority(standing=standing, step_up=step_up, programs={Client: clients})
@@ -90,6 +93,14 @@ def build(
             administration,
             factor_reset,
             Invitations(db=db, authority=authority, letters=letters, audit=audit),
+            ClientAdministration(
+                db=db,
+                clients=clients,
+                resources=resources,
+                authority=authority,
+                audit=audit,
+                clock=clock,
+            ),
             Unproven(db=db, authority=authority, proofs=proofs, audit=audit),
         ]
     )

@@ -20,6 +20,8 @@ class Target(StrEnum):
 
     ACCOUNT = "the account"
     SERVICE = "null: the service"
+    CLIENT = "the client"
+    RESOURCE = "the resource"
 
 
 class Event(StrEnum):
@@ -107,6 +109,55 @@ class Event(StrEnum):
         "session.reuse_detected",
         Actor.UNKNOWN,
         "A refresh token was used after its grace time, and its session ended",
+    )
+
+    CLIENT_CREATED = (
+        "client.created",
+        Actor.ADMINISTRATOR,
+        "A client was registered",
+        Target.CLIENT,
+    )
+    CLIENT_CHANGED = (
+        "client.changed",
+        Actor.ADMINISTRATOR,
+        "A client was changed; what takes something from it ends its tokens",
+        Target.CLIENT,
+    )
+    CLIENT_DELETED = (
+        "client.deleted",
+        Actor.ADMINISTRATOR,
+        "A client was removed, with its secrets and tokens",
+        Target.CLIENT,
+    )
+    CLIENT_SECRET_ADDED = (
+        "client.secret_added",
+        Actor.ADMINISTRATOR,
+        "A secret was made for a client",
+        Target.CLIENT,
+    )
+    CLIENT_SECRET_REMOVED = (
+        "client.secret_removed",
+        Actor.ADMINISTRATOR,
+        "A secret of a client was removed, and its tokens ended",
+        Target.CLIENT,
+    )
+    RESOURCE_CREATED = (
+        "resource.created",
+        Actor.ADMINISTRATOR,
+        "A resource was registered",
+        Target.RESOURCE,
+    )
+    RESOURCE_CHANGED = (
+        "resource.changed",
+        Actor.ADMINISTRATOR,
+        "A resource was changed",
+        Target.RESOURCE,
+    )
+    RESOURCE_DELETED = (
+        "resource.deleted",
+        Actor.ADMINISTRATOR,
+        "A resource was removed: no more tokens are given for it",
+        Target.RESOURCE,
     )
 
     SIGNING_KEY_ROTATED = (

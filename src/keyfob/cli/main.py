@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from keyfob import __version__
-from keyfob.cli import audit, doctor, keys, mail, openapi, schema, users
+from keyfob.cli import audit, clients, doctor, keys, mail, openapi, schema, users
 from keyfob.cli.serve import serve
 
 app = typer.Typer(
@@ -36,6 +36,8 @@ def keyfob(
 app.command()(serve)
 app.command()(schema.migrate)
 app.add_typer(users.app, name="users")
+app.add_typer(clients.clients_app, name="clients")
+app.add_typer(clients.resources_app, name="resources")
 app.add_typer(keys.app, name="keys")
 app.add_typer(mail.app, name="mail")
 app.add_typer(audit.app, name="audit")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from keyfob.authority.models import Permission
@@ -64,9 +65,9 @@ class Resources:
             found |= resource.scopes.keys()
         return frozenset(found)
 
-    async def list_all(self) -> Sequence[Resource]:
-        """Return every registered resource by its identifier."""
-        return await queries.list_resources(self.db)
+    async def list_all(self, db: Executor) -> Sequence[Resource]:
+        """Return every registered resource by its identifier, as it is now."""
+        return await queries.list_resources(db)
 
     async def lock(self, tx: Tx, resource_id: UUID) -> Resource | None:
         """Return a resource and hold it until the commit; None if there is none."""
@@ -74,16 +75,21 @@ class Resources:
 
     async def add(self, tx: Tx, resource: Resource) -> bool:
         """Add a resource; False if there is one of that identifier."""
-        added = await queries.insert_resource(tx, resource)
+        if not await queries.insert_resource(tx, resource):
+            return False
         await queries.announce_resources(tx)
-        return added
+        tx.after_commit(partial(self._registered.__setitem__, resource.identifier, resource))
+        return True
 
     async def change(self, tx: Tx, resource: Resource) -> None:
         """Write a resource that `tx` holds."""
-        await queries.update_resource(tx, resource._replace(updated_at=self.clock.now()))
+        resource = resource._replace(updated_at=self.clock.now())
+        await queries.update_resource(tx, resource)
         await queries.announce_resources(tx)
+        tx.after_commit(partial(self._registered.__setitem__, resource.identifier, resource))
 
-    async def remove(self, tx: Tx, resource_id: UUID) -> None:
+    async def remove(self, tx: Tx, resource: Resource) -> None:
         """Remove a resource that `tx` holds."""
-        await queries.delete_resource(tx, resource_id)
+        await queries.delete_resource(tx, resource.id)
         await queries.announce_resources(tx)
+        tx.after_commit(partial(self._registered.pop, resource.identifier, None))

@@ -1,0 +1,264 @@
+"""Bodies of requests and responses about clients and resources."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from keyfob.accounts.models import Name
+from keyfob.clients.models import (
+    AuthMethod,
+    ClientChange,
+    ClientKind,
+    ClientSecret,
+    Grant,
+    RegisteredClient,
+    Resource,
+)
+from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri, ensure_resource
+from keyfob.core.bodies import Body, drop_null
+from keyfob.core.locales import Locale
+from keyfob.core.text import NoControlCharacters
+
+_ABSENT = Field(default=None, json_schema_extra=drop_null)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+# RFC 6749 appendix A.4, in lower case.
+Scope = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_.:/-]{0,63}$"),
+    Field(examples=["orders:read"]),
+]
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    NoControlCharacters(),
+    Field(examples=["https://orders.example.com"]),
+]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), NoControlCharacters()]
+Scopes = Annotated[
+    dict[Scope, dict[Locale, Words]],
+    Field(max_length=100, description="What may be done there, with words for it by language"),
+]
+Ttl = Annotated[int, Field(ge=60, le=3600, description="Seconds that an access token lives")]
+Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]
+JwksUri = Annotated[str, StringConstraints(max_length=500), AfterValidator(ensure_jwks_uri)]
+
+
+def _once(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("should name each once")
+    return values
+
+
+Grants = Annotated[list[Grant], Field(min_length=1, max_length=10), AfterValidator(_once)]
+ScopeList = Annotated[list[Scope], Field(max_length=100), AfterValidator(_once)]
+ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
+
+
+class ClientCreate(Body):
+    """A program to register. Of these kinds, service accounts are there today."""
+
+    name: Name
+    kind: Literal[ClientKind.SERVICE] = ClientKind.SERVICE
+    grants: Grants = Field(default_factory=lambda: [Grant.CLIENT_CREDENTIALS])
+    scope: ScopeList = Field(default_factory=list)
+    resources: ResourceList = Field(default_factory=list)
+    auth_method: AuthMethod = AuthMethod.BASIC
+    jwks: Jwks | None = _ABSENT
+    jwks_uri: JwksUri | None = _ABSENT
+    access_token_ttl: Ttl = 300
+
+    @model_validator(mode="after")
+    def _has_keys_where_it_signs(self) -> "ClientCreate":
+        signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT
+        given = sum(keys is not None for keys in (self.jwks, self.jwks_uri))
+        if given != int(signs):
+            raise ValueError("private_key_jwt, and no other method, needs one of jwks and jwks_uri")
+        return self
+
+    def to_client(self) -> RegisteredClient:
+        """Return the client, without the id and the times that it is given."""
+        return RegisteredClient(
+            id=UUID(int=0),
+            name=self.name,
+            kind=self.kind,
+            grants=tuple(self.grants),
+            scope=tuple(self.scope),
+            resources=tuple(self.resources),
+            auth_method=self.auth_method,
+            jwks=self.jwks,
+            jwks_uri=self.jwks_uri,
+            access_token_ttl=self.access_token_ttl,
+            generation=0,
+            created_at=_EPOCH,
+            updated_at=_EPOCH,
+            disabled_at=None,
+        )
+
+
+class ClientUpdate(Body):
+    """Changes to a client; absent fields stay as they are.
+
+    A new `auth_method`, `jwks` or `jwks_uri` needs all that belong together.
+    """
+
+    name: Name | None = _ABSENT
+    grants: Grants | None = _ABSENT
+    scope: ScopeList | None = _ABSENT
+    resources: ResourceList | None = _ABSENT
+    auth_method: AuthMethod | None = _ABSENT
+    jwks: Jwks | None = _ABSENT
+    jwks_uri: JwksUri | None = _ABSENT
+    access_token_ttl: Ttl | None = _ABSENT
+    disabled: bool | None = _ABSENT
+
+    @model_validator(mode="after")
+    def _keeps_method_and_keys_together(self) -> "ClientUpdate":
+        signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT
+        given = sum(keys is not None for keys in (self.jwks, self.jwks_uri))
+        if given != int(signs):
+            raise ValueError("one of jwks and jwks_uri comes with auth_method private_key_jwt")
+        return self
+
+    def to_change(self) -> ClientChange:
+        """Return what is to be another."""
+        return ClientChange(
+            name=self.name,
+            grants=None if self.grants is None else tuple(self.grants),
+            scope=None if self.scope is None else tuple(self.scope),
+            resources=None if self.resources is None else tuple(self.resources),
+            auth_method=self.auth_method,
+            changes_keys=self.auth_method is not None,
+            jwks=self.jwks,
+            jwks_uri=self.jwks_uri,
+            access_token_ttl=self.access_token_ttl,
+            disabled=self.disabled,
+        )
+
+
+class ClientOut(BaseModel):
+    """A registered program."""
+
+    id: Annotated[UUID, Field(description="Its `client_id`")]
+    name: str
+    kind: ClientKind
+    grants: list[Grant]
+    scope: list[str]
+    resources: list[str]
+    auth_method: AuthMethod
+    jwks: dict[str, Any] | None
+    jwks_uri: str | None
+    access_token_ttl: int
+    disabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, client: RegisteredClient) -> "ClientOut":
+        told = client._asdict()
+        del told["generation"], told["disabled_at"]
+        return cls(**told, disabled=client.disabled_at is not None)
+
+
+class SecretCreate(Body):
+    """A secret to make; without an end it is good until it is removed."""
+
+    expires_at: AwareDatetime | None = _ABSENT
+
+
+class SecretOut(BaseModel):
+    """A secret of a client, without the secret itself."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, secret: ClientSecret) -> "SecretOut":
+        return cls(
+            id=secret.id,
+            created_at=secret.created_at,
+            expires_at=secret.expires_at,
+            last_used_at=secret.last_used_at,
+        )
+
+
+class NewSecretOut(SecretOut):
+    """A secret that was just made."""
+
+    client_secret: Annotated[str, Field(description="Told this once; keep it secret")]
+
+    @classmethod
+    def with_text(cls, secret: ClientSecret, text: str) -> "NewSecretOut":
+        return cls(**SecretOut.of(secret).model_dump(), client_secret=text)
+
+
+class ResourceCreate(Body):
+    """An API to register, so that tokens may be meant for it (RFC 8707)."""
+
+    identifier: Annotated[
+        Identifier,
+        AfterValidator(ensure_resource),
+        Field(description="An absolute URI without fragment; it becomes `aud`, and stays"),
+    ]
+    name: Name
+    scopes: Scopes = Field(default_factory=dict)
+    access_token_ttl: Ttl | None = None
+
+    def to_resource(self) -> Resource:
+        """Return the resource, without the id and the times that it is given."""
+        return Resource(
+            UUID(int=0),
+            self.identifier,
+            self.name,
+            _plain(self.scopes),
+            self.access_token_ttl,
+            _EPOCH,
+            _EPOCH,
+        )
+
+
+class ResourceUpdate(Body):
+    """Changes to a resource; absent fields stay as they are. `access_token_ttl: null` clears it."""
+
+    name: Name | None = _ABSENT
+    scopes: Scopes | None = _ABSENT
+    access_token_ttl: Ttl | None = Field(default=None)
+
+    @property
+    def plain_scopes(self) -> dict[str, dict[str, str]] | None:
+        """The scopes as they are kept."""
+        return None if self.scopes is None else _plain(self.scopes)
+
+
+class ResourceOut(BaseModel):
+    """An API that tokens may be meant for."""
+
+    id: UUID
+    identifier: str
+    name: str
+    scopes: dict[str, dict[str, str]]
+    access_token_ttl: int | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, resource: Resource) -> "ResourceOut":
+        return cls(**resource._asdict())
+
+
+def _plain(scopes: dict[str, dict[Locale, str]]) -> dict[str, dict[str, str]]:
+    return {
+        scope: {locale.value: words for locale, words in told.items()}
+        for scope, told in scopes.items()
+    }

@@ -1,0 +1,209 @@
+"""Clients, their secrets and resources, as administrators see and change them."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path, Response
+from starlette.requests import Request
+
+from keyfob.admin.client_models import (
+    ClientCreate,
+    ClientOut,
+    ClientUpdate,
+    NewSecretOut,
+    ResourceCreate,
+    ResourceOut,
+    ResourceUpdate,
+    SecretCreate,
+    SecretOut,
+)
+from keyfob.administration.authority import Actor
+from keyfob.administration.clients import ClientAdministration
+from keyfob.administration.errors import (
+    ClientNotFound,
+    ResourceTaken,
+    SecretNotFound,
+    TooManySecrets,
+    UnknownResource,
+    UnknownScope,
+)
+from keyfob.authority.models import Permission, Subject
+from keyfob.authority.requiring import require
+from keyfob.core.http import Provided, may_refuse, router
+from keyfob.core.http.pages import AskedPage, public_path
+from keyfob.core.problems import InsufficientAuthentication, NotFound
+from keyfob.devices.requests import RequestSource
+from keyfob.limits.requests import limited
+
+routes = router("Administration", prefix="/admin")
+
+_LIMITED = [Depends(limited("admin", by="caller"))]
+_MADE: dict[int | str, Any] = {201: {"headers": {"Location": {"schema": {"type": "string"}}}}}
+
+Reader = Annotated[Subject, require(Permission.CLIENTS_READ, programs=True)]
+Writer = Annotated[Subject, require(Permission.CLIENTS_WRITE, programs=True)]
+Service = Annotated[ClientAdministration, Provided(ClientAdministration)]
+Id = Annotated[UUID, Path(alias="id")]
+
+
+@routes.get("/clients", dependencies=_LIMITED)
+async def list_clients(_: Reader, clients: Service, page: AskedPage) -> list[ClientOut]:
+    """List the registered programs, the oldest first."""
+    after = page.start("clients")
+    found = await clients.list_page(UUID(after[0]) if after else None, page.to_read)
+    shown = page.cut("clients", found, lambda client: [str(client.id)])
+    return [ClientOut.of(client) for client in shown]
+
+
+@routes.post(
+    "/clients",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses={
+        **may_refuse(InsufficientAuthentication, UnknownResource, UnknownScope),
+        **_MADE,
+    },
+)
+async def create_client(
+    request: Request,
+    response: Response,
+    body: ClientCreate,
+    caller: Writer,
+    source: RequestSource,
+    clients: Service,
+) -> ClientOut:
+    """Register a program. Make it a secret next, unless it signs with a key of its own.
+
+    Needs a recent sign-in of yours, as every change of clients does; programs with the permission
+    need none. What of `scope` is a permission must be yours.
+    """
+    client = await clients.create(Actor(caller, source), body.to_client())
+    response.headers["Location"] = f"{public_path(request)}/{client.id}"
+    return ClientOut.of(client)
+
+
+@routes.get("/clients/{id}", dependencies=_LIMITED, responses=may_refuse(ClientNotFound))
+async def read_client(client_id: Id, _: Reader, clients: Service) -> ClientOut:
+    """Read how a program is registered."""
+    return ClientOut.of(await clients.get(client_id))
+
+
+@routes.patch(
+    "/clients/{id}",
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, ClientNotFound, UnknownResource, UnknownScope),
+)
+async def change_client(
+    client_id: Id, body: ClientUpdate, caller: Writer, source: RequestSource, clients: Service
+) -> ClientOut:
+    """Change a program. All of its access tokens end where it is disabled or may do less."""
+    return ClientOut.of(await clients.change(Actor(caller, source), client_id, body.to_change()))
+
+
+@routes.delete(
+    "/clients/{id}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, ClientNotFound),
+)
+async def delete_client(
+    client_id: Id, caller: Writer, source: RequestSource, clients: Service
+) -> None:
+    """Remove a program, with its secrets and access tokens."""
+    await clients.delete(Actor(caller, source), client_id)
+
+
+@routes.get("/clients/{id}/secrets", dependencies=_LIMITED, responses=may_refuse(ClientNotFound))
+async def list_secrets(client_id: Id, _: Reader, clients: Service) -> list[SecretOut]:
+    """List the secrets of a program that have not ended: when they were made and last used."""
+    return [SecretOut.of(secret) for secret in await clients.list_secrets(client_id)]
+
+
+@routes.post(
+    "/clients/{id}/secrets",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, ClientNotFound, TooManySecrets),
+)
+async def add_secret(
+    client_id: Id, body: SecretCreate, caller: Writer, source: RequestSource, clients: Service
+) -> NewSecretOut:
+    """Make a secret for a program, which is shown this once. Two are valid at a time."""
+    actor = Actor(caller, source)
+    return NewSecretOut.with_text(*await clients.add_secret(actor, client_id, body.expires_at))
+
+
+@routes.delete(
+    "/clients/{id}/secrets/{secret}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, ClientNotFound, SecretNotFound),
+)
+async def remove_secret(
+    client_id: Id,
+    secret_id: Annotated[UUID, Path(alias="secret")],
+    caller: Writer,
+    source: RequestSource,
+    clients: Service,
+) -> None:
+    """Remove a secret of a program, whose access tokens all end: it gets new ones by the other."""
+    await clients.remove_secret(Actor(caller, source), client_id, secret_id)
+
+
+@routes.get("/resources", dependencies=_LIMITED)
+async def list_resources(_: Reader, clients: Service) -> list[ResourceOut]:
+    """List the APIs that access tokens may be meant for, besides Keyfob's own."""
+    return [ResourceOut.of(resource) for resource in await clients.list_resources()]
+
+
+@routes.post(
+    "/resources",
+    status_code=201,
+    dependencies=_LIMITED,
+    responses={**may_refuse(InsufficientAuthentication, ResourceTaken), **_MADE},
+)
+async def create_resource(
+    request: Request,
+    response: Response,
+    body: ResourceCreate,
+    caller: Writer,
+    source: RequestSource,
+    clients: Service,
+) -> ResourceOut:
+    """Register an API with its scopes."""
+    resource = await clients.create_resource(Actor(caller, source), body.to_resource())
+    response.headers["Location"] = f"{public_path(request)}/{resource.id}"
+    return ResourceOut.of(resource)
+
+
+@routes.patch(
+    "/resources/{id}",
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, NotFound),
+)
+async def change_resource(
+    resource_id: Id, body: ResourceUpdate, caller: Writer, source: RequestSource, clients: Service
+) -> ResourceOut:
+    """Change an API's name, scopes or lifetime of tokens. Tokens that were given go on."""
+    resource = await clients.change_resource(
+        Actor(caller, source),
+        resource_id,
+        name=body.name,
+        scopes=body.plain_scopes,
+        ttl=body.access_token_ttl,
+        changes_ttl="access_token_ttl" in body.model_fields_set,
+    )
+    return ResourceOut.of(resource)
+
+
+@routes.delete(
+    "/resources/{id}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, NotFound),
+)
+async def delete_resource(
+    resource_id: Id, caller: Writer, source: RequestSource, clients: Service
+) -> None:
+    """Remove an API: no access token is given for it any more."""
+    await clients.delete_resource(Actor(caller, source), resource_id)

@@ -1,0 +1,325 @@
+"""What administrators do to clients, their secrets and the resources that tokens are for."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from keyfob.administration.authority import Actor, Authority, Powers
+from keyfob.administration.errors import (
+    ClientNotFound,
+    ResourceTaken,
+    SecretNotFound,
+    TooManySecrets,
+    UnknownResource,
+    UnknownScope,
+)
+from keyfob.audit.events import Event
+from keyfob.audit.service import Audit
+from keyfob.authority.models import Permission, User
+from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
+from keyfob.clients.resources import Resources
+from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.problems import NotFound
+from keyfob.core.secrets import new_id
+
+# Two, so that one is brought into use before the other is removed.
+_MOST_SECRETS = 2
+
+# What a client may do less of by a change, or by other means: then its tokens are revoked.
+_TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientAdministration:
+    """Registers clients, and takes from them at once what is taken.
+
+    A person needs a recent sign-in for every change: a client outlives whoever made it. A program
+    that may write clients needs none. Nobody registers, or changes, a client whose scope has a
+    permission that they do not hold.
+    """
+
+    db: Database
+    clients: Clients
+    resources: Resources
+    authority: Authority
+    audit: Audit
+    clock: Clock
+
+    async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
+        """Return a page of clients in the order of their making."""
+        return await self.clients.list_page(after, limit)
+
+    async def get(self, client_id: UUID) -> RegisteredClient:
+        """Return a client.
+
+        Raises:
+            ClientNotFound: there is none with that id.
+        """
+        client = await self.clients.get(self.db, client_id)
+        if client is None:
+            raise ClientNotFound
+        return client
+
+    async def list_secrets(self, client_id: UUID) -> list[ClientSecret]:
+        """Return the secrets of a client that have not ended: not what they are.
+
+        Raises:
+            ClientNotFound: there is none with that id.
+        """
+        await self.get(client_id)
+        return await self.clients.list_secrets(self.db, client_id)
+
+    async def create(self, actor: Actor, asked: RegisteredClient) -> RegisteredClient:
+        """Register a client; its id and times are given here.
+
+        Raises:
+            UnknownResource, UnknownScope: no resource has that identifier, or that scope.
+            InsufficientAuthentication: the sign-in is not recent.
+            Unauthenticated, Forbidden: see `Authority.ensure`, here and below.
+        """
+        now = self.clock.now()
+        client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
+        async with self.db.begin() as tx:
+            powers = await self._ensure(tx, actor)
+            await self._ensure_fit(tx, powers, client)
+            await self.clients.add(tx, client)
+            await self._record(tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client))
+        return client
+
+    async def change(
+        self, actor: Actor, client_id: UUID, changes: ClientChange
+    ) -> RegisteredClient:
+        """Change a client; whatever takes something from it ends its tokens at once.
+
+        Raises:
+            ClientNotFound: there is none with that id.
+            UnknownResource, UnknownScope, InsufficientAuthentication: see `create`.
+        """
+        async with self.db.begin() as tx:
+            before, powers = await self._lock(tx, actor, client_id)
+            after = self._changed(before, changes)
+            if (after.scope, after.resources) != (before.scope, before.resources):
+                await self._ensure_fit(tx, powers, after)
+            is_disabled = after.disabled_at is not None and before.disabled_at is None
+            revokes = is_disabled or any(
+                getattr(after, name) != getattr(before, name) for name in _TAKES_AWAY
+            )
+            old, new = _difference(before, after)
+            if new:
+                after = await self.clients.change(tx, after, revokes=revokes)
+                await self._record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
+        return after
+
+    def _changed(self, client: RegisteredClient, changes: ClientChange) -> RegisteredClient:
+        given = {
+            name: value
+            for name, value in changes._asdict().items()
+            if value is not None and name not in {"disabled", "changes_keys", "jwks", "jwks_uri"}
+        }
+        if changes.changes_keys:
+            given |= {"jwks": changes.jwks, "jwks_uri": changes.jwks_uri}
+        if changes.disabled is not None and changes.disabled != (client.disabled_at is not None):
+            given["disabled_at"] = self.clock.now() if changes.disabled else None
+        return client._replace(**given)
+
+    async def delete(self, actor: Actor, client_id: UUID) -> None:
+        """Remove a client; its tokens are dead at once.
+
+        Raises:
+            ClientNotFound: there is none with that id.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            client, _ = await self._lock(tx, actor, client_id)
+            await self.clients.remove(tx, client)
+            await self._record(tx, actor, Event.CLIENT_DELETED, client_id, _told(client))
+
+    async def add_secret(
+        self, actor: Actor, client_id: UUID, expires_at: datetime | None
+    ) -> tuple[ClientSecret, str]:
+        """Make a secret of a client and return it: its text is told this once.
+
+        Raises:
+            ClientNotFound: there is none with that id.
+            TooManySecrets: it has two that have not ended.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            client, _ = await self._lock(tx, actor, client_id)
+            if len(await self.clients.list_secrets(tx, client_id)) >= _MOST_SECRETS:
+                raise TooManySecrets
+            secret, made = await self.clients.add_secret(tx, client_id, expires_at)
+            await self.clients.change(tx, client, revokes=False)
+            ends = expires_at.isoformat() if expires_at else None
+            told = {"secret_id": str(secret.id), "expires_at": ends}
+            await self._record(tx, actor, Event.CLIENT_SECRET_ADDED, client_id, new=told)
+        return secret, made.text
+
+    async def remove_secret(self, actor: Actor, client_id: UUID, secret_id: UUID) -> None:
+        """Remove a secret; the client's tokens are dead at once, whatever secret they are of.
+
+        Threat: whoever found the secret has tokens, too, and nobody knows which are theirs.
+
+        Raises:
+            ClientNotFound, SecretNotFound: there is none with that id.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            client, _ = await self._lock(tx, actor, client_id)
+            if not await self.clients.remove_secret(tx, client_id, secret_id):
+                raise SecretNotFound
+            await self.clients.change(tx, client, revokes=True)
+            told = {"secret_id": str(secret_id)}
+            await self._record(tx, actor, Event.CLIENT_SECRET_REMOVED, client_id, told)
+
+    async def list_resources(self) -> Sequence[Resource]:
+        """Return every registered resource by its identifier."""
+        return await self.resources.list_all(self.db)
+
+    async def create_resource(self, actor: Actor, asked: Resource) -> Resource:
+        """Register a resource; its id and times are given here.
+
+        Raises:
+            ResourceTaken: there is one of that identifier, or it is our own.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        now = self.clock.now()
+        resource = asked._replace(id=new_id(now), created_at=now, updated_at=now)
+        async with self.db.begin() as tx:
+            await self._ensure(tx, actor)
+            is_own = resource.identifier == self.resources.issuer
+            if is_own or not await self.resources.add(tx, resource):
+                raise ResourceTaken
+            told = {"identifier": resource.identifier, "scopes": sorted(resource.scopes)}
+            await self._record(tx, actor, Event.RESOURCE_CREATED, resource.id, new=told)
+        return resource
+
+    async def change_resource(
+        self,
+        actor: Actor,
+        resource_id: UUID,
+        *,
+        name: str | None,
+        scopes: dict[str, dict[str, str]] | None,
+        ttl: int | None,
+        changes_ttl: bool,
+    ) -> Resource:
+        """Change a resource; what is None stays, and the lifetime without `changes_ttl`.
+
+        Raises:
+            NotFound: there is none with that id.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            await self._ensure(tx, actor)
+            before = await self._lock_resource(tx, resource_id)
+            after = before._replace(
+                name=before.name if name is None else name,
+                scopes=before.scopes if scopes is None else scopes,
+                access_token_ttl=ttl if changes_ttl else before.access_token_ttl,
+            )
+            await self.resources.change(tx, after)
+            old, new = {"scopes": sorted(before.scopes)}, {"scopes": sorted(after.scopes)}
+            await self._record(tx, actor, Event.RESOURCE_CHANGED, resource_id, old, new)
+        return after
+
+    async def delete_resource(self, actor: Actor, resource_id: UUID) -> None:
+        """Remove a resource: no token is given for it any more.
+
+        Raises:
+            NotFound: there is none with that id.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            await self._ensure(tx, actor)
+            resource = await self._lock_resource(tx, resource_id)
+            await self.resources.remove(tx, resource)
+            told = {"identifier": resource.identifier}
+            await self._record(tx, actor, Event.RESOURCE_DELETED, resource_id, told)
+
+    async def _lock_resource(self, tx: Tx, resource_id: UUID) -> Resource:
+        resource = await self.resources.lock(tx, resource_id)
+        if resource is None:
+            raise NotFound
+        return resource
+
+    async def _ensure(self, tx: Tx, actor: Actor) -> Powers:
+        powers = await self.authority.ensure(tx, actor, Permission.CLIENTS_WRITE)
+        if isinstance(actor.caller, User):
+            await self.authority.ensure_recent(tx, actor)
+        return powers
+
+    async def _lock(self, tx: Tx, actor: Actor, client_id: UUID) -> tuple[RegisteredClient, Powers]:
+        powers = await self._ensure(tx, actor)
+        client = await self.clients.lock(tx, client_id)
+        if client is None:
+            raise ClientNotFound
+        powers.ensure_cover(_permissions(client.scope))
+        return client, powers
+
+    async def _ensure_fit(self, tx: Tx, powers: Powers, client: RegisteredClient) -> None:
+        own = self.resources.own
+        offers = {one.identifier: one.scopes for one in (own, *await self.resources.list_all(tx))}
+        if not offers.keys() >= set(client.resources):
+            raise UnknownResource
+        offered = {scope for identifier in client.resources for scope in offers[identifier]}
+        if not offered.issuperset(client.scope):
+            raise UnknownScope
+        powers.ensure_cover(_permissions(client.scope))
+
+    async def _record(
+        self,
+        tx: Tx,
+        actor: Actor,
+        action: Event,
+        target_id: UUID,
+        old: dict[str, Any] | None = None,
+        new: dict[str, Any] | None = None,
+    ) -> None:
+        await self.audit.record(
+            tx,
+            action=action,
+            actor_id=actor.user_id,
+            target_id=target_id,
+            old=old,
+            new=new,
+            source=actor.source,
+        )
+
+
+def _permissions(scope: Collection[str]) -> frozenset[str]:
+    """Return what of a scope is a right at our own API: others' scopes nobody holds or lacks."""
+    return frozenset(Permission) & frozenset(scope)
+
+
+def _told(client: RegisteredClient) -> dict[str, Any]:
+    return {
+        "name": client.name,
+        "grants": list(client.grants),
+        "scope": list(client.scope),
+        "resources": list(client.resources),
+        "auth_method": client.auth_method.value,
+        "jwks_uri": client.jwks_uri,
+        "access_token_ttl": client.access_token_ttl,
+        "disabled": client.disabled_at is not None,
+    }
+
+
+def _difference(
+    before: RegisteredClient, after: RegisteredClient
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    old, new = _told(before), _told(after)
+    changed = [name for name in new if old[name] != new[name]]
+    told_old = {name: old[name] for name in changed}
+    told_new = {name: new[name] for name in changed}
+    if before.jwks != after.jwks:
+        told_old["jwks"], told_new["jwks"] = _kids(before), _kids(after)
+    return told_old, told_new
+
+
+def _kids(client: RegisteredClient) -> list[str]:
+    return [str(key.get("kid")) for key in (client.jwks or {}).get("keys", [])]
