@@ -2,16 +2,12 @@
 
 import contextlib
 import errno
-import socket
 import tempfile
-import threading
 from collections.abc import Generator
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
@@ -22,29 +18,6 @@ log = structlog.get_logger("keyfob.serving")
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-class _Handler(WSGIRequestHandler):
-    timeout = 5  # seconds; a slower scraper is cut off
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        pass
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        # HTTPServer's own looks up the host's name, which may take seconds.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-        self.setup_environ()
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
 @contextlib.contextmanager
 def serve_metrics(settings: Settings, registry: Collector = REGISTRY) -> Generator[None]:
     """Serve a registry, by default this process's own, during the block.
@@ -52,11 +25,16 @@ def serve_metrics(settings: Settings, registry: Collector = REGISTRY) -> Generat
     A port that is taken does not prevent the start (two instances on one machine are common); it is
     logged as a warning.
     """
-    server = _open(settings, registry) if settings.metrics else None
-    if server is None:
+    if not settings.metrics:
         yield
         return
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True, name="metrics").start()
+    try:
+        server, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry)
+    except OSError as fault:
+        _warn(settings, fault)
+        yield
+        return
+    log.info("metrics", host=settings.metrics_host, port=server.server_port)
     try:
         yield
     finally:
@@ -87,20 +65,11 @@ def forget_process(folder: Path, pid: int) -> None:
     mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call] # not typed there
 
 
-def _open(settings: Settings, registry: Collector) -> WSGIServer | None:
-    kind = _Server6 if ":" in settings.metrics_host else _Server
-    try:
-        server = kind((settings.metrics_host, settings.metrics_port), _Handler)
-    except OSError as fault:
-        reason = "the port is taken" if fault.errno == errno.EADDRINUSE else str(fault)
-        log.warning(
-            "no_metrics",
-            host=settings.metrics_host,
-            port=settings.metrics_port,
-            reason=reason,
-            advice="set KEYFOB_METRICS_PORT to another port",
-        )
-        return None
-    server.set_app(make_wsgi_app(registry))
-    log.info("metrics", host=settings.metrics_host, port=server.server_port)
-    return server
+def _warn(settings: Settings, fault: OSError) -> None:
+    log.warning(
+        "no_metrics",
+        host=settings.metrics_host,
+        port=settings.metrics_port,
+        reason="the port is taken" if fault.errno == errno.EADDRINUSE else str(fault),
+        advice="set KEYFOB_METRICS_PORT to another port",
+    )
