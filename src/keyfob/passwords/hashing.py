@@ -46,6 +46,11 @@ class _Job(NamedTuple):
             self.future.set_exception(refusal)
 
 
+class _Run(NamedTuple):
+    begun: float
+    share: Share
+
+
 class HashingPool:
     """Runs hashes in its own daemon threads, started at the first use.
 
@@ -75,8 +80,7 @@ class HashingPool:
         self._mean = first_estimate
         self._measured = False
         self._jobs: FairQueue[_Job] = FairQueue()
-        self._begun: dict[int, float] = {}  # when each began, by the number of its thread
-        self._runs: dict[int, Share] = {}  # the share of each
+        self._runs: dict[int, _Run] = {}  # by the number of the thread
         self._started = False
         self._closed = False
         self._changed = threading.Condition()
@@ -89,7 +93,7 @@ class HashingPool:
     @property
     def running(self) -> int:
         """The number of hashes in progress."""
-        return len(self._begun)
+        return len(self._runs)
 
     @property
     def expected_wait(self) -> float:
@@ -98,7 +102,8 @@ class HashingPool:
         if ahead < self.threads:
             return 0.0
         # A running hash that gets no core shows how long the next will take, though none has ended.
-        longest = time.perf_counter() - min(self._begun.values(), default=math.inf)
+        first = min((run.begun for run in self._runs.values()), default=math.inf)
+        longest = time.perf_counter() - first
         return max(self._mean, longest) * ahead / self.threads
 
     async def run(self, work: Callable[[], T], share: Share) -> T:
@@ -157,7 +162,7 @@ class HashingPool:
                 return
             job = _Job(lambda: None, share, Future())
             self._jobs.put(job, share)
-            gives_way = self._jobs.newest_of_largest([*self._runs.values()])
+            gives_way = self._newest_of_largest()
             self._jobs.remove(job, share)
         if gives_way is job:
             raise self._refusal()
@@ -167,12 +172,15 @@ class HashingPool:
         may_wait = self._may_wait(job.share)
         self._jobs.put(job, job.share)
         if not may_wait:
-            gives_way = self._jobs.newest_of_largest([*self._runs.values()])
+            gives_way = self._newest_of_largest()
             self._jobs.remove(gives_way, gives_way.share)
             return gives_way
         self._start()
         self._changed.notify_all()
         return None
+
+    def _newest_of_largest(self) -> _Job:
+        return self._jobs.newest_of_largest([run.share for run in self._runs.values()])
 
     def _may_wait(self, share: Share) -> bool:
         """Tell whether one more job of a share may wait, in any case.
@@ -187,7 +195,7 @@ class HashingPool:
         if self.expected_wait <= self._budget:
             return True
         is_new = share[0] not in self._jobs and all(
-            share[0] != running[0] for running in self._runs.values()
+            share[0] != run.share[0] for run in self._runs.values()
         )
         is_hopeless = self.expected_wait > self._longest or not self._budget
         return is_new and not is_hopeless and self.queued < self.threads
@@ -216,18 +224,17 @@ class HashingPool:
         """Wait for a job: the first thread takes any, others those that come while it is busy."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closed or (self._jobs and (number == 0 or 0 in self._begun))
+                lambda: self._closed or (self._jobs and (number == 0 or 0 in self._runs))
             )
             if self._closed:
                 return None
             job = self._jobs.take()
-            self._begun[number] = time.perf_counter()
-            self._runs[number] = job.share
+            self._runs[number] = _Run(time.perf_counter(), job.share)
             self._changed.notify_all()
             return job
 
     def _do(self, job: _Job, number: int) -> None:
-        begun = self._begun[number]
+        begun = self._runs[number].begun
         try:
             result = job.work()
         except BaseException as fault:  # noqa: BLE001 - the awaiting task gets it; the thread lives on
@@ -240,7 +247,7 @@ class HashingPool:
     def _leave(self, number: int, took: float | None = None) -> None:
         """Mark a thread as free; learn the duration of its hash, if it made one."""
         with self._changed:
-            del self._begun[number], self._runs[number]
+            del self._runs[number]
             if took is not None:
                 weight = _WEIGHT_OF_LAST if self._measured else 1.0
                 self._mean += weight * (took - self._mean)
