@@ -7,7 +7,7 @@ refusal and raises it. The result is a session, for which the route then has tok
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 from uuid import UUID
 
 from keyfob.accounts import locks
@@ -22,7 +22,7 @@ from keyfob.login.errors import (
     MfaRequired,
     PasswordChangeRequired,
 )
-from keyfob.login.models import HashReplaced
+from keyfob.login.models import HashReplaced, Proof
 from keyfob.login.notices import Notices
 from keyfob.login.pending import PENDING_SECONDS, PendingLogins
 from keyfob.login_log.models import Reason, Seen
@@ -38,22 +38,6 @@ AMR_PASSWORD = ("pwd",)
 
 # Each sign-in issues one; somebody who knows the password must not fill the table.
 _MOST_TOKENS = 10
-
-
-class Proof(NamedTuple):
-    """The user whose identity was proven, and how.
-
-    `amr` names the methods (RFC 8176); `reason` is the entry in the login log. `password_hash` is
-    the hash that the password was checked against, None if there was no password. `seen` is what
-    the login log knows of the place of this sign-in, None if it has not been read yet.
-    """
-
-    user_id: UUID
-    amr: Sequence[str]
-    reason: Reason
-    source: Source
-    password_hash: str | None = None
-    seen: Seen | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +83,7 @@ class Door:
         Raises:
             HashReplaced: the password has changed meanwhile, or the account is gone.
         """
-        token = await self.pending.begin(
-            tx, proof.user_id, proof.password_hash, proof.amr, proof.source
-        )
+        token = await self.pending.begin(tx, proof)
         if token is None:
             raise HashReplaced
         return MfaRequired(token, PENDING_SECONDS, await self.factors.list(tx, proof.user_id))

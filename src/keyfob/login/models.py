@@ -1,10 +1,29 @@
-"""Pending logins, and internal exceptions of sign-ins."""
+"""Proofs, pending logins, and internal exceptions of sign-ins."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.devices.device import Device
+from keyfob.devices.source import Source
+from keyfob.login_log.models import Reason, Seen
+
+
+class Proof(NamedTuple):
+    """The user whose identity was proven, and how.
+
+    `amr` names the methods (RFC 8176); `reason` is the entry in the login log. `password_hash` is
+    the hash that the password was checked against, None if there was no password. `seen` is what
+    the login log knows of the place of this sign-in, None if it has not been read yet.
+    """
+
+    user_id: UUID
+    amr: Sequence[str]
+    reason: Reason
+    source: Source
+    password_hash: str | None = None
+    seen: Seen | None = None
 
 
 class PendingLogin(NamedTuple):

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from keyfob.accounts import locks
 from keyfob.devices.source import Source
-from keyfob.login.door import Door, Proof, let_in
+from keyfob.login.door import Door, let_in
+from keyfob.login.models import Proof
 from keyfob.login_log.models import Reason
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE

@@ -15,9 +15,8 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.secrets import random_text
 from keyfob.devices.device import describe_device
-from keyfob.devices.source import Source
 from keyfob.login import pending_queries as queries
-from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
+from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin, Proof
 from keyfob.login_log.service import LoginLog
 
 PENDING_SECONDS = 300
@@ -35,23 +34,21 @@ class PendingLogins:
     clock: Clock
     log: LoginLog
 
-    async def begin(
-        self, tx: Tx, user_id: UUID, password_hash: str | None, amr: Sequence[str], source: Source
-    ) -> str | None:
-        """Begin a pending login and return its token; None if the password is another by now."""
+    async def begin(self, tx: Tx, proof: Proof) -> str | None:
+        """Begin a pending login after a right password and return its token.
+
+        None if the password is another by now.
+        """
         token = _PREFIX + random_text(_TOKEN_BYTES)
         now = self.clock.now()
         begun = await queries.insert_pending(
             tx,
             token_hash=_digest(token),
-            user_id=user_id,
-            password_hash=password_hash,
-            amr=amr,
+            proof=proof,
             attempts=_ATTEMPTS,
             now=now,
             expires_at=now + timedelta(seconds=PENDING_SECONDS),
-            address=source.address,
-            device=describe_device(source.user_agent),
+            device=describe_device(proof.source.user_agent),
         )
         return token if begun else None
 

@@ -1,6 +1,5 @@
 """SQL for pending logins."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
 from keyfob.devices.device import Device
-from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin
+from keyfob.login.models import EndedPendingLogin, PendingAttempt, PendingLogin, Proof
 
 _ENDED = """
     user_id, attempts_left, created_at, host(ip_address) AS address, device_type, browser, os,
@@ -20,13 +19,10 @@ async def insert_pending(
     tx: Tx,
     *,
     token_hash: bytes,
-    user_id: UUID,
-    password_hash: str | None,
-    amr: Sequence[str],
+    proof: Proof,
     attempts: int,
     now: datetime,
     expires_at: datetime,
-    address: str | None,
     device: Device,
 ) -> bool:
     """Insert a pending login; False if the password has changed meanwhile.
@@ -37,8 +33,7 @@ async def insert_pending(
     begun = await tx.fetchval(
         """
         WITH owner AS (
-            SELECT id FROM users
-             WHERE id = $2 AND ($3::text IS NULL OR password_hash = $3) FOR SHARE
+            SELECT id FROM users WHERE id = $2 AND password_hash = $3 FOR SHARE
         )
         INSERT INTO pending_logins (token_hash, user_id, amr, attempts_left, created_at, expires_at,
                                     ip_address, device_type, browser, os, platform)
@@ -46,13 +41,13 @@ async def insert_pending(
         RETURNING true
         """,
         token_hash,
-        user_id,
-        password_hash,
-        list(amr),
+        proof.user_id,
+        proof.password_hash,
+        list(proof.amr),
         attempts,
         now,
         expires_at,
-        address,
+        proof.source.address,
         device.device_type,
         device.browser,
         device.os,

@@ -9,9 +9,9 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.limits.service import Reservation
-from keyfob.login.door import Door, Proof, let_in
+from keyfob.login.door import Door, let_in
 from keyfob.login.guarding import GuardedCodes
-from keyfob.login.models import PendingLogin
+from keyfob.login.models import PendingLogin, Proof
 from keyfob.login.pending import PendingLogins
 from keyfob.login_log.models import Reason
 from keyfob.mfa.errors import InvalidFactor

@@ -12,10 +12,10 @@ from keyfob.core.addresses import share_of
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
-from keyfob.login.door import AMR_PASSWORD, Door, Proof, let_in
+from keyfob.login.door import AMR_PASSWORD, Door, let_in
 from keyfob.login.errors import InvalidCredentials
 from keyfob.login.guarding import GuardedPasswords, RightPassword
-from keyfob.login.models import HashReplaced
+from keyfob.login.models import HashReplaced, Proof
 from keyfob.login_log.models import Reason
 from keyfob.passwords.service import Passwords
 from keyfob.sessions.models import OpenedSession

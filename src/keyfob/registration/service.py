@@ -13,7 +13,8 @@ from keyfob.audit.service import Audit
 from keyfob.core.addresses import share_of
 from keyfob.core.database import Database
 from keyfob.devices.source import Source
-from keyfob.login.door import AMR_PASSWORD, Door, Proof
+from keyfob.login.door import AMR_PASSWORD, Door
+from keyfob.login.models import Proof
 from keyfob.login_log.models import Reason, Seen
 from keyfob.passwords.service import Passwords
 from keyfob.registration.sign_ups import SignUps
