@@ -11,7 +11,9 @@ from tests.fixtures.world import PASSWORD, SignedIn, World
 from tests.login.factor_refusals import assert_refused
 
 from keyfob.devices.source import Source
+from keyfob.login.models import Proof
 from keyfob.login.pending import PendingLogins
+from keyfob.login_log.models import Reason
 
 
 async def test_the_token_works_once(world: World, app: Authenticator, clock: MovableClock) -> None:
@@ -169,10 +171,10 @@ async def test_a_password_changed_while_it_was_checked_begins_no_wait(
 ) -> None:
     pending = world.service(PendingLogins)
     user_id = await world.db.fetchval("SELECT id FROM users")
+    source = Source("203.0.113.7", "")
+    proof = Proof(user_id, ("pwd",), Reason.PASSWORD, source, "the hash of the password before")
 
     async with world.db.begin() as tx:
-        token = await pending.begin(
-            tx, user_id, "the hash of the password before", ("pwd",), Source("203.0.113.7", "")
-        )
+        token = await pending.begin(tx, proof)
 
     assert token is None
