@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for a pipe.")]
 
@@ -19,10 +22,6 @@ def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if not rows:
         typer.echo("None.")
         return
-    from rich.console import Console  # noqa: PLC0415 - not needed by `serve`
-    from rich.table import Table  # noqa: PLC0415 - likewise
-    from rich.text import Text  # noqa: PLC0415 - likewise
-
     table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
     for row in rows:
         # As Text: Rich would interpret [markup] in a string, and users choose their own names.

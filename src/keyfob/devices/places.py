@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import maxminddb
 
 from keyfob.core.locales import Locale
 from keyfob.settings import WrongSetting
-
-if TYPE_CHECKING:
-    from maxminddb import Reader
 
 
 class Places:
@@ -18,7 +17,7 @@ class Places:
     microseconds.
     """
 
-    def __init__(self, reader: "Reader | None" = None) -> None:
+    def __init__(self, reader: maxminddb.Reader | None = None) -> None:
         self._reader = reader
 
     @classmethod
@@ -30,8 +29,6 @@ class Places:
         """
         if path is None:
             return cls()
-        import maxminddb  # noqa: PLC0415 - 3 MB, only where used
-
         try:
             return cls(maxminddb.open_database(path))
         except OSError as fault:

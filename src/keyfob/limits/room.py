@@ -62,7 +62,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
 def _store(settings: LimitSettings, db: Database, clock: Clock) -> Store:
     if settings.limit_store is None:
         return PostgresStore(db, clock)
-    from keyfob.limits.redis_store import RedisStore  # noqa: PLC0415 - 6 MB, only where used
+    from keyfob.limits.redis_store import RedisStore  # noqa: PLC0415 - 6 MB, for a few
 
     try:
         return RedisStore(settings.limit_store.get_secret_value(), clock)

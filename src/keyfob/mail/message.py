@@ -8,6 +8,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from email import policy
+from email.header import Header
+from email.message import EmailMessage
+from email.utils import format_datetime, quote
 from uuid import UUID
 
 import idna
@@ -101,8 +105,6 @@ def plain_address(typed: str) -> str:
 
 
 def _from(sender: Sender) -> bytes:
-    from email.utils import quote  # noqa: PLC0415 - 1 MB, only where used
-
     if not sender.name:
         return _header("From", "", sender.address)
     name = sender.name
@@ -116,8 +118,6 @@ def _header(field: str, text: str, address: str = "") -> bytes:
 
     It is made by `Header`, since `EmailMessage` loses spaces between encoded words.
     """
-    from email.header import Header  # noqa: PLC0415 - 1 MB, only where used
-
     header = Header(maxlinelen=_LONGEST_WORD, header_name=field)
     for part, charset in (text, "us-ascii" if _is_plain(text) else "utf-8"), (address, "us-ascii"):
         if part:
@@ -140,10 +140,6 @@ def compose(
     Raises:
         GiveUp: the address cannot be written into a header.
     """
-    from email import policy  # noqa: PLC0415 - 1 MB, only where used
-    from email.message import EmailMessage  # noqa: PLC0415 - likewise
-    from email.utils import format_datetime  # noqa: PLC0415 - likewise
-
     address = plain_address(to)
     message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
     message["Date"] = format_datetime(written_at)

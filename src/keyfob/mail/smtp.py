@@ -2,20 +2,17 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from aiosmtplib import SMTP, SMTPSenderRefused, errors
 
 from keyfob.core.text import drop_controls
 from keyfob.mail.message import Letter
 from keyfob.mail.server import Server, read_token
 from keyfob.outbox.errors import GiveUp, TryAgain
-
-if TYPE_CHECKING:
-    import ssl
-
-    from aiosmtplib import SMTP
 
 _QUIT_SECONDS = 2.0
 _PATIENT_SECONDS = 60.0  # at least, for a recipient whose server was too slow before
@@ -64,11 +61,7 @@ class SmtpCarrier:
         self._trusted: ssl.SSLContext | None = None
 
     def load(self) -> None:
-        """Load aiosmtplib and the trusted certificates; slow, so call it in a thread."""
-        import ssl  # noqa: PLC0415 - only where used
-
-        import aiosmtplib  # noqa: F401, PLC0415 - 3 MB, only where used
-
+        """Load the trusted certificates; slow, so call it in a thread."""
         self._trusted = ssl.create_default_context()
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
@@ -94,7 +87,7 @@ class SmtpCarrier:
         finally:
             client.close()
 
-    async def _hand_over(self, client: "SMTP", letter: Letter, *, patient: bool) -> None:
+    async def _hand_over(self, client: SMTP, letter: Letter, *, patient: bool) -> None:
         encoding = "utf-8" if letter.needs_smtputf8 else "ascii"
         wait = max(self._timeout, _PATIENT_SECONDS) if patient else self._timeout
         async with asyncio.timeout(wait):
@@ -118,7 +111,7 @@ class SmtpCarrier:
         finally:
             client.close()
 
-    async def _sign_in(self, client: "SMTP") -> float:
+    async def _sign_in(self, client: SMTP) -> float:
         """Connect and sign in; return the deadline for the server to accept the sender."""
         until = asyncio.get_running_loop().time() + self._timeout
         async with _step("", until):
@@ -131,7 +124,7 @@ class SmtpCarrier:
                 await self._authenticate(client, self.server.user)
         return until
 
-    async def _authenticate(self, client: "SMTP", user: str) -> None:
+    async def _authenticate(self, client: SMTP, user: str) -> None:
         if self.server.token_file is None:
             await client.login(user, self.server.password or "")
             return
@@ -145,9 +138,7 @@ class SmtpCarrier:
     async def delete_old(self) -> None:
         """Do nothing: no copies are kept here."""
 
-    def _client(self) -> "SMTP":
-        from aiosmtplib import SMTP  # noqa: PLC0415 - 3 MB, only where used
-
+    def _client(self) -> SMTP:
         if self._trusted is None:
             self.load()
         return SMTP(
@@ -161,10 +152,8 @@ class SmtpCarrier:
         )
 
 
-async def _announce(client: "SMTP", letter: Letter) -> None:
+async def _announce(client: SMTP, letter: Letter) -> None:
     """Announce the sender, in the form that the recipient's address needs."""
-    from aiosmtplib import SMTPSenderRefused  # noqa: PLC0415 - 3 MB, only where used
-
     if not letter.needs_smtputf8:
         await client.mail(letter.sender)
         return
@@ -193,7 +182,6 @@ async def _step(name: str, until: float, letter: Letter | None = None) -> AsyncI
 @contextmanager
 def _named_faults(letter: Letter | None, *, for_all: bool, step: str = "") -> Iterator[None]:
     """Convert errors to those that the outbox knows; `for_all`: they affect all mails."""
-    from aiosmtplib import errors  # noqa: PLC0415 - 3 MB, only where used
 
     def told(said: str) -> str:
         return _without_secrets(f"{step}: {said}" if step else said, letter)

@@ -11,17 +11,16 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 
 from keyfob.core.locales import Locale
 from keyfob.core.text import drop_controls
 from keyfob.mail.mails import KINDS
 from keyfob.settings import WrongSetting
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import SandboxedEnvironment
 
 log = structlog.get_logger("keyfob.mail")
 
@@ -122,7 +121,7 @@ class Writer:
 
     def _write(
         self,
-        environment: "SandboxedEnvironment",
+        environment: SandboxedEnvironment,
         template: str,
         locale: Locale,
         told: Mapping[str, Any],
@@ -167,10 +166,7 @@ class Writer:
         }
 
 
-def _load(*folders: Path) -> "SandboxedEnvironment":
-    from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 4 MB, where used
-    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - likewise
-
+def _load(*folders: Path) -> SandboxedEnvironment:
     return SandboxedEnvironment(
         loader=FileSystemLoader(folders),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -182,7 +178,7 @@ def _load(*folders: Path) -> "SandboxedEnvironment":
 
 
 @cache
-def _load_ours() -> "SandboxedEnvironment":
+def _load_ours() -> SandboxedEnvironment:
     """Load our templates, which never change, once per process."""
     return _load(_OURS)
 

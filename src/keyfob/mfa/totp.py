@@ -6,6 +6,7 @@
 from functools import partial
 from io import BytesIO
 
+import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -49,8 +50,6 @@ def provisioning_uri(secret: bytes, issuer: str, account: str) -> str:
 
 def draw_qr(uri: str) -> str:
     """Return a QR code of a URI: an SVG document under 24 KB that loads nothing."""
-    import segno  # noqa: PLC0415 - 2 MB, only where used
-
     document = BytesIO()
     write = partial(segno.make(uri, error="l", micro=False).save, document, kind="svg")
     write(xmldecl=False, nl=False, scale=4, title="QR code")

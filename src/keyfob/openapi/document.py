@@ -22,6 +22,7 @@ from keyfob.core.problems import (
 )
 from keyfob.limits.requests import Limited
 from keyfob.openapi.portable import make_portable
+from keyfob.own_account.export_models import ExportOut
 from keyfob.settings import Settings
 
 _DESCRIPTION = """
@@ -159,8 +160,6 @@ def _walk(dependant: Dependant) -> Iterator[object]:
 
 def _export_schemas() -> dict[str, Any]:
     """Return the schema of the response of /me/export, which the app has no model of."""
-    from keyfob.own_account.export_models import ExportOut  # noqa: PLC0415 - 0.3 MB, only where used
-
     schema = ExportOut.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"
     )

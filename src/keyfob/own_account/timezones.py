@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import cache
+from zoneinfo import available_timezones
 
 
 async def is_timezone(name: str) -> bool:
@@ -16,6 +17,4 @@ async def is_timezone(name: str) -> bool:
 @cache
 def known_names() -> frozenset[str]:
     """Return all names; they are read at the first call."""
-    from zoneinfo import available_timezones  # noqa: PLC0415 - 60 KB, only where used
-
     return frozenset(available_timezones())

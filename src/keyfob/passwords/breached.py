@@ -4,12 +4,9 @@ import asyncio
 import hashlib
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import httpx
 import structlog
-
-if TYPE_CHECKING:
-    import httpx
 
 _MAX_ANSWER_BYTES = 1024 * 1024
 _PREFIX_CHARACTERS = 5
@@ -69,9 +66,7 @@ class BreachedPasswords:
             return body.decode("ascii", "replace")
 
     @cached_property
-    def _client(self) -> "httpx.AsyncClient":
-        import httpx  # noqa: PLC0415 - 2.7 MB, only worth it for a range service
-
+    def _client(self) -> httpx.AsyncClient:
         # It logs each URL at INFO, and with it the digits of each password.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         # Padding hides from the network how many lines a prefix has.

@@ -22,6 +22,7 @@ from keyfob.serving.metrics import (
     shared_metrics,
     worker_environment,
 )
+from keyfob.serving.process import run_worker
 from keyfob.settings import Settings
 
 log = structlog.get_logger("keyfob.serving")
@@ -61,9 +62,6 @@ def serve(
         with shared_metrics(settings) as folder:
             supervisor = _Supervisor(settings, sockets, app, lambda: on_ready(urls), folder)
             return asyncio.run(supervisor.run())
-    # Imported here, so that a supervisor stays small.
-    from keyfob.serving.process import run_worker  # noqa: PLC0415 - see above
-
     with serve_metrics(settings):
         return run_worker(settings, sockets=sockets, app=app, on_started=lambda: on_ready(urls))
 

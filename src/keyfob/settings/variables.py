@@ -1,5 +1,6 @@
 """The variables in the environment and in `.env`: none is silently ignored."""
 
+import difflib
 import io
 import os
 import re
@@ -74,9 +75,7 @@ def _is_service_port(name: str, value: object) -> bool:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    import difflib  # noqa: PLC0415 - not needed by workers that serve
-
-    bare = {variable.removeprefix(PREFIX) for variable in known}  # it would make all similar
+    bare = {variable.removeprefix(PREFIX) for variable in known}  # the prefix is like any other
     close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
     return f"; did you mean {PREFIX}{close[0]}?" if close else ""
 

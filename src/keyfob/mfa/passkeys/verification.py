@@ -2,16 +2,18 @@
 
 The input is hostile: the `webauthn` library parses its CBOR and raises whatever its parts raise, so
 any exception here becomes one refusal. Checks that the library leaves to its caller are made here.
-The library takes 16 MB and a while to load, so the first passkey loads it, in the thread that
-verifies.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
+import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
+from webauthn import verify_authentication_response, verify_registration_response
+from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
 
 from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.mfa.models import StoredPasskey
@@ -70,9 +72,6 @@ def verify_registration(
     Raises:
         Refused: for whatever reason.
     """
-    from webauthn import verify_registration_response  # noqa: PLC0415 - 16 MB, only where used
-    from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415 - likewise
-
     try:
         told = NewCredentialIn.model_validate(credential)
         _ensure_own_page(told.response.client_data_json)
@@ -123,8 +122,6 @@ def verify_assertion(
     Raises:
         Refused: for whatever reason.
     """
-    from webauthn import verify_authentication_response  # noqa: PLC0415 - 16 MB, only where used
-
     try:
         told = AssertionIn.model_validate(credential)
         _ensure_own_page(told.response.client_data_json)
@@ -164,8 +161,6 @@ def _as_asked_for(attestation_object: str) -> str:
     itself vouch for is read: without trusted roots it would prove nothing, and certificates are not
     worth the risk of parsing them.
     """
-    import cbor2  # noqa: PLC0415 - 16 MB with the rest, only where used
-
     data = from_base64url(attestation_object)
     ensure_plain(data)
     attested = cbor2.loads(data)
@@ -196,11 +191,6 @@ def _ensure_id(credential_id: bytes, named: str) -> None:
 
 def _ensure_key(public_key: bytes) -> None:
     """Check that the key can verify signatures, which the library omits without attestation."""
-    from webauthn.helpers import (  # noqa: PLC0415 - 16 MB, only where used
-        decode_credential_public_key,
-        decoded_public_key_to_cryptography,
-    )
-
     decoded = decode_credential_public_key(public_key)
     match decoded_public_key_to_cryptography(decoded):
         case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
