@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyfob.cli.starting import greeting
+from keyfob.cli.serve import greeting
 from keyfob.settings import Settings
 
 

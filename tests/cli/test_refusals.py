@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Run
 
 from keyfob import boot
-from keyfob.cli import plain_serve, starting
+from keyfob.cli import serve
 from keyfob.core.stopping import ENDING
 from keyfob.devdb.errors import DevDbError
 from keyfob.devdb.server import EmbeddedPostgres
@@ -180,35 +180,11 @@ def test_a_stop_during_the_start(keyfob: Run, monkeypatch: pytest.MonkeyPatch, n
     def stopped(*_: Any) -> None:
         signal.raise_signal(number)
 
-    monkeypatch.setattr(starting, "open_listeners", stopped)
+    monkeypatch.setattr(serve, "open_listeners", stopped)
 
     said = keyfob("serve", "--port", "0")
 
     assert (said.code, said.out, said.err) == (0, "", "")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        ("serve", {}),
-        ("serve --port 0", {"port": "0"}),
-        ("serve --workers 2 --host ::1 --port 80", {"workers": "2", "host": "::1", "port": "80"}),
-        ("", None),
-        ("migrate", None),
-        ("serve --help", None),
-        ("serve --port", None),
-        ("serve --port=80", None),
-        ("serve --port eighty", None),
-        ("serve --port 65536", None),
-        ("serve --workers 0", None),
-        ("serve --port 1 --port 2", None),
-        ("serve --port -1", None),
-        ("serve --host --port", None),
-        ("serve --quiet 1", None),
-    ],
-)
-def test_only_a_plain_serve_goes_past_typer(arguments: str, options: dict[str, str] | None) -> None:
-    assert plain_serve(arguments.split()) == options
 
 
 def test_a_data_folder_that_cannot_be_written(

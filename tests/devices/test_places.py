@@ -1,7 +1,5 @@
 """Places are named from the operator's own file, or not at all."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +81,3 @@ def test_another_file_is_named_with_its_variable(tmp_path: Path) -> None:
 
     with pytest.raises(WrongSetting, match=r"^KEYFOB_GEOIP_DATABASE: .*should be a MaxMind"):
         Places.of_file(tmp_path / "notes.txt")
-
-
-def test_a_worker_without_a_file_does_not_load_the_library() -> None:
-    said = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from keyfob.devices.places import Places; Places.of_file(None);"
-            " print('maxminddb' in sys.modules)",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert said.stdout == "False\n"

@@ -1,8 +1,5 @@
 """Hostile answers of passkeys, straight to where they are verified."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import cbor2
@@ -300,28 +297,6 @@ def test_why_it_was_refused_fits_on_one_short_line() -> None:
 
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) <= 200
-
-
-NOT_YET = """
-import sys
-import keyfob.login.passkey_routes, keyfob.mfa.passkeys.routes
-from keyfob.mfa.passkeys.options import request_options
-from keyfob.mfa.passkeys.relying_party import RelyingParty
-request_options(RelyingParty("localhost", ()), b"x", [], must_verify_user=True)
-print([name for name in ("webauthn", "cbor2", "OpenSSL") if name in sys.modules])
-"""
-
-
-def test_the_library_is_loaded_by_the_first_passkey_and_not_by_asking_for_one() -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", NOT_YET],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-
-    assert said.stdout == "[]\n"
 
 
 def test_a_cloned_key_signs_as_well_as_the_first() -> None:
