@@ -67,7 +67,7 @@ class Figure:
 
     @property
     def is_missed(self) -> bool:
-        """Whether the value is over its line."""
+        """Tell whether the value is over its limit."""
         return self.most is not None and self.value > self.most
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ class Module:
 
     @property
     def holds_queries(self) -> bool:
-        """Whether SQL belongs here."""
+        """Tell whether this file may contain SQL."""
         return any(p.endswith("queries") for p in self.name.removesuffix(".py").split("/"))
 
     @cached_property
@@ -121,7 +121,7 @@ class Module:
 
     @cached_property
     def imported(self) -> dict[str, str]:
-        """What each imported name of this file stands for, as a dotted name."""
+        """The dotted name that each imported name of this file stands for."""
         found: dict[str, str] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOM = {
     "src/keyfob/welcome/__init__.py": '"""A trial room."""\n',
-    "src/keyfob/welcome/service.py": '''"""What newcomers are told."""
+    "src/keyfob/welcome/service.py": '''"""The greeting of newcomers."""
 
 
 class Welcome:
@@ -48,7 +48,7 @@ from keyfob.welcome.service import Welcome
 
 
 def build(*, settings: Settings) -> Room:
-    """Build what welcomes."""
+    """Build the service that welcomes newcomers."""
     return Room(services=[Welcome(settings.welcome_words)], routes=[routes.routes])
 ''',
     "src/keyfob/settings/welcome.py": '''"""The setting of the trial room."""
@@ -57,9 +57,9 @@ from pydantic import BaseModel, Field
 
 
 class WelcomeSettings(BaseModel):
-    """What newcomers are told."""
+    """The greeting of newcomers."""
 
-    welcome_words: str = Field("Welcome", description="What newcomers are told")
+    welcome_words: str = Field("Welcome", description="The greeting of newcomers")
 ''',
 }
 

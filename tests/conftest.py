@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, a clock to move, and the service over HTTP."""
+"""Fixtures for all tests: a real PostgreSQL, a clock to move, and the service over HTTP."""
 
 import gc
 import os
@@ -131,7 +131,7 @@ async def mailbox(smtp_socket: socket.socket) -> AsyncIterator[Mailbox]:
 
 @pytest.fixture
 def smtp_url(request: pytest.FixtureRequest) -> str | None:
-    """Where a test that names `mailbox` has its mails sent."""
+    """The folder for mails of a test that uses `mailbox`."""
     if "mailbox" not in request.fixturenames:
         return None
     return f"smtp://127.0.0.1:{request.getfixturevalue('smtp_socket').getsockname()[1]}"

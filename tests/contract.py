@@ -1,4 +1,4 @@
-"""The HTTP contract as a table: each call, who may make it, its body, its answers."""
+"""The HTTP contract as a table: each call with its permitted callers, its body and its answers."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rules of the house that import-linter (pyproject.toml) cannot say."""
+"""Rules of the architecture that import-linter (pyproject.toml) cannot express."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""From what was configured to what can run."""
+"""From the configuration to a running service."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Files that name settings name those that there are, with their defaults."""
+"""Files that name settings name only existing ones, with their defaults."""
 
 import re
 from pathlib import Path

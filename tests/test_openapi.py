@@ -1,4 +1,4 @@
-"""The OpenAPI document: whole, honest, and a pleasure to read."""
+"""The OpenAPI document is complete, correct and readable."""
 
 import json
 import re

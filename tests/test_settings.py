@@ -1,4 +1,4 @@
-"""Settings: what is wrong stops the start with its name, and no secret is repeated."""
+"""Settings: a wrong one stops the start with its name, and no secret is repeated."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is a trusted proxy may name any client: nobody may make everybody one by mistake."""
+"""Trusted proxies can name any client, so no setting may trust everybody by mistake."""
 
 import pytest
 

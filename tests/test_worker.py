@@ -1,4 +1,4 @@
-"""What runs beside requests."""
+"""Chores beside requests."""
 
 import asyncio
 

@@ -1,1 +1,1 @@
-"""What scenes are built from: servers, load, figures."""
+"""The parts of scenes: servers, load, figures."""

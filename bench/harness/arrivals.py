@@ -1,4 +1,4 @@
-"""Requests that arrive at a rate, whether or not those before were answered: an open loop.
+"""Requests that arrive at a rate, whether or not earlier ones were answered: an open loop.
 
 A crowd at the door does not wait for the answer to somebody else. Closed-loop clients do, so they
 cannot ask for more than a server gives. But nobody waits for ever: who has no answer after
@@ -18,12 +18,12 @@ PATIENCE = 10.0  # seconds, for all requests of one step together
 
 @dataclass
 class Told:
-    """What those who came were told. Latencies in seconds, `Retry-After` in whole seconds."""
+    """The answers that the arrivals got. Latencies in seconds, `Retry-After` in whole seconds."""
 
     latencies: dict[int, list[float]] = field(default_factory=dict)  # by status
     retry_after: list[int] = field(default_factory=list)
     failed: int = 0  # connections that were cut or refused
-    unanswered: int = 0  # who left without an answer
+    unanswered: int = 0  # those that left without an answer
 
     @property
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""What the clients of the scenes do. Each prepares itself, then does one step at a time."""
+"""The clients of the scenes. Each prepares itself, then does one step at a time."""
 
 import json
 import uuid

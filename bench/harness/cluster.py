@@ -64,7 +64,7 @@ class Cluster:
         return Programs.for_account(Account.for_cluster(self.data))
 
     def dsn(self, database: str = "postgres", *, tcp: bool = False) -> str:
-        """Where to connect: over the socket, as fast as it goes, or over TCP as from elsewhere."""
+        """The URL of a database: over the fast socket, or over TCP as from another machine."""
         if tcp:
             return f"postgresql://{USER}@{HOST}:{self.port}/{database}"
         return f"postgresql://{USER}@/{database}?host={quote(str(self.folder))}&port={self.port}"

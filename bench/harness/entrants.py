@@ -104,12 +104,12 @@ def peers(report: Report) -> list[Contestant]:
 
 
 def side_name(peer: Contestant, hashing: Hashing) -> str:
-    """How the tables name it."""
+    """The name of a side in tables."""
     return peer.name if hashing == "own" else f"{peer.name}, {OUR_HASH}"
 
 
 def describe(peer: Contestant, hashing: Hashing) -> dict[str, str]:
-    """What a reader must know of it."""
+    """The facts about a side that a reader needs."""
     return {
         "version": peer.version,
         "runtime": peer.runtime,

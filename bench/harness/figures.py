@@ -43,13 +43,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Figure:
-    """What one side showed, round by round.
+    """The values of one side, round by round.
 
     Args:
-        table: what is compared, such as "refresh".
-        side: who, such as "Keyfob".
-        measure: what of it, such as "rate" or "p99".
-        at: where on the table's own scale, such as the number of clients; None where it has none.
+        table: the comparison, such as "refresh".
+        side: the side, such as "Keyfob".
+        measure: the measured quantity, such as "rate" or "p99".
+        at: the place on the table's own scale, such as the number of clients; None without a scale.
     """
 
     table: str
@@ -66,15 +66,15 @@ class Figure:
 
 @dataclass
 class Report:
-    """What one scene measured. Its lines are printed as they come."""
+    """The results of one scene. Its lines are printed as they come."""
 
     lines: list[Line] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    absent: dict[str, str] = field(default_factory=dict)  # who was not measured, and why
+    absent: dict[str, str] = field(default_factory=dict)  # sides that were not measured, and why
     sides: dict[str, dict[str, str]] = field(
         default_factory=dict
-    )  # what a reader must know of each
+    )  # the facts about each side that a reader needs
 
     def add(
         self,
@@ -102,17 +102,17 @@ class Report:
         *,
         at: float | None = None,
     ) -> None:
-        """Keep what one side showed."""
+        """Store the values of one side."""
         self.figures.append(Figure(table, side, measure, unit, tuple(values), at))
 
     def note(self, text: str) -> None:
-        """Keep what a reader must know beside the figures."""
+        """Store a remark that readers need beside the figures."""
         if text not in self.notes:
             self.notes.append(text)
 
     def without(self, side: str, reason: str) -> None:
-        """Say who was not measured, and why."""
-        self.absent[side] = _FOLDERS.sub("", reason)  # what is kept names no place of a machine
+        """Record a side that was not measured, and why."""
+        self.absent[side] = _FOLDERS.sub("", reason)  # no path of the machine is stored
         print(f"absent {side}: {reason}", flush=True)
 
 

@@ -1,9 +1,9 @@
-"""What a client may send to hold the event loop: whatever is read, filled with what parsers hate.
+"""Requests that a client may send to block the event loop: hostile values for all that is read.
 
-Whoever matches, splits or normalises what comes does so in the loop, and an expression that takes
-quadratic time takes seconds over 32 KiB. So every operation of the OpenAPI document is sent each
-shape in each header, parameter and field. Whoever adds an operation or a field has it tried here;
-whoever reads another header adds it to `READ`.
+Whatever matches, splits or normalises input does so in the loop, and an expression with quadratic
+time takes seconds over 32 KiB. So every operation of the OpenAPI document is sent each shape in
+each header, parameter and field. A new operation or field is tried automatically; a new header must
+be added to `READ`.
 """
 
 import json
@@ -20,7 +20,7 @@ HEAD = 31 * 1024
 BODY = 63 * 1024
 _OF_THE_REST = 1000
 
-# What our routes, the framework and the server in front of it read.
+# The headers that our routes, the framework and the server in front of it read.
 READ = (
     "accept",
     "accept-encoding",
@@ -151,7 +151,7 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def pages() -> Iterator[tuple[str, str, Json]]:
-    """What is served beside them; files know ranges and conditions (RFC 9110 sections 13, 14)."""
+    """Pages and files; the latter support ranges and conditions (RFC 9110 sections 13, 14)."""
     for path in ("/docs", "/docs/swagger-ui.css", "/openapi.json", "/ui/recover", "/ui/page.js"):
         yield "GET", path, {}
 

@@ -107,7 +107,7 @@ def request(
 
 @dataclass
 class Result:
-    """What a run of clients saw; latencies in seconds."""
+    """The results of a run of clients; latencies in seconds."""
 
     seconds: float
     latencies: list[float]
@@ -120,7 +120,7 @@ class Result:
 
     @property
     def failed(self) -> float:
-        """The share of answers that were no success."""
+        """The share of unsuccessful answers."""
         good = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
         return 1 - good / max(1, len(self.latencies))
 

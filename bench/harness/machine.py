@@ -1,4 +1,4 @@
-"""What a run was measured on: a figure without it says nothing."""
+"""The machine of a run, without which a figure says nothing."""
 
 import datetime as dt
 import importlib.metadata

@@ -15,7 +15,7 @@ LATEST = Path(".bench/results")
 
 @dataclass(frozen=True)
 class Document:
-    """What a scene measured, when, on what, and how to measure it again."""
+    """The results of a scene, with date, machine, and the command to repeat it."""
 
     scene: str
     about: str

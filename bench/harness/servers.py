@@ -65,7 +65,7 @@ def keyfob(dsn: str, **settings: object) -> Iterator[Server]:
 
 
 def environment_of(dsn: str, **settings: object) -> dict[str, str]:
-    """What `keyfob` and its other commands read; settings without prefix."""
+    """The environment of `keyfob` and its other commands; settings are given without prefix."""
     return {
         **({"KEYFOB_DATABASE_URL": dsn, "KEYFOB_SECRET_KEY": SECRET} if dsn else {}),
         "KEYFOB_ADMIN_EMAIL": ADMIN[0],

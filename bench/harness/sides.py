@@ -27,7 +27,7 @@ _WARM_UP_SECONDS = 3.0  # unmeasured, before the first round: the JVM and V8 com
 
 @dataclass(frozen=True)
 class Side:
-    """Who is measured. `measure` is given the number of clients and the seconds.
+    """One side of a measurement. `measure` gets the number of clients and the seconds.
 
     Args:
         ready: makes so many clients ready and warms up, before the first round.

@@ -1,4 +1,4 @@
-"""What a refresh and a `GET /me` cost at the least in Python: plain ASGI on plain uvicorn.
+"""The least that a refresh and a `GET /me` cost in Python: plain ASGI on plain uvicorn.
 
 `/refresh`: parse the body, run the rotation statement through asyncpg's pool, sign the claims of
 our access token with `jwt.encode`, answer. `/me`: verify a token of the same claims with

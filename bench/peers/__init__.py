@@ -1,4 +1,4 @@
-"""What a user would pick instead, each started on the same PostgreSQL and driven alike.
+"""The alternatives to Keyfob, each started on the same PostgreSQL and driven alike.
 
 A contestant is a folder whose module `contestant` has a `CONTESTANT`; see `bench.peers.field`.
 """

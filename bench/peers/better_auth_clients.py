@@ -1,4 +1,4 @@
-"""How clients speak to better-auth, the original and its port to Python alike.
+"""Clients of better-auth, for the original and its port to Python alike.
 
 Each is mounted several times, once for each way it may be set.
 """

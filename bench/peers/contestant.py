@@ -1,4 +1,4 @@
-"""What a contestant of the field is to the harness."""
+"""The interface of a contestant for the harness."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ Hashing = Literal["own", "ours"]
 
 
 class Unavailable(Exception):
-    """The contestant cannot be had on this machine; the message says why, for the report."""
+    """The contestant is not available on this machine; the message says why, for the report."""
 
 
 @dataclass(frozen=True)

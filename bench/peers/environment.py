@@ -25,7 +25,7 @@ class Environment:
 
     @property
     def sources(self) -> Path:
-        """Where the contestant's app and its requirements are."""
+        """The folder of the contestant's app and its requirements."""
         return ROOT / "bench/peers" / self.name
 
     @property

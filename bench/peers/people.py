@@ -21,7 +21,7 @@ BEGINNING = SOMEBODY[:10]
 
 @dataclass(frozen=True)
 class People:
-    """How the tables of a contestant are filled.
+    """The SQL that fills the tables of a contestant.
 
     Args:
         database: what the names of its databases begin with.

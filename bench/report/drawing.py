@@ -219,7 +219,7 @@ def apart(heights: Sequence[float], least: float) -> list[float]:
 
 
 def _bottom(group: Sequence[float], least: float) -> float:
-    """Where the lowest label of a group stands, which is centred on what it labels."""
+    """The position of the lowest label of a group, which is centred on its values."""
     return sum(group) / len(group) - least * (len(group) - 1) / 2
 
 

@@ -114,7 +114,7 @@ def storm(document: Document, plots: Plots) -> list[str]:
 
 
 def lists(document: Document, _: Plots) -> list[str]:
-    """What administrators ask, in the field."""
+    """The section about lists and search in the field."""
     written = [
         "## Lists and search in the field",
         "",
@@ -213,7 +213,7 @@ def _contestants(document: Document) -> list[str]:
 
 
 def _notes(document: Document, action: str) -> list[str]:
-    """What one must know of a side to compare it fairly."""
+    """The facts about each side that a fair comparison needs."""
     found = [
         f"- {cell(side)}: {cell(about[f'note on {action}'])}"
         for side, about in document.sides.items()

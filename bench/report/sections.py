@@ -59,7 +59,7 @@ def lists(document: Document, plots: Plots) -> list[str]:
 
 
 def growth(document: Document, plots: Plots) -> list[str]:
-    """What refreshes leave behind."""
+    """The section about the space that refreshes take."""
     grid = Grid(document.figures)
     rows = [
         (
@@ -104,7 +104,7 @@ def workers(document: Document, _: Plots) -> list[str]:
 
 
 def ceiling(document: Document, _: Plots) -> list[str]:
-    """What the load generator can do."""
+    """The section about the limits of the load generator."""
     grid = Grid(document.figures)
     place = grid.places[0]
     rows = [

@@ -1,4 +1,4 @@
-"""What the plots show, taken from the results: data only, so that tests need nothing that draws."""
+"""The data of the plots, taken from the results, so that tests need nothing that draws."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What administrators ask, in the field: the first page, one page after the other, and search.
+"""Lists for administrators, in the field: the first page, all pages in turn, and search.
 
 At ten thousand and at a hundred thousand users, by one client at a time. Search is for a part of an
 address that one user has, where the contestant can look for a part.
@@ -21,7 +21,7 @@ _CLIENTS = (1,)
 
 
 def table_of(action: str, users: int) -> str:
-    """How the figures of an action at so many users are named."""
+    """The name of the figures of an action at a number of users."""
     return f"{action}, {users:,} users"
 
 

@@ -37,7 +37,7 @@ Start = Callable[[Cluster], AbstractContextManager[Entrant | None]]
 
 @dataclass
 class Seen:
-    """What one contestant showed, round by round."""
+    """The values of one contestant, round by round."""
 
     capacity: float
     calm: list[Result] = field(default_factory=list)

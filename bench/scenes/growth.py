@@ -1,4 +1,4 @@
-"""What many refreshes do to the size of tables and indexes, and to latency."""
+"""The effect of many refreshes on the size of tables and indexes, and on latency."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What one address can add to the database in an hour, at the shipped limits.
+"""The rows that one address can add to the database in an hour, at the default limits.
 
 Each kind of request is done some hundred times against limits of the same windows with more room in
 them, so that the same rows are written. What it adds to all tables and indexes, dead rows and all,

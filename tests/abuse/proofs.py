@@ -1,4 +1,4 @@
-"""What a stranger does with another's address."""
+"""Steps of a stranger who uses another person's address."""
 
 from tests.fixtures.links import (
     sign_up,

@@ -1,4 +1,4 @@
-"""What is tried against the whole life of an account, beyond the numbered list."""
+"""Attacks on the whole life of an account, beyond the numbered list."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A stranger gives an address one account after another; it gets few mails, and no link dies."""
+"""A stranger gives an address to many accounts: it gets few mails, and its links stay valid."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from unittest import mock

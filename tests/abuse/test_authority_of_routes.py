@@ -1,4 +1,4 @@
-"""Line 27 of the abuse list: every route is for whom it says, however its path is spelled."""
+"""Line 27 of the abuse list: every route admits only those that it declares, in any spelling."""
 
 from itertools import product
 from uuid import UUID

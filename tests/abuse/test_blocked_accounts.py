@@ -1,4 +1,4 @@
-"""Line 14 of the abuse list: a blocked account gets in by no way, and only its holder is told."""
+"""Line 14 of the abuse list: a blocked account cannot sign in, and only its owner learns of it."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, ask_for_factor, show_factor

@@ -1,4 +1,4 @@
-"""Line 46 of the abuse list: what a factor has opened ends with the factor."""
+"""Line 46 of the abuse list: everything that a factor has opened ends with the factor."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

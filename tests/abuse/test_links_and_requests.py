@@ -1,4 +1,4 @@
-"""What is tried with the links that anybody can ask for, beyond the numbered list."""
+"""Attacks with links that anybody can ask for, beyond the numbered list."""
 
 from typing import Any
 

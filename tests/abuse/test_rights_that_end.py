@@ -1,4 +1,4 @@
-"""Lines 45 and 48 of the abuse list: nothing is done by a right that is gone."""
+"""Lines 45 and 48 of the abuse list: nothing is done by a right that has ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -101,9 +101,9 @@ async def nothing_is_to_be_sent(world: World) -> bool:
 
 
 async def overtaken(world: World, call: Prepared, take: Take, spent: set[str]) -> tuple[int, bool]:
-    """Send a call that is believed at the door, and take the right before its transaction.
+    """Send a call that is authenticated, and take the right away before its transaction.
 
-    Returns its status, and whether anything changed but by the taking. The taking holds the account
+    Returns its status, and whether the call changed anything. The taking locks the account
     until the call waits for it, or has gone past it.
     """
     async with world.db.begin() as tx:

@@ -1,4 +1,4 @@
-"""Line 52 of the abuse list: what was used once stays used, however it is spelled."""
+"""Line 52 of the abuse list: used tokens cannot be used again in another spelling."""
 
 import base64
 from collections.abc import Awaitable, Callable

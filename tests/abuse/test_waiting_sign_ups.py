@@ -1,4 +1,4 @@
-"""Lines 40 and 41 of the abuse list: a sign-up that waits for its proof, and its end."""
+"""Lines 40 and 41 of the abuse list: waiting sign-ups, and their end."""
 
 import pytest
 from tests.abuse.proofs import EVES, register_as_eve

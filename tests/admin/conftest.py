@@ -1,4 +1,4 @@
-"""An administrator, and those that there are to administer."""
+"""An administrator, and users to administer."""
 
 import pytest
 from tests.fixtures.people import Person, insert_people, make_people, read_people

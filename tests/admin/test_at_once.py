@@ -1,4 +1,4 @@
-"""Administrators who change each other and themselves at once wait in one order: none for ever."""
+"""Administrators who change each other and themselves at once take locks in one order."""
 
 import asyncio
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Removing an account: the person goes, what happened stays."""
+"""Deleting an account: the person is removed, the events stay in the logs."""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What an administrator does for somebody who lost every factor."""
+"""Reset of all factors by an administrator, for a user who lost them."""
 
 from uuid import UUID
 

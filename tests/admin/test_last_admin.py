@@ -1,4 +1,4 @@
-"""Somebody must stay who may administer."""
+"""At least one administrator who can sign in must remain."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

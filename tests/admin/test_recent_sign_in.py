@@ -1,4 +1,4 @@
-"""Whoever makes or changes an account above `user` needs a recent sign-in; the own one is such."""
+"""Creating or changing an account above `user`, one's own included, needs a recent sign-in."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""A new role or status acts at once, everywhere, and signs nobody out who may stay."""
+"""A new role or status takes effect at once in every worker, and ends no other sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator

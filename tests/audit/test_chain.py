@@ -1,4 +1,4 @@
-"""The chain of the audit log: whatever is done to it shows."""
+"""The chain of the audit log: every manipulation is detected."""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""A crowd that does not wait for answers to others: each is counted, by what they were told."""
+"""Requests that arrive at a rate are each counted, by the answer that they got."""
 
 import asyncio
 import itertools

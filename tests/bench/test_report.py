@@ -1,4 +1,4 @@
-"""The committed page is what the harness writes from the committed results: no figure drifts."""
+"""The committed page matches the committed results, so that no figure drifts."""
 
 import json
 from pathlib import Path

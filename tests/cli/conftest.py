@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the shell sees of a command."""
+    """The result of a command, as the shell sees it."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""The report of `keyfob doctor`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`keyfob doctor`: each way of not being well is seen and named."""
+"""`keyfob doctor`: each kind of problem is found and named."""
 
 import asyncio
 import socketserver

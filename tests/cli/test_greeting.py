@@ -1,4 +1,4 @@
-"""What `keyfob serve` says when it serves."""
+"""The output of `keyfob serve` when it is ready."""
 
 import pytest
 

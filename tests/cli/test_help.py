@@ -1,4 +1,4 @@
-"""Every command explains itself, and wrong usage is told from a refusal."""
+"""Every command explains itself, and wrong usage differs from a refusal."""
 
 import subprocess
 import sys

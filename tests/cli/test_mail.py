@@ -1,4 +1,4 @@
-"""`keyfob mail`: what waits, and what could not be sent."""
+"""`keyfob mail`: mails that wait, and mails that could not be sent."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stops a command is one line on standard error, never a traceback."""
+"""An error that stops a command is one line on standard error, never a traceback."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""`keyfob users`: what an administrator does without the API."""
+"""`keyfob users`: administration without the API."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The only sources of time and chance."""
+"""The only sources of time and randomness."""
 
 from datetime import UTC, datetime, timedelta
 

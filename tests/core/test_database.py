@@ -1,4 +1,4 @@
-"""The pool: every wait is bounded, every way to be away is one refusal, no connection is lost."""
+"""The pool: waits are bounded, an outage is always the same refusal, and no connection is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine

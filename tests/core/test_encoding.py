@@ -1,4 +1,4 @@
-"""base64url in one spelling: what can be spelled twice slips past what remembers it by text."""
+"""base64url in canonical form only: other spellings would evade whatever remembers the text."""
 
 import pytest
 from hypothesis import given

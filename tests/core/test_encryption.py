@@ -1,4 +1,4 @@
-"""The secret keyring: what one key sealed, no other opens, and no changed byte goes unseen."""
+"""The secret keyring: only the same key can decrypt, and every changed byte is detected."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Who is next, and who gives way."""
+"""The order of a fair queue, and the choice of the work that gives way."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The feed: heard at the commit, missed by nobody, and honest about being cut off."""
+"""The feed: every worker hears each commit, and knows when its connection is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ CUT = (
 
 
 class Heard:
-    """What a listener was told, and how often it read the whole truth."""
+    """The notices that a listener got, and the number of complete readings."""
 
     def __init__(self, feed: Feed) -> None:
         self.notices: list[str] = []

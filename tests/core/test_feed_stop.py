@@ -1,4 +1,4 @@
-"""The feed stops when it is told to, whatever it hears at that moment."""
+"""The feed stops when asked to, whatever it hears at that moment."""
 
 import asyncio
 

@@ -159,7 +159,7 @@ async def test_the_roots_of_the_system_can_be_trusted(
 
 @asynccontextmanager
 async def database_with_tls(certificate: Certificate) -> AsyncIterator[int]:
-    """What begins TLS as PostgreSQL does, and then knows no database; gives the port."""
+    """Serve as a PostgreSQL that starts TLS and then knows no database; yields the port."""
     said = b"SFATAL\0VFATAL\0C3D000\0Mas the test wants\0\0"
     error = b"E" + (len(said) + 4).to_bytes(4, "big") + said
 

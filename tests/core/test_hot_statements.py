@@ -1,4 +1,4 @@
-"""Statements held ready: one round trip, whatever happens to the connection or the table."""
+"""Prepared hot statements: one round trip, whatever happens to the connection or the table."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is away is written down once a minute, each kind for itself (issue 10: 2.4)."""
+"""Each kind of outage is logged once a minute (issue 10: 2.4)."""
 
 from tests.fixtures.logs import captured_log
 

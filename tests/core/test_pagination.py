@@ -1,4 +1,4 @@
-"""Cursors: nobody makes one, moves one to another list, or learns from a refusal."""
+"""Cursors: nobody can forge one or use it for another list, and a refusal reveals nothing."""
 
 import pytest
 from tests.fixtures.clock import START

@@ -1,4 +1,4 @@
-"""The feed that polls: often enough, all of it after every break, and honest when cut off."""
+"""The polling feed: often enough, complete after every interruption, and aware of one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ CUT = (
 
 
 class Asked:
-    """What a room was asked to read, in order."""
+    """The readings that a room was asked for, in order."""
 
     def __init__(self, feed: PolledFeed) -> None:
         self.read: list[str] = []

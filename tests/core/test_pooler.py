@@ -100,7 +100,7 @@ async def test_json_and_arrays_pass(pooled: str, pooler: Pooler) -> None:
 
 
 async def test_a_session_is_left_as_it_was_found(empty_dsn: str) -> None:
-    """Where jit is off for the role or the database: asyncpg turns it off to look a type up."""
+    """The case of jit being off for a role or database: asyncpg turns it off to look a type up."""
     direct = await asyncpg.connect(empty_dsn)
     name = await direct.fetchval("SELECT current_database()")
     await direct.execute(f"ALTER DATABASE {name} SET jit = off")

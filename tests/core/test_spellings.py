@@ -1,4 +1,4 @@
-"""Addresses in all their spellings are one address, and what is none is none."""
+"""All spellings of an address are one address, and other texts are none."""
 
 import ipaddress
 

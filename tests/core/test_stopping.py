@@ -1,4 +1,4 @@
-"""The first signal that ends a process counts, and comes where it cuts nothing off."""
+"""The first signal that ends a process counts, and interrupts nothing at a bad moment."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Logs: one line an event, and nothing in it that must not rest in a file."""
+"""Logs: one line per event, without secrets."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What follows a commit: in order, all of it, whoever leaves; and nothing after a rollback."""
+"""Callbacks after a commit: all, in order, even after a cancellation; none after a rollback."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Which account runs PostgreSQL, and from where."""
+"""The account that runs PostgreSQL, and the place of its programs."""
 
 import importlib.util
 import os

@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir(made: Path) -> Iterator[Path]:
-    """That folder, which each test leaves as it was; a server still up is stopped."""
+    """The data folder; each test leaves it unchanged, and a running server is stopped."""
     yield made
     last = EmbeddedPostgres(made, FAST)
     if last.is_running():

@@ -1,4 +1,4 @@
-"""What a User-Agent tells, and that a hostile one costs nothing."""
+"""Devices from a User-Agent; a hostile one costs no time."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What makes a drill break, whatever was lost or not."""
+"""Conditions under which a drill fails, beside losses."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Live, ready, and who may know more."""
+"""Liveness, readiness, and who may see details."""
 
 import ipaddress
 

@@ -81,7 +81,7 @@ class Instance:
 
     @property
     def url(self) -> str:
-        """Where it serves, once it does."""
+        """The URL of the service, once it is ready."""
 
         def greeting() -> re.Match[str] | None:
             assert self.process.poll() is None, self.said

@@ -46,7 +46,7 @@ def sections() -> dict[str, list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the walk is made: with the Python of the tests as that of the checkout."""
+    """The folder for the guide's commands, with the Python of the tests as that of the checkout."""
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

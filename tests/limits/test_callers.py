@@ -1,4 +1,4 @@
-"""Who is signed in is counted as that user; strangers behind one address are not in the way."""
+"""Signed-in callers are counted as users; strangers behind the same address do not affect them."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World

@@ -1,4 +1,4 @@
-"""Changes of factors, and the wish to leave taken back, are few: each one of them is a mail."""
+"""Changes of factors, and cancelled erasures, are limited: each of them sends a mail."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp

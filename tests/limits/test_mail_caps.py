@@ -1,4 +1,4 @@
-"""How many mails strangers can have sent to one address."""
+"""The number of mails that strangers can have sent to one address."""
 
 import asyncio
 from collections.abc import AsyncIterator

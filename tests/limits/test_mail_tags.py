@@ -1,4 +1,4 @@
-"""Tags of one mailbox, of which anybody can make up as many as they like, fill it no more."""
+"""Tags of a mailbox, of which anybody can invent any number, do not fill it."""
 
 import pytest
 from tests.fixtures.clock import MovableClock

@@ -1,4 +1,4 @@
-"""How many notices one mailbox gets, whatever is done to make more, and which come all the same."""
+"""The number of notices that one mailbox gets, and those that are sent in any case."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

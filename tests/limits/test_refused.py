@@ -1,4 +1,4 @@
-"""What was refused is remembered until it may be tried again, and no longer."""
+"""A refusal is remembered until the next attempt may succeed, and no longer."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What is told of a passkey."""
+"""Answers and log entries about passkeys."""
 
 import httpx
 from tests.fixtures.world import World

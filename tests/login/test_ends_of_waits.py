@@ -1,4 +1,4 @@
-"""What ends the wait between two factors."""
+"""The ends of pending logins."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import (

@@ -1,4 +1,4 @@
-"""A factor that is added while a password is being checked: the sign-in is asked for it."""
+"""A factor that is added while a password is checked: the sign-in has to present it."""
 
 import asyncio
 

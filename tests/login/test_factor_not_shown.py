@@ -1,4 +1,4 @@
-"""A right password after which no factor is tried: whoever gave it left a trace."""
+"""A right password that no factor follows leaves a trace in the login log."""
 
 import asyncio
 from datetime import UTC, datetime

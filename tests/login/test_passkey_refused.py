@@ -1,4 +1,4 @@
-"""Answers of passkeys that are refused, and what the log tells of them."""
+"""Refused answers of passkeys, and the log entries about them."""
 
 from uuid import UUID
 

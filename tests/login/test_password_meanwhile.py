@@ -1,4 +1,4 @@
-"""A password that was right, and an account that is another by the time a session would open."""
+"""A right password of an account that changes before the session is opened."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Proving once more who one is, and what asks for it."""
+"""Re-authentication, and the requests that need it."""
 
 import httpx
 import pytest

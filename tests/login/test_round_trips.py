@@ -1,4 +1,4 @@
-"""What ARCHITECTURE.md says a sign-in asks of the database."""
+"""The round trips of a sign-in, as ARCHITECTURE.md lists them."""
 
 import re
 from pathlib import Path

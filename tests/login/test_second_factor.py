@@ -1,4 +1,4 @@
-"""The second step of a sign-in: what it asks, and what it takes."""
+"""The second step of a sign-in: its requests and its results."""
 
 import pytest
 from tests.fixtures.clock import MovableClock

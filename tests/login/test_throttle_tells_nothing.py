@@ -1,4 +1,4 @@
-"""A throttle that an attacker has filled does not tell who has an account, nor from where."""
+"""A throttle that an attacker has filled reveals neither accounts nor known networks."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ WRONG = "a wrong horse, and no battery"
 
 
 class Seen(NamedTuple):
-    """What whoever asks can see or time, less what differs each time."""
+    """The response, as a requester can see or measure it, without parts that always differ."""
 
     status: int
     body: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Throttled attempts stand in the login log once a minute: guessing must not fill the disk."""
+"""Throttled attempts are logged once a minute, so that guessing does not fill the disk."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World

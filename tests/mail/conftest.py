@@ -1,4 +1,4 @@
-"""What the tests of mail share."""
+"""Shared fixtures of the tests of mail."""
 
 from collections.abc import Callable
 from typing import Any

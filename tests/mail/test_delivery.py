@@ -1,4 +1,4 @@
-"""From a change to a mail: once, whatever goes wrong on the way."""
+"""From a change to a mail: exactly once, whatever fails on the way."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What one recipient's server does is that recipient's own matter: others get their mails.
+"""A slow server of one recipient delays only that recipient's mails.
 
 Threat: whoever registers a dozen addresses at a server that takes its time has every mail of the
 service wait, password recoveries among them.

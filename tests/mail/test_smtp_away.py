@@ -1,4 +1,4 @@
-"""A mail server that is silent, slow, cut off or busy: each is left in time."""
+"""A mail server that is silent, slow, cut off or busy: each attempt ends in time."""
 
 import asyncio
 import time

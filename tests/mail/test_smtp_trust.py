@@ -1,4 +1,4 @@
-"""What is said to which mail server: TLS, passwords, tokens, and a greeting that tries them."""
+"""Trust in mail servers: TLS, passwords, tokens, and hostile greetings."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Nothing that a stranger wrote stands in a mail to an address that is not proven.
+"""No text of a stranger is in a mail to an address that is not proven.
 
 Threat: whoever signs up with another's address, or asks for a link to it, would have us send that
 person words of theirs, from a sender that the person trusts.

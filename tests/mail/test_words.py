@@ -1,4 +1,4 @@
-"""A device in words of our own lists."""
+"""Devices, named with words from our own lists."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""A session that has shown a new factor."""
+"""A session that has presented a new factor."""
 
 from tests.fixtures.world import SignedIn, World
 

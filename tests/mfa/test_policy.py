@@ -1,4 +1,4 @@
-"""Roles that must have a second factor: who has none may do nothing but add one."""
+"""Roles that require a second factor: a user without one can do nothing but add one."""
 
 from typing import Any
 

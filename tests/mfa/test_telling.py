@@ -1,4 +1,4 @@
-"""What the owner is told by mail, and what nobody is told."""
+"""Mails to the owner about factors, and events that nobody is told of."""
 
 import base64
 import logging

@@ -1,4 +1,4 @@
-"""Codes by time: the vectors of the RFCs, against the function that judges codes."""
+"""Time-based codes: the vectors of the RFCs, against the function that checks codes."""
 
 import pyotp
 import pytest

@@ -1,4 +1,4 @@
-"""Codes as people type and paste them: whatever stands around and between their characters."""
+"""Codes as people type and paste them, with any characters around and between."""
 
 import pyotp
 from tests.fixtures.clock import MovableClock

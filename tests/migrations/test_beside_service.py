@@ -1,4 +1,4 @@
-"""Migrations beside those who serve: short waits for locks, and indexes built out of the way."""
+"""Migrations beside running instances: short waits for locks, and indexes built concurrently."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A populated database from when what a factor had opened outlived it."""
+"""A populated database of a release in which sessions outlived the factor that opened them."""
 
 import asyncio
 from pathlib import Path

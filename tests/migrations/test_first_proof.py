@@ -1,4 +1,4 @@
-"""A populated database of before the first proof was known: what is written of its accounts."""
+"""A populated database from before the first proof: the values that its accounts get."""
 
 import asyncio
 from pathlib import Path

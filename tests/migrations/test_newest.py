@@ -1,4 +1,4 @@
-"""The newest revisions on many rows, beside a service of the release before."""
+"""The newest revisions on many rows, beside a service of the previous release."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A populated database from when it was not kept whether a passkey may be synced."""
+"""A populated database from before it was stored whether a passkey can be synced."""
 
 import asyncio
 from pathlib import Path

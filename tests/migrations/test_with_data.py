@@ -1,4 +1,4 @@
-"""Up, down and up again with data in between, and the service, on every PostgreSQL that counts."""
+"""Up, down and up again with data in between, with the service, on all supported PostgreSQLs."""
 
 import asyncio
 import os

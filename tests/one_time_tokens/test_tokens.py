@@ -1,4 +1,4 @@
-"""One-time tokens: side by side, spent once, kept as a digest."""
+"""One-time tokens: several at once, used once, stored as a digest."""
 
 import asyncio
 import hashlib

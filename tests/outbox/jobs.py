@@ -1,4 +1,4 @@
-"""A job that says something, the hand that it comes to, and what is left of it."""
+"""A job with a text, a handler for it, and its state in the database."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A job about an account that goes while it is done is no fault of ours."""
+"""A job whose account is deleted while it is done does not count as a fault."""
 
 from tests.fixtures.logs import captured_log
 from tests.fixtures.mailbox import Mailbox

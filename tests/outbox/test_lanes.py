@@ -1,4 +1,4 @@
-"""How many jobs of a kind may be under way."""
+"""The number of jobs of a kind that run at once."""
 
 from datetime import timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""While the world is away, one job finds out whether it is back; other kinds go on."""
+"""While another system is down, one job tests whether it is back; other kinds continue."""
 
 from typing import Any
 

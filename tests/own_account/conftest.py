@@ -1,4 +1,4 @@
-"""Ada, who has an account, and an address that she could move to."""
+"""Ada, who has an account, and an address that she could change to."""
 
 from uuid import UUID
 
@@ -14,6 +14,6 @@ async def ada_id(world: World) -> UUID:
 
 @pytest.fixture
 async def ada(world: World, ada_id: UUID) -> SignedIn:
-    """That account, signed in."""
+    """Ada's account, signed in."""
     del ada_id  # asked for because it is there before
     return await world.log_in("ada@example.com")

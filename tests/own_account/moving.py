@@ -1,4 +1,4 @@
-"""Moving to another address over HTTP."""
+"""Changing the e-mail address over HTTP."""
 
 from typing import Any
 from uuid import UUID

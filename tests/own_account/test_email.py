@@ -1,4 +1,4 @@
-"""Moving to another address: proven there, told at the old one."""
+"""Changing the e-mail address: verified at the new one, announced at the old one."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Moving to another address while somebody else does something: one wins."""
+"""Changing the e-mail address while something else happens: one of the two wins."""
 
 import asyncio
 from uuid import UUID

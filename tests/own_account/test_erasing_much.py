@@ -1,4 +1,4 @@
-"""An account that has piled up much is erased as any other, and nobody waits for it."""
+"""An account with much data is erased as any other, and nobody waits for it."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Leaving: asked for, taken back, and done when the time has come."""
+"""Erasure: requested, cancelled, and done when it is due."""
 
 import asyncio
 from collections.abc import AsyncIterator

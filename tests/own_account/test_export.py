@@ -1,4 +1,4 @@
-"""Taking everything along: all that is kept, nothing that is secret, and nobody else's."""
+"""The export: everything stored about a user, no secrets, and nothing about others."""
 
 import asyncio
 import gzip

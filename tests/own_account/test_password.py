@@ -1,4 +1,4 @@
-"""Changing one's own password: who knows the present one sets another, and is alone then."""
+"""Changing one's own password: it needs the present one, and ends all other sessions."""
 
 import asyncio
 from contextlib import AsyncExitStack

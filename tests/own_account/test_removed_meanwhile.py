@@ -1,4 +1,4 @@
-"""What is done beside requests waits for no row of an account that is being removed.
+"""Work beside requests waits for no row of an account that is being deleted.
 
 The removal may be waiting for another row of that account, which is held here already.
 """

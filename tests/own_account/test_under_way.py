@@ -1,4 +1,4 @@
-"""What is under way while an account is removed leaves nothing of its person behind."""
+"""Work in progress while an account is deleted leaves no personal data behind."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

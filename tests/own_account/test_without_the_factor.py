@@ -1,4 +1,4 @@
-"""A session that was there before the factor, and has not shown it."""
+"""A session from before the factor, which has not presented it."""
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp

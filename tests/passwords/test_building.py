@@ -1,4 +1,4 @@
-"""The room as the settings say: what it guesses before it has measured."""
+"""The room as the settings configure it: its estimates before the first measurement."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What is known of the hashes that are stored: their forms, and how many each."""
+"""The forms of the stored hashes, and the number of accounts with each."""
 
 from typing import Any
 

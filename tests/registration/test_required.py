@@ -1,4 +1,4 @@
-"""KEYFOB_VERIFY_EMAIL=required: nobody signs in with an address that is not proven."""
+"""KEYFOB_VERIFY_EMAIL=required: nobody signs in with an address that is not verified."""
 
 from typing import Any
 

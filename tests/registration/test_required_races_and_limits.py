@@ -1,4 +1,4 @@
-"""KEYFOB_VERIFY_EMAIL=required: sign-ups that wait end, give way and are limited."""
+"""KEYFOB_VERIFY_EMAIL=required: waiting sign-ups expire, give way and are limited."""
 
 import asyncio
 

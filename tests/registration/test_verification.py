@@ -1,4 +1,4 @@
-"""Proving an address: who gets a link, and what a link is good for."""
+"""Verifying an address: who gets a link, and what the link can be used for."""
 
 import asyncio
 from pathlib import Path

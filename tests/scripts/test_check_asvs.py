@@ -1,4 +1,4 @@
-"""The checklist's own check sees each kind of fault."""
+"""The check of the checklist finds each kind of error."""
 
 from pathlib import Path
 

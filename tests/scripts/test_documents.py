@@ -1,4 +1,4 @@
-"""Each shell block of the documents is run by a test, or says beside it why it is not."""
+"""Each shell block of the documents is run by a test, or says why it is not."""
 
 import re
 import shlex

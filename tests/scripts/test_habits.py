@@ -1,4 +1,4 @@
-"""What editors, pre-commit and the project's page are told is true here."""
+"""Configurations of editors, pre-commit and the project page match the code."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What `docker build` is given: all that the tests read, and nothing that git does not know."""
+"""The build context of `docker build`: all files that tests read, and none unknown to git."""
 
 import subprocess
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""What is installed does not depend on the day: a newer release of what is pinned changes nothing.
+"""An installation does not depend on the day: newer releases of pinned packages change nothing.
 
 The pip is the one that the running Python brings along: on the oldest Python that Keyfob supports,
 the oldest pip.

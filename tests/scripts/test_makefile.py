@@ -1,4 +1,4 @@
-"""What `make` installs, and when."""
+"""The installations that `make` does, and their conditions."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What `make measure-code` counts, on small samples."""
+"""The counts of `make measure-code`, on small samples."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A small application for the server's tests: it waits, floods, and tells who it is."""
+"""A small application for the server's tests: it waits, sends floods, and identifies its worker."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""However requests are divided among reads, each is read as what it is."""
+"""Requests are parsed correctly, however they are divided among reads."""
 
 import socket
 

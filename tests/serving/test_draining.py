@@ -1,4 +1,4 @@
-"""A stop that is told to wait: balancers hear of it first, and meanwhile nothing is refused."""
+"""A delayed stop: load balancers notice it first, and nothing is refused meanwhile."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Clients that hang up in the middle: nobody's fault, and no trace in the log."""
+"""Clients that disconnect in the middle of a request cause no log entries."""
 
 import socket
 import struct

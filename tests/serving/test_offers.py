@@ -39,7 +39,7 @@ BODIES = {
 
 @pytest.fixture(params=BODIES)
 def body(request: pytest.FixtureRequest) -> tuple[bytes, int]:
-    """What follows the offer, and how many bytes of body it is."""
+    """The data after the offer, and the number of its bytes that are a body."""
     found: tuple[bytes, int] = BODIES[request.param]
     return found
 

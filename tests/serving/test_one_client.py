@@ -1,4 +1,4 @@
-"""One client's connections and requests leave room for another's; alone, it may have everything."""
+"""One client's connections and requests leave places for others; alone, it may have all."""
 
 import contextlib
 import select

@@ -1,4 +1,4 @@
-"""What sessions should do, in as few lines as can say it: no database, no cryptography, no HTTP."""
+"""A model of sessions in as few lines as possible: no database, no cryptography, no HTTP."""
 
 from dataclasses import dataclass, field
 
@@ -59,7 +59,7 @@ class Session:
         return self.lives(now) and latest and self.was_used_lately(generation, now)
 
     def was_used_lately(self, generation: int, now: float) -> bool:
-        """Whether the use of that generation is known (of the last five) and no longer ago."""
+        """Tell whether the use of that generation is recorded (the last five are) and recent."""
         known = generation >= self.generation - KNOWN_ROTATIONS
         return known and now < self.rotations[generation] + GRACE
 

@@ -1,4 +1,4 @@
-"""Believing an access token: verified once, remembered within bounds, judged each time."""
+"""Accepting an access token: verified once, remembered within limits, checked each time."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What has ended long ago goes by itself, in small pieces, and nothing that lives."""
+"""Sessions that ended long ago are deleted in small batches, and no active ones."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A user has at most so many sessions: a sign-in beyond them ends the least recently active."""
+"""The most sessions of a user: a further sign-in ends the least recently active one."""
 
 import asyncio
 from collections.abc import AsyncIterator

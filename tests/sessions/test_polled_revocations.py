@@ -1,4 +1,4 @@
-"""Where nobody listens, revocations are polled: none is missed, in whatever order they commit."""
+"""Polled revocations: none is missed, in whatever order they commit."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -148,7 +148,7 @@ async def test_what_can_meet_no_token_is_left_out(watch: Watch) -> None:
 
 
 def lag() -> tuple[float, float]:
-    """How many lags were observed, and their sum."""
+    """Return the number of observed lags, and their sum."""
     samples = {s.name: s.value for metric in REVOCATION_LAG.collect() for s in metric.samples}
     return samples["keyfob_revocation_lag_seconds_count"], samples[
         "keyfob_revocation_lag_seconds_sum"

@@ -1,4 +1,4 @@
-"""Refreshing: one round trip, one successor, and the same one again for who lost it."""
+"""Refreshing: one round trip, one successor, and the same one again after a lost response."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The refresh token itself: one spelling, one maker, and nothing that a forger could move."""
+"""The refresh token itself: one spelling, one origin, and nothing that a forger can change."""
 
 from uuid import UUID
 

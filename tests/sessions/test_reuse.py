@@ -1,4 +1,4 @@
-"""A refresh token that comes twice: a race gives one successor, a theft ends the session."""
+"""A refresh token that is used twice: a race gives one successor, a theft ends the session."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A session that a stolen refresh token ended: its owner hears of it, once."""
+"""The owner is told once of a session that ended because of a stolen refresh token."""
 
 import asyncio
 

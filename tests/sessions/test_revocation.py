@@ -1,4 +1,4 @@
-"""What ends a session, or changes a role, reaches every worker and every token of it."""
+"""The end of a session, or a new role, reaches every worker and every token."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ from keyfob.settings import Settings
 
 @pytest.fixture(params=["notify", "poll"])
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """What must be heard is heard, whatever carries it."""
+    """The settings with each kind of feed: notices, and polling."""
     return settings.model_copy(update={"feed": request.param})
 
 

@@ -1,4 +1,4 @@
-"""A list of secret keys: everything old still opens, and a key dropped too early is said."""
+"""Several secret keys: old values can be decrypted, and a key removed too early is reported."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

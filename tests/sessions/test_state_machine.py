@@ -99,7 +99,7 @@ somebody_lives = precondition(lambda self: any(held.session.lives(self.now) for 
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """What clients, thieves and administrators may do, in any order."""
+    """The actions of clients, thieves and administrators, in any order."""
 
     service: ClassVar[Service]
     names: ClassVar["itertools.count[int]"] = itertools.count()

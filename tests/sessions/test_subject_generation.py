@@ -21,7 +21,7 @@ Act = Callable[[World, UUID, SignedIn, SignedIn], Awaitable[Any]]
 
 @pytest.fixture(params=["notify", "poll"])
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """What must be heard is heard, whatever carries it."""
+    """The settings with each kind of feed: notices, and polling."""
     return settings.model_copy(update={"feed": request.param})
 
 

@@ -1,4 +1,4 @@
-"""Idle and absolute time-outs, by the server's clock and by nothing that a client says."""
+"""Idle and absolute time-outs, by the server's clock only."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta

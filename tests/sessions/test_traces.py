@@ -1,4 +1,4 @@
-"""Whatever ends a session is in the login log: which, why, and from where its owner did it."""
+"""Every end of a session is in the login log: which session, why, and the owner's address."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

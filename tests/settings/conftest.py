@@ -1,4 +1,4 @@
-"""Settings are read where nothing is configured, unless a test configures it."""
+"""Settings are read in an environment where nothing is configured, except by the test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def refusal() -> Refusal:
-    """What is said of settings that are refused; an empty text if they are not."""
+    """Return the message of refused settings; an empty text if they are accepted."""
 
     def refused(**overrides: Any) -> str:
         try:

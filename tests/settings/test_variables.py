@@ -1,4 +1,4 @@
-"""Which variables count, and that none is passed over in silence (issue 10: 1.2 and 2.5)."""
+"""The variables that count; none is silently ignored (issue 10: 1.2 and 2.5)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A keyring and what signs with it, without the service around."""
+"""A keyring and the services that sign with it, without the rest of the service."""
 
 from collections.abc import Callable
 from datetime import timedelta

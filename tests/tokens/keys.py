@@ -1,4 +1,4 @@
-"""What is known of the signing keys, and claims that they sign."""
+"""Data about signing keys, and claims for them to sign."""
 
 import json
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""`GET /.well-known/jwks.json`: what verifiers elsewhere may know."""
+"""`GET /.well-known/jwks.json`: the keys for other services."""
 
 from tests.fixtures.hostile import header_of
 from tests.fixtures.statements import recorded_statements

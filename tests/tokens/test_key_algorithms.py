@@ -1,4 +1,4 @@
-"""Another algorithm is a rotation, made once, whatever instances disagree about."""
+"""A change of the algorithm is a rotation, made once, even if instances disagree."""
 
 import asyncio
 

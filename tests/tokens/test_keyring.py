@@ -1,4 +1,4 @@
-"""The signing keys' life: made once, published before they sign, kept while they verify."""
+"""The life of signing keys: made once, published before they sign, kept while they verify."""
 
 import asyncio
 from datetime import timedelta

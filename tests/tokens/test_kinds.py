@@ -1,4 +1,4 @@
-"""A token is of one kind: none of another type, for another audience or without a claim is it."""
+"""A token has one kind: another type, another audience or a missing claim is refused."""
 
 import pytest
 from tests.fixtures.clock import START, MovableClock

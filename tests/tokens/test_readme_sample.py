@@ -1,4 +1,4 @@
-"""What README shows a service that verifies tokens by itself, run as it stands there."""
+"""The README's sample for services that verify tokens, run unchanged."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Private keys at rest: sealed, sealed anew, bound to their row, and forgotten in time."""
+"""Stored private keys: encrypted, encrypted again, bound to their row, and deleted in time."""
 
 import pytest
 from tests.fixtures.clock import MovableClock

@@ -1,4 +1,4 @@
-"""Swagger UI and ReDoc, served by ourselves under a strict policy."""
+"""Swagger UI and ReDoc, served by the service itself under a strict policy."""
 
 import re
 

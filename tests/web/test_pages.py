@@ -1,4 +1,4 @@
-"""The pages that links in mails open, as they are served. A browser uses them next door."""
+"""The pages that links in mails open, as served; test_pages_in_a_browser uses them in a browser."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `django-admin startproject` and the installation page of allauth headless tell to set.
+"""Settings as `django-admin startproject` and the installation page of allauth headless give.
 
 Run in its own venv. Mails to confirm an address are off, as with the other contestants, and so are
 rate limits. What is not named here is its default.

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read answers: none but those that are named, exactly."""
+"""Pages of other origins may read responses only if their origin is named exactly."""
 
 from collections.abc import AsyncIterator
 

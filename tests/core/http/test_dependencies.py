@@ -1,4 +1,4 @@
-"""What FastAPI runs before a route costs no thread: it would take one for each plain function."""
+"""Dependencies of routes cost no thread, as plain functions would in FastAPI."""
 
 import inspect
 from collections.abc import Callable, Iterator

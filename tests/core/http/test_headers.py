@@ -1,4 +1,4 @@
-"""What every answer carries, errors and hot routes included."""
+"""Headers of every response, including errors and hot routes."""
 
 import httpx
 import pytest

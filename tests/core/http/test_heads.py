@@ -1,4 +1,4 @@
-"""What HTTP asks of every request's head, on hot routes exactly as on the others."""
+"""HTTP's rules for the head of a request, on hot routes exactly as on the others."""
 
 import pytest
 from tests.fixtures.asgi import RawAnswer, call_raw

@@ -1,4 +1,4 @@
-"""What is the same for everybody is made once: whoever asks for it without end takes little."""
+"""Responses that are the same for everybody are made once, so repeated requests cost little."""
 
 import asyncio
 import gzip

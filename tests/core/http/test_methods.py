@@ -1,4 +1,4 @@
-"""Methods that a path does not know, and what browsers ask on behalf of foreign pages."""
+"""Methods that a path does not support, and preflights of foreign pages."""
 
 import pytest
 from tests.fixtures.world import World

@@ -1,4 +1,4 @@
-"""Everything is served with the root path and without it; links stay where we are."""
+"""All routes are served with the root path and without it; links stay on this service."""
 
 import pytest
 from tests.fixtures.clock import MovableClock

@@ -1,4 +1,4 @@
-"""Nobody hashes for the departed."""
+"""No password is hashed for a client that has disconnected."""
 
 import asyncio
 import json

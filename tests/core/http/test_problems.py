@@ -1,4 +1,4 @@
-"""Refusals say where and why, and never repeat what they were sent."""
+"""Refusals say where and why, and never repeat the input."""
 
 import json
 

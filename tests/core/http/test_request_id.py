@@ -1,4 +1,4 @@
-"""Each answer has an id: made by us, or taken from a proxy that we trust."""
+"""Each response has an id: our own, or that of a trusted proxy."""
 
 import ipaddress
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a parser of CBOR would do for a stranger is not asked of it: no tags, no lengths untold.
+"""Hostile CBOR does not reach the parser: no tags, no indefinite lengths.
 
 A passkey of 12 KB whose attestation had a regular expression in it took fifteen seconds.
 """

@@ -1,4 +1,4 @@
-"""Whom passkeys belong to: from the settings, and only what a browser would accept."""
+"""The owner of passkeys: from the settings, and only as browsers accept it."""
 
 from typing import Any
 
