@@ -123,7 +123,7 @@ async def test_what_gets_no_core_is_refused_and_tells_those_who_come(make_pool, 
     began = hashing.time.perf_counter()
     monkeypatch.setattr(hashing.time, "perf_counter", lambda: began + 60)
     with pytest.raises(Overloaded):
-        pool.ensure_room(OTHER)
+        pool.ensure_capacity(OTHER)
     gate.opened.set()
 
 
@@ -162,8 +162,8 @@ async def test_where_one_hash_takes_longer_than_the_budget_others_still_have_the
     await gate.entered()
 
     with pytest.raises(Overloaded):
-        pool.ensure_room(ONE)
-    pool.ensure_room(OTHER)
+        pool.ensure_capacity(ONE)
+    pool.ensure_capacity(OTHER)
     waiting = asyncio.create_task(pool.run(lambda: "its turn", OTHER))
     await asyncio.sleep(0)
     assert pool.queued == 1
@@ -183,7 +183,7 @@ async def test_what_is_being_made_counts_in_who_gives_way(make_pool, gate):
     second = asyncio.create_task(pool.run(lambda: "a second one", ONE))
     await asyncio.sleep(0)
 
-    pool.ensure_room(OTHER)
+    pool.ensure_capacity(OTHER)
     newcomer = asyncio.create_task(pool.run(lambda: "its turn", OTHER))
     with pytest.raises(Overloaded):
         await second
@@ -343,7 +343,7 @@ async def test_where_no_more_fits_the_newest_of_the_largest_share_gives_way(
 
     waiting += await fill(pool, done, "b1")
     with pytest.raises(Overloaded):
-        pool.ensure_room(ONE)
+        pool.ensure_capacity(ONE)
     with pytest.raises(Overloaded):
         await pool.run(lambda: done.append("a4"), ONE)
 

@@ -43,14 +43,14 @@ async def count_attempt(
               FROM unnest($1::text[], $2::bigint[], $3::float8[], $4::bool[])
                        AS w (key, amount, seconds, needed)
               LEFT JOIN attempts AS a ON a.key = w.key AND a.expires_at > $5
-        ), room AS (
+        ), space AS (
             SELECT bool_and(count < amount) FILTER (WHERE needed) AS for_needed,
                    bool_and(count < amount) AS for_all
               FROM wanted
         ), counted AS (
             INSERT INTO attempts AS a (key, count, expires_at)
             SELECT key, 1, expires_at
-              FROM wanted, room
+              FROM wanted, space
              WHERE for_all OR (for_needed AND needed)
              ORDER BY key
             ON CONFLICT (key) DO UPDATE

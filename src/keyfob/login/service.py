@@ -58,7 +58,7 @@ class Login:
 
     async def _check(self, email: Email, password: SecretStr, source: Source) -> Checked:
         # Before the account is looked up: a refusal costs as little as possible.
-        self.passwords.ensure_room(share_of(source.address))
+        self.passwords.ensure_capacity(share_of(source.address))
         user = await self.credentials.find_for_sign_in(email)
         right = await self.guard.check(email, user, password, source)
         if not user or not user.password_hash:  # no password matches none

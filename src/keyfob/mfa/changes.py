@@ -25,7 +25,7 @@ from keyfob.sessions.claims import SessionClaims
 _MOST_FACTORS = 10
 
 
-class Room(NamedTuple):
+class NextFactor(NamedTuple):
     """Permission to add a factor: the address to show with it, and whether it is the first."""
 
     email: str
@@ -55,7 +55,7 @@ class FactorChanges:
             raise EmailUnverified
         return account
 
-    async def make_room(self, tx: Tx, caller: User) -> Room:
+    async def prepare_to_add(self, tx: Tx, caller: User) -> NextFactor:
         """Lock the caller's factors until the commit, and check that one more is allowed.
 
         Call it first in the transaction that adds a factor.
@@ -70,7 +70,7 @@ class FactorChanges:
         count = await queries.count_factors(tx, caller.user_id)
         if count >= _MOST_FACTORS:
             raise TooManyFactors
-        return Room(account.email.typed, is_first=count == 0)
+        return NextFactor(account.email.typed, is_first=count == 0)
 
     async def admit(
         self,
@@ -87,12 +87,12 @@ class FactorChanges:
         The session has proven the factor by adding it, so its next refresh says so.
 
         Args:
-            tx: the transaction that confirmed it, begun by `make_room`.
+            tx: the transaction that confirmed it, begun by `prepare_to_add`.
             caller: the user who added it.
             factor: the confirmed factor.
             proof: the `amr` that it stands for.
             source: the source of the request.
-            is_first: the result of `make_room`.
+            is_first: the result of `prepare_to_add`.
         """
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *proof)))
@@ -157,7 +157,7 @@ class FactorChanges:
 
         Raises:
             NoFactor: there is no factor that codes could replace.
-            EmailUnverified: see `make_room`.
+            EmailUnverified: see `prepare_to_add`.
         """
         async with self.db.begin() as tx:
             await self.ensure_verified(tx, caller)

@@ -36,15 +36,15 @@ class TotpEnrolment:
 
         Raises:
             InsufficientAuthentication, TooManyFactors, EmailUnverified: see
-                `FactorChanges.make_room`.
+                `FactorChanges.prepare_to_add`.
         """
         now = self.clock.now()
         factor_id, secret = new_id(now), totp.new_secret()
         async with self.db.begin() as tx:
-            room = await self.changes.make_room(tx, caller)
+            next_factor = await self.changes.prepare_to_add(tx, caller)
             sealed = self.factors.seal(secret, factor_id)
             await queries.begin_totp(tx, factor_id, caller, name, sealed, now)
-        uri = totp.provisioning_uri(secret, self.issuer, room.email)
+        uri = totp.provisioning_uri(secret, self.issuer, next_factor.email)
         return BegunTotp(
             id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
         )
@@ -57,7 +57,7 @@ class TotpEnrolment:
             InvalidFactor: the code is not a current one.
             TooManyAttempts: too many wrong codes.
             InsufficientAuthentication, TooManyFactors, EmailUnverified: see
-                `FactorChanges.make_room`.
+                `FactorChanges.prepare_to_add`.
         """
         now = self.clock.now()
         begun = await queries.find_begun_totp(self.db, factor_id, caller, now - _CONFIRM_WITHIN)
@@ -70,12 +70,12 @@ class TotpEnrolment:
         if step is None:
             raise InvalidFactor
         async with self.db.begin() as tx:
-            room = await self.changes.make_room(tx, caller)
+            next_factor = await self.changes.prepare_to_add(tx, caller)
             factor = await queries.confirm_totp(tx, factor_id, step, now)
             if factor is None:
                 raise FactorNotFound
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_CODE, source, is_first=room.is_first
+                tx, caller, factor, AMR_CODE, source, is_first=next_factor.is_first
             )
         await self.throttle.forgive(attempt)
         return codes

@@ -37,7 +37,7 @@ class Lane:
     _failures: int = 0
     _closed_until: datetime | None = None
 
-    def room(self, now: datetime, tick: float) -> int:
+    def capacity(self, now: datetime, tick: float) -> int:
         """Return the number of jobs that may begin; `tick` is the time of the event loop."""
         if self._is_closed(now):
             return 0

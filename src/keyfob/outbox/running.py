@@ -120,12 +120,12 @@ class OutboxRunner:
     async def _take(self) -> bool:
         """Take due jobs that may begin; tell whether there may be more."""
         now, tick = self._outbox.clock.now(), asyncio.get_running_loop().time()
-        rooms = {kind: lane.room(now, tick) for kind, lane in self._lanes.items()}
-        kinds = [kind for kind, room in rooms.items() if room > 0]
+        free = {kind: lane.capacity(now, tick) for kind, lane in self._lanes.items()}
+        kinds = [kind for kind, amount in free.items() if amount > 0]
         if not kinds:
             return False
         # The limit of the fullest lane: the statement does not count the kinds separately.
-        limit = min(rooms[kind] for kind in kinds)
+        limit = min(free[kind] for kind in kinds)
         jobs = await queries.take_due(self._outbox.db, kinds, now, now + LEASE, limit)
         for job in jobs:
             self._begin(job)

@@ -55,7 +55,7 @@ class OwnPassword:
             InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
         """
         share = share_of(source.address, caller.user_id)
-        self.passwords.ensure_room(share)
+        self.passwords.ensure_capacity(share)
         account = await self.credentials.find_unlocked(caller.user_id)
         if account is None:
             raise Unauthenticated

@@ -120,8 +120,8 @@ def scrypt(n: int, r: int, p: int, salt: bytes, size: int) -> tuple[Callable[[st
     # Section 2: N is a power of two, less than 2^(16 r).
     require(r >= 1 and p >= 1 and 1 < n < 1 << 16 * r and n.bit_count() == 1)
     require(n * r * p <= _MAX_SCRYPT_WORK and 128 * r * (n + p) <= _MAX_SCRYPT_BYTES)
-    room = 128 * r * (n + p + 2)
-    sizes = {"n": n, "r": r, "p": p, "maxmem": room, "dklen": size}
+    memory = 128 * r * (n + p + 2)
+    sizes = {"n": n, "r": r, "p": p, "maxmem": memory, "dklen": size}
     return (
         lambda password: hashlib.scrypt(utf8(password), salt=salt, **sizes),
         seconds_of_scrypt(n, r, p),

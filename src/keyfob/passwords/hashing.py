@@ -151,7 +151,7 @@ class HashingPool:
         for job in refused:
             job.refuse(Overloaded())
 
-    def ensure_room(self, share: Share) -> None:
+    def ensure_capacity(self, share: Share) -> None:
         """Check that `run` would accept work of this share now.
 
         Raises:

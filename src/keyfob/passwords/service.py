@@ -106,13 +106,13 @@ class Passwords:
                 return one, match
         return None
 
-    def ensure_room(self, share: Share) -> None:
+    def ensure_capacity(self, share: Share) -> None:
         """Check that a hash of this share would be accepted now.
 
         Raises:
             Overloaded: too many hashes wait, most of them of this share.
         """
-        self.pool.ensure_room(share)
+        self.pool.ensure_capacity(share)
 
     def checkable(self, stored: str | None, address_normal: str) -> str:
         """Return the stored hash; if there is none that can be checked, one that costs as much.

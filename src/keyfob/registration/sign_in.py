@@ -63,7 +63,7 @@ class VerifyingSignIn:
                 verified then.
             TooManyAttempts, Overloaded: as at a sign-in; no guess of the link is lost.
         """
-        self.login.passwords.ensure_room(share_of(source.address))
+        self.login.passwords.ensure_capacity(share_of(source.address))
         try:
             return await self._confirm(token, password, source)
         except HashReplaced:

@@ -44,9 +44,9 @@ class Connections:
     def admit(self, connection: Connection, count: int, now: float) -> bool:
         """Add a new connection, the `count`th; False if there is no place for it."""
         self._crowds.join(connection)
-        room = count <= self.bounds.max_connections or self._make_room(connection, now)
+        has_place = count <= self.bounds.max_connections or self._displace(connection, now)
         self.owes(connection, now, FAREWELL if self.draining else self.bounds.request_timeout)
-        return room
+        return has_place
 
     def owes(self, connection: Connection, now: float, seconds: float) -> None:
         """Wait for a client, at most so many seconds from now."""
@@ -101,7 +101,7 @@ class Connections:
                 connection.expire(now)
         loop.call_later(TICK, self.watch, loop, everyone)
 
-    def _make_room(self, newcomer: Connection, now: float) -> bool:
+    def _displace(self, newcomer: Connection, now: float) -> bool:
         """Close a connection in favour of a new one; False if the new one has to go itself."""
         least = self._crowds.giving_way(newcomer, now)
         if least is None:

@@ -168,7 +168,7 @@ class Sessions:
         if inserted is None:
             return None
         if inserted.too_many:
-            await self.make_room(tx, user_id, token.session_id)
+            await self.end_excess(tx, user_id, token.session_id)
         self.activity.touch(user_id, token.session_id)
         return OpenedSession(token.session_id, token.salt, inserted.state)
 
@@ -239,7 +239,7 @@ class Sessions:
         """Delete a user's ended sessions before their time, in small transactions."""
         await in_batches(partial(upkeep_queries.delete_ended_of_user, self.db, user_id))
 
-    async def make_room(
+    async def end_excess(
         self, tx: Tx, user_id: UUID, newest: UUID | None = None, *, at_most: int = _AT_ONCE
     ) -> int:
         """End sessions beyond the `most`, except the `newest`, record it, return their number.

@@ -58,4 +58,4 @@ class SessionTrimming:
     async def _end_some(self, user_id: UUID) -> int:
         async with self.db.begin() as tx:
             await locks.lock(tx, user_id)
-            return await self.sessions.make_room(tx, user_id, at_most=self.sessions_at_once)
+            return await self.sessions.end_excess(tx, user_id, at_most=self.sessions_at_once)

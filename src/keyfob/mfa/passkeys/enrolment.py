@@ -39,7 +39,7 @@ class PasskeyEnrolment:
 
         Raises:
             InsufficientAuthentication, Unauthenticated: see `FactorStepUp.ensure_standing`.
-            EmailUnverified: see `FactorChanges.make_room`.
+            EmailUnverified: see `FactorChanges.prepare_to_add`.
         """
         async with self.db.begin() as tx:
             user = await self.changes.ensure_verified(tx, caller)
@@ -62,12 +62,12 @@ class PasskeyEnrolment:
                 credential is invalid or not usable.
             PasskeyTaken: the credential is registered already.
             InsufficientAuthentication, TooManyFactors, EmailUnverified: see
-                `FactorChanges.make_room`.
+                `FactorChanges.prepare_to_add`.
         """
         made = await self._verified(caller, challenge_id, credential)
         now = self.clock.now()
         async with self.db.begin() as tx:
-            room = await self.changes.make_room(tx, caller)
+            next_factor = await self.changes.prepare_to_add(tx, caller)
             factor = await queries.insert_passkey(
                 tx,
                 factor_id=new_id(now),
@@ -84,7 +84,7 @@ class PasskeyEnrolment:
             if factor is None:
                 raise PasskeyTaken
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_PASSKEY, source, is_first=room.is_first
+                tx, caller, factor, AMR_PASSKEY, source, is_first=next_factor.is_first
             )
         return factor, codes
 
