@@ -130,7 +130,7 @@ class UnlockedAccount(NamedTuple):
 
 
 class SignInAccount(NamedTuple):
-    """What a sign-in reads of an account."""
+    """The parts of an account that a sign-in needs."""
 
     id: UUID
     status: Status

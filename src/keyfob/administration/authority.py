@@ -26,14 +26,14 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True)
 class Actor:
-    """Who administers: a subject from somewhere, or the service itself (None)."""
+    """The one who administers: a subject with its source, or None for the service itself."""
 
     caller: Subject | None
     source: Source | None = None
 
     @property
     def user_id(self) -> UUID | None:
-        """Whose deed it is in the audit log: a user's, or a client's."""
+        """The id of the actor for the audit log: a user's, or a client's."""
         return id_of(self.caller) if self.caller else None
 
     @property
@@ -43,19 +43,19 @@ class Actor:
 
 
 class Powers(NamedTuple):
-    """What somebody who administers may give to others, or change of others.
+    """The rights that an administrator may give to others, or change of others.
 
-    `role` is the highest that they may give; with `admin` they hold everything.
+    `role` is the highest role that they may give; with `admin` they have all rights.
     """
 
     role: Role
     permissions: frozenset[str]
 
     def ensure_cover(self, permissions: Collection[str], role: Role = Role.USER) -> None:
-        """Let pass what is no more than these powers.
+        """Check that these powers cover some permissions and a role.
 
         Raises:
-            Forbidden: nobody gives what they do not hold, nor changes who holds more.
+            Forbidden: nobody may give rights that they lack, or change an account with more rights.
         """
         holds = self.role is Role.ADMIN or self.permissions.issuperset(permissions)
         if not (holds and self.role.includes(role)):
@@ -67,9 +67,9 @@ _OF_THE_MACHINE = Powers(Role.ADMIN, frozenset())
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """Asks of whoever administers; of the command line, whose user has the machine, nothing.
+    """Checks administrators. The command line is not checked: its user has the machine.
 
-    `programs` asks of service accounts and API keys, by the type of the subject.
+    `programs` checks service accounts and API keys, by the type of the subject.
     """
 
     standing: Standing
@@ -77,7 +77,7 @@ class Authority:
     programs: Mapping[type[Subject], ProgramStanding] = field(default_factory=dict)
 
     async def ensure(self, tx: Tx, actor: Actor, permission: Permission) -> Powers:
-        """Return the powers of an actor who has a permission still, first in the transaction.
+        """Return the powers of an actor who still has a permission; first in the transaction.
 
         Raises:
             Unauthenticated, Forbidden: see `Standing.ensure`.
@@ -88,7 +88,7 @@ class Authority:
         if isinstance(caller, User):
             account = await self.standing.ensure(tx, caller, permission=permission)
             return Powers(account.role, await self.standing.permissions_of(tx, account))
-        # Accounts above `user` are for people who have just signed in.
+        # Accounts above `user` are reserved for people who have just signed in.
         powers = Powers(Role.USER, await self.programs[type(caller)].permissions_of(tx, caller))
         if permission not in powers.permissions:
             raise Forbidden
@@ -97,15 +97,15 @@ class Authority:
     async def lock(
         self, tx: Tx, actor: Actor, user_id: UUID, permission: Permission
     ) -> tuple[Account, Powers]:
-        """Do as `ensure`, then lock the account that is administered, and return it.
+        """Check as `ensure` does, then lock the account that is administered, and return it.
 
         Raises:
             UserNotFound: there is none with that id.
-            Unauthenticated, Forbidden: as `Standing.ensure` says; the account holds what the actor
-                does not.
+            Unauthenticated, Forbidden: see `Standing.ensure`; or the account has more rights than
+                the actor.
         """
         powers = await self.ensure(tx, actor, permission)
-        # A user who administers has locked all administrators by now.
+        # For a user, `ensure` has locked the administrators already.
         is_locked = isinstance(actor.caller, User)
         account = await (locks.lock if is_locked else locks.lock_with_admins)(tx, user_id)
         if account is None:
@@ -121,7 +121,7 @@ class Authority:
 
         Raises:
             InsufficientAuthentication: the sign-in is older, or had no factor.
-            Forbidden: it is a program, which never signs in.
+            Forbidden: the actor is a program, which cannot sign in.
         """
         if isinstance(actor.caller, User):
             await self.step_up.ensure_recent(actor.caller, tx)
@@ -132,7 +132,7 @@ class Authority:
         """Require a recent sign-in if one of the roles, before or after, ranks above `user`.
 
         Raises:
-            InsufficientAuthentication, Forbidden: as `ensure_recent` says.
+            InsufficientAuthentication, Forbidden: see `ensure_recent`.
         """
         if any(role and role is not Role.USER for role in roles):
             await self.ensure_recent(tx, actor)

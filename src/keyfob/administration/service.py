@@ -51,7 +51,7 @@ class Administration:
     async def list_page(
         self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
     ) -> tuple[list[ListedUser], int]:
-        """Return the first `limit` rows from a place on, and the total count."""
+        """Return up to `limit` rows after a place in the order, and the total count."""
         online_since = self.clock.now() - self.online_within
         rows = await queries.list_users(
             self.db,
@@ -62,7 +62,7 @@ class Administration:
             skip=skip,
             limit=limit,
         )
-        # If there are no more, reading has counted them: most searches find few.
+        # If there are no more rows, reading has counted them: most searches find few.
         if after is None and skip == 0 and len(rows) < limit:
             return rows, len(rows)
         return rows, await queries.count_users(self.db, wanted, online_since)

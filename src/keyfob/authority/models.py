@@ -1,4 +1,4 @@
-"""The subjects that may ask for something, and the permissions by which they may."""
+"""The subjects of requests, and their permissions."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from keyfob.core.database import Executor, Tx
 
-# What tells an API key from an access token, in the same header.
+# Distinguishes an API key from an access token in the same header.
 KEY_PREFIX = "kfk_"
 
 
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """A right at our own API, by the name that roles, scopes of clients and API keys give it."""
+    """A right in our own API; roles, scopes of clients and API keys use these names."""
 
     meaning: str
 
@@ -50,8 +50,8 @@ class Permission(StrEnum):
     REVOCATIONS_READ = "revocations:read", "Follow what was revoked"
 
 
-# A moderator has no more than a user until a further role says so: it is a role for the services
-# that read it in the token. An administrator has all.
+# A moderator has no more rights than a user until a further role gives them: this role is for
+# services that read it in the token. An administrator has all rights.
 OF_ROLE: dict[str, frozenset[Permission]] = {
     Role.USER: frozenset({Permission.ACCOUNT_READ}),
     Role.MODERATOR: frozenset({Permission.ACCOUNT_READ}),
@@ -60,7 +60,7 @@ OF_ROLE: dict[str, frozenset[Permission]] = {
 
 
 class RoleDefinition(NamedTuple):
-    """A further role: its name and what it permits."""
+    """A further role: its name and its permissions."""
 
     name: str
     permissions: tuple[str, ...]
@@ -69,7 +69,7 @@ class RoleDefinition(NamedTuple):
 
 
 class GivenRole(NamedTuple):
-    """A further role that a user has: for good, or until it ends."""
+    """A further role that a user has, permanently or until it ends."""
 
     role: str
     given_at: datetime
@@ -94,8 +94,8 @@ def acr_of(amr: Collection[str]) -> str:
 class User:
     """A signed-in user, as described by the claims of a verified access token.
 
-    `roles` are the further ones. `is_restricted`: the role asks for a second factor and this
-    sign-in had none; such a user may do nothing but add one.
+    `roles` are the further ones. `is_restricted`: the role requires a second factor and this
+    sign-in had none; such a user can do nothing but add one.
     """
 
     user_id: UUID
@@ -111,9 +111,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A service account: a program, by an access token that it was given for itself.
+    """A service account: a program with an access token that was issued for itself.
 
-    `generation` is the client's at that moment; `scope` is what the token may be used for;
+    `generation` is that of the client at that moment; `scope` limits the use of the token;
     `token_id` is its `jti`.
     """
 
@@ -125,7 +125,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A program that shows an API key: it acts for its user, within the scope of the key."""
+    """A program with an API key: it acts for its user, within the scope of the key."""
 
     key_id: UUID
     user_id: UUID
@@ -139,27 +139,27 @@ Subject: TypeAlias = User | Client | ApiKey
 
 
 def id_of(subject: Subject) -> UUID:
-    """Return whose deed it is: the user's, also by an API key, or the client's."""
+    """Return the id for the audit log: the user's, also for an API key, or the client's."""
     return subject.client_id if isinstance(subject, Client) else subject.user_id
 
 
 class Authenticator(Protocol):
-    """Turns an access token into its subject; raises `Unauthenticated` if it is not believed."""
+    """Returns the subject of an access token; raises `Unauthenticated` if it is not valid."""
 
     def authenticate(self, token: str) -> User | Client: ...
 
 
 class KeyAuthenticator(Protocol):
-    """Turns an API key into its subject; raises `Unauthenticated` if it is not believed."""
+    """Returns the subject of an API key; raises `Unauthenticated` if it is not valid."""
 
     async def authenticate(self, text: str) -> ApiKey: ...
 
 
 class ProgramStanding(Protocol):
-    """Tells what a program may do now: asked in the transaction that changes something for it."""
+    """Checks the present rights of a program, in the transaction that changes something for it."""
 
     async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
-        """Return them; raise `Unauthenticated` if the program may do nothing any more."""
+        """Return its permissions; raise `Unauthenticated` if it has no rights any more."""
 
 
 class StepUp(Protocol):

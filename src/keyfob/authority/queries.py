@@ -1,4 +1,4 @@
-"""SQL of the further roles and of who has them."""
+"""SQL for the further roles, and for the users who have them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from keyfob.core.database import Executor, Tx
 
 
 async def list_roles(db: Executor) -> list[RoleDefinition]:
-    """Return every further role by its name."""
+    """Return every further role, by name."""
     rows = await db.fetch(
         "SELECT name, permissions, created_at, updated_at FROM roles ORDER BY name"
     )
@@ -17,13 +17,13 @@ async def list_roles(db: Executor) -> list[RoleDefinition]:
 
 
 async def version_of_roles(db: Executor) -> tuple[int, datetime | None]:
-    """Return what is another value as soon as a definition is."""
+    """Return a value that changes with every change of a definition."""
     row = await db.fetchrow("SELECT count(*), max(updated_at) FROM roles")
     return (row[0], row[1]) if row else (0, None)
 
 
 async def lock_role(tx: Tx, name: str) -> RoleDefinition | None:
-    """Return a role and hold it until the commit; None if there is none of that name."""
+    """Return a role, locked until the commit; None if there is none with that name."""
     row = await tx.fetchrow(
         "SELECT name, permissions, created_at, updated_at FROM roles WHERE name = $1 FOR UPDATE",
         name,
@@ -32,7 +32,7 @@ async def lock_role(tx: Tx, name: str) -> RoleDefinition | None:
 
 
 async def insert_role(tx: Tx, name: str, permissions: Sequence[str], now: datetime) -> bool:
-    """Add a role; False if there is one of that name."""
+    """Insert a role; False if there is one with that name."""
     added = await tx.fetchval(
         """
         INSERT INTO roles (name, permissions, created_at, updated_at) VALUES ($1, $2, $3, $3)
@@ -46,7 +46,7 @@ async def insert_role(tx: Tx, name: str, permissions: Sequence[str], now: dateti
 
 
 async def update_role(tx: Tx, name: str, permissions: Sequence[str], now: datetime) -> None:
-    """Give a role other permissions."""
+    """Change the permissions of a role."""
     await tx.execute(
         "UPDATE roles SET permissions = $2, updated_at = $3 WHERE name = $1",
         name,
@@ -56,18 +56,18 @@ async def update_role(tx: Tx, name: str, permissions: Sequence[str], now: dateti
 
 
 async def delete_role(tx: Tx, name: str) -> None:
-    """Remove a role that nobody has any more."""
+    """Delete a role that nobody has any more."""
     await tx.execute("DELETE FROM roles WHERE name = $1", name)
 
 
 async def list_holders(db: Executor, name: str, at_most: int) -> list[UUID]:
-    """Return users who were given a role."""
+    """Return users who have a role, at most `at_most`."""
     rows = await db.fetch("SELECT user_id FROM user_roles WHERE role = $1 LIMIT $2", name, at_most)
     return [row[0] for row in rows]
 
 
 async def list_given(db: Executor, user_id: UUID, now: datetime) -> list[GivenRole]:
-    """Return the further roles that a user has now, by their names."""
+    """Return the further roles that a user has now, by name."""
     rows = await db.fetch(
         """
         SELECT role, given_at, given_by, expires_at FROM user_roles
@@ -88,7 +88,7 @@ async def give_role(
     expires_at: datetime | None,
     now: datetime,
 ) -> None:
-    """Give a user a role, or another end to one that the user has."""
+    """Give a user a role, or change the end of one that the user has."""
     await tx.execute(
         """
         INSERT INTO user_roles (user_id, role, given_at, given_by, expires_at)
@@ -106,7 +106,7 @@ async def give_role(
 
 
 async def take_role(tx: Tx, user_id: UUID, role: str) -> bool:
-    """Take a role away from a user; False if the user has not had it."""
+    """Take a role away from a user; False if the user did not have it."""
     taken = await tx.fetchval(
         "DELETE FROM user_roles WHERE user_id = $1 AND role = $2 RETURNING true", user_id, role
     )
@@ -114,12 +114,12 @@ async def take_role(tx: Tx, user_id: UUID, role: str) -> bool:
 
 
 async def take_all(tx: Tx, user_id: UUID) -> None:
-    """Take every further role away from a user, whose account goes."""
+    """Take all further roles away from a user whose account is deleted."""
     await tx.execute("DELETE FROM user_roles WHERE user_id = $1", user_id)
 
 
 async def delete_expired(db: Executor, before: datetime, at_most: int) -> int:
-    """Delete what has ended; return how many."""
+    """Delete roles of users that have ended; return their number."""
     gone = await db.fetchval(
         """
         WITH gone AS (
@@ -137,5 +137,5 @@ async def delete_expired(db: Executor, before: datetime, at_most: int) -> int:
 
 
 async def announce(tx: Tx) -> None:
-    """Tell every worker at the commit that the definitions have changed."""
+    """Tell every worker at the commit that definitions have changed."""
     await tx.execute("SELECT pg_notify('keyfob', 'roles')")

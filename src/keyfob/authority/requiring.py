@@ -1,6 +1,6 @@
-"""What a route requires of its subject, declared in its signature.
+"""Requirements of routes for their subjects, declared in the signature.
 
-It is the type of a parameter: `caller: Annotated[User, require(...)]`.
+A requirement is the type of a parameter: `caller: Annotated[User, require(...)]`.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ _scheme = HTTPBearer(
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a route requires of its subject, as a dependency of FastAPI; OpenAPI tells its refusals.
+    """A route's requirements for its subject, as a FastAPI dependency; OpenAPI lists the refusals.
 
     The fields are the parameters of `require`.
     """
@@ -63,13 +63,13 @@ class Requirement:
         asked = {
             Unauthenticated: True,
             InsufficientAuthentication: self.recent,
-            Forbidden: True,  # at least to programs, or for want of a scope
+            Forbidden: True,  # at least for programs, or if a scope is missing
             FactorRequired: self.factor,
         }
         return tuple(problem for problem, is_asked in asked.items() if is_asked)
 
     async def __call__(self, request: Request, _: Annotated[object, Security(_scheme)]) -> Subject:
-        """Return the subject of a request, or refuse it with one of `refuses`."""
+        """Return the subject of a request, or raise one of `refuses`."""
         subject = await authenticated(request)
         if isinstance(subject, User) and self.factor:
             unrestricted(subject)
@@ -96,14 +96,14 @@ def require(
     refusals.
 
     Args:
-        permission: what the subject must be permitted by its roles or, if it is a program, by its
+        permission: the permission that the subject needs, by its roles or, for a program, by its
             scope.
-        recent: the sign-in must be recent, and with a factor where the user has one (RFC 9470).
-            For what a thief of a token would change first. No program passes.
-        factor: a user whose role must have a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
-            signed in with it. False is for signing out, and for adding the first one.
-        programs: service accounts and API keys are admitted, too, and the parameter is a `Subject`.
-            Without it users alone are.
+        recent: the sign-in must be recent, and with a factor if the user has one (RFC 9470). For
+            whatever the thief of a token would change first. No program passes.
+        factor: a user whose role requires a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
+            signed in with one. False is for signing out, and for adding the first factor.
+        programs: whether service accounts and API keys are admitted, too; the parameter is then a
+            `Subject`. By default only users are.
     """
     if recent and programs:
         raise TypeError("no program signs in, so none does so recently")
@@ -141,10 +141,10 @@ UserIfAny = Annotated[User | None, Depends(_user_if_any)]
 
 
 async def authenticated(request: Request) -> Subject:
-    """Return the subject of a request; its token is checked once, however often this is asked.
+    """Return the subject of a request; its token is verified once, however often this is called.
 
     Raises:
-        Unauthenticated: there is no access token or API key, or it cannot be believed.
+        Unauthenticated: there is no access token or API key, or it is not valid.
     """
     outcome: Subject | Unauthenticated | None = getattr(request.state, "subject", None)
     if outcome is None:
@@ -180,7 +180,7 @@ def unrestricted(user: User) -> User:
 
 
 def bearer_token(header: str | None) -> str:
-    """Read the token of an Authorization header (RFC 6750 section 2.1).
+    """Return the token of an Authorization header (RFC 6750 section 2.1).
 
     Raises:
         Unauthenticated: the header is absent, or of another scheme.

@@ -1,4 +1,4 @@
-"""The further roles: what each permits, held in memory, and who was given which until when."""
+"""The further roles: their permissions, kept in memory, and the users who have them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 
-# A definition in memory that names a permission of a later release says nothing here.
+# Permissions of a later release in a definition have no meaning here.
 _KNOWN = frozenset(Permission)
 
 
 @dataclass(kw_only=True)
 class Roles:
-    """Tells what a subject may do; a definition that changes acts at once, in every worker.
+    """Tells what a subject may do; a changed definition takes effect at once, in every worker.
 
-    The permissions are never read from a token: it names roles, and they are looked up here.
+    Permissions are never read from a token: it names roles, which are looked up here.
     """
 
     db: Database
@@ -43,21 +43,21 @@ class Roles:
         }
 
     async def poll(self, db: Executor) -> None:
-        """Read the definitions if one has changed since the last poll: where nothing is heard."""
+        """Read the definitions if one has changed since the last poll, if notices are not heard."""
         polled = await queries.version_of_roles(db)
         if polled != self._polled:
             await self.load()
             self._polled = polled
 
     def permissions_of_roles(self, names: Iterable[str]) -> frozenset[str]:
-        """Return what some roles permit together; a role that is gone permits nothing."""
+        """Return the permissions of some roles together; a deleted role has none."""
         found: frozenset[str] = frozenset()
         for name in names:
             found |= OF_ROLE.get(name) or self._further.get(name, frozenset())
         return found
 
     def permissions_of(self, subject: Subject) -> frozenset[str]:
-        """Return what a subject may do, within its scope if it is a program."""
+        """Return the permissions of a subject, limited by its scope if it is a program."""
         if isinstance(subject, Client):
             return _KNOWN & frozenset(subject.scope)
         permitted = self.permissions_of_roles((subject.role, *subject.roles))
@@ -68,26 +68,26 @@ class Roles:
         return permission in self.permissions_of(subject)
 
     async def list_all(self) -> Sequence[RoleDefinition]:
-        """Return every further role by its name."""
+        """Return every further role, by name."""
         return await queries.list_roles(self.db)
 
     async def lock(self, tx: Tx, name: str) -> RoleDefinition | None:
-        """Return a role and hold it until the commit; None if there is none of that name."""
+        """Return a role, locked until the commit; None if there is none with that name."""
         return await queries.lock_role(tx, name)
 
     async def add(self, tx: Tx, name: str, permissions: Collection[str]) -> bool:
-        """Define a role; False if there is one of that name."""
+        """Define a role; False if there is one with that name."""
         added = await queries.insert_role(tx, name, sorted(permissions), self.clock.now())
         await self._announce(tx, name, permissions)
         return added
 
     async def change(self, tx: Tx, name: str, permissions: Collection[str]) -> None:
-        """Give a role that `tx` holds other permissions."""
+        """Change the permissions of a role that `tx` has locked."""
         await queries.update_role(tx, name, sorted(permissions), self.clock.now())
         await self._announce(tx, name, permissions)
 
     async def remove(self, tx: Tx, name: str) -> None:
-        """Remove a role that `tx` holds, and that nobody has."""
+        """Delete a role that `tx` has locked and that nobody has."""
         await queries.delete_role(tx, name)
         await self._announce(tx, name, ())
 
@@ -96,11 +96,11 @@ class Roles:
         tx.after_commit(partial(self._further.__setitem__, name, frozenset(permissions)))
 
     async def list_holders(self, db: Executor, name: str, at_most: int) -> list[UUID]:
-        """Return users who were given a role, `at_most` of them."""
+        """Return users who have a role, at most `at_most`."""
         return await queries.list_holders(db, name, at_most)
 
     async def list_given(self, db: Executor, user_id: UUID) -> list[GivenRole]:
-        """Return the further roles that a user has now, by their names."""
+        """Return the further roles that a user has now, by name."""
         return await queries.list_given(db, user_id, self.clock.now())
 
     async def give(
@@ -112,7 +112,7 @@ class Roles:
         given_by: UUID | None,
         expires_at: datetime | None,
     ) -> None:
-        """Give a role to a user whose account `tx` holds; `SessionClaims` tells the sessions."""
+        """Give a role to a user whose account is locked; `SessionClaims` updates the sessions."""
         await queries.give_role(
             tx,
             user_id,
@@ -123,13 +123,13 @@ class Roles:
         )
 
     async def take(self, tx: Tx, user_id: UUID, role: str) -> bool:
-        """Take a role away, as `give`; False if the user has not had it."""
+        """Take a role away, with the same lock; False if the user did not have it."""
         return await queries.take_role(tx, user_id, role)
 
     async def take_all(self, tx: Tx, user_id: UUID) -> None:
-        """Take every further role away from a user whose account goes."""
+        """Take all further roles away from a user whose account is deleted."""
         await queries.take_all(tx, user_id)
 
     async def clean_up(self) -> None:
-        """Delete what has ended."""
+        """Delete roles of users that have ended."""
         await in_batches(partial(queries.delete_expired, self.db, self.clock.now()))

@@ -1,4 +1,4 @@
-"""Who asks, what a role permits, and what a route requires."""
+"""The room of authority: roles, permissions, and requirements of routes."""
 
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
@@ -8,7 +8,7 @@ from keyfob.core.rooms import Chore, Room
 
 
 def build(*, db: Database, clock: Clock) -> Room:
-    """Build what tells of permissions; other rooms bring the ports of `models`."""
+    """Build the service of permissions; other rooms implement the ports of `models`."""
     roles = Roles(db=db, clock=clock)
 
     def listen(feed: Feed) -> None:

@@ -1,1 +1,1 @@
-"""The programs that an administrator registered, their secrets, and what tokens are for."""
+"""Clients: programs that an administrator registered, their secrets, and resources."""

@@ -1,4 +1,4 @@
-"""Clients, their secrets and resources, as rows become them."""
+"""Clients, their secrets and resources, as read from the database."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class ClientKind(StrEnum):
-    """What sort of program a client is (OAuth 2.1 section 2.1)."""
+    """The kind of program that a client is (OAuth 2.1 section 2.1)."""
 
     SERVICE = "service"
     WEB = "web"
@@ -16,14 +16,14 @@ class ClientKind(StrEnum):
 
 
 class Grant(StrEnum):
-    """What a client may ask tokens for, as `grant_type` names it."""
+    """The grants that a client may use, as in `grant_type`."""
 
     CLIENT_CREDENTIALS = "client_credentials"
     TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693
 
 
 class AuthMethod(StrEnum):
-    """How a client proves to be itself at the token endpoint (RFC 7591 section 2)."""
+    """The methods by which clients authenticate at the token endpoint (RFC 7591 section 2)."""
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
@@ -31,12 +31,12 @@ class AuthMethod(StrEnum):
 
     @property
     def has_secret(self) -> bool:
-        """Tell whether it is by a secret that we made."""
+        """Tell whether the method uses a secret that we made."""
         return self is not AuthMethod.PRIVATE_KEY_JWT
 
 
 class ClientSecret(NamedTuple):
-    """A secret of a client: its digest alone. It ends then, or never."""
+    """A secret of a client, as a digest. It ends at `expires_at`, or never."""
 
     id: UUID
     digest: bytes
@@ -46,10 +46,10 @@ class ClientSecret(NamedTuple):
 
 
 class RegisteredClient(NamedTuple):
-    """A client as it is registered.
+    """A registered client.
 
-    `scope` and `resources` are the most that it may ask for. Tokens that it was given in a
-    generation before this one are revoked.
+    `scope` and `resources` are the most that it may ask for. Tokens that it was issued in an
+    earlier generation are revoked.
     """
 
     id: UUID
@@ -69,16 +69,16 @@ class RegisteredClient(NamedTuple):
 
 
 class KnownClient(NamedTuple):
-    """A client that is not disabled, with the secrets that it has."""
+    """A client that is not disabled, with its valid secrets."""
 
     client: RegisteredClient
     secrets: tuple[ClientSecret, ...]
 
 
 class ClientChange(NamedTuple):
-    """What of a client is to be another; None stays as it is.
+    """Changes to a client; None leaves a field as it is.
 
-    `jwks` and `jwks_uri` stand together: with `changes_keys` both are written.
+    `jwks` and `jwks_uri` belong together: with `changes_keys` both are written.
     """
 
     name: str | None = None
@@ -94,9 +94,9 @@ class ClientChange(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """An API that tokens may be meant for (RFC 8707): `identifier` is their audience.
+    """An API that tokens may be for (RFC 8707); `identifier` is their audience.
 
-    `scopes` are what may be done there, each with words for it by language.
+    `scopes` are the permitted actions there, each with a description by language.
     """
 
     id: UUID

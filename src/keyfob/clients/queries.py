@@ -1,4 +1,4 @@
-"""SQL of clients, their secrets and resources."""
+"""SQL for clients, their secrets and resources."""
 
 import json
 from collections.abc import Sequence
@@ -55,13 +55,13 @@ def _read_json(value: Any) -> Any:
 
 
 async def find_client(db: Executor, client_id: UUID) -> RegisteredClient | None:
-    """Return a client, disabled or not."""
+    """Return a client, disabled or not; None if there is none."""
     row = await db.fetchrow(f"SELECT {_CLIENT} FROM clients WHERE id = $1", client_id)  # noqa: S608 - our own columns
     return _client(row) if row else None
 
 
 async def lock_client(tx: Tx, client_id: UUID) -> RegisteredClient | None:
-    """Return a client and hold it until the commit."""
+    """Return a client, locked until the commit; None if there is none."""
     row = await tx.fetchrow(
         f"SELECT {_CLIENT} FROM clients WHERE id = $1 FOR UPDATE",  # noqa: S608 - our own columns
         client_id,
@@ -70,9 +70,10 @@ async def lock_client(tx: Tx, client_id: UUID) -> RegisteredClient | None:
 
 
 async def share_scope(tx: Tx, client_id: UUID, generation: int, token_id: UUID) -> list[str] | None:
-    """Return what a client may ask for, and keep others from changing it until the commit.
+    """Return the scope of a client, which nobody can change until the commit.
 
-    None if it is disabled or gone, if tokens of that generation are revoked, or that one is.
+    None if the client is disabled or gone, or if tokens of that generation, or this token, are
+    revoked.
     """
     scope: list[str] | None = await tx.fetchval(
         """
@@ -89,7 +90,7 @@ async def share_scope(tx: Tx, client_id: UUID, generation: int, token_id: UUID) 
 
 
 async def list_clients(db: Executor, after: UUID | None, limit: int) -> list[RegisteredClient]:
-    """Return a page of clients in the order of their making."""
+    """Return a page of clients in the order of their creation."""
     rows = await db.fetch(
         f"""
         SELECT {_CLIENT} FROM clients WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
@@ -101,7 +102,7 @@ async def list_clients(db: Executor, after: UUID | None, limit: int) -> list[Reg
 
 
 async def insert_client(tx: Tx, client: RegisteredClient) -> None:
-    """Add a client."""
+    """Insert a client."""
     await tx.execute(
         """
         INSERT INTO clients
@@ -125,7 +126,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
 
 
 async def update_client(tx: Tx, client: RegisteredClient) -> None:
-    """Write a client that `tx` holds as it is to be."""
+    """Write a client that `tx` has locked."""
     await tx.execute(
         """
         UPDATE clients
@@ -150,13 +151,13 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
 
 
 async def delete_client(tx: Tx, client_id: UUID) -> None:
-    """Remove a client with its secrets."""
+    """Delete a client with its secrets."""
     await tx.execute("DELETE FROM client_secrets WHERE client_id = $1", client_id)
     await tx.execute("DELETE FROM clients WHERE id = $1", client_id)
 
 
 async def list_secrets(db: Executor, client_id: UUID, now: datetime) -> list[ClientSecret]:
-    """Return the secrets of a client that have not ended, the oldest first."""
+    """Return the valid secrets of a client, oldest first."""
     rows = await db.fetch(
         f"""
         SELECT {_CREDENTIAL} FROM client_secrets
@@ -169,7 +170,7 @@ async def list_secrets(db: Executor, client_id: UUID, now: datetime) -> list[Cli
 
 
 async def insert_secret(tx: Tx, client_id: UUID, secret: ClientSecret) -> None:
-    """Add a secret to a client that `tx` holds."""
+    """Insert a secret of a client that `tx` has locked."""
     await tx.execute(
         """
         INSERT INTO client_secrets (id, client_id, secret_hash, created_at, expires_at)
@@ -184,7 +185,7 @@ async def insert_secret(tx: Tx, client_id: UUID, secret: ClientSecret) -> None:
 
 
 async def delete_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
-    """Remove a secret of a client; False if there is none."""
+    """Delete a secret of a client; False if there is none."""
     gone = await tx.fetchval(
         "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING true",
         secret_id,
@@ -194,7 +195,7 @@ async def delete_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
 
 
 async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]]) -> None:
-    """Write when secrets were last used, each with its digest by the first secret key."""
+    """Write when secrets were last used, with their digests by the first secret key."""
     await db.execute(
         """
         UPDATE client_secrets AS s
@@ -209,26 +210,26 @@ async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]])
 
 
 async def delete_expired_secrets(db: Executor, before: datetime) -> int:
-    """Delete the secrets that ended before a moment; return how many."""
+    """Delete secrets that expired before a moment; return their number."""
     return len(
         await db.fetch("DELETE FROM client_secrets WHERE expires_at <= $1 RETURNING 1", before)
     )
 
 
 async def list_resources(db: Executor) -> list[Resource]:
-    """Return every resource by its identifier."""
+    """Return every resource, by identifier."""
     rows = await db.fetch(f"SELECT {_RESOURCE} FROM resources ORDER BY identifier")  # noqa: S608 - our own columns
     return [_resource(row) for row in rows]
 
 
 async def version_of_resources(db: Executor) -> tuple[int, datetime | None]:
-    """Return what is another value as soon as a resource is."""
+    """Return a value that changes with every change of a resource."""
     row = await db.fetchrow("SELECT count(*), max(updated_at) FROM resources")
     return (row[0], row[1]) if row else (0, None)
 
 
 async def lock_resource(tx: Tx, resource_id: UUID) -> Resource | None:
-    """Return a resource and hold it until the commit."""
+    """Return a resource, locked until the commit; None if there is none."""
     row = await tx.fetchrow(
         f"SELECT {_RESOURCE} FROM resources WHERE id = $1 FOR UPDATE",  # noqa: S608 - our own columns
         resource_id,
@@ -237,7 +238,7 @@ async def lock_resource(tx: Tx, resource_id: UUID) -> Resource | None:
 
 
 async def insert_resource(tx: Tx, resource: Resource) -> bool:
-    """Add a resource; False if there is one of that identifier."""
+    """Insert a resource; False if there is one with that identifier."""
     added = await tx.fetchval(
         """
         INSERT INTO resources
@@ -256,7 +257,7 @@ async def insert_resource(tx: Tx, resource: Resource) -> bool:
 
 
 async def update_resource(tx: Tx, resource: Resource) -> None:
-    """Write a resource that `tx` holds as it is to be; its identifier stays."""
+    """Write a resource that `tx` has locked, except its identifier."""
     await tx.execute(
         """
         UPDATE resources
@@ -272,7 +273,7 @@ async def update_resource(tx: Tx, resource: Resource) -> None:
 
 
 async def delete_resource(tx: Tx, resource_id: UUID) -> None:
-    """Remove a resource."""
+    """Delete a resource."""
     await tx.execute("DELETE FROM resources WHERE id = $1", resource_id)
 
 

@@ -1,4 +1,4 @@
-"""The resources that tokens may be meant for: all in memory, few as they are."""
+"""The resources that tokens may be for, kept in memory, since they are few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(kw_only=True)
 class Resources:
-    """Finds resources by their identifiers. Keyfob's own API is one: its issuer.
+    """Finds resources by their identifiers. Keyfob's own API is one: its identifier is the issuer.
 
     Args:
         db: the database.
@@ -47,14 +47,14 @@ class Resources:
         self._registered = {resource.identifier: resource for resource in found}
 
     async def poll(self, db: Executor) -> None:
-        """Read them if one has changed since the last poll: where nothing is heard."""
+        """Read them if one has changed since the last poll, if notices are not heard."""
         polled = await queries.version_of_resources(db)
         if polled != self._polled:
             await self.load()
             self._polled = polled
 
     def find(self, identifier: str) -> Resource | None:
-        """Return the resource of an identifier; None if there is none."""
+        """Return the resource with an identifier; None if there is none."""
         return self.own if identifier == self.issuer else self._registered.get(identifier)
 
     @property
@@ -70,7 +70,7 @@ class Resources:
         return await queries.list_resources(db)
 
     async def lock(self, tx: Tx, resource_id: UUID) -> Resource | None:
-        """Return a resource and hold it until the commit; None if there is none."""
+        """Return a resource, locked until the commit; None if there is none."""
         return await queries.lock_resource(tx, resource_id)
 
     async def add(self, tx: Tx, resource: Resource) -> bool:

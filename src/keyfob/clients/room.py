@@ -1,4 +1,4 @@
-"""The programs that an administrator registered, their secrets, and what tokens are for."""
+"""The room of clients and resources."""
 
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
@@ -20,7 +20,7 @@ def build(
     secrets: SecretKeyring,
     revocations: Revocations,
 ) -> Room:
-    """Build what finds clients and resources."""
+    """Build the services that find clients and resources."""
     clients = Clients(
         db=db,
         clock=clock,

@@ -1,4 +1,4 @@
-"""Clients as every request needs them: found in memory, and not believed once they are revoked."""
+"""Clients, found in memory by every request until they are revoked."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ class _Memory:
 
 @dataclass(kw_only=True)
 class Clients:
-    """Finds clients, checks their secrets, and changes them in the transaction of a caller.
+    """Finds clients, checks their secrets, and changes them in a caller's transaction.
 
-    A client is remembered for seconds. Whatever takes something away from it begins a new
-    generation and revokes the one before; every worker hears of that at once, and reads the client
-    anew. A token that was given meanwhile is of the old generation, and dead.
+    A client is kept in memory for seconds. Every change that takes something away from it begins a
+    new generation and revokes the previous one; every worker is told at once, and reads the client
+    again. A token issued meanwhile is of the old generation, and so revoked.
     """
 
     db: Database
@@ -45,7 +45,7 @@ class Clients:
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
 
     async def find(self, client_id: UUID) -> KnownClient | None:
-        """Return a client that is not disabled, from memory where that may be."""
+        """Return a client that is not disabled, from memory if possible."""
         memory = self._known.get(client_id)
         if memory is None or not self._holds(memory):
             memory = await self._read(client_id)
@@ -70,7 +70,7 @@ class Clients:
         return memory
 
     async def find_by_secret(self, client_id: UUID, text: str) -> RegisteredClient | None:
-        """Return the client whose secret this is; None if it is of none, or has ended."""
+        """Return the client that a secret belongs to; None if there is none, or it has expired."""
         digests = self.secrets.digests(text)
         if not digests:
             return None
@@ -96,25 +96,25 @@ class Clients:
         return matched
 
     async def write_uses(self) -> None:
-        """Write when secrets were last used: in one statement for all of some seconds."""
+        """Write when secrets were last used, in one statement for the uses of some seconds."""
         if self._used:
             used, self._used = self._used, {}
             await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
-        """Return a page of clients, disabled ones too, in the order of their making."""
+        """Return a page of clients, including disabled ones, in the order of their creation."""
         return await queries.list_clients(self.db, after, limit)
 
     async def get(self, db: Executor, client_id: UUID) -> RegisteredClient | None:
-        """Return a client as it is now, disabled or not."""
+        """Return the present state of a client, disabled or not; None if there is none."""
         return await queries.find_client(db, client_id)
 
     async def list_secrets(self, db: Executor, client_id: UUID) -> list[ClientSecret]:
-        """Return the secrets of a client that have not ended, the oldest first."""
+        """Return the valid secrets of a client, oldest first."""
         return await queries.list_secrets(db, client_id, self.clock.now())
 
     async def lock(self, tx: Tx, client_id: UUID) -> RegisteredClient | None:
-        """Return a client and hold it until the commit; None if there is none."""
+        """Return a client, locked until the commit; None if there is none."""
         return await queries.lock_client(tx, client_id)
 
     async def add(self, tx: Tx, client: RegisteredClient) -> None:
@@ -123,7 +123,7 @@ class Clients:
         self._forget_after(tx, client.id)
 
     async def change(self, tx: Tx, client: RegisteredClient, *, revokes: bool) -> RegisteredClient:
-        """Write a client that `tx` holds; with `revokes` all tokens of before are dead."""
+        """Write a client that `tx` has locked; with `revokes`, revoke all its earlier tokens."""
         if revokes:
             await self.revocations.revoke_client(tx, client.id, client.generation)
             client = client._replace(generation=client.generation + 1)
@@ -133,7 +133,7 @@ class Clients:
         return client
 
     async def remove(self, tx: Tx, client: RegisteredClient) -> None:
-        """Remove a client that `tx` holds; all its tokens are dead."""
+        """Delete a client that `tx` has locked, and revoke all its tokens."""
         await self.revocations.revoke_client(tx, client.id, client.generation)
         await queries.delete_client(tx, client.id)
         self._forget_after(tx, client.id)
@@ -141,7 +141,7 @@ class Clients:
     async def add_secret(
         self, tx: Tx, client_id: UUID, expires_at: datetime | None
     ) -> tuple[ClientSecret, NewSecret]:
-        """Add a secret to a client that `tx` holds; its text is shown once."""
+        """Add a secret to a client that `tx` has locked; its text is shown once."""
         now, made = self.clock.now(), self.secrets.make()
         secret = ClientSecret(new_id(now), made.digest, now, expires_at, None)
         await queries.insert_secret(tx, client_id, secret)
@@ -149,18 +149,18 @@ class Clients:
         return secret, made
 
     async def remove_secret(self, tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
-        """Remove a secret; False if there is none. Revoke what it was used for by `change`."""
+        """Delete a secret; False if there is none. Use `change` to revoke what it was used for."""
         return await queries.delete_secret(tx, client_id, secret_id)
 
     async def clean_up(self) -> None:
-        """Delete secrets that have ended."""
+        """Delete expired secrets."""
         await queries.delete_expired_secrets(self.db, self.clock.now())
 
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:
         tx.after_commit(partial(self._known.pop, client_id, None))
 
     async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
-        """Return what a service account may do now, as `authority.models.ProgramStanding`.
+        """Return the present permissions of a service account; see `ProgramStanding`.
 
         Raises:
             Unauthenticated: it is disabled or gone, or its token was revoked.

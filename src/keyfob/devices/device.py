@@ -41,7 +41,7 @@ class Device:
 
 
 class Where(TypedDict):
-    """From where something was done, for a mail, which says of it what it may (`mail.words`)."""
+    """The source of a change, for a mail, which filters it (`mail.words`)."""
 
     address: str | None
     device: str | None
@@ -49,7 +49,7 @@ class Where(TypedDict):
 
 NOWHERE = Where(address=None, device=None)
 
-# What is said beyond this tells nothing more, and costs the patterns time.
+# The rest of a header tells nothing more, and costs time in the patterns.
 _READ = 256
 # The limit of each part, for storage and display: clients can write anything there.
 _LONGEST = 64
@@ -91,8 +91,8 @@ def source_in_words(source: Source) -> Where:
 
 
 def where_in_words(address: str | None, browser: str | None, system: str | None) -> Where:
-    """Return address and device of what was kept of a source."""
-    # An app of Android's own library presents the system twice.
+    """Return address and device of a stored source."""
+    # Apps that use Android's own library name the system twice.
     parts = [part for part in dict.fromkeys((browser, system)) if part]
     return Where(address=address, device=", ".join(parts) or None)
 

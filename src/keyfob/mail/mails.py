@@ -1,8 +1,8 @@
-"""Every mail that there is, with what it tells.
+"""All mails, with their parameters.
 
-A mail is a class here and a file `<locale>/<template>.txt` in each language, which knows what the
-class tells under the same names. What is told is text as the template shows it, so a job of the
-outbox carries it as it is.
+A mail is a class here and a file `<locale>/<template>.txt` in each language, which uses the fields
+of the class by name. Their values are text as the template shows it, so a job of the outbox can
+contain them unchanged.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Moment = NewType("Moment", str)
 
 
 def moment_in_words(moment: datetime) -> Moment:
-    """Return "2026-11-22 12:00 UTC"."""
+    """Return a text such as "2026-11-22 12:00 UTC"."""
     return Moment(moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
 
@@ -24,11 +24,11 @@ KINDS: "dict[str, type[Content]]" = {}  # by the names of their templates
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What one mail tells. `at`: when it was done; if not said, it is the moment of `Mail.send`.
+    """The parameters of one mail. `at`: the time of the change, by default that of `Mail.send`.
 
-    A kind names its template; the page that takes the token of its link, if it has one; and whether
-    it is `asked_for` by strangers or administrators, who are counted where they ask. All others are
-    notices of what was done.
+    A class declares its template; the page that the link leads to, if there is one; and whether
+    strangers or administrators ask for the mail (`asked_for`), in which case it is counted where
+    they ask. All others are notices of changes.
     """
 
     template: ClassVar[str]
@@ -45,19 +45,19 @@ class Content:
             KINDS[template] = cls
 
     def told(self) -> dict[str, Any]:
-        """Return what is told, by name; None where it is not known."""
+        """Return the parameters by name; None for unknown ones."""
         return dict(vars(self))
 
 
 def read_content(template: str, told: Mapping[str, Any]) -> Content:
-    """Return what `told` gave, perhaps in a release that told less, or more."""
+    """Return the mail with these parameters, which may come from a release with fewer or more."""
     kind = KINDS[template]
     return kind(**{field.name: told.get(field.name) for field in fields(kind)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Traced(Content):
-    """A mail that tells from where something was done (`devices.device.Where`)."""
+    """A mail about a change, with the source of the change (`devices.device.Where`)."""
 
     address: str | None
     device: str | None
@@ -65,7 +65,7 @@ class _Traced(Content):
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyEmail(_Traced, template="verify_email", page="verify"):
-    """A link that proves the address."""
+    """A link that verifies the address."""
 
     token: str
 
@@ -76,46 +76,46 @@ class EmailTaken(_Traced, template="email_taken", asked_for=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Recover(_Traced, template="recover", page="recover"):
-    """A link that sets a new password."""
+    """A link for choosing a new password."""
 
     token: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invite(Content, template="invite", page="invite"):
-    """A link that sets the first password of an account that an administrator made."""
+    """A link for choosing the first password of an account that an administrator made."""
 
     token: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEmail(Content, template="change_email", page="email"):
-    """A link that gives an account the address to which it goes."""
+    """A link that changes an account's address to the one that it is sent to."""
 
     token: str
 
 
 class ChangeEmailTaken(Content, template="change_email_taken", asked_for=True):
-    """Somebody wanted to give another account the address of this one."""
+    """Somebody wanted to change another account's address to this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmailChanged(_Traced, template="email_changed"):
-    """The account has another address now, masked here; it goes to the old one."""
+    """The account has a new address, masked here; the mail goes to the old one."""
 
     new_email: str
 
 
 class PasswordChanged(_Traced, template="password_changed"):
-    """The password was changed by whoever knew the one before."""
+    """The password was changed by somebody who knew the old one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordRecovered(_Traced, template="password_recovered"):
-    """A link set a password.
+    """A password was chosen by a link.
 
     `is_first_proof`: it proved the address for the first time, which ended what was there before;
-    `is_kept`: a planned erasure was taken back.
+    `is_kept`: a planned erasure was cancelled.
     """
 
     is_first_proof: bool
@@ -126,26 +126,26 @@ class PasswordRecovered(_Traced, template="password_recovered"):
 class NewSignIn(_Traced, template="new_sign_in"):
     """Somebody signed in from a device or a network that was not seen before.
 
-    `place`: the name of the place in each language that has one.
+    `place`: the name of the place, by language.
     """
 
     place: Mapping[str, str] | None
 
 
 class SessionReused(_Traced, template="session_reused"):
-    """A refresh token was used twice, which ended the session of that device."""
+    """A refresh token was used twice, which ended the session on that device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactorAdded(_Traced, template="factor_added"):
-    """A second factor of that name was added."""
+    """A second factor with that name was added."""
 
     factor: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactorRemoved(_Traced, template="factor_removed"):
-    """A second factor of that name was removed."""
+    """A second factor with that name was removed."""
 
     factor: str
 
@@ -155,12 +155,12 @@ class FactorsReset(Content, template="factors_reset"):
 
 
 class RecoveryCodesRenewed(_Traced, template="recovery_codes_renewed"):
-    """New recovery codes were made; the old ones are dead."""
+    """New recovery codes were made; the old ones are invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryCodeUsed(_Traced, template="recovery_code_used"):
-    """A recovery code signed in; so many are left."""
+    """A recovery code was used; `codes_left` are left."""
 
     codes_left: int
 
@@ -173,7 +173,7 @@ class ErasurePlanned(_Traced, template="erasure_planned"):
 
 
 class ErasureCancelled(_Traced, template="erasure_cancelled"):
-    """The account was to be erased, and stays."""
+    """A planned erasure was cancelled."""
 
 
 class Erased(Content, template="erased"):

@@ -1,4 +1,4 @@
-"""To whom we write, and how a mail waits to be sent."""
+"""Recipients of mails, and mails that wait in the outbox."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,7 +9,7 @@ from keyfob.core.locales import Locale, known_locale
 from keyfob.mail.mails import Content, Moment, read_content
 from keyfob.outbox.models import Job
 
-# The kinds of its jobs in the outbox: a mail to hand over, and one that is to be counted first.
+# The kinds of jobs in the outbox: a mail to hand over, and one that is to be counted first.
 MAIL, NOTICE = "mail", "notice"
 
 
@@ -31,20 +31,20 @@ class Recipient:
 
     @classmethod
     def of(cls, account: Account | Contact) -> Self:
-        """Return how an account is written to, by name where it is proven."""
+        """Return the recipient for an account; with the name if the address is proven."""
         name = account.name if account.is_verified else None
         return cls(account.email.typed, account.locale, account.id, name, account.is_verified)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMail:
-    """A mail as its job carries it.
+    """A mail, as its job contains it.
 
     Args:
-        to: who gets it.
-        content: what it tells.
-        expires_at: when its link dies.
-        silent_until: until when it is the last of its sort.
+        to: the recipient.
+        content: the parameters of the mail.
+        expires_at: the end of its link's validity.
+        silent_until: the time until which no more mails of its sort follow.
     """
 
     to: Recipient
@@ -54,9 +54,9 @@ class QueuedMail:
 
     @classmethod
     def read(cls, job: Job) -> Self:
-        """Read what `payload` wrote, perhaps in another release.
+        """Read the result of `payload`, perhaps of another release.
 
-        One that did not say whether the address is proven counts as if it were not.
+        If it does not say whether the address is proven, it counts as not proven.
         """
         payload, to = job.payload, job.payload["to"]
         locale = known_locale(to["locale"])
@@ -68,7 +68,7 @@ class QueuedMail:
         )
 
     def payload(self) -> dict[str, Any]:
-        """Return it as JSON holds it, without the account, which is the job's."""
+        """Return the mail as JSON values, without the account, which the job contains."""
         to = self.to
         return {
             "to": {
@@ -84,7 +84,7 @@ class QueuedMail:
         }
 
     def told(self) -> dict[str, Any]:
-        """Return all that its template is told, by name."""
+        """Return all parameters of its template, by name."""
         return {
             **self.content.told(),
             "name": self.to.name,

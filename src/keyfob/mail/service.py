@@ -37,9 +37,9 @@ class Mail:
 
         Args:
             tx: the transaction of that change.
-            to: who gets it; with its `user_id` the mail goes when the account goes.
-            content: what it tells.
-            expires_at: when the link dies; a mail that is not sent by then is dropped.
+            to: the recipient; with a `user_id`, the mail is deleted with the account.
+            content: the mail, with its parameters.
+            expires_at: the end of the link's validity; a mail that is not sent by then is dropped.
         """
         now = self.clock.now()
         if content.at is None:
@@ -52,7 +52,7 @@ class Mail:
         await self.outbox.add(tx, kind, payload, user_id=to.user_id, expires_at=expires_at)
 
     async def tell(self, tx: Executor, user_id: UUID, content: Content) -> None:
-        """Write a mail to an account, in its language; nothing if the account is gone."""
+        """Write a mail to an account, in its language; do nothing if the account is gone."""
         contact = await self.accounts.find_contact(tx, user_id)
         if contact is not None:
             await self.send(tx, Recipient.of(contact), content)

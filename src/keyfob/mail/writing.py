@@ -33,8 +33,8 @@ _MOST = 200
 # stranger's address could have us send that stranger an advertisement.
 _TEMPTING = re.compile(r"//|@|www\.|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
 
-# What every template may ask for; it is None where a mail does not tell it, or does not know it.
-# What the second set names is always known where it is told.
+# The parameters that every template may use; one is None if a mail does not have it, or it is not
+# known. Those of the second set are always known if the mail has them.
 KNOWN = {field.name for kind in KINDS.values() for field in fields(kind)}
 KNOWN |= {"name", "expires_at", "silent_until"}
 NEEDED = {"token", "erase_at"}
@@ -80,12 +80,12 @@ class Writer:
         self._environments = [ours] if self._folder is None else [_load(self._folder, _OURS), ours]
 
     def write(self, template: str, locale: Locale, told: Mapping[str, Any]) -> Written:
-        """Write a mail; where a template of the folder fails, it is told, and ours is taken.
+        """Write a mail; if a template of the folder fails, log that and use ours.
 
         Args:
-            template: of one of the `KINDS`.
+            template: the template of one of the `KINDS`.
             locale: the reader's language.
-            told: as `QueuedMail.told` has it, or part of that.
+            told: the parameters as in `QueuedMail.told`, or some of them.
         """
         first, *ours = self._loaded()
         try:

@@ -1,11 +1,11 @@
-"""Requests for a link to an address that may belong to anybody: the one flow for all of them.
+"""Requests for a link to an address of anybody: the common flow of all of them.
 
-Threats: somebody asks with another person's address and learns from the answer, or from the time
-that it takes, whether there is an account; fills that mailbox; or uses up the mails that would let
-the owner in.
+Threats: somebody asks with another person's address, and learns from the answer, or from the time
+that it takes, whether there is an account; fills that mailbox; or uses up the mails that the owner
+needs to sign in.
 
-So a request costs the same work and leaves the same behind for every address: `add` writes one row
-into the outbox and looks nothing up. `answer`, the handler of that job, counts the mail and has it
+So a request causes the same work and leaves the same traces for every address: `add` writes one row
+to the outbox and looks nothing up. `answer`, the handler of that job, counts the mail and has it
 written: within the cap of its sort, or beyond the cap as the spare link.
 """
 
@@ -27,7 +27,7 @@ from keyfob.outbox.service import Outbox
 
 
 class LinkRequest(NamedTuple):
-    """A request that is being answered.
+    """A request for a link, while it is answered.
 
     `is_spare`: the cap is reached, and this is the spare link.
     """
@@ -38,7 +38,7 @@ class LinkRequest(NamedTuple):
 
     @property
     def where(self) -> Where:
-        """Return from where it was asked for."""
+        """Return the source of the request."""
         where: Where = self.job.payload["where"]
         return where
 
@@ -52,14 +52,14 @@ Lend: TypeAlias = Callable[[Email, WriteSpare], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class LinkRequests:
-    """Takes and answers the requests for one sort of link.
+    """Accepts and answers requests for one sort of link.
 
     Args:
         kind: the kind of their jobs.
         db: the database.
-        outbox: where they wait.
-        links: what the links carry.
-        cap: how many such mails one mailbox gets.
+        outbox: the outbox, in which they wait.
+        links: the one-time tokens of the links.
+        cap: the cap of such mails to one mailbox.
     """
 
     kind: str
@@ -77,12 +77,12 @@ class LinkRequests:
         user_id: UUID | None = None,
         expires: bool = True,
     ) -> None:
-        """Write a request into the outbox; one statement, whatever the address.
+        """Write a request to the outbox; one statement, whatever the address.
 
         Args:
             tx: the transaction that the request belongs to, or the database.
-            email: the address that the link is asked for.
-            told: what the answer needs to know besides, as JSON can hold it.
+            email: the address that the link is requested for.
+            told: further data for the answer, as JSON values.
             user_id: the account that asks; the request is deleted with it.
             expires: whether the request is dropped when a link made now would have expired.
         """
@@ -112,17 +112,17 @@ class LinkRequests:
             await lend(email, partial(attempt, is_spare=True))
 
     async def lend_spare(self, owner: AddressOwner | None, email: Email, write: WriteSpare) -> None:
-        """Let one link to an address go out beyond the cap, so that nobody uses up the owner's.
+        """Send one link to an address beyond the cap, so that nobody can use up the owner's links.
 
-        It lives until the next one is due, and opens whichever account the address has by then
+        It is valid until the next one is due, and opens the account that has the address by then
         (`one_time_tokens.queries`). So somebody who reaches the cap on purpose, or gives the
-        address one account after another, has put what the owner needs into the owner's mailbox,
-        and nothing more.
+        address to one account after another, has only put a link into the owner's mailbox that the
+        owner can use.
 
-        An account that somebody has verified, or that an administrator made, has a spare link of
-        its own there: one from before does not open it, or ended with the sign-up that gave way.
+        An account that was verified, or made by an administrator, has a spare link of its own: an
+        earlier link does not open it, or was invalidated with the sign-up that gave way.
 
-        Tags of a mailbox whose accounts are unverified share a bound. Threat: somebody signs up
+        Tags of a mailbox whose accounts are unverified share a limit. Threat: somebody signs up
         with two hundred tags and has two hundred links sent to that mailbox.
 
         Args:

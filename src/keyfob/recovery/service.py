@@ -40,7 +40,7 @@ _KINDS = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """Sends links that set a password, to whoever asks (`LinkRequests`), and takes them."""
+    """Sends links for choosing a password to those who ask (`LinkRequests`), and redeems them."""
 
     db: Database
     credentials: Credentials
@@ -57,11 +57,11 @@ class Recovery:
     invitation_ttl: timedelta
 
     async def request_link(self, email: Email, source: Source) -> None:
-        """Have a link sent to an address, if it has an account."""
+        """Send a link to an address, if it has an account."""
         await self.requests.add(self.db, email, {"where": source_in_words(source)})
 
     async def send_requested(self, job: Job) -> None:
-        """Do what `request_link` wrote. Who is blocked gains nothing by a link, and gets none."""
+        """Do the job of `request_link`. A blocked user could not use a link, and gets none."""
         await self.requests.answer(job, self._write_requested, self._lend)
 
     async def _write_requested(self, tx: Tx, request: LinkRequest) -> bool:

@@ -29,7 +29,7 @@ from keyfob.sessions.standing import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationLinks:
-    """Sends links that prove an address, to whoever asks (`LinkRequests`)."""
+    """Sends links for verifying an address to those who ask (`LinkRequests`)."""
 
     credentials: Credentials
     links: OneTimeTokens
@@ -37,15 +37,15 @@ class VerificationLinks:
     mail: Mail
 
     async def request(self, email: Email, source: Source) -> None:
-        """Have a link sent to an address, if it has an account that waits for one."""
+        """Send a link to an address, if it has an account that waits for one."""
         await self.request_within(self.requests.db, email, source)
 
     async def request_within(self, tx: Executor, email: Email, source: Source) -> None:
-        """Do so in the transaction that adds the account."""
+        """Do as `request`, in the transaction that adds the account."""
         await self.requests.add(tx, email, {"where": source_in_words(source)})
 
     async def send_requested(self, job: Job) -> None:
-        """Do what `request` wrote."""
+        """Do the job of `request`."""
         await self.requests.answer(job, self._write_requested, self._lend)
 
     async def _write_requested(self, tx: Tx, request: LinkRequest) -> bool:

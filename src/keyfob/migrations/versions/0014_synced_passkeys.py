@@ -1,4 +1,4 @@
-"""Whether a passkey was created as one that can be synced: a copy can claim that later.
+"""Records if a passkey was created as one that can be synced: a copy can claim that later.
 
 For existing passkeys it is known if they were backed up (0017); otherwise at their next use.
 """
