@@ -87,14 +87,14 @@ class LoginEventOut(BaseModel):
     outcome: Outcome
     reason: Reason
     user_id: UUID | None
-    email: Annotated[str | None, Field(description="Masked where no account matched")]
+    email: Annotated[str | None, Field(description="Masked if no account matched")]
     ip_address: str | None
     device_type: DeviceType
     browser: str | None
     os: str | None
     platform: str | None
     session_id: Annotated[
-        UUID | None, Field(description="Opened or ended; null in an end: several, most often all")
+        UUID | None, Field(description="null if several sessions ended, usually all")
     ]
 
     @classmethod

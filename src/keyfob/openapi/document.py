@@ -48,21 +48,21 @@ _PROBLEM_SCHEMA = {
         "code": {"type": "string"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
-        "reason": {"description": "For `weak_password`: why", "type": "string"},
+        "reason": {"description": "For `weak_password`: the reason", "type": "string"},
         "token": {
-            "description": "For `password_change_required`: what /recover/confirm takes",
+            "description": "For `password_change_required`: the token for /recover/confirm",
             "type": "string",
         },
         "mfa_token": {
-            "description": "For `mfa_required`: what /login/mfa takes",
+            "description": "For `mfa_required`: the token for /login/mfa",
             "type": "string",
         },
         "expires_in": {
-            "description": "For `mfa_required`: seconds that the token is good for",
+            "description": "For `mfa_required`: seconds until the token expires",
             "type": "integer",
         },
         "factors": {
-            "description": "For `mfa_required`: what may be shown",
+            "description": "For `mfa_required`: the factors that may be presented",
             "type": "array",
             "items": {
                 "type": "object",
@@ -79,11 +79,11 @@ _PROBLEM_SCHEMA = {
             "type": "integer",
         },
         "acr_values": {
-            "description": "For `insufficient_user_authentication`: what is asked for",
+            "description": "For `insufficient_user_authentication`: the needed `acr`",
             "type": "string",
         },
         "errors": {
-            "description": "For 422: what does not fit, without repeating it",
+            "description": "For 422: the invalid parts, without repeating them",
             "type": "array",
             "items": {
                 "type": "object",
@@ -95,12 +95,12 @@ _PROBLEM_SCHEMA = {
 }
 
 _HEADERS = {
-    "X-Request-ID": "Names the request, in the log too",
+    "X-Request-ID": "The id of the request, also in the log",
     "WWW-Authenticate": "How to authenticate (RFC 6750)",
     "Retry-After": "Seconds to wait",
     "Link": "The next page (RFC 8288); absent on the last one",
-    "RateLimit": "What is left of each limit, and for how long; absent where limits are off",
-    "RateLimit-Policy": "The limits that hold for the caller; absent where limits are off",
+    "RateLimit": "The rest of each limit, and its duration; absent if limits are off",
+    "RateLimit-Policy": "The limits that apply to the caller; absent if limits are off",
 }
 _RATE = ("RateLimit", "RateLimit-Policy")
 _ON_STATUS = {

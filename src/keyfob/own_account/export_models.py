@@ -18,7 +18,7 @@ from keyfob.mfa.models import FactorType
 
 BeforeFirstProof = Annotated[
     bool,
-    Field(description="Before anybody had proven an address of the account: perhaps a stranger's"),
+    Field(description="From before the first proof of an address: perhaps a stranger's"),
 ]
 
 
@@ -32,7 +32,7 @@ class ExportedAccount(BaseModel):
     first_proven_at: Annotated[
         datetime | None, Field(description="When an address of the account was first proven")
     ]
-    registered_itself: Annotated[bool, Field(description="Nobody else made the account")]
+    registered_itself: Annotated[bool, Field(description="Otherwise made by an administrator")]
     name: str | None
     role: Role
     status: Status
@@ -54,7 +54,7 @@ class ExportedFactor(BaseModel):
     type: FactorType
     name: str
     created_at: datetime
-    confirmed_at: Annotated[datetime | None, Field(description="null: begun, and no factor yet")]
+    confirmed_at: Annotated[datetime | None, Field(description="null: not confirmed yet")]
     last_used_at: datetime | None
     backed_up: bool | None
 
@@ -63,7 +63,7 @@ class ExportedLink(BaseModel):
     """A sent and unused link, without its token."""
 
     kind: str
-    email: Annotated[str | None, Field(description="The address that it is to prove")]
+    email: Annotated[str | None, Field(description="The address that it proves")]
     created_at: datetime
     expires_at: datetime
 
@@ -131,7 +131,7 @@ class ExportedEvent(BaseModel):
     about: Literal["you", "somebody else", "the service"]
     old_values: dict[str, Any] | None
     new_values: dict[str, Any] | None
-    ip_address: Annotated[str | None, Field(description="Of the person, where they acted")]
+    ip_address: Annotated[str | None, Field(description="If the person acted")]
 
 
 class ExportOut(BaseModel):
@@ -143,7 +143,7 @@ class ExportOut(BaseModel):
     recovery_codes_left: int
     links: list[ExportedLink]
     pending_sign_ins: list[ExportedSignIn]
-    queued: Annotated[list[ExportedJob], Field(description="Mails and other things to do")]
+    queued: Annotated[list[ExportedJob], Field(description="Mails and other jobs")]
     sessions: Annotated[list[ExportedSession], Field(description="The oldest first")]
     logins: Annotated[list[ExportedLogin], Field(description="The newest first")]
     audit: Annotated[list[ExportedEvent], Field(description="The newest first")]

@@ -58,7 +58,7 @@ class VerifyEmailConfirmIn(Body):
     token: LinkTokenIn
     password: PasswordIn | None = Field(
         default=None,
-        description="Of the account, or of any sign-up that waits with its address",
+        description="The account's, or that of any waiting sign-up with its address",
         json_schema_extra=drop_null,
     )
 

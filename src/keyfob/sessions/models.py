@@ -56,7 +56,7 @@ class TokensOut(BaseModel):
     """An access token for calls, and a refresh token for the next pair."""
 
     access_token: Annotated[str, Field(description="RFC 9068 JWT; send it as a Bearer token")]
-    refresh_token: Annotated[str, Field(description="Good for one refresh; keep it secret")]
+    refresh_token: Annotated[str, Field(description="Valid for one refresh; keep it secret")]
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the type, no secret
     expires_in: Annotated[int, Field(description="Seconds until the access token expires")]
     session_id: UUID

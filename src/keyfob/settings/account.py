@@ -61,7 +61,7 @@ class MailSettings(BaseModel):
     """The delivery of mails, and the URL of their links."""
 
     public_url: BaseAddress = Field(
-        None, description="Where links in mails lead; absent: as KEYFOB_ISSUER"
+        None, description="URL of links in mails; absent: as KEYFOB_ISSUER"
     )
     smtp_url: Annotated[SecretStr | None, AfterValidator(_smtp)] = Field(
         None,
@@ -76,7 +76,7 @@ class MailSettings(BaseModel):
         20.0,
         gt=0,
         le=60,
-        description="Seconds until a mail server has taken the sender; again for the recipient",
+        description="Seconds for a mail server to accept the sender, and again the recipient",
     )
     mail_from: Annotated[str, AfterValidator(_one_line)] = Field(
         "Keyfob <keyfob@localhost>", description="Sender of the mails"
@@ -88,7 +88,7 @@ class MailSettings(BaseModel):
         "5/hour;20/day", description="Mails that anyone can ask for, per mailbox and sort"
     )
     limit_notices: Limit = Field(
-        "10/hour;40/day", description="Notices of what was done, per proven address and sort"
+        "10/hour;40/day", description="Notices of changes, per proven address and sort"
     )
     limit_notices_unproven: Limit = Field(
         "3/hour;6/day", description="The same, per address that is not proven"
@@ -102,19 +102,19 @@ class AccountSettings(BaseModel):
     """Verification, recovery, and erasure of accounts."""
 
     verify_email: Literal["off", "optional", "required"] = Field(
-        "off", description="Whether a new address is to be proven: off, optional or required"
+        "off", description="Verification of new addresses: off, optional or required"
     )
     local_email: bool = Field(
         False,
-        description="Take addresses that no mail from outside reaches: .test, .local, localhost;"
+        description="Allow addresses that no mail from outside reaches: .test, .local, localhost;"
         " for development",
     )
-    link_ttl: Seconds = Field(1800, description="Seconds a link sent by mail is good for")
+    link_ttl: Seconds = Field(1800, description="Seconds that a link sent by mail is valid")
     invitation_ttl: Seconds = Field(
-        604_800, description="Seconds an administrator's invitation is good for"
+        604_800, description="Seconds that an administrator's invitation is valid"
     )
     erasure_grace_days: int = Field(
-        14, ge=0, le=365, description="Days between the wish to be erased and the erasure"
+        14, ge=0, le=365, description="Days between a request for erasure and the erasure"
     )
 
 
@@ -122,14 +122,15 @@ class FactorSettings(BaseModel):
     """Second factors and passkeys."""
 
     require_mfa_for: Annotated[list[Roles], NoDecode, BeforeValidator(_list)] = Field(
-        default_factory=list, description="Roles that must have a factor, with commas between"
+        default_factory=list, description="Roles that require a factor, with commas"
     )
     recent_sign_in: Seconds = Field(
-        300, description="Age in seconds of a sign-in that may change factors, password, e-mail"
+        300,
+        description="Greatest age in seconds of a sign-in for changing factors, password, e-mail",
     )
     totp_issuer: Annotated[str | None, AfterValidator(_app_label)] = Field(
         None,
-        description="What authenticator apps show above a code; absent: the host of"
+        description="Name that authenticator apps show above a code; absent: the host of"
         " KEYFOB_PUBLIC_URL",
     )
     webauthn_rp_id: str | None = Field(

@@ -30,12 +30,12 @@ class DatabaseSettings(BaseModel):
     )
     database_pooler: Literal["none", "transaction", "prepared"] = Field(
         "none",
-        description="Pooler in transaction mode at that URL; prepared: it knows such statements",
+        description="Pooler in transaction mode at that URL; prepared: with prepared statements",
     )
     database_direct_url: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
-        None, description="The database past its pooler, for the feed and migrations"
+        None, description="URL of the database without its pooler, for the feed and migrations"
     )
     feed: Literal["auto", "notify", "poll"] = Field(
-        "auto", description="How a worker hears of revocations; auto: notify where it can listen"
+        "auto", description="Source of revocations for workers; auto: notify if they can listen"
     )
-    migrate_on_start: bool = Field(True, description="Bring the schema to head at the start")
+    migrate_on_start: bool = Field(True, description="Migrate the schema to head at the start")

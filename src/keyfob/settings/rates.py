@@ -57,7 +57,7 @@ class LimitSettings(BaseModel):
         None, description="redis:// or valkey:// URL; absent: PostgreSQL"
     )
     limit_register: Limit = Field(
-        "20/minute;200/hour", description="Sign-ups, per client address, whatever token is sent"
+        "20/minute;200/hour", description="Sign-ups, per client address, with any token"
     )
     limit_login: Limit = Field("60/minute;1200/hour", description="Sign-ins, per client address")
     limit_passkey: Limit = Field(
@@ -68,13 +68,13 @@ class LimitSettings(BaseModel):
     )
     limit_login_account: Limit = Field(
         "10/minute;40/hour;100/day",
-        description="Failures per account; holds addresses that it never signed in from",
+        description="Failures per account; applies to addresses that it never signed in from",
     )
     limit_factor: Limit = Field(
         "10/minute;30/hour;100/day", description="Wrong one-time codes per account"
     )
     limit_verify_email: Limit = Field(
-        "10/minute;60/hour", description="Proofs of an address, per client address"
+        "10/minute;60/hour", description="Verifications of an address, per client address"
     )
     limit_recover: Limit = Field("10/minute;60/hour", description="Recoveries, per client address")
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
@@ -84,18 +84,18 @@ class LimitSettings(BaseModel):
     )
     limit_me_password: Limit = Field(
         "20/minute;60/hour",
-        description="Per caller: changes of one's password, and proving oneself anew",
+        description="Per caller: changes of one's password, and re-authentication",
     )
     limit_me_email: Limit = Field(
         "5/minute;10/hour;20/day", description="Per caller: changes of one's e-mail"
     )
     limit_me_factors: Limit = Field(
         "10/minute;40/hour",
-        description="Per caller: changes of factors; to be erased, or kept after all",
+        description="Per caller: changes of factors, and requests for erasure or its cancellation",
     )
     limit_me_export: Limit = Field("3/minute;10/hour", description="Per caller: /me/export")
     limit_me_address: Limit = Field(
         "60/minute;600/hour",
-        description="Per client address: all changes of their own accounts by who is signed in",
+        description="Per client address: all changes by signed-in users to their accounts",
     )
     limit_admin: Limit = Field("1200/minute", description="Per caller: /admin/...")

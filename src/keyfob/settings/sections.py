@@ -88,10 +88,10 @@ class ServerSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system pick")
     workers: int = Field(1, ge=1, le=64, description="Worker processes")
     root_path: Annotated[str, AfterValidator(_root_path)] = Field(
-        "/auth", description="Prefix of everything, besides the bare paths; /: none"
+        "/auth", description="Path prefix of all routes, which are served without it, too; /: none"
     )
     trusted_proxies: Annotated[list[Network], NoDecode, BeforeValidator(_networks)] = Field(
-        default_factory=list, description="CIDRs of proxies whose forwarded headers are believed"
+        default_factory=list, description="CIDRs of proxies whose forwarded headers are trusted"
     )
     forwarded_header: Literal["x-forwarded-for", "forwarded", "x-real-ip"] = Field(
         "x-forwarded-for",
@@ -105,19 +105,19 @@ class ServerSettings(BaseModel):
     max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body in bytes")
     request_timeout: Seconds = Field(10, description="Seconds within which a request must arrive")
     max_connections: int = Field(4096, ge=8, description="Open connections per worker")
-    shutdown_grace: Seconds = Field(20, description="Seconds that requests in flight get at a stop")
+    shutdown_grace: Seconds = Field(20, description="Seconds that a stop waits for requests")
     drain_delay: int = Field(
         0,
         ge=0,
         le=3600,
-        description="Seconds to go on after SIGTERM, saying not ready, so that balancers look away",
+        description="Seconds to continue after SIGTERM as not ready, so that load balancers notice",
     )
     docs: bool = Field(True, description="Serve Swagger UI at /docs")
     redoc: bool = Field(True, description="Serve ReDoc at /redoc")
     openapi: bool = Field(True, description="Serve the schema at /openapi.json")
-    hsts: bool = Field(True, description="Send Strict-Transport-Security, for this host alone")
+    hsts: bool = Field(True, description="Send Strict-Transport-Security, for this host only")
     hsts_subdomains: bool = Field(
-        False, description="And for every host below it (includeSubDomains); they may not be yours"
+        False, description="Also for all its subdomains (includeSubDomains), which may not be yours"
     )
 
 
@@ -126,11 +126,11 @@ class SecretSettings(BaseModel):
 
     secret_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
         None,
-        description="Encrypts at rest and signs refresh tokens; of several with commas the first",
+        description="Encrypts data, signs refresh tokens; of several, with commas, the first",
     )
     make_secret_key: bool = Field(
         False,
-        description="Make the key in the data folder even if there is a KEYFOB_DATABASE_URL",
+        description="Create the key in the data folder even if KEYFOB_DATABASE_URL is set",
     )
 
 
@@ -149,7 +149,7 @@ class TokenSettings(BaseModel):
         90, ge=1, le=_MOST_DAYS, description="Age in days at which a signing key retires"
     )
     key_publish_ahead: Seconds = Field(
-        3600, description="Seconds that a new key stands in the JWKS before it signs"
+        3600, description="Seconds that a new key is in the JWKS before it signs"
     )
     token_cache_size: int = Field(
         10_000, ge=0, description="Verified access tokens remembered per worker; 0: none"
@@ -163,15 +163,17 @@ class SessionSettings(BaseModel):
         10,
         ge=0,
         le=300,
-        description="Seconds in which a used refresh token gives its successor again; 0: never",
+        description="Seconds in which a used refresh token returns its successor again; 0: never",
     )
-    session_idle_ttl: Seconds = Field(14 * 86400, description="Seconds a session lives unused")
-    session_max_ttl: Seconds = Field(90 * 86400, description="Seconds a session lives at most")
+    session_idle_ttl: Seconds = Field(
+        14 * 86400, description="Seconds after which an unused session ends"
+    )
+    session_max_ttl: Seconds = Field(90 * 86400, description="Seconds after which any session ends")
     max_sessions: int = Field(
         200,
         ge=1,
         le=10_000,
-        description="Live sessions of one user; a sign-in beyond ends the least recently active",
+        description="Most sessions of one user; a further sign-in ends the least recently active",
     )
     activity_flush_seconds: float = Field(
         3.0, gt=0, le=60, description="Seconds between writes of the collected activity"
@@ -191,7 +193,7 @@ class PasswordSettings(BaseModel):
     argon2_memory_kib: int = Field(19_456, ge=8192, description="argon2id: memory in KiB")
     argon2_time_cost: int = Field(2, ge=1, le=64, description="argon2id: passes")
     hashing_threads: int = Field(
-        0, ge=0, le=64, description="Threads that hash, per worker; 0: cores divided by workers"
+        0, ge=0, le=64, description="Hashing threads per worker; 0: cores divided by workers"
     )
     hashing_budget: float = Field(
         3.0, gt=0, le=30, description="Seconds a password check may wait before 503"
@@ -217,7 +219,7 @@ class FirstAdminSettings(BaseModel):
 
     admin_email: str = Field("admin@example.com", description="Address of the first administrator")
     admin_password: SecretStr | None = Field(
-        None, description="Password of the first administrator; absent: made and printed once"
+        None, description="Password of the first administrator; absent: generated and printed once"
     )
 
 

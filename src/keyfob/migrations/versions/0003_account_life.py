@@ -60,7 +60,7 @@ CREATE TABLE factors (
     type text NOT NULL CHECK (type IN ('totp', 'passkey')),
     name text NOT NULL,
     created_at timestamptz NOT NULL,
-    confirmed_at timestamptz,            -- null: begun, and no factor yet
+    confirmed_at timestamptz,            -- null: not confirmed yet
     last_used_at timestamptz,
     secret bytea,                        -- totp: sealed with KEYFOB_SECRET_KEY
     last_step bigint NOT NULL DEFAULT 0, -- totp: the newest time step that was used (RFC 6238)
