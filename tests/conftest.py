@@ -29,17 +29,17 @@ from keyfob.settings import Settings
 
 __all__ = ["any_dsn", "postgres_15"]
 
-# The same examples each time: a gate that fails by chance stops those who changed nothing. To look
-# further: HYPOTHESIS_PROFILE=explore.
+# The same examples each time: a check that fails by chance stops people who changed nothing. To
+# search further: HYPOTHESIS_PROFILE=explore.
 hypothesis.settings.register_profile("steady", derandomize=True)
 hypothesis.settings.register_profile("explore", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def pytest_configure() -> None:
-    """Hear the signals that who runs the tests had us ignore, as a shell in the background does.
+    """Restore signals that are ignored at the start, as for a shell job in the background.
 
-    What a test starts keeps to what it inherits.
+    Processes that a test starts would inherit this.
     """
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, 0)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -47,14 +47,14 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes `-n logical` means: while some wait for PostgreSQL, others run."""
+    """Return the number of processes for `-n logical`: while some wait, others run."""
     return usable_cores() * 3 // 2
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was imported and collected out of every later garbage collection.
+    """Exclude imported and collected objects from later garbage collections.
 
-    It stays to the end, and walking it again and again took a sixth of a run's time.
+    They stay to the end, and scanning them repeatedly took a sixth of a run's time.
     """
     gc.collect()
     gc.freeze()
@@ -62,11 +62,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
-    """One embedded PostgreSQL for all processes of a test run; gives the DSN of the server."""
+    """One embedded PostgreSQL for all processes of a test run; yields the DSN of the server."""
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-    # A database that it is at work in cannot be dropped by its owner.
+    # Its owner cannot drop a database in which autovacuum is working.
     options |= {"autovacuum": "off"}
     server = EmbeddedPostgres(shared / "pg", options)
     yield server.start()
@@ -75,20 +75,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_connections() -> Iterator[None]:
-    """Spare each connection questions whose answers never change."""
+    """Spare each connection queries whose answers never change."""
     with types_asked_once():
         yield
 
 
 @pytest.fixture(scope="session")
 def dsn(postgres: str, worker_id: str) -> str:
-    """A migrated database of this test process alone."""
+    """A migrated database for this test process only."""
     return create_database(postgres, f"tests_{worker_id}")
 
 
 @pytest.fixture
 def unmigrated_dsn(postgres: str, worker_id: str) -> str:
-    """A database with no table in it yet."""
+    """A database without tables."""
     return create_empty_database(postgres, f"unmigrated_{worker_id}")
 
 
@@ -100,7 +100,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture
 async def empty_dsn(dsn: str) -> str:
-    """The database with nothing in its tables."""
+    """The database with empty tables."""
     await empty_tables(dsn)
     return dsn
 
@@ -123,7 +123,7 @@ def smtp_socket() -> Iterator[socket.socket]:
 
 @pytest.fixture
 async def mailbox(smtp_socket: socket.socket) -> AsyncIterator[Mailbox]:
-    """A mail server, at which the settings of this test point (tests/fixtures/mailbox.py)."""
+    """A mail server, to which the settings of this test point (tests/fixtures/mailbox.py)."""
     box = Mailbox()
     async with serving(box, smtp_socket) as box.port:
         yield box
@@ -131,7 +131,7 @@ async def mailbox(smtp_socket: socket.socket) -> AsyncIterator[Mailbox]:
 
 @pytest.fixture
 def smtp_url(request: pytest.FixtureRequest) -> str | None:
-    """The folder for mails of a test that uses `mailbox`."""
+    """The URL of the mail server, for a test that uses `mailbox`."""
     if "mailbox" not in request.fixturenames:
         return None
     return f"smtp://127.0.0.1:{request.getfixturevalue('smtp_socket').getsockname()[1]}"
@@ -147,7 +147,7 @@ def plain_settings(dsn: str) -> Settings:
         bcrypt_cost=4,
         limits="off",
         metrics=False,
-        activity_flush_seconds=60,  # so none comes in the middle of a test on a busy machine
+        activity_flush_seconds=60,  # no flush happens in the middle of a test on a busy machine
     )
 
 
@@ -155,14 +155,14 @@ def plain_settings(dsn: str) -> Settings:
 def settings(
     plain_settings: Settings, empty_dsn: str, tmp_path: Path, smtp_url: str | None
 ) -> Settings:
-    """The plain settings, on an empty database, in a folder of the test's own."""
+    """The plain settings, with an empty database and a folder of the test's own."""
     given = {"data_dir": tmp_path, "smtp_url": smtp_url and SecretStr(smtp_url)}
     return plain_settings.model_copy(update=given)
 
 
 @pytest.fixture
 async def world(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
-    """The running service, with what tests do to it."""
+    """The running service, with helpers for tests."""
     async with World(settings, clock) as world:
         yield world
 

@@ -5,14 +5,15 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# Shared refusals: any request may be unreadable (400) or find us busy (503); one with a body may be
-# too large (413), of another type (415) or not fit (422); one with parameters may not fit either.
+# Shared refusals: any request may be unreadable (400) or find the service busy (503); one with a
+# body may be too large (413), of another type (415) or invalid (422); one with parameters may be
+# invalid, too.
 ANY = {"bad_request"}
 AWAY = {"database_unavailable"}
 BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "invalid_input"}
 PARAMETERS = {"invalid_input"}
 LIMITED = {"too_many_requests"}
-COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be away
+COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be down
 # Signed in, and no program; also whose role asks for a factor that is not there yet.
 ANYBODY = {"invalid_token", "forbidden"}
 USER = {*ANYBODY, "factor_required"}

@@ -1,4 +1,4 @@
-"""The service as the abuse list meets it."""
+"""The service of the tests of the abuse list."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from keyfob.tokens.keyring import Keyring
 
 @pytest.fixture
 def limited(settings: Settings) -> Settings:
-    """The settings with limits as they are by default."""
+    """The settings with the default limits."""
     return settings.model_copy(update={"limits": "on"})
 
 
@@ -39,7 +39,7 @@ async def ada(world: World) -> SignedIn:
 
 @pytest.fixture
 def insider(world: World) -> Sign:
-    """Sign with the real key: what is wrong is the content alone."""
+    """Sign with the real key, so that only the content is wrong."""
     key = world.service(Keyring).active().private_key
     assert isinstance(key, Ed25519PrivateKey)
     return key.sign

@@ -14,6 +14,6 @@ async def admin(world: World) -> SignedIn:
 @pytest.fixture
 async def people(world: World, admin: SignedIn) -> list[Person]:
     """Three hundred accounts and the administrator."""
-    del admin  # asked for because it is one of them
+    del admin  # requested because the administrator is one of them
     await insert_people(world.db, make_people())
     return await read_people(world.db)

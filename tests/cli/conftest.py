@@ -1,4 +1,4 @@
-"""The command line, run in this process as the shell would run it."""
+"""The command line, run in this process as by a shell."""
 
 import asyncio
 import io
@@ -53,7 +53,7 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture
 def untouched_process() -> Iterator[None]:
-    """Put back what a command changes for its whole process."""
+    """Restore what a command changes in the whole process."""
     handlers, level = logging.root.handlers[:], logging.root.level
     configured, on_ending = structlog.get_config(), [signal.getsignal(one) for one in ENDING]
     yield
@@ -70,7 +70,7 @@ def keyfob_alone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Run a command where nothing is configured."""
+    """Run a command without any configuration."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     for name in Settings.model_fields:
@@ -79,7 +79,7 @@ def keyfob_alone(
     def run(*arguments: str, stdin: str = "") -> Outcome:
         monkeypatch.setattr(sys, "argv", ["keyfob", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        capsys.readouterr()  # what was said before
+        capsys.readouterr()  # discards earlier output
         code: Any = 0
         try:
             main()
@@ -102,7 +102,7 @@ def keyfob(keyfob_alone: Run, settings: Settings, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def in_world(settings: Settings) -> Callable[[Callable[[World], Coroutine[Any, Any, T]]], T]:
-    """Run a story in an instance of the service beside the commands, by the same clock."""
+    """Run a story in an instance of the service beside the commands, with the same clock."""
 
     def run(story: Callable[[World], Coroutine[Any, Any, T]]) -> T:
         async def tell() -> T:
@@ -134,7 +134,7 @@ def sql(settings: Settings) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def doctor(keyfob: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A place where everything is well."""
+    """Return a place where `keyfob doctor` finds no problems."""
     keyfob("users", "create", "root@example.com", "--role", "admin")
     monkeypatch.setenv("KEYFOB_BCRYPT_COST", "12")
 

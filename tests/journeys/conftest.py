@@ -21,7 +21,7 @@ _GREETING = re.compile(r"Keyfob serves on (http://localhost:\d+)/auth/")
 
 
 def wait_until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Return the first true answer; fail when there is none in time."""
+    """Return the first true result; fail if there is none in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if answer := holds():
@@ -39,11 +39,11 @@ class Instance:
     def __init__(self, folder: Path, name: str, **settings: object) -> None:
         self._said, self._out = folder / f"{name}.err", folder / f"{name}.out"
         port = str(settings.pop("PORT", 0))
-        # What these services run is measured where its own tests run it (tests/cli, test_boot.py):
-        # to trace each start as well takes more than half as long again as the start.
+        # The coverage of these services is measured by their own tests (tests/cli, test_boot.py):
+        # tracing each start as well would take more than half as long again.
         bare = {key: os.environ[key] for key in os.environ if not key.startswith(_NOT_FOR_IT)}
         given = {
-            "ISSUER": "http://keyfob.test/auth",  # else the port would be in it
+            "ISSUER": "http://keyfob.test/auth",  # otherwise it would contain the port
             "BCRYPT_COST": 4,
             "LOG_FORMAT": "json",
             "METRICS": "off",
@@ -76,7 +76,7 @@ class Instance:
 
     @property
     def said(self) -> str:
-        """Everything on standard error until now."""
+        """The output on standard error so far."""
         return self._said.read_text()
 
     @property
@@ -91,7 +91,7 @@ class Instance:
         return match[1] + "/auth"
 
     def call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Make one request on a connection of its own, which any worker may get."""
+        """Send one request on a connection of its own, which any worker may get."""
         with httpx.Client(base_url=self.url, timeout=20) as client:
             return client.request(method, path, **request)
 
@@ -115,7 +115,7 @@ class Instance:
         return [p.pid for p in children if "keyfob.serving.worker" in " ".join(p.cmdline())]
 
     def stop(self) -> int:
-        """Ask it to stop, as a container's engine does, and return the exit code."""
+        """Stop it as a container engine does, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=40)
         assert "Traceback" not in self.said

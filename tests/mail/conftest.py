@@ -18,7 +18,7 @@ Send = Callable[..., Any]
 
 @pytest.fixture
 def send(world: World) -> Send:
-    """Write one mail into the outbox, as a change would."""
+    """Write one mail to the outbox, as a change would."""
 
     async def write(kind: type[Content] = Recover, to: Recipient = ADA, **told: Any) -> None:
         content = read_content(kind.template, {"token": TOKEN, **told})

@@ -40,7 +40,7 @@ def alembic(checkout: Path) -> Alembic:
 def run_alembic(
     checkout: Path, *arguments: str, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run Alembic in a copy of the project, with these variables besides the shell's."""
+    """Run Alembic in a copy of the project, with additional environment variables."""
     # Without coverage: the copy's files would count beside the originals.
     bare = {
         name: value

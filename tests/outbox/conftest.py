@@ -1,4 +1,4 @@
-"""An outbox on its own, with a runner that a test starts."""
+"""An outbox without the rest of the service, with a runner that tests start."""
 
 from collections.abc import AsyncIterator, Callable
 

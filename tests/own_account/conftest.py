@@ -15,5 +15,5 @@ async def ada_id(world: World) -> UUID:
 @pytest.fixture
 async def ada(world: World, ada_id: UUID) -> SignedIn:
     """Ada's account, signed in."""
-    del ada_id  # asked for because it is there before
+    del ada_id  # requested so that the account exists
     return await world.log_in("ada@example.com")

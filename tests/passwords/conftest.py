@@ -36,7 +36,7 @@ def scheme() -> CountingBcrypt:
 
 
 def passwords_of(pool: HashingPool, scheme: Scheme) -> Passwords:
-    """Build the service over a scheme; the forms that are stored have not been counted."""
+    """Build the service over a scheme; the stored forms are not counted yet."""
     nowhere = Database("postgresql://nobody@localhost/none")
     secrets = SecretKeyring(["a secret key that only the tests know"])
     stored = StoredForms(nowhere, secrets.derive("decoys"), scheme.decoy, scheme.seconds)

@@ -23,7 +23,7 @@ SOURCE = HERE.parents[1] / "src"
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Return the first true value of a condition; fail when there is none in time."""
+    """Return the first true result of a condition; fail if there is none in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if value := condition():
@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 def closes_within(connection: socket.socket, seconds: float) -> bytes:
-    """Read until the server closes, and return what it said; fail when it does not in time."""
+    """Read until the server closes, and return the data; fail if it does not close in time."""
     said = bytearray()
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
@@ -50,7 +50,7 @@ def closes_within(connection: socket.socket, seconds: float) -> bytes:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """Read one whole answer, head and body, from a connection that stays open."""
+    """Read one complete response from a connection that stays open."""
     said = b""
     while b"\r\n\r\n" not in said:
         said += connection.recv(1)
@@ -74,7 +74,7 @@ class Service:
 
     @contextlib.contextmanager
     def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
-        """Connect from an address; every one of 127.0.0.0/8 is this machine's."""
+        """Connect from an address; all of 127.0.0.0/8 belong to this machine."""
         with socket.create_connection(
             ("127.0.0.1", self.port), timeout=20, source_address=(source, 0)
         ) as connection:
@@ -87,7 +87,7 @@ class Service:
             return json.load(connection.getresponse())
 
     def say(self, raw: bytes, seconds: float = 10.0) -> bytes:
-        """Send bytes and return all that is answered until the server closes."""
+        """Send bytes and return all data until the server closes."""
         with self.connect() as connection:
             connection.sendall(raw)
             return closes_within(connection, seconds)
@@ -145,5 +145,5 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def service(start: Start) -> Service:
-    """One worker that gives a request a second to arrive."""
+    """One worker that allows a second for a request to arrive."""
     return start()

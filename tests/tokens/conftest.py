@@ -46,7 +46,7 @@ def make_keyring(db: Database, clock: MovableClock) -> MakeKeyring:
 
 @pytest.fixture
 def make_tokens(clock: MovableClock) -> MakeTokens:
-    """Build what signs and verifies with a keyring."""
+    """Build the services that sign and verify with a keyring."""
 
     def make(keyring: Keyring) -> AccessTokens:
         return AccessTokens(
@@ -58,7 +58,7 @@ def make_tokens(clock: MovableClock) -> MakeTokens:
 
 @pytest.fixture
 def keyring(clock: MovableClock) -> Keyring:
-    """Hold one key and no database: to ask for one would be an error of another kind."""
+    """Return a keyring with one key and no database: a query would be another kind of error."""
     private = Ed25519PrivateKey.generate()
     public = private.public_key()
     ring = Keyring(
@@ -87,7 +87,7 @@ def genuine(tokens: AccessTokens) -> str:
 
 @pytest.fixture
 def insider(keyring: Keyring) -> Sign:
-    """Sign with the real key: what is wrong is the content alone."""
+    """Sign with the real key, so that only the content is wrong."""
     key = keyring.active().private_key
     assert isinstance(key, Ed25519PrivateKey)
     return key.sign
