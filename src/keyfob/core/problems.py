@@ -45,6 +45,17 @@ def in_one_line(problem: Problem) -> str:
     return problem.title + (f" ({cause})" if cause else "")
 
 
+class OAuthError(Problem):
+    """A refusal that a protocol of OAuth names: its `code` is the `error` of RFC 6749 section 5.2.
+
+    Any other refusal below `/oauth2/` is told by the nearest error of that section.
+    """
+
+    status = 400
+    code = "invalid_request"
+    title = "The request is not valid OAuth"
+
+
 class NotFound(Problem):
     """No such route, or nothing with that id that the caller may see."""
 

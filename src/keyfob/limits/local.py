@@ -1,13 +1,14 @@
 """A rate limit per worker, in memory, for requests too frequent for a round trip each."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
+from keyfob.core.addresses import networks_of
 from keyfob.core.clock import Clock
 from keyfob.core.problems import TooManyRequests
-from keyfob.limits.models import RateState, Rule, Tally
+from keyfob.limits.models import WORTH, RateState, Rule, Tally
 
 MAX_ENTRIES = 100_000
 
@@ -19,11 +20,14 @@ class LocalRate:
     dropped. 100,000 entries take about 9 MB.
     """
 
-    def __init__(self, rule: Rule, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self, rule: Rule, clock: Clock, max_entries: int = MAX_ENTRIES, *, times: int = 1
+    ) -> None:
         self._rule = rule
         self._clock = clock
+        self._times = times
         self._windows = [
-            _Window(item.amount, item.get_expiry(), max(2, max_entries // len(rule.items)))
+            _Window(item.amount * times, item.get_expiry(), max(2, max_entries // len(rule.items)))
             for item in rule.items
         ]
 
@@ -33,18 +37,28 @@ class LocalRate:
         Raises:
             TooManyRequests: one of the windows of the key is full.
         """
-        if not self._windows:
-            return
-        now = self._clock.now()
+        self.see_room(key)
         digest = hash(key)
-        waits = [window.wait(digest, now.timestamp()) for window in self._windows]
-        if any(waits):
-            raise TooManyRequests(max(waits), self._state(key, digest, now).headers)
         for window in self._windows:
             window.add(digest)
 
+    def see_room(self, key: Hashable) -> None:
+        """Raise as `hit` does, but count nothing."""
+        now = self._clock.now()
+        if wait := self._wait(key, now):
+            raise TooManyRequests(wait, self._state(key, hash(key), now).headers)
+
+    def has_room(self, key: Hashable) -> bool:
+        """Tell whether a request of a key could be counted still."""
+        return not self._wait(key, self._clock.now())
+
+    def _wait(self, key: Hashable, now: datetime) -> int:
+        digest, seconds = hash(key), now.timestamp()
+        return max((window.wait(digest, seconds) for window in self._windows), default=0)
+
     def _state(self, key: Hashable, digest: int, now: datetime) -> RateState:
-        windows = zip(self._rule.windows(str(key)), self._windows, strict=True)
+        named = self._rule.windows(str(key), times=self._times)
+        windows = zip(named, self._windows, strict=True)
         return RateState(
             [Tally(named, own.counts.get(digest, 0), own.ends_at) for named, own in windows], now
         )
@@ -52,6 +66,35 @@ class LocalRate:
     def __len__(self) -> int:
         """Return the number of stored counts."""
         return sum(len(window.counts) for window in self._windows)
+
+
+class LocalFailures:
+    """Counts per client address what failed, in this worker's memory; what succeeds is free.
+
+    For secrets that nobody can guess: what is limited is the work that failures cause. The networks
+    around an IPv6 address count, too, as for the limits of routes.
+    """
+
+    def __init__(self, rule: Rule, clock: Clock) -> None:
+        self._rates = [LocalRate(rule, clock, times=worth) for worth in WORTH]
+
+    def has_room(self, address: str) -> bool:
+        """Tell whether a failure from there could be counted still."""
+        return all(rate.has_room(network) for network, rate in self._counted(address))
+
+    def count(self, address: str) -> None:
+        """Count a failure.
+
+        Raises:
+            TooManyRequests: too much has failed from there; then it was not counted.
+        """
+        for network, rate in self._counted(address):
+            rate.see_room(network)
+        for network, rate in self._counted(address):
+            rate.hit(network)
+
+    def _counted(self, address: str) -> Iterable[tuple[str, LocalRate]]:
+        return zip(networks_of(address), self._rates, strict=False)
 
 
 class _Window:

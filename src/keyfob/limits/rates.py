@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from keyfob.core.addresses import networks_of
 from keyfob.core.clock import Clock
 from keyfob.core.problems import TooManyRequests
-from keyfob.limits.models import RateState, Rule, Window
+from keyfob.limits.models import WORTH, RateState, Rule, Window
 from keyfob.limits.refused import Refused
 from keyfob.limits.store import Store
 
@@ -26,10 +26,6 @@ ROUTES = (
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"
-
-# How many single clients an IPv6 /64, and the /56 and /48 around it, may use as much as. Threat:
-# the owner of a /48 has 65,536 networks of 64 bits, each of which would count as a client.
-_WORTH = (1, 4, 16)
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class RateLimits:
             counted += self.rules[route].windows("caller", caller)
         if client is not None:
             rule = self.rules[route if caller is None else SHARED]
-            for network, worth in zip(networks_of(client), _WORTH, strict=False):
+            for network, worth in zip(networks_of(client), WORTH, strict=False):
                 counted += rule.windows(network, times=worth)
         return counted
 

@@ -3,7 +3,7 @@
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.rooms import Chore, Room
-from keyfob.limits.local import LocalRate
+from keyfob.limits.local import LocalFailures, LocalRate
 from keyfob.limits.mail_caps import MailCaps
 from keyfob.limits.models import Rule
 from keyfob.limits.rates import ROUTES, SHARED, RateLimits
@@ -55,6 +55,9 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
         sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
         factor=FactorThrottle(rule("factor"), store, clock),
         refresh=LocalRate(rule("refresh"), clock),
+        client=LocalRate(rule("client"), clock),
+        client_failures=LocalFailures(rule("client-failures"), clock),
+        revoke=LocalRate(rule("revoke"), clock),
         store=store,
     )
 

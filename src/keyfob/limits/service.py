@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keyfob.core.addresses import client_bucket
 from keyfob.core.clock import Clock
 from keyfob.limits.errors import TooManyAttempts
-from keyfob.limits.local import LocalRate
+from keyfob.limits.local import LocalFailures, LocalRate
 from keyfob.limits.models import RateState, Rule, Tally
 from keyfob.limits.rates import RateLimits
 from keyfob.limits.store import Store
@@ -138,6 +138,9 @@ class Limits:
     sign_in: SignInThrottle
     factor: FactorThrottle
     refresh: LocalRate
+    client: LocalRate
+    client_failures: LocalFailures
+    revoke: LocalRate
     store: Store
 
     async def delete_expired(self, batch: int = _BATCH) -> int:

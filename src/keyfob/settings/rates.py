@@ -78,6 +78,16 @@ class LimitSettings(BaseModel):
     )
     limit_recover: Limit = Field("10/minute;60/hour", description="Recoveries, per client address")
     limit_refresh: Limit = Field("30/minute", description="Per session and worker, in memory")
+    limit_client: Limit = Field(
+        "60000/minute", description="Calls below /oauth2 per client and worker, in memory"
+    )
+    limit_client_failures: Limit = Field(
+        "120/minute",
+        description="Clients that fail to authenticate, per client address and worker, in memory",
+    )
+    limit_revoke: Limit = Field(
+        "600/minute", description="Revocations by a client, per client and worker, in memory"
+    )
     limit_logout: Limit = Field("120/minute", description="Per caller: signing out")
     limit_me: Limit = Field(
         "300/minute", description="Per caller: /me/..., and changes of the profile"

@@ -10,6 +10,8 @@ Headers = list[tuple[bytes, bytes]]
 
 # Public keys and metadata are for everybody.
 _PUBLIC = "/.well-known/"
+# Secrets of clients do not belong in browsers, so no page may read what they are given.
+_NOBODY = "/oauth2/"
 _ANYBODY = [(b"access-control-allow-origin", b"*")]
 _EXPOSED = (
     b"access-control-expose-headers",
@@ -45,7 +47,7 @@ class Cors:
         """Return the headers that let the page of this origin read the response, if it may."""
         if path.startswith(_PUBLIC):
             return _ANYBODY
-        if not self._origins:
+        if not self._origins or path.startswith(_NOBODY):
             return []
         named = [value for name, value in headers if name == b"origin"]
         return self._origins.get(named[0], []) if len(named) == 1 else []

@@ -16,7 +16,7 @@ from keyfob.core.http.clients import Clients
 from keyfob.core.http.cors import Cors, answers_preflight
 from keyfob.core.http.heads import bounded
 from keyfob.core.http.hot import HotCall, HotRoute
-from keyfob.core.http.problems import render_problem
+from keyfob.core.http.problems import answer_for
 from keyfob.core.outages import Outages
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
@@ -58,7 +58,9 @@ _REQUEST_ID = re.compile(rb"[\w.:-]{8,128}\Z", re.ASCII)
 _LONGEST_PATH_IN_LOG, _LONGEST_ESCAPED = 256, 40
 
 # Successful requests to these are counted but not logged: they would drown everything else.
-_QUIET = frozenset({"/me", "/refresh", "/health/live", "/health/ready"})
+_QUIET = frozenset(
+    {"/me", "/refresh", "/oauth2/token", "/oauth2/introspect", "/health/live", "/health/ready"}
+)
 
 
 def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
@@ -215,7 +217,7 @@ class _Answer:
         """Send a refusal, unless a response has already begun."""
         scope["problem"] = problem
         if self.status == 0:
-            await render_problem(problem)(scope, receive, self.send)
+            await answer_for(problem, scope)(scope, receive, self.send)
 
 
 def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:

@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Receive, Scope
 
+from keyfob.core.forms import FORM, Form, parse_form
+from keyfob.core.http.clients import Clients
 from keyfob.core.http.strict import parse_body
 from keyfob.core.problems import BadRequest
 
@@ -40,12 +42,30 @@ class HotCall:
                 return text
         return None
 
+    @property
+    def address(self) -> str:
+        """The client's address as text; "unknown" if there is none."""
+        clients: Clients = self._scope["app"].state.clients
+        return clients.address_of(self._scope) or "unknown"
+
     async def read_json(self) -> Any:
         """Read the body as `parse_body` does.
 
         Raises:
             BadRequest: also if the client disconnected before the body was complete.
         """
+        return parse_body(await self._read_body(), self.header(b"content-type") or "")
+
+    async def read_form(self) -> Form:
+        """Read the body as `parse_form` does.
+
+        Raises:
+            BadRequest: also if the client disconnected before the body was complete.
+        """
+        body = await self._read_body()
+        return parse_form(body, self.header(b"content-type") or "", self._scope["query_string"])
+
+    async def _read_body(self) -> bytes:
         body, more = b"", True
         while more:
             message = await self._receive()
@@ -53,7 +73,7 @@ class HotCall:
                 raise BadRequest("The body did not arrive whole")
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        return parse_body(body, self.header(b"content-type") or "")
+        return body
 
 
 Handler = Callable[[HotCall], Awaitable[bytes]]
@@ -86,19 +106,18 @@ def hot_route(
     response_model: type[BaseModel],
     responses: dict[int | str, dict[str, Any]] | None = None,
     body: type[BaseModel] | None = None,
+    form: type[BaseModel] | None = None,
     dependencies: Sequence[params.Depends] = (),
 ) -> Callable[[Handler], Handler]:
-    """Add a hot route to a router, with its body and its `dependencies` in OpenAPI.
+    """Add a hot route to a router, with its body or form and its `dependencies` in OpenAPI.
 
     The dependencies are never called: the handler has to do the same itself.
     """
     extra: dict[str, Any] = {}
-    if body is not None:
-        schema = body.model_json_schema(by_alias=False)
-        extra["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
+    for media_type, sent in (("application/json", body), (FORM, form)):
+        if sent is not None:
+            schema = sent.model_json_schema(by_alias=False)
+            extra["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
 
     def add(handler: Handler) -> Handler:
         route = HotRoute(

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from keyfob.core.problems import (
     BadRequest,
@@ -18,11 +19,22 @@ from keyfob.core.problems import (
     InvalidInput,
     MethodNotAllowed,
     NotFound,
+    OAuthError,
     Problem,
 )
 from keyfob.core.telemetry import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
+
+# Below this, requests and refusals have the form of RFC 6749.
+OAUTH = "/oauth2/"
+_OAUTH_BY_STATUS = {
+    429: "temporarily_unavailable",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
+# RFC 6749 section 5.2 allows no others in a description.
+_NOT_IN_A_DESCRIPTION = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,8 +60,33 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
+def answer_for(problem: Problem, scope: Scope) -> Response:
+    """Return the response for a refusal of a request, in the form that its path asks for."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return _render_oauth(problem) if path.startswith(OAUTH) else render_problem(problem)
+
+
+def oauth_error_of_status(status: int) -> str:
+    """Return the `error` of a refusal that OAuth does not name (RFC 6749 section 5.2)."""
+    return _OAUTH_BY_STATUS.get(status, OAuthError.code)
+
+
+def _render_oauth(problem: Problem) -> Response:
+    is_named = isinstance(problem, OAuthError)
+    document = {
+        "error": problem.code if is_named else oauth_error_of_status(problem.status),
+        "error_description": _NOT_IN_A_DESCRIPTION.sub("'", problem.detail or problem.title),
+    }
+    return Response(
+        json.dumps(document).encode(),
+        status_code=problem.status,
+        headers={"Cache-Control": "no-store", **problem.headers},
+        media_type="application/json",
+    )
+
+
 def render_problem(problem: Problem) -> Response:
-    """Return the response for a refusal."""
+    """Return the response for a refusal, in the form of RFC 9457."""
     document: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,
@@ -73,7 +110,7 @@ async def on_problem(request: Request, problem: Exception) -> Response:
     if not isinstance(problem, Problem):
         raise problem
     request.scope["problem"] = problem
-    return render_problem(problem)
+    return answer_for(problem, request.scope)
 
 
 async def on_http_exception(request: Request, fault: Exception) -> Response:
@@ -83,8 +120,9 @@ async def on_http_exception(request: Request, fault: Exception) -> Response:
     refusal = _BY_STATUS.get(fault.status_code, BadRequest)
     if refusal is MethodNotAllowed:
         methods = _methods_of(request)
-        return render_problem(MethodNotAllowed(f"Allowed: {methods}", headers={"Allow": methods}))
-    return render_problem(refusal(headers=fault.headers))
+        allowed = MethodNotAllowed(f"Allowed: {methods}", headers={"Allow": methods})
+        return answer_for(allowed, request.scope)
+    return answer_for(refusal(headers=fault.headers), request.scope)
 
 
 def _methods_of(request: Request) -> str:
@@ -105,9 +143,9 @@ async def on_invalid_input(_: Request, fault: Exception) -> Response:
     return render_problem(InvalidInput(pointers(fault.errors())))
 
 
-async def on_fault(_: Request, __: Exception) -> Response:
+async def on_fault(request: Request, _: Exception) -> Response:
     """Answer an unexpected exception; the edge, which gets it next, logs it."""
-    return render_problem(Problem())
+    return answer_for(Problem(), request.scope)
 
 
 def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str, str]]:
