@@ -11,6 +11,7 @@ Schema = dict[str, Any]
 ANY = {"bad_request"}
 AWAY = {"database_unavailable"}
 BODY = {"body_too_large", "unsupported_media_type", "unsupported_encoding", "invalid_input"}
+BODY_OF_FORM = {"body_too_large", "unsupported_encoding"}
 PARAMETERS = {"invalid_input"}
 LIMITED = {"too_many_requests"}
 COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be down
@@ -66,6 +67,12 @@ def link(status: int, *codes: str, body: str) -> Call:
 
 def service(answer: str | None) -> Call:
     return Call(200, answer, frozenset({*ANY, "unavailable"}))
+
+
+def oauth(answer: str | None, *codes: str, form: str) -> Call:
+    """A call of a client below /oauth2, whose refusals have the form of RFC 6749."""
+    shared = {"invalid_client", *codes, *ANY, *AWAY, *BODY_OF_FORM, *LIMITED}
+    return Call(200, answer, frozenset(shared), body=form, authority="client")
 
 
 PAGE = {"limit", "cursor"}
@@ -311,6 +318,15 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("POST", "/admin/users/{id}/recover"): admin(
         202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
     ),
+    # 8. Other services: what clients call
+    ("POST", "/oauth2/token"): oauth(
+        "AccessToken",
+        "unsupported_grant_type",
+        "unauthorized_client",
+        "invalid_scope",
+        "invalid_target",
+        form="TokenForm",
+    ),
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
@@ -320,6 +336,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("GET", "/health/live"): service("Liveness"),
     ("GET", "/health/ready"): Call(200, "Readiness", frozenset(ANY)),  # 503 is an answer of its own
 }
+
+CLIENT_FORM = {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
 
 # Fields of what is sent: those that must be there, and the others.
 BODIES = {
@@ -341,6 +359,7 @@ BODIES = {
     "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
+    "TokenForm": ({"grant_type"}, {*CLIENT_FORM, "scope", "resource"}),
     "UserChange": (set(), {"role", "status", "name", "email"}),
     "ClientCreate": (
         {"name"},
@@ -376,6 +395,7 @@ USER_FIELDS = {
 }
 DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
 ANSWERS = {
+    "AccessToken": {"access_token", "token_type", "expires_in", "scope"},
     "Export": {
         "exported_at",
         "account",

@@ -44,6 +44,10 @@ def refusals(schema: Schema) -> Iterator[tuple[str, str, Schema]]:
                 yield name, status, response["content"][PROBLEM]
 
 
+def is_oauth(name: str) -> bool:
+    return " /oauth2/" in name
+
+
 def validator_of(schema: Schema, part: Schema) -> Any:
     """Return a validator that follows the document's own references."""
     return jsonschema_rs.validator_for({**part, "components": schema["components"]})
@@ -96,11 +100,28 @@ def test_every_4xx_and_5xx_is_a_problem(schema: Schema) -> None:
         (name, status)
         for name, operation in operations(schema)
         for status, response in operation["responses"].items()
-        if status[0] in "45" and list(response["content"]) != [PROBLEM]
+        if status[0] in "45" and not is_oauth(name) and list(response["content"]) != [PROBLEM]
     }
 
     # Readiness answers with what is ready and what is not.
     assert others == {("GET /health/ready", "503")}
+
+
+def test_refusals_of_oauth_have_its_form(schema: Schema) -> None:
+    error = validator_of(schema, schema["components"]["schemas"]["OAuthError"])
+    told = [
+        (name, content)
+        for name, operation in operations(schema)
+        for status, response in operation["responses"].items()
+        for kind, content in response.get("content", {}).items()
+        if is_oauth(name) and status[0] in "45" and kind == "application/json"
+    ]
+
+    assert len(told) >= 6
+    for name, content in told:
+        assert content["schema"] == {"$ref": "#/components/schemas/OAuthError"}, name
+        for example in content["examples"].values():
+            error.validate(example["value"])
 
 
 def test_only_known_codes_are_told(schema: Schema) -> None:
@@ -124,7 +145,8 @@ def test_every_limited_route_tells_429_and_no_other_does(schema: Schema, world: 
     }
     told = {name for name, operation in operations(schema) if "429" in operation["responses"]}
 
-    assert told == limited | {"POST /refresh"}  # which counts by session, in memory
+    # These count in memory, by session and by client.
+    assert told == limited | {"POST /refresh", *filter(is_oauth, told)}
     assert len(limited) > 40
 
 
@@ -142,7 +164,7 @@ async def test_every_limited_route_gives_429_with_its_headers(
         ids = {"id": user.session_id, "secret": user.session_id}
         for name, operation in operations(schema):
             method, path = name.split()
-            if "429" not in operation["responses"]:
+            if "429" not in operation["responses"] or is_oauth(name):
                 continue
             body = {"token": user.refresh} if path == "/refresh" else None
             for _ in range(3):
@@ -184,7 +206,7 @@ async def test_the_examples_of_a_first_session_work(schema: Schema, world: World
 
 def test_every_object_that_is_sent_is_closed(schema: Schema) -> None:
     for name, operation in operations(schema):
-        if "requestBody" not in operation:
+        if "requestBody" not in operation or is_oauth(name):
             continue
         part = operation["requestBody"]["content"]["application/json"]["schema"]
         for option in part.get("anyOf", [part]):
@@ -215,14 +237,19 @@ def sent_parts(schema: Schema) -> Iterator[tuple[str, Schema]]:
     yield "RefreshIn", refresh["schema"]["properties"]
 
 
-def test_one_scheme_authorises(schema: Schema) -> None:
+def test_one_scheme_authorises_callers_and_one_clients(schema: Schema) -> None:
     assert schema["components"]["securitySchemes"] == {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The access token of /login",
-        }
+        },
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "A client's id and secret; or both in the form, as it is registered",
+        },
     }
 
 

@@ -27,7 +27,7 @@ from keyfob.settings import Settings
 from keyfob.wiring import Wiring, build
 
 # In the order of the API description.
-TAGS = ("Sign-in", "Account", "Sessions", "Factors", "Administration", "Service")
+TAGS = ("Sign-in", "Account", "Sessions", "Factors", "Administration", "OAuth", "Service")
 
 
 class Service(FastAPI):

@@ -42,6 +42,7 @@ ROOMS = (
     "recovery",
     "own_account",
     "administration",
+    "oauth",
     # Surfaces
     "admin",
     "health",

@@ -1,6 +1,6 @@
 """The subjects of requests, and their permissions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -153,6 +153,28 @@ class KeyAuthenticator(Protocol):
     """Returns the subject of an API key; raises `Unauthenticated` if it is not valid."""
 
     async def authenticate(self, text: str) -> ApiKey: ...
+
+
+class LiveToken(NamedTuple):
+    """A token or key that holds now, as introspection tells of it (RFC 7662 section 2.2).
+
+    It was given to `client_id` (None: to no client) and is meant for `audience`; `members` are
+    those of the answer, without `active`.
+    """
+
+    client_id: str | None
+    audience: tuple[str, ...]
+    members: Mapping[str, object]
+
+
+class Introspector(Protocol):
+    """Tells of tokens of one kind that a client was shown, and revokes them."""
+
+    async def find(self, text: str) -> LiveToken | None:
+        """Return a token; None if it is none of ours, or does not hold any more."""
+
+    async def revoke(self, text: str, client_id: UUID) -> None:
+        """End a token that `find` has returned, as that client asks; it may have ended since."""
 
 
 class ProgramStanding(Protocol):

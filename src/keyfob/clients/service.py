@@ -51,6 +51,10 @@ class Clients:
             memory = await self._read(client_id)
         return memory.known
 
+    def _is_remembered(self, client_id: UUID) -> bool:
+        memory = self._known.get(client_id)
+        return memory is not None and self._holds(memory)
+
     def _holds(self, memory: _Memory) -> bool:
         if memory.read_at + _REMEMBERED <= self.clock.now():
             return False
@@ -69,10 +73,15 @@ class Clients:
         self._known[client_id] = memory
         return memory
 
-    async def find_by_secret(self, client_id: UUID, text: str) -> RegisteredClient | None:
-        """Return the client that a secret belongs to; None if there is none, or it has expired."""
+    async def find_by_secret(
+        self, client_id: UUID, text: str, *, may_ask: bool = True
+    ) -> RegisteredClient | None:
+        """Return the client that a secret belongs to; None if there is none, or it has expired.
+
+        Without `may_ask`, also None if the client is not in memory, so that it costs no query.
+        """
         digests = self.secrets.digests(text)
-        if not digests:
+        if not digests or not (may_ask or self._is_remembered(client_id)):
             return None
         known = await self.find(client_id)
         if known is None:
@@ -80,7 +89,7 @@ class Clients:
         if self._matches(known, digests):
             return known.client
         # A secret that was made a moment ago may not be in memory yet.
-        if self._known[client_id].read_at + _YOUNG <= self.clock.now():
+        if may_ask and self._known[client_id].read_at + _YOUNG <= self.clock.now():
             known = (await self._read(client_id)).known
             if known and self._matches(known, digests):
                 return known.client

@@ -1,7 +1,7 @@
 """The OpenAPI document of the routes, with the refusals that all of them share."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,12 +9,20 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from keyfob.core.http.problems import PROBLEM_JSON, describe, refusals_of
+from keyfob.core.forms import FORM
+from keyfob.core.http.problems import (
+    OAUTH,
+    PROBLEM_JSON,
+    describe,
+    oauth_error_of_status,
+    refusals_of,
+)
 from keyfob.core.problems import (
     BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
     InvalidInput,
+    OAuthError,
     Problem,
     Unavailable,
     UnsupportedEncoding,
@@ -94,6 +102,14 @@ _PROBLEM_SCHEMA = {
     },
 }
 
+_OAUTH_ERROR_SCHEMA = {
+    "title": "OAuthError",
+    "description": "A refusal of a call of OAuth (RFC 6749 section 5.2). Rely on `error`.",
+    "type": "object",
+    "required": ["error", "error_description"],
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
+
 _HEADERS = {
     "X-Request-ID": "The id of the request, also in the log",
     "WWW-Authenticate": "How to authenticate (RFC 6750)",
@@ -124,15 +140,11 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     depended_on = _dependencies_of(app)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            for dependency in depended_on[method.upper(), path]:
-                _add_refusals(operation, *refusals_of(dependency))
-                if isinstance(dependency, Limited):
-                    operation["responses"]["429"]["description"] += f". {dependency.in_words}"
-            _add_shared_refusals(operation)
-            _add_headers(operation)
+            _complete(operation, path, depended_on[method.upper(), path])
     components = schema["components"]
     components["schemas"] = {**_export_schemas(), **components["schemas"]}
     components["schemas"]["Problem"] = _PROBLEM_SCHEMA
+    components["schemas"]["OAuthError"] = _OAUTH_ERROR_SCHEMA
     components["headers"] = {
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in _HEADERS.items()
@@ -140,6 +152,18 @@ def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:
     make_portable(schema)
     _drop_unused(schema)
     return schema
+
+
+def _complete(operation: dict[str, Any], path: str, depends_on: Iterable[object]) -> None:
+    """Add to an operation what it shares with others: refusals, and headers of its answers."""
+    for dependency in depends_on:
+        _add_refusals(operation, *refusals_of(dependency))
+        if isinstance(dependency, Limited):
+            operation["responses"]["429"]["description"] += f". {dependency.in_words}"
+    _add_shared_refusals(operation)
+    if path.startswith(OAUTH):
+        _tell_as_oauth(operation)
+    _add_headers(operation)
 
 
 def _dependencies_of(app: FastAPI) -> dict[tuple[str, str], list[object]]:
@@ -173,8 +197,10 @@ def _add_shared_refusals(operation: dict[str, Any]) -> None:
     away = Unavailable if "Service" in operation["tags"] else DatabaseUnavailable
     shared: list[type[Problem]] = [BadRequest, away]
     if has_body:
-        shared += [BodyTooLarge, UnsupportedMediaType, UnsupportedEncoding]
-    if has_body or operation.get("parameters"):
+        shared += [BodyTooLarge, UnsupportedEncoding]
+    if has_body and FORM not in operation["requestBody"]["content"]:
+        shared += [UnsupportedMediaType, InvalidInput]
+    if operation.get("parameters"):
         shared.append(InvalidInput)
     _add_refusals(operation, *shared)
     operation["responses"] = dict(sorted(responses.items()))
@@ -194,6 +220,28 @@ def _add_refusals(operation: dict[str, Any], *problems: type[Problem]) -> None:
         if problem.code not in examples:
             examples.update(ours["content"][PROBLEM_JSON]["examples"])
             given["description"] += "; " + ours["description"]
+
+
+def _tell_as_oauth(operation: dict[str, Any]) -> None:
+    """Describe the refusals of a call of OAuth in the form that they have there."""
+    named = {kind.code for kind in OAuthError.__subclasses__()}
+    for status, response in operation["responses"].items():
+        told = response.get("content", {}).pop(PROBLEM_JSON, None)
+        if told is None:
+            continue
+        by_status = oauth_error_of_status(int(status))
+        examples = {
+            code: {
+                "summary": example["summary"],
+                "value": {
+                    "error": code if code in named else by_status,
+                    "error_description": example["summary"],
+                },
+            }
+            for code, example in told["examples"].items()
+        }
+        schema = {"$ref": "#/components/schemas/OAuthError"}
+        response["content"]["application/json"] = {"schema": schema, "examples": examples}
 
 
 def _add_headers(operation: dict[str, Any]) -> None:

@@ -1,0 +1,137 @@
+"""Which client a request is from (RFC 6749 section 2.3)."""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from keyfob.clients.models import AuthMethod, RegisteredClient
+from keyfob.clients.service import Clients
+from keyfob.core.forms import Form
+from keyfob.core.problems import BadRequest
+from keyfob.limits.local import LocalFailures, LocalRate
+from keyfob.oauth.errors import InvalidClient
+from keyfob.oauth.models import ClientProof, ClientRequest, Presented
+
+AUTHENTICATIONS = Counter(
+    "keyfob_client_authentications_total", "Authentications of clients by outcome.", ["outcome"]
+)
+_SUCCEEDED, _FAILED = AUTHENTICATIONS.labels("succeeded"), AUTHENTICATIONS.labels("failed")
+
+log = structlog.get_logger("keyfob.oauth")
+
+_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientAuthentication:
+    """Authenticates clients, each by the one method that it is registered for.
+
+    Threat: guesses by the thousand. Secrets are 256 random bits, so what is limited is the work: an
+    address that failed too often meets memory alone, in which a client that works is found.
+
+    Args:
+        proofs: what checks each method that is supported.
+        failures: counts failures by address.
+        calls: counts the calls of each client.
+    """
+
+    proofs: Mapping[AuthMethod, ClientProof]
+    failures: LocalFailures
+    calls: LocalRate
+
+    async def authenticate(self, request: ClientRequest) -> RegisteredClient:
+        """Return the client of a request.
+
+        Raises:
+            InvalidClient: it is unknown or disabled, or has not proven to be itself.
+            BadRequest: it uses more than one method, or names two clients.
+            TooManyRequests: it calls too often, or too much has failed from its address.
+        """
+        presented = presented_in(request.authorization, request.form)
+        client = None
+        if presented and (proof := self.proofs.get(presented.method)):
+            may_ask = self.failures.has_room(request.address)
+            client = await proof.check(presented, may_ask=may_ask)
+        if client is None:
+            _FAILED.inc()
+            self.failures.count(request.address)
+            log.info("client_refused", method=presented.method if presented else None)
+            raise InvalidClient
+        _SUCCEEDED.inc()
+        self.calls.hit(client.id)
+        return client
+
+
+def presented_in(authorization: str | None, form: Form) -> Presented | None:
+    """Return what a client shows to prove to be itself; None if it cannot be read, or is nothing.
+
+    Raises:
+        BadRequest: it uses more than one method, or names two clients.
+    """
+    client_id = form.get("client_id")
+    secret, assertion = form.get("client_secret"), form.get("client_assertion")
+    if sum(shown is not None for shown in (authorization, secret, assertion)) > 1:
+        raise BadRequest("Use one method of client authentication, not several")
+    if authorization is not None:
+        return _read_basic(authorization, client_id)
+    if assertion is not None:
+        if form.get("client_assertion_type") != _JWT_BEARER:
+            raise BadRequest(f"client_assertion_type should be {_JWT_BEARER}")
+        return Presented(AuthMethod.PRIVATE_KEY_JWT, client_id, assertion)
+    return Presented(AuthMethod.POST, client_id, secret) if secret is not None else None
+
+
+def _read_basic(header: str, client_id: str | None) -> Presented | None:
+    """Read an Authorization header (RFC 7617), whose parts may be percent-encoded or not.
+
+    RFC 6749 section 2.3.1 wants it, many clients do not; no id and no secret of ours has a `%` or
+    a `+`, so that decoding changes nothing that was not encoded.
+    """
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        named, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    named = unquote_plus(named)
+    if not colon:
+        return None
+    if client_id not in {None, named}:
+        raise BadRequest("client_id is not the client of the Authorization header")
+    return Presented(AuthMethod.BASIC, named, unquote_plus(secret))
+
+
+class SecretProof(NamedTuple):
+    """Checks secrets that we made: by one HMAC, alike for known and unknown clients."""
+
+    clients: Clients
+
+    async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
+        """Return the client of an id and a secret.
+
+        Raises:
+            InvalidClient: the secret is right, and the client registered for another method.
+        """
+        client_id = read_client_id(presented.client_id)
+        if client_id is None:
+            return None
+        client = await self.clients.find_by_secret(client_id, presented.proof, may_ask=may_ask)
+        if client and client.auth_method is not presented.method:
+            raise InvalidClient(f"The client is registered for {client.auth_method}")
+        return client
+
+
+def read_client_id(text: str | None) -> UUID | None:
+    """Return the id of a client; None unless it is written as we write it."""
+    try:
+        client_id = UUID(text)
+    except (TypeError, ValueError, AttributeError):
+        return None
+    return client_id if str(client_id) == text else None

@@ -1,0 +1,49 @@
+"""Refusals of OAuth (RFC 6749 section 5.2, RFC 8707 section 2)."""
+
+from keyfob.core.problems import OAuthError
+
+
+class InvalidClient(OAuthError):
+    """The client is unknown or disabled, or has not proven to be itself; the log says which."""
+
+    status = 401
+    code = "invalid_client"
+    title = "Client authentication failed"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Basic realm="oauth2"'})
+
+
+class InvalidGrant(OAuthError):
+    """What was shown for a token is invalid, has ended, or was given to another client."""
+
+    code = "invalid_grant"
+    title = "The grant is not valid"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client is registered without this grant, or the token is another client's."""
+
+    code = "unauthorized_client"
+    title = "The client may not do this"
+
+
+class UnsupportedGrantType(OAuthError):
+    """There is no such grant."""
+
+    code = "unsupported_grant_type"
+    title = "This grant_type is not supported"
+
+
+class InvalidScope(OAuthError):
+    """The client may not ask for one of these scopes, or none of the resources has it."""
+
+    code = "invalid_scope"
+    title = "The scope is unknown, or more than the client may ask for"
+
+
+class InvalidTarget(OAuthError):
+    """The resource is unknown, or not one of the client's; or there are several to choose from."""
+
+    code = "invalid_target"
+    title = "The resource is not one of the client's"

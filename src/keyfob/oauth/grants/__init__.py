@@ -1,0 +1,1 @@
+"""The grants of the token endpoint, a module each."""

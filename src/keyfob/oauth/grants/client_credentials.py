@@ -1,0 +1,40 @@
+"""A service account's own tokens (RFC 6749 section 4.4)."""
+
+from dataclasses import dataclass
+
+from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.core.forms import Form
+from keyfob.oauth.models import GivenToken
+from keyfob.oauth.targets import Targets
+from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.models import AccessClaims
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientCredentials:
+    """Gives a client a token of its own: no row, and no refresh token (section 4.4.3)."""
+
+    targets: Targets
+    tokens: AccessTokens
+    grant = Grant.CLIENT_CREDENTIALS
+
+    async def give(self, client: RegisteredClient, form: Form) -> GivenToken:
+        """Return a token of this generation of the client; a later one kills it.
+
+        Raises:
+            InvalidTarget, InvalidScope: see `Targets.choose`.
+            NoSigningKey: no key was loaded.
+        """
+        target = self.targets.choose(client, form.list_all("resource"), form.get("scope"))
+        claims = AccessClaims(
+            subject=client.id,
+            session_id=client.id,
+            generation=client.generation,
+            sub_gen=client.generation,
+            client_id=str(client.id),
+            client_gen=client.generation,
+            scope=target.scope,
+            audience=target.audience,
+        )
+        token, lifetime = self.tokens.issue(claims, target.ttl)
+        return GivenToken(token, lifetime, target.scope)

@@ -1,0 +1,62 @@
+"""What a token is for: its resources, its scope, and how long it may live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from keyfob.clients.models import RegisteredClient, Resource
+from keyfob.clients.resources import Resources
+from keyfob.oauth.errors import InvalidScope, InvalidTarget
+
+# Of resources and scopes in one token, in characters. Ours are read up to 4,096, in base64.
+_LONGEST = 2200
+
+
+class Target(NamedTuple):
+    """What a token is for, and the seconds that it may live."""
+
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    ttl: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Holds what a client asks for against what it is registered for."""
+
+    resources: Resources
+
+    def choose(self, client: RegisteredClient, named: Sequence[str], scope: str | None) -> Target:
+        """Return what a token of a client is for.
+
+        Without a resource it is the client's only one (RFC 8707 section 2); without a scope all
+        that the client may ask for there. A scope counts if one of the resources has it.
+
+        Raises:
+            InvalidTarget: a resource is unknown or not the client's, or there are several.
+            InvalidScope: a scope is unknown or not the client's, or there are too many.
+        """
+        resources = self._find(client, named)
+        there = {name for resource in resources for name in resource.scopes}
+        allowed = [name for name in client.scope if name in there]
+        asked = allowed if scope is None else scope.split()
+        if not set(asked) <= set(allowed):
+            raise InvalidScope
+        audience = tuple(resource.identifier for resource in resources)
+        granted = tuple(name for name in allowed if name in asked)
+        if len(" ".join((*audience, *granted))) > _LONGEST:
+            raise InvalidScope("Ask for fewer scopes at once")
+        ttls = [resource.access_token_ttl or client.access_token_ttl for resource in resources]
+        return Target(audience, granted, min(client.access_token_ttl, *ttls))
+
+    def _find(self, client: RegisteredClient, named: Sequence[str]) -> list[Resource]:
+        chosen = dict.fromkeys(named or client.resources)
+        if not chosen:
+            raise InvalidTarget("The client has no resources")
+        if not named and len(chosen) > 1:
+            raise InvalidTarget("The client has several resources; name one by resource")
+        found = [self.resources.find(name) for name in chosen if name in client.resources]
+        resources = [resource for resource in found if resource is not None]
+        if len(resources) < len(chosen):
+            raise InvalidTarget
+        return resources

@@ -1,0 +1,24 @@
+"""A service with a resource, a client of it, and a second worker."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.programs import Program, make_program, make_resource
+from tests.fixtures.world import World
+
+from keyfob.settings import Settings
+
+
+@pytest.fixture
+async def program(world: World) -> Program:
+    """A client that may ask for tokens of its own, for one resource."""
+    await make_resource(world)
+    return await make_program(world)
+
+
+@pytest.fixture
+async def other(settings: Settings, clock: MovableClock, world: World) -> AsyncIterator[World]:
+    """A second worker beside `world`."""
+    async with World(settings, clock) as other:
+        yield other
