@@ -37,18 +37,18 @@ class LocalRate:
         Raises:
             TooManyRequests: one of the windows of the key is full.
         """
-        self.see_room(key)
+        self.ensure_free(key)
         digest = hash(key)
         for window in self._windows:
             window.add(digest)
 
-    def see_room(self, key: Hashable) -> None:
+    def ensure_free(self, key: Hashable) -> None:
         """Raise as `hit` does, but count nothing."""
         now = self._clock.now()
         if wait := self._wait(key, now):
             raise TooManyRequests(wait, self._state(key, hash(key), now).headers)
 
-    def has_room(self, key: Hashable) -> bool:
+    def is_free(self, key: Hashable) -> bool:
         """Tell whether a request of a key could be counted still."""
         return not self._wait(key, self._clock.now())
 
@@ -78,9 +78,9 @@ class LocalFailures:
     def __init__(self, rule: Rule, clock: Clock) -> None:
         self._rates = [LocalRate(rule, clock, times=worth) for worth in WORTH]
 
-    def has_room(self, address: str) -> bool:
+    def is_free(self, address: str) -> bool:
         """Tell whether a failure from there could be counted still."""
-        return all(rate.has_room(network) for network, rate in self._counted(address))
+        return all(rate.is_free(network) for network, rate in self._counted(address))
 
     def count(self, address: str) -> None:
         """Count a failure.
@@ -89,7 +89,7 @@ class LocalFailures:
             TooManyRequests: too much has failed from there; then it was not counted.
         """
         for network, rate in self._counted(address):
-            rate.see_room(network)
+            rate.ensure_free(network)
         for network, rate in self._counted(address):
             rate.hit(network)
 

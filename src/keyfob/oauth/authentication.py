@@ -56,7 +56,7 @@ class ClientAuthentication:
         presented = presented_in(request.authorization, request.form)
         client = None
         if presented and (proof := self.proofs.get(presented.method)):
-            may_ask = self.failures.has_room(request.address)
+            may_ask = self.failures.is_free(request.address)
             client = await proof.check(presented, may_ask=may_ask)
         if client is None:
             _FAILED.inc()
