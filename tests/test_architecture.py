@@ -274,7 +274,7 @@ def kinds_of_problem() -> list[type[Problem]]:
 
 
 def test_every_problem_has_a_code_of_its_own() -> None:
-    """But for one that an owner and an administrator meet: each is told it by another status."""
+    """Except one that owners and administrators get, each with another status."""
     kinds = kinds_of_problem()
     codes = Counter(kind.code for kind in kinds if kind is not UnprovenRole)
 

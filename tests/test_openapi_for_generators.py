@@ -27,7 +27,7 @@ def schema() -> Schema:
 
 
 def parts(document: Any, place: str = "") -> Iterator[tuple[str, Schema]]:
-    """Go through every schema of a document, or of a piece of one."""
+    """Iterate over every schema of a document, or of a part of one."""
     if isinstance(document, dict):
         yield place, document
         for name, inner in document.items():
@@ -39,7 +39,7 @@ def parts(document: Any, place: str = "") -> Iterator[tuple[str, Schema]]:
 
 
 def reached_from(schema: Schema, roots: list[Any]) -> Iterator[tuple[str, Schema]]:
-    """Go through every schema that the roots show, references followed."""
+    """Iterate over every schema that the roots refer to."""
     met: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -133,7 +133,7 @@ def test_a_body_that_may_be_left_out_is_no_choice(schema: Schema) -> None:
 
 
 def ready_example(schema: Schema, part: Schema) -> Any:
-    """Return what Swagger UI writes into a body before anybody has typed, for bodies of texts."""
+    """Return the prepared bodies of Swagger UI, for bodies with strings."""
     if "anyOf" in part:
         return ready_example(schema, part["anyOf"][0])
     if "$ref" in part:

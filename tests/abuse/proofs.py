@@ -9,5 +9,5 @@ EVES = "the stranger's own"
 
 
 async def register_as_eve(world: World, name: str = "Eve was here") -> SignedIn:
-    """Sign up with Ada's address, where that signs in at once."""
+    """Sign up with Ada's address, in a service that signs in at once."""
     return SignedIn.of(await sign_up(world, password=EVES, name=name))

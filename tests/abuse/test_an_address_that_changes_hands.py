@@ -44,7 +44,7 @@ Bring = Callable[[World, str], Awaitable[httpx.Response]]
 async def optional(
     settings: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> AsyncIterator[World]:
-    """The service where a new account is signed in at once, and sent a link."""
+    """The service, where a new account is signed in at once and gets a link."""
     del mailbox  # named so that the settings point at it
     async with World(settings.model_copy(update={"verify_email": "optional"}), clock) as world:
         yield world
@@ -55,7 +55,7 @@ async def register(world: World, password: str = EVES) -> SignedIn:
 
 
 async def use_up(world: World, mailbox: Mailbox, path: str) -> None:
-    """Have an account, and as many links sent to it as the cap of mails has."""
+    """Create an account, and request as many links to it as the cap permits."""
     await sign_up(world)
     await mailbox.settled(world)
     while len(mailbox.mails) < 5:
@@ -170,7 +170,7 @@ async def test_42_asking_for_nobody_uses_up_no_link(
 async def test_42_a_link_beyond_the_cap_from_before_the_first_proof_uses_up_none_after_it(
     settings: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> None:
-    """Whatever a stranger has had sent opens nothing of whoever has proven the address since."""
+    """No link that a stranger requested opens the account of the address's later owner."""
     limited = settings.model_copy(update={**LIMITS, "verify_email": "optional"})
     async with World(limited, clock) as world:
         eve = await register(world)

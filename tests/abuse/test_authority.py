@@ -27,7 +27,7 @@ async def test_25_nobody_chooses_their_role_status_or_id(world: World) -> None:
 
 
 async def test_25_no_body_of_a_user_has_such_a_field_or_room_for_one(world: World) -> None:
-    """Also of a profile: whatever route comes to take one is read here in the schema."""
+    """Also of a profile: every route that takes one is found in the schema."""
     schema = world.app.openapi()
     bodies = {
         (method.upper(), path): resolve(schema, operation["requestBody"])

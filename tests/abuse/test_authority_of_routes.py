@@ -84,7 +84,7 @@ SOMEBODY = str(UUID("01890000-0000-7000-8000-000000000000"))
 
 
 def operations_of(app: FastAPI) -> set[Operation]:
-    """Return what the router serves, whether OpenAPI tells it or not."""
+    """Return the operations of the router, whether OpenAPI lists them or not."""
     found: set[Operation] = set()
     for route in app.router.routes:
         assert isinstance(route, APIRoute | Route), f"{route} has no method to try"
@@ -99,7 +99,7 @@ def url_of(path: str) -> str:
 async def ask(
     world: World, operation: Operation, caller: SignedIn | None = None, path: str | None = None
 ) -> httpx.Response:
-    """Call an operation without a body: authority is asked before anything else is read."""
+    """Call an operation without a body: authority is checked before a body is read."""
     method, documented = operation
     headers = caller.headers if caller else {}
     url = f"http://keyfob.test{path or url_of(documented)}"  # whole, or "//me" would name a host

@@ -20,7 +20,7 @@ WRONG = "a wrong horse, and no battery"
 
 
 def told(answer: httpx.Response) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Return all that an answer tells, less what differs each time."""
+    """Return all parts of a response that do not differ each time."""
     body, headers = answer.json(), dict(answer.headers)
     del body["request_id"], headers["x-request-id"]
     return answer.status_code, body, headers

@@ -49,7 +49,7 @@ async def refreshed(world: World, signed_in: SignedIn) -> SignedIn:
 
 
 async def acr_of(world: World, signed_in: SignedIn) -> str:
-    """Refresh, and return the `acr` that the next token tells."""
+    """Refresh, and return the `acr` of the next token."""
     acr: str = claims_of((await refreshed(world, signed_in)).access)["acr"]
     return acr
 
@@ -121,7 +121,7 @@ async def test_46_with_the_recovery_codes_ends_what_one_of_them_has_opened(
 async def test_46_a_factor_that_is_not_the_last_takes_what_other_sessions_proved(
     world: World, clock: MovableClock
 ) -> None:
-    """Nobody knows by which factor: the other sessions show one that is left."""
+    """It is not recorded by which factor, so other sessions present a remaining one."""
     await world.make_user()
     laptop = await world.log_in()
     lost = await add_totp(world, laptop, clock)

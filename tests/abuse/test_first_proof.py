@@ -169,7 +169,7 @@ async def test_39_the_owner_is_alone_in_the_account_after_the_first_recovery(
 async def test_39_networks_of_a_stranger_are_known_no_more(
     settings: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> None:
-    """Threat: whoever has signed in from a thousand networks before would guess from each."""
+    """Threat: somebody who signed in from a thousand networks before could guess from each."""
     async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
         await register_as_eve(world)
         clock.advance(60)

@@ -111,7 +111,7 @@ async def test_a_poisoned_host_changes_no_link_that_anybody_can_ask_for(
 async def test_whoever_asks_for_a_mail_cannot_tell_whose_address_is_known(
     settings: Settings, clock: MovableClock, asking: str
 ) -> None:
-    """By body, by headers, by what is asked of the database, and by time."""
+    """By body, headers, statements and time."""
     path, body = _ASKING[asking]
     async with World(settings.model_copy(update={"verify_email": "required"}), clock) as world:
         await world.make_user()
@@ -187,7 +187,7 @@ async def test_links_and_what_they_set_are_in_no_log(
 async def test_a_request_waits_sealed_and_without_a_trace_of_whose_it_is(
     world: World, settings: Settings
 ) -> None:
-    """Threat: a stolen database would tell who asked, and with which password."""
+    """Threat: a stolen database would reveal who asked, and with which password."""
     await world.wiring.runner.stop()
     await world.make_user()
 

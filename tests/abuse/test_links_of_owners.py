@@ -24,7 +24,7 @@ CONFIRM = "Confirm your e-mail address"
 
 
 async def guess_and_ask(world: World) -> None:
-    """Do from two addresses what keeps an owner on a new address out: 40 guesses, 20 requests."""
+    """Send 40 guesses and 20 requests from two addresses, which throttles an unknown address."""
     for number in range(40):
         client = world.client(f"198.51.100.{number % 2}")
         await world.attempt_login(ADA, f"guess {number}", by=client)
@@ -76,7 +76,7 @@ async def test_42_a_stranger_s_request_kills_no_invitation(world: World, mailbox
 async def test_42_who_knows_the_password_kills_no_link_of_the_owner(
     world: World, mailbox: Mailbox
 ) -> None:
-    """Threat: one new password a minute, and no link lives until it is opened."""
+    """Threat: with one new password a minute, no link would stay valid until it is opened."""
     eve = await register_as_eve(world)
     of_owner = await recovery_token(world, mailbox)
 

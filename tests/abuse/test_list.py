@@ -14,7 +14,7 @@ _TEST = re.compile(r"`(tests/abuse/\w+\.py)::(test_(\d\d)_\w+)`")
 
 
 def rows() -> dict[int, tuple[str, str]]:
-    """Return the table: number -> rule, and who holds it."""
+    """Return the table: number -> rule, and the tests of it."""
     found = _ROW.findall((ROOT / "docs" / "abuse.md").read_text(encoding="utf-8"))
     return {int(number): (rule, held_by) for number, rule, held_by in found}
 

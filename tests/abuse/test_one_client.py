@@ -176,7 +176,7 @@ async def test_51_no_time_tells_accounts_whose_hash_has_another_cost(
 
 
 async def counted(world: World) -> None:
-    """Have the forms of stored hashes counted, as is done at the start and every few minutes."""
+    """Count the forms of stored hashes, as at the start and every few minutes."""
     for chore in world.wiring.worker.chores:
         if chore.name == "forms of password hashes":
             await chore.run()

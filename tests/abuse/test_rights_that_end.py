@@ -81,7 +81,7 @@ async def add_factor(world: World, tx: Tx, user_id: UUID) -> None:
 
 
 async def dump(tx: Any, leaving_out: set[str]) -> dict[str, list[str]]:
-    """Return what is in the tables, less what a flush of activity may write at any time."""
+    """Return the contents of the tables, without what a flush of activity may write."""
     return {
         table: [
             row["row"]
@@ -96,7 +96,7 @@ async def dump(tx: Any, leaving_out: set[str]) -> dict[str, list[str]]:
 
 
 async def nothing_is_to_be_sent(world: World) -> bool:
-    """Tell whether the mails of the preparation are gone: they would change the outbox later."""
+    """Tell whether the mails of the preparation are sent: they would change the outbox later."""
     return not await world.db.fetchval("SELECT count(*) FROM outbox")
 
 
@@ -145,7 +145,7 @@ async def sweep(
 
 
 def changing_calls(world: World) -> set[tuple[str, str]]:
-    """Return every call for who is signed in that is not a mere look."""
+    """Return every call of signed-in users that changes something."""
     return {
         (method.upper(), path)
         for path, operations in world.app.openapi()["paths"].items()
@@ -219,7 +219,7 @@ Body = dict[str, Any]
 
 
 async def deeds_after(world: World, actor_id: UUID, taking: str) -> list[str]:
-    """Return what an actor did after what took the right; the audit log tells which came first."""
+    """Return an actor's events after the right was taken away, by the order of the audit log."""
     return [
         event["action"]
         for event in await world.db.fetch(

@@ -38,7 +38,7 @@ def arabic(text: str) -> str:
 
 
 def spellings(text: str) -> set[str]:
-    """Return what a text may be taken for: its case, its width, what stands around and in it."""
+    """Return variants of a text: in case, width, and with characters around and within."""
     letters = text.replace("-", "")
     groups = [letters[at : at + 4] for at in range(0, len(letters), 4)]
     misread = [("0", "o"), ("0", "O"), ("1", "i"), ("1", "I"), ("1", "l"), ("1", "L")]
@@ -244,7 +244,7 @@ async def test_52_a_used_refresh_token_stays_used_in_any_spelling(
 
 
 async def test_52_a_passkey_is_one_in_any_spelling_of_its_id(world: World) -> None:
-    """The same credential for somebody else, and an answer of it: bytes are compared, not text."""
+    """The same credential for another user, and an answer: bytes are compared, not text."""
     await world.make_user()
     await world.make_user("eve@example.com", PASSWORD)
     ada, eve = await world.log_in(), await world.log_in("eve@example.com")

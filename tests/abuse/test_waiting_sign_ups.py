@@ -22,7 +22,7 @@ CHOOSE = "Choose a new password"
 
 @pytest.fixture
 async def required(settings: Settings, clock: MovableClock, mailbox: Mailbox) -> World:  # type: ignore[misc] # a generator
-    """The service where addresses are to be proven first."""
+    """The service, where addresses must be verified first."""
     del mailbox  # asked for because the settings point at it
     changed = settings.model_copy(update={"verify_email": "required"})
     async with World(changed, clock) as world:
@@ -74,7 +74,7 @@ async def test_40_no_link_that_the_owner_asks_for_activates_a_stranger_s_passwor
 async def test_40_the_password_that_the_reader_types_is_the_one_that_counts(
     required: World, mailbox: Mailbox, first: bool
 ) -> None:
-    """Whoever signed up last, and whichever of the mails is opened."""
+    """For any order of sign-ups, and any of the mails."""
     sign_ups = [(PASSWORD, "Ada"), (EVES, "Eve")]
     for password, name in sign_ups if first else reversed(sign_ups):
         await sign_up(required, password=password, name=name)
@@ -92,7 +92,7 @@ async def test_40_the_password_that_the_reader_types_is_the_one_that_counts(
 async def test_40_a_name_that_stands_in_the_account_is_not_the_owner_s(
     required: World, mailbox: Mailbox
 ) -> None:
-    """As a release before kept the name of the first who signed up."""
+    """As the previous release stored the name of the first sign-up."""
     await sign_up(required, password=EVES)
     await mailbox.next(subject=CONFIRM)
     await required.db.execute("UPDATE users SET name = 'Eve was here'")

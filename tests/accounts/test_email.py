@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - letters that look alike are what this file is about
-"""E-mail addresses: what is one, and which are the same."""
+"""E-mail addresses: which texts are addresses, and which of them are the same."""
 
 import pytest
 from hypothesis import example, given
@@ -106,7 +106,7 @@ def test_what_is_none_or_pretends_is_refused_without_repeating_it(text: object) 
     ],
 )
 def test_what_no_account_is_to_get_is_still_an_address(text: str, reason: str) -> None:
-    """Whoever has one, of an older release or of an import, signs in with it."""
+    """An account that has one, from an older release or an import, can sign in."""
     assert reason in str(Email.parse(text).why_not_new())
 
 

@@ -25,7 +25,7 @@ async def workers(settings: Settings, clock: MovableClock) -> AsyncIterator[list
 
 
 async def statements_of(world: World, caller: SignedIn) -> list[str]:
-    """Ask who one is; return what that asked of the database."""
+    """Request one's own account; return the statements."""
     with recorded_statements() as statements:
         assert (await world.me(caller)).status_code == 200
     return statements
@@ -36,7 +36,7 @@ async def name_of(world: World, caller: SignedIn) -> Any:
 
 
 async def rename_unheard(world: World, name: str) -> None:
-    """Change a name as nobody of ours does: without telling the workers."""
+    """Change a name without telling the workers, which the service never does."""
     await world.db.execute("UPDATE users SET name = $1", name)
 
 

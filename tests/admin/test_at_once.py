@@ -75,7 +75,7 @@ async def test_of_many_changes_crosswise_none_is_given_up(
 async def test_who_is_promoted_meanwhile_and_comes_first_in_any_order_holds_nobody_up(
     world: World, clock: MovableClock
 ) -> None:
-    """Whoever administers must not find another set of administrators half-way."""
+    """The set of administrators must not change in the middle of a transaction."""
     oldest = await world.make_user("oldest@example.com")
     clock.advance(1)  # ids begin with the time
     roots = [await world.make_admin(f"root{number}@example.com") for number in range(3)]

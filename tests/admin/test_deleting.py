@@ -28,7 +28,7 @@ async def delete(world: World, admin: SignedIn, user_id: UUID) -> None:
 
 
 async def tables_that_hold(db: Database, text: str) -> set[str]:
-    """Look through every row of every table, as whoever steals a dump would."""
+    """Search every row of every table, as the thief of a dump would."""
     tables = await db.fetch(
         """
         SELECT relname FROM pg_class

@@ -72,7 +72,7 @@ async def test_it_is_for_administrators_with_a_recent_sign_in(
 async def test_it_is_no_way_round_for_one_s_own(
     world: World, clock: MovableClock, *, with_factor: bool
 ) -> None:
-    """A stolen token of an administrator removes no factor that it did not show."""
+    """A stolen token of an administrator removes no factor that its sign-in did not present."""
     root = await world.make_admin()
     root_id = (await world.me(root)).json()["id"]
     owner = await world.log_in("root@example.com")

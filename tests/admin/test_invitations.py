@@ -181,7 +181,7 @@ async def test_the_first_sign_in_with_a_given_password_asks_for_another(
 async def test_each_sign_in_gives_another_token_beside_those_of_others_and_one_is_used(
     world: World, admin: SignedIn
 ) -> None:
-    """Threat: whoever knows the password that was given would kill the token of its user."""
+    """Threat: somebody who knows the given password would invalidate the user's token."""
     await create(world, admin, password=PASSWORD, must_change_password=True)
     older, newer = [(await world.attempt_login()).json()["token"] for _ in range(2)]
 

@@ -77,14 +77,14 @@ async def test_the_last_one_may_be_renamed_and_others_may_go(world: World, admin
 
 @pytest.fixture
 def required(settings: Settings) -> Settings:
-    """Settings where nobody signs in before the address is proven."""
+    """Settings with which nobody can sign in before the address is verified."""
     return settings.model_copy(update={"verify_email": "required"})
 
 
 async def test_the_last_one_who_can_sign_in_keeps_the_address_where_it_must_be_proven(
     required: Settings, clock: MovableClock
 ) -> None:
-    """Else nobody could administer until somebody reads the mails of the new one."""
+    """Otherwise there would be no administrator until somebody reads the new one's mails."""
     async with World(required, clock) as world:
         root = await world.make_admin()
         own_id = (await world.me(root)).json()["id"]

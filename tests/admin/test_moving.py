@@ -64,7 +64,7 @@ async def test_another_spelling_of_the_address_ends_nothing(world: World) -> Non
 async def test_the_new_reader_verifies_nobody_who_signed_in_with_the_old_password(
     world: World, mailbox: Mailbox
 ) -> None:
-    """Threat: one click, and a session and a password of before have an address that is proven."""
+    """Threat: one click would give earlier sessions and passwords a verified address."""
     await world.make_user()
     await move(world)
     ada = await world.log_in(BOB)
@@ -101,7 +101,7 @@ async def test_who_knows_the_password_proves_the_new_address_and_stays(
 async def test_factors_of_the_owner_stay_until_an_administrator_resets_them(
     world: World, mailbox: Mailbox, root: SignedIn
 ) -> None:
-    """A later address is merely marked verified: whoever reads it must not take factors away."""
+    """A later address is only marked as verified: its reader must not remove factors."""
     user_id = await world.make_user()
     passkey = await own_passkey(world, await world.log_in())
     await move(world)

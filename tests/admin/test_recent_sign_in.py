@@ -66,7 +66,7 @@ NOT_ASKED: list[Call] = [
 
 @pytest.fixture
 async def people(world: World, admin: SignedIn) -> dict[str, UUID]:
-    """The administrator who calls, one beside, a moderator and a user."""
+    """The calling administrator, another one, a moderator and a user."""
     return {
         "own": UUID((await world.me(admin)).json()["id"]),
         "other": await world.make_user("other@example.com", role=Role.ADMIN),

@@ -154,7 +154,7 @@ async def test_an_event_signed_by_a_key_that_is_not_ours_is_found(
 async def test_that_the_newest_were_cut_off_is_seen_from_outside(
     audit: Audit,
 ) -> None:
-    """Not by `verify`: what was cut off stands in the log, and its position in the gauge."""
+    """Not by `verify`: removed events are in the log, and their position in the gauge."""
     with structlog.testing.capture_logs() as logged:
         await record(audit, 7)
     (newest, *_) = await audit.list_events()

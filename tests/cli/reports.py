@@ -6,7 +6,7 @@ from tests.cli.conftest import Outcome
 
 
 def unwell(said: Outcome) -> dict[str, str]:
-    """Return what a JSON report calls not well; its exit code says the same."""
+    """Return the problems in a JSON report; check that the exit code matches."""
     report = {finding["part"]: finding for finding in report_of(said)}
     found = {part: finding["says"] for part, finding in report.items() if not finding["well"]}
     assert said.code == (1 if found else 0)

@@ -188,7 +188,7 @@ def test_settings_that_are_wrong_are_one_line(doctor: Run, monkeypatch: pytest.M
 
 
 class RefusesPasswords(socketserver.BaseRequestHandler):
-    """A PostgreSQL that lets nobody in: its ErrorResponse to whatever is said first."""
+    """A PostgreSQL that answers every first message with an ErrorResponse."""
 
     def handle(self) -> None:
         self.request.recv(4096)

@@ -50,7 +50,7 @@ def test_a_mail_server_that_answers(doctor: Run, monkeypatch: pytest.MonkeyPatch
 
 
 class Guarded(Sink):
-    """Takes no mail from whoever has not signed in."""
+    """Accepts no mail before a sign-in."""
 
     async def handle_MAIL(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
         return "530 5.7.0 Authentication required"
@@ -84,7 +84,7 @@ def test_links_of_recovery_in_the_log_of_a_service_for_others(
 
 
 def warned(keyfob: Run, event: str) -> list[dict[str, str]]:
-    """Return what the start says; it ends at an address that is not this machine's."""
+    """Return the output of a start, which fails at an address that is not this machine's."""
     said = keyfob("serve", "--host", "203.0.113.1").err.splitlines()
     return [json.loads(line) for line in said if event in line]
 

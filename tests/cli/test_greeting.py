@@ -28,7 +28,7 @@ def test_it_names_an_address_that_a_browser_can_open(
 
 
 def test_it_repeats_the_first_administrators_password(settings: Settings) -> None:
-    """What else is logged at a first start stands between it and the line that first told it."""
+    """Other log lines of a first start come between it and the first line with the password."""
     said = greeting(settings, ["http://127.0.0.1:8000"], "fresh-password")
 
     assert said.splitlines()[-1] == "  sign in  as admin@example.com with fresh-password"

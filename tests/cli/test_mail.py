@@ -22,7 +22,7 @@ NEW = "a secret key of the tests made a moment ago"
 
 @pytest.fixture
 def waiting(keyfob: Run, in_world: InWorld) -> None:
-    """Two mails that nobody sends."""
+    """Two mails that are never sent."""
 
     async def write(world: World) -> None:
         await world.wiring.runner.stop()

@@ -85,7 +85,7 @@ def test_a_database_that_is_away(
 def test_a_database_that_there_is_not(
     keyfob: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    """To try again would help nobody."""
+    """Trying again would not help."""
     parts = urlsplit(dsn)
     monkeypatch.setenv("KEYFOB_DATABASE_URL", parts._replace(path="/no_such_one").geturl())
     (folder,) = parse_qs(parts.query)["host"]

@@ -280,7 +280,7 @@ def test_the_last_admin_stays_one(keyfob: Run, sql: Sql, change: tuple[str, ...]
 def test_a_role_for_an_unproven_account_is_refused_until_somebody_vouches(
     keyfob: Run, in_world: InWorld, sql: Sql
 ) -> None:
-    """Who registered may be a stranger; whoever has the machine says that it is not."""
+    """A registered user may be a stranger; the operator vouches that it is not."""
 
     async def story(world: World) -> SignedIn:
         body = {"email": "ada@example.com", "password": PASSWORD}

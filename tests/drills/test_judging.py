@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def story(*asks: Ask, **options: object) -> Story:
-    """Return what happened with a fault at 10 s that was over at 20 s."""
+    """Return the story of a fault from 10 s to 20 s."""
     told = Story("broke something", QUICK, faults_at=[10.0], back_at=20.0, **options)  # type: ignore[arg-type]
     told.ledger.asks = list(asks)
     return told

@@ -22,7 +22,7 @@ class Kept:
     port: int
 
     def session(self, *, ended: bool = False) -> Session:
-        """Return a session nobody has broken yet, of somebody whom no administrator touches."""
+        """Return an intact session of a user whom no administrator changes."""
         for account in self.ledger.accounts:
             for session in account.sessions:
                 plain = not account.changes_asked and account.roles == ["user"]
@@ -34,7 +34,7 @@ class Kept:
         return await lost_promises(self.ledger, self.dsn, self.port)
 
     async def lost_after(self, query: str, *args: object) -> str:
-        """Change the database behind the service's back; return what is said to be lost."""
+        """Change the database behind the service's back; return the reported losses."""
         connection = await asyncpg.connect(self.dsn)
         try:
             await connection.execute(query, *args)

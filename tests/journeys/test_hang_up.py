@@ -85,7 +85,7 @@ def servers(folder: Path) -> list[psutil.Process]:
 
 
 def leaves_none(folder: Path) -> bool:
-    """Tell whether no server lives on; one in the last moment of its exit does not."""
+    """Tell whether no server is left; one that is just ending does not count."""
     return not psutil.wait_procs(servers(folder), timeout=5)[1]
 
 

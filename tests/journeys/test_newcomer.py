@@ -50,7 +50,7 @@ def test_the_first_start_and_the_second(start: Start) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_first_session_is_pasted_as_it_stands(tmp_path: Path, page: str) -> None:
-    """Every block, in one shell, in the folder where the service was started."""
+    """Run every block in one shell, in the folder where the service was started."""
     heading, printed = PAGES[page]
     instance = Instance(tmp_path, "walk")
     wait_until(lambda: instance.is_ready)

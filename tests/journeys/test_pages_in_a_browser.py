@@ -96,7 +96,7 @@ async def eventually(page: Page, script: str) -> Any:
 
 
 async def send(page: Page, **fields: str) -> str:
-    """Fill the form that shows, press its button, and return what the page then says."""
+    """Fill in the visible form, press its button, and return the page's message."""
     for name, value in fields.items():
         await page.run(f"document.getElementById('{name}').value = {json.dumps(value)}")
     await page.run("message.textContent = ''")
@@ -105,7 +105,7 @@ async def send(page: Page, **fields: str) -> str:
 
 
 async def shown(page: Page) -> str | None:
-    """Return the id of the form that shows."""
+    """Return the id of the visible form."""
     form: str | None = await page.run("document.querySelector('form:not([hidden])')?.id ?? null")
     return form
 

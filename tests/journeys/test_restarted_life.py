@@ -25,7 +25,7 @@ ORIGIN = "http://localhost:8000"
 
 
 class Life:
-    """A service of two workers, stopped and started anew whenever it is asked to."""
+    """A service with two workers, which is restarted on request."""
 
     def __init__(self, start: Start, settings: Settings, mailbox: Mailbox) -> None:
         self._start = start

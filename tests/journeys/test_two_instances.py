@@ -51,7 +51,7 @@ def known_to(instance: Instance) -> set[str]:
 
 
 class Crowd:
-    """People who register all the time, here and there, until they are told to stop."""
+    """Users who register all the time at both instances, until they are stopped."""
 
     def __init__(self, name: str, *instances: Instance) -> None:
         self.name = name

@@ -62,7 +62,7 @@ NOT_COUNTED = {"POST /refresh", "GET /me", "POST /oauth2/token"}
 
 
 def declarations(app: FastAPI) -> dict[str, Limited]:
-    """Return what each limited operation declares; no operation declares twice."""
+    """Return the declaration of each limited operation; none has two."""
     found = {}
     for route in app.router.routes:
         if isinstance(route, APIRoute):

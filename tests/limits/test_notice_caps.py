@@ -126,7 +126,7 @@ async def test_noise_of_one_sort_hides_no_notice_of_another(
 async def test_who_is_told_that_all_is_well_is_told_as_well_when_silence_means_nothing(
     mailbox: Mailbox, limited: World, clock: MovableClock, proven: bool, turns: int
 ) -> None:
-    """Threat: a thief plans and cancels until nothing is told any more, and then plans."""
+    """Threat: a thief plans and cancels until no more notices are sent, and then plans."""
     thief = await sign_up(limited)
     if proven:
         await prove(limited)
@@ -157,7 +157,7 @@ async def test_tags_of_one_mailbox_are_one_mailbox(mailbox: Mailbox, limited: Wo
 async def test_who_cannot_be_sure_of_a_tag_is_told_by_a_proof(
     mailbox: Mailbox, limited: World
 ) -> None:
-    """Where a `+` is a letter like any other, an owner's address is no tag of somebody else's."""
+    """If a `+` is a letter like any other, an owner's address is not another user's tag."""
     owner = await limited.make_user("box+mine@example.com")
     await prove(limited, "box+mine@example.com")
     for number in range(30):

@@ -73,7 +73,7 @@ async def test_redis_and_valkey_are_named_by_url_and_forget_by_themselves(redis_
     ["http://:secret@host", "redis://:secret@host:port", "secret", "redis://host?secret=secret"],
 )
 def test_a_wrong_url_is_refused_by_name_and_not_repeated(clock, url):
-    """By the settings where they can tell, else by whoever connects."""
+    """By the settings if possible, otherwise when connecting."""
     with pytest.raises((ValidationError, WrongSetting), match=r"(?i)limit_store") as refusal:
         build_limits(with_store(url), None, clock)
 

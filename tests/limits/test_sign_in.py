@@ -11,7 +11,7 @@ ATTACKER = "198.51.100.1"
 
 
 async def reserve(limits, account=ADA, client=HOME, known_client=False):
-    """Return the reservation, or None where a wrong password would be refused by the throttle."""
+    """Return the reservation; None if the throttle would refuse a wrong password."""
     try:
         reservation = await limits.sign_in.reserve(account, client)
     except TooManyAttempts:

@@ -71,7 +71,7 @@ class TestRaces:
 
 
 class TestThrottle:
-    """Wrong codes are counted per account, whatever tokens they come with."""
+    """Wrong codes are counted per account, for all tokens together."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:

@@ -107,7 +107,7 @@ async def test_a_factor_that_was_tried_is_one_line_right_or_wrong(
 async def test_whoever_ends_all_sessions_hides_nothing(
     world: World, app: Authenticator, clock: MovableClock
 ) -> None:
-    """Threat: a thief with the password and an old session takes the trace away with it."""
+    """Threat: a thief with the password and an old session removes the trace with it."""
     ada = SignedIn.of(await show_factor(world, await ask_for_factor(world), code=app.code()))
     await begin_elsewhere(world)
 
@@ -167,7 +167,7 @@ async def test_what_is_cleaned_while_its_account_is_erased_names_nobody(
 async def test_what_is_of_an_account_that_is_held_is_cleaned_the_next_time(
     world: World, app: Authenticator, clock: MovableClock
 ) -> None:
-    """Its holder may be about to erase it, and waits for what is cleaned."""
+    """The lock's holder may be about to erase the account, and wait for these rows."""
     await begin_elsewhere(world)
     clock.advance(300)
 
@@ -221,7 +221,7 @@ async def test_it_goes_into_the_month_of_the_password(
 async def test_what_the_log_keeps_no_longer_is_not_written(
     world: World, settings: Settings, app: Authenticator, clock: MovableClock
 ) -> None:
-    """Nobody cleaned for so long: the month is dropped, and no other one would ever be."""
+    """After such a long time without clean-up, the month is dropped already."""
     await begin_elsewhere(world)
     clock.advance(days=settings.login_log_retention_days + 1)
 

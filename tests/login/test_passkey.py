@@ -59,7 +59,7 @@ async def test_its_use_is_shown(world: World, passkey: Passkey, clock: MovableCl
 async def test_no_password_is_asked_of_a_session_that_a_passkey_began(
     world: World, passkey: Passkey
 ) -> None:
-    """It has shown its factor, so it may change the factors."""
+    """It has presented its factor, so it may change the factors."""
     ada = SignedIn.of(await sign_in(world, passkey))
 
     assert (await add(world, ada, Passkey())).status_code == 201
@@ -130,7 +130,7 @@ async def test_a_key_that_counts_nothing_signs_in_again_and_again(world: World) 
 
 
 async def test_a_synced_key_whose_count_falls_signs_in_and_a_line_tells(world: World) -> None:
-    """Each device that has it may count for itself: that is no copy made by a thief."""
+    """Each of its devices may have its own counter: that is not a thief's copy."""
     await world.make_user()
     phone = await own_passkey(world, await world.log_in(), sign_count=7, flags=UP | UV | BE | BS)
     laptop = phone.clone()
@@ -151,7 +151,7 @@ async def test_a_synced_key_whose_count_falls_signs_in_and_a_line_tells(world: W
 
 
 async def test_a_copy_cannot_say_that_its_key_is_synced(world: World, passkey: Passkey) -> None:
-    """Whoever holds the private key writes the flags: only what was told at first counts."""
+    """The owner of the private key controls the flags: only the first ones count."""
     await sign_in(world, passkey)
     copy = passkey.clone()
     copy.flags |= BE | BS

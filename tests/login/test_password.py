@@ -53,7 +53,7 @@ async def test_right_password_gives_tokens(world: World) -> None:
 
 @pytest.fixture
 def impatient(settings: Settings) -> Settings:
-    """A service that lets no check of a password wait."""
+    """A service in which no password check may wait."""
     return settings.model_copy(update={"hashing_budget": 0.0})
 
 

@@ -127,7 +127,7 @@ async def test_two_first_sign_ins_at_once_with_an_old_hash_are_both_asked_for_th
 async def test_a_proof_by_password_outlives_a_twin_at_another_worker_that_comes_first(
     settings: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> None:
-    """The link lives, the password is right: nothing of it may count as a failure."""
+    """The link is valid and the password right: nothing may count as a failure."""
     limited = settings.model_copy(update={"limits": "on", "limit_login_account": "2/hour"})
     async with World(limited, clock) as world, World(limited, clock) as other:
         await world.make_user()

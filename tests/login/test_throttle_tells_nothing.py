@@ -37,7 +37,7 @@ async def look(world: World, email: str, password: str, address: str = CLIENT) -
 
 
 async def fill_from_elsewhere(world: World, email: str) -> None:
-    """Fail at an account from so many addresses that no other has room."""
+    """Fail at an account from so many addresses that its windows are full."""
     for number in range(10):
         failed = await world.attempt_login(email, WRONG, by=f"198.51.100.{number}")
         assert failed.status_code == 401
@@ -45,7 +45,7 @@ async def fill_from_elsewhere(world: World, email: str) -> None:
 
 @pytest.fixture
 async def world(settings: Settings, clock: MovableClock) -> AsyncIterator[World]:
-    """The service with its limits as shipped, and two accounts."""
+    """The service with default limits, and two accounts."""
     async with World(settings.model_copy(update={"limits": "on"}), clock) as limited:
         for email, home in ((ADA, CLIENT), (BOB, "192.0.2.2")):
             await limited.make_user(email)

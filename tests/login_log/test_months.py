@@ -27,7 +27,7 @@ async def bare_log(db: Database, clock: MovableClock) -> LoginLog:
 
 
 async def sign_in(log: LoginLog, tx: Executor) -> None:
-    """Write what a refused sign-in writes."""
+    """Write the row of a refused sign-in."""
     email = Email.parse("ada@example.com")
     await log.refused(tx, email, None, Reason.UNKNOWN_EMAIL, SOMEWHERE)
 

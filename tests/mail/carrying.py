@@ -37,7 +37,7 @@ async def refusal(url: str, to: str = "ada@example.com", **options: Any) -> TryA
 
 @asynccontextmanager
 async def rude(speak: Any) -> AsyncIterator[str]:
-    """Run a server that says what a test wants; give its URL."""
+    """Run a server with the answers of a test; yields its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -53,7 +53,7 @@ async def rude(speak: Any) -> AsyncIterator[str]:
 
 
 class Refusing:
-    """Says what it was told at one point of the talk."""
+    """Gives a prepared answer at one step of the dialogue."""
 
     def __init__(self, **answers: str) -> None:
         self.answers = answers

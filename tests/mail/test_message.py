@@ -35,7 +35,7 @@ def parsed(sent: Letter) -> EmailMessage:
 
 
 def raw(sent: Letter, field: str) -> str:
-    """Return what a header holds, unfolded (RFC 5322 section 2.2.3)."""
+    """Return the unfolded value of a header (RFC 5322 section 2.2.3)."""
     head = sent.content.partition(b"\r\n\r\n")[0].decode()
     unfolded = re.sub(r"\r\n(?=[ \t])", "", head)
     return dict(line.split(": ", 1) for line in unfolded.split("\r\n"))[field]
@@ -95,7 +95,7 @@ def test_a_subject_in_another_script() -> None:
 
 
 def subjects() -> Iterator[str]:
-    """Every subject of ours, with what a service may be called."""
+    """All our subjects, with possible names of a service."""
     for locale in Locale:
         writer = Writer("https://example.org", LONG_NAME)
         for template in KINDS:
@@ -259,7 +259,7 @@ def test_whatever_is_typed_there_is_one_recipient_and_no_header_more(to: str, na
 
 
 def _one_line(name: str) -> str:
-    """Leave out what the setting of the sender refuses."""
+    """Leave out texts that the setting of the sender refuses."""
     return "".join(char for char in name if char.isprintable())
 
 

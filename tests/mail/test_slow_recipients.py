@@ -80,7 +80,7 @@ def slow_ones(count: int) -> list[str]:
 
 
 async def arrived(world: World, relay: Relay, count: int) -> set[str]:
-    """Return who got a mail, once so many did or after a few seconds."""
+    """Return the recipients so far, once there are so many or after a few seconds."""
 
     async def so_many() -> bool:
         world.wiring.runner.wake()
@@ -107,7 +107,7 @@ async def test_twelve_slow_recipients_hold_up_nobody_else(
 async def test_a_time_out_after_the_sender_was_taken_closes_no_lane(
     settings: Settings, clock: MovableClock
 ) -> None:
-    """The clock stands still: whatever pauses, pauses for the rest of the test."""
+    """The clock stands still: a pause lasts for the rest of the test."""
     async with relayed(settings, clock, "rcpt", seconds=1.5) as (world, relay):
         await write(world, *slow_ones(30))
         await eventually(lambda: len(relay.held) >= 8)
@@ -122,7 +122,7 @@ async def test_a_time_out_after_the_sender_was_taken_closes_no_lane(
 async def test_a_slow_recipient_gets_the_mail_when_there_is_more_time(
     settings: Settings, clock: MovableClock
 ) -> None:
-    """Such as one whose server is asked first whether it knows the address."""
+    """Such as a server that first asks the recipient's server whether the address exists."""
     async with relayed(settings, clock, "rcpt", seconds=1.0) as (world, relay):
         await write(world, *slow_ones(1))
         await until(lambda: all_postponed(world))

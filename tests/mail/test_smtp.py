@@ -45,7 +45,7 @@ async def test_what_is_held_against_the_sender_stops_all(said: str) -> None:
 
 @pytest.mark.parametrize("at", ["rcpt", "data"])
 async def test_a_recipient_s_server_that_is_closing_stops_no_other_mail(at: str) -> None:
-    """Threat: a relay that hands on what it is told would else be taken for down itself."""
+    """Threat: a relay that forwards such answers would otherwise be taken for down itself."""
     async with serving(Refusing(**{at: "421 4.7.0 too many errors"})) as port:
         refused = await refusal(f"smtp://127.0.0.1:{port}")
 
@@ -95,7 +95,7 @@ async def test_lines_that_begin_with_a_dot_arrive() -> None:
 async def test_a_mail_goes_out_from_a_host_in_another_alphabet(
     mailbox: Mailbox, settings: Settings, clock: MovableClock
 ) -> None:
-    """What is said in EHLO is ASCII (RFC 5321 section 4.1.1.1), and so is the link's host."""
+    """The name in EHLO is ASCII (RFC 5321 section 4.1.1.1), and so is the link's host."""
     told = settings.model_copy(update={"public_url": "https://вход.example/auth"})
     async with World(told, clock) as world:
         await world.make_user()

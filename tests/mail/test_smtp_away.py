@@ -101,7 +101,7 @@ async def test_a_server_that_says_nothing_is_left_in_time() -> None:
 
 
 async def test_a_server_that_drips_is_left_in_time() -> None:
-    """The time-out is for all of it: one a step would let a server hold us for minutes."""
+    """The time-out covers all steps: one per step would let a server delay us for minutes."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hello\r\n")
@@ -168,6 +168,6 @@ async def test_a_connection_cut_after_the_mail_was_given() -> None:
 
 
 async def test_a_connection_cut_after_the_mail_was_taken() -> None:
-    """Whatever comes after the OK, the mail is theirs."""
+    """After the OK the server has the mail, whatever follows."""
     async with rude(lambda reader, writer: talk(reader, writer, b"250 taken\r\n")) as url:
         await carrier(url).carry(letter())

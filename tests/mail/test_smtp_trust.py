@@ -39,7 +39,7 @@ def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certif
 
 
 class Gate:
-    """Lets in who knows the password, and remembers what was tried."""
+    """Accepts the right password, and records all attempts."""
 
     def __init__(self) -> None:
         self.tried: list[tuple[bytes, bytes]] = []
@@ -163,7 +163,7 @@ async def greeting(url: str, **options: Any) -> str:
 
 
 async def test_greeting_names_what_fails(trusted: Certificate) -> None:
-    """A server that takes nobody's mail unsigned, one without TLS, and a wrong password."""
+    """A server that requires a sign-in, one without TLS, and a wrong password."""
     async with serving(Refusing(mail="530 5.7.0 Authentication required")) as port:
         said = await greeting(f"smtp://127.0.0.1:{port}")
         assert said == "MAIL FROM: 530 5.7.0 Authentication required"

@@ -157,7 +157,7 @@ async def test_nothing_that_an_unproven_account_does_has_its_address_read_a_stra
 async def test_an_account_that_a_stranger_made_puts_no_name_into_its_owner_s_mails(
     mailbox: Mailbox, world: World, settings: Settings, clock: MovableClock
 ) -> None:
-    """The owner signs up where addresses are proven now, and hears that there is an account."""
+    """The owner signs up after verification was required, and is told of the account."""
     await sign_up(world)
     async with World(settings.model_copy(update={"verify_email": "required"}), clock) as later:
         body = {"email": ADA, "password": PASSWORD}
@@ -170,7 +170,7 @@ async def test_an_account_that_a_stranger_made_puts_no_name_into_its_owner_s_mai
 async def test_a_device_is_of_a_list_or_left_out_for_whoever_reads_it(
     mailbox: Mailbox, world: World, user_agent: str
 ) -> None:
-    """Threat: whoever knows the password, or tries to recover, writes to the owner as well."""
+    """Threat: signing in or recovering would send a stranger's text to the owner as well."""
     await world.make_user(ADA, name="Ada")
     await world.db.execute("UPDATE users SET email_verified_at = now()")
     await world.log_in()

@@ -129,7 +129,7 @@ async def test_the_last_factor_stays(world: World, clock: MovableClock) -> None:
 async def test_a_session_from_before_the_policy_shows_its_factor(
     world: World, settings: Settings, clock: MovableClock
 ) -> None:
-    """Its owner has a factor, which this session did not show: it may not add another."""
+    """Its owner has a factor, which this session has not presented: it may not add another."""
     before = settings.model_copy(update={"require_mfa_for": []})
     async with World(before, clock) as old:
         laptop, phone = await old.make_admin(), await old.log_in("root@example.com")

@@ -19,7 +19,7 @@ from keyfob.settings import Settings
 async def test_of_two_sessions_that_add_the_first_one_is_first(
     world: World, clock: MovableClock
 ) -> None:
-    """What two sessions began is confirmed at once; the loser did not show the winner's factor."""
+    """Two sessions confirm at once; the loser has not presented the winner's factor."""
     await world.make_user()
     laptop, phone = await world.log_in(), await world.log_in()
     app = await begin_totp(world, laptop, clock)
@@ -86,7 +86,7 @@ async def test_every_step_can_be_taken_in_another_worker_and_after_a_restart(
 async def test_sign_ins_and_changes_at_once_neither_fail_nor_wait_for_each_other(
     world: World, settings: Settings, clock: MovableClock
 ) -> None:
-    """All that holds the account or its factors, at once: a deadlock would answer 503."""
+    """Everything that locks the account or its factors, at once: a deadlock would give 503."""
     user_id = await world.make_user(role=Role.ADMIN)
     app = await add_totp(world, await world.log_in(), clock)
     await world.make_user("root@example.com", role=Role.ADMIN)

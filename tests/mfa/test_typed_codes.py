@@ -16,7 +16,7 @@ def in_digits(code: str, zero: int) -> str:
 
 
 def spelled(code: str) -> dict[str, str]:
-    """Return what people send for a code of six digits, each by what is odd about it."""
+    """Return spellings of a six-digit code, by what is unusual about them."""
     first, last = code[:3], code[3:]
     return {
         "a space after it": f"{code} ",
@@ -95,7 +95,7 @@ async def test_a_recovery_code_is_read_however_it_is_typed(
 async def test_what_is_no_code_is_refused_and_not_counted(
     world: World, clock: MovableClock
 ) -> None:
-    """Signs that are dropped make no digit, and what cannot be a code spends no attempt."""
+    """Dropped characters are not digits, and a text that cannot be a code uses no attempt."""
     await world.make_user()
     app = await add_totp(world, await world.log_in(), clock)
     clock.advance(30)

@@ -83,7 +83,7 @@ def code_of(migration: "subprocess.Popen[str]") -> int:
 
 
 async def waits_of_a_reader(dsn: str, seconds: float) -> list[float]:
-    """Read a table again and again; from the first that was held up, so many seconds more."""
+    """Read a table repeatedly, until so many seconds after the first delayed read."""
     reader = await asyncpg.connect(dsn)
     waits: list[float] = []
     until = time.monotonic() + 60

@@ -158,7 +158,7 @@ async def test_the_name_of_a_sign_up_that_waited_goes_to_no_other(
 async def test_networks_stay_known_where_the_proof_had_ended_nothing(
     old: Settings, clock: MovableClock, mailbox: Mailbox
 ) -> None:
-    """Of databases that knew of the first proof already, and forgot what was before each."""
+    """In databases that knew the first proof already, and had removed earlier data."""
     async with World(old.model_copy(update={"verify_email": "optional"}), clock) as world:
         ada = SignedIn.of(await sign_up(world))
         await sign_up(world, "by-reader@example.com")
@@ -180,7 +180,7 @@ async def test_networks_stay_known_where_the_proof_had_ended_nothing(
 
 
 def put_sign_up_as_before(dsn: str) -> None:
-    """Write the name of a sign-up where the release before kept it: with the account."""
+    """Write the name of a sign-up where the previous release kept it: in the account."""
 
     async def put() -> None:
         connection = await asyncpg.connect(dsn)

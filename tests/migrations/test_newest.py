@@ -77,7 +77,7 @@ def start(dsn: str, target: str = "head") -> "subprocess.Popen[str]":
 
 
 async def end_of(migration: "subprocess.Popen[str]") -> tuple[int, str]:
-    """Return its exit code, and the last line of what it said."""
+    """Return its exit code, and the last line of its output."""
     _, said = await asyncio.to_thread(migration.communicate, timeout=300)
     return migration.returncode, said.strip().rpartition("\n")[2]
 
@@ -145,7 +145,7 @@ async def some_rows_are_filled(dsn: str) -> bool:
 
 
 async def assert_all_is_right(dsn: str) -> None:
-    """Ask of each row what the service would have written."""
+    """Compare each row with what the service would have written."""
     async with connected(dsn) as db:
         assert await db.fetchval("SELECT version_num FROM alembic_version") == HEAD
         for email, name, *folded in await db.fetch(
@@ -208,7 +208,7 @@ async def test_who_ran_them_as_they_were_at_first_ends_with_the_same(
 async def test_nobody_goes_back_beside_a_service(
     settings: Settings, unmigrated_dsn: str, clock: MovableClock
 ) -> None:
-    """Taking this one back writes the table anew, so that nobody could read it meanwhile."""
+    """Its downgrade rewrites the table, which nobody could read meanwhile."""
     dsn = unmigrated_dsn
     await asyncio.to_thread(migrate, dsn)
     database = settings.model_copy(update={"database_url": SecretStr(dsn)})

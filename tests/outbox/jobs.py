@@ -11,7 +11,7 @@ from keyfob.outbox.service import Outbox
 
 
 class Hand:
-    """A handler that writes down what it was given, and ends as it was told."""
+    """A handler that records its jobs, and ends as prepared."""
 
     def __init__(self, *endings: Exception | None) -> None:
         self.jobs: list[Job] = []

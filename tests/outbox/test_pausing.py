@@ -18,7 +18,7 @@ Run = Any
 async def test_one_job_at_a_time_finds_out_whether_the_world_is_back(
     outbox: Outbox, db: Database, clock: MovableClock, run: Run
 ) -> None:
-    """A hundred mails and a server that is away: not a hundred time-outs, and none loses a try."""
+    """A hundred mails and a server that is down: few time-outs, and no attempt is used up."""
     away, tries = True, 0
 
     async def speak(_: Job) -> None:

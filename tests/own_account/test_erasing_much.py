@@ -45,7 +45,7 @@ async def pile_up(world: World) -> SignedIn:
 
 
 async def amounts(world: World, user_id: UUID) -> dict[str, int]:
-    """Count what there is of somebody, by the statement that takes it out."""
+    """Count a user's rows, with the statement that removes them."""
     asked = {
         LOGINS: "SELECT count(*) FROM login_events WHERE user_id = $1",
         AUDIT: "SELECT count(*) FROM audit_events WHERE actor_id = $1",
@@ -55,7 +55,7 @@ async def amounts(world: World, user_id: UUID) -> dict[str, int]:
 
 
 def counted(seen: list[str]) -> tuple[Counter[str], Counter[str]]:
-    """Count what is sent: each its own transaction, and within a longer one."""
+    """Count statements, each in its own transaction, and those within a longer one."""
     alone: Counter[str] = Counter()
     within: Counter[str] = Counter()
     now = alone
@@ -148,7 +148,7 @@ async def test_a_fault_with_one_keeps_no_other(
 async def test_what_blanks_the_logs_of_an_account_that_stays_after_all_is_on_record(
     world: World, ada_id: UUID, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """Threat: an administrator blanks a user's log, and gets out before the account goes."""
+    """Threat: an administrator blanks a user's log, and avoids deleting the account."""
     admin = await world.make_admin()
     admin_id = UUID((await world.me(admin)).json()["id"])
     ada = await pile_up(world)

@@ -38,7 +38,7 @@ async def keep(world: World, caller: SignedIn) -> httpx.Response:
 
 
 async def erase_due(world: World) -> None:
-    """Do what the chore does."""
+    """Run the chore."""
     await world.service(OwnErasure).erase_due()
 
 

@@ -71,7 +71,7 @@ def spellings(text: str) -> list[str]:
 
 
 def found_in(text: str, wanted: dict[str, str]) -> set[str]:
-    """Name what of the wanted stands in a dump, in whatever spelling."""
+    """Return the wanted texts that are in a dump, in any spelling."""
     text = text.lower()
     return {name for name, value in wanted.items() if any(one in text for one in spellings(value))}
 
@@ -138,7 +138,7 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
 
 
 async def bury_what_waits(world: World) -> None:
-    """Make dead letters of what is in the outbox, as a mail server that refuses all would."""
+    """Turn the jobs of the outbox into dead letters, as a refusing mail server would."""
     await world.db.execute(
         "UPDATE outbox SET failed_at = created_at, last_error = '550 no' WHERE failed_at IS NULL"
     )

@@ -187,7 +187,7 @@ async def test_guesses_are_bounded_per_account_wherever_they_come_from(
 
 
 async def test_links_in_the_mailbox_live_on(world: World, ada: SignedIn, ada_id: UUID) -> None:
-    """Threat: who knows the password would change it once a minute, and no owner ever recovers."""
+    """Threat: a thief changes the password once a minute, and the owner can never recover."""
     links = world.service(OneTimeTokens)
     async with world.db.begin() as tx:
         issued = [(kind, await links.issue(tx, ada_id, kind)) for kind in Kind]

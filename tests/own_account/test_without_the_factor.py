@@ -8,7 +8,7 @@ REFUSED = (401, "insufficient_user_authentication")
 
 
 async def test_it_takes_no_export_and_undoes_no_erasure(world: World, clock: MovableClock) -> None:
-    """Threat: who has the password only is still in a session when the owner adds a factor."""
+    """Threat: a thief with the password still has a session when the owner adds a factor."""
     await world.make_user()
     thief, ada = await world.log_in(), await world.log_in()
     await add_totp(world, ada, clock)

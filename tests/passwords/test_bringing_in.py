@@ -36,7 +36,7 @@ def sql_below(heading: str) -> str:
 
 
 async def psql(dsn: str, folder: Path, script: str, *options: str, path: str = "public") -> str:
-    """Run a script in a folder as an operator would; return what it printed."""
+    """Run a script in a folder as an operator would; return its output."""
     (folder / "script.sql").write_text(script, "utf-8")
     programs = Programs.for_account(Account(os.geteuid(), os.getegid(), borrowed=False))
     done = await asyncio.create_subprocess_exec(

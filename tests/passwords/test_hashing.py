@@ -113,7 +113,7 @@ async def test_alone_a_hash_is_made_by_the_thread_that_gets_a_core_beside_others
 
 
 async def test_what_gets_no_core_is_refused_and_tells_those_who_come(make_pool, gate, monkeypatch):
-    """Threat: cheap requests that keep every core busy would have sign-ins wait without an end."""
+    """Threat: cheap requests that keep every core busy would delay sign-ins endlessly."""
     pool = make_pool(budget=3.0, longest=0.05)
     starved = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()
@@ -156,7 +156,7 @@ async def test_beyond_the_budget_it_refuses_at_once_with_the_time_to_come_back(m
 async def test_where_one_hash_takes_longer_than_the_budget_others_still_have_their_turn(
     make_pool, gate
 ):
-    """Threat: whoever asks most often would have each thread that becomes free."""
+    """Threat: the client that asks most often would get every free thread."""
     pool = make_pool(budget=1.0, first_estimate=2.5)
     running = asyncio.create_task(pool.run(gate, ONE))
     await gate.entered()

@@ -154,14 +154,14 @@ def test_a_changed_character_raises_nothing(stored: str) -> None:
 
 
 def last_characters(stored: str) -> int:
-    """Count the letters and digits that may stand at the end of a digest."""
+    """Count the letters and digits that may end a digest."""
     end = len(stored.rstrip("="))
     others = (stored[: end - 1] + last + stored[end:] for last in ascii_letters + digits)
     return sum(check_of(other) is not None for other in others)
 
 
 def test_a_digest_has_one_spelling() -> None:
-    """One that no library reads would be checked in no time, and its decoy in the whole of it."""
+    """A hash that no library reads would be checked at once, but its decoy in full time."""
     lenient = {}
     for stored in [*EVERY_FORM, *(stored for _, stored in MADE.values())]:
         parts = parts_of(stored)

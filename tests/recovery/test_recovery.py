@@ -156,7 +156,7 @@ async def test_a_link_of_who_is_blocked_sets_no_password(mailbox: Mailbox, world
 async def test_a_planned_erasure_is_taken_back_and_the_mail_says_so(
     mailbox: Mailbox, world: World, clock: MovableClock
 ) -> None:
-    """Of a proven account: somebody else was in it, and wanted it gone."""
+    """Of a proven account: somebody else was signed in, and asked for its erasure."""
     await world.make_user()
     thief = await world.log_in()
     await world.api.delete("/me", headers=thief.headers)

@@ -291,7 +291,7 @@ async def test_who_forgot_the_password_of_the_sign_up_chooses_another(
 async def test_an_account_from_before_the_switch_is_proven_by_its_password(
     mailbox: Mailbox, world: World, clock: MovableClock
 ) -> None:
-    """With its session, its name, and the factor that it has, which is asked for."""
+    """With its session, its name, and its factor, which is required."""
     await world.make_user(name="Ada")
     ada = await world.log_in()
     app = await add_totp(world, ada, clock)

@@ -99,7 +99,7 @@ async def test_a_sign_up_that_is_proven_in_the_moment_of_its_removal_stays(
 async def test_a_guess_counts_against_the_link_and_as_a_failed_sign_in(
     mailbox: Mailbox, settings: Settings, clock: MovableClock
 ) -> None:
-    """Threat: whoever has a link in hand would try passwords past the throttle."""
+    """Threat: somebody with a link would try passwords without the throttle."""
     limited = settings.model_copy(update={"limits": "on", "limit_login_pair": "6/minute"})
     async with World(limited, clock) as world:
         await sign_up(world)
@@ -167,7 +167,7 @@ async def test_it_tells_where_one_stands_with_the_limit(
 async def test_an_address_gets_so_many_mails_of_sign_ups_and_its_owner_can_still_recover(
     mailbox: Mailbox, settings: Settings, clock: MovableClock
 ) -> None:
-    """Threat: mail bombing, and using up what the owner needs."""
+    """Threat: mail bombing, and using up the mails that the owner needs."""
     limited = settings.model_copy(update={"limits": "on"})
     async with World(limited, clock) as world:
         await world.make_user()

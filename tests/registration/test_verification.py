@@ -171,7 +171,7 @@ async def test_a_link_is_no_token_of_anything_else(world: World, mailbox: Mailbo
 async def test_by_another_s_session_or_one_that_has_ended_nothing_is_proven(
     mailbox: Mailbox, world: World
 ) -> None:
-    """Nor is somebody who says who it is, and cannot be believed, taken for a stranger."""
+    """A caller with an invalid token is not treated as a stranger."""
     ada = SignedIn.of(await sign_up(world))
     token = await token_from(mailbox)
     await world.make_user("eve@example.com")

@@ -59,7 +59,7 @@ def test_commands_in_the_text_are_commands_that_there_are() -> None:
 
 
 def fault_of(command: str) -> str:
-    """Tell what of a command there is not: a command, or an option of it."""
+    """Return the missing parts of a command: itself, or an option."""
     _, *words = shlex.split(command)
     found: Any = typer.main.get_command(app)
     while words and hasattr(found, "commands"):

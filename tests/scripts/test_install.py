@@ -98,7 +98,7 @@ def test_a_package_with_another_digest_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_pins_are_complete() -> None:
-    """Nothing is resolved at the installation, so what a file of pins forgot would be missing."""
+    """Nothing is resolved at installation, so packages without a pin would be missing."""
     done = subprocess.run(
         [sys.executable, "-m", "uv", "pip", "check", "--python", sys.executable],
         capture_output=True,

@@ -21,7 +21,7 @@ def write_program(path: Path, text: str) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Run make in a checkout whose programs only say what they are."""
+    """Run make in a checkout whose programs only print their names."""
     shutil.copy("Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
     for name in ("runtime", "dev"):

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 class _Short:
-    """A listening socket of a process that is out of descriptors for a while."""
+    """A listening socket in a process without free descriptors for a while."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener

@@ -45,7 +45,7 @@ def say(service: Service, source: str) -> bytes:
 
 @pytest.fixture
 def small(start: Start) -> Iterator[Service]:
-    """Eight connections, and nothing ends a request that is held."""
+    """Eight connections, and no time-out for a held request."""
     service = start(max_connections=8, request_timeout=20, shutdown_grace=1)
     yield service
     service.ask("/release")

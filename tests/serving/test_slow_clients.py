@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> bytes:
-    """Send a piece again and again until the server closes; return what it said."""
+    """Send a piece repeatedly until the server closes; return the response."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(ConnectionError):

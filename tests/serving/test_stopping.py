@@ -19,7 +19,7 @@ HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Visitor(threading.Thread):
-    """Asks again and again, on kept and on new connections, until there is nobody to ask."""
+    """Sends requests, on kept and on new connections, until the server has ended."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(daemon=True)

@@ -24,7 +24,7 @@ def metric(service: Service, name: str) -> float:
 
 
 def both_answer(service: Service) -> set[int]:
-    """Return who answers, once it is two."""
+    """Return the answering workers, once there are two."""
     seen: set[int] = set()
 
     def ask() -> set[int]:

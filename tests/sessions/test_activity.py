@@ -248,7 +248,7 @@ async def test_a_session_that_is_being_changed_holds_no_flush_up(
 
 
 def counted(times: list[float]) -> float:
-    """Return what should count: the pauses between touches that are not longer than the gap."""
+    """Return the time that should count: pauses between touches within the gap."""
     times = sorted(times)
     return sum(b - a for a, b in pairwise(times) if b - a <= IDLE_GAP)
 

@@ -113,7 +113,7 @@ async def test_a_revocation_that_grows_is_read_again(watch: Watch) -> None:
 
 
 async def test_the_database_sets_the_mark(watch: Watch) -> None:
-    """Whoever writes: a release before, or after, may know nothing of it."""
+    """For any writer: an earlier or later release may not know of it."""
     written = """
         INSERT INTO revocations AS r (id, generation, revoked_at, expires_at)
         VALUES ($1, $2, now(), $3)

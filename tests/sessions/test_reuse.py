@@ -38,7 +38,7 @@ async def refresh_all(pair: tuple[World, World], tokens: list[str]) -> list[http
 
 
 async def assert_nothing_lives(pair: tuple[World, World], held: list[SignedIn]) -> None:
-    """See that no worker believes any of these tokens, and that none refreshes."""
+    """Check that no worker accepts any of these tokens, and that none refreshes."""
     for world in pair:
         for signed_in in held:
             await assert_refused_within_a_second(world, signed_in)

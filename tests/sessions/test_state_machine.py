@@ -116,7 +116,7 @@ class SessionMachine(RuleBasedStateMachine):
         return self.service.now
 
     def pick(self, number: int) -> Held:
-        """Take something held, of late if the number is small, of a live session if it is even."""
+        """Choose tokens: recent ones for small numbers, of an active session for even ones."""
         living = [held for held in self.held if held.session.lives(self.now)]
         choice = self.held if number % 2 else living or self.held
         return choice[-1 - number // 2 % len(choice)]
@@ -281,7 +281,7 @@ class SessionMachine(RuleBasedStateMachine):
                 self.present(held, [1])
 
     def teardown(self) -> None:
-        """See what becomes of everything held, one after the other."""
+        """Check all held tokens, one after the other."""
         for held in self.held[::-1]:
             if held not in self.seen_dead:
                 self.present(held, [0])
@@ -311,7 +311,7 @@ class SessionMachine(RuleBasedStateMachine):
         return held
 
     def present(self, held: Held, workers: Sequence[int]) -> Held | None:
-        """Present a refresh token to these workers at once; all give the one answer, or none."""
+        """Send a refresh token to these workers at once; all must answer alike."""
         session = held.session
         honoured = [session.refresh(held.generation, self.now) for _ in workers]
 
@@ -338,7 +338,7 @@ class SessionMachine(RuleBasedStateMachine):
         ended: Sequence[Session] = (),
         **request: Any,
     ) -> bool:
-        """Call with an access token; where it is believed, these sessions end. Tell if it was."""
+        """Call with an access token; if it is accepted, these sessions end. Tell whether it was."""
         believed = held.grants_access(self.now)
         headers = {"Authorization": f"Bearer {held.access}"}
         answer = self.service.call(worker, method, path, headers=headers, **request)
@@ -354,7 +354,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 async def until_it_knows(worker: World, held: Held) -> None:
-    """Give the feed its moment: what still verifies must be on the list of the dead."""
+    """Wait for the feed: tokens that still verify must be in the list of revocations."""
     revocations, claims = worker.service(Sessions).revocations, claims_of(held.access)
     await eventually(lambda: is_revoked(revocations, claims), 1)
 

@@ -26,7 +26,7 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
 
 
 async def entries(world: World) -> list[tuple[str, UUID, int]]:
-    """Return what is revoked: of what kind, whose, up to which generation."""
+    """Return the revocations: kind, id and generation."""
     rows = await world.db.fetch("SELECT kind, id, generation FROM revocations ORDER BY kind DESC")
     return [(row["kind"], row["id"], row["generation"]) for row in rows]
 
@@ -142,7 +142,7 @@ async def test_a_token_from_before_the_upgrade_is_of_generation_0(
 
 
 def without_generation(world: World, ada: SignedIn) -> SignedIn:
-    """Sign what the release before would have signed for this session."""
+    """Sign the claims that the previous release would have signed for this session."""
     claims = claims_of(ada.access)
     del claims["sub_gen"]
     key = world.service(Keyring).active().private_key

@@ -29,7 +29,7 @@ Act = Callable[[World, Mailbox, MovableClock, SignedIn, SignedIn], Awaitable[Any
 
 
 def owner(world: World, signed_in: SignedIn) -> Any:
-    """Return a client of the owner, from where no sign-in came."""
+    """Return a client of the owner, at an address without sign-ins."""
     return world.client(ELSEWHERE, **{"User-Agent": FIREFOX, **signed_in.headers})
 
 
@@ -78,7 +78,7 @@ async def recover_password(
 async def prove_address(
     world: World, mailbox: Mailbox, clock: MovableClock, ada: SignedIn, other: SignedIn
 ) -> None:
-    """By a link alone, as its reader does who knows no password."""
+    """By a link alone, as a reader without a password does."""
     await forget_proof(world)
     await ask(world, "/verify-email/request")
     body = {"token": await token_from(mailbox)}

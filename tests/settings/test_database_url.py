@@ -75,7 +75,7 @@ def test_what_other_clients_call_otherwise_is_translated(
 def test_a_parameter_wins_over_what_stands_before_it(
     monkeypatch: pytest.MonkeyPatch, refusal: Refusal, given: str, taken: str
 ) -> None:
-    """As libpq has it; asyncpg would take what stands before."""
+    """As in libpq; asyncpg would take the earlier one."""
     monkeypatch.setenv("KEYFOB_DATABASE_URL", f"postgresql://{given}")
 
     assert refusal() == ""

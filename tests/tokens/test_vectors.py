@@ -153,7 +153,7 @@ def test_a_public_key_is_written_as_the_rfc_writes_it(algorithm: str) -> None:
 
 
 def raw_sign(key: PrivateKey, message: bytes) -> bytes:
-    """Sign as RFC 7518 sections 3.3 and 3.4 and RFC 8037 section 3.1 say, without PyJWT."""
+    """Sign by RFC 7518 sections 3.3 and 3.4 and RFC 8037 section 3.1, without PyJWT."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign(message)
     if isinstance(key, rsa.RSAPrivateKey):

@@ -80,7 +80,7 @@ async def send(
 
 
 async def statuses(world: World, caller: SignedIn) -> dict[str, int]:
-    """Ask everything at once, and look at what every refusal must carry."""
+    """Send all calls at once, and check the parts that every refusal must have."""
     answers = await asyncio.gather(*(send(world, caller, *call) for call in NEEDS_DATABASE))
     for answer in answers:
         if answer.status_code == 503:

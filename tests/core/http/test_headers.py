@@ -113,7 +113,7 @@ async def test_hsts_can_be_left_to_the_proxy(settings: Settings, clock: MovableC
 async def test_hsts_binds_no_other_host_unless_told_to(
     settings: Settings, clock: MovableClock
 ) -> None:
-    """Whoever owns auth.example.com may not own what is below it."""
+    """The owner of auth.example.com may not own its subdomains."""
     for wide, value in ((False, "max-age=31536000"), (True, "max-age=31536000; includeSubDomains")):
         told = settings.model_copy(update={"hsts_subdomains": wide})
         async with World(told, clock) as world:

@@ -62,7 +62,7 @@ async def ask(world: World, caller: SignedIn, request: Hostile) -> RawAnswer:
 
 
 async def pauses(world: World, requests: Iterable[Hostile]) -> dict[str, float]:
-    """Send them, and return those that held the loop too long, with the seconds."""
+    """Send requests, and return those that blocked the loop too long, with the seconds."""
     found = {}
     for (method, path), those in groupby(requests, lambda one: (one.method, one.path)):
         caller = await world.log_in("root@example.com")  # some of them sign out
@@ -78,7 +78,7 @@ async def pauses(world: World, requests: Iterable[Hostile]) -> dict[str, float]:
 
 
 def at_once(requests: Iterable[Hostile]) -> Iterable[Hostile]:
-    """Put each shape into all headers of one request: here nobody bounds the head."""
+    """Put each shape into all headers of one request: here the head is not limited."""
     by_shape: dict[str, dict[str, str]] = {}
     for request in requests:
         ((header, text),) = request.headers.items()

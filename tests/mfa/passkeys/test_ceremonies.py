@@ -300,7 +300,7 @@ def test_why_it_was_refused_fits_on_one_short_line() -> None:
 
 
 def test_a_cloned_key_signs_as_well_as_the_first() -> None:
-    """Nothing but the counter tells a copy: see `test_passkey_sign_in`."""
+    """Only the counter reveals a copy: see `test_passkey_sign_in`."""
     passkey = device()
     copy = replace(passkey, user_handle=OWNER.bytes)
 

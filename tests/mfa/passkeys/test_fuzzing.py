@@ -43,7 +43,7 @@ _fuzzed = settings(
 
 
 def assert_refused_or_the_same(credential: Json, original: Json, *, registers: bool) -> None:
-    """See that a changed credential is refused, unless nothing that counts was changed."""
+    """Check that a changed credential is refused, unless no relevant part was changed."""
     try:
         if registers:
             register(credential)
