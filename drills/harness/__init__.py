@@ -1,1 +1,1 @@
-"""What drills are made of: clients with a ledger, the truth behind it, faults, and the report."""
+"""The parts of drills: clients with a ledger, checks of the truth, faults, and the report."""

@@ -21,7 +21,7 @@ _ADMINISTRATORS = 6
 
 @dataclass(frozen=True)
 class Size:
-    """How long and with how many clients a drill runs; times in seconds."""
+    """The duration and the number of clients of a drill; times in seconds."""
 
     clients: int
     requests: int  # to be acknowledged, half before the fault and half after it
@@ -50,7 +50,7 @@ QUICK = Size(8, 120, 1.0, 0.0, 2.0, 2.0)
 
 
 class Pace:
-    """How many requests a second all clients make together; at first, as many as they can."""
+    """The requests per second of all clients together; at first, as many as they can."""
 
     def __init__(self) -> None:
         self.rate = math.inf

@@ -18,7 +18,7 @@ _WIRES = 4
 
 @dataclass
 class Findings:
-    """What did not hold, and the seconds until all refused what one had ended."""
+    """The violations, and the seconds until all workers refused what one had ended."""
 
     wrong: list[str] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What clients asked and what they were promised: the ledger that the truth is held against."""
+"""The ledger of requests and acknowledged results, which is compared with the truth."""
 
 import time
 import uuid
@@ -105,15 +105,15 @@ class Ledger:
 
     @property
     def acknowledged(self) -> int:
-        """How many requests got a 2xx."""
+        """The number of requests with a 2xx."""
         return sum(ask.acknowledged for ask in self.asks)
 
     def in_flight(self, at: float) -> int:
-        """How many requests were sent and not answered at that time."""
+        """The number of requests that were sent and not answered at that time."""
         return sum(ask.began <= at < ask.ended for ask in self.asks)
 
     def complaints(self) -> list[str]:
-        """What no answer may be, whatever happens: each with how often."""
+        """Answers that must never occur: each with its number."""
         return _count(f"{ask.kind}: {ask.complaint}" for ask in self.asks if ask.complaint)
 
     def broken(self, *kinds: Break) -> list[str]:
@@ -121,7 +121,7 @@ class Ledger:
         return _count(f"{ask.kind} {ask.broke}" for ask in self.asks if ask.broke in kinds)
 
     def refused(self, since: float = 0.0, until: float = float("inf")) -> int:
-        """How many 503s were sent in a time."""
+        """The number of 503s that were sent in a period."""
         return len(self._refusals(since, until))
 
     def refusals(self, until: float = float("inf")) -> list[str]:

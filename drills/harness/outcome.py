@@ -1,4 +1,4 @@
-"""What came of a drill: one line for people, one entry for the file of results."""
+"""The outcome of a drill: one line for people, one entry for the file of results."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done and seen; times in seconds.
+    """The actions and observations of a drill; times in seconds.
 
     Args:
         did: the fault, in words.
@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def unbroken(self) -> bool:
-        """Whether nothing was lost and nothing unexpected was seen, however long it took."""
+        """True if nothing was lost and nothing unexpected was seen, however long it took."""
         return not (self.lost or self.unexpected)
 
     @property

@@ -1,4 +1,4 @@
-"""Who asks: people who sign up, in and out, and administrators; each does one step at a time.
+"""Clients: users who sign up, in and out, and administrators; each does one step at a time.
 
 Each owns its accounts, so that nobody else's steps can excuse an answer.
 """
@@ -21,7 +21,7 @@ _MOST_SESSIONS = 3
 
 
 class Visitor:
-    """What everybody can do with an account of their own."""
+    """The actions that every user can do with an account."""
 
     def __init__(self, ledger: Ledger, wire: Wire, seed: int) -> None:
         self.ledger = ledger

@@ -12,7 +12,7 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Fault(Enum):
-    """What is wrong with the way."""
+    """The fault of the connection."""
 
     CLOSED = auto()  # nobody listens, open connections end
     HELD = auto()  # a black hole: connections are taken, and no byte passes until the way is open

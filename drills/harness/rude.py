@@ -30,7 +30,7 @@ _DEEDS: tuple[tuple[bytes, bool], ...] = (
 
 @dataclass
 class Rudeness:
-    """How often somebody was rude."""
+    """The number of rude actions."""
 
     count: int = 0
 

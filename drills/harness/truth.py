@@ -1,4 +1,4 @@
-"""Whether what was acknowledged is true: in the database, and over HTTP; and nothing half there."""
+"""Checks that all that was acknowledged is true, in the database and over HTTP, and complete."""
 
 import asyncio
 import time

@@ -14,7 +14,7 @@ LONGEST_SIGN = 1.0
 
 
 class Watch:
-    """What `/health/live` answered all the while."""
+    """The answers of `/health/live` during a drill."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()

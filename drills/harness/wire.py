@@ -16,7 +16,7 @@ PATIENCE = 15.0
 
 
 class Break(StrEnum):
-    """How a request can end without an answer."""
+    """The ways in which a request can end without an answer."""
 
     REFUSED = "refused"  # nobody listens: it was not sent
     RESET = "reset"  # sent, and the connection ended before the whole answer
@@ -97,7 +97,7 @@ class Wire:
         return self._reader, self._writer
 
     def _is_over(self) -> bool:
-        """Whether the server has closed: an idle connection may end (RFC 9112 section 9.5)."""
+        """True if the server has closed: an idle connection may end (RFC 9112 section 9.5)."""
         if self._reader is None or self._writer is None:
             return False
         if self._reader.at_eof() or self._reader.exception() or self._writer.is_closing():

@@ -94,13 +94,13 @@ def _failed(ask: Ask) -> bool:
 
 
 def _went_down(ask: Ask, fault_at: float, gone_at: float) -> bool:
-    """Whether a failed request was with the killed instance: the balancer answers 502 for it."""
+    """Tell whether a failed request was at the killed instance: the balancer answers 502 for it."""
     under_way = ask.began <= gone_at and ask.ended >= fault_at
     return _failed(ask) and under_way and ask.status in {0, 502}
 
 
 def _is_new(ask: Ask, down: Sequence[Ask]) -> bool:
-    """Whether a request got no answer, and not because it was with the killed instance."""
+    """Tell whether a request got no answer, and was not at the killed instance."""
     return ask.broke is not None and ask not in down
 
 

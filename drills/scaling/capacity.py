@@ -1,4 +1,4 @@
-"""How much machine so many users need: computed from measured costs and stated assumptions."""
+"""The machine that so many users need, from measured costs and stated assumptions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ USERS = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 
 @dataclass(frozen=True)
 class Use:
-    """How people use the service. These are assumptions: put your own here.
+    """The users' behaviour. These are assumptions: put your own here.
 
     Args:
         logins_a_day: of one user, on average over all users.
@@ -39,7 +39,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured: CPU in ms a request, space in bytes a row."""
+    """The measured costs: CPU in ms per request, space in bytes per row."""
 
     server: Mapping[str, float]  # by "login", "refresh", "me"
     database: Mapping[str, float]
@@ -62,7 +62,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Need:
-    """What so many users need in the busiest hour."""
+    """The needs of so many users in the busiest hour."""
 
     users: int
     logins: float  # a second

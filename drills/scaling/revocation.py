@@ -1,4 +1,4 @@
-"""How soon a logout at one instance is known at the others."""
+"""The time until a logout at one instance is known at the others."""
 
 import time
 import uuid

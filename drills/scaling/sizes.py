@@ -1,4 +1,4 @@
-"""What a user, a session and a sign-in take on disk, with their indexes: for the capacity table."""
+"""The space of a user, a session and a sign-in on disk, with indexes, for the capacity table."""
 
 import asyncio
 

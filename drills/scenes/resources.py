@@ -1,4 +1,4 @@
-"""What the service needs of its database runs out: connections, and space on the disk."""
+"""Resources of the database run out: connections, and space on the disk."""
 
 import asyncio
 import time

@@ -98,7 +98,7 @@ async def _sign_in(port: int, accounts: list[Account]) -> list[str]:
 
 
 async def _not_well(dsn: str, **settings: object) -> list[str]:
-    """What `keyfob doctor` finds wrong with the data."""
+    """Return the problems that `keyfob doctor` finds in the data."""
     try:
         findings = await command(dsn, "doctor", **settings)
     except RuntimeError as refusal:

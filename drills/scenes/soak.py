@@ -51,7 +51,7 @@ class Sample:
 
 @dataclass
 class Course:
-    """What was seen over the time: of each worker, of the database, and of the requests."""
+    """The observations over time: of each worker, of the database, and of the requests."""
 
     workers: dict[int, list[Sample]] = field(default_factory=dict)
     connections: list[int] = field(default_factory=list)

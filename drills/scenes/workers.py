@@ -50,7 +50,7 @@ async def worker_killed(size: Size) -> Outcome:
 
 
 def _serves(server: Server, before: set[int]) -> bool:
-    """Whether a worker that was not there before has clients."""
+    """Tell whether a new worker has clients."""
     newcomers = set(workers_of(server)) - before
     return any(
         connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == server.port

@@ -104,7 +104,7 @@ def _hand_to(handler: Handler | signal.Handlers) -> _Former:
 
 
 def _give_back(handlers: _Former) -> None:
-    # Python lets the main thread alone decide; in another, whoever started it sees to its end.
+    # Python lets only the main thread set handlers; other threads are ended by their starter.
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
             signal.signal(number, handler)

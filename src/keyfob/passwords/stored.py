@@ -40,7 +40,7 @@ class StoredForms:
 
     @property
     def most_seconds(self) -> float:
-        """The most that a stored hash may cost, lest a few guesses occupy all threads."""
+        """The most that a stored hash may cost; otherwise few guesses would block all threads."""
         return max(_CHEAP_SECONDS, _FAR_DEARER * self.present_seconds)
 
     async def count(self) -> None:
