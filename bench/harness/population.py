@@ -40,7 +40,7 @@ INSERT INTO user_activity (user_id, last_active_at)
 SELECT id, now() - random() * interval '30 days' FROM made
 """
 
-# One in ten sessions has ended; the others are active.
+# One in ten sessions has ended; the others are live.
 _SESSIONS = """
 INSERT INTO sessions (id, user_id, role, secret_hash, rotated_at, last_activity_at, expires_at,
                       ended_at, end_reason, amr, auth_time, login_at, ip_address, device_type,

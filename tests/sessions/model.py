@@ -17,7 +17,7 @@ class User:
     sessions: list["Session"] = field(default_factory=list)
 
     def begin_generation(self) -> None:
-        """Revoke all earlier tokens; active sessions get the new claims at the next refresh."""
+        """Revoke all earlier tokens; live sessions get the new claims at the next refresh."""
         self.generation += 1
         for session in self.sessions:
             if not session.ended:

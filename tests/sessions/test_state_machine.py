@@ -116,7 +116,7 @@ class SessionMachine(RuleBasedStateMachine):
         return self.service.now
 
     def pick(self, number: int) -> Held:
-        """Choose tokens: recent ones for small numbers, of an active session for even ones."""
+        """Choose tokens: recent ones for small numbers, of a live session for even ones."""
         living = [held for held in self.held if held.session.lives(self.now)]
         choice = self.held if number % 2 else living or self.held
         return choice[-1 - number // 2 % len(choice)]

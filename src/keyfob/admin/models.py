@@ -73,7 +73,7 @@ class UserChange(Body):
 
 
 class UserWithSessions(UserOut):
-    """An account with its active sessions."""
+    """An account with its live sessions."""
 
     login_sessions: list[SessionOut]
 

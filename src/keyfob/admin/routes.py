@@ -112,7 +112,7 @@ async def create_user(
 
 @routes.get("/users/{id}", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
 async def read_user(user_id: UserId, caller: Reader, admin: AdminService) -> UserWithSessions:
-    """Read an account with its active sessions."""
+    """Read an account with its live sessions."""
     user = await admin.accounts.get_profile(user_id)
     current_id = caller.session_id if isinstance(caller, User) else None
     sessions = [

@@ -96,7 +96,7 @@ class ExportedSignIn(_ExportedDevice):
 
 
 class ExportedSession(_ExportedDevice):
-    """A session, active or ended."""
+    """A session, live or ended."""
 
     id: UUID
     amr: Annotated[list[str], Field(description="How it was signed in (RFC 8176)")]

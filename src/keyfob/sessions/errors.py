@@ -15,7 +15,7 @@ class InvalidRefreshToken(Problem):
 
 
 class SessionNotFound(Problem):
-    """The caller has no active session with that id."""
+    """The caller has no live session with that id."""
 
     status = 404
     code = "session_not_found"

@@ -72,7 +72,7 @@ class TokensOut(BaseModel):
 
 
 class LiveSession(NamedTuple):
-    """An active session; it ends at `expires_at` at the latest."""
+    """A live session; it ends at `expires_at` at the latest."""
 
     id: UUID
     ip_address: IPv4Address | IPv6Address | None
@@ -103,7 +103,7 @@ class SessionState(NamedTuple):
 
 
 class StoredSession(NamedTuple):
-    """A session, active or ended, and the times of its last rotations, newest first."""
+    """A session, live or ended, and the times of its last rotations, newest first."""
 
     state: SessionState
     secret_hash: bytes

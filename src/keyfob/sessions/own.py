@@ -40,7 +40,7 @@ class OwnSessions:
         """End one of the caller's sessions.
 
         Raises:
-            SessionNotFound: the caller has no such active session; another user's gets the same
+            SessionNotFound: the caller has no such live session; another user's gets the same
                 answer.
             Unauthenticated: see `Standing.ensure`.
         """

@@ -125,7 +125,7 @@ async def rotate_session(
 
 
 async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
-    """Return a session, active or ended."""
+    """Return a session, live or ended."""
     row = await db.fetchrow(
         """
         SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends,
@@ -158,7 +158,7 @@ async def renew_session(
     amr: Sequence[str],
     now: datetime,
 ) -> SessionState | None:
-    """Give an active session a new salt, its next generation and a new `auth_time`.
+    """Give a live session a new salt, its next generation and a new `auth_time`.
 
     None if it has ended. Refresh tokens with the old salt are unknown from then on.
     """
@@ -183,7 +183,7 @@ async def renew_session(
 async def list_live_sessions(
     db: Executor, user_id: UUID, now: datetime, idle_ttl: timedelta
 ) -> list[LiveSession]:
-    """Return the user's active sessions, newest first."""
+    """Return the user's live sessions, newest first."""
     rows = await db.fetch(
         """
         SELECT id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
@@ -204,7 +204,7 @@ async def list_live_sessions(
 async def update_roles_of_user(
     tx: Tx, user_id: UUID, sub_gen: int, role: Role, now: datetime, at_most: int
 ) -> int:
-    """Copy the user's roles and generation to active sessions; return their number.
+    """Copy the user's roles and generation to live sessions; return their number.
 
     Fewer than `at_most` means that no more are left.
     """
@@ -252,7 +252,7 @@ async def strengthen_session(
 async def weaken_sessions(
     tx: Tx, user_id: UUID, but: UUID | None, issued_after: datetime, at_most: int
 ) -> tuple[int, list[tuple[UUID, int]]]:
-    """Remove `mfa` from active sessions; return their number, and those with valid tokens.
+    """Remove `mfa` from live sessions; return their number, and those with valid tokens.
 
     The latter come with their generation. Fewer than `at_most` means that no more are left.
     """
@@ -306,7 +306,7 @@ async def end_reused_session(
 async def end_session(
     tx: Tx, session_id: UUID, user_id: UUID, now: datetime, reason: EndReason
 ) -> bool:
-    """End one active session of that user; False if there is none."""
+    """End one live session of that user; False if there is none."""
     ended = await tx.fetchval(
         """
         UPDATE sessions SET ended_at = $3, end_reason = $4
@@ -324,7 +324,7 @@ async def end_session(
 async def end_sessions_of_user(
     tx: Tx, user_id: UUID, now: datetime, reason: EndReason, but: UUID | None, at_most: int
 ) -> int:
-    """End active sessions of a user, except `but`, and return their number.
+    """End live sessions of a user, except `but`, and return their number.
 
     Fewer than `at_most` means that no more are left.
     """

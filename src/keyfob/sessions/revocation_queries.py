@@ -129,7 +129,7 @@ async def list_revocations_since(
 
 
 async def share_live_session(tx: Tx, caller: User, now: datetime) -> bool:
-    """Tell whether the caller's session is active and this token of it is not revoked.
+    """Tell whether the caller's session is live and this token of it is not revoked.
 
     The session cannot be ended before the commit then. Whether it was idle for too long is not
     checked: this call is activity.

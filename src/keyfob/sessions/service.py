@@ -192,13 +192,13 @@ class Sessions:
         return OpenedSession(caller.session_id, token.salt, state)
 
     async def list_live(self, user_id: UUID) -> list[LiveSession]:
-        """Return the user's active sessions, newest first."""
+        """Return the user's live sessions, newest first."""
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
     async def end_one(
         self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source
     ) -> bool:
-        """End one active session, at its user's wish; False if there is none."""
+        """End one live session, at its user's wish; False if there is none."""
         if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         await self.revocations.revoke_ended(tx, session_id)

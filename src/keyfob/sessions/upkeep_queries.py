@@ -106,7 +106,7 @@ async def end_beyond(
     issued_after: datetime,
     expires_at: datetime,
 ) -> list[EndedSession]:
-    """End active sessions of a user beyond the `most` that were active last.
+    """End live sessions of a user beyond the `most` that were active last.
 
     The `newest` never ends, and at most `at_most` do. Sessions whose tokens may still be valid,
     since they were issued after a moment, are revoked until another moment.
