@@ -19,7 +19,7 @@ from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.requests import limited
 from keyfob.login.errors import AccountBlocked, InvalidCredentials, PasswordChangeRequired
 from keyfob.login.reauthentication import Reauthentication
-from keyfob.login.second_factor import SecondFactor, Shown
+from keyfob.login.second_factor import PresentedFactor, SecondFactor
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import RecoveryCode, TotpCode
 from keyfob.mfa.passkeys.credentials import AssertionIn
@@ -103,10 +103,12 @@ async def show_factor(
     The token from `/login` is valid for one session, five minutes and five attempts; each code is
     valid once.
     """
-    shown = Shown(
+    presented = PresentedFactor(
         body.code, body.recovery_code, body.credential.as_json() if body.credential else None
     )
-    return TokensOut.of(tokens.write(await second_factor.show(body.mfa_token, shown, source)))
+    return TokensOut.of(
+        tokens.write(await second_factor.present(body.mfa_token, presented, source))
+    )
 
 
 @routes.post(

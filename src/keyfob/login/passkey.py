@@ -11,7 +11,7 @@ from keyfob.login.models import Proof
 from keyfob.login_log.models import Reason
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_PASSKEY_ALONE
-from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
+from keyfob.mfa.passkeys.service import Passkeys, PresentedPasskey
 from keyfob.sessions.models import OpenedSession
 
 
@@ -37,16 +37,16 @@ class PasskeyLogin:
             AccountBlocked, PasswordChangeRequired: said only after a valid answer.
         """
         try:
-            shown = await self.passkeys.verify_alone(challenge_id, credential)
-            return await self._end(shown, source)
+            presented = await self.passkeys.verify_alone(challenge_id, credential)
+            return await self._end(presented, source)
         except InvalidFactor:
             claimed = await self.passkeys.find_owner(credential)
             await self.door.refuse_factor(claimed, source, Reason.WRONG_PASSKEY)
 
-    async def _end(self, shown: ShownPasskey, source: Source) -> OpenedSession:
-        proof = Proof(shown.user_id, AMR_PASSKEY_ALONE, Reason.PASSKEY, source)
+    async def _end(self, presented: PresentedPasskey, source: Source) -> OpenedSession:
+        proof = Proof(presented.user_id, AMR_PASSKEY_ALONE, Reason.PASSKEY, source)
         async with self.passkeys.begin() as tx:
             account = await locks.lock(tx, proof.user_id)
             ended = await self.door.enter(tx, account, proof)
-            await self.passkeys.note_use(tx, shown)
+            await self.passkeys.note_use(tx, presented)
         return let_in(ended)

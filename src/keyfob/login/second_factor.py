@@ -16,12 +16,12 @@ from keyfob.login.pending import PendingLogins
 from keyfob.login_log.models import Reason
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
-from keyfob.mfa.passkeys.service import Passkeys, ShownPasskey
+from keyfob.mfa.passkeys.service import Passkeys, PresentedPasskey
 from keyfob.mfa.service import Factors
 from keyfob.sessions.models import OpenedSession
 
 
-class Shown(NamedTuple):
+class PresentedFactor(NamedTuple):
     """A second factor: one of the three fields is set."""
 
     code: str | None = None
@@ -56,7 +56,9 @@ class SecondFactor:
             raise InvalidFactor
         return options
 
-    async def show(self, token: str, shown: Shown, source: Source) -> OpenedSession:
+    async def present(
+        self, token: str, presented: PresentedFactor, source: Source
+    ) -> OpenedSession:
         """Finish a pending login with a session.
 
         Raises:
@@ -68,42 +70,44 @@ class SecondFactor:
         if waiting is None:
             raise InvalidFactor
         user_id = waiting.user_id
-        reservation = await self._reserve(user_id, shown, source)
+        reservation = await self._reserve(user_id, presented, source)
         taken = await self.pending.take_attempt(token)
         if taken is None:
             raise InvalidFactor
         try:
-            passkey = await self._check_passkey(user_id, shown, taken.challenge)
-            ended = await self._end(token, waiting, shown, passkey, source)
+            passkey = await self._check_passkey(user_id, presented, taken.challenge)
+            ended = await self._end(token, waiting, presented, passkey, source)
         except InvalidFactor:
             await self.door.refuse_factor(user_id, source)
         await self.codes.forgive(reservation)
         return let_in(ended)
 
-    async def _reserve(self, user_id: UUID, shown: Shown, source: Source) -> Reservation:
+    async def _reserve(
+        self, user_id: UUID, presented: PresentedFactor, source: Source
+    ) -> Reservation:
         """Count a code before it is checked; the others cannot be guessed."""
-        if shown.code is None:
+        if presented.code is None:
             return Reservation()
         return await self.codes.reserve(user_id, source)
 
     async def _check_passkey(
-        self, user_id: UUID, shown: Shown, challenge: bytes | None
-    ) -> ShownPasskey | None:
+        self, user_id: UUID, presented: PresentedFactor, challenge: bytes | None
+    ) -> PresentedPasskey | None:
         """Check a passkey, outside any transaction, since it takes a while in a thread."""
-        if shown.credential is None:
+        if presented.credential is None:
             return None
         if challenge is None:
             raise InvalidFactor
         return await self.passkeys.verify_assertion(
-            shown.credential, challenge, user_id=user_id, require_user_verification=False
+            presented.credential, challenge, user_id=user_id, require_user_verification=False
         )
 
     async def _end(
         self,
         token: str,
         waiting: PendingLogin,
-        shown: Shown,
-        passkey: ShownPasskey | None,
+        presented: PresentedFactor,
+        passkey: PresentedPasskey | None,
         source: Source,
     ) -> OpenedSession | Problem:
         """Use up the factor, end the pending login and go through the door, all or nothing.
@@ -119,17 +123,23 @@ class SecondFactor:
                 await self.passkeys.note_use(tx, passkey)
                 amr, reason = AMR_PASSKEY, Reason.PASSWORD_AND_PASSKEY
             else:
-                amr, reason = AMR_CODE, await self._spend_code(tx, user_id, shown, source)
+                amr, reason = AMR_CODE, await self._spend_code(tx, user_id, presented, source)
             if not await self.pending.spend(tx, token):
                 raise InvalidFactor
             proof = Proof(user_id, (*waiting.amr, *amr), reason, source)
             return await self.door.enter(tx, account, proof)
 
-    async def _spend_code(self, tx: Tx, user_id: UUID, shown: Shown, source: Source) -> Reason:
-        if shown.code is not None and await self.factors.check_code(tx, user_id, shown.code):
+    async def _spend_code(
+        self, tx: Tx, user_id: UUID, presented: PresentedFactor, source: Source
+    ) -> Reason:
+        if presented.code is not None and await self.factors.check_code(
+            tx, user_id, presented.code
+        ):
             return Reason.PASSWORD_AND_CODE
-        if shown.recovery_code is not None:
-            left = await self.factors.spend_recovery_code(tx, user_id, shown.recovery_code, source)
+        if presented.recovery_code is not None:
+            left = await self.factors.spend_recovery_code(
+                tx, user_id, presented.recovery_code, source
+            )
             if left is not None:
                 return Reason.PASSWORD_AND_RECOVERY_CODE
         raise InvalidFactor

@@ -143,7 +143,7 @@ class RecoveryCodesOut(BaseModel):
     """Recovery codes, each valid once in place of a factor."""
 
     recovery_codes: Annotated[
-        list[str], Field(description="Shown this once; empty where the account has some already")
+        list[str], Field(description="Shown only once; empty if the account has some already")
     ]
 
 

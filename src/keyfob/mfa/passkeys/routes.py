@@ -41,7 +41,7 @@ class NewPasskeyOut(FactorOut):
     """The passkey as a factor, with recovery codes if it is the first."""
 
     recovery_codes: Annotated[
-        list[str], Field(description="Shown this once; empty where the account has some already")
+        list[str], Field(description="Shown only once; empty if the account has some already")
     ]
 
 

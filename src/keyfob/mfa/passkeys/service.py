@@ -27,7 +27,7 @@ from keyfob.mfa.passkeys.verification import Assertion, Refused
 log = structlog.get_logger("keyfob.passkeys")
 
 
-class ShownPasskey(NamedTuple):
+class PresentedPasskey(NamedTuple):
     """A passkey whose answer was valid; it counts once its use is recorded."""
 
     passkey: StoredPasskey
@@ -42,9 +42,9 @@ class ShownPasskey(NamedTuple):
 class _Copied(Exception):
     """A passkey was copied: the counter of the presented one did not increase."""
 
-    def __init__(self, shown: ShownPasskey, known_count: int) -> None:
+    def __init__(self, presented: PresentedPasskey, known_count: int) -> None:
         super().__init__()
-        self.shown = shown
+        self.presented = presented
         self.known_count = known_count
 
 
@@ -75,7 +75,7 @@ class Passkeys:
 
     async def verify_alone(
         self, challenge_id: UUID, credential: dict[str, Any], user_id: UUID | None = None
-    ) -> ShownPasskey:
+    ) -> PresentedPasskey:
         """Check the answer to the options of `begin_alone`, as `verify_assertion` does.
 
         Raises:
@@ -95,7 +95,7 @@ class Passkeys:
         *,
         user_id: UUID | None,
         require_user_verification: bool,
-    ) -> ShownPasskey:
+    ) -> PresentedPasskey:
         """Check the answer of a passkey, in a thread and outside any transaction.
 
         Then call `note_use` in the transaction that relies on it.
@@ -114,7 +114,7 @@ class Passkeys:
         if passkey is None or user_id not in {None, passkey.user_id}:
             raise _invalid("no such passkey", passkey)
         try:
-            shown = await asyncio.to_thread(
+            presented = await asyncio.to_thread(
                 verification.verify_assertion,
                 self.party,
                 credential,
@@ -125,7 +125,7 @@ class Passkeys:
             )
         except Refused as refused:
             raise _invalid(str(refused), passkey) from None
-        return ShownPasskey(passkey, shown)
+        return PresentedPasskey(passkey, presented)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
@@ -145,7 +145,7 @@ class Passkeys:
             await self._record_copy(copied)
             raise InvalidFactor from None
 
-    async def note_use(self, tx: Tx, shown: ShownPasskey) -> None:
+    async def note_use(self, tx: Tx, presented: PresentedPasskey) -> None:
         """Record the use; if a passkey was copied, the counter of one of the two falls behind.
 
         For a synced passkey, that is only logged.
@@ -156,7 +156,7 @@ class Passkeys:
         Raises:
             InvalidFactor: the counter did not increase, or the passkey was removed meanwhile.
         """
-        passkey, assertion = shown
+        passkey, assertion = presented
         if await queries.use_passkey(
             tx,
             passkey.id,
@@ -170,7 +170,7 @@ class Passkeys:
         known = await queries.find_sign_count(tx, passkey.id)
         if known is None:
             raise _invalid("removed meanwhile", passkey)
-        raise _Copied(shown, known)
+        raise _Copied(presented, known)
 
     async def find_owner(self, credential: dict[str, Any]) -> UUID | None:
         """Return the owner that a credential claims, for the log; it proves nothing."""
@@ -185,7 +185,7 @@ class Passkeys:
         return await queries.find_passkey(self.db, credential_id)
 
     async def _record_copy(self, copied: _Copied) -> None:
-        passkey, assertion = copied.shown
+        passkey, assertion = copied.presented
         log.warning("passkey_cloned", factor_id=str(passkey.id), user_id=str(passkey.user_id))
         async with self.db.begin() as tx:
             await self.audit.record(
