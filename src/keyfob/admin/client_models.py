@@ -65,7 +65,7 @@ ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator
 
 
 class ClientCreate(Body):
-    """A program to register. Of these kinds, service accounts are there today."""
+    """A program to register. So far, these are service accounts."""
 
     name: Name
     kind: Literal[ClientKind.SERVICE] = ClientKind.SERVICE
@@ -86,7 +86,7 @@ class ClientCreate(Body):
         return self
 
     def to_client(self) -> RegisteredClient:
-        """Return the client, without the id and the times that it is given."""
+        """Return the client, without the id and the times that it gets when it is registered."""
         return RegisteredClient(
             id=UUID(int=0),
             name=self.name,
@@ -108,7 +108,7 @@ class ClientCreate(Body):
 class ClientUpdate(Body):
     """Changes to a client; absent fields stay as they are.
 
-    A new `auth_method`, `jwks` or `jwks_uri` needs all that belong together.
+    A new `auth_method`, `jwks` or `jwks_uri` needs all fields that belong to it.
     """
 
     name: Name | None = _ABSENT
@@ -130,7 +130,7 @@ class ClientUpdate(Body):
         return self
 
     def to_change(self) -> ClientChange:
-        """Return what is to be another."""
+        """Return the changes."""
         return ClientChange(
             name=self.name,
             grants=None if self.grants is None else tuple(self.grants),
@@ -146,7 +146,7 @@ class ClientUpdate(Body):
 
 
 class ClientOut(BaseModel):
-    """A registered program."""
+    """A registered client."""
 
     id: Annotated[UUID, Field(description="Its `client_id`")]
     name: str
@@ -170,7 +170,7 @@ class ClientOut(BaseModel):
 
 
 class SecretCreate(Body):
-    """A secret to make; without an end it is good until it is removed."""
+    """A new secret; without an expiry it is valid until it is removed."""
 
     expires_at: AwareDatetime | None = _ABSENT
 
@@ -194,7 +194,7 @@ class SecretOut(BaseModel):
 
 
 class NewSecretOut(SecretOut):
-    """A secret that was just made."""
+    """A new secret, with its text."""
 
     client_secret: Annotated[str, Field(description="Told this once; keep it secret")]
 
@@ -204,7 +204,7 @@ class NewSecretOut(SecretOut):
 
 
 class ResourceCreate(Body):
-    """An API to register, so that tokens may be meant for it (RFC 8707)."""
+    """An API to register, so that tokens may be for it (RFC 8707)."""
 
     identifier: Annotated[
         Identifier,
@@ -216,7 +216,7 @@ class ResourceCreate(Body):
     access_token_ttl: Ttl | None = None
 
     def to_resource(self) -> Resource:
-        """Return the resource, without the id and the times that it is given."""
+        """Return the resource, without the id and the times that it gets when it is registered."""
         return Resource(
             UUID(int=0),
             self.identifier,
@@ -237,12 +237,12 @@ class ResourceUpdate(Body):
 
     @property
     def plain_scopes(self) -> dict[str, dict[str, str]] | None:
-        """The scopes as they are kept."""
+        """The scopes as stored."""
         return None if self.scopes is None else _plain(self.scopes)
 
 
 class ResourceOut(BaseModel):
-    """An API that tokens may be meant for."""
+    """An API that tokens may be for."""
 
     id: UUID
     identifier: str

@@ -1,4 +1,4 @@
-"""Clients, their secrets and resources, as administrators see and change them."""
+"""Clients, their secrets and resources, for administrators."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -48,7 +48,7 @@ Id = Annotated[UUID, Path(alias="id")]
 
 @routes.get("/clients", dependencies=_LIMITED)
 async def list_clients(_: Reader, clients: Service, page: AskedPage) -> list[ClientOut]:
-    """List the registered programs, the oldest first."""
+    """List the registered programs, oldest first."""
     after = page.start("clients")
     found = await clients.list_page(UUID(after[0]) if after else None, page.to_read)
     shown = page.cut("clients", found, lambda client: [str(client.id)])
@@ -72,10 +72,10 @@ async def create_client(
     source: RequestSource,
     clients: Service,
 ) -> ClientOut:
-    """Register a program. Make it a secret next, unless it signs with a key of its own.
+    """Register a program. Create a secret for it next, unless it signs with a key of its own.
 
-    Needs a recent sign-in of yours, as every change of clients does; programs with the permission
-    need none. What of `scope` is a permission must be yours.
+    The caller needs a recent sign-in, as for every change of clients; programs with the permission
+    do not. Permissions in `scope` must be the caller's own.
     """
     client = await clients.create(Actor(caller, source), body.to_client())
     response.headers["Location"] = f"{public_path(request)}/{client.id}"
@@ -84,7 +84,7 @@ async def create_client(
 
 @routes.get("/clients/{id}", dependencies=_LIMITED, responses=may_refuse(ClientNotFound))
 async def read_client(client_id: Id, _: Reader, clients: Service) -> ClientOut:
-    """Read how a program is registered."""
+    """Read a registered program."""
     return ClientOut.of(await clients.get(client_id))
 
 
@@ -96,7 +96,7 @@ async def read_client(client_id: Id, _: Reader, clients: Service) -> ClientOut:
 async def change_client(
     client_id: Id, body: ClientUpdate, caller: Writer, source: RequestSource, clients: Service
 ) -> ClientOut:
-    """Change a program. All of its access tokens end where it is disabled or may do less."""
+    """Change a program. If it is disabled or may do less, all its access tokens end."""
     return ClientOut.of(await clients.change(Actor(caller, source), client_id, body.to_change()))
 
 
@@ -109,13 +109,13 @@ async def change_client(
 async def delete_client(
     client_id: Id, caller: Writer, source: RequestSource, clients: Service
 ) -> None:
-    """Remove a program, with its secrets and access tokens."""
+    """Delete a program, with its secrets and access tokens."""
     await clients.delete(Actor(caller, source), client_id)
 
 
 @routes.get("/clients/{id}/secrets", dependencies=_LIMITED, responses=may_refuse(ClientNotFound))
 async def list_secrets(client_id: Id, _: Reader, clients: Service) -> list[SecretOut]:
-    """List the secrets of a program that have not ended: when they were made and last used."""
+    """List the valid secrets of a program: when they were created and last used."""
     return [SecretOut.of(secret) for secret in await clients.list_secrets(client_id)]
 
 
@@ -128,7 +128,7 @@ async def list_secrets(client_id: Id, _: Reader, clients: Service) -> list[Secre
 async def add_secret(
     client_id: Id, body: SecretCreate, caller: Writer, source: RequestSource, clients: Service
 ) -> NewSecretOut:
-    """Make a secret for a program, which is shown this once. Two are valid at a time."""
+    """Create a secret for a program, which is shown only now. Two are valid at a time."""
     actor = Actor(caller, source)
     return NewSecretOut.with_text(*await clients.add_secret(actor, client_id, body.expires_at))
 
@@ -146,13 +146,13 @@ async def remove_secret(
     source: RequestSource,
     clients: Service,
 ) -> None:
-    """Remove a secret of a program, whose access tokens all end: it gets new ones by the other."""
+    """Delete a secret of a program. Its access tokens end; it gets new ones by the other secret."""
     await clients.remove_secret(Actor(caller, source), client_id, secret_id)
 
 
 @routes.get("/resources", dependencies=_LIMITED)
 async def list_resources(_: Reader, clients: Service) -> list[ResourceOut]:
-    """List the APIs that access tokens may be meant for, besides Keyfob's own."""
+    """List the APIs that access tokens may be for, besides Keyfob's own."""
     return [ResourceOut.of(resource) for resource in await clients.list_resources()]
 
 
@@ -184,7 +184,7 @@ async def create_resource(
 async def change_resource(
     resource_id: Id, body: ResourceUpdate, caller: Writer, source: RequestSource, clients: Service
 ) -> ResourceOut:
-    """Change an API's name, scopes or lifetime of tokens. Tokens that were given go on."""
+    """Change an API's name, scopes or lifetime of tokens. Issued tokens stay valid."""
     resource = await clients.change_resource(
         Actor(caller, source),
         resource_id,
@@ -205,5 +205,5 @@ async def change_resource(
 async def delete_resource(
     resource_id: Id, caller: Writer, source: RequestSource, clients: Service
 ) -> None:
-    """Remove an API: no access token is given for it any more."""
+    """Delete an API: no more access tokens are issued for it."""
     await clients.delete_resource(Actor(caller, source), resource_id)

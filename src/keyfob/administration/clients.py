@@ -1,4 +1,4 @@
-"""What administrators do to clients, their secrets and the resources that tokens are for."""
+"""Administration of clients, their secrets, and the resources that tokens are for."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.problems import NotFound
 from keyfob.core.secrets import new_id
 
-# Two, so that one is brought into use before the other is removed.
+# Two, so that the new one can be deployed before the old one is removed.
 _MOST_SECRETS = 2
 
-# What a client may do less of by a change, or by other means: then its tokens are revoked.
+# The fields by which a change may take rights from a client: then its tokens are revoked.
 _TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientAdministration:
-    """Registers clients, and takes from them at once what is taken.
+    """Registers clients; taking rights from one takes effect at once.
 
-    A person needs a recent sign-in for every change: a client outlives whoever made it. A program
-    that may write clients needs none. Nobody registers, or changes, a client whose scope has a
-    permission that they do not hold.
+    A person needs a recent sign-in for every change, since a client outlives its creator. A program
+    that may write clients needs none. Nobody can register or change a client whose scope contains a
+    permission that they lack.
     """
 
     db: Database
@@ -50,7 +50,7 @@ class ClientAdministration:
     clock: Clock
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
-        """Return a page of clients in the order of their making."""
+        """Return a page of clients in the order of their creation."""
         return await self.clients.list_page(after, limit)
 
     async def get(self, client_id: UUID) -> RegisteredClient:
@@ -65,7 +65,7 @@ class ClientAdministration:
         return client
 
     async def list_secrets(self, client_id: UUID) -> list[ClientSecret]:
-        """Return the secrets of a client that have not ended: not what they are.
+        """Return the valid secrets of a client, without their texts.
 
         Raises:
             ClientNotFound: there is none with that id.
@@ -74,12 +74,12 @@ class ClientAdministration:
         return await self.clients.list_secrets(self.db, client_id)
 
     async def create(self, actor: Actor, asked: RegisteredClient) -> RegisteredClient:
-        """Register a client; its id and times are given here.
+        """Register a client, which gets its id and times here.
 
         Raises:
             UnknownResource, UnknownScope: no resource has that identifier, or that scope.
             InsufficientAuthentication: the sign-in is not recent.
-            Unauthenticated, Forbidden: see `Authority.ensure`, here and below.
+            Unauthenticated, Forbidden: see `Authority.ensure`; the same holds below.
         """
         now = self.clock.now()
         client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
@@ -93,7 +93,7 @@ class ClientAdministration:
     async def change(
         self, actor: Actor, client_id: UUID, changes: ClientChange
     ) -> RegisteredClient:
-        """Change a client; whatever takes something from it ends its tokens at once.
+        """Change a client; if it loses rights, its tokens end at once.
 
         Raises:
             ClientNotFound: there is none with that id.
@@ -127,7 +127,7 @@ class ClientAdministration:
         return client._replace(**given)
 
     async def delete(self, actor: Actor, client_id: UUID) -> None:
-        """Remove a client; its tokens are dead at once.
+        """Delete a client, and revoke its tokens at once.
 
         Raises:
             ClientNotFound: there is none with that id.
@@ -141,11 +141,11 @@ class ClientAdministration:
     async def add_secret(
         self, actor: Actor, client_id: UUID, expires_at: datetime | None
     ) -> tuple[ClientSecret, str]:
-        """Make a secret of a client and return it: its text is told this once.
+        """Create a secret of a client and return it; its text is shown only now.
 
         Raises:
             ClientNotFound: there is none with that id.
-            TooManySecrets: it has two that have not ended.
+            TooManySecrets: it has two valid ones.
             InsufficientAuthentication: the sign-in is not recent.
         """
         async with self.db.begin() as tx:
@@ -160,9 +160,9 @@ class ClientAdministration:
         return secret, made.text
 
     async def remove_secret(self, actor: Actor, client_id: UUID, secret_id: UUID) -> None:
-        """Remove a secret; the client's tokens are dead at once, whatever secret they are of.
+        """Delete a secret, and revoke the client's tokens at once, by whichever secret it got them.
 
-        Threat: whoever found the secret has tokens, too, and nobody knows which are theirs.
+        Threat: a finder of the secret has tokens, too, and nobody knows which ones.
 
         Raises:
             ClientNotFound, SecretNotFound: there is none with that id.
@@ -177,14 +177,14 @@ class ClientAdministration:
             await self._record(tx, actor, Event.CLIENT_SECRET_REMOVED, client_id, told)
 
     async def list_resources(self) -> Sequence[Resource]:
-        """Return every registered resource by its identifier."""
+        """Return every registered resource, by identifier."""
         return await self.resources.list_all(self.db)
 
     async def create_resource(self, actor: Actor, asked: Resource) -> Resource:
-        """Register a resource; its id and times are given here.
+        """Register a resource, which gets its id and times here.
 
         Raises:
-            ResourceTaken: there is one of that identifier, or it is our own.
+            ResourceTaken: there is one with that identifier, or it is our own.
             InsufficientAuthentication: the sign-in is not recent.
         """
         now = self.clock.now()
@@ -208,7 +208,7 @@ class ClientAdministration:
         ttl: int | None,
         changes_ttl: bool,
     ) -> Resource:
-        """Change a resource; what is None stays, and the lifetime without `changes_ttl`.
+        """Change a resource; None leaves a field as it is, and `changes_ttl` writes the lifetime.
 
         Raises:
             NotFound: there is none with that id.
@@ -228,7 +228,7 @@ class ClientAdministration:
         return after
 
     async def delete_resource(self, actor: Actor, resource_id: UUID) -> None:
-        """Remove a resource: no token is given for it any more.
+        """Delete a resource: no more tokens are issued for it.
 
         Raises:
             NotFound: there is none with that id.
@@ -292,7 +292,7 @@ class ClientAdministration:
 
 
 def _permissions(scope: Collection[str]) -> frozenset[str]:
-    """Return what of a scope is a right at our own API: others' scopes nobody holds or lacks."""
+    """Return the permissions of our own API in a scope; scopes of other APIs do not count."""
     return frozenset(Permission) & frozenset(scope)
 
 

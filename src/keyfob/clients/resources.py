@@ -66,7 +66,7 @@ class Resources:
         return frozenset(found)
 
     async def list_all(self, db: Executor) -> Sequence[Resource]:
-        """Return every registered resource by its identifier, as it is now."""
+        """Return the present state of every registered resource, by identifier."""
         return await queries.list_resources(db)
 
     async def lock(self, tx: Tx, resource_id: UUID) -> Resource | None:
@@ -74,7 +74,7 @@ class Resources:
         return await queries.lock_resource(tx, resource_id)
 
     async def add(self, tx: Tx, resource: Resource) -> bool:
-        """Add a resource; False if there is one of that identifier."""
+        """Add a resource; False if there is one with that identifier."""
         if not await queries.insert_resource(tx, resource):
             return False
         await queries.announce_resources(tx)
@@ -82,14 +82,14 @@ class Resources:
         return True
 
     async def change(self, tx: Tx, resource: Resource) -> None:
-        """Write a resource that `tx` holds."""
+        """Write a resource that `tx` has locked."""
         resource = resource._replace(updated_at=self.clock.now())
         await queries.update_resource(tx, resource)
         await queries.announce_resources(tx)
         tx.after_commit(partial(self._registered.__setitem__, resource.identifier, resource))
 
     async def remove(self, tx: Tx, resource: Resource) -> None:
-        """Remove a resource that `tx` holds."""
+        """Delete a resource that `tx` has locked."""
         await queries.delete_resource(tx, resource.id)
         await queries.announce_resources(tx)
         tx.after_commit(partial(self._registered.pop, resource.identifier, None))

@@ -1,4 +1,4 @@
-"""What an administrator may register as the address of a resource, or as a client's keys."""
+"""Checks of a resource's identifier, and of a client's keys, when they are registered."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ def ensure_resource(identifier: str) -> str:
     """Return an absolute URI without fragment (RFC 8707 section 2).
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a URI.
     """
     parts = urlsplit(identifier)
     if not parts.scheme or not (parts.netloc or parts.path) or "#" in identifier:
@@ -22,10 +22,10 @@ def ensure_resource(identifier: str) -> str:
 
 
 def ensure_jwks_uri(uri: str) -> str:
-    """Return an https URL where a client publishes its keys.
+    """Return an https URL at which a client publishes its keys.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a URL.
     """
     parts = urlsplit(ensure_resource(uri))
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
@@ -37,7 +37,7 @@ def ensure_jwks(jwks: dict[str, Any]) -> dict[str, Any]:
     """Return a JWK Set of public keys (RFC 7517 section 5).
 
     Raises:
-        ValueError: it is none, or has a private key, or too many.
+        ValueError: it is not a JWK Set, or has a private key, or too many keys.
     """
     keys = jwks.get("keys")
     if set(jwks) != {"keys"} or not isinstance(keys, list) or not 1 <= len(keys) <= _MOST_KEYS:

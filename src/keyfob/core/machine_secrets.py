@@ -1,8 +1,8 @@
-"""Secrets of programs: random, so one HMAC checks them, and recognized without a look-up.
+"""Secrets of programs: random, so that one HMAC checks them, and recognisable without a look-up.
 
 `kfk_` (an API key) or `kfs_` (a client secret), 43 characters of base62 (256 random bits), and 6 of
-base62: the CRC-32 of all before them. A scanner finds them by `kf[ks]_[0-9A-Za-z]{49}` and tells by
-the checksum what is none, as we do before anything is asked of the database.
+base62: the CRC-32 of everything before. A scanner finds them by `kf[ks]_[0-9A-Za-z]{49}` and checks
+the checksum, as we do before any query.
 """
 
 import zlib
@@ -19,21 +19,22 @@ _LENGTH = len("kfk_") + _RANDOM + _CHECKSUM
 
 
 class NewSecret(NamedTuple):
-    """A secret, to be shown once, and its digest, to be kept."""
+    """A secret, to be shown once, and its digest, for storage."""
 
     text: str
     digest: bytes
 
 
 class MachineSecrets:
-    """Makes and recognizes the secrets of one kind; only digests of them are kept.
+    """Makes and recognises the secrets of one kind, of which only digests are stored.
 
-    A digest is the id of the server's secret key (3 bytes) and the HMAC-SHA-256 with it (32), so
-    that a copy of the database tells nothing, and a key that is rotated leaves the old ones valid.
+    A digest is the id of the server's secret key (3 bytes) and the HMAC-SHA-256 with it (32 bytes),
+    so that a copy of the database reveals nothing, and old secrets stay valid when the key is
+    rotated.
 
     Args:
         ring: the server's secret keys for this purpose.
-        prefix: what each begins with, such as `kfk_`.
+        prefix: the beginning of each secret, such as `kfk_`.
     """
 
     def __init__(self, ring: KeyRing, prefix: str) -> None:
@@ -47,9 +48,9 @@ class MachineSecrets:
         return NewSecret(text, self._digests(text)[0])
 
     def digests(self, text: str) -> list[bytes]:
-        """Return the digests that a secret may be kept as, the present form first.
+        """Return the digests under which a secret may be stored, the present form first.
 
-        None at all of a text that we did not make: it is refused without a look-up.
+        A text that we did not make has none: it is refused without a look-up.
         """
         is_ours = (
             len(text) == _LENGTH
@@ -60,9 +61,9 @@ class MachineSecrets:
         return self._digests(text) if is_ours else []
 
     def place_of(self, digest: bytes) -> int | None:
-        """Return the place in `KEYFOB_SECRET_KEY` of the key of a digest; None if it is not there.
+        """Return the index of a digest's key in `KEYFOB_SECRET_KEY`; None if it is not there.
 
-        A digest of any place but the first (0) is to be renewed when its secret is shown again.
+        A digest with another key than the first (0) is renewed when its secret is used again.
         """
         return self._ring.place_of(digest[:KEY_ID_BYTES])
 

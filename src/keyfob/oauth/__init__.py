@@ -1,1 +1,1 @@
-"""OAuth 2 for programs: clients prove who they are, get tokens, ask about them, and revoke them."""
+"""OAuth 2 for programs: clients authenticate and get tokens."""

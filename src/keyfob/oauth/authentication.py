@@ -1,4 +1,4 @@
-"""Which client a request is from (RFC 6749 section 2.3)."""
+"""Authentication of clients (RFC 6749 section 2.3)."""
 
 from base64 import b64decode
 from collections.abc import Mapping
@@ -32,12 +32,13 @@ _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class ClientAuthentication:
     """Authenticates clients, each by the one method that it is registered for.
 
-    Threat: guesses by the thousand. Secrets are 256 random bits, so what is limited is the work: an
-    address that failed too often meets memory alone, in which a client that works is found.
+    Threat: guesses by the thousand. Secrets are 256 random bits, so only the work has to be
+    limited: after too many failures from an address, only clients in memory are found, which those
+    in use are.
 
     Args:
-        proofs: what checks each method that is supported.
-        failures: counts failures by address.
+        proofs: the check for each supported method.
+        failures: counts failures per address.
         calls: counts the calls of each client.
     """
 
@@ -49,9 +50,9 @@ class ClientAuthentication:
         """Return the client of a request.
 
         Raises:
-            InvalidClient: it is unknown or disabled, or has not proven to be itself.
+            InvalidClient: it is unknown or disabled, or its proof is not valid.
             BadRequest: it uses more than one method, or names two clients.
-            TooManyRequests: it calls too often, or too much has failed from its address.
+            TooManyRequests: it calls too often, or there were too many failures from its address.
         """
         presented = presented_in(request.authorization, request.form)
         client = None
@@ -69,7 +70,7 @@ class ClientAuthentication:
 
 
 def presented_in(authorization: str | None, form: Form) -> Presented | None:
-    """Return what a client shows to prove to be itself; None if it cannot be read, or is nothing.
+    """Return the credentials of a client; None if there are none, or they cannot be read.
 
     Raises:
         BadRequest: it uses more than one method, or names two clients.
@@ -90,8 +91,8 @@ def presented_in(authorization: str | None, form: Form) -> Presented | None:
 def _read_basic(header: str, client_id: str | None) -> Presented | None:
     """Read an Authorization header (RFC 7617), whose parts may be percent-encoded or not.
 
-    RFC 6749 section 2.3.1 wants it, many clients do not; no id and no secret of ours has a `%` or
-    a `+`, so that decoding changes nothing that was not encoded.
+    RFC 6749 section 2.3.1 requires the encoding, but many clients omit it. Ids and secrets of
+    Keyfob contain no `%` or `+`, so that decoding does not change unencoded ones.
     """
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -109,7 +110,7 @@ def _read_basic(header: str, client_id: str | None) -> Presented | None:
 
 
 class SecretProof(NamedTuple):
-    """Checks secrets that we made: by one HMAC, alike for known and unknown clients."""
+    """Checks secrets that we made: by one HMAC, with equal work for known and unknown clients."""
 
     clients: Clients
 
@@ -117,7 +118,7 @@ class SecretProof(NamedTuple):
         """Return the client of an id and a secret.
 
         Raises:
-            InvalidClient: the secret is right, and the client registered for another method.
+            InvalidClient: the secret is right, but the client is registered for another method.
         """
         client_id = read_client_id(presented.client_id)
         if client_id is None:
@@ -129,7 +130,7 @@ class SecretProof(NamedTuple):
 
 
 def read_client_id(text: str | None) -> UUID | None:
-    """Return the id of a client; None unless it is written as we write it."""
+    """Return the id of a client; None unless it is in canonical form."""
     try:
         client_id = UUID(text)
     except (TypeError, ValueError, AttributeError):

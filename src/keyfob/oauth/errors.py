@@ -4,7 +4,7 @@ from keyfob.core.problems import OAuthError
 
 
 class InvalidClient(OAuthError):
-    """The client is unknown or disabled, or has not proven to be itself; the log says which."""
+    """The client is unknown or disabled, or its proof is not valid; the log says which."""
 
     status = 401
     code = "invalid_client"
@@ -15,7 +15,7 @@ class InvalidClient(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """What was shown for a token is invalid, has ended, or was given to another client."""
+    """The grant is invalid, has expired, or was issued to another client."""
 
     code = "invalid_grant"
     title = "The grant is not valid"

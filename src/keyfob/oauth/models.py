@@ -1,4 +1,4 @@
-"""What clients send and get."""
+"""Requests of clients and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from keyfob.core.forms import Form
 
 
 class ClientRequest(NamedTuple):
-    """A request of a client: its form, its Authorization header, and where it comes from."""
+    """A request of a client: its form, its Authorization header, and its source."""
 
     form: Form
     authorization: str | None
@@ -17,7 +17,7 @@ class ClientRequest(NamedTuple):
 
 
 class Presented(NamedTuple):
-    """What a client shows to prove to be itself, and which client it says to be."""
+    """The credentials of a client, and the client that they claim to be of."""
 
     method: AuthMethod
     client_id: str | None
@@ -25,18 +25,18 @@ class Presented(NamedTuple):
 
 
 class ClientProof(Protocol):
-    """Checks one kind of proof."""
+    """Checks one kind of credentials."""
 
     async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
-        """Return the client that has proven to be itself; None if it has not.
+        """Return the client, if its credentials are valid; otherwise None.
 
-        Not `may_ask`: None, too, where the database or anybody else would have to be asked.
+        Without `may_ask`, also None if that needs the database or another service.
         """
 
 
 @dataclass(frozen=True)
 class GivenToken:
-    """A token that the token endpoint gives, and further members of its answer."""
+    """A token that the token endpoint issues, and further members of its response."""
 
     access_token: str
     expires_in: int
@@ -45,7 +45,7 @@ class GivenToken:
 
 
 class GrantHandler(Protocol):
-    """Gives tokens for one grant, to clients that are registered for it."""
+    """Issues tokens for one grant, to clients that are registered for it."""
 
     grant: Grant
 

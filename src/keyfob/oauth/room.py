@@ -1,4 +1,4 @@
-"""OAuth 2 for programs."""
+"""The room of OAuth 2 for programs."""
 
 from keyfob.clients.models import AuthMethod
 from keyfob.clients.resources import Resources
@@ -14,7 +14,7 @@ from keyfob.tokens.access import AccessTokens
 
 
 def build(*, limits: Limits, clients: Clients, resources: Resources, tokens: AccessTokens) -> Room:
-    """Build what authenticates clients, and what they call."""
+    """Build the services that authenticate clients and issue tokens."""
     by_secret = SecretProof(clients)
     authentication = ClientAuthentication(
         proofs={AuthMethod.BASIC: by_secret, AuthMethod.POST: by_secret},

@@ -1,4 +1,4 @@
-"""What clients call, below /oauth2: form in, JSON out (RFC 6749)."""
+"""The endpoints for clients, below /oauth2: form in, JSON out (RFC 6749)."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ _Text = Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
 
 
 class ClientForm(BaseModel):
-    """What every form may hold; unknown parameters are ignored."""
+    """The parameters that every form may have; unknown ones are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,7 +45,7 @@ class ClientForm(BaseModel):
 
 
 class TokenForm(ClientForm):
-    """What a client asks a token with."""
+    """The parameters of a request for a token."""
 
     grant_type: Annotated[str, Field(examples=["client_credentials"])]
     scope: _Text
@@ -53,7 +53,7 @@ class TokenForm(ClientForm):
 
 
 class AccessTokenOut(BaseModel):
-    """A token for a client (RFC 6749 section 5.1)."""
+    """An access token for a client (RFC 6749 section 5.1)."""
 
     access_token: str
     token_type: str
@@ -79,9 +79,9 @@ def _refuses(*more: Any) -> Any:
     dependencies=[_client],
 )
 async def give_token(call: HotCall) -> bytes:
-    """Give a client an access token, within the scope and the resources that it is registered for.
+    """Issue an access token to a client, within its registered scope and resources.
 
-    Without `resource` the token is for the client's only resource, without `scope` for all that it
-    may ask for there.
+    Without `resource`, the token is for the client's only resource; without `scope`, it gets all
+    that the client may ask for there.
     """
     return await call.service(TokenEndpoint).give(await _request_of(call))

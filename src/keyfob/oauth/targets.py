@@ -1,4 +1,4 @@
-"""What a token is for: its resources, its scope, and how long it may live."""
+"""The target of a token: its resources, its scope, and its lifetime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from keyfob.clients.models import RegisteredClient, Resource
 from keyfob.clients.resources import Resources
 from keyfob.oauth.errors import InvalidScope, InvalidTarget
 
-# Of resources and scopes in one token, in characters. Ours are read up to 4,096, in base64.
+# The most characters of resources and scopes in one token. Our tokens are read up to 4,096, in
+# base64.
 _LONGEST = 2200
 
 
 class Target(NamedTuple):
-    """What a token is for, and the seconds that it may live."""
+    """The resources and the scope of a token, and the seconds that it may live."""
 
     audience: tuple[str, ...]
     scope: tuple[str, ...]
@@ -22,18 +23,19 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """Holds what a client asks for against what it is registered for."""
+    """Compares the request of a client with its registration."""
 
     resources: Resources
 
     def choose(self, client: RegisteredClient, named: Sequence[str], scope: str | None) -> Target:
-        """Return what a token of a client is for.
+        """Return the target of a client's token.
 
-        Without a resource it is the client's only one (RFC 8707 section 2); without a scope all
-        that the client may ask for there. A scope counts if one of the resources has it.
+        Without a resource, it is the client's only one (RFC 8707 section 2); without a scope, it is
+        all that the client may ask for there. A scope is valid if one of the resources has it.
 
         Raises:
-            InvalidTarget: a resource is unknown or not the client's, or there are several.
+            InvalidTarget: a resource is unknown or not the client's, or there are several to choose
+                from.
             InvalidScope: a scope is unknown or not the client's, or there are too many.
         """
         resources = self._find(client, named)

@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 section 3.2): who asks, for which grant, and the answer."""
+"""The token endpoint (RFC 6749 section 3.2): authentication, grant, and response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ TOKENS_GIVEN = Counter(
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEndpoint:
-    """Gives tokens to clients; each grant is a handler, by its `grant_type`."""
+    """Issues tokens to clients; each grant has a handler, by its `grant_type`."""
 
     authentication: ClientAuthentication
     grants: Mapping[str, GrantHandler]
 
     async def give(self, request: ClientRequest) -> bytes:
-        """Return the answer as JSON; `scope` is left out of a token that has none (section 3.3).
+        """Return the response as JSON; a token without scope has no `scope` (section 3.3).
 
         Raises:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.

@@ -1,7 +1,7 @@
 """Programs as subjects: clients, their secrets, API keys, resources; further roles of people.
 
-Revocations name clients and single tokens, too, and say until when each matters: tokens live for as
-long as their client says.
+Revocations also name clients and single tokens, and contain their own end: tokens live as long as
+their client's setting says.
 """
 
 from keyfob.migrations.running import run_sql

@@ -1,1 +1,1 @@
-"""The grants of the token endpoint, a module each."""
+"""The grants of the token endpoint, one module each."""

@@ -1,4 +1,4 @@
-"""A service account's own tokens (RFC 6749 section 4.4)."""
+"""Tokens that a service account gets for itself (RFC 6749 section 4.4)."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from keyfob.tokens.models import AccessClaims
 
 @dataclass(frozen=True, kw_only=True)
 class ClientCredentials:
-    """Gives a client a token of its own: no row, and no refresh token (section 4.4.3)."""
+    """Issues a client a token of its own, without a row or a refresh token (section 4.4.3)."""
 
     targets: Targets
     tokens: AccessTokens
     grant = Grant.CLIENT_CREDENTIALS
 
     async def give(self, client: RegisteredClient, form: Form) -> GivenToken:
-        """Return a token of this generation of the client; a later one kills it.
+        """Return a token of the client's present generation; a later generation revokes it.
 
         Raises:
             InvalidTarget, InvalidScope: see `Targets.choose`.
-            NoSigningKey: no key was loaded.
+            NoSigningKey: no key is loaded.
         """
         target = self.targets.choose(client, form.list_all("resource"), form.get("scope"))
         claims = AccessClaims(
