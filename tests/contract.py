@@ -187,6 +187,34 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("DELETE", "/admin/clients/{id}/secrets/{secret}"): admin(
         204, None, *RECENT, "client_not_found", "secret_not_found", *PARAMETERS
     ),
+    ("GET", "/admin/roles"): admin(200, "[Role]"),
+    ("POST", "/admin/roles"): admin(
+        201,
+        "Role",
+        *RECENT,
+        "role_taken",
+        body="RoleCreate",
+        headers=frozenset({"Location"}),
+    ),
+    ("PATCH", "/admin/roles/{name}"): admin(
+        200, "Role", *RECENT, "role_not_found", body="RoleUpdate"
+    ),
+    ("DELETE", "/admin/roles/{name}"): admin(
+        204, None, *RECENT, "role_not_found", "role_in_use", *PARAMETERS
+    ),
+    ("GET", "/admin/users/{id}/roles"): admin(200, "[GivenRole]", NO_USER, *PARAMETERS),
+    ("POST", "/admin/users/{id}/roles"): admin(
+        201, "GivenRole", *RECENT, NO_USER, "role_not_found", UNPROVEN, body="RoleGive"
+    ),
+    ("PATCH", "/admin/users/{id}/roles/{name}"): admin(
+        200, "GivenRole", *RECENT, NO_USER, "role_not_found", UNPROVEN, body="RoleEnd"
+    ),
+    ("DELETE", "/admin/users/{id}/roles/{name}"): admin(
+        204, None, *RECENT, NO_USER, "role_not_found", *PARAMETERS
+    ),
+    ("GET", "/admin/users/{id}/why"): admin(
+        200, "Why", NO_USER, *PARAMETERS, query=frozenset({"permission"})
+    ),
     ("GET", "/admin/resources"): admin(200, "[Resource]"),
     ("POST", "/admin/resources"): admin(
         201,
@@ -376,6 +404,10 @@ BODIES = {
         },
     ),
     "SecretCreate": (set(), {"expires_at"}),
+    "RoleCreate": ({"name", "permissions"}, set()),
+    "RoleUpdate": ({"permissions"}, set()),
+    "RoleGive": ({"role"}, {"expires_at"}),
+    "RoleEnd": ({"expires_at"}, set()),
     "ResourceCreate": ({"identifier", "name"}, {"scopes", "access_token_ttl"}),
     "ResourceUpdate": (set(), {"name", "scopes", "access_token_ttl"}),
 }
@@ -435,6 +467,9 @@ ANSWERS = {
         *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
         *("access_token_ttl", "disabled", "created_at", "updated_at"),
     },
+    "Role": {"name", "permissions", "built_in"},
+    "GivenRole": {"role", "given_at", "given_by", "expires_at"},
+    "Why": {"permission", "held", "status", "roles"},
     "Secret": {"id", "created_at", "expires_at", "last_used_at"},
     "NewSecret": {"id", "created_at", "expires_at", "last_used_at", "client_secret"},
     "Resource": {

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from keyfob.accounts.models import Name
+from keyfob.authority.names import PermissionName
 from keyfob.clients.models import (
     AuthMethod,
     ClientChange,
@@ -31,12 +32,6 @@ from keyfob.core.text import NoControlCharacters
 _ABSENT = Field(default=None, json_schema_extra=drop_null)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
-# RFC 6749 appendix A.4, in lower case.
-Scope = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9_.:/-]{0,63}$"),
-    Field(examples=["orders:read"]),
-]
 Identifier = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
@@ -45,7 +40,7 @@ Identifier = Annotated[
 ]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200), NoControlCharacters()]
 Scopes = Annotated[
-    dict[Scope, dict[Locale, Words]],
+    dict[PermissionName, dict[Locale, Words]],
     Field(max_length=100, description="What may be done there, with words for it by language"),
 ]
 Ttl = Annotated[int, Field(ge=60, le=3600, description="Seconds that an access token lives")]
@@ -60,7 +55,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 Grants = Annotated[list[Grant], Field(min_length=1, max_length=10), AfterValidator(_once)]
-ScopeList = Annotated[list[Scope], Field(max_length=100), AfterValidator(_once)]
+ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
 

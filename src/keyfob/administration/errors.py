@@ -57,3 +57,27 @@ class ResourceTaken(Problem):
     status = 409
     code = "resource_taken"
     title = "A resource with this identifier already exists"
+
+
+class RoleNotFound(Problem):
+    """No role has that name, or the user does not have it."""
+
+    status = 404
+    code = "role_not_found"
+    title = "Role not found"
+
+
+class RoleTaken(Problem):
+    """Another role has that name, or it is one of user, moderator and admin."""
+
+    status = 409
+    code = "role_taken"
+    title = "A role with this name already exists"
+
+
+class RoleInUse(Problem):
+    """The role cannot be removed while users have it; `user_ids` names some of them."""
+
+    status = 409
+    code = "role_in_use"
+    title = "Users have this role; take it away from them first"

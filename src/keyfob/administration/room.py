@@ -8,10 +8,12 @@ from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.letters import Letters
+from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Client
+from keyfob.authority.roles import Roles
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
@@ -55,6 +57,7 @@ def build(
     audit: Audit,
     clients: Clients,
     resources: Resources,
+    roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
     authority = Authority(standing=standing, step_up=step_up, programs={Client: clients})
@@ -97,6 +100,15 @@ def build(
                 db=db,
                 clients=clients,
                 resources=resources,
+                authority=authority,
+                audit=audit,
+                clock=clock,
+            ),
+            RoleAdministration(
+                db=db,
+                roles=roles,
+                accounts=accounts,
+                claims=claims,
                 authority=authority,
                 audit=audit,
                 clock=clock,

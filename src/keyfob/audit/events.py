@@ -91,6 +91,9 @@ class Event(StrEnum):
         "The address was marked as verified: `keyfob users mark-verified`",
     )
 
+    USER_ROLE_GIVEN = "user.role_given", Actor.ADMINISTRATOR, "A further role was given"
+    USER_ROLE_TAKEN = "user.role_taken", Actor.ADMINISTRATOR, "A further role was taken away"
+
     FACTOR_ADDED = "factor.added", Actor.OWNER, "A factor was added"
     FACTOR_RENAMED = "factor.renamed", Actor.OWNER, "A factor was renamed; the names are not told"
     FACTOR_REMOVED = "factor.removed", Actor.OWNER, "A factor was removed"
@@ -158,6 +161,25 @@ class Event(StrEnum):
         Actor.ADMINISTRATOR,
         "A resource was removed: no more tokens are given for it",
         Target.RESOURCE,
+    )
+
+    ROLE_CREATED = (
+        "role.created",
+        Actor.ADMINISTRATOR,
+        "A further role was defined",
+        Target.SERVICE,
+    )
+    ROLE_CHANGED = (
+        "role.changed",
+        Actor.ADMINISTRATOR,
+        "A further role got other permissions",
+        Target.SERVICE,
+    )
+    ROLE_DELETED = (
+        "role.deleted",
+        Actor.ADMINISTRATOR,
+        "A further role was removed",
+        Target.SERVICE,
     )
 
     SIGNING_KEY_ROTATED = (

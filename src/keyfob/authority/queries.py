@@ -113,11 +113,6 @@ async def take_role(tx: Tx, user_id: UUID, role: str) -> bool:
     return bool(taken)
 
 
-async def take_all(tx: Tx, user_id: UUID) -> None:
-    """Take all further roles away from a user whose account is deleted."""
-    await tx.execute("DELETE FROM user_roles WHERE user_id = $1", user_id)
-
-
 async def delete_expired(db: Executor, before: datetime, at_most: int) -> int:
     """Delete roles of users that have ended; return their number."""
     gone = await db.fetchval(

@@ -76,10 +76,11 @@ class Roles:
         return await queries.lock_role(tx, name)
 
     async def add(self, tx: Tx, name: str, permissions: Collection[str]) -> bool:
-        """Define a role; False if there is one with that name."""
-        added = await queries.insert_role(tx, name, sorted(permissions), self.clock.now())
+        """Define a role; False if there is one of that name."""
+        if not await queries.insert_role(tx, name, sorted(permissions), self.clock.now()):
+            return False
         await self._announce(tx, name, permissions)
-        return added
+        return True
 
     async def change(self, tx: Tx, name: str, permissions: Collection[str]) -> None:
         """Change the permissions of a role that `tx` has locked."""
@@ -125,10 +126,6 @@ class Roles:
     async def take(self, tx: Tx, user_id: UUID, role: str) -> bool:
         """Take a role away, with the same lock; False if the user did not have it."""
         return await queries.take_role(tx, user_id, role)
-
-    async def take_all(self, tx: Tx, user_id: UUID) -> None:
-        """Take all further roles away from a user whose account is deleted."""
-        await queries.take_all(tx, user_id)
 
     async def clean_up(self) -> None:
         """Delete roles of users that have ended."""

@@ -39,7 +39,12 @@ def _parse(address: str) -> Email:
         raise Refused(f"{address}: {fault}") from None
 
 
-async def _find(wiring: Wiring, address: str) -> UUID:
+async def find_user(wiring: Wiring, address: str) -> UUID:
+    """Return the id of the user of an address.
+
+    Raises:
+        Refused: there is none, or the address is not one.
+    """
     credentials: Credentials = wiring.services[Credentials]
     found = await credentials.find_address_owner(_parse(address))
     if found is None:
@@ -138,7 +143,7 @@ def list_users(
 def _change(address: str, changes: Changes) -> None:
     async def work(wiring: Wiring) -> None:
         administration = _administration(wiring)
-        user_id = await _find(wiring, address)
+        user_id = await find_user(wiring, address)
         await administration.change(Actor(None), user_id, changes)
 
     run_with_services(work)
@@ -200,7 +205,7 @@ def mark_verified(email: Address, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> bool:
-        user_id = await _find(wiring, email)
+        user_id = await find_user(wiring, email)
         unproven: Unproven = wiring.services[Unproven]
         return await unproven.vouch(Actor(None), user_id)
 
@@ -220,7 +225,7 @@ def log_out(email: Address, as_json: AsJson = False) -> None:
 
     async def work(wiring: Wiring) -> None:
         administration = _administration(wiring)
-        user_id = await _find(wiring, email)
+        user_id = await find_user(wiring, email)
         await administration.log_out_everywhere(Actor(None), user_id)
 
     run_with_services(work)
@@ -240,7 +245,7 @@ def reset_factors(email: Address, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> int:
-        user_id = await _find(wiring, email)
+        user_id = await find_user(wiring, email)
         reset: FactorReset = wiring.services[FactorReset]
         return await reset.reset(Actor(None), user_id)
 

@@ -151,8 +151,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
 
 
 async def delete_client(tx: Tx, client_id: UUID) -> None:
-    """Delete a client with its secrets."""
-    await tx.execute("DELETE FROM client_secrets WHERE client_id = $1", client_id)
+    """Remove a client with its secrets."""
     await tx.execute("DELETE FROM clients WHERE id = $1", client_id)
 
 
@@ -161,7 +160,8 @@ async def list_secrets(db: Executor, client_id: UUID, now: datetime) -> list[Cli
     rows = await db.fetch(
         f"""
         SELECT {_CREDENTIAL} FROM client_secrets
-         WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id
+         WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+         ORDER BY created_at, id
         """,  # noqa: S608 - our own columns
         client_id,
         now,

@@ -11,6 +11,7 @@ from keyfob.clients import queries
 from keyfob.clients.models import Resource
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.locales import Locale
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -35,7 +36,7 @@ class Resources:
     def own(self) -> Resource:
         """Our own API."""
         scopes = {
-            permission.value: {"en": permission.meaning}
+            permission.value: {Locale.ENGLISH.value: permission.meaning}
             for permission in Permission
             if permission is not Permission.ACCOUNT_READ
         }

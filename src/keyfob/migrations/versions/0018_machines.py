@@ -35,7 +35,7 @@ def upgrade() -> None:
         );
         CREATE TABLE client_secrets (
             id uuid PRIMARY KEY,
-            client_id uuid NOT NULL,
+            client_id uuid NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
             secret_hash bytea NOT NULL,
             created_at timestamptz NOT NULL,
             expires_at timestamptz,
@@ -44,7 +44,7 @@ def upgrade() -> None:
         CREATE INDEX client_secrets_of_client ON client_secrets (client_id);
         CREATE TABLE api_keys (
             id uuid PRIMARY KEY,
-            user_id uuid NOT NULL,
+            user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
             name text NOT NULL,
             scope text[] NOT NULL,
             key_hash bytea NOT NULL UNIQUE,
@@ -71,8 +71,8 @@ def upgrade() -> None:
             updated_at timestamptz NOT NULL
         );
         CREATE TABLE user_roles (
-            user_id uuid NOT NULL,
-            role text NOT NULL,
+            user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            role text NOT NULL REFERENCES roles (name),
             given_at timestamptz NOT NULL,
             given_by uuid,
             expires_at timestamptz,

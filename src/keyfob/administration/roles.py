@@ -1,0 +1,211 @@
+"""What administrators do to the further roles: define them, give them, and ask what they permit."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from keyfob.accounts.errors import UnprovenRole
+from keyfob.accounts.models import Account, Status
+from keyfob.accounts.service import Accounts
+from keyfob.administration.authority import Actor, Authority, Powers
+from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken
+from keyfob.audit.events import Event
+from keyfob.audit.service import Audit
+from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, User
+from keyfob.authority.roles import Roles
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.sessions.claims import SessionClaims
+
+_MOST_NAMED = 10
+
+
+class Why(NamedTuple):
+    """Whether a user holds a permission, and by which roles: the name, and when each ends.
+
+    A blocked account holds nothing, whatever its roles.
+    """
+
+    permission: str
+    held: bool
+    status: Status
+    roles: Sequence[tuple[str, datetime | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAdministration:
+    """Defines the further roles, and gives them to users for good or until a moment.
+
+    A person needs a recent sign-in for every change. Nobody defines or gives a role with a
+    permission that they do not hold, nor takes one away from a user who holds more than they do.
+    """
+
+    db: Database
+    roles: Roles
+    accounts: Accounts
+    claims: SessionClaims
+    authority: Authority
+    audit: Audit
+    clock: Clock
+
+    async def list_all(self) -> Sequence[RoleDefinition]:
+        """Return every further role by its name."""
+        return await self.roles.list_all()
+
+    async def create(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
+        """Define a role.
+
+        Raises:
+            RoleTaken: there is one of that name.
+            InsufficientAuthentication: the sign-in is not recent.
+            Unauthenticated, Forbidden: see `Authority.ensure`, here and below.
+        """
+        async with self.db.begin() as tx:
+            powers = await self._ensure(tx, actor)
+            powers.ensure_cover(permissions)
+            if name in OF_ROLE or not await self.roles.add(tx, name, permissions):
+                raise RoleTaken
+            new = {"role": name, "permissions": sorted(permissions)}
+            await self._record(tx, actor, Event.ROLE_CREATED, None, new=new)
+            return await self._lock(tx, name)
+
+    async def change(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
+        """Give a role other permissions; here that acts at once, elsewhere with the next refresh.
+
+        Raises:
+            RoleNotFound: there is none of that name.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            powers = await self._ensure(tx, actor)
+            before = await self._lock(tx, name)
+            powers.ensure_cover({*before.permissions, *permissions})
+            await self.roles.change(tx, name, permissions)
+            old = {"role": name, "permissions": sorted(before.permissions)}
+            new = {"role": name, "permissions": sorted(permissions)}
+            await self._record(tx, actor, Event.ROLE_CHANGED, None, old, new)
+            return await self._lock(tx, name)
+
+    async def delete(self, actor: Actor, name: str) -> None:
+        """Remove a role that no user has.
+
+        Raises:
+            RoleNotFound: there is none of that name.
+            RoleInUse: users have it.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            powers = await self._ensure(tx, actor)
+            role = await self._lock(tx, name)
+            powers.ensure_cover(role.permissions)
+            if holders := await self.roles.list_holders(tx, name, _MOST_NAMED):
+                raise RoleInUse(extra={"user_ids": [str(user_id) for user_id in holders]})
+            await self.roles.remove(tx, name)
+            old = {"role": name, "permissions": sorted(role.permissions)}
+            await self._record(tx, actor, Event.ROLE_DELETED, None, old)
+
+    async def list_given(self, user_id: UUID) -> list[GivenRole]:
+        """Return the further roles that a user has now.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        await self.accounts.get_profile(user_id)
+        return await self.roles.list_given(self.db, user_id)
+
+    async def give(
+        self, actor: Actor, user_id: UUID, name: str, expires_at: datetime | None
+    ) -> GivenRole:
+        """Give a user a role, or another end to one that the user has.
+
+        Raises:
+            UserNotFound, RoleNotFound: there is none with that id, or name.
+            UnprovenRole: the account registered itself, and its address is not verified.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            account, powers = await self._lock_user(tx, actor, user_id)
+            if account.owner_is_unknown:
+                raise UnprovenRole
+            role = await self._lock(tx, name)
+            powers.ensure_cover(role.permissions)
+            await self.roles.give(tx, user_id, name, given_by=actor.user_id, expires_at=expires_at)
+            await self.claims.change_roles(tx, user_id, account.role)
+            ends = expires_at.isoformat() if expires_at else None
+            new = {"role": name, "expires_at": ends}
+            await self._record(tx, actor, Event.USER_ROLE_GIVEN, user_id, new=new)
+        return GivenRole(name, self.clock.now(), actor.user_id, expires_at)
+
+    async def take(self, actor: Actor, user_id: UUID, name: str) -> None:
+        """Take a role away from a user, at once.
+
+        Raises:
+            UserNotFound: there is none with that id.
+            RoleNotFound: the user does not have it.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            account, _ = await self._lock_user(tx, actor, user_id)
+            if not await self.roles.take(tx, user_id, name):
+                raise RoleNotFound
+            await self.claims.change_roles(tx, user_id, account.role)
+            await self._record(tx, actor, Event.USER_ROLE_TAKEN, user_id, {"role": name})
+
+    async def why(self, user_id: UUID, permission: str) -> Why:
+        """Tell whether a user holds a permission, and what that follows from.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        profile = await self.accounts.get_profile(user_id)
+        await self.roles.load()  # the command line has heard of none
+        given = await self.roles.list_given(self.db, user_id)
+        had = [(str(profile.role), None), *((one.role, one.expires_at) for one in given)]
+        found = [
+            (name, ends)
+            for name, ends in had
+            if permission in self.roles.permissions_of_roles([name])
+        ]
+        held = bool(found) and profile.status == Status.ACTIVE
+        return Why(permission, held, Status(profile.status), found)
+
+    async def _ensure(self, tx: Tx, actor: Actor) -> Powers:
+        powers = await self.authority.ensure(tx, actor, Permission.ROLES_WRITE)
+        await self._ensure_recent(tx, actor)
+        return powers
+
+    async def _ensure_recent(self, tx: Tx, actor: Actor) -> None:
+        if isinstance(actor.caller, User):
+            await self.authority.ensure_recent(tx, actor)
+
+    async def _lock_user(self, tx: Tx, actor: Actor, user_id: UUID) -> tuple[Account, Powers]:
+        locked = await self.authority.lock(tx, actor, user_id, Permission.ROLES_WRITE)
+        await self._ensure_recent(tx, actor)
+        return locked
+
+    async def _lock(self, tx: Tx, name: str) -> RoleDefinition:
+        role = await self.roles.lock(tx, name)
+        if role is None:
+            raise RoleNotFound
+        return role
+
+    async def _record(
+        self,
+        tx: Tx,
+        actor: Actor,
+        action: Event,
+        target_id: UUID | None,
+        old: dict[str, Any] | None = None,
+        new: dict[str, Any] | None = None,
+    ) -> None:
+        await self.audit.record(
+            tx,
+            action=action,
+            actor_id=actor.user_id,
+            target_id=target_id,
+            old=old,
+            new=new,
+            source=actor.source,
+        )

@@ -1,0 +1,191 @@
+"""`keyfob roles`: the further roles, and who has them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from keyfob.administration.authority import Actor
+from keyfob.administration.roles import RoleAdministration
+from keyfob.authority.models import OF_ROLE
+from keyfob.authority.names import PermissionName, RoleName
+from keyfob.cli.context import run_with_services
+from keyfob.cli.output import AsJson, show_rows
+from keyfob.cli.refusal import Refused
+from keyfob.cli.users import Address, find_user
+from keyfob.wiring import Wiring
+
+app = typer.Typer(help="Further roles, and who has them.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The role's name.")]
+Allows = Annotated[
+    list[str] | None, typer.Option("--permission", help="What it permits; may be repeated.")
+]
+
+
+def _administration(wiring: Wiring) -> RoleAdministration:
+    found: RoleAdministration = wiring.services[RoleAdministration]
+    return found
+
+
+def _check(name: str, permissions: list[str]) -> None:
+    try:
+        TypeAdapter(RoleName).validate_python(name)
+        TypeAdapter(list[PermissionName]).validate_python(permissions)
+    except ValidationError as fault:
+        raise Refused(f"{fault.errors()[0]['input']}: {fault.errors()[0]['msg']}") from None
+
+
+def _do(work: Callable[[RoleAdministration], Awaitable[object]], says: str) -> None:
+    async def done(wiring: Wiring) -> None:
+        await work(_administration(wiring))
+
+    run_with_services(done)
+    typer.echo(says)
+
+
+@app.command("list")
+def list_roles(as_json: AsJson = False) -> None:
+    """List the roles and what each permits, the built-in ones first.
+
+    Examples:
+
+        keyfob roles list
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        further = await _administration(wiring).list_all()
+        built_in = [
+            {"name": name, "permissions": " ".join(sorted(permissions)), "built_in": True}
+            for name, permissions in OF_ROLE.items()
+        ]
+        others = [
+            {"name": role.name, "permissions": " ".join(role.permissions), "built_in": False}
+            for role in further
+        ]
+        return [*built_in, *others]
+
+    show_rows(run_with_services(work), as_json=as_json)
+
+
+@app.command("create")
+def create_role(name: Name, permission: Allows = None) -> None:
+    """Define a role.
+
+    Examples:
+
+        keyfob roles create support --permission users:read --permission logins:read
+    """
+    permissions = permission or []
+    _check(name, permissions)
+    _do(
+        lambda roles: roles.create(Actor(None), name, permissions),
+        f"Defined {name}: {' '.join(permissions) or 'no permissions'}.",
+    )
+
+
+@app.command("change")
+def change_role(name: Name, permission: Allows = None) -> None:
+    """Give a role other permissions, in place of those that it has.
+
+    Examples:
+
+        keyfob roles change support --permission users:read
+    """
+    permissions = permission or []
+    _check(name, permissions)
+    _do(
+        lambda roles: roles.change(Actor(None), name, permissions),
+        f"Changed {name}: {' '.join(permissions) or 'no permissions'}.",
+    )
+
+
+@app.command("delete")
+def delete_role(name: Name) -> None:
+    """Remove a role that no user has.
+
+    Examples:
+
+        keyfob roles delete support
+    """
+    _do(lambda roles: roles.delete(Actor(None), name), f"Removed {name}.")
+
+
+@app.command("give")
+def give_role(
+    email: Address,
+    name: Name,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+) -> None:
+    """Give a user a role, for good or for some days.
+
+    Examples:
+
+        keyfob roles give ada@example.com support --days 30
+    """
+
+    async def work(wiring: Wiring) -> None:
+        roles = _administration(wiring)
+        ends = roles.clock.now() + timedelta(days=days) if days else None
+        await roles.give(Actor(None), await find_user(wiring, email), name, ends)
+
+    run_with_services(work)
+    typer.echo(f"{email} has {name}{f' for {days} days' if days else ''}.")
+
+
+@app.command("take")
+def take_role(email: Address, name: Name) -> None:
+    """Take a role away from a user, at once.
+
+    Examples:
+
+        keyfob roles take ada@example.com support
+    """
+
+    async def work(wiring: Wiring) -> None:
+        user_id = await find_user(wiring, email)
+        await _administration(wiring).take(Actor(None), user_id, name)
+
+    run_with_services(work)
+    typer.echo(f"{email} no longer has {name}.")
+
+
+@app.command("of")
+def roles_of_user(email: Address, as_json: AsJson = False) -> None:
+    """List the further roles that a user has now.
+
+    Examples:
+
+        keyfob roles of ada@example.com
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        given = await _administration(wiring).list_given(await find_user(wiring, email))
+        return [one._asdict() for one in given]
+
+    show_rows(run_with_services(work), as_json=as_json)
+
+
+@app.command("why")
+def explain(
+    email: Address,
+    permission: Annotated[str, typer.Argument(help="Such as users:read")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell by which roles a user holds a permission.
+
+    Examples:
+
+        keyfob roles why ada@example.com users:read
+    """
+
+    async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        why = await _administration(wiring).why(await find_user(wiring, email), permission)
+        return [
+            {"role": name, "expires_at": ends, "held": why.held, "status": why.status.value}
+            for name, ends in why.roles
+        ]
+
+    show_rows(run_with_services(work), as_json=as_json)

@@ -1,0 +1,43 @@
+"""`keyfob roles`: further roles without the admin API."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.cli.conftest import Run
+from tests.fixtures.world import World
+
+Sql = Callable[..., list[Any]]
+InWorld = Callable[..., Any]
+
+
+def test_a_role_is_defined_given_explained_and_taken(keyfob: Run, in_world: InWorld) -> None:
+    async def sign_up(world: World) -> None:
+        await world.make_user()
+
+    in_world(sign_up)
+    created = keyfob("roles", "create", "support", "--permission", "users:read")
+    assert created.out == "Defined support: users:read.\n"
+    given = keyfob("roles", "give", "ada@example.com", "support", "--days", "30")
+    assert given.out == "ada@example.com has support for 30 days.\n"
+
+    [of] = keyfob("roles", "of", "ada@example.com", "--json").json
+    [why] = keyfob("roles", "why", "ada@example.com", "users:read", "--json").json
+    listed = keyfob("roles", "list", "--json").json
+
+    assert (of["role"], of["given_by"]) == ("support", None)
+    assert of["expires_at"]
+    assert (why["role"], why["held"]) == ("support", True)
+    assert [role["name"] for role in listed] == ["user", "moderator", "admin", "support"]
+    assert keyfob("roles", "delete", "support").refusal.startswith("Users have this role")
+    assert keyfob("roles", "change", "support").out == "Changed support: no permissions.\n"
+    taken = keyfob("roles", "take", "ada@example.com", "support")
+    assert taken.out == "ada@example.com no longer has support.\n"
+    assert keyfob("roles", "delete", "support").out == "Removed support.\n"
+
+
+def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:
+    assert keyfob("roles", "create", "Support").refusal.startswith("Support: ")
+    wrong = keyfob("roles", "create", "support", "--permission", "Users Read")
+    assert wrong.refusal.startswith("Users Read: ")
+    assert keyfob("roles", "create", "admin").refusal == "A role with this name already exists"
+    assert keyfob("roles", "delete", "none").refusal == "Role not found"
