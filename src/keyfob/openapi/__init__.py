@@ -1,5 +1,5 @@
 """The OpenAPI document, in a form that client generators can process."""
 
-from keyfob.openapi.serving import describe_api
+from keyfob.openapi.document import describe_api
 
 __all__ = ["describe_api"]

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from keyfob.core.forms import FORM
+from keyfob.core.http.kept import Kept
 from keyfob.core.http.problems import (
     OAUTH,
     PROBLEM_JSON,
@@ -124,6 +125,23 @@ _ON_STATUS = {
     "429": ("Retry-After", *_RATE),
     "503": ("Retry-After",),
 }
+
+
+def describe_api(app: FastAPI, settings: Settings) -> None:
+    """Make the app serve our schema, built once, in a thread, since it takes a while."""
+
+    def schema() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_schema(app, settings)
+        return app.openapi_schema
+
+    def in_bytes() -> bytes:
+        return json.dumps(schema(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    app.openapi = schema  # type: ignore[method-assign] # FastAPI's documented way
+    if settings.openapi:
+        kept = Kept(in_bytes, "application/json", "no-cache")
+        app.add_api_route("/openapi.json", kept.answer, include_in_schema=False)
 
 
 def build_schema(app: FastAPI, settings: Settings) -> dict[str, Any]:

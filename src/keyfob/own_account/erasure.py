@@ -24,7 +24,7 @@ from keyfob.mail import mails
 from keyfob.mail.models import Recipient
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
-from keyfob.own_account import erasure_queries
+from keyfob.own_account import queries
 from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
@@ -51,7 +51,7 @@ class Erasure:
         Call it last in the transaction that decides on the erasure. Threat: an administrator blanks
         a user's log, and avoids deleting the account.
         """
-        if not await erasure_queries.has_more_than(tx, user_id, batches.AT_ONCE):
+        if not await queries.has_more_than(tx, user_id, batches.AT_ONCE):
             return False
         await self.audit.record(
             tx,

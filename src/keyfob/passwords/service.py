@@ -9,9 +9,9 @@ from keyfob.core.encryption import KeyRing
 from keyfob.core.fair_queue import Share
 from keyfob.core.secrets import compare_digest
 from keyfob.passwords import forms
-from keyfob.passwords.families import Check
+from keyfob.passwords.families import Check, normalised
 from keyfob.passwords.hashing import HashingPool
-from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy, normalised
+from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy
 from keyfob.passwords.schemes import Scheme
 from keyfob.passwords.stored import StoredForms
 

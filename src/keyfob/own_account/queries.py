@@ -1,10 +1,13 @@
-"""SQL for the export: everything stored about a person, without secrets."""
+"""SQL for exports and erasures: it reads what all rooms store about a person, and writes nothing.
+
+What an export reads holds no secrets.
+"""
 
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from keyfob.core.database import Tx
+from keyfob.core.database import Executor, Tx
 
 # Columns as the document shows them.
 Row: TypeAlias = dict[str, Any]
@@ -161,3 +164,20 @@ async def list_events(tx: Tx, user_id: UUID, before: int | None, limit: int) -> 
 
 async def _list(tx: Tx, query: str, *args: object) -> list[Row]:
     return [dict(row) for row in await tx.fetch(query, *args)]
+
+
+async def has_more_than(db: Executor, user_id: UUID, amount: int) -> bool:
+    """Tell whether a log, or the ended sessions, have more than so many rows of a person."""
+    return bool(
+        await db.fetchval(
+            """
+            SELECT EXISTS (SELECT FROM login_events WHERE user_id = $1 OFFSET $2)
+                OR EXISTS (SELECT FROM audit_events WHERE actor_id = $1 OFFSET $2)
+                OR EXISTS (
+                       SELECT FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL OFFSET $2
+                   )
+            """,
+            user_id,
+            amount,
+        )
+    )
