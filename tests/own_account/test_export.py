@@ -292,7 +292,7 @@ async def test_it_is_of_one_moment(
     world: World, ada: SignedIn, ada_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await insert_logins(world, ada_id, 300)
-    list_logins = exporting.export_queries.list_logins
+    list_logins = exporting.queries.list_logins
     pages = 0
 
     async def meanwhile(*args: Any) -> Any:
@@ -302,7 +302,7 @@ async def test_it_is_of_one_moment(
             await world.db.execute("DELETE FROM login_events")
         return await list_logins(*args)
 
-    monkeypatch.setattr(exporting.export_queries, "list_logins", meanwhile)
+    monkeypatch.setattr(exporting.queries, "list_logins", meanwhile)
 
     got = await document(world, ada)
 

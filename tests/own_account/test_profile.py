@@ -12,8 +12,7 @@ from tests.fixtures.waiting import until
 from tests.fixtures.world import CLIENT, SignedIn, World
 
 from keyfob.audit.service import Audit
-from keyfob.own_account import timezones
-from keyfob.own_account.timezones import is_timezone
+from keyfob.own_account.profile import is_timezone, timezones
 from keyfob.settings import Settings
 
 
@@ -190,11 +189,11 @@ async def test_zones_are_those_of_the_iana_database() -> None:
 
 
 async def test_zones_are_known_where_the_machine_has_no_list() -> None:
-    timezones.known_names.cache_clear()
+    timezones.cache_clear()
     zoneinfo.reset_tzpath(to=[])
     try:
         assert await is_timezone("Europe/Moscow")
         assert not await is_timezone("Europe/Nowhere")
     finally:
         zoneinfo.reset_tzpath()
-        timezones.known_names.cache_clear()
+        timezones.cache_clear()

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from keyfob.passwords.errors import WeakPassword
-from keyfob.passwords.policy import PasswordPolicy, normalised
+from keyfob.passwords.families import normalised
+from keyfob.passwords.policy import PasswordPolicy
 
 EMAIL = "ada.lovelace@analytical.example"
 NAME = "Augusta King"
