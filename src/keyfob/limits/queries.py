@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyfob.core.database import Executor
+from keyfob.limits.models import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +18,11 @@ class Counted:
 
 
 async def count_attempt(
-    db: Executor,
-    keys: Sequence[str],
-    amounts: Sequence[int],
-    seconds: Sequence[int],
-    needed: Sequence[bool],
-    now: datetime,
+    db: Executor, needed: Sequence[Window], beside: Sequence[Window], now: datetime
 ) -> dict[str, Counted]:
     """Add one to the windows that have space, in one statement.
 
-    Of the windows that are `needed`, at least one, all are counted or none; the other windows are
+    Of the windows that are `needed`, at least one, all are counted or none; those `beside` them are
     counted with them if all of those have space, too. A full window is only read, so that a flood
     of refused attempts writes nothing. If two callers race for the last place, both are counted;
     the one that finds its `count` above the amount has lost and must give back. Rows are written in
@@ -35,6 +31,7 @@ async def count_attempt(
     Returns:
         The count of each window, by its key.
     """
+    windows = [*needed, *beside]
     rows = await db.fetch(
         """
         WITH wanted AS (
@@ -66,10 +63,10 @@ async def count_attempt(
           FROM wanted AS w
           LEFT JOIN counted AS c ON c.key = w.key
         """,
-        keys,
-        amounts,
-        seconds,
-        needed,
+        [window.key for window in windows],
+        [window.amount for window in windows],
+        [window.seconds for window in windows],
+        [number < len(needed) for number in range(len(windows))],
         now,
     )
     return {key: Counted(*counted) for key, *counted in rows}

@@ -64,14 +64,16 @@ class SignInThrottle:
         if not pair:
             return Reservation()
         outcome = await self.store.count_attempt(pair, beside=self.account.windows(account))
-        now = self.clock.now()
         own, others = outcome.tallies[: len(pair)], outcome.tallies[len(pair) :]
-        # The fields describe the pair alone: they must not reveal how often others failed.
+        if outcome.beside:
+            return Reservation(own, others)
+        now = self.clock.now()
         wait = RateState(outcome.tallies, now).retry_after
+        # The fields describe the pair alone: they must not reveal how often others failed.
         refusal = TooManyAttempts(wait, RateState(own, now).headers)
         if not outcome.counted:
             raise refusal
-        return Reservation(own, others) if outcome.beside else Reservation(own, refusal=refusal)
+        return Reservation(own, refusal=refusal)
 
     async def forgive(self, reservation: Reservation) -> None:
         """Give back an attempt whose password was right, and empty the pair's windows.

@@ -68,14 +68,7 @@ class PostgresStore:
         self, windows: Sequence[Window], beside: Sequence[Window] = ()
     ) -> Outcome:
         wanted = [*windows, *beside]
-        found = await queries.count_attempt(
-            self.db,
-            [window.key for window in wanted],
-            [window.amount for window in wanted],
-            [window.seconds for window in wanted],
-            [number < len(windows) for number in range(len(wanted))],
-            self.clock.now(),
-        )
+        found = await queries.count_attempt(self.db, windows, beside, self.clock.now())
         counts = [
             _Count(Tally(window, one.count, one.expires_at), one.counted)
             for window, one in ((window, found[window.key]) for window in wanted)

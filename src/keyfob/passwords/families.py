@@ -30,6 +30,11 @@ _PBKDF2_ROUND = 3.5e-7
 _SCRYPT_BLOCK = 3.6e-7
 _CRYPT_ROUND = 2.5e-6  # for SHA-crypt and phpass, whose rounds run in Python, beside other work
 
+# Hashes that take this many times the present one are excessive, if they also take longer than
+# the following time.
+_FAR_DEARER = 8
+_CHEAP_SECONDS = 1.0
+
 BCRYPT_SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
 BCRYPT_DIGEST = r"(?P<digest>[./A-Za-z0-9]{30}[.CGKOSWaeimquy26])"
 BCRYPT = rf"\$(?P<kind>2[aby])\$(?P<cost>\d\d)\${BCRYPT_SALT}{BCRYPT_DIGEST}"
@@ -42,6 +47,14 @@ class Form(NamedTuple):
 
     check: Check
     seconds: float
+
+
+def most_seconds(present: float) -> float:
+    """Return the most that a stored hash may take; otherwise few guesses would block all threads.
+
+    `present`: the seconds that a hash of the scheme for new hashes takes.
+    """
+    return max(_CHEAP_SECONDS, _FAR_DEARER * present)
 
 
 def seconds_of_bcrypt(cost: int) -> float:

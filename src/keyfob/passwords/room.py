@@ -33,7 +33,7 @@ def build(*, settings: Settings, db: Database, secrets: SecretKeyring) -> Room:
     pool = HashingPool(threads, settings.hashing_budget, first_estimate=scheme.seconds)
     url = settings.breached_passwords_url
     breached = BreachedPasswords(url) if url else None
-    stored = StoredForms(db, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
+    stored = StoredForms(db, secrets.derive("decoys"), scheme)
     passwords = Passwords(
         pool, scheme, PasswordPolicy(breached), stored, secrets.derive("salts of sign-ups")
     )

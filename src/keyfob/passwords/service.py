@@ -9,7 +9,7 @@ from keyfob.core.encryption import KeyRing
 from keyfob.core.fair_queue import Share
 from keyfob.core.secrets import compare_digest
 from keyfob.passwords import forms
-from keyfob.passwords.families import Check, normalised
+from keyfob.passwords.families import Check, most_seconds, normalised
 from keyfob.passwords.hashing import HashingPool
 from keyfob.passwords.policy import MAX_CHARACTERS_AS_TYPED, PasswordPolicy
 from keyfob.passwords.schemes import Scheme
@@ -168,4 +168,4 @@ class Passwords:
         return self.salts.first.mac(address_normal.encode("utf-8", "surrogatepass"))[:16]
 
     def _check_of(self, stored: str | None) -> Check | None:
-        return forms.check_of(stored, self.stored.most_seconds) if stored else None
+        return forms.check_of(stored, most_seconds(self.scheme.seconds)) if stored else None

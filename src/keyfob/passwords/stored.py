@@ -8,11 +8,8 @@ from uuid import UUID
 from keyfob.core.database import Database
 from keyfob.core.encryption import KeyRing
 from keyfob.passwords import forms, queries
-
-# Hashes that cost this many times the present one are excessive, if they also take longer than the
-# following time.
-_FAR_DEARER = 8
-_CHEAP_SECONDS = 1.0
+from keyfob.passwords.families import most_seconds
+from keyfob.passwords.schemes import Scheme
 
 _BATCH = 5000
 _MOST_NAMED = 20
@@ -29,30 +26,26 @@ class StoredForms:
     forms, in proportion to the accounts that have it. The choice is made by a MAC of the address:
     the same form each time, in every worker.
 
-    `present` is a hash of the scheme for new hashes, and takes `present_seconds`.
+    The present form is that of the scheme for new hashes.
     """
 
     db: Database
     ring: KeyRing
-    present: str
-    present_seconds: float
+    scheme: Scheme
     _counted: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def most_seconds(self) -> float:
-        """The most that a stored hash may cost; otherwise few guesses would block all threads."""
-        return max(_CHEAP_SECONDS, _FAR_DEARER * self.present_seconds)
 
     async def count(self) -> None:
         """Count the forms again; before the first time, only the present one is known."""
         counted: Counter[str] = Counter()
+        longest = most_seconds(self.scheme.seconds)
         for form in await queries.list_stored_forms(self.db):
             decoy = decoy_of(form.example)
-            if decoy and forms.check_of(decoy, self.most_seconds):
+            if decoy and forms.check_of(decoy, longest):
                 counted[decoy] += form.accounts
         # The present form last: as accounts change to it, so do addresses, and none changes to
         # another.
-        self._counted = sorted(counted.items(), key=lambda one: (one[0] == self.present, one[0]))
+        present = self.scheme.decoy
+        self._counted = sorted(counted.items(), key=lambda one: (one[0] == present, one[0]))
 
     def draw(self, address_normal: str) -> str:
         """Return a hash that no password matches, of the form that the address is assigned."""
@@ -63,7 +56,7 @@ class StoredForms:
             if place < accounts:
                 return decoy
             place -= accounts
-        return self.present
+        return self.scheme.decoy
 
     async def list_unusable(self) -> tuple[int, list[str]]:
         """Count the accounts whose hash has an unknown form or costs too much. Reads all of them.
@@ -72,11 +65,10 @@ class StoredForms:
         are returned, too.
         """
         unusable, named, after = 0, list[str](), _FIRST
+        longest = most_seconds(self.scheme.seconds)
         while rows := await queries.list_hashes(self.db, after, _BATCH):
             found = [
-                row.email_normal
-                for row in rows
-                if not forms.check_of(row.password_hash, self.most_seconds)
+                row.email_normal for row in rows if not forms.check_of(row.password_hash, longest)
             ]
             unusable += len(found)
             named += found[: _MOST_NAMED - len(named)]
