@@ -39,7 +39,7 @@ def passwords_of(pool: HashingPool, scheme: Scheme) -> Passwords:
     """Build the service over a scheme; the stored forms are not counted yet."""
     nowhere = Database("postgresql://nobody@localhost/none")
     secrets = SecretKeyring(["a secret key that only the tests know"])
-    stored = StoredForms(nowhere, secrets.derive("decoys"), scheme.decoy, scheme.seconds)
+    stored = StoredForms(nowhere, secrets.derive("decoys"), scheme)
     return Passwords(pool, scheme, PasswordPolicy(), stored, secrets.derive("salts"))
 
 

@@ -21,7 +21,7 @@ ADDRESSES = [f"unknown{number}@example.com" for number in range(400)]
 
 def forms_over(db: Database, secret: str = "a secret key that only the tests know") -> StoredForms:
     ring = SecretKeyring([secret]).derive("decoys")
-    return StoredForms(db, ring, PRESENT.decoy, PRESENT.seconds)
+    return StoredForms(db, ring, PRESENT)
 
 
 async def store(db: Database, hashes: list[str | None]) -> None:
