@@ -13,7 +13,7 @@ import asyncpg
 from keyfob.authority.models import Role, User
 from keyfob.devices.device import Device
 from keyfob.login_log import queries as login
-from keyfob.login_log.models import Outcome, Reason
+from keyfob.login_log.models import LoginFilter, Outcome, Reason
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import upkeep_queries as upkeep
@@ -85,7 +85,6 @@ def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
         event_id=uuid4(),
         at=s.now,
         user_id=s.session["user_id"],
-        email=None,
         outcome=Outcome.SUCCEEDED,
         reason=Reason.PASSWORD,
         address="192.0.2.1",
@@ -96,16 +95,7 @@ def _insert_login_event(db: Any, s: Sample) -> Awaitable[object]:
 
 
 def _list_login_events(db: Any, s: Sample, user_id: UUID | None) -> Awaitable[object]:
-    return login.list_login_events(
-        db,
-        user_id=user_id,
-        outcome=None,
-        address=None,
-        since=None,
-        until=None,
-        before=None,
-        limit=50,
-    )
+    return login.list_login_events(db, LoginFilter(user_id=user_id), before=None, limit=50)
 
 
 def _rotate(db: Any, s: Sample) -> Awaitable[object]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, NamedTuple
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwo
 from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
 from keyfob.administration.service import Administration
+from keyfob.audit.models import AuditFilter
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
@@ -19,7 +20,7 @@ from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.requests import limited
-from keyfob.login_log.models import LoginEventOut, Outcome
+from keyfob.login_log.models import LoginEventOut, LoginFilter, Outcome
 from keyfob.login_log.service import LoginLog
 
 routes = router("Administration", prefix="/admin")
@@ -66,15 +67,6 @@ AuditReader = Annotated[Subject, require(Permission.AUDIT_READ, programs=True)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 
-class LoginFilter(NamedTuple):
-    """The attempts to list."""
-
-    outcome: Outcome | None
-    address: str | None
-    since: datetime | None
-    until: datetime | None
-
-
 async def _login_filter(
     outcome: Outcome | None = None,
     ip_address: Annotated[
@@ -83,25 +75,17 @@ async def _login_filter(
     since: Since = None,
     until: Until = None,
 ) -> LoginFilter:
-    return LoginFilter(outcome, str(ip_address) if ip_address else None, since, until)
+    address = str(ip_address) if ip_address else None
+    return LoginFilter(outcome=outcome, address=address, since=since, until=until)
 
 
 Filter = Annotated[LoginFilter, Depends(_login_filter)]
 
 
-async def _page_of_logins(
-    log: LoginLog, wanted: LoginFilter, page: Page, user_id: UUID | None = None
-) -> list[LoginEventOut]:
-    kind = f"admin logins {user_id}"
-    events = await log.list_events(
-        user_id=user_id,
-        outcome=wanted.outcome,
-        address=wanted.address,
-        since=wanted.since,
-        until=wanted.until,
-        before=read_timed_place(page.start(kind)),
-        limit=page.to_read,
-    )
+async def _page_of_logins(log: LoginLog, wanted: LoginFilter, page: Page) -> list[LoginEventOut]:
+    kind = f"admin logins {wanted.user_id}"
+    before = read_timed_place(page.start(kind))
+    events = await log.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
     return [LoginEventOut.of(event) for event in shown]
 
@@ -125,30 +109,29 @@ async def list_logins_of_user(
 ) -> list[LoginEventOut]:
     """List one user's sign-ins, also refused ones, and ends of sessions, newest first."""
     await admin.accounts.get_profile(user_id)
-    return await _page_of_logins(log, wanted, page, user_id)
+    return await _page_of_logins(log, wanted._replace(user_id=user_id), page)
+
+
+async def _audit_filter(
+    action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,
+    actor_id: UUID | None = None,
+    target_id: UUID | None = None,
+    since: Since = None,
+    until: Until = None,
+) -> AuditFilter:
+    return AuditFilter(action, actor_id, target_id, since, until)
 
 
 @routes.get("/audit", dependencies=_LIMITED)
 async def list_audit(
     _: AuditReader,
     audit: Annotated[Audit, Provided(Audit)],
+    wanted: Annotated[AuditFilter, Depends(_audit_filter)],
     page: AskedPage,
-    action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,
-    actor_id: UUID | None = None,
-    target_id: UUID | None = None,
-    since: Since = None,
-    until: Until = None,
 ) -> list[AuditEventOut]:
     """List administrative and security events, newest first."""
     after = page.start("audit")
-    events = await audit.list_events(
-        before=int(after[0]) if after else None,
-        action=action,
-        actor_id=actor_id,
-        target_id=target_id,
-        since=since,
-        until=until,
-        limit=page.to_read,
-    )
+    before = int(after[0]) if after else None
+    events = await audit.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut("audit", events, lambda event: [str(event.position)])
     return [AuditEventOut.of(event) for event in shown]

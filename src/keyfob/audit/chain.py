@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from keyfob.audit.events import Event
 from keyfob.audit.models import AuditEvent
@@ -75,39 +74,19 @@ class Walk:
         return {"broken_at": self.verdict.broken_at, "sha256": self.unvouched.hexdigest()}
 
     def _judge(self, event: AuditEvent) -> tuple[bool, bytes]:
-        message = message_of(
-            self.mac,
-            position=event.position,
-            event_id=event.id,
-            at=event.at,
-            action=event.action,
-            actor_id=event.actor_id,
-            target_id=event.target_id,
-            old=event.old_values,
-            new=event.new_values,
-        )
+        message = message_of(self.mac, event)
         key = self.ring.find(event.mac[:KEY_ID_BYTES])
         if key is None:
             return False, message
         return compare_digest(key.mac(message), event.mac[KEY_ID_BYTES:]), message
 
 
-def message_of(
-    previous: bytes,
-    *,
-    position: int,
-    event_id: UUID,
-    at: datetime,
-    action: str,
-    actor_id: UUID | None,
-    target_id: UUID | None,
-    old: dict[str, Any],
-    new: dict[str, Any],
-) -> bytes:
+def message_of(previous: bytes, event: AuditEvent) -> bytes:
     """Return an event in one canonical form, preceded by the MAC of the event before it.
 
     The IP address is left out: it is personal data and is blanked when the person is erased.
     """
+    position, event_id, at, action, actor_id, target_id, old, new, *_ = event
     parts = [position, event_id, int(at.timestamp() * 1_000_000), action, actor_id, target_id]
     text = json.dumps([str(part) for part in parts] + [old, new], sort_keys=True)
     return previous + text.encode()

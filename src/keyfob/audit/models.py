@@ -29,3 +29,13 @@ class AuditEvent(NamedTuple):
     new_values: dict[str, Any]
     ip_address: IPv4Address | IPv6Address | None
     mac: bytes
+
+
+class AuditFilter(NamedTuple):
+    """The events to list; None means any. They are from `since` on, and from before `until`."""
+
+    action: str | None = None
+    actor_id: UUID | None = None
+    target_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -1,11 +1,9 @@
 """SQL for the audit log."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from keyfob.audit.models import AuditEvent, ChainEnd
+from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd
 from keyfob.core.database import Executor, Tx
 
 _COLUMNS = """
@@ -33,70 +31,39 @@ async def lock_chain(tx: Tx) -> ChainEnd | None:
     return ChainEnd(**last) if last else None
 
 
-async def insert_event(
-    tx: Tx,
-    *,
-    position: int,
-    event_id: UUID,
-    at: datetime,
-    action: str,
-    actor_id: UUID | None,
-    target_id: UUID | None,
-    old: dict[str, Any],
-    new: dict[str, Any],
-    address: str | None,
-    mac: bytes,
-) -> None:
+async def insert_event(tx: Tx, event: AuditEvent) -> None:
     """Append an event."""
+    address = str(event.ip_address) if event.ip_address else None
     await tx.execute(
         """
         INSERT INTO audit_events (position, id, at, action, actor_id, target_id,
                                   old_values, new_values, ip_address, mac)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::inet, $10)
         """,
-        position,
-        event_id,
-        at,
-        action,
-        actor_id,
-        target_id,
-        old,
-        new,
+        *event[:8],
         address,
-        mac,
+        event.mac,
     )
 
 
 async def list_events(
-    db: Executor,
-    *,
-    before: int | None,
-    action: str | None,
-    actor_id: UUID | None,
-    target_id: UUID | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
+    db: Executor, wanted: AuditFilter, *, before: int | None, limit: int
 ) -> list[AuditEvent]:
     """Return events before a position, newest first."""
     rows = await db.fetch(
         f"""
         SELECT {_COLUMNS} FROM audit_events
-         WHERE position < coalesce($1, 9223372036854775807)
-           AND ($2::text IS NULL OR action = $2)
-           AND ($3::uuid IS NULL OR actor_id = $3)
-           AND ($4::uuid IS NULL OR target_id = $4)
-           AND at >= coalesce($5, '-infinity'::timestamptz)
-           AND at < coalesce($6, 'infinity'::timestamptz)
+         WHERE ($1::text IS NULL OR action = $1)
+           AND ($2::uuid IS NULL OR actor_id = $2)
+           AND ($3::uuid IS NULL OR target_id = $3)
+           AND at >= coalesce($4, '-infinity'::timestamptz)
+           AND at < coalesce($5, 'infinity'::timestamptz)
+           AND position < coalesce($6, 9223372036854775807)
          ORDER BY position DESC
          LIMIT $7
         """,  # noqa: S608 - a constant of this file
+        *wanted,
         before,
-        action,
-        actor_id,
-        target_id,
-        since,
-        until,
         limit,
     )
     return [AuditEvent(**row) for row in rows]

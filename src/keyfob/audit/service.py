@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from keyfob.audit import queries
 from keyfob.audit.chain import START, Beginning, Verdict, Walk, message_of
 from keyfob.audit.events import Event
-from keyfob.audit.models import AuditEvent, ChainEnd
+from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -27,6 +27,8 @@ AUDIT_POSITION = Gauge(
 )
 
 log = structlog.get_logger("keyfob.audit")
+
+_ANY = AuditFilter()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +60,25 @@ class Audit:
         locked until the commit, so call this last.
         """
         last = await queries.lock_chain(tx) or ChainEnd(0, START)
-        position = last.position + 1
         at = self.clock.now()
-        event: dict[str, Any] = {
-            "position": position,
-            "event_id": new_id(at),
-            "at": at,
-            "action": action,
-            "actor_id": actor_id,
-            "target_id": target_id,
-            "old": old or {},
-            "new": new or {},
-        }
+        address = ip_address(source.address) if source and source.address else None
+        event = AuditEvent(
+            position=last.position + 1,
+            id=new_id(at),
+            at=at,
+            action=action,
+            actor_id=actor_id,
+            target_id=target_id,
+            old_values=old or {},
+            new_values=new or {},
+            ip_address=address,
+            mac=b"",
+        )
         key = self.ring.first
-        mac = key.id + key.mac(message_of(last.mac, **event))
-        address = source.address if source else None
-        await queries.insert_event(tx, **event, address=address, mac=mac)
+        mac = key.id + key.mac(message_of(last.mac, event))
+        await queries.insert_event(tx, event._replace(mac=mac))
         # A copy that the database cannot reach: it shows when the newest events were cut off.
-        told = {"position": position, "mac": mac.hex(), "action": action}
+        told = {"position": event.position, "mac": mac.hex(), "action": action}
         tx.after_commit(lambda: log.info("audit_event", **told))
 
     async def record_own(self, tx: Tx, new: dict[str, Any], *, action: Event) -> None:
@@ -100,27 +103,10 @@ class Audit:
         return last
 
     async def list_events(
-        self,
-        *,
-        before: int | None = None,
-        action: str | None = None,
-        actor_id: UUID | None = None,
-        target_id: UUID | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 100,
+        self, wanted: AuditFilter = _ANY, *, before: int | None = None, limit: int = 100
     ) -> list[AuditEvent]:
         """Return events before a position of the chain, newest first."""
-        return await queries.list_events(
-            self.db,
-            before=before,
-            action=action,
-            actor_id=actor_id,
-            target_id=target_id,
-            since=since,
-            until=until,
-            limit=limit,
-        )
+        return await queries.list_events(self.db, wanted, before=before, limit=limit)
 
     async def verify(self, *, batch: int = 500) -> Verdict:
         """Check that no event of the chain was changed, removed or inserted.

@@ -79,6 +79,16 @@ class LoggedAttempt(NamedTuple):
     session_id: UUID | None
 
 
+class LoginFilter(NamedTuple):
+    """The lines to list; None means any. They are from `since` on, and from before `until`."""
+
+    user_id: UUID | None = None
+    outcome: Outcome | None = None
+    address: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class LoginEventOut(BaseModel):
     """One attempt to sign in, or an end of sessions."""
 

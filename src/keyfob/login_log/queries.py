@@ -7,7 +7,7 @@ from uuid import UUID
 
 from keyfob.core.database import Database, Executor
 from keyfob.devices.device import Device
-from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
+from keyfob.login_log.models import LoggedAttempt, LoginFilter, Outcome, Reason, Seen
 
 
 class LoginEvent(NamedTuple):
@@ -16,12 +16,12 @@ class LoginEvent(NamedTuple):
     event_id: UUID
     at: datetime
     user_id: UUID | None
-    email: str | None
     outcome: Outcome
     reason: Reason
     address: str | None
     device: Device
-    session_id: UUID | None
+    email: str | None = None
+    session_id: UUID | None = None
 
 
 async def insert_login_event(tx: Executor, event: LoginEvent) -> None:
@@ -33,13 +33,14 @@ async def insert_login_event(tx: Executor, event: LoginEvent) -> None:
     """
     await tx.execute(
         """
-        INSERT INTO login_events (id, at, user_id, email, outcome, reason, ip_address,
-                                  device_type, browser, os, platform, session_id)
-        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3 FOR KEY SHARE), $4, $5, $6,
-                $7::text::inet, $8, $9, $10, $11, $12)
+        INSERT INTO login_events (id, at, user_id, outcome, reason, ip_address,
+                                  device_type, browser, os, platform, email, session_id)
+        VALUES ($1, $2, (SELECT id FROM users WHERE id = $3 FOR KEY SHARE), $4, $5,
+                $6::text::inet, $7, $8, $9, $10, $11, $12)
         """,
-        *event[:7],
+        *event[:6],
         *astuple(event.device),
+        event.email,
         event.session_id,
     )
 
@@ -100,15 +101,7 @@ def _without_version(name: str | None) -> str | None:
 
 
 async def list_login_events(
-    db: Executor,
-    *,
-    user_id: UUID | None,
-    outcome: Outcome | None,
-    address: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    before: tuple[datetime, UUID] | None,
-    limit: int,
+    db: Executor, wanted: LoginFilter, *, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[LoggedAttempt]:
     """Return attempts before a place in the order, newest first."""
     before_at, before_id = before or (None, UUID(int=0))
@@ -126,11 +119,7 @@ async def list_login_events(
          ORDER BY e.at DESC, e.id DESC
          LIMIT $8
         """,
-        user_id,
-        outcome,
-        address,
-        since,
-        until,
+        *wanted,
         before_at,
         before_id,
         limit,

@@ -9,7 +9,7 @@ from keyfob.authority.requiring import require
 from keyfob.core.http import AskedPage, Provided, router
 from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.limits.requests import limited
-from keyfob.login_log.models import LoginEventOut
+from keyfob.login_log.models import LoginEventOut, LoginFilter
 from keyfob.login_log.service import LoginLog
 
 routes = router()
@@ -26,10 +26,8 @@ async def list_own_logins(
     The `Link` header leads to the next page.
     """
     kind = f"logins {caller.user_id}"
-    events = await log.list_events(
-        user_id=caller.user_id,
-        before=read_timed_place(page.start(kind)),
-        limit=page.to_read,
-    )
+    wanted = LoginFilter(user_id=caller.user_id)
+    before = read_timed_place(page.start(kind))
+    events = await log.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
     return [LoginEventOut.of(event) for event in shown]

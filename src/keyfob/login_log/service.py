@@ -20,7 +20,7 @@ from keyfob.devices.device import Device, describe_device
 from keyfob.devices.source import Source
 from keyfob.limits.local import LocalRate
 from keyfob.login_log import queries
-from keyfob.login_log.models import LoggedAttempt, Outcome, Reason, Seen
+from keyfob.login_log.models import LoggedAttempt, LoginFilter, Outcome, Reason, Seen
 from keyfob.login_log.queries import LoginEvent
 from keyfob.sessions.models import Ending
 
@@ -43,15 +43,12 @@ class LoginLog:
         self, tx: Executor, user_id: UUID, reason: Reason, source: Source, session_id: UUID
     ) -> None:
         """Log a sign-in, in the transaction that opens its session."""
-        opened = self._event(
-            Outcome.SUCCEEDED, reason, source, user_id=user_id, session_id=session_id
-        )
-        await queries.insert_login_event(tx, opened)
-        LOGINS.labels(Outcome.SUCCEEDED, reason).inc()
+        event = self._event(Outcome.SUCCEEDED, reason, user_id, source)
+        await _write(tx, event._replace(session_id=session_id))
 
     async def recovered(self, tx: Executor, user_id: UUID, source: Source) -> None:
         """Log that a password was chosen by a link, which makes the network and device known."""
-        await self._write(tx, Outcome.SUCCEEDED, Reason.RECOVERED, source, user_id, None)
+        await _write(tx, self._event(Outcome.SUCCEEDED, Reason.RECOVERED, user_id, source))
 
     async def refused(
         self,
@@ -63,7 +60,8 @@ class LoginLog:
     ) -> None:
         """Log a refused attempt; an address without account is masked, since it may be a typo."""
         masked = mask_email(email.normal) if email and not user_id else None
-        await self._write(tx, Outcome.REFUSED, reason, source, user_id, masked)
+        event = self._event(Outcome.REFUSED, reason, user_id, source)
+        await _write(tx, event._replace(email=masked))
 
     async def throttled(
         self, db: Executor, email: Email | None, user_id: UUID | None, source: Source
@@ -81,7 +79,9 @@ class LoginLog:
 
         This is not a sign-in: it makes no network or device known.
         """
-        await queries.insert_login_event(tx, self._end(ending))
+        source = ending.source or Source(None, "")
+        event = self._event(Outcome.ENDED, Reason(ending.reason), ending.user_id, source)
+        await queries.insert_login_event(tx, event._replace(session_id=ending.session_id))
 
     async def factor_not_shown(
         self, tx: Tx, user_id: UUID, at: datetime, address: str | None, device: Device
@@ -96,15 +96,12 @@ class LoginLog:
             event_id=new_id(at),
             at=at,
             user_id=user_id,
-            email=None,
             outcome=Outcome.REFUSED,
             reason=Reason.FACTOR_NOT_SHOWN,
             address=address,
             device=device,
-            session_id=None,
         )
-        await queries.insert_login_event(tx, event)
-        LOGINS.labels(Outcome.REFUSED, Reason.FACTOR_NOT_SHOWN).inc()
+        await _write(tx, event)
 
     async def recall(self, db: Executor, user_id: UUID, source: Source) -> Seen:
         """Tell whether the account signed in from that network and device in the last 90 days."""
@@ -119,26 +116,13 @@ class LoginLog:
 
     async def list_events(
         self,
+        wanted: LoginFilter,
         *,
-        user_id: UUID | None = None,
-        outcome: Outcome | None = None,
-        address: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
         before: tuple[datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[LoggedAttempt]:
-        """Return attempts, newest first."""
-        return await queries.list_login_events(
-            self.db,
-            user_id=user_id,
-            outcome=outcome,
-            address=address,
-            since=since,
-            until=until,
-            before=before,
-            limit=limit,
-        )
+        """Return lines, newest first, from before a position in that order."""
+        return await queries.list_login_events(self.db, wanted, before=before, limit=limit)
 
     async def erase_person(self, db: Executor, user_id: UUID) -> None:
         """Remove a person from the log; the lines themselves stay.
@@ -164,43 +148,24 @@ class LoginLog:
             if name < f"login_events_{oldest:%Y_%m}":
                 await queries.drop_month(self.db, name)
 
-    async def _write(
-        self,
-        tx: Executor,
-        outcome: Outcome,
-        reason: Reason,
-        source: Source,
-        user_id: UUID | None,
-        email: str | None,
-    ) -> None:
-        event = self._event(outcome, reason, source, user_id=user_id, email=email)
-        await queries.insert_login_event(tx, event)
-        LOGINS.labels(outcome, reason).inc()
-
-    def _end(self, ending: Ending) -> LoginEvent:
-        return self._event(
-            Outcome.ENDED,
-            Reason(ending.reason),
-            ending.source or Source(None, ""),
-            user_id=ending.user_id,
-            session_id=ending.session_id,
-        )
-
     def _event(
-        self,
-        outcome: Outcome,
-        reason: Reason,
-        source: Source,
-        *,
-        user_id: UUID | None,
-        email: str | None = None,
-        session_id: UUID | None = None,
+        self, outcome: Outcome, reason: Reason, user_id: UUID | None, source: Source
     ) -> LoginEvent:
         at = self.clock.now()
-        device = describe_device(source.user_agent)
         return LoginEvent(
-            new_id(at), at, user_id, email, outcome, reason, source.address, device, session_id
+            event_id=new_id(at),
+            at=at,
+            user_id=user_id,
+            outcome=outcome,
+            reason=reason,
+            address=source.address,
+            device=describe_device(source.user_agent),
         )
+
+
+async def _write(tx: Executor, event: LoginEvent) -> None:
+    await queries.insert_login_event(tx, event)
+    LOGINS.labels(event.outcome, event.reason).inc()
 
 
 def _next_month(first: date) -> date:
