@@ -9,6 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.metrics import value_of
 
 from keyfob.audit.chain import Beginning, Verdict
+from keyfob.audit.models import AuditFilter
 from keyfob.audit.service import AUDIT_POSITION, Audit
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
@@ -316,14 +317,14 @@ async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
     middle = whole[3]
     assert isinstance(middle.actor_id, UUID)
 
-    found = await audit.list_events(
-        before=middle.position + 1,
+    wanted = AuditFilter(
         action=middle.action,
         actor_id=middle.actor_id,
         target_id=middle.target_id,
         since=middle.at,
         until=whole[2].at,
     )
+    found = await audit.list_events(wanted, before=middle.position + 1)
 
     assert [event.position for event in whole] == [6, 5, 4, 3, 2, 1]
     assert [event.id for event in found] == [middle.id]
@@ -336,7 +337,7 @@ async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit:
     async with audit.db.begin() as tx:
         await audit.erase_person(tx, person)
 
-    events = await audit.list_events(actor_id=person)
+    events = await audit.list_events(AuditFilter(actor_id=person))
     assert events
     assert [event.ip_address for event in events] == [None] * len(events)
     assert (await audit.verify()).broken_at is None
