@@ -355,6 +355,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "invalid_target",
         form="TokenForm",
     ),
+    ("POST", "/oauth2/introspect"): oauth("Introspected", form="ShownForm"),
+    ("POST", "/oauth2/revoke"): oauth(None, "unauthorized_client", form="ShownForm"),
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
@@ -387,6 +389,7 @@ BODIES = {
     "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
+    "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
     "TokenForm": ({"grant_type"}, {*CLIENT_FORM, "scope", "resource"}),
     "UserChange": (set(), {"role", "status", "name", "email"}),
     "ClientCreate": (
@@ -427,6 +430,10 @@ USER_FIELDS = {
 }
 DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
 ANSWERS = {
+    "Introspected": {
+        *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
+        *("sid", "auth_time", "acr", "amr", "roles"),
+    },
     "AccessToken": {"access_token", "token_type", "expires_in", "scope"},
     "Export": {
         "exported_at",

@@ -78,6 +78,8 @@ OF_EVERY_USER: set[Operation] = {
 # What clients call, who prove to be themselves otherwise: no token of anybody opens it.
 OF_CLIENTS: set[Operation] = {
     ("POST", "/oauth2/token"),
+    ("POST", "/oauth2/introspect"),
+    ("POST", "/oauth2/revoke"),
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 SOMEBODY = str(UUID("01890000-0000-7000-8000-000000000000"))

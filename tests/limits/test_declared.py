@@ -58,7 +58,13 @@ BY_CALLER = {
     "GET /me/factors",
 }
 # What is not counted in the shared store: a cheap answer, or counted in memory.
-NOT_COUNTED = {"POST /refresh", "GET /me", "POST /oauth2/token"}
+NOT_COUNTED = {
+    "POST /refresh",
+    "GET /me",
+    "POST /oauth2/token",
+    "POST /oauth2/introspect",
+    "POST /oauth2/revoke",
+}
 
 
 def declarations(app: FastAPI) -> dict[str, Limited]:

@@ -8,9 +8,11 @@ from tests.fixtures.logs import captured_log
 from tests.fixtures.programs import ORDERS, Program
 from tests.fixtures.world import World
 
+from keyfob.oauth.token_endpoint import TokenEndpoint
+
 FORM = "application/x-www-form-urlencoded"
 GRANT = "grant_type=client_credentials"
-PATHS = ["token"]
+PATHS = ["token", "introspect", "revoke"]
 
 
 async def send(
@@ -147,8 +149,6 @@ async def test_a_fault_of_ours_tells_nothing(
 ) -> None:
     async def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("planted")
-
-    from keyfob.oauth.token_endpoint import TokenEndpoint  # noqa: PLC0415 - for this test alone
 
     monkeypatch.setattr(TokenEndpoint, "give", fail)
     answer = await program.ask_token()

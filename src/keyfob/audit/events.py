@@ -10,6 +10,7 @@ class Actor(StrEnum):
     OWNER = "the owner"
     ADMINISTRATOR = "an administrator; null: the service, or the command line"
     SERVICE = "null: the service"
+    CLIENT = "the client"
     COMMAND_LINE = "null: the command line"
     EITHER = "null: the service, or the command line"
     UNKNOWN = "null: anybody"
@@ -112,6 +113,12 @@ class Event(StrEnum):
         "session.reuse_detected",
         Actor.UNKNOWN,
         "A refresh token was used after its grace time, and its session ended",
+    )
+
+    SESSION_REVOKED = (
+        "session.revoked",
+        Actor.CLIENT,
+        "A client revoked a refresh token, and its session ended",
     )
 
     CLIENT_CREATED = (

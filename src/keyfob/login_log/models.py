@@ -52,6 +52,7 @@ class Reason(StrEnum):
     ADDRESS_MOVED = "address_moved"
     REUSE = "reuse"
     TOO_MANY_SESSIONS = "too_many_sessions"
+    ENDED_BY_CLIENT = "ended_by_client"
 
 
 class Seen(NamedTuple):

@@ -1,20 +1,46 @@
 """The room of OAuth 2 for programs."""
 
+from keyfob.audit.service import Audit
 from keyfob.clients.models import AuthMethod
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
 from keyfob.core.rooms import Room
 from keyfob.limits.service import Limits
 from keyfob.oauth import routes
+from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.authentication import ClientAuthentication, SecretProof
 from keyfob.oauth.grants.client_credentials import ClientCredentials
+from keyfob.oauth.refresh_tokens import RefreshIntrospector
+from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
+from keyfob.sessions.refresh import Refresh
+from keyfob.sessions.refresh_tokens import PREFIX as REFRESH_PREFIX
+from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.service import Sessions
+from keyfob.settings import Settings
 from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.keyring import Keyring
 
 
-def build(*, limits: Limits, clients: Clients, resources: Resources, tokens: AccessTokens) -> Room:
-    """Build the services that authenticate clients and issue tokens."""
+def build(
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    audit: Audit,
+    limits: Limits,
+    keyring: Keyring,
+    tokens: AccessTokens,
+    sessions: Sessions,
+    refresh: Refresh,
+    revocations: Revocations,
+    clients: Clients,
+    resources: Resources,
+) -> Room:
+    """Build the services that authenticate clients, issue tokens, and tell of them."""
     by_secret = SecretProof(clients)
     authentication = ClientAuthentication(
         proofs={AuthMethod.BASIC: by_secret, AuthMethod.POST: by_secret},
@@ -26,4 +52,21 @@ def build(*, limits: Limits, clients: Clients, resources: Resources, tokens: Acc
     endpoint = TokenEndpoint(
         authentication=authentication, grants={handler.grant: handler for handler in grants}
     )
-    return Room(services=[authentication, endpoint], routes=[routes.routes])
+    access = AccessIntrospector(
+        db=db,
+        clock=clock,
+        tokens=tokens,
+        revocations=revocations,
+        most=settings.token_cache_size,
+    )
+    keyring.on_change.append(access.forget)
+    of_sessions = RefreshIntrospector(
+        db=db, refresh=refresh, sessions=sessions, access=tokens, audit=audit
+    )
+    shown = ShownTokens(
+        authentication=authentication,
+        access=access,
+        by_prefix={REFRESH_PREFIX: of_sessions},
+        revocations=limits.revoke,
+    )
+    return Room(services=[authentication, endpoint, shown], routes=[routes.routes])

@@ -18,6 +18,7 @@ from keyfob.oauth.errors import (
     UnsupportedGrantType,
 )
 from keyfob.oauth.models import ClientRequest
+from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.token_endpoint import TokenEndpoint
 
 routes = router("OAuth", prefix="/oauth2")
@@ -50,6 +51,37 @@ class TokenForm(ClientForm):
     grant_type: Annotated[str, Field(examples=["client_credentials"])]
     scope: _Text
     resource: Annotated[list[str] | None, Field(default=None, json_schema_extra=drop_null)]
+
+
+class ShownForm(ClientForm):
+    """A token that a client shows, of whatever kind."""
+
+    token: str
+    token_type_hint: _Text
+
+
+class Introspected(BaseModel):
+    """What a token says, if it holds and is meant for the client (RFC 7662 section 2.2)."""
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    token_type: str | None = None
+    sub: str | None = None
+    aud: list[str] | str | None = None
+    iss: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    jti: str | None = None
+    sid: str | None = None
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: list[str] | None = None
+    roles: list[str] | None = None
+
+
+class Revoked(BaseModel):
+    """Nothing: whether there was such a token is not told."""
 
 
 class AccessTokenOut(BaseModel):
@@ -85,3 +117,39 @@ async def give_token(call: HotCall) -> bytes:
     that the client may ask for there.
     """
     return await call.service(TokenEndpoint).give(await _request_of(call))
+
+
+@hot_route(
+    routes,
+    "POST",
+    "/introspect",
+    response_model=Introspected,
+    form=ShownForm,
+    responses=_refuses(),
+    dependencies=[_client],
+)
+async def introspect_token(call: HotCall) -> bytes:
+    """Tell a client what a token says: an access token, a refresh token, or an API key.
+
+    To clients that the token is meant for: it was given to them, or one of their resources is its
+    audience. Everything else is `{"active": false}`, and so is a token that was revoked, at once.
+    """
+    return await call.service(ShownTokens).introspect(await _request_of(call))
+
+
+@hot_route(
+    routes,
+    "POST",
+    "/revoke",
+    response_model=Revoked,
+    form=ShownForm,
+    responses=_refuses(UnauthorizedClient),
+    dependencies=[_client],
+)
+async def revoke_token(call: HotCall) -> bytes:
+    """End a token: of a refresh token its session, of an access token itself, or an API key.
+
+    A client may end what was given to it, and tokens of sign-ins and API keys that are meant for
+    it. Of an unknown token the answer is the same.
+    """
+    return await call.service(ShownTokens).revoke(await _request_of(call))

@@ -27,6 +27,7 @@ class EndReason(StrEnum):
     RECOVERED = "password_recovered"
     ADDRESS_PROVEN = "address_proven"
     TOO_MANY = "too_many_sessions"
+    CLIENT = "ended_by_client"
     ADDRESS_MOVED = "address_moved"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
@@ -113,6 +114,14 @@ class StoredSession(NamedTuple):
     ip_address: IPv4Address | IPv6Address | None
     browser: str | None
     os: str | None
+
+
+class LiveRefresh(NamedTuple):
+    """The session of a refresh token that would be accepted now, and when it ends if unused."""
+
+    session_id: UUID
+    state: SessionState
+    ends_at: datetime
 
 
 class OpenedSession(NamedTuple):

@@ -21,6 +21,7 @@ from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import (
     Ending,
     EndReason,
+    LiveRefresh,
     OpenedSession,
     SessionState,
     StoredSession,
@@ -80,6 +81,20 @@ class Refresh:
             return await self._replay(token, now)
         _ROTATED.inc()
         return self._tokens(token, state)
+
+    async def find_live(self, text: str) -> LiveRefresh | None:
+        """Return the session of a token that `exchange` would accept now; it changes nothing."""
+        token = self.tokens.refresh.read(text)
+        session = await queries.find_session(self.db, token.session_id) if token else None
+        if token is None or session is None or session.ended_at is not None:
+            return None
+        if not compare_digest(session.secret_hash, token.secret_hash):
+            return None
+        now, age = self.clock.now(), session.state.generation - token.generation
+        if age not in {0, 1} or (age == 1 and not self._was_used_lately(session, age, now)):
+            return None
+        ends_at = min(session.state.expires_at, session.last_activity_at + self.idle_ttl)
+        return LiveRefresh(token.session_id, session.state, ends_at) if ends_at > now else None
 
     async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
         """Handle a token that did not rotate its session."""

@@ -196,9 +196,12 @@ class Sessions:
         return await queries.list_live_sessions(self.db, user_id, self.clock.now(), self.idle_ttl)
 
     async def end_one(
-        self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source
+        self, tx: Tx, user_id: UUID, session_id: UUID, reason: EndReason, source: Source | None
     ) -> bool:
-        """End one live session, at its user's wish; False if there is none."""
+        """End one live session of a user; False if there is none.
+
+        Give `source` if its owner does it.
+        """
         if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         await self.revocations.revoke_ended(tx, session_id)
