@@ -60,6 +60,11 @@ class ShownForm(ClientForm):
     token_type_hint: _Text
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    del schema["default"]
+    schema["anyOf"].remove({"type": "null"})
+
+
 class Introspected(BaseModel):
     """What a token says, if it holds and is meant for the client (RFC 7662 section 2.2)."""
 
@@ -68,7 +73,7 @@ class Introspected(BaseModel):
     client_id: str | None = None
     token_type: str | None = None
     sub: str | None = None
-    aud: list[str] | str | None = None
+    aud: Annotated[list[str] | str | None, Field(default=None, json_schema_extra=_without_null)]
     iss: str | None = None
     exp: int | None = None
     iat: int | None = None
