@@ -44,35 +44,43 @@ class Event(StrEnum):
         return event
 
     USER_REGISTERED = "user.registered", Actor.OWNER, "An account was registered"
-    USER_EMAIL_VERIFIED = "user.email_verified", Actor.OWNER, "A link proved the address"
+    USER_EMAIL_VERIFIED = "user.email_verified", Actor.OWNER, "The address was verified by a link"
     USER_SIGN_UP_REMOVED = (
         "user.sign_up_removed",
         Actor.SERVICE,
-        "A sign-up that nobody proved was removed, a week after its last link died",
+        "A waiting sign-up was removed, a week after its last link expired",
     )
-    USER_PASSWORD_RECOVERED = "user.password_recovered", Actor.OWNER, "A link set a password"
+    USER_PASSWORD_RECOVERED = (
+        "user.password_recovered",
+        Actor.OWNER,
+        "A password was chosen by a link",
+    )
     USER_PASSWORD_CHANGED = "user.password_changed", Actor.OWNER, "The password was changed"
     USER_EMAIL_CHANGED = "user.email_changed", Actor.OWNER, "The address was changed"
     USER_PROFILE_CHANGED = (
         "user.profile_changed",
         Actor.OWNER,
-        "Name, language or time zone was changed: which of them, not what they say",
+        "Name, language or time zone was changed; only the field is recorded",
     )
     USER_EXPORTED = "user.exported", Actor.OWNER, "The account was exported"
-    USER_ERASURE_PLANNED = "user.erasure_planned", Actor.OWNER, "The account is to be erased"
-    USER_ERASURE_CANCELLED = "user.erasure_cancelled", Actor.OWNER, "The account stays after all"
+    USER_ERASURE_PLANNED = "user.erasure_planned", Actor.OWNER, "An erasure was planned"
+    USER_ERASURE_CANCELLED = (
+        "user.erasure_cancelled",
+        Actor.OWNER,
+        "A planned erasure was cancelled",
+    )
     USER_ERASED = (
         "user.erased",
         Actor.SERVICE,
-        "An account was erased when its owner's plan was due",
+        "An account was erased, as its owner had planned",
     )
 
-    USER_CREATED = "user.created", Actor.ADMINISTRATOR, "An account was made"
+    USER_CREATED = "user.created", Actor.ADMINISTRATOR, "An account was created"
     USER_CHANGED = "user.changed", Actor.ADMINISTRATOR, "Role, status, address or name was changed"
     USER_DELETION_BEGUN = (
         "user.deletion_begun",
         Actor.ADMINISTRATOR,
-        "An account with very much in the logs is to go, and is taken out of them before",
+        "Deletion has begun of an account with very many log entries, which are removed first",
     )
     USER_DELETED = "user.deleted", Actor.ADMINISTRATOR, "An account was deleted"
     USER_LOGGED_OUT = (
@@ -84,7 +92,7 @@ class Event(StrEnum):
     USER_RECOVERY_STARTED = (
         "user.recovery_started",
         Actor.ADMINISTRATOR,
-        "A link was sent that sets another password",
+        "A link for choosing another password was sent",
     )
     USER_VOUCHED_FOR = (
         "user.vouched_for",
@@ -96,23 +104,27 @@ class Event(StrEnum):
     USER_ROLE_TAKEN = "user.role_taken", Actor.ADMINISTRATOR, "A further role was taken away"
 
     FACTOR_ADDED = "factor.added", Actor.OWNER, "A factor was added"
-    FACTOR_RENAMED = "factor.renamed", Actor.OWNER, "A factor was renamed; the names are not told"
+    FACTOR_RENAMED = (
+        "factor.renamed",
+        Actor.OWNER,
+        "A factor was renamed; the names are not recorded",
+    )
     FACTOR_REMOVED = "factor.removed", Actor.OWNER, "A factor was removed"
     FACTORS_RESET = "factors.reset", Actor.ADMINISTRATOR, "All factors of an account were removed"
     RECOVERY_CODES_RENEWED = (
         "recovery_codes.renewed",
         Actor.OWNER,
-        "Recovery codes were made, in place of those from before",
+        "New recovery codes replaced the old ones",
     )
     PASSKEY_CLONED_COUNTER = (
         "passkey.cloned_counter",
         Actor.UNKNOWN,
-        "The count of a passkey that is not synced fell behind, so there are two of it",
+        "The counter of a passkey that is not synced fell behind, so it was copied",
     )
     SESSION_REUSE_DETECTED = (
         "session.reuse_detected",
         Actor.UNKNOWN,
-        "A refresh token was used after its grace time, and its session ended",
+        "A used refresh token was presented after its grace time, which ended the session",
     )
 
     SESSION_REVOKED = (
@@ -192,12 +204,12 @@ class Event(StrEnum):
     SIGNING_KEY_ROTATED = (
         "signing_key.rotated",
         Actor.EITHER,
-        "A signing key was made; with `compromised` those from before were dropped",
+        "A signing key was made; with `compromised`, older ones were dropped",
         Target.SERVICE,
     )
     AUDIT_BEGUN_ANEW = (
         "audit.begun_anew",
         Actor.COMMAND_LINE,
-        "The chain of this log was broken, and begins anew: `keyfob audit begin-anew`",
+        "The chain of this log was broken, and was begun anew: `keyfob audit begin-anew`",
         Target.SERVICE,
     )

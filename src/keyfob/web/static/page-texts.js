@@ -1,4 +1,4 @@
-// The words of the pages, in the languages that there are. What is not here stands in the HTML.
+// The texts of the pages in other languages. Texts that are missing here come from the HTML.
 
 const en = {
   language: "en",

@@ -1,5 +1,5 @@
 // The pages that links in mails open. Nothing is sent before somebody presses a button, so that
-// programs which follow links in mails spend none.
+// programs which follow links in mails use none up.
 import { textsOf } from "./page-texts.js";
 
 const page = document.getElementById("page");
@@ -11,7 +11,7 @@ const message = document.getElementById("message");
 const password = document.getElementById("password");
 
 const texts = textsOf(languages());
-// In the fragment it reaches no server's log and no Referer; here it leaves the history, too.
+// The fragment keeps it from server logs and the Referer; this removes it from the history, too.
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 history.replaceState(null, "", location.pathname + location.search);
 
@@ -45,7 +45,7 @@ async function call(method, path, body, access) {
     credentials: "omit",
     cache: "no-store",
   });
-  const told = await answer.json().catch(() => ({})); // a 204 tells nothing
+  const told = await answer.json().catch(() => ({})); // a 204 has no body
   if (answer.ok) return told;
   throw new Refused(answer.status, told, Number(answer.headers.get("Retry-After")));
 }
@@ -85,7 +85,7 @@ function refuse(fault, fields) {
   fields[0]?.focus();
 }
 
-// Runs what a form or a button asks for, once at a time, and shows what came of it.
+// Runs the action of a form or button, one at a time, and shows the result.
 async function attempt(inside, work) {
   const fields = [...inside.querySelectorAll("input:not([type=checkbox])")];
   const buttons = inside.querySelectorAll("button");
@@ -117,14 +117,14 @@ async function verify() {
       chooseWith(fault.problem.token);
       return;
     }
-    if (fault.message !== "mfa_required") throw fault; // else it is proven, and nobody signs in here
+    if (fault.message !== "mfa_required") throw fault; // otherwise it is verified, and nobody signs in here
   }
   password.value = "";
   if (tokens) await endSession(tokens.access_token);
   finish(texts["verify.done"], true);
 }
 
-// What /recover/confirm takes, once it is known; kept, for the first password may be too weak.
+// The token for /recover/confirm, once known; kept, since the first password may be too weak.
 let choosing = null;
 
 function chooseWith(given) {
@@ -133,7 +133,7 @@ function chooseWith(given) {
   show(fresh);
 }
 
-// "That was not me, or I forgot it": the link alone proves the address, and others' traces end.
+// "That was not me, or I forgot it": the link alone verifies the address and removes others' data.
 async function startAfresh() {
   const chosen = document.getElementById("new-password");
   choosing ??= (await call("POST", "/verify-email/confirm", { token })).token;
@@ -143,7 +143,7 @@ async function startAfresh() {
 }
 
 async function endSession(access) {
-  await call("DELETE", "/logout", undefined, access).catch(() => {}); // it was for this alone
+  await call("DELETE", "/logout", undefined, access).catch(() => {}); // the session was only for this
 }
 
 async function setPassword() {
@@ -152,14 +152,14 @@ async function setPassword() {
   finish(texts[`${page.dataset.page}.done`], true);
 }
 
-// The answer is the same whether there is such an account.
+// The answer is the same whether or not there is such an account.
 async function askForLink() {
   const path = page.dataset.page === "verify" ? "/verify-email/request" : "/recover/request";
   await call("POST", path, { email: document.getElementById("asking").value.trim() });
   finish(texts.asked, true);
 }
 
-// A new address is confirmed by its owner: the API wants an access token beside the link's.
+// A new address is confirmed by its owner: the API needs an access token beside the link's.
 async function changeEmail() {
   const email = document.getElementById("email").value.trim();
   try {
