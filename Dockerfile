@@ -1,8 +1,8 @@
-# Keyfob: `docker build .` makes the service, `docker build --target tests .` what tests it.
+# Keyfob: `docker build .` builds the service, `docker build --target tests .` its tests.
 
 FROM python:3.13-slim AS base
 WORKDIR /app
-# A number of its own, so that it owns nothing on the host. /data is the only folder it writes to,
+# A user id of its own, so that it owns nothing on the host. /data is the only folder it writes to,
 # beside /tmp: the root file system may be read-only.
 RUN groupadd --gid 10001 keyfob \
     && useradd --uid 10001 --gid keyfob --no-create-home --home-dir /data --shell /usr/sbin/nologin keyfob \
@@ -15,7 +15,7 @@ COPY requirements/runtime.txt requirements/runtime.txt
 RUN sh scripts/install requirements/runtime.txt
 COPY alembic.ini alembic.ini
 COPY src src
-# Nothing can be compiled later, for nothing can be written.
+# Compiled now, since the file system may be read-only later.
 RUN .venv/bin/python -m compileall -q src
 
 FROM builder AS tests

@@ -1,8 +1,8 @@
 # Needs Python 3.11 or newer and make; the rest is installed into .venv.
-# Every path is relative, so that the checkout may lie below folders with spaces in their names.
+# Every path is relative, so that the checkout can be below folders with spaces in their names.
 
 export PYTHON
-# An image that sets it has every process of ours, of which tests start hundreds, compile all anew.
+# If an image sets it, each process compiles everything again, and tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
@@ -44,17 +44,17 @@ check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
 
-fix: .venv/.dev ## Format, and mend what ruff can mend
+fix: .venv/.dev ## Format, and fix what ruff can fix
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-measure-code: .venv/.dev ## Print how the code of src is cut; ARGS="--check" fails where a line is missed, "--places" lists
+measure-code: .venv/.dev ## Print measures of the code in src; ARGS="--check" fails if a limit is exceeded, "--places" lists
 	$(PY) scripts/measure_code.py $(ARGS)
 
-clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are there; ARGS="go php"
+clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are installed; ARGS="go php"
 	$(PY) -m clients $(ARGS)
 
-verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are there; ARGS="go spring"
+verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are installed; ARGS="go spring"
 	$(PY) -m clients.verifying $(ARGS)
 
 bench: .venv/.dev ## Measure the lines, beside the committed ratios; ARGS="refresh storm" for some
@@ -68,7 +68,7 @@ bench-report: .venv/.dev .bench/report/.installed ## Write docs/benchmarks.md an
 	.bench/report/bin/python -m bench.report.drawing
 	$(PY) -m drills.scaling.page
 
-drill: .venv/.dev ## Break what is around the service and count what was lost; ARGS="worker-killed --quick"
+drill: .venv/.dev ## Break the surroundings of the service and count losses; ARGS="worker-killed --quick"
 	$(PY) -m drills $(ARGS)
 
 drill-scaling: .venv/.dev ## Run balancers, standbys, poolers, shards; break them; write docs/scaling.md; ARGS="haproxy"
@@ -85,13 +85,13 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
-schema: .venv/.dev ## Write docs/schema.sql anew from the migrations
+schema: .venv/.dev ## Write docs/schema.sql from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
 
-audit: .venv-audit/.installed ## Ask the package index whether a pin has a known vulnerability; asks the network
+audit: .venv-audit/.installed ## Check the pins for known vulnerabilities; needs the network
 	.venv-audit/bin/python -m pip_audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements/runtime.txt
 
-sbom: .venv/.dev ## Write sbom.json (CycloneDX): what the service is made of
+sbom: .venv/.dev ## Write sbom.json (CycloneDX), the components of the service
 	$(PY) scripts/write_sbom.py
 
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
@@ -105,12 +105,12 @@ LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gener
 
 YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {max: 120}}}
 
-# Stamps: what is installed is left alone until its pins, or its Python, change.
+# Stamps: packages stay installed until their pins, or the Python, change.
 .venv/.runtime: .venv/bin/python requirements/runtime.txt scripts/install
 	@scripts/install requirements/runtime.txt
 	@touch $@
 
-# After the other where both are asked for: one installation at a time (`make -j run test`).
+# One after the other if both are needed: only one installation at a time (`make -j run test`).
 .venv/.dev: .venv/bin/python requirements/dev.txt scripts/install | $(filter .venv/.runtime,$(MAKECMDGOALS:run=.venv/.runtime))
 	@scripts/install requirements/dev.txt
 	@touch .venv/.runtime $@
@@ -123,10 +123,10 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 	@scripts/install requirements/audit.txt .venv-audit
 	@touch $@
 
-# Made by scripts/install; here so that a .venv whose Python went away is made anew.
+# Made by scripts/install; listed so that a .venv whose Python was removed is made again.
 .venv/bin/python: ;
 
-# A PYTHON that is named, and is not the one in .venv, takes its place: nothing that is installed counts.
+# If PYTHON is set and differs from the one in .venv, everything is installed again.
 WHICH := import sys; print(sys.base_prefix, sys.version)
 ifneq ($(PYTHON),)
 ifneq ($(shell "$(PYTHON)" -c '$(WHICH)' 2>&1),$(shell $(PY) -c '$(WHICH)' 2>&1))
