@@ -16,7 +16,7 @@ FOLDER = ROOT / ".clients"
 
 
 def main() -> int:
-    """Run them, tell of each, and return 1 where one does not work."""
+    """Run them, report on each, and return 1 if one does not work."""
     parser = argparse.ArgumentParser(prog="python -m clients", description=__doc__)
     names = [language.name for language in LANGUAGES]
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help=f"of {', '.join(names)}")
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _try(language: Language, url: str) -> bool:
-    """Generate, compile and use one client; what a machine cannot do is told, and is no fault."""
+    """Generate, compile and use one client; a missing tool is reported, but is no error."""
     if lacks := language.lacks():
         print(f"{language.name:12} not tried: needs {', '.join(lacks)}", flush=True)
         return True
@@ -68,7 +68,7 @@ def _steps(language: Language, folder: Path) -> Iterator[Command]:
 
 
 def _pins() -> str:
-    """Return what a fetch depends on: all that is committed, but for the programs."""
+    """Return the committed files except the programs; downloads depend on them."""
     files = sorted(Path(__file__).parent.glob("*/*"))
     return "\n".join(
         each.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""How a client is generated, compiled and used in each language; tools and their pins beside it."""
+"""The steps to generate, compile and use a client in each language; its tools and pins are here."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ Command = list[str]
 
 @dataclass(frozen=True)
 class Language:
-    """What has to be there, and what is run in a folder of its own, in this order.
+    """The needed tools, and the commands that run in a folder of its own, in this order.
 
-    `prepare` runs once a change of pins (it fetches); `lay` copies what is committed here.
+    `prepare` runs once for each change of pins, and downloads; `lay` copies the committed files.
     """
 
     name: str
@@ -27,16 +27,16 @@ class Language:
     use: Callable[[Path], Command]
 
     def lacks(self) -> list[str]:
-        """Name the tools that this machine lacks."""
+        """Return the tools that this machine lacks."""
         return lacking(self.needs)
 
     def lay(self, folder: Path) -> None:
-        """Put into its folder what is committed for this language."""
+        """Copy the committed files of this language to its folder."""
         shutil.copytree(HERE / self.name, folder, dirs_exist_ok=True)
 
 
 def lacking(tools: Sequence[str]) -> list[str]:
-    """Name those of the tools that this machine lacks."""
+    """Return those of the tools that this machine lacks."""
     return [tool for tool in tools if shutil.which(tool) is None]
 
 
@@ -45,7 +45,7 @@ def _jars(folder: Path) -> Path:
 
 
 def _fetch_jars(folder: Path) -> list[Command]:
-    """Fetch the jars of the pom and hold them against their digests."""
+    """Download the jars of the pom and compare their digests."""
     jars = str(_jars(folder))
     plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
     pom, digests = HERE / "kotlin" / "pom.xml", HERE / "kotlin" / "jars.sha256"

@@ -1,4 +1,4 @@
-"""The service that clients and verifiers are tried against."""
+"""The service for trials of clients and verifiers."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _GREETING = re.compile(r"Keyfob serves on (http://localhost:\d+/auth)/")
 
 @contextlib.contextmanager
 def service(**settings: str) -> Iterator[str]:
-    """Run the service on a free port, with a database of its own, and give its URL.
+    """Run the service on a free port, with a database of its own, and yield its URL.
 
     Args:
         settings: further variables.
@@ -49,7 +49,7 @@ def _url_of(process: "subprocess.Popen[str]") -> str:
     for line in process.stderr or ():
         said.append(line)
         if found := _GREETING.search(line):
-            # What it says from now on is read, so that it never waits for a reader.
+            # Its output is read from now on, so that it never blocks.
             threading.Thread(target=(process.stderr or sys.stdin).read, daemon=True).start()
             return found[1]
     raise SystemExit("the service did not start:\n" + "".join(said))

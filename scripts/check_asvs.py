@@ -1,6 +1,6 @@
-"""Hold docs/asvs.md: every requirement once, each status with what it needs, all evidence there.
+"""Check docs/asvs.md: every requirement once, each status with what it needs, all evidence exists.
 
-`--write` brings its counts up to date.
+`--write` updates its counts.
 """
 
 import ast
@@ -45,12 +45,12 @@ class Row(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The first words of the status; empty if it is none that we know."""
+        """The first words of the status; empty if it is unknown."""
         return next((name for name in STATUSES if self.status.startswith(name)), "")
 
 
 def main() -> int:
-    """Print what is wrong; return 1 if there is anything."""
+    """Print the problems; return 1 if there are any."""
     page = PAGE.read_text(encoding="utf-8")
     rows = read_rows(page)
     counted = _COUNTS.sub(lambda _: counts(rows), page)
@@ -69,7 +69,7 @@ def read_rows(page: str) -> list[Row]:
     """Return the requirements of a page.
 
     Raises:
-        ValueError: a line has not five cells.
+        ValueError: a line does not have five cells.
     """
     rows = []
     for line in _ROW.finditer(page):
@@ -81,7 +81,7 @@ def read_rows(page: str) -> list[Row]:
 
 
 def faults(rows: list[Row]) -> Iterator[str]:
-    """Yield what is wrong with the rows."""
+    """Yield the problems of the rows."""
     times = Counter(row.id for row in rows)
     wanted = {*required()}
     yield from (f"{number} is missing" for number in sorted(wanted - times.keys()))
@@ -118,7 +118,7 @@ def _faults_of(row: Row) -> Iterator[str]:
 
 
 def exists(name: str) -> bool:
-    """Tell whether a test (`file::name`), a section (`file#heading`) or a file is there."""
+    """Tell whether a test (`file::name`), a section (`file#heading`) or a file exists."""
     file, separator, part = name.partition("::" if "::" in name else "#")
     path = Path(file)
     if not separator:
@@ -143,13 +143,13 @@ def _test_names(body: list[ast.stmt]) -> Iterator[str]:
 
 @cache
 def _headings_of(path: Path) -> set[str]:
-    """Return the headings of a page as they stand in links."""
+    """Return the headings of a page as links spell them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", text).strip().lower().replace(" ", "-") for text in headings}
 
 
 def counts(rows: list[Row]) -> str:
-    """Return the table of how many have which status."""
+    """Return the table of the number of requirements with each status."""
     lines = [
         f"| | {' | '.join(f'level {level}' for level in LEVELS)} | all |",
         "|---|" + "---|" * (len(LEVELS) + 1),

@@ -1,7 +1,7 @@
-"""Fail when a tracked file holds what looks like a secret.
+"""Fail if a tracked file contains something that looks like a secret.
 
-`.secrets.toml` lists what only looks like one, with the reason. Nothing is sent anywhere: of
-detect-secrets only the patterns are used, not the checks that ask a provider whether a key works.
+`.secrets.toml` lists false positives, with the reasons. Nothing is sent anywhere: only the patterns
+of detect-secrets are used, not the checks that ask a provider whether a key works.
 """
 
 import subprocess
@@ -18,9 +18,9 @@ from detect_secrets.settings import transient_settings
 
 KNOWN = Path(".secrets.toml")
 
-# They plant passwords by the dozen (ruff's S is off there, too). Keys and tokens are looked for.
+# They plant passwords by the dozen (ruff's S is off there, too). Keys and tokens are searched for.
 PLANTS_PASSWORDS = ("tests/", "bench/")
-# Digests of packages, written by `make lock`; a digest here; a lock of Node's packages.
+# Digests of packages, written by `make lock`; digests of this check; a lock of Node's packages.
 HOLDS_DIGESTS = ("requirements/", str(KNOWN), "package-lock.json")
 
 _FILTERS = (
@@ -36,7 +36,7 @@ _FILTERS = (
 
 
 def main() -> int:
-    """Print what was found; return 1 if there is anything."""
+    """Print the findings; return 1 if there are any."""
     files = _tracked()
     planted = [file for file in files if file.startswith(PLANTS_PASSWORDS)]
     found = {
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def scan(files: Iterable[str], without: str | None = None) -> Iterator[PotentialSecret]:
-    """Yield what looks like a secret, by every detector of the library but one."""
+    """Yield texts that look like secrets, by all detectors of the library but one."""
     kinds: Iterable[Any] = _detectors().values()  # the library's types differ with its extras
     detectors = {kind.__name__ for kind in kinds}
     with transient_settings(
@@ -76,7 +76,7 @@ def read_known(text: str) -> set[tuple[str, str]]:
     """Return file and digest of each entry.
 
     Raises:
-        ValueError: an entry gives no reason.
+        ValueError: an entry has no reason.
     """
     entries = tomllib.loads(text)["known"]
     if any(not entry["reason"].strip() for entry in entries):

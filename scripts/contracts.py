@@ -1,7 +1,7 @@
 """The contract of the rooms, for import-linter: one rule for all, read from `wiring.ROOMS`.
 
-A room imports only rooms before it in that list, and what stands below all rooms; another room's
-SQL and routes are its own. A room that is not in the list has no place.
+A room imports only rooms before it in that list, and modules below all rooms; another room's SQL
+and routes are private. A room that is not in the list is an error.
 """
 
 import ast
@@ -13,37 +13,37 @@ from importlinter import Contract, ContractCheck, output
 
 _BELOW = (("core", "settings"), ("devdb", "migrations"), ("serving",))
 _ABOVE = (("openapi",), ("worker",), ("wiring",), ("app",), ("boot",), ("cli",))
-# `alembic` by hand finds the database as serve does.
+# `alembic`, run by hand, finds the database as serve does.
 _EXCUSED = {("keyfob.migrations.env", "keyfob.boot")}
 _PRIVATE = ("queries", "routes")
-# What asks the SQL that is of no room.
+# Modules that use SQL which belongs to no room.
 _MAY_ASK_CORE = {"boot", "health"}
 
 
 class RoomsContract(Contract):
-    """Says of each import that goes up, or into what is another room's own, which it is."""
+    """Names each import that goes up, or to another room's private modules."""
 
     type_name = "rooms"
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Look at every import within the package."""
+        """Check every import within the package."""
         broken = sorted(_broken(graph, ranks(Path("src/keyfob"))))
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print one line for each import that should not be."""
+        """Print one line for each forbidden import."""
         for line in check.metadata["broken"]:
             output.print_error(line)
 
 
 def ranks(package: Path) -> dict[str, int]:
-    """Return the place of each room and of what stands above and below; the ground has 0."""
+    """Return the rank of each room and of the modules above and below; the lowest is 0."""
     rows: list[tuple[str, ...]] = [*_BELOW, *((room,) for room in rooms(package)), *_ABOVE]
     return {name: rank for rank, row in enumerate(rows) for name in row}
 
 
 def rooms(package: Path) -> list[str]:
-    """Return the names of the rooms in their order, without importing them."""
+    """Return the names of the rooms in order, without importing them."""
     for node in ast.parse((package / "wiring.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROOMS":
             found: list[str] = ast.literal_eval(node.value)
@@ -59,7 +59,7 @@ def _broken(graph: ImportGraph, places: dict[str, int]) -> Iterator[str]:
 
 
 def judge(importer: str, imported: str, places: dict[str, int]) -> Iterator[str]:
-    """Say what is wrong with an import of one module by another."""
+    """Yield what is wrong with an import of one module by another."""
     ours, theirs = importer.split(".")[1], imported.split(".")[1]
     if ours == theirs or (importer, f"keyfob.{theirs}") in _EXCUSED:
         return

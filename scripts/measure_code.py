@@ -1,25 +1,25 @@
-"""Measure how the code of src/keyfob is cut, beside the lines that it should keep.
+"""Measure the structure of the code in src/keyfob, and compare it with limits.
 
 A queries file is one whose name ends in `queries.py`, or that lies in a folder of such a name. A
 function is every `def`, nested ones and methods too. The 90th percentile (p90) of some values is
 the smallest that at least 90 % of them do not exceed. The measures:
 
-records: the places where `asyncpg.Record` is at large. Each function, class or module outside core,
-    migrations and queries files with an annotation of its own that names it, each such module that
-    imports it and annotates nothing with it, and each public function of a queries file outside
-    core that returns it.
+records: the places where `asyncpg.Record` is used outside queries. These are each function, class
+    or module outside core, migrations and queries files with an annotation of its own that names
+    it, each such module that imports it and annotates nothing with it, and each public function of
+    a queries file outside core that returns it.
 function lines: from `def` to the last line, docstring and SQL included, decorators not.
 file lines: every line of a `.py` file.
 fragments: files with at most 25 lines of code (no blank line, comment or docstring) that exactly
     one file imports, where that lies in the same folder. `__init__` and `__main__` are none.
 parameters: the share of functions with more than five. `self` and `cls` do not count, `*args` and
     `**kwargs` count one each.
-passing on: the share of methods that hold, beside a docstring, nothing but one call of another
+passing on: the share of methods that contain, beside a docstring, only one call of another
     function or method, each argument of which is a parameter, a constant or an attribute of `self`.
-    Left out are one-line reads of the own room's queries, what makes an object, what is built into
-    Python with its containers' methods, and names with two underscores at both ends.
-files of a sign-in: `scripts/trace_sign_in.py` says which.
-central files of a new room: `scripts/try_new_room.py` says which.
+    Left out are one-line reads of the own room's queries, constructors, Python's built-ins and
+    methods of its containers, and names with two underscores at both ends.
+files of a sign-in: see `scripts/trace_sign_in.py`.
+central files of a new room: see `scripts/try_new_room.py`.
 """
 
 import argparse
@@ -53,9 +53,9 @@ _BUILT_IN = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value, the most that it should be, and what was counted.
+    """One measured value, its limit, and the places that were counted.
 
-    `shown`: whether what was counted is always listed, and not only where the line is missed.
+    `shown`: whether the places are always listed, and not only if the limit is exceeded.
     """
 
     name: str
@@ -140,8 +140,8 @@ class Module:
 
 
 def main() -> int:
-    """Print every figure; return 1 if `--check` was asked for and a line is missed."""
-    parser = argparse.ArgumentParser(description="Measure how the code of src/keyfob is cut.")
+    """Print every figure; return 1 if `--check` was given and a limit is exceeded."""
+    parser = argparse.ArgumentParser(description="Measure the structure of the code in src/keyfob.")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -172,7 +172,7 @@ def read_modules(folder: Path) -> list[Module]:
 
 
 def measure(modules: Sequence[Module]) -> list[Figure]:
-    """Return what can be measured without running anything."""
+    """Return the measures that need no run of the code."""
     functions = Counter(
         {
             f"{module.name}:{one.lineno} {one.name}": (one.end_lineno or 0) - one.lineno + 1
@@ -218,7 +218,7 @@ def longest(lengths: Counter[str]) -> list[str]:
 
 
 def records(module: Module) -> Iterator[str]:
-    """Yield where `asyncpg.Record` is at large."""
+    """Yield the places where `asyncpg.Record` is used outside queries."""
     if module.room in {"core", "migrations"}:
         return
     places = [place for place, names in _annotations(module) if "asyncpg.Record" in names]
@@ -248,7 +248,7 @@ def _annotations(module: Module) -> Iterator[tuple[str, set[str]]]:
 
 
 def _names_in(module: Module, annotation: ast.expr) -> set[str]:
-    """Return what the names of an annotation stand for, those in quotation marks too."""
+    """Return the dotted names in an annotation, also those in quotation marks."""
     names = set()
     for node in ast.walk(annotation):
         names.add(module.name_of(node))
@@ -261,7 +261,7 @@ def _names_in(module: Module, annotation: ast.expr) -> set[str]:
 
 
 def fragments(modules: Sequence[Module]) -> list[str]:
-    """Return the small files that exactly one file imports, a neighbour."""
+    """Return the small files that exactly one file imports, from the same folder."""
     importers = defaultdict(set)
     for module in modules:
         for name in module.imported.values():
@@ -305,7 +305,7 @@ def _parameters(function: Function) -> set[str]:
 
 
 def passing_on(module: Module) -> Iterator[str]:
-    """Yield the methods that are nothing but one call with what they were given."""
+    """Yield the methods that only pass their arguments on, in one call."""
     for one in module.methods:
         body = one.body[1:] if ast.get_docstring(one) is not None else one.body
         if len(body) == 1 and not one.name.startswith("__"):

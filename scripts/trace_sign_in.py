@@ -1,9 +1,9 @@
-"""Print the files of src/keyfob that one sign-in with a password runs through, one a line.
+"""Print the files of src/keyfob that one sign-in with a password runs, one per line.
 
 A service starts in this process, on an embedded database in a folder of its own, and a client signs
-in over HTTP several times. A file counts if functions of it are called each time, either below the
-route's function and in the tasks that it starts, or in a thread that hashes. What every request
-passes around its route is left out, and so is what is called for the first sign-in only.
+in over HTTP several times. A file counts if some of its functions are called each time, either
+below the route's function and in the tasks that it starts, or in a thread that hashes. Code around
+the route that every request runs is left out, and so is code that only the first sign-in runs.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def main() -> int:
 def trace(folder: Path) -> set[str]:
     """Return the files below src/keyfob that ran in every sign-in but the first.
 
-    `folder`: where the database and the key may lie.
+    `folder`: the place of the database and the key.
     """
     sign_in = {"email": EMAIL, "password": random_text(15)}
     settings = Settings(
@@ -89,7 +89,7 @@ async def _send(sign_in: dict[str, str], settings: Settings, traced: list[set[st
 
 
 def _belongs(frame: FrameType | None) -> bool:
-    """Tell whether a call is part of the sign-in: not of another request or of a chore."""
+    """Tell whether a call is part of the sign-in, and not of another request or of a chore."""
     if threading.current_thread() is not threading.main_thread():
         return True
     request = _request.get()

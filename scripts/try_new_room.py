@@ -1,9 +1,9 @@
-"""Print the central files that a new room has to touch, one a line.
+"""Print the central files that a new room has to touch, one per line.
 
-A small room with a service, a route and a setting is built into a temporary copy of the code. It
-counts if the copy then serves the route and keeps its import contracts. What `ROOM` adds is new and
-costs nobody anything; what `CENTRAL` changes is what is counted. Docs and tests are left out. Where
-the way to add a room changes, change it here.
+A small room with a service, a route and a setting is built into a temporary copy of the code. The
+trial succeeds if the copy serves the route and keeps its import contracts. The files in `ROOM` are
+new and do not count; the ones in `CENTRAL` are changed, and counted. Docs and tests are left out.
+If the way to add a room changes, change it here.
 """
 
 import os
@@ -63,7 +63,7 @@ class WelcomeSettings(BaseModel):
 ''',
 }
 
-# In each file: the texts after which something is put, and what.
+# For each file: the texts after which something is inserted, and the insertion.
 CENTRAL = {
     "src/keyfob/wiring.py": {'    "admin",\n': '    "welcome",\n'},
     "src/keyfob/settings/loading.py": {
@@ -74,7 +74,7 @@ CENTRAL = {
     },
 }
 
-# What is run in the copy. Nothing is opened: a database that nobody asks may be anywhere.
+# The program that runs in the copy. It connects to nothing, so the database need not exist.
 _SERVES = """
 import asyncio, httpx
 from keyfob.app import create_app
@@ -94,11 +94,11 @@ _KEEPS_CONTRACTS = "from importlinter.cli import lint_imports_command as check; 
 
 
 class CannotTry(Exception):
-    """The trial room does not fit the code as it is; the message says what to change here."""
+    """The trial room does not fit the present code; the message says what to change here."""
 
 
 def main() -> int:
-    """Print the files, or what hinders."""
+    """Print the files, or the reason of a failure."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             for file in build_in(Path(folder)):
@@ -110,10 +110,10 @@ def main() -> int:
 
 
 def build_in(folder: Path) -> list[str]:
-    """Build the room into a copy of the code, see that it works, and return what it touched.
+    """Build the room into a copy of the code, check that it works, and return the changed files.
 
     Raises:
-        CannotTry: a text to put something after is gone, or the copy does not work.
+        CannotTry: a text to insert something after is gone, or the copy does not work.
     """
     shutil.copy("pyproject.toml", folder)
     shutil.copytree("scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
@@ -139,7 +139,7 @@ def _add(path: Path, additions: dict[str, str]) -> None:
 
 
 def _run(program: str, folder: Path) -> None:
-    # Nor with coverage, which would count the copy's files beside the originals.
+    # Without coverage, which would count the copy's files beside the originals.
     environment = {
         name: text for name, text in os.environ.items() if not name.startswith(("KEYFOB_", "COV"))
     }

@@ -1,7 +1,6 @@
-"""Write sbom.json, CycloneDX, of what runtime.txt pins.
+"""Write sbom.json (CycloneDX), from the pins in runtime.txt.
 
-It names no package index: from which one a team installs is its own affair, and the hashes say what
-must come from there.
+It names no package index: each team chooses its own, and the hashes say what has to come from it.
 """
 
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from keyfob import __version__
 
-# In place of an index's address: a package's own URL (purl).
+# Instead of an index's address: a package's own URL (purl).
 _INDEX = "pkg:pypi"
 _MAKE = (
     *("-W", "ignore::UserWarning"),  # pins know no graph; it would be told with each run
@@ -21,14 +20,14 @@ _MAKE = (
 
 
 def main() -> int:
-    """Write the file and say how much it lists."""
+    """Write the file and print the number of its components."""
     made = subprocess.run([sys.executable, *_MAKE], stdout=subprocess.PIPE, check=True)
     bom = json.loads(made.stdout)
     bom["metadata"]["component"]["version"] = __version__
     for tool in bom["metadata"]["tools"]["components"]:
-        del tool["externalReferences"]  # where it is downloaded from, an index among them
+        del tool["externalReferences"]  # the address of the download, which names an index
     for component in bom["components"]:
-        del component["description"]  # the line of the file again
+        del component["description"]  # repeats the line of the file
     Path("sbom.json").write_text(json.dumps(bom, indent=2) + "\n", encoding="utf-8")
     print(f"sbom.json lists {len(bom['components'])} packages")
     return 0
