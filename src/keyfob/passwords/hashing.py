@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Reached only if hashes are so cheap that the budget limits nothing: memory stays bounded.
 MAX_QUEUED = 4096
 
-# If every core is busy, the first thread gets a tenth of the time of others: sign-ins stay slow.
+# If every core is busy, the first thread gets a tenth of the time of others: sign-ins slow down.
 _NICENESS_OF_FIRST = 10
 _LEAST_PRIORITY = 19
 _WEIGHT_OF_LAST = 0.2

@@ -114,7 +114,7 @@ def _listen(listener: socket.socket, address: str, port: int) -> None:
 
 
 def _listen_at(listener: socket.socket, path: Path) -> None:
-    """Listen on a unix socket. Its file is never removed: a successor may have recreated it."""
+    """Listen on a unix socket. Its file is not removed at the end: it may be a successor's."""
     if not path.name:
         raise CannotListen(f"{_UNIX} names no file")
     _clear(path)

@@ -111,7 +111,7 @@ class GuardedProtocol(GuardedLifetime):
             raise BodyTooLarge if self._in_body else HeadTooLarge
 
     def _cut(self, data: bytes, start: int) -> int:
-        """Return an index up to which at most one request ends.
+        """Return an index in the data before which no request ends.
 
         A request ends with its head, after its declared length, or with its chunks, which also end
         with an empty line (RFC 9112 sections 6.3 and 7.1).
