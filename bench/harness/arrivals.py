@@ -1,6 +1,6 @@
 """Requests that arrive at a rate, whether or not earlier ones were answered: an open loop.
 
-A crowd at the door does not wait for the answer to somebody else. Closed-loop clients do, so they
+A crowd does not wait for the answers to others. Closed-loop clients do, so they
 cannot ask for more than a server gives. But nobody waits for ever: who has no answer after
 `PATIENCE` leaves, and the connection is closed.
 """
