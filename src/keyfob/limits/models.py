@@ -10,7 +10,7 @@ import limits
 
 _KEY_DIGITS = 32
 
-# The limits of an IPv6 /64, of the /56 and of the /48 around it, as multiples of a client's. Threat:
+# The limits of an IPv6 /64, the /56 and the /48 around it, as multiples of a client's. Threat:
 # the owner of a /48 has 65,536 networks of 64 bits, each of which would count as a client.
 WORTH = (1, 4, 16)
 
