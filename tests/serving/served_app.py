@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 
 from keyfob.core.http.clients import Clients
+from keyfob.serving.protocol import GuardedProtocol
 from keyfob.settings import Settings
 
 CALLS = Counter("served_calls_total", "Requests to the test application.")
@@ -74,6 +75,16 @@ def create_app_once(settings: Settings) -> _App:
         Path("pid").write_text(str(os.getpid()))
         Path("pid").rename("starting")
         threading.Event().wait()
+    return _App(settings)
+
+
+def create_app_behind_a_faulty_protocol(settings: Settings) -> _App:
+    """Make the application; the protocol fails at a head that does not come at once."""
+
+    def fail(_protocol: GuardedProtocol) -> None:
+        _ = 1 // 0
+
+    GuardedProtocol._check_progress = fail  # type: ignore[method-assign] # in this process
     return _App(settings)
 
 

@@ -69,6 +69,7 @@ class GuardedLifetime(HttpToolsProtocol):
         peer: Peer,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.headers = []  # uvicorn's is None, and empty lines may come before the first request
         self._peer = peer
         self._guard = config.guard
         self._beginnings = config.beginnings

@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from keyfob.core.problems import BadRequest, BodyTooLarge, MethodNotAllowed, Problem
 from keyfob.serving.lifetime import GuardedLifetime
-from keyfob.serving.refusals import HeadTooLarge
+from keyfob.serving.refusals import HeadTooLarge, log_fault
 
 MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
@@ -61,6 +61,10 @@ class GuardedProtocol(GuardedLifetime):
             return
         except Problem as problem:
             self._refuse(problem)
+            return
+        except Exception as fault:
+            self._refuse(Problem())
+            log_fault(fault)
             return
         if self._in_body or self.scope is not self._settled:
             self._await_rest()

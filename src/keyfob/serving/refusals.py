@@ -1,7 +1,10 @@
 """Refusals that the server sends before the application sees a request (RFC 9457)."""
 
+import os
+import traceback
 from collections.abc import Sequence
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from keyfob.core.http import render_problem
@@ -9,6 +12,8 @@ from keyfob.core.http.edge import CSP, NO_STORE, always_sent
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import set_request_id
+
+log = structlog.get_logger("keyfob.serving")
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -45,3 +50,16 @@ def render_refusal(problem: Problem, default_headers: Headers, *, hsts: str | No
     ]
     head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
     return STATUS_LINE[problem.status] + head + b"\r\n" + bytes(answer.body)
+
+
+def log_fault(fault: Exception) -> None:
+    """Record a bug that a client's bytes have met, in one short line.
+
+    Threat: a client that can repeat it fills the disk with tracebacks.
+    """
+    place = traceback.extract_tb(fault.__traceback__)[-1]
+    log.error(
+        "cannot_read",
+        fault=type(fault).__name__,
+        place=f"{os.path.basename(place.filename)}:{place.lineno}",
+    )
