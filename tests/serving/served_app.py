@@ -7,11 +7,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from prometheus_client import Counter, Gauge
 
 from keyfob.core.http.clients import Clients
-from keyfob.serving.protocol import GuardedProtocol
+from keyfob.serving.beginnings import Beginnings
 from keyfob.settings import Settings
 
 CALLS = Counter("served_calls_total", "Requests to the test application.")
@@ -46,14 +47,14 @@ class _App:
                 _block()
                 await _answer(send, 200, b"")
             case path:
-                body = await _read(receive)
+                body = b"" if path == "/unread" else await _read(receive)
                 if body is not None:
                     self._order["/read"].append(address)
                     await self._wait(path)
                     await _answer(send, 200, _tell(scope, body))
 
     async def _wait(self, path: str) -> None:
-        if path == "/hold":  # until somebody asks for /release
+        if path in {"/hold", "/unread"}:  # until somebody asks for /release
             self._held.append(asyncio.Event())
             await self._held[-1].wait()
         elif path == "/release":
@@ -81,10 +82,7 @@ def create_app_once(settings: Settings) -> _App:
 def create_app_behind_a_faulty_protocol(settings: Settings) -> _App:
     """Make the application; the protocol fails at a head that does not come at once."""
 
-    def fail(_protocol: GuardedProtocol) -> None:
-        _ = 1 // 0
-
-    GuardedProtocol._check_progress = fail  # type: ignore[method-assign] # in this process
+    mock.patch.object(Beginnings, "go_on", side_effect=ZeroDivisionError).start()
     return _App(settings)
 
 

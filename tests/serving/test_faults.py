@@ -50,7 +50,7 @@ def test_a_fault_of_ours_is_one_refusal_and_one_line_without_a_traceback(start: 
     (line,) = [line for line in service.log if line["level"] == "error"]
     assert line["event"] == "cannot_read"
     assert line["fault"] == "ZeroDivisionError"
-    assert line["place"].startswith("served_app.py:")
+    assert line["place"].startswith("mock.py:")
     assert line["request_id"] == problem["request_id"]
     assert len(json.dumps(line)) < 300
     assert service.stop() == 0

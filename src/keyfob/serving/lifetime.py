@@ -123,8 +123,8 @@ class GuardedLifetime(HttpToolsProtocol):
         elif self._guard.is_idle(self):
             if not self.is_called():
                 self._finish()
-        elif self.flow.read_paused:
-            # We are the ones who do not read: a response comes first, or the application is slow.
+        elif self._kept or (self.flow.read_paused and not self.cycle.response_complete):
+            # We are the ones who do not read: a turn comes first, or the application is slow.
             self._guard.owes(self, now, self._guard.bounds.request_timeout)
         else:
             self._close_unfinished(RequestTimeout())
@@ -150,6 +150,8 @@ class GuardedLifetime(HttpToolsProtocol):
         soon = self.loop.time() + FAREWELL
         if self._guard.is_idle(self) or not (self._in_body or self._unused or self._is_whole()):
             self.deadline = min(self.deadline, soon)
+        elif self._in_body and self.cycle.response_complete:
+            self._finish()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 

@@ -62,7 +62,7 @@ class GuardedProtocol(GuardedLifetime):
         except Problem as problem:
             self._refuse(problem)
             return
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - uvloop would log it with a traceback
             self._refuse(Problem())
             log_fault(fault)
             return
@@ -230,6 +230,9 @@ class GuardedProtocol(GuardedLifetime):
         self.server_state.total_requests += 1
         if self._finished:
             return
+        if self._in_body:
+            # Nobody will take it up. It would keep reading paused, and the connection, for ever.
+            self.cycle.body.clear()
         kept = self._take_kept()
         if self._deaf:
             self._finish()

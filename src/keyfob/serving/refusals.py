@@ -1,8 +1,8 @@
 """Refusals that the server sends before the application sees a request (RFC 9457)."""
 
-import os
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -61,5 +61,5 @@ def log_fault(fault: Exception) -> None:
     log.error(
         "cannot_read",
         fault=type(fault).__name__,
-        place=f"{os.path.basename(place.filename)}:{place.lineno}",
+        place=f"{Path(place.filename).name}:{place.lineno}",
     )
