@@ -18,6 +18,7 @@ from keyfob.settings.account import AccountSettings, FactorSettings, MailSetting
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
 from keyfob.settings.files import read_short
+from keyfob.settings.outbound import OutboundSettings
 from keyfob.settings.rates import LimitSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
@@ -50,6 +51,7 @@ class Settings(
     MailSettings,
     AccountSettings,
     FactorSettings,
+    OutboundSettings,
     RecordSettings,
     FirstAdminSettings,
     ObservabilitySettings,

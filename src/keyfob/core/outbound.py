@@ -1,0 +1,228 @@
+"""The one guarded client for URLs that others registered: keys, documents, and notices of clients.
+
+Threat: whoever registers a URL makes this machine call it, from behind the firewall (SSRF).
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import IPv6Address, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+import httpcore
+import httpx
+
+from keyfob.core.addresses import Address, Network, parse_address
+
+# A host and a port in, addresses out; raises OSError if there are none.
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_MOST_BYTES = 64 * 1024
+_MOST_SECONDS = 5.0
+_CONNECT_SECONDS = 2.0
+_MOST_AT_ONCE = 16
+_NAME_THREADS = 4
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4
+_PORTS = {"https": 443, "http": 80}
+
+
+class CannotFetch(Exception):
+    """The URL may not be called, or its answer did not come in time or is too long.
+
+    The message says which, for the log: never for whoever chose the URL.
+    """
+
+
+class Fetched(NamedTuple):
+    """An answer of any status; redirects are not followed."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class AllowList:
+    """The hosts and networks that may be called although they are not public, and by http."""
+
+    hosts: frozenset[str]
+    networks: tuple[Network, ...]
+
+    @classmethod
+    def read(cls, entries: Iterable[str]) -> "AllowList":
+        """Read names of hosts, addresses, and networks in CIDR notation."""
+        hosts, networks = set(), []
+        for entry in entries:
+            try:
+                networks.append(ip_network(entry))
+            except ValueError:
+                hosts.add(entry.lower())
+        return cls(frozenset(hosts), tuple(networks))
+
+    def ensure_allowed(self, scheme: str, host: str, addresses: Sequence[str]) -> None:
+        """Check every address of a host.
+
+        Raises:
+            CannotFetch: one of them is not allowed.
+        """
+        if not addresses:
+            raise CannotFetch("the host has no address")
+        if host in self.hosts:
+            return
+        for text in addresses:
+            address = parse_address(text) if "%" not in text else None
+            is_listed = any(address in network for network in self.networks) if address else False
+            if not is_listed and (scheme != "https" or address is None or not is_public(address)):
+                raise CannotFetch(f"{scheme} to {text} is not allowed")
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet.
+
+    Tunnels and translations that may lead to IPv4 (6to4, Teredo, NAT64) are not, unless
+    `parse_address` has unwrapped them to a public one.
+    """
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    if isinstance(address, IPv6Address):
+        is_tunnel = address.sixtofour is not None or address.teredo is not None
+        return address in _GLOBAL_UNICAST and not is_tunnel
+    return True
+
+
+class _Pinned(httpcore.AsyncNetworkBackend):
+    """Connects to addresses that were checked, whatever the host of the URL resolves to now."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self, host: str, port: int, *_: Any, **__: Any
+    ) -> httpcore.AsyncNetworkStream:
+        fault: Exception | None = None
+        for address in self._addresses:
+            try:
+                return await self._network.connect_tcp(address, port, _CONNECT_SECONDS)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
+                fault = failed
+        raise fault or httpcore.ConnectError(host)
+
+
+@dataclass(kw_only=True)
+class Outbound:
+    """Fetches URLs that clients registered.
+
+    Only https to public addresses, except what an administrator listed. The name is resolved once,
+    every address is checked, and the connection goes to one of these, so that a name that resolves
+    to another address a moment later gains nothing. Redirects are not followed, proxies of the
+    environment are ignored, and time, size and the number of connections are bounded.
+
+    Args:
+        allow: hosts, addresses and networks that may be called besides, also by http.
+        ca_file: further certificate authorities, as PEM.
+        resolve: finds the addresses of a host; absent: the system's resolver.
+        seconds: the time for everything, from the resolution to the last byte.
+    """
+
+    allow: Sequence[str] = ()
+    ca_file: Path | None = None
+    resolve: Resolve | None = None
+    seconds: float = _MOST_SECONDS
+    _tls: ssl.SSLContext | None = None
+    _turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, _MOST_AT_ONCE))
+
+    def __post_init__(self) -> None:
+        self._allowed = AllowList.read(self.allow)
+        # Threat: names that resolve slowly would take the threads that the database's name needs.
+        self._names = ThreadPoolExecutor(_NAME_THREADS, thread_name_prefix="outbound-names")
+
+    async def get(self, url: str, *, accept: str = "application/json") -> Fetched:
+        """Return the answer to a GET request, whatever its status.
+
+        Raises:
+            CannotFetch: it is not allowed, or there is no answer within the bounds.
+        """
+        parts = _split(url)
+        try:
+            async with asyncio.timeout(self.seconds), self._turns:
+                return await self._get(parts, accept)
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
+            raise CannotFetch(f"{type(fault).__name__}: {fault}") from fault
+        except (OSError, UnicodeError) as fault:  # also of the time-out, and of names
+            raise CannotFetch(type(fault).__name__) from fault
+
+    async def close(self) -> None:
+        """Release the threads that resolve names."""
+        self._names.shutdown(wait=False, cancel_futures=True)
+
+    async def _get(self, parts: SplitResult, accept: str) -> Fetched:
+        host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
+        addresses = await (self.resolve or self._resolve)(host, port)
+        self._allowed.ensure_allowed(parts.scheme, host, addresses)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        at = httpcore.URL(scheme=parts.scheme, host=host, port=port, target=target)
+        headers = {
+            "Host": parts.netloc,
+            "Accept": accept,
+            "Accept-Encoding": "identity",
+            "User-Agent": "Keyfob",
+        }
+        tls = await self._tls_context()
+        async with (
+            httpcore.AsyncConnectionPool(tls, network_backend=_Pinned(addresses)) as pool,
+            pool.stream("GET", at, headers=list(headers.items())) as answer,
+        ):
+            return await _read(answer)
+
+    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+        find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._names, find)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(_make_tls_context, self.ca_file)
+        return self._tls
+
+
+def _make_tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL, so that it is read once: two readers may find two hosts in it."""
+    parts = _split_plain(url) if url.isascii() and url.isprintable() else None
+    if parts is None or parts.scheme not in _PORTS or not parts.hostname:
+        raise CannotFetch("it is not an http or https URL in ASCII, without user and fragment")
+    return parts
+
+
+def _split_plain(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return None
+    return parts if has_port and not any(sign in url for sign in " \\@#") else None
+
+
+async def _read(answer: httpcore.Response) -> Fetched:
+    body = bytearray()
+    async for piece in answer.aiter_stream():
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise CannotFetch(f"the answer is longer than {_MOST_BYTES} bytes")
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.headers
+    )
+    return Fetched(answer.status, headers, bytes(body))
