@@ -207,6 +207,13 @@ def test_every_module_says_what_it_is() -> None:
     ] == []
 
 
+def test_no_docstring_opens_with_a_question_word() -> None:
+    """A noun or a verb says at once what a thing is or does."""
+    question = re.compile(r'^\s*"""(Who|What|Whether|How|That|Where|When)\b', re.MULTILINE)
+
+    assert [name_of(path) for path in FILES if question.search(path.read_text())] == []
+
+
 def private_names_of(path: Path) -> Iterator[str]:
     """Yield the private names that a file imports, or replaces by their name as a text.
 

@@ -1,4 +1,4 @@
-"""What a Python service does with the generated client."""
+"""A Python service that uses the generated client."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How each program of docs/verifying.md is compiled and run; tools and their pins beside it."""
+"""The compilation and the run of each program of docs/verifying.md, with its tools and pins."""
 
 import os
 import subprocess

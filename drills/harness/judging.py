@@ -13,7 +13,7 @@ from drills.harness.wire import Break
 
 @dataclass
 class Story:
-    """What happened in a drill, as it is written down while it runs.
+    """The record of a drill, written while it runs.
 
     Args:
         faults_at: when each fault began, by the monotonic clock, in seconds.

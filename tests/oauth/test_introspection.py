@@ -1,4 +1,4 @@
-"""What tokens say, to clients that they are meant for; everything else is inactive (RFC 7662)."""
+"""Introspection: clients see tokens that are meant for them; all others are inactive (RFC 7662)."""
 
 from typing import Any
 from uuid import UUID

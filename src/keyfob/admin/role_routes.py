@@ -1,4 +1,4 @@
-"""The further roles, and who has them, as administrators see and change them."""
+"""The further roles and their holders, for administrators."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -61,13 +61,13 @@ class RoleCreate(Body):
 
 
 class RoleUpdate(Body):
-    """The permissions that a role is to have."""
+    """The new permissions of a role."""
 
     permissions: Permissions
 
 
 class RoleOut(BaseModel):
-    """A role and what it permits."""
+    """A role and its permissions."""
 
     name: str
     permissions: list[str]
@@ -86,7 +86,7 @@ class RoleGive(Body):
 
 
 class RoleEnd(Body):
-    """When a role of a user ends; null: never."""
+    """The end of a user's role; null: never."""
 
     expires_at: AwareDatetime | None
 
@@ -105,14 +105,14 @@ class GivenRoleOut(BaseModel):
 
 
 class RoleThatPermits(BaseModel):
-    """A role by which a user holds a permission."""
+    """A role that gives a user a permission."""
 
     role: str
     expires_at: datetime | None
 
 
 class WhyOut(BaseModel):
-    """Whether a user holds a permission, and by which roles. A blocked account holds none."""
+    """A permission of a user, and the roles that give it. A blocked account has none."""
 
     permission: str
     held: bool
@@ -127,7 +127,7 @@ class WhyOut(BaseModel):
 
 @routes.get("/roles", dependencies=_LIMITED)
 async def list_roles(_: Reader, roles: Service) -> list[RoleOut]:
-    """List the roles and what each permits, the built-in ones first."""
+    """List the roles with their permissions, the built-in ones first."""
     built_in = [
         RoleOut(name=name, permissions=sorted(permissions), built_in=True)
         for name, permissions in OF_ROLE.items()
@@ -149,7 +149,7 @@ async def create_role(
     source: RequestSource,
     roles: Service,
 ) -> RoleOut:
-    """Define a role. Its permissions must be yours; it needs a recent sign-in, as every change."""
+    """Define a role. Its permissions must be the caller's own, who needs a recent sign-in."""
     role = await roles.create(Actor(caller, source), body.name, body.permissions)
     response.headers["Location"] = f"{public_path(request)}/{role.name}"
     return RoleOut.of(role)
@@ -163,7 +163,7 @@ async def create_role(
 async def change_role(
     name: InPath, body: RoleUpdate, caller: Writer, source: RequestSource, roles: Service
 ) -> RoleOut:
-    """Give a role other permissions: here at once, in other services with the next refresh."""
+    """Change the permissions of a role: here at once, in other services with the next refresh."""
     return RoleOut.of(await roles.change(Actor(caller, source), name, body.permissions))
 
 
@@ -174,7 +174,7 @@ async def change_role(
     responses=may_refuse(InsufficientAuthentication, RoleNotFound, RoleInUse),
 )
 async def delete_role(name: InPath, caller: Writer, source: RequestSource, roles: Service) -> None:
-    """Remove a role that no user has."""
+    """Delete a role that no user has."""
     await roles.delete(Actor(caller, source), name)
 
 
@@ -193,7 +193,7 @@ async def list_roles_of_user(user_id: UserId, _: Reader, roles: Service) -> list
 async def give_role(
     user_id: UserId, body: RoleGive, caller: Writer, source: RequestSource, roles: Service
 ) -> GivenRoleOut:
-    """Give a user a role, for good or until `expires_at`. It acts at once, and nobody signs out."""
+    """Give a user a role, permanently or until `expires_at`. It takes effect at once."""
     actor = Actor(caller, source)
     return GivenRoleOut.of(await roles.give(actor, user_id, body.role, body.expires_at))
 
@@ -211,7 +211,7 @@ async def change_end_of_role(
     source: RequestSource,
     roles: Service,
 ) -> GivenRoleOut:
-    """Give a user's role another end."""
+    """Change the end of a user's role."""
     return GivenRoleOut.of(await roles.give(Actor(caller, source), user_id, name, body.expires_at))
 
 
@@ -224,7 +224,7 @@ async def change_end_of_role(
 async def take_role(
     user_id: UserId, name: InPath, caller: Writer, source: RequestSource, roles: Service
 ) -> None:
-    """Take a role away from a user, at once; nobody is signed out."""
+    """Take a role away from a user, at once, without ending sessions."""
     await roles.take(Actor(caller, source), user_id, name)
 
 
@@ -235,5 +235,5 @@ async def explain_permission(
     roles: Service,
     permission: Annotated[PermissionName, Query(description="Such as `users:read`")],
 ) -> WhyOut:
-    """Tell whether a user holds a permission, and what that follows from."""
+    """Return whether a user has a permission, and the roles that give it."""
     return WhyOut.of(await roles.why(user_id, permission))

@@ -1,4 +1,4 @@
-"""What administrators do to the further roles: define them, give them, and ask what they permit."""
+"""Administration of the further roles: defining and giving them, and explaining permissions."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ _MOST_NAMED = 10
 
 
 class Why(NamedTuple):
-    """Whether a user holds a permission, and by which roles: the name, and when each ends.
+    """A permission that a user has or lacks, and the roles that give it, with their ends.
 
-    A blocked account holds nothing, whatever its roles.
+    A blocked account has no permissions, whatever its roles.
     """
 
     permission: str
@@ -36,10 +36,10 @@ class Why(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RoleAdministration:
-    """Defines the further roles, and gives them to users for good or until a moment.
+    """Defines the further roles, and gives them to users permanently or until a moment.
 
-    A person needs a recent sign-in for every change. Nobody defines or gives a role with a
-    permission that they do not hold, nor takes one away from a user who holds more than they do.
+    A person needs a recent sign-in for every change. Nobody can define or give a role with a
+    permission that they lack, nor take one away from a user with more permissions.
     """
 
     db: Database
@@ -51,16 +51,16 @@ class RoleAdministration:
     clock: Clock
 
     async def list_all(self) -> Sequence[RoleDefinition]:
-        """Return every further role by its name."""
+        """Return every further role, by name."""
         return await self.roles.list_all()
 
     async def create(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
         """Define a role.
 
         Raises:
-            RoleTaken: there is one of that name.
+            RoleTaken: there is one with that name.
             InsufficientAuthentication: the sign-in is not recent.
-            Unauthenticated, Forbidden: see `Authority.ensure`, here and below.
+            Unauthenticated, Forbidden: see `Authority.ensure`; the same holds below.
         """
         async with self.db.begin() as tx:
             powers = await self._ensure(tx, actor)
@@ -72,10 +72,10 @@ class RoleAdministration:
             return await self._lock(tx, name)
 
     async def change(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
-        """Give a role other permissions; here that acts at once, elsewhere with the next refresh.
+        """Change the permissions of a role: here at once, elsewhere with the next refresh.
 
         Raises:
-            RoleNotFound: there is none of that name.
+            RoleNotFound: there is none with that name.
             InsufficientAuthentication: the sign-in is not recent.
         """
         async with self.db.begin() as tx:
@@ -89,10 +89,10 @@ class RoleAdministration:
             return await self._lock(tx, name)
 
     async def delete(self, actor: Actor, name: str) -> None:
-        """Remove a role that no user has.
+        """Delete a role that no user has.
 
         Raises:
-            RoleNotFound: there is none of that name.
+            RoleNotFound: there is none with that name.
             RoleInUse: users have it.
             InsufficientAuthentication: the sign-in is not recent.
         """
@@ -118,7 +118,7 @@ class RoleAdministration:
     async def give(
         self, actor: Actor, user_id: UUID, name: str, expires_at: datetime | None
     ) -> GivenRole:
-        """Give a user a role, or another end to one that the user has.
+        """Give a user a role, or change the end of one that the user has.
 
         Raises:
             UserNotFound, RoleNotFound: there is none with that id, or name.
@@ -154,13 +154,13 @@ class RoleAdministration:
             await self._record(tx, actor, Event.USER_ROLE_TAKEN, user_id, {"role": name})
 
     async def why(self, user_id: UUID, permission: str) -> Why:
-        """Tell whether a user holds a permission, and what that follows from.
+        """Return whether a user has a permission, and the roles that give it.
 
         Raises:
             UserNotFound: there is none with that id.
         """
         profile = await self.accounts.get_profile(user_id)
-        await self.roles.load()  # the command line has heard of none
+        await self.roles.load()  # the command line does not hear of changes
         given = await self.roles.list_given(self.db, user_id)
         had = [(str(profile.role), None), *((one.role, one.expires_at) for one in given)]
         found = [

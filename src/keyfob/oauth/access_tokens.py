@@ -1,4 +1,4 @@
-"""Access tokens that clients show: what they say, and their end before their time."""
+"""Access tokens that clients present: introspection and revocation."""
 
 import hashlib
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class _Known(NamedTuple):
 
 @dataclass(kw_only=True)
 class AccessIntrospector:
-    """Tells of access tokens from memory; expiry and revocation are asked each time.
+    """Describes access tokens from memory; expiry and revocation are checked each time.
 
     At most `most` verified tokens are remembered, by digest; the oldest are dropped first.
     """
@@ -43,12 +43,12 @@ class AccessIntrospector:
     _known: dict[bytes, _Known] = field(default_factory=dict)
 
     async def find(self, text: str) -> LiveToken | None:
-        """Return a token that holds now; it costs no query."""
+        """Return a valid token; this costs no query."""
         known = self._find(text)
         return known.token if known else None
 
     async def revoke(self, text: str, client_id: UUID) -> None:
-        """Kill one token everywhere, by its `jti`; its session goes on."""
+        """Revoke one token everywhere, by its `jti`; its session continues."""
         known = self._find(text)
         if known is None:
             return
@@ -58,7 +58,7 @@ class AccessIntrospector:
         log.info("token_revoked", client_id=str(client_id))
 
     def forget(self) -> None:
-        """Verify every token anew: the keys have changed."""
+        """Forget all verified tokens, since the keys have changed."""
         self._known.clear()
 
     def _find(self, text: str) -> _Known | None:
@@ -95,7 +95,7 @@ class AccessIntrospector:
 
 
 def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:
-    """Return what introspection tells of a token (RFC 7662 section 2.2, RFC 9068 section 2.2)."""
+    """Return the members of an introspection (RFC 7662 section 2.2, RFC 9068 section 2.2)."""
     claims = verified.claims
     audience = claims.audience
     members: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Refresh tokens of our own sign-ins that clients show: what they say, and their end."""
+"""Refresh tokens of our own sign-ins that clients present: introspection and revocation."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,7 @@ from keyfob.tokens.models import OWN_CLIENT
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshIntrospector:
-    """Tells of refresh tokens by the row of their session, and ends it; they are never spent here.
+    """Describes refresh tokens by their session's row, and ends the session; it never uses them up.
 
     They are meant for our own API.
     """
@@ -54,7 +54,7 @@ class RefreshIntrospector:
             return
         user_id = live.state.user_id
         async with self.db.begin() as tx:
-            # The account first, as whoever blocks or removes it does.
+            # The account first, as in a block or a deletion.
             if await locks.lock(tx, user_id) is None:
                 return
             if not await self.sessions.end_one(

@@ -40,7 +40,7 @@ def build(
     clients: Clients,
     resources: Resources,
 ) -> Room:
-    """Build the services that authenticate clients, issue tokens, and tell of them."""
+    """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     by_secret = SecretProof(clients)
     authentication = ClientAuthentication(
         proofs={AuthMethod.BASIC: by_secret, AuthMethod.POST: by_secret},

@@ -54,7 +54,7 @@ class TokenForm(ClientForm):
 
 
 class ShownForm(ClientForm):
-    """A token that a client shows, of whatever kind."""
+    """A token of any kind that a client presents."""
 
     token: str
     token_type_hint: _Text
@@ -66,7 +66,7 @@ def _without_null(schema: dict[str, Any]) -> None:
 
 
 class Introspected(BaseModel):
-    """What a token says, if it holds and is meant for the client (RFC 7662 section 2.2)."""
+    """The description of a valid token that is meant for the client (RFC 7662 section 2.2)."""
 
     active: bool
     scope: str | None = None
@@ -86,7 +86,7 @@ class Introspected(BaseModel):
 
 
 class Revoked(BaseModel):
-    """Nothing: whether there was such a token is not told."""
+    """An empty answer: it does not reveal whether there was such a token."""
 
 
 class AccessTokenOut(BaseModel):
@@ -134,10 +134,10 @@ async def give_token(call: HotCall) -> bytes:
     dependencies=[_client],
 )
 async def introspect_token(call: HotCall) -> bytes:
-    """Tell a client what a token says: an access token, a refresh token, or an API key.
+    """Describe a token to a client: an access token, a refresh token, or an API key.
 
-    To clients that the token is meant for: it was given to them, or one of their resources is its
-    audience. Everything else is `{"active": false}`, and so is a token that was revoked, at once.
+    The token must be meant for the client: it was issued to it, or one of its resources is the
+    audience. Everything else is `{"active": false}`, and so is a revoked token, at once.
     """
     return await call.service(ShownTokens).introspect(await _request_of(call))
 
@@ -152,9 +152,9 @@ async def introspect_token(call: HotCall) -> bytes:
     dependencies=[_client],
 )
 async def revoke_token(call: HotCall) -> bytes:
-    """End a token: of a refresh token its session, of an access token itself, or an API key.
+    """Revoke a token: the session of a refresh token, an access token itself, or an API key.
 
-    A client may end what was given to it, and tokens of sign-ins and API keys that are meant for
-    it. Of an unknown token the answer is the same.
+    A client may revoke tokens that were issued to it, and tokens of sign-ins and API keys that are
+    meant for it. The answer is the same for an unknown token.
     """
     return await call.service(ShownTokens).revoke(await _request_of(call))

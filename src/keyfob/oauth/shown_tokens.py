@@ -1,4 +1,4 @@
-"""Tokens that clients show: introspection (RFC 7662) and revocation (RFC 7009)."""
+"""Tokens that clients present: introspection (RFC 7662) and revocation (RFC 7009)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _INACTIVE = to_json({"active": False})
 
 @dataclass(frozen=True, kw_only=True)
 class ShownTokens:
-    """Tells clients of the tokens that are meant for them, and nothing of any other.
+    """Describes tokens to the clients that they are meant for, and says nothing of any other.
 
-    A token is meant for a client to which it was given, or one of whose resources is its audience.
-    To any other client it is like one that never was: `token_type_hint` is not needed, since each
-    kind is known by how it begins.
+    A token is meant for the client that it was issued to, and for clients of which a resource is
+    its audience. For any other client it is like an unknown one. `token_type_hint` is not needed,
+    since the beginning of a token shows its kind.
 
     Args:
-        access: knows access tokens.
-        by_prefix: knows tokens of other kinds.
-        revocations: counts the revocations of each client: every one is held by every worker.
+        access: the access tokens.
+        by_prefix: tokens of other kinds.
+        revocations: counts the revocations of each client, since every worker keeps each of them.
     """
 
     authentication: ClientAuthentication
@@ -36,7 +36,7 @@ class ShownTokens:
     revocations: LocalRate
 
     async def introspect(self, request: ClientRequest) -> bytes:
-        """Return what a token says, as JSON; of one that does not hold, that alone.
+        """Return the description of a token as JSON; of an invalid one, only that.
 
         Raises:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
@@ -49,13 +49,13 @@ class ShownTokens:
         return to_json({"active": True, **live.members})
 
     async def revoke(self, request: ClientRequest) -> bytes:
-        """End a token, if there is one that the client may end; the answer says nothing of it.
+        """Revoke a token, if the client may; the answer does not reveal whether there was one.
 
-        A client ends what it was given itself, and tokens that were given to no client, such as
-        those of our own sign-ins, if they are meant for it.
+        A client may revoke its own tokens, and tokens that were issued to no client, such as those
+        of our own sign-ins, if they are meant for it.
 
         Raises:
-            UnauthorizedClient: the token was given to another client (RFC 7009 section 2.1).
+            UnauthorizedClient: the token was issued to another client (RFC 7009 section 2.1).
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
         """
         client = await self.authentication.authenticate(request)
