@@ -11,7 +11,7 @@ from keyfob.cli.output import AsJson, show_one
 from keyfob.cli.refusal import Refused
 from keyfob.wiring import Wiring
 
-app = typer.Typer(help="Look after the chain of the audit log.", no_args_is_help=True)
+app = typer.Typer(help="Maintain the chain of the audit log.", no_args_is_help=True)
 
 
 class KnownEvent(NamedTuple):

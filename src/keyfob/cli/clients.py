@@ -65,12 +65,12 @@ def list_clients(as_json: AsJson = False) -> None:
 
 @clients_app.command("create")
 def create_client(
-    name: Annotated[str, typer.Argument(help="What people know it by.")],
+    name: Annotated[str, typer.Argument(help="A name for people.")],
     resource: Annotated[
         list[str] | None, typer.Option(help="An API that its tokens may be for; may be repeated.")
     ] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do there; may be repeated.")
+        list[str] | None, typer.Option(help="A scope that it may ask for; may be repeated.")
     ] = None,
     ttl: Annotated[int, typer.Option(help="Seconds that its tokens live.")] = 300,
     as_json: AsJson = False,
@@ -236,10 +236,8 @@ def list_resources(as_json: AsJson = False) -> None:
 @resources_app.command("create")
 def create_resource(
     identifier: Annotated[str, typer.Argument(help="Its URI, which becomes `aud`.")],
-    name: Annotated[str, typer.Option(help="What people know it by.")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="What may be done there; may be repeated.")
-    ] = None,
+    name: Annotated[str, typer.Option(help="A name for people.")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register an API. Words for its scopes are given by the admin API.

@@ -42,7 +42,7 @@ def doctor(
         str | None,
         typer.Option(
             metavar="POSITION[:MAC]",
-            help="An audit event of which a copy elsewhere tells, such as the log.",
+            help="An audit event that a copy elsewhere contains, such as the log.",
         ),
     ] = None,
 ) -> None:

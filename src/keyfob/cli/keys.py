@@ -42,7 +42,9 @@ def rotate(
     ] = False,
     reseal: Annotated[
         bool,
-        typer.Option(help="Make no key; seal all secrets with the first of KEYFOB_SECRET_KEY."),
+        typer.Option(
+            help="Make no key; encrypt all secrets with the first key of KEYFOB_SECRET_KEY."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

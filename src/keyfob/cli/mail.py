@@ -12,7 +12,7 @@ from keyfob.core.telemetry import mask_email
 from keyfob.outbox.service import Outbox
 from keyfob.wiring import Wiring
 
-app = typer.Typer(help="List what waits to be sent, and retry dead letters.", no_args_is_help=True)
+app = typer.Typer(help="List waiting mails, and retry dead letters.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -41,8 +41,8 @@ def list_mails(
 
 @app.command("retry")
 def retry(
-    ids: Annotated[list[UUID] | None, typer.Argument(help="Which dead letters.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    ids: Annotated[list[UUID] | None, typer.Argument(help="The ids of dead letters.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters after all, such as after a mistake of the mail server.

@@ -27,7 +27,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def keyfob(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Configure by `KEYFOB_*` variables or `.env`; `.env.example` lists them all."""

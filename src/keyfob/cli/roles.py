@@ -17,11 +17,11 @@ from keyfob.cli.refusal import Refused
 from keyfob.cli.users import Address, find_user
 from keyfob.wiring import Wiring
 
-app = typer.Typer(help="Further roles, and who has them.", no_args_is_help=True)
+app = typer.Typer(help="Further roles, and the users who have them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The role's name.")]
 Allows = Annotated[
-    list[str] | None, typer.Option("--permission", help="What it permits; may be repeated.")
+    list[str] | None, typer.Option("--permission", help="A permission; may be repeated.")
 ]
 
 

@@ -26,10 +26,13 @@ _HEADER = "-- The schema at head, written by `make schema`. Do not edit: write a
 def migrate(
     down: Annotated[
         int | None,
-        typer.Option(min=1, help="Go back so many revisions instead; what they brought is lost."),
+        typer.Option(min=1, help="Downgrade by so many revisions instead; their data is lost."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Go back before the first revision: no account is left.")
+        bool,
+        typer.Option(
+            "--yes", help="Allow a downgrade past the first revision, which deletes all accounts."
+        ),
     ] = False,
     write_schema: Annotated[
         Path | None, typer.Option(help="Write the schema at head into this file instead.")

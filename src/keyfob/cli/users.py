@@ -55,13 +55,14 @@ async def find_user(wiring: Wiring, address: str) -> UUID:
 @app.command("create")
 def create_user(
     email: Address,
-    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.USER,
+    role: Annotated[Role, typer.Option(help="The user's role.")] = Role.USER,
     name: Annotated[str | None, typer.Option(help="The user's name.")] = None,
     password_stdin: Annotated[
-        bool, typer.Option(help="Read the password from standard input; else one is made.")
+        bool,
+        typer.Option(help="Read the password from standard input; otherwise one is generated."),
     ] = False,
     invite: Annotated[
-        bool, typer.Option(help="Make no password: a mail invites the user to choose one.")
+        bool, typer.Option(help="Set no password: a mail invites the user to choose one.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -108,8 +109,10 @@ def list_users(
     search: Annotated[str | None, typer.Option(help="Part of the e-mail or name.")] = None,
     role: Annotated[Role | None, typer.Option(help="Only this role.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only this status.")] = None,
-    never_proven: Annotated[bool, typer.Option("--never-proven", help="Not proven.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    never_proven: Annotated[
+        bool, typer.Option("--never-proven", help="Only with no proven address.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The most rows to show.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List users, the newest first.
