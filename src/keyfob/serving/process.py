@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import uvicorn
@@ -38,27 +38,35 @@ _IDLE_TIMEOUT = 30
 _MOST_LISTENERS = 253
 
 
+class Parent(NamedTuple):
+    """The connection of a worker with its supervisor.
+
+    The `lifeline` brings the listening sockets; if it ends, the supervisor has ended, which stops
+    the worker like a signal. By the `ledger`, connections are distributed evenly among workers.
+    """
+
+    lifeline: socket.socket
+    ledger: Ledger
+
+
 def run_worker(
     settings: Settings,
     *,
     app: str,
     on_started: Callable[[], None],
     sockets: Sequence[socket.socket] = (),
-    lifeline: socket.socket | None = None,
-    ledger: Ledger | None = None,
+    parent: Parent | None = None,
 ) -> int:
     """Serve until a signal, finish current requests, and return the exit code.
 
     `app` names a function `module:function` that takes the settings and returns the application.
     `on_started` is called when the application has started. Connections are accepted on `sockets`,
-    or on sockets that come over the `lifeline` later; if the lifeline ends, the parent has ended,
-    which stops the worker like a signal. With a `ledger`, connections are distributed evenly among
-    workers. The listening sockets are closed at the end. Returns 0, or 1 if the application did not
-    start.
+    or on those that come from a `parent` later. The listening sockets are closed at the end.
+    Returns 0, or 1 if the application did not start.
     """
     # If there is a parent, the parent waits.
-    delay = settings.drain_delay if lifeline is None else 0
-    server = _Server(_configure(settings, app), sockets, on_started, lifeline, ledger, delay)
+    delay = settings.drain_delay if parent is None else 0
+    server = _Server(_configure(settings, app), sockets, on_started, parent, delay)
     try:
         server.run(sockets=[])  # it accepts nothing by itself
     except SystemExit as end:
@@ -128,8 +136,7 @@ class _Server(uvicorn.Server):
         config: GuardedConfig,
         listeners: Sequence[socket.socket],
         on_started: Callable[[], None],
-        lifeline: socket.socket | None,
-        ledger: Ledger | None,
+        parent: Parent | None,
         drain_delay: float,
     ) -> None:
         super().__init__(config)
@@ -139,8 +146,8 @@ class _Server(uvicorn.Server):
         self._guard = config.guard
         self._listeners = listeners
         self._on_started = on_started
-        self._lifeline = lifeline
-        self._ledger = ledger
+        self._lifeline = parent.lifeline if parent else None
+        self._ledger = parent.ledger if parent else None
         self._acceptors: list[Acceptor] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from keyfob.core.telemetry import configure_logging
 from keyfob.serving.accepting import Ledger
-from keyfob.serving.process import run_worker
+from keyfob.serving.process import Parent, run_worker
 
 
 def main() -> int:
@@ -28,8 +28,7 @@ def main() -> int:
         settings,
         app=app,
         on_started=lambda: lifeline.sendall(b"+"),
-        lifeline=lifeline,
-        ledger=Ledger(ledger, slot),
+        parent=Parent(lifeline, Ledger(ledger, slot)),
     )
 
 
