@@ -1,6 +1,6 @@
 """Changes of a user's factors, each with its audit event and a mail to the owner."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,11 +18,12 @@ from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa import queries, recovery_codes
 from keyfob.mfa.errors import FactorNotFound, LastFactor, NoFactor, TooManyFactors
-from keyfob.mfa.models import Factor
+from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY, Factor, FactorType
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.claims import SessionClaims
 
 _MOST_FACTORS = 10
+_AMR = {FactorType.TOTP: AMR_CODE, FactorType.PASSKEY: AMR_PASSKEY}
 
 
 class NextFactor(NamedTuple):
@@ -77,7 +78,6 @@ class FactorChanges:
         tx: Tx,
         caller: User,
         factor: Factor,
-        proof: Sequence[str],
         source: Source,
         *,
         is_first: bool,
@@ -90,12 +90,11 @@ class FactorChanges:
             tx: the transaction that confirmed it, begun by `prepare_to_add`.
             caller: the user who added it.
             factor: the confirmed factor.
-            proof: the `amr` that it stands for.
             source: the source of the request.
             is_first: the result of `prepare_to_add`.
         """
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
-        amr = tuple(dict.fromkeys((*caller.amr, *proof)))
+        amr = tuple(dict.fromkeys((*caller.amr, *_AMR[factor.type])))
         await self.claims.strengthen(tx, caller, amr)
         notice = mails.FactorAdded(factor=factor.name, **source_in_words(source))
         await self.mail.tell(tx, caller.user_id, notice)

@@ -14,7 +14,7 @@ from keyfob.limits.service import FactorThrottle
 from keyfob.mfa import queries, totp
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.errors import FactorNotFound, InvalidFactor
-from keyfob.mfa.models import AMR_CODE, BegunTotp
+from keyfob.mfa.models import BegunTotp
 from keyfob.mfa.service import Factors
 
 _CONFIRM_WITHIN = timedelta(minutes=10)
@@ -75,7 +75,7 @@ class TotpEnrolment:
             if factor is None:
                 raise FactorNotFound
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_CODE, source, is_first=next_factor.is_first
+                tx, caller, factor, source, is_first=next_factor.is_first
             )
         await self.throttle.forgive(attempt)
         return codes

@@ -1,6 +1,7 @@
 """Second factors, as stored and as the API shows them."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -65,6 +66,27 @@ class StoredPasskey(NamedTuple):
     user_id: UUID
     public_key: bytes
     sign_count: int
+
+
+@dataclass(frozen=True)
+class NewPasskey:
+    """A verified new credential, for storage."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    transports: list[str]
+    backup_eligible: bool
+    backed_up: bool
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A verified proof that the user has a passkey."""
+
+    sign_count: int
+    backup_eligible: bool
+    backed_up: bool
 
 
 # The methods of RFC 8176 that a factor adds to those of the sign-in.

@@ -27,9 +27,9 @@ class StoredJob(NamedTuple):
     created_at: datetime
     due_at: datetime
     expires_at: datetime | None
-    attempts: int
-    failed_at: datetime | None
-    last_error: str | None
+    attempts: int = 0
+    failed_at: datetime | None = None
+    last_error: str | None = None
 
 
 class Amounts(NamedTuple):

@@ -12,31 +12,17 @@ _COLUMNS = """
 """
 
 
-async def insert_job(
-    tx: Executor,
-    *,
-    job_id: UUID,
-    kind: str,
-    user_id: UUID | None,
-    payload: bytes,
-    now: datetime,
-    expires_at: datetime | None,
-) -> None:
+async def insert_job(tx: Executor, job: StoredJob) -> None:
     """Insert a job, and tell every worker at the commit."""
     await tx.execute(
         """
         WITH added AS (
             INSERT INTO outbox (id, kind, user_id, payload, created_at, due_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $5, $6)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
         )
         SELECT pg_notify('keyfob', 'outbox')
         """,
-        job_id,
-        kind,
-        user_id,
-        payload,
-        now,
-        expires_at,
+        *job[:7],
     )
 
 

@@ -64,15 +64,16 @@ class Outbox:
         now = self.clock.now()
         job_id = new_id(now)
         sealed = self.box.seal(json.dumps(payload).encode(), job_id.bytes)
-        await queries.insert_job(
-            tx,
-            job_id=job_id,
+        job = StoredJob(
+            id=job_id,
             kind=kind,
             user_id=user_id,
             payload=sealed,
-            now=now,
+            created_at=now,
+            due_at=now,
             expires_at=expires_at,
         )
+        await queries.insert_job(tx, job)
 
     def handle(self, kind: str, handler: Handler) -> None:
         """Set the handler of the jobs of a kind.

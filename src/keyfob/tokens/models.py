@@ -43,7 +43,7 @@ class SealedKey(NamedTuple):
     private_key: bytes
     created_at: datetime
     signs_from: datetime
-    dropped_at: datetime | None
+    dropped_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """SQL for the signing keys."""
 
 from datetime import datetime
-from typing import Any
 
 from keyfob.core.database import Executor, Tx
 from keyfob.tokens.models import KeyHistory, SealedKey
@@ -52,18 +51,8 @@ async def list_all_keys(db: Executor) -> list[KeyHistory]:
     return [KeyHistory(**row) for row in rows]
 
 
-async def insert_key(
-    tx: Tx,
-    *,
-    position: int,
-    kid: str,
-    algorithm: str,
-    public_jwk: dict[str, Any],
-    private_key: bytes,
-    created_at: datetime,
-    signs_from: datetime,
-) -> bool:
-    """Insert the key at that position and tell every worker; False if another was faster.
+async def insert_key(tx: Tx, key: SealedKey) -> bool:
+    """Insert the key at its position and tell every worker; False if another was faster.
 
     The position decides the race: of eight first requests at once, one makes the key.
     """
@@ -75,13 +64,7 @@ async def insert_key(
         ON CONFLICT (position) DO NOTHING
         RETURNING true
         """,
-        position,
-        kid,
-        algorithm,
-        public_jwk,
-        private_key,
-        created_at,
-        signs_from,
+        *key[:7],
     )
     await notify_keys_changed(tx)
     return bool(inserted)

@@ -25,8 +25,7 @@ class SealedKeys:
         """Insert a key at that position and return its kid; None if another worker was faster."""
         kid = random_text(12)
         private = await asyncio.to_thread(algorithms.generate, self.algorithm)
-        added = await queries.insert_key(
-            tx,
+        key = SealedKey(
             position=position,
             kid=kid,
             algorithm=self.algorithm,
@@ -35,7 +34,7 @@ class SealedKeys:
             created_at=self.clock.now(),
             signs_from=signs_from,
         )
-        return kid if added else None
+        return kid if await queries.insert_key(tx, key) else None
 
     def open(self, sealed: SealedKey) -> SigningKey:
         """Return a key with its private half.

@@ -14,12 +14,12 @@ from keyfob.core.secrets import new_id
 from keyfob.devices.source import Source
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.errors import InvalidPasskey, PasskeyTaken
-from keyfob.mfa.models import AMR_PASSKEY, Factor
+from keyfob.mfa.models import Factor, FactorType, NewPasskey
 from keyfob.mfa.passkeys import queries, verification
 from keyfob.mfa.passkeys.challenges import Challenges
 from keyfob.mfa.passkeys.options import creation_options
 from keyfob.mfa.passkeys.relying_party import RelyingParty
-from keyfob.mfa.passkeys.verification import NewPasskey, Refused
+from keyfob.mfa.passkeys.verification import Refused
 
 log = structlog.get_logger("keyfob.passkeys")
 
@@ -66,25 +66,13 @@ class PasskeyEnrolment:
         """
         made = await self._verified(caller, challenge_id, credential)
         now = self.clock.now()
+        factor = Factor(new_id(now), FactorType.PASSKEY, name, now, None)
         async with self.db.begin() as tx:
             next_factor = await self.changes.prepare_to_add(tx, caller)
-            factor = await queries.insert_passkey(
-                tx,
-                factor_id=new_id(now),
-                user_id=caller.user_id,
-                name=name,
-                credential_id=made.credential_id,
-                public_key=made.public_key,
-                sign_count=made.sign_count,
-                transports=made.transports,
-                backup_eligible=made.backup_eligible,
-                backed_up=made.backed_up,
-                now=now,
-            )
-            if factor is None:
+            if not await queries.insert_passkey(tx, caller.user_id, factor, made):
                 raise PasskeyTaken
             codes = await self.changes.admit(
-                tx, caller, factor, AMR_PASSKEY, source, is_first=next_factor.is_first
+                tx, caller, factor, source, is_first=next_factor.is_first
             )
         return factor, codes
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from keyfob.authority.models import User
 from keyfob.core.database import Executor, Tx
-from keyfob.mfa.models import Factor, FactorType, RegisteredPasskey, StoredPasskey
+from keyfob.mfa.models import Assertion, Factor, NewPasskey, RegisteredPasskey, StoredPasskey
 
 
 async def insert_challenge(
@@ -98,52 +98,31 @@ async def find_passkey(db: Executor, credential_id: bytes) -> StoredPasskey | No
     return StoredPasskey(**row) if row else None
 
 
-async def insert_passkey(
-    tx: Tx,
-    *,
-    factor_id: UUID,
-    user_id: UUID,
-    name: str,
-    credential_id: bytes,
-    public_key: bytes,
-    sign_count: int,
-    transports: list[str],
-    backup_eligible: bool,
-    backed_up: bool,
-    now: datetime,
-) -> Factor | None:
-    """Insert a passkey and return it as a factor; None if the credential is registered already."""
+async def insert_passkey(tx: Tx, user_id: UUID, factor: Factor, passkey: NewPasskey) -> bool:
+    """Insert a passkey; False if the credential is registered already."""
     added = await tx.fetchval(
         """
         INSERT INTO factors (id, user_id, type, name, created_at, confirmed_at, credential_id,
                              public_key, sign_count, transports, backup_eligible, backed_up)
-        VALUES ($1, $2, 'passkey', $3, $10, $10, $4, $5, $6, $7, $8, $9)
+        VALUES ($1, $2, 'passkey', $3, $4, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (credential_id) DO NOTHING
         RETURNING true
         """,
-        factor_id,
+        factor.id,
         user_id,
-        name,
-        credential_id,
-        public_key,
-        sign_count,
-        transports,
-        backup_eligible,
-        backed_up,
-        now,
+        factor.name,
+        factor.created_at,
+        passkey.credential_id,
+        passkey.public_key,
+        passkey.sign_count,
+        passkey.transports,
+        passkey.backup_eligible,
+        passkey.backed_up,
     )
-    return Factor(factor_id, FactorType.PASSKEY, name, now, None) if added else None
+    return bool(added)
 
 
-async def use_passkey(
-    db: Executor,
-    passkey_id: UUID,
-    *,
-    sign_count: int,
-    backup_eligible: bool,
-    backed_up: bool,
-    now: datetime,
-) -> bool:
+async def use_passkey(db: Executor, passkey_id: UUID, assertion: Assertion, now: datetime) -> bool:
     """Record the use of a passkey; False if its counter did not increase, or it is gone.
 
     One UPDATE (WebAuthn Level 3 section 7.2, step 22): of a key and its copy that report the same
@@ -165,9 +144,9 @@ async def use_passkey(
         RETURNING true
         """,
         passkey_id,
-        sign_count,
-        backup_eligible,
-        backed_up,
+        assertion.sign_count,
+        assertion.backup_eligible,
+        assertion.backed_up,
         now,
     )
     return bool(used)

@@ -16,13 +16,13 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encoding import from_base64url
 from keyfob.mfa.errors import InvalidFactor
-from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.models import Assertion, StoredPasskey
 from keyfob.mfa.passkeys import queries, verification
 from keyfob.mfa.passkeys.challenges import Challenges, new_challenge
 from keyfob.mfa.passkeys.credentials import AssertionIn
 from keyfob.mfa.passkeys.options import request_options
 from keyfob.mfa.passkeys.relying_party import RelyingParty
-from keyfob.mfa.passkeys.verification import Assertion, Refused
+from keyfob.mfa.passkeys.verification import Refused
 
 log = structlog.get_logger("keyfob.passkeys")
 
@@ -157,14 +157,7 @@ class Passkeys:
             InvalidFactor: the counter did not increase, or the passkey was removed meanwhile.
         """
         passkey, assertion = presented
-        if await queries.use_passkey(
-            tx,
-            passkey.id,
-            sign_count=assertion.sign_count,
-            backup_eligible=assertion.backup_eligible,
-            backed_up=assertion.backed_up,
-            now=self.clock.now(),
-        ):
+        if await queries.use_passkey(tx, passkey.id, assertion, self.clock.now()):
             _tell_of_fall(passkey, assertion)
             return
         known = await queries.find_sign_count(tx, passkey.id)

@@ -5,7 +5,6 @@ any exception here becomes one refusal. Checks that the library leaves to its ca
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import cbor2
@@ -16,7 +15,7 @@ from webauthn.helpers import decode_credential_public_key, decoded_public_key_to
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 
 from keyfob.core.encoding import from_base64url, to_base64url
-from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.models import Assertion, NewPasskey, StoredPasskey
 from keyfob.mfa.passkeys.cbor import ensure_plain
 from keyfob.mfa.passkeys.credentials import AssertionIn, NewCredentialIn
 from keyfob.mfa.passkeys.options import ALGORITHMS, EDDSA, ES256, RS256
@@ -31,27 +30,6 @@ _SYNCED = "multi_device"  # the library's word for the flag BE: it may be on sev
 
 class Refused(Exception):
     """A credential is not valid; the message says why, for the log."""
-
-
-@dataclass(frozen=True)
-class NewPasskey:
-    """A verified new credential, for storage."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    transports: list[str]
-    backup_eligible: bool
-    backed_up: bool
-
-
-@dataclass(frozen=True)
-class Assertion:
-    """A verified proof that the user has a passkey."""
-
-    sign_count: int
-    backup_eligible: bool
-    backed_up: bool
 
 
 def verify_registration(
