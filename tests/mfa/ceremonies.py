@@ -17,11 +17,9 @@ from tests.fixtures.clock import START
 from tests.fixtures.hostile import encode
 
 from keyfob.core.secrets import new_id
-from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.models import Assertion, NewPasskey, StoredPasskey
 from keyfob.mfa.passkeys.relying_party import RelyingParty
 from keyfob.mfa.passkeys.verification import (
-    Assertion,
-    NewPasskey,
     verify_assertion,
     verify_registration,
 )

@@ -34,10 +34,8 @@ from tests.mfa.ceremonies import (
     register,
 )
 
-from keyfob.mfa.passkeys.verification import (
-    Assertion,
-    Refused,
-)
+from keyfob.mfa.models import Assertion
+from keyfob.mfa.passkeys.verification import Refused
 
 
 @pytest.mark.parametrize("algorithm", KEYS)

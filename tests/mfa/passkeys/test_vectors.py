@@ -9,10 +9,9 @@ from tests.fixtures.hostile import Json, decode, encode
 from tests.fixtures.webauthn_vectors import ORIGIN, PUBLISHED, RP_ID, Vector, make_vector
 
 from keyfob.core.secrets import new_id
-from keyfob.mfa.models import StoredPasskey
+from keyfob.mfa.models import Assertion, StoredPasskey
 from keyfob.mfa.passkeys.relying_party import RelyingParty
 from keyfob.mfa.passkeys.verification import (
-    Assertion,
     Refused,
     verify_assertion,
     verify_registration,
