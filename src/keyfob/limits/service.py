@@ -145,13 +145,9 @@ class Limits:
     revoke: LocalRate
     store: Store
 
-    async def delete_expired(self, batch: int = _BATCH) -> int:
-        """Delete up to `batch` counts of windows that have ended; return their number."""
-        return await self.store.delete_expired(batch)
-
     async def clean_up(self) -> None:
         """Delete all counts of windows that have ended, in batches."""
-        while await self.delete_expired(_BATCH) >= _BATCH:
+        while await self.store.delete_expired(_BATCH) >= _BATCH:
             pass
 
     async def close(self) -> None:

@@ -1,15 +1,11 @@
 """Delivery: turns a job of the outbox into a mail, and hands it over."""
 
-import asyncio
-from datetime import UTC, datetime
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 
-from keyfob.core.locales import Locale
 from keyfob.core.telemetry import mask_email
-from keyfob.mail.mails import Erased, NewSignIn
+from keyfob.mail.mails import Erased
 from keyfob.mail.message import Letter, Sender, compose
 from keyfob.mail.models import QueuedMail
 from keyfob.mail.words import for_reader
@@ -19,14 +15,9 @@ from keyfob.outbox.models import Job
 
 log = structlog.get_logger("keyfob.mail")
 
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
-
 
 class Carrier(Protocol):
     """A way to hand over mails: an SMTP server, or a folder."""
-
-    def load(self) -> None:
-        """Load the modules that the first mail needs."""
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Hand a mail over; raise `TryAgain` or `GiveUp`. With `patient`, it may take longer."""
@@ -45,8 +36,6 @@ class Delivery:
         self.writer = writer
         self.carrier = carrier
         self._sender = sender
-        self._ready = False
-        self._loading = asyncio.Lock()
 
     async def deliver(self, job: Job) -> None:
         """Write one mail and hand it over.
@@ -55,10 +44,6 @@ class Delivery:
             TryAgain: it failed for now.
             GiveUp: it will never work.
         """
-        async with self._loading:
-            if not self._ready:
-                # In a thread: it takes a while, and requests must not wait for it.
-                await asyncio.to_thread(self.load)
         mail = QueuedMail.read(job)
         template = mail.content.template
         try:
@@ -81,15 +66,6 @@ class Delivery:
             TryAgain: they could not; the message says why.
         """
         await self.carrier.greet(self._sender.address)
-
-    def load(self) -> None:
-        """Load what the first mail needs, and write one for nobody: that takes 50 ms."""
-        self.writer.load()
-        self.carrier.load()
-        written = self.writer.write(NewSignIn.template, Locale.ENGLISH, {})
-        nobody = "nobody@example.com"
-        compose(UUID(int=0), _LONG_AGO, self._sender, nobody, Locale.ENGLISH, written)
-        self._ready = True
 
     def _compose(self, job: Job, mail: QueuedMail) -> Letter:
         to = mail.to

@@ -28,9 +28,6 @@ class MailFolder:
         self._folder = folder
         self._clock = clock
 
-    def load(self) -> None:
-        """Do nothing: no modules are needed."""
-
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Keep and show one mail.
 
@@ -59,7 +56,7 @@ class MailFolder:
             TryAgain: it is not.
         """
         try:
-            await asyncio.to_thread(self._open)
+            await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         except OSError as fault:
             raise TryAgain(f"{self._folder} cannot be made: {fault.strerror}") from fault
 
@@ -67,11 +64,8 @@ class MailFolder:
         """Delete mails that were kept for more than 30 days."""
         await asyncio.to_thread(self._delete_before, self._clock.now() - _KEPT)
 
-    def _open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def _keep(self, path: Path, content: bytes) -> None:
-        self._open()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Written completely under another name first: nobody reads half a mail.
         draft = path.with_suffix(f".{random_text(6)}")
         try:

@@ -33,7 +33,7 @@ def build(
     accounts: Accounts,
     caps: MailCaps,
 ) -> Room:
-    """Build the services that write and deliver mails, without connecting or loading anything yet.
+    """Build the services that write and deliver mails, without connecting yet.
 
     Raises:
         WrongSetting: a value cannot be used.
@@ -48,7 +48,7 @@ def build(
 
 
 def build_delivery(settings: Settings, clock: Clock) -> Delivery:
-    """Build the delivery of mails, without connecting or loading anything yet.
+    """Build the delivery of mails, without connecting yet.
 
     Raises:
         WrongSetting: a value cannot be used.

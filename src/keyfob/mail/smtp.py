@@ -58,10 +58,6 @@ class SmtpCarrier:
         self._timeout = timeout
         self.name = name
         self._answering = answering or Answering()
-        self._trusted: ssl.SSLContext | None = None
-
-    def load(self) -> None:
-        """Load the trusted certificates; slow, so call it in a thread."""
         self._trusted = ssl.create_default_context()
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
@@ -139,8 +135,6 @@ class SmtpCarrier:
         """Do nothing: no copies are kept here."""
 
     def _client(self) -> SMTP:
-        if self._trusted is None:
-            self.load()
         return SMTP(
             hostname=self.server.host,
             port=self.server.port,

@@ -71,13 +71,8 @@ class Writer:
             raise WrongSetting(f"KEYFOB_MAIL_TEMPLATES: {folder}: should be a folder")
         self._base = base
         self._service = service
-        self._folder = folder
-        self._environments: list[SandboxedEnvironment] = []
-
-    def load(self) -> None:
-        """Load jinja2; call it in a thread, since it takes half a second on a busy processor."""
         ours = _load_ours()
-        self._environments = [ours] if self._folder is None else [_load(self._folder, _OURS), ours]
+        self._environments = [ours] if folder is None else [_load(folder, _OURS), ours]
 
     def write(self, template: str, locale: Locale, told: Mapping[str, Any]) -> Written:
         """Write a mail; if a template of the folder fails, log that and use ours.
@@ -87,7 +82,7 @@ class Writer:
             locale: the reader's language.
             told: the parameters as in `QueuedMail.told`, or some of them.
         """
-        first, *ours = self._loaded()
+        first, *ours = self._environments
         try:
             return self._write(first, template, locale, told)
         except Exception as fault:
@@ -109,15 +104,10 @@ class Writer:
             for template in KINDS:
                 for told in (least, everything):
                     try:
-                        self._write(self._loaded()[0], template, locale, told)
+                        self._write(self._environments[0], template, locale, told)
                     except Exception as fault:
                         name = getattr(fault, "filename", None) or f"{locale}/{template}.txt"
                         raise WrongTemplate(f"{name}: {_line(fault)}") from fault
-
-    def _loaded(self) -> "list[SandboxedEnvironment]":
-        if not self._environments:
-            self.load()
-        return self._environments
 
     def _write(
         self,
