@@ -61,7 +61,7 @@ async def test_redis_and_valkey_are_named_by_url_and_forget_by_themselves(redis_
     state = await limits.rates.hit("login", "203.0.113.7")
 
     assert state.headers["RateLimit"] == '"login-60";r=59;t=60, "login-3600";r=1199;t=3600'
-    assert await limits.delete_expired() == 0
+    assert await limits.store.delete_expired(100) == 0
     with redis.Redis.from_url(redis_url) as client:
         left = sorted(map(client.ttl, client.scan_iter()))
     assert [0 < left[0] <= 60, 60 < left[1] <= 3600, len(left)] == [True, True, 2]

@@ -152,9 +152,9 @@ async def test_the_table_holds_no_personal_data_and_is_cleaned_in_batches(db, cl
     assert "203.0.113" not in kept
     assert "ada" not in kept
 
-    assert await limits.delete_expired() == 0
+    assert await limits.store.delete_expired(100) == 0
     clock.advance(60)
-    assert [await limits.delete_expired(batch=4) for _ in range(3)] == [4, 3, 0]
+    assert [await limits.store.delete_expired(4) for _ in range(3)] == [4, 3, 0]
     assert await db.fetchval("SELECT count(*) FROM attempts") == 4  # hours and days still run
 
 

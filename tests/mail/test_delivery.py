@@ -271,20 +271,6 @@ async def test_an_address_that_cannot_be_written_is_a_dead_letter(
     assert mailbox.mails == []
 
 
-async def test_the_first_of_many_mails_loads_what_all_need_once(
-    world: World, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delivery, loads = world.service(Delivery), []
-    load = delivery.load
-    monkeypatch.setattr(delivery, "load", lambda: (loads.append(1), load()))
-    async with world.db.begin() as tx:
-        for _ in range(8):
-            await world.service(Mail).send(tx, ADA, mails.FactorsReset())
-    await mailbox.settled(world)
-
-    assert (len(mailbox.mails), loads) == (8, [1])
-
-
 async def test_a_stuck_server_holds_up_neither_a_stop_nor_the_others(
     settings: Settings, clock: MovableClock
 ) -> None:
