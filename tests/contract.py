@@ -18,7 +18,7 @@ COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be down
 # Signed in, and no program; also whose role asks for a factor that is not there yet.
 ANYBODY = {"invalid_token", "forbidden"}
 USER = {*ANYBODY, "factor_required"}
-ADMIN = USER
+ADMIN = {*USER, "insufficient_user_authentication"}
 RECENT = {"insufficient_user_authentication"}
 
 

@@ -1,4 +1,4 @@
-"""Creating or changing an account above `user`, one's own included, needs a recent sign-in."""
+"""Administrators need a sign-in with their factor, and a recent one for accounts above `user`."""
 
 from typing import Any
 from uuid import UUID
@@ -122,7 +122,7 @@ async def test_an_old_sign_in_is_not_enough(
     assert (await send(world, SignedIn.of(again), call, people)).is_success
 
 
-@pytest.mark.parametrize("call", ASKED + OF_ONE_S_OWN)
+@pytest.mark.parametrize("call", ASKED + OF_ONE_S_OWN + NOT_ASKED)
 async def test_a_session_that_did_not_show_the_factor_is_not_enough(
     world: World, admin: SignedIn, people: dict[str, UUID], clock: MovableClock, call: Call
 ) -> None:

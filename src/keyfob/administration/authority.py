@@ -79,14 +79,19 @@ class Authority:
     async def ensure(self, tx: Tx, actor: Actor, permission: Permission) -> Powers:
         """Return the powers of an actor who still has a permission; first in the transaction.
 
+        Threat: whoever signed in with a stolen password of an administrator, before a factor was
+        added, would take over the accounts of others.
+
         Raises:
             Unauthenticated, Forbidden: see `Standing.ensure`.
+            InsufficientAuthentication: the actor has a factor, and this sign-in did not use it.
         """
         caller = actor.caller
         if caller is None:
             return _OF_THE_MACHINE
         if isinstance(caller, User):
             account = await self.standing.ensure(tx, caller, permission=permission)
+            await self.step_up.ensure_factor(caller, tx)
             return Powers(account.role, await self.standing.permissions_of(tx, account))
         # Accounts above `user` are reserved for people who have just signed in.
         powers = Powers(Role.USER, await self.programs[type(caller)].permissions_of(tx, caller))
@@ -101,8 +106,8 @@ class Authority:
 
         Raises:
             UserNotFound: there is none with that id.
-            Unauthenticated, Forbidden: see `Standing.ensure`; or the account has more rights than
-                the actor.
+            Unauthenticated, Forbidden, InsufficientAuthentication: see `ensure`; or the account has
+                more rights than the actor.
         """
         powers = await self.ensure(tx, actor, permission)
         # For a user, `ensure` has locked the administrators already.

@@ -188,3 +188,6 @@ class StepUp(Protocol):
     """Requires a recent sign-in, with a factor if the user has one (RFC 9470)."""
 
     async def ensure_recent(self, caller: User, db: "Executor | None" = None) -> None: ...
+
+    async def ensure_factor(self, caller: User, db: "Executor | None" = None) -> None:
+        """Check that the sign-in had a factor if the user has one; its age does not matter."""

@@ -58,11 +58,15 @@ class Requirement:
     admits: tuple[type[Subject], ...] = (User,)
 
     @property
+    def _concerns_others(self) -> bool:
+        return self.permission is not Permission.ACCOUNT_READ
+
+    @property
     def refuses(self) -> tuple[type[Problem], ...]:
         """The refusals that this requirement can raise."""
         asked = {
             Unauthenticated: True,
-            InsufficientAuthentication: self.recent,
+            InsufficientAuthentication: self.recent or self._concerns_others,
             Forbidden: True,  # at least for programs, or if a scope is missing
             FactorRequired: self.factor,
         }
@@ -77,10 +81,20 @@ class Requirement:
         if not isinstance(subject, self.admits) or not roles.allows(subject, self.permission):
             log.info("forbidden", subject=str(id_of(subject)), permission=self.permission)
             raise Forbidden
-        if self.recent and isinstance(subject, User):
-            step_up: StepUp = request.app.state.services[StepUp]
-            await step_up.ensure_recent(subject)
+        if isinstance(subject, User):
+            await self._ensure_sign_in(request.app.state.services[StepUp], subject)
         return subject
+
+    async def _ensure_sign_in(self, step_up: StepUp, user: User) -> None:
+        """Check how the user signed in.
+
+        Threat: somebody who signed in with a stolen password of an administrator, before a factor
+        was added, would still read about everybody. (`Authority.ensure` asks again before changes.)
+        """
+        if self.recent:
+            await step_up.ensure_recent(user)
+        elif self._concerns_others:
+            await step_up.ensure_factor(user)
 
 
 def require(
@@ -97,7 +111,8 @@ def require(
 
     Args:
         permission: the permission that the subject needs, by its roles or, for a program, by its
-            scope.
+            scope. For any that concerns others, a user who has a factor must have signed in with
+            one.
         recent: the sign-in must be recent, and with a factor if the user has one (RFC 9470). For
             whatever the thief of a token would change first. No program passes.
         factor: a user whose role requires a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have

@@ -48,17 +48,21 @@ class FactorStepUp:
         Raises:
             InsufficientAuthentication: it is not; `POST /me/reauthenticate` helps in both cases.
         """
-        await self.ensure_factor(db or self.db, caller)
+        await self.ensure_factor(caller, db)
         if self.clock.now() - caller.auth_time > self.recent:
             raise self.refusal()
 
-    async def ensure_factor(self, db: Executor, caller: User) -> None:
+    async def ensure_factor(self, caller: User, db: "Executor | None" = None) -> None:
         """Check that the caller's sign-in had a factor, if the user has one.
+
+        Threat: somebody signed in with a stolen password before the owner added a factor.
 
         Raises:
             InsufficientAuthentication: the user has a factor, and this sign-in did not use it.
         """
-        if not has_second_factor(caller.amr) and await self.factors.has_any(db, caller.user_id):
+        if has_second_factor(caller.amr):
+            return
+        if await self.factors.has_any(db or self.db, caller.user_id):
             raise self.refusal(lacks_factor=True)
 
     def refusal(self, *, lacks_factor: bool = False) -> InsufficientAuthentication:

@@ -91,7 +91,7 @@ class OwnEmail:
         async with self.db.begin() as tx:
             before = await self.standing.ensure(tx, caller)
             # Threat: a thief's session began the change, and the owner has added a factor since.
-            await self.step_up.ensure_factor(tx, caller)
+            await self.step_up.ensure_factor(caller, tx)
             link = await self.links.spend(tx, Kind.CHANGE_EMAIL, token)
             if link is None or link.email is None or link.user_id != user_id:
                 raise InvalidLink  # rolled back: another user's token must stay unused

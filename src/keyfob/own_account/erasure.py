@@ -161,7 +161,7 @@ class OwnErasure:
         user_id = caller.user_id
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, caller)
-            await self.step_up.ensure_factor(tx, caller)
+            await self.step_up.ensure_factor(caller, tx)
             if await self.accounts.cancel_erasure(tx, user_id):
                 notice = mails.ErasureCancelled(**source_in_words(source))
                 await self.mail.tell(tx, user_id, notice)

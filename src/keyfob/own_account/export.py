@@ -74,7 +74,7 @@ class OwnExport:
             Unavailable: too many exports are running.
         """
         # Threat: a session opened with a stolen password before the owner added a factor.
-        await self.step_up.ensure_factor(self.db, caller)
+        await self.step_up.ensure_factor(caller)
         try:
             async with asyncio.timeout(self.longest_wait):
                 await self.places.acquire()
@@ -88,7 +88,7 @@ class OwnExport:
         async with self.db.begin() as tx:
             # Threat: after an erasure, the record would contain the person's address.
             await self.standing.ensure(tx, caller)
-            await self.step_up.ensure_factor(tx, caller)
+            await self.step_up.ensure_factor(caller, tx)
             await self.audit.record(
                 tx,
                 action=Event.USER_EXPORTED,
