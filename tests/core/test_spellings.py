@@ -51,6 +51,7 @@ def test_every_spelling_of_an_address_is_one(text: str, address: str) -> None:
         "203.0.113.7, 10.0.0.1",
         "\x00",
         "\u0661\u0662\u0667.0.0.1",
+        "fe80::1%" + "x" * 100,
     ],
 )
 def test_what_is_no_address_is_none(text: str) -> None:

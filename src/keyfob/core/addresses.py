@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 from uuid import UUID
 
 from keyfob.core.fair_queue import Share
@@ -16,6 +17,13 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 UNKNOWN = "unknown"
 
+# How many addresses are remembered as they were read: the same clients come again and again.
+_REMEMBERED = 1024
+
+# More characters than an IPv6 address has with its brackets, scope and port. Threat: a client sends
+# long texts as addresses, which are remembered as well.
+_LONGEST = 100
+
 _NETWORK_BITS = 64
 
 # The usual prefixes of a site, a home and a single network (RFC 6177).
@@ -27,7 +35,13 @@ def parse_address(text: str) -> Address | None:
 
     IPv4 in IPv6, mapped or translated, becomes IPv4; a scope id is dropped.
     """
-    text = text.strip().strip('"')
+    text = text.strip()
+    return _parse(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(_REMEMBERED)
+def _parse(text: str) -> Address | None:
+    text = text.strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -72,7 +86,7 @@ def client_bucket(address: str) -> str:
 
 def networks_of(address: str) -> list[str]:
     """Return the bucket of an address; if it is IPv6, also those of its /56 and its /48."""
-    return _buckets(address)[::-1]
+    return list(_buckets(address)[::-1])
 
 
 def share_of(address: str | None, user_id: UUID | None = None) -> Share:
@@ -104,16 +118,17 @@ def _tunnelled(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return within if within and within.is_global else None
 
 
-def _buckets(address: str) -> list[str]:
+@lru_cache(_REMEMBERED)
+def _buckets(address: str) -> Share:
     try:
         parsed = ipaddress.ip_address(address.strip())
     except ValueError:
-        return [UNKNOWN]
+        return (UNKNOWN,)
     if isinstance(parsed, ipaddress.IPv4Address):
-        return [str(parsed)]
+        return (str(parsed),)
     if within := parsed.ipv4_mapped or _tunnelled(parsed):
-        return [str(within)]
-    return [
+        return (str(within),)
+    return tuple(
         f"{ipaddress.IPv6Address(int(parsed) >> (128 - bits) << (128 - bits))}/{bits}"
         for bits in _NESTED_BITS
-    ]
+    )

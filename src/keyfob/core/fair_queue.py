@@ -44,7 +44,10 @@ class FairQueue(Generic[T]):
         if not share:
             self._own.append(work)
             return
-        self._within.setdefault(share[0], FairQueue()).put(work, share[1:])
+        name = share[0]
+        if name not in self._within:
+            self._within[name] = FairQueue()
+        self._within[name].put(work, share[1:])
 
     def take(self) -> T:
         """Remove and return the next piece of work; its share then goes to the end of the line.
@@ -162,3 +165,8 @@ class Turns(Generic[T]):
     def pop(self) -> T | None:
         """Take a thing out of a free place, which stays free; None if nothing is ready."""
         return self._ready.pop() if self._ready else None
+
+
+def _give_up(turn: "asyncio.Future[T | None]") -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())
