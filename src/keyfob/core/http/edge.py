@@ -204,9 +204,12 @@ class _Answer:
 
     async def send_json(self, body: bytes) -> None:
         """Send a 200 response with JSON."""
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        self.status = 200
+        length = (b"content-length", b"%d" % len(body))
+        name = (b"x-request-id", self._request_id)
+        headers = [_JSON, length, CSP, NO_STORE, name, *self._always]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def send_nothing(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Send a 204 response."""
