@@ -41,17 +41,29 @@ class _App:
                 await _answer(send, 200, str(len(self._held)).encode())
             case "/callers" | "/read" | "/believed" as path:
                 await _answer(send, 200, json.dumps(self._order[path]).encode())
+            case "/late":
+                await self._answer_late(send)
             case "/flood":
                 await _flood(send)
             case "/block":
                 _block()
                 await _answer(send, 200, b"")
-            case path:
-                body = b"" if path == "/unread" else await _read(receive)
-                if body is not None:
-                    self._order["/read"].append(address)
-                    await self._wait(path)
-                    await _answer(send, 200, _tell(scope, body))
+            case _:
+                await self._tell(scope, receive, send, address)
+
+    async def _tell(self, scope: dict[str, Any], receive: Any, send: Any, address: Any) -> None:
+        body = await _read(receive)
+        if body is not None:
+            self._order["/read"].append(address)
+            await self._wait(scope["path"])
+            await _answer(send, 200, _tell(scope, body))
+
+    async def _answer_late(self, send: Any) -> None:
+        """Send a head, and its body when somebody asks for /release."""
+        headers = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._wait("/hold")
+        await send({"type": "http.response.body", "body": b"late"})
 
     async def _wait(self, path: str) -> None:
         if path in {"/hold", "/unread"}:  # until somebody asks for /release

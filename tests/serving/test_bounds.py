@@ -23,6 +23,20 @@ def test_keep_alive_serves_one_request_after_another(service: Service) -> None:
             assert b"connection: close" not in answer
 
 
+def test_a_head_leaves_with_its_body(service: Service) -> None:
+    with service.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert json.loads(connection.recv(65536).partition(b"\r\n\r\n")[2])["path"] == "/"
+
+
+def test_a_head_does_not_wait_for_a_late_body(service: Service) -> None:
+    with service.connect() as connection:
+        connection.sendall(b"GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65536).endswith(b"\r\n\r\n")
+        service.ask("/release")
+        assert connection.recv(65536) == b"late"
+
+
 def test_no_banner_and_a_date(service: Service) -> None:
     head = service.say(b"GET / HTTP/1.1\r\n" + CLOSE).lower()
 

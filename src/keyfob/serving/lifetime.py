@@ -24,6 +24,8 @@ from keyfob.serving.connections import FAREWELL, LINGER, Connections
 from keyfob.serving.crowds import Crowd, Places, share_of_peer
 from keyfob.serving.refusals import RequestTimeout, render_refusal
 
+# A body may begin so, too: it then leaves a moment later.
+_HEAD = b"HTTP/1.1 "
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -37,14 +39,42 @@ class GuardedConfig(uvicorn.Config):
 
 
 class _Exit:
-    """The transport as a response sees it: closing it follows the protocol's rules."""
+    """The transport as a response sees it: closing it follows the protocol's rules.
 
-    __slots__ = ("close", "is_closing", "write")
+    uvicorn writes a head and its body one after the other. Here both leave together, in one system
+    call and most often in one packet; a head whose body takes longer leaves in the next turn of the
+    event loop.
+    """
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
+    __slots__ = ("_head", "_loop", "_transport", "close", "is_closing")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        close: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
         self.is_closing = transport.is_closing
         self.close = close
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+            self._transport.write(data)
+        elif data.startswith(_HEAD):
+            self._head = data
+            self._loop.call_soon(self.flush)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that still waits for its body."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 class _Flow(FlowControl):
@@ -92,7 +122,7 @@ class GuardedLifetime(HttpToolsProtocol):
         super().connection_made(transport)
         self.client = self._peer  # uvicorn's is also None after a reset
         self.flow = self._flow = _Flow(transport)
-        self._exit = _Exit(transport, self._finish)
+        self._exit = _Exit(transport, self.loop, self._finish)
         self.share = share_of_peer(self._peer[0] if self._peer else None, self._proxies)
         if not self._guard.admit(self, len(self.connections), self.loop.time()):
             self._refuse(Unavailable("Too many connections are at work"))
@@ -184,6 +214,7 @@ class GuardedLifetime(HttpToolsProtocol):
         Closing with unread data would reset the connection, and the client might not get the
         response (RFC 9112 section 9.6).
         """
+        self._exit.flush()
         if problem is not None:
             headers = self.server_state.default_headers
             self.transport.write(render_refusal(problem, headers, hsts=self._hsts))
