@@ -41,7 +41,7 @@ Identifier = Annotated[
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200), NoControlCharacters()]
 Scopes = Annotated[
     dict[PermissionName, dict[Locale, Words]],
-    Field(max_length=100, description="What may be done there, with words for it by language"),
+    Field(max_length=100, description="The scopes, each with a description by language"),
 ]
 Ttl = Annotated[int, Field(ge=60, le=3600, description="Seconds that an access token lives")]
 Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]

@@ -21,12 +21,12 @@ Timezone = Annotated[
 class ProfileIn(Body):
     """Changes to the profile; absent fields stay as they are. Users can change nothing else."""
 
-    name: Annotated[Name | None, Field(description="null takes it away")] = None
+    name: Annotated[Name | None, Field(description="null removes it")] = None
     locale: Annotated[
         Locale | None, Field(description="The language of mails", json_schema_extra=drop_null)
     ] = None
     timezone: Annotated[
-        Timezone | None, Field(description="As the IANA database names it; null takes it away")
+        Timezone | None, Field(description="A name of the IANA database; null removes it")
     ] = None
 
     @field_validator("locale", mode="before")
