@@ -1,4 +1,4 @@
-"""What a client sends first, and whatever goes wrong while it is read, ends in one short answer."""
+"""Empty lines before the first request, and errors while a request is read."""
 
 import json
 

@@ -156,10 +156,10 @@ class KeyAuthenticator(Protocol):
 
 
 class LiveToken(NamedTuple):
-    """A token or key that holds now, as introspection tells of it (RFC 7662 section 2.2).
+    """A valid token or key, with its introspection (RFC 7662 section 2.2).
 
-    It was given to `client_id` (None: to no client) and is meant for `audience`; `members` are
-    those of the answer, without `active`.
+    It was issued to `client_id` (None: to no client) and is meant for `audience`; `members` are
+    those of the response, without `active`.
     """
 
     client_id: str | None
@@ -168,13 +168,13 @@ class LiveToken(NamedTuple):
 
 
 class Introspector(Protocol):
-    """Tells of tokens of one kind that a client was shown, and revokes them."""
+    """Describes and revokes tokens of one kind that clients present."""
 
     async def find(self, text: str) -> LiveToken | None:
-        """Return a token; None if it is none of ours, or does not hold any more."""
+        """Return a token; None if it is not ours, or not valid any more."""
 
     async def revoke(self, text: str, client_id: UUID) -> None:
-        """End a token that `find` has returned, as that client asks; it may have ended since."""
+        """Revoke a token that `find` has returned, for that client; it may have ended since."""
 
 
 class ProgramStanding(Protocol):

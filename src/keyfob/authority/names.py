@@ -1,4 +1,4 @@
-"""The names of roles and permissions, as somebody may choose them."""
+"""The names of roles and permissions that administrators choose."""
 
 from typing import Annotated
 
@@ -8,8 +8,8 @@ RoleName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$"), Field(examples=["support"])
 ]
 
-# A permission at our own API, or a scope of another: of what RFC 6749 appendix A.4 allows, what can
-# be told apart by eye.
+# A permission of our own API, or a scope of another: the characters of RFC 6749 appendix A.4 that
+# people can tell apart.
 PermissionName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_.:/-]{0,63}$"), Field(examples=["orders:read"])
 ]

@@ -1,4 +1,4 @@
-"""`keyfob clients` and `keyfob resources`: what an administrator does without the API."""
+"""`keyfob clients` and `keyfob resources`: administration without the API."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def _row(client: RegisteredClient) -> dict[str, Any]:
 
 @clients_app.command("list")
 def list_clients(as_json: AsJson = False) -> None:
-    """List the registered programs, the oldest first.
+    """List the registered programs, oldest first.
 
     Examples:
 
@@ -107,7 +107,7 @@ def add_secret(
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make another secret for a program, and print it. Two are valid at a time.
+    """Create another secret for a program, and print it. Two are valid at a time.
 
     Examples:
 
@@ -127,7 +127,7 @@ def add_secret(
 
 @clients_app.command("secrets")
 def list_secrets(client_id: ClientId, as_json: AsJson = False) -> None:
-    """List the secrets of a program: when they were made and last used.
+    """List the secrets of a program: when they were created and last used.
 
     Examples:
 
@@ -147,7 +147,7 @@ def remove_secret(
     client_id: ClientId,
     secret_id: Annotated[UUID, typer.Argument(help="The secret's id, as `secrets` lists it.")],
 ) -> None:
-    """Remove a secret of a program; all of its access tokens end.
+    """Delete a secret of a program; all its access tokens end.
 
     Examples:
 
@@ -171,7 +171,7 @@ def _set_disabled(client_id: UUID, *, disabled: bool) -> None:
 
 @clients_app.command("disable")
 def disable_client(client_id: ClientId) -> None:
-    """Let a program get no more tokens, and end those that it has.
+    """Disable a program: it gets no more tokens, and those that it has end.
 
     Examples:
 
@@ -183,7 +183,7 @@ def disable_client(client_id: ClientId) -> None:
 
 @clients_app.command("enable")
 def enable_client(client_id: ClientId) -> None:
-    """Let a program that was disabled get tokens again.
+    """Enable a program that was disabled, so that it gets tokens again.
 
     Examples:
 
@@ -195,7 +195,7 @@ def enable_client(client_id: ClientId) -> None:
 
 @clients_app.command("delete")
 def delete_client(client_id: ClientId) -> None:
-    """Remove a program with its secrets; its access tokens end.
+    """Delete a program with its secrets; its access tokens end.
 
     Examples:
 
@@ -240,7 +240,7 @@ def create_resource(
     scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an API. Words for its scopes are given by the admin API.
+    """Register an API. Descriptions of its scopes can be set by the admin API.
 
     Examples:
 
@@ -265,7 +265,7 @@ def create_resource(
 def delete_resource(
     resource_id: Annotated[UUID, typer.Argument(help="Its id, as `list` shows it.")],
 ) -> None:
-    """Remove an API: no token is given for it any more.
+    """Delete an API: no more tokens are issued for it.
 
     Examples:
 

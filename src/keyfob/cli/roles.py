@@ -1,4 +1,4 @@
-"""`keyfob roles`: the further roles, and who has them."""
+"""`keyfob roles`: the further roles, and the users who have them."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -48,7 +48,7 @@ def _do(work: Callable[[RoleAdministration], Awaitable[object]], says: str) -> N
 
 @app.command("list")
 def list_roles(as_json: AsJson = False) -> None:
-    """List the roles and what each permits, the built-in ones first.
+    """List the roles with their permissions, the built-in ones first.
 
     Examples:
 
@@ -88,7 +88,7 @@ def create_role(name: Name, permission: Allows = None) -> None:
 
 @app.command("change")
 def change_role(name: Name, permission: Allows = None) -> None:
-    """Give a role other permissions, in place of those that it has.
+    """Replace the permissions of a role.
 
     Examples:
 
@@ -104,7 +104,7 @@ def change_role(name: Name, permission: Allows = None) -> None:
 
 @app.command("delete")
 def delete_role(name: Name) -> None:
-    """Remove a role that no user has.
+    """Delete a role that no user has.
 
     Examples:
 
@@ -119,7 +119,7 @@ def give_role(
     name: Name,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
 ) -> None:
-    """Give a user a role, for good or for some days.
+    """Give a user a role, permanently or for some days.
 
     Examples:
 
@@ -174,7 +174,7 @@ def explain(
     permission: Annotated[str, typer.Argument(help="Such as users:read")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell by which roles a user holds a permission.
+    """Show the roles that give a user a permission.
 
     Examples:
 

@@ -198,9 +198,9 @@ def unblock(email: Address, as_json: AsJson = False) -> None:
 
 @app.command("mark-verified")
 def mark_verified(email: Address, as_json: AsJson = False) -> None:
-    """Vouch that an address is its user's, where no mail can prove it, or addresses now must be.
+    """Vouch for a user's address, if no mail can verify it, or if addresses must be verified now.
 
-    What is in the account stays, whoever put it there: make sure that it is the user's.
+    Everything in the account stays, whoever put it there: make sure that it is the user's.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Forms, as OAuth sends parameters (RFC 6749 appendix B), read in time linear in their length."""
+"""Forms, as OAuth sends parameters (RFC 6749 appendix B), parsed in linear time."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -9,14 +9,14 @@ from keyfob.core.problems import BadRequest
 
 FORM = "application/x-www-form-urlencoded"
 
-_LONGEST = 64 * 1024  # whatever KEYFOB_MAX_BODY_BYTES says
+_LONGEST = 64 * 1024  # independent of KEYFOB_MAX_BODY_BYTES
 _MOST_FIELDS = 200
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
-# RFC 8707 section 2 and RFC 8693 section 2.1; any other is given once (RFC 6749 section 3.2).
+# RFC 8707 section 2 and RFC 8693 section 2.1; all others are given once (RFC 6749 section 3.2).
 _MAY_REPEAT = frozenset({"resource", "audience"})
 
-# Threat: what a query holds is written into the logs of proxies.
+# Threat: proxies log queries.
 _NEVER_IN_A_QUERY = frozenset(
     {
         *("client_secret", "client_assertion", "code", "code_verifier", "device_code", "assertion"),
@@ -27,7 +27,7 @@ _NEVER_IN_A_QUERY = frozenset(
 
 
 class Form(NamedTuple):
-    """The parameters of a form, in their order; those that are empty count as absent."""
+    """The parameters of a form, in their order; empty ones count as absent."""
 
     values: Mapping[str, tuple[str, ...]]
 
@@ -36,7 +36,7 @@ class Form(NamedTuple):
         return self.values[name][0] if name in self.values else None
 
     def list_all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a parameter that may repeat."""
+        """Return all values of a parameter that may be repeated."""
         return self.values.get(name, ())
 
     def need(self, name: str) -> str:
@@ -52,10 +52,10 @@ class Form(NamedTuple):
 
 
 def parse_form(body: bytes, content_type: str, query: bytes = b"") -> Form:
-    """Parse the body of a request; its query may hold none of the same parameters, and no secret.
+    """Parse the body of a request. Its query may contain no secret, and none of the parameters.
 
     Raises:
-        BadRequest: the body is no form or too large, or a parameter stands twice or in the query.
+        BadRequest: the body is not a form or too large, or a parameter is repeated or in the query.
     """
     if body and content_type.partition(";")[0].strip().lower() != FORM:
         raise BadRequest(f"Send a form, with Content-Type: {FORM}")
@@ -68,7 +68,7 @@ def parse_form(body: bytes, content_type: str, query: bytes = b"") -> Form:
 
 
 def _read(text: bytes) -> dict[str, list[str]]:
-    """Return the values of each name, empty ones too."""
+    """Return the values of each name, including empty ones."""
     if len(text) > _LONGEST:
         raise BadRequest("The form is too large")
     try:
@@ -91,7 +91,7 @@ def _repeated(values: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def _refuse_if_any(names: Iterable[str], reason: str) -> None:
-    """Refuse a form for these parameters, of which one that we know is named: not the input."""
+    """Refuse a form because of these parameters; the answer names a known one, never the input."""
     for name in names:
         known = name if name in _KNOWN else "A parameter"
         raise BadRequest(f"{known} {reason}")

@@ -1,6 +1,6 @@
-"""The one guarded client for URLs that others registered: keys, documents, and notices of clients.
+"""The one guarded client for URLs that others registered: keys, documents and notices of clients.
 
-Threat: whoever registers a URL makes this machine call it, from behind the firewall (SSRF).
+Threat: whoever registers a URL can make this machine call it, from behind the firewall (SSRF).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import httpx
 
 from keyfob.core.addresses import Address, Network, parse_address
 
-# A host and a port in, addresses out; raises OSError if there are none.
+# Takes a host and a port, returns addresses; raises OSError if there are none.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _MOST_BYTES = 64 * 1024
@@ -33,14 +33,14 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class CannotFetch(Exception):
-    """The URL may not be called, or its answer did not come in time or is too long.
+    """The URL may not be called, or its response did not come in time or is too long.
 
-    The message says which, for the log: never for whoever chose the URL.
+    The message says which, for the log only, and never for the owner of the URL.
     """
 
 
 class Fetched(NamedTuple):
-    """An answer of any status; redirects are not followed."""
+    """A response of any status; redirects are not followed."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -49,14 +49,14 @@ class Fetched(NamedTuple):
 
 @dataclass(frozen=True)
 class AllowList:
-    """The hosts and networks that may be called although they are not public, and by http."""
+    """The hosts and networks that may be called although they are not public, also by http."""
 
     hosts: frozenset[str]
     networks: tuple[Network, ...]
 
     @classmethod
     def read(cls, entries: Iterable[str]) -> "AllowList":
-        """Read names of hosts, addresses, and networks in CIDR notation."""
+        """Parse names of hosts, addresses, and networks in CIDR notation."""
         hosts, networks = set(), []
         for entry in entries:
             try:
@@ -83,10 +83,10 @@ class AllowList:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet.
+    """Tell whether an address belongs to the public internet.
 
-    Tunnels and translations that may lead to IPv4 (6to4, Teredo, NAT64) are not, unless
-    `parse_address` has unwrapped them to a public one.
+    Tunnels and translations that may lead to IPv4 (6to4, Teredo, NAT64) do not, unless
+    `parse_address` has unwrapped them to a public address.
     """
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
@@ -97,7 +97,7 @@ def is_public(address: Address) -> bool:
 
 
 class _Pinned(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were checked, whatever the host of the URL resolves to now."""
+    """Connects to the checked addresses, even if the host of the URL resolves to others now."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = addresses
@@ -119,15 +119,16 @@ class _Pinned(httpcore.AsyncNetworkBackend):
 class Outbound:
     """Fetches URLs that clients registered.
 
-    Only https to public addresses, except what an administrator listed. The name is resolved once,
-    every address is checked, and the connection goes to one of these, so that a name that resolves
-    to another address a moment later gains nothing. Redirects are not followed, proxies of the
-    environment are ignored, and time, size and the number of connections are bounded.
+    Only https to public addresses is allowed, except for hosts that an administrator listed. The
+    name is resolved once, every address is checked, and the connection goes to one of these, so
+    that a name that resolves to another address a moment later gains nothing. Redirects are not
+    followed, proxies of the environment are ignored, and time, size and the number of connections
+    are limited.
 
     Args:
-        allow: hosts, addresses and networks that may be called besides, also by http.
+        allow: hosts, addresses and networks that may be called as well, also by http.
         ca_file: further certificate authorities, as PEM.
-        resolve: finds the addresses of a host; absent: the system's resolver.
+        resolve: finds the addresses of a host; by default the system's resolver.
         seconds: the time for everything, from the resolution to the last byte.
     """
 
@@ -140,14 +141,14 @@ class Outbound:
 
     def __post_init__(self) -> None:
         self._allowed = AllowList.read(self.allow)
-        # Threat: names that resolve slowly would take the threads that the database's name needs.
+        # Threat: names that resolve slowly would occupy the threads that the database's name needs.
         self._names = ThreadPoolExecutor(_NAME_THREADS, thread_name_prefix="outbound-names")
 
     async def get(self, url: str, *, accept: str = "application/json") -> Fetched:
-        """Return the answer to a GET request, whatever its status.
+        """Return the response to a GET request, of any status.
 
         Raises:
-            CannotFetch: it is not allowed, or there is no answer within the bounds.
+            CannotFetch: it is not allowed, or there is no response within the limits.
         """
         parts = _split(url)
         try:
@@ -155,7 +156,7 @@ class Outbound:
                 return await self._get(parts, accept)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
             raise CannotFetch(f"{type(fault).__name__}: {fault}") from fault
-        except (OSError, UnicodeError) as fault:  # also of the time-out, and of names
+        except (OSError, UnicodeError) as fault:  # also time-outs, and errors of names
             raise CannotFetch(type(fault).__name__) from fault
 
     async def close(self) -> None:
@@ -200,7 +201,7 @@ def _make_tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _split(url: str) -> SplitResult:
-    """Split a URL, so that it is read once: two readers may find two hosts in it."""
+    """Parse a URL once for all uses: two parsers might find different hosts in it."""
     parts = _split_plain(url) if url.isascii() and url.isprintable() else None
     if parts is None or parts.scheme not in _PORTS or not parts.hostname:
         raise CannotFetch("it is not an http or https URL in ASCII, without user and fragment")

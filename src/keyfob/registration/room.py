@@ -44,7 +44,7 @@ def build(
     caps: MailCaps,
     audit: Audit,
 ) -> Room:
-    """Build the ways of signing up, as `KEYFOB_VERIFY_EMAIL` has it, and of proving."""
+    """Build the services for sign-ups, depending on `KEYFOB_VERIFY_EMAIL`, and verification."""
     requests = partial(LinkRequests, db=db, outbox=outbox, links=links)
     proving = VerificationLinks(
         credentials=credentials,

@@ -49,7 +49,7 @@ class HotCall:
         return clients.address_of(self._scope) or "unknown"
 
     async def read_json(self) -> Any:
-        """Read the body as `parse_body` does.
+        """Parse the body as `parse_body` does.
 
         Raises:
             BadRequest: also if the client disconnected before the body was complete.
@@ -57,7 +57,7 @@ class HotCall:
         return parse_body(await self._read_body(), self.header(b"content-type") or "")
 
     async def read_form(self) -> Form:
-        """Read the body as `parse_form` does.
+        """Parse the body as `parse_form` does.
 
         Raises:
             BadRequest: also if the client disconnected before the body was complete.
