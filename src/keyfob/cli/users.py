@@ -239,7 +239,7 @@ def log_out(email: Address, as_json: AsJson = False) -> None:
 def reset_factors(email: Address, as_json: AsJson = False) -> None:
     """Remove a user's second factors and recovery codes: the way out when the last admin lost them.
 
-    Every session of the user ends, and the user is told by mail. Where the role asks for a factor,
+    Every session of the user ends, and the user is told by mail. If the role requires a factor,
     the next sign-in has to add one.
 
     Example:
