@@ -14,17 +14,18 @@ ROUNDS, SECONDS = 5, 2.0  # what a full run takes; less is a trial
 _INTRODUCTION = """\
 # Benchmarks
 
-Written by `make bench-report` from `bench/results`. No figure here was typed: change what is
-measured in `bench/`, not this page.
+`make bench-report` writes this page from `bench/results`. No figure was typed by hand: change what
+is measured in `bench/`, not this page. The last table says when each scene was measured.
 
 Each scene starts what it compares on one machine and one PostgreSQL with the durability of
-production, and measures the sides in turn, A B A B, with the same closed-loop clients: each sends
-its next request after the answer. A figure is the median of the rounds. A ratio is taken round by
-round, so that a machine that slows down slows both. Absolute figures belong to this machine;
-ratios travel.
+production. It measures the two sides in turn, A B A B, with the same clients, each of which sends
+its next request after the answer to the last. A figure is the median of the rounds. A ratio is
+taken round by round, so that a machine that slows down slows both sides. Absolute figures are true
+of this machine only; ratios are similar elsewhere.
 
-In the field every server has one worker, no request limits, and its own database over TCP; all of
-them run and are warmed up, only one is under load. Clients, server and database share the cores."""
+Where Keyfob is compared with other software, every server has one worker, no request limits, and
+its own database over TCP. All of them run and are warmed up, and one at a time is under load.
+Clients, server and database share the cores."""
 
 _AGAIN = """\
 ## Measure it yourself
@@ -35,8 +36,8 @@ make bench-full   # everything on this page, contestants too: nearly two hours; 
 ```
 
 `make bench-full ARGS="storm_in_full million"` measures some scenes again and keeps the others.
-`make bench` fails when a line misses its bound, or a ratio is worse than the committed one by more
-than the noise (what that is: `bench/harness/comparison.py`)."""
+`make bench` fails if a line misses its bound, or if a ratio is worse than the committed one by more
+than the noise (`bench/harness/comparison.py` says what counts as noise)."""
 
 
 def write(documents: Documents) -> str:
