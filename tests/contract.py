@@ -360,6 +360,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
+    ("GET", "/.well-known/oauth-authorization-server"): service(None),
+    ("GET", "/.well-known/oauth-protected-resource"): service(None),
     ("GET", "/.well-known/webauthn"): Call(
         200, "RelatedOrigins", frozenset({*ANY, "unavailable", "not_found"})
     ),

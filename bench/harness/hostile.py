@@ -8,10 +8,12 @@ be added to `READ`.
 
 import json
 import unicodedata
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 Json = dict[str, Any]
 
@@ -127,6 +129,7 @@ AS_BODIES = {
     "half surrogates": b'"' + b"\\ud800" * (BODY // 6 - 1) + b'"',
     "NaN": b"[" + b"NaN," * (BODY // 4 - 1) + b"0]",
 }
+_FORM = "application/x-www-form-urlencoded"
 _SOMEBODY = "01890000-0000-7000-8000-000000000000"
 _EXAMPLES = {"email": "ada@example.com", "uuid": _SOMEBODY}
 
@@ -184,7 +187,11 @@ def in_body(
     bodies that are none of ours."""
     if "requestBody" not in operation:
         return
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    content = operation["requestBody"]["content"]
+    if _FORM in content:
+        yield from _in_form(method, path, content[_FORM]["schema"])
+        return
+    schema = content["application/json"]["schema"]
     for leaf, most in _texts(schema, document):
         for name, shape in IN_TEXTS.items():
             for length in {most or BODY, BODY if beyond else most or BODY}:
@@ -194,6 +201,20 @@ def in_body(
                 yield Hostile(what, method, path, body=body.encode()[:BODY])
     for name, content in AS_BODIES.items():
         yield Hostile(f"the body: {name}", method, path, body=content)
+
+
+def _in_form(method: str, path: str, schema: Json) -> Iterator[Hostile]:
+    """Each field of a form in each shape, forms of separators, and what says who a client is."""
+    form = {"content-type": _FORM}
+    for name, (kind, shape) in product(schema["properties"], IN_TEXTS.items()):
+        body = f"{name}={quote_plus(shape.text(BODY))}".encode()[:BODY]
+        yield Hostile(f"{name}: {kind}", method, path, headers=form, body=body)
+    for piece in ("&", "a&", "a=&", "=", ";", "+", "%", "%41&", "resource=1&", "\xff"):
+        body = Shape(piece).text(BODY).encode("latin-1")
+        yield Hostile(f"the form: {piece!r}", method, path, headers=form, body=body)
+        basic = "Basic " + b64encode(body[: HEAD // 2]).decode("ascii")
+        basics = {**form, "authorization": basic}
+        yield Hostile(f"Basic: {piece!r}", method, path, headers=basics, body=b"a=b")
 
 
 def _quoted(shape: Shape) -> str:

@@ -24,6 +24,7 @@ from keyfob.core.problems import Problem
 from keyfob.core.rooms import Room
 from keyfob.openapi import describe_api
 from keyfob.settings import Settings
+from keyfob.settings.urls import well_known
 from keyfob.wiring import Wiring, build
 
 # In the order of the API description.
@@ -72,6 +73,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Service:
         settings.forwarded_header,
         by_socket=settings.listens_on_socket,
     )
+    app.state.resource_metadata = well_known(settings.issuer_url, "oauth-protected-resource")
     app.state.services = wiring.services
     app.state.wiring = wiring
     _add_routes(app, wiring.rooms)

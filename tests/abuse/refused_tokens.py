@@ -2,7 +2,7 @@
 
 import httpx
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import World
+from tests.fixtures.world import OUR_API, World
 
 
 async def present(world: World, token: str) -> httpx.Response:
@@ -17,5 +17,5 @@ async def assert_refused(world: World, token: str) -> None:
     answer = await present(world, token)
     assert answer.status_code == 401, token
     assert answer.json()["code"] == "invalid_token"
-    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert answer.headers["www-authenticate"] == f'Bearer error="invalid_token", {OUR_API}'
     assert token not in answer.text

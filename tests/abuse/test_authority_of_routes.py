@@ -27,11 +27,16 @@ PUBLIC: set[Operation] = {
     ("POST", "/login/passkey/verify"),
     ("GET", "/"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/oauth-authorization-server"),
+    ("GET", "/.well-known/oauth-protected-resource"),
     ("GET", "/.well-known/webauthn"),  # browsers ask which other domains may use passkeys of ours
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 }
 PAGES: set[Operation] = {
+    # The same as above, at the root of the host: for the path of the issuer alone.
+    ("GET", "/.well-known/oauth-authorization-server/{path}"),
+    ("GET", "/.well-known/oauth-protected-resource/{path}"),
     ("GET", "/docs"),
     ("GET", "/redoc"),
     ("GET", "/openapi.json"),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import OUR_API, PASSWORD, SignedIn, World
 
 from keyfob.authority.models import Role
 from keyfob.settings import Settings
@@ -113,7 +113,7 @@ async def test_an_old_sign_in_is_not_enough(
 
     assert refused.status_code == 401
     assert refused.json()["code"] == "insufficient_user_authentication"
-    assert refused.headers["www-authenticate"] == CHALLENGE
+    assert refused.headers["www-authenticate"] == f"{CHALLENGE}, {OUR_API}"
     assert refused.json()["max_age"] == 300
     assert await everything(world) == before
     again = await world.api.post(
@@ -133,7 +133,7 @@ async def test_a_session_that_did_not_show_the_factor_is_not_enough(
     refused = await send(world, admin, call, people)
 
     assert refused.status_code == 401
-    assert refused.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2"'
+    assert refused.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2", {OUR_API}'
     assert (await send(world, with_factor, call, people)).is_success
 
 

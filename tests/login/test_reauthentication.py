@@ -12,7 +12,7 @@ from tests.fixtures.factors import (
     wrong_code,
 )
 from tests.fixtures.hostile import claims_of
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.world import OUR_API, PASSWORD, SignedIn, World
 
 from keyfob.settings import Settings
 
@@ -48,7 +48,7 @@ async def test_an_old_sign_in_is_asked_for_a_new_one(world: World, clock: Movabl
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (401, "insufficient_user_authentication")
     assert problem["max_age"] == 300
-    assert answer.headers["www-authenticate"] == CHALLENGE
+    assert answer.headers["www-authenticate"] == f"{CHALLENGE}, {OUR_API}"
 
 
 async def test_the_password_makes_it_recent(world: World, clock: MovableClock) -> None:
@@ -91,7 +91,7 @@ async def test_where_a_factor_is_set_the_factor_is_asked(world: World, clock: Mo
     proven = SignedIn.of(await reauthenticate(world, ada, code=app.code()))
 
     assert refused.json()["code"] == "insufficient_user_authentication"
-    assert refused.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2"'
+    assert refused.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2", {OUR_API}'
     told = claims_of(proven.access)
     assert (told["auth_time"], told["acr"]) == (clock.timestamp(), "aal2")
     assert told["amr"] == ["pwd", "otp", "mfa"]
@@ -110,7 +110,7 @@ async def test_a_session_from_before_the_factor_has_to_show_it(
     answer = await begin(world, laptop)
 
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2"'
+    assert answer.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2", {OUR_API}'
     assert answer.json()["acr_values"] == "aal2"
     assert (await world.me(laptop)).status_code == 200  # what is not dangerous goes on
     laptop = SignedIn.of(await reauthenticate(world, laptop, code=app.code()))
@@ -223,7 +223,7 @@ class TestWhatAThiefWouldChangeFirst:
             401,
             "insufficient_user_authentication",
         )
-        assert answer.headers["www-authenticate"] == CHALLENGE
+        assert answer.headers["www-authenticate"] == f"{CHALLENGE}, {OUR_API}"
 
     async def test_needs_the_factor_where_one_is_set(
         self,
@@ -242,7 +242,7 @@ class TestWhatAThiefWouldChangeFirst:
         )
 
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2"'
+        assert answer.headers["www-authenticate"] == f'{CHALLENGE}, acr_values="aal2", {OUR_API}'
 
 
 class TestThrottle:

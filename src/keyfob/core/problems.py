@@ -15,6 +15,8 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong on our side"
+    # Whether its WWW-Authenticate says where our API is described (RFC 9728 section 5.1).
+    names_resource: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -138,6 +140,7 @@ class Unauthenticated(Problem):
     status = 401
     code = "invalid_token"
     title = "A valid access token is needed"
+    names_resource = True
 
     def __init__(self, *, presented: bool = True) -> None:
         # RFC 6750 section 3.1: no error code if no token was presented.
@@ -170,6 +173,7 @@ class InsufficientAuthentication(Problem):
     status = 401
     code = "insufficient_user_authentication"
     title = "Sign in again to do this"
+    names_resource = True
 
     def __init__(self, max_age: int, *, acr: str | None = None) -> None:
         challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age}"'

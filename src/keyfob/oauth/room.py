@@ -12,6 +12,7 @@ from keyfob.oauth import routes
 from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.authentication import ClientAuthentication, SecretProof
 from keyfob.oauth.grants.client_credentials import ClientCredentials
+from keyfob.oauth.metadata import describe
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
@@ -69,4 +70,8 @@ def build(
         by_prefix={REFRESH_PREFIX: of_sessions},
         revocations=limits.revoke,
     )
-    return Room(services=[authentication, endpoint, shown], routes=[routes.routes])
+    metadata = describe(resources.own, authentication.proofs, (handler.grant for handler in grants))
+    return Room(
+        services=[authentication, endpoint, shown, metadata],
+        routes=[routes.routes, routes.public],
+    )

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import Security
 from fastapi.security import HTTPBasic
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from keyfob.core.bodies import drop_null
-from keyfob.core.http import may_refuse, router
+from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
-from keyfob.core.problems import TooManyRequests
+from keyfob.core.problems import NotFound, TooManyRequests
 from keyfob.oauth.errors import (
     InvalidClient,
     InvalidScope,
@@ -17,11 +18,13 @@ from keyfob.oauth.errors import (
     UnauthorizedClient,
     UnsupportedGrantType,
 )
+from keyfob.oauth.metadata import Metadata
 from keyfob.oauth.models import ClientRequest
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.token_endpoint import TokenEndpoint
 
 routes = router("OAuth", prefix="/oauth2")
+public = router("Service")
 
 # Declares the scheme in OpenAPI; the header is read by `oauth.authentication`.
 _client = Security(
@@ -158,3 +161,57 @@ async def revoke_token(call: HotCall) -> bytes:
     meant for it. The answer is the same for an unknown token.
     """
     return await call.service(ShownTokens).revoke(await _request_of(call))
+
+
+def _described(words: str) -> Any:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    return {200: {"description": words, "content": content}}
+
+
+def _answer(document: bytes) -> Response:
+    headers = {"Cache-Control": "public, max-age=300"}
+    return Response(document, media_type="application/json", headers=headers)
+
+
+ProvidedMetadata = Annotated[Metadata, Provided(Metadata)]
+
+
+@public.get(
+    "/.well-known/oauth-authorization-server",
+    response_class=Response,
+    responses=_described("Metadata of an authorization server (RFC 8414)"),
+)
+async def describe_authorization_server(metadata: ProvidedMetadata) -> Response:
+    """Return where clients get tokens, and how. Also at the root of the host, with our path."""
+    return _answer(metadata.server)
+
+
+@public.get(
+    "/.well-known/oauth-protected-resource",
+    response_class=Response,
+    responses=_described("Metadata of a protected resource (RFC 9728)"),
+)
+async def describe_own_api(metadata: ProvidedMetadata) -> Response:
+    """Return whose tokens our own API takes. Also at the root of the host, with our path."""
+    return _answer(metadata.resource)
+
+
+@public.get("/.well-known/oauth-authorization-server/{path:path}", include_in_schema=False)
+async def describe_authorization_server_at_the_root(
+    path: str, metadata: ProvidedMetadata
+) -> Response:
+    """Return the same at the root of the host, for the path of our issuer alone."""
+    _ensure_own(path, metadata)
+    return _answer(metadata.server)
+
+
+@public.get("/.well-known/oauth-protected-resource/{path:path}", include_in_schema=False)
+async def describe_own_api_at_the_root(path: str, metadata: ProvidedMetadata) -> Response:
+    """Return the same at the root of the host, for the path of our API alone."""
+    _ensure_own(path, metadata)
+    return _answer(metadata.resource)
+
+
+def _ensure_own(path: str, metadata: Metadata) -> None:
+    if path != metadata.path:
+        raise NotFound

@@ -70,6 +70,15 @@ def check_base_address(url: str | None) -> str | None:
     return check_web_address(url)
 
 
+def well_known(address: str, name: str) -> str:
+    """Return where the metadata of an address are: between its host and its path.
+
+    RFC 8414 section 3.1, RFC 9728 section 3.1.
+    """
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}/.well-known/{name}{parts.path.rstrip('/')}"
+
+
 def read_origin(text: str) -> str:
     """Return an origin as browsers write it (RFC 6454 section 6.2): without a default port.
 

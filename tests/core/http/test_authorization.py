@@ -2,7 +2,7 @@
 
 import pytest
 from tests.fixtures.asgi import call_raw
-from tests.fixtures.world import SignedIn, World
+from tests.fixtures.world import OUR_API, SignedIn, World
 
 PATHS = ["/me", "/auth/me/", "/me/sessions", "/health/live", "/nothing"]
 
@@ -70,7 +70,8 @@ async def test_only_a_bearer_token_is_a_token(world: World, user: SignedIn, path
         headers = [(b"authorization", given.encode("latin-1"))]
         answer = await call_raw(world, "GET", path, headers=headers)
         assert (answer.status, answer.json()["code"]) == (401, "invalid_token"), given[:30]
-        assert answer.header(b"www-authenticate") == b'Bearer error="invalid_token"', given[:30]
+        challenge = f'Bearer error="invalid_token", {OUR_API}'
+        assert answer.header(b"www-authenticate") == challenge.encode(), given[:30]
 
 
 @pytest.mark.parametrize("path", ["/me", "/me/sessions"])
@@ -85,7 +86,7 @@ async def test_without_a_token_no_error_code_is_told(world: World, path: str) ->
     answer = await world.api.get(path)
 
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == f"Bearer {OUR_API}"
 
 
 @pytest.mark.parametrize("path", ["/me", "/me/sessions"])

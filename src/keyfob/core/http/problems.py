@@ -63,7 +63,15 @@ _BY_STATUS: dict[int, type[Problem]] = {
 def answer_for(problem: Problem, scope: Scope) -> Response:
     """Return the response for a refusal of a request, in the form that its path asks for."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return _render_oauth(problem) if path.startswith(OAUTH) else render_problem(problem)
+    if path.startswith(OAUTH):
+        return _render_oauth(problem)
+    answer = render_problem(problem)
+    if problem.names_resource:
+        challenge = answer.headers["WWW-Authenticate"]
+        told = f'resource_metadata="{scope["app"].state.resource_metadata}"'
+        comma = "," if "=" in challenge else ""  # RFC 9110 section 11.6.1
+        answer.headers["WWW-Authenticate"] = f"{challenge}{comma} {told}"
+    return answer
 
 
 def oauth_error_of_status(status: int) -> str:
