@@ -1,4 +1,4 @@
-"""What clients read before they call: of the authorization server, and of our own API.
+"""Metadata for clients: of the authorization server, and of our own API.
 
 All addresses come from `KEYFOB_ISSUER`, none from a request. Since the issuer has a path, each
 document is to be found in two places, with the same bytes: below the issuer, and at the root of the
