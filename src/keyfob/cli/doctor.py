@@ -12,6 +12,7 @@ from keyfob.administration.unproven import Unproven
 from keyfob.audit.service import Audit
 from keyfob.cli.audit import KnownEvent, judge_chain
 from keyfob.cli.context import read_settings, refusals
+from keyfob.cli.metadata import ask_for_metadata
 from keyfob.cli.output import AsJson, show_rows
 from keyfob.cli.secret_keys import tell_secret_keys
 from keyfob.core.encryption import CannotDecrypt
@@ -60,7 +61,11 @@ def doctor(
     settings = read_settings()
     configure_logging("error", settings.log_format)
     with refusals(), boot.complete(settings) as complete:
-        findings = [*_check_settings(settings), *asyncio.run(_check_running(complete, known))]
+        findings = [
+            *_check_settings(settings),
+            *asyncio.run(_check_metadata(settings)),
+            *asyncio.run(_check_running(complete, known)),
+        ]
     show_rows(findings, as_json=as_json)
     if any(not finding["well"] for finding in findings):
         raise typer.Exit(1)
@@ -87,6 +92,12 @@ def _check_issuer(settings: Settings) -> Finding:
     well = not (unset and _is_for_others(settings))
     says = f"is {settings.issuer_url}"
     return _finding("issuer", well, says if well else f"{says}; set KEYFOB_ISSUER, others call it")
+
+
+async def _check_metadata(settings: Settings) -> list[Finding]:
+    if settings.issuer is None:
+        return []
+    return [_finding("metadata", *await ask_for_metadata(settings.issuer))]
 
 
 def _is_for_others(settings: Settings) -> bool:
