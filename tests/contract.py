@@ -187,6 +187,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("DELETE", "/admin/clients/{id}/secrets/{secret}"): admin(
         204, None, *RECENT, "client_not_found", "secret_not_found", *PARAMETERS
     ),
+    ("GET", "/me/api-keys"): user(200, "[Key]"),
+    ("POST", "/me/api-keys"): user(
+        201, "NewKey", *RECENT, "unknown_scope", "too_many_api_keys", *BODY, body="KeyCreate"
+    ),
+    ("PATCH", "/me/api-keys/{id}"): user(200, "Key", "api_key_not_found", *BODY, body="KeyRename"),
+    ("DELETE", "/me/api-keys/{id}"): user(204, None, "api_key_not_found", *PARAMETERS),
     ("GET", "/admin/roles"): admin(200, "[Role]"),
     ("POST", "/admin/roles"): admin(
         201,
@@ -409,6 +415,8 @@ BODIES = {
         },
     ),
     "SecretCreate": (set(), {"expires_at"}),
+    "KeyCreate": ({"name", "scope"}, {"expires_at"}),
+    "KeyRename": ({"name"}, set()),
     "RoleCreate": ({"name", "permissions"}, set()),
     "RoleUpdate": ({"permissions"}, set()),
     "RoleGive": ({"role"}, {"expires_at"}),
@@ -476,6 +484,8 @@ ANSWERS = {
         *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
         *("access_token_ttl", "disabled", "created_at", "updated_at"),
     },
+    "Key": {"id", "name", "scope", "created_at", "expires_at", "last_used_at"},
+    "NewKey": {"id", "name", "scope", "created_at", "expires_at", "last_used_at", "api_key"},
     "Role": {"name", "permissions", "built_in"},
     "GivenRole": {"role", "given_at", "given_by", "expires_at"},
     "Why": {"permission", "held", "status", "roles"},

@@ -41,6 +41,7 @@ ROOMS = (
     "registration",
     "recovery",
     "own_account",
+    "api_keys",
     "administration",
     "oauth",
     # Surfaces

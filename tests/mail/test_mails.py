@@ -38,6 +38,7 @@ EVERY: list[Content] = [
     mails.NewSignIn(at=moment_in_words(START), place=PLACE, **WHERE),
     mails.SessionReused(**WHERE),
     mails.FactorAdded(factor="My phone", **WHERE),
+    mails.ApiKeyCreated(key="Backup", **WHERE),
     mails.FactorRemoved(factor="My phone", **WHERE),
     mails.FactorsReset(),
     mails.RecoveryCodesRenewed(**WHERE),

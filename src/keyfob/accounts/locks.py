@@ -38,6 +38,11 @@ async def lock_with_admins(tx: Tx, user_id: UUID) -> Account | None:
     return await queries.lock_account(tx, user_id)
 
 
+async def lock_admins(tx: Tx) -> None:
+    """Hold the lock on the administrators, where no account is locked yet."""
+    await queries.lock_admins(tx)
+
+
 async def lock_waiting(tx: Tx, email: Email) -> UUID | None:
     """Return the id of the waiting sign-up with an address, locked; None if there is none."""
     return await credential_queries.lock_waiting(tx, email.normal)

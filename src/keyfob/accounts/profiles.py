@@ -15,7 +15,7 @@ from uuid import UUID
 
 from keyfob.accounts import queries
 from keyfob.accounts.models import OwnUserOut
-from keyfob.authority.models import User
+from keyfob.authority.models import ApiKey, User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
@@ -50,12 +50,18 @@ class Profiles:
         self.most_users = most_users
         self._known: OrderedDict[UUID, _Profile] = OrderedDict()  # the oldest first
 
-    async def body_of(self, caller: User) -> bytes:
+    async def body_of(self, caller: User | ApiKey) -> bytes:
         """Return the caller's account as JSON bytes.
 
         Raises:
             Unauthenticated: the account is gone.
         """
+        if isinstance(caller, ApiKey):
+            profile = await queries.find_profile(self._db, caller.user_id)
+            if profile is None:
+                raise Unauthenticated
+            own = OwnUserOut.of_own(profile, self._clock.now(), self._online_within)
+            return own.model_dump_json().encode()
         now = self._clock.now()
         known = self._known.get(caller.user_id)
         if (

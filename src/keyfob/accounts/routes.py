@@ -2,7 +2,7 @@
 
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
-from keyfob.authority.requiring import require, user_of
+from keyfob.authority.requiring import reader_of, require
 from keyfob.core.http import router
 from keyfob.core.http.hot import HotCall, hot_route
 
@@ -12,4 +12,4 @@ routes = router("Account")
 @hot_route(routes, "GET", "/me", response_model=OwnUserOut, dependencies=[require()])
 async def me(call: HotCall) -> bytes:
     """Return the caller's own account."""
-    return await call.service(Profiles).body_of(user_of(call))
+    return await call.service(Profiles).body_of(await reader_of(call))

@@ -25,10 +25,10 @@ from keyfob.administration.errors import (
     SecretNotFound,
     TooManySecrets,
     UnknownResource,
-    UnknownScope,
 )
 from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
+from keyfob.clients.errors import UnknownScope
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.http.pages import AskedPage, public_path
 from keyfob.core.problems import InsufficientAuthentication, NotFound

@@ -9,6 +9,7 @@ from keyfob.accounts import locks
 from keyfob.accounts.errors import UserNotFound
 from keyfob.accounts.models import Account
 from keyfob.authority.models import (
+    OF_ROLE,
     Permission,
     ProgramStanding,
     Role,
@@ -57,7 +58,8 @@ class Powers(NamedTuple):
         Raises:
             Forbidden: nobody may give rights that they lack, or change an account with more rights.
         """
-        holds = self.role is Role.ADMIN or self.permissions.issuperset(permissions)
+        asked = frozenset(permissions) - OF_ROLE[Role.USER]
+        holds = self.role is Role.ADMIN or self.permissions.issuperset(asked)
         if not (holds and self.role.includes(role)):
             raise Forbidden
 
@@ -93,6 +95,8 @@ class Authority:
             account = await self.standing.ensure(tx, caller, permission=permission)
             await self.step_up.ensure_factor(caller, tx)
             return Powers(account.role, await self.standing.permissions_of(tx, account))
+        # Before the program's own rows, which a user who administers locks after it.
+        await locks.lock_admins(tx)
         # Accounts above `user` are reserved for people who have just signed in.
         powers = Powers(Role.USER, await self.programs[type(caller)].permissions_of(tx, caller))
         if permission not in powers.permissions:
@@ -110,9 +114,9 @@ class Authority:
                 more rights than the actor.
         """
         powers = await self.ensure(tx, actor, permission)
-        # For a user, `ensure` has locked the administrators already.
-        is_locked = isinstance(actor.caller, User)
-        account = await (locks.lock if is_locked else locks.lock_with_admins)(tx, user_id)
+        # For a caller, `ensure` has locked the administrators already.
+        lock = locks.lock if actor.caller else locks.lock_with_admins
+        account = await lock(tx, user_id)
         if account is None:
             raise UserNotFound
         powers.ensure_cover(await self.standing.permissions_of(tx, account), account.role)

@@ -13,11 +13,11 @@ from keyfob.administration.errors import (
     SecretNotFound,
     TooManySecrets,
     UnknownResource,
-    UnknownScope,
 )
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, User
+from keyfob.clients.errors import UnknownScope
 from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients

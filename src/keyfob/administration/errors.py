@@ -43,14 +43,6 @@ class UnknownResource(Problem):
     title = "One of the resources is not registered"
 
 
-class UnknownScope(Problem):
-    """A client is to have a scope that none of its resources offers."""
-
-    status = 409
-    code = "unknown_scope"
-    title = "None of the resources offers one of these scopes"
-
-
 class ResourceTaken(Problem):
     """Another resource has that identifier, or it is that of Keyfob's own API."""
 

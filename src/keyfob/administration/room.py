@@ -11,8 +11,9 @@ from keyfob.administration.letters import Letters
 from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
+from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
-from keyfob.authority.models import Client
+from keyfob.authority.models import ApiKey, Client, ProgramStanding, Subject
 from keyfob.authority.roles import Roles
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
@@ -56,11 +57,13 @@ def build(
     mail: Mail,
     audit: Audit,
     clients: Clients,
+    api_keys: ApiKeys,
     resources: Resources,
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
-    authority = Authority(standing=standing, step_up=step_up, programs={Client: clients})
+    programs: dict[type[Subject], ProgramStanding] = {Client: clients, ApiKey: api_keys}
+    authority = Authority(standing=standing, step_up=step_up, programs=programs)
     asks_for_proof = settings.verify_email != "off"
     letters = Letters(
         recovery=recovery,

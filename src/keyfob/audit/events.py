@@ -14,6 +14,7 @@ class Actor(StrEnum):
     COMMAND_LINE = "null: the command line"
     EITHER = "null: the service, or the command line"
     UNKNOWN = "null: anybody"
+    REVOKER = "the owner; a client that was shown it; null: the command line"
 
 
 class Target(StrEnum):
@@ -120,6 +121,17 @@ class Event(StrEnum):
         "passkey.cloned_counter",
         Actor.UNKNOWN,
         "The counter of a passkey that is not synced fell behind, so it was copied",
+    )
+    API_KEY_CREATED = "api_key.created", Actor.OWNER, "An API key was made"
+    API_KEY_RENAMED = (
+        "api_key.renamed",
+        Actor.OWNER,
+        "An API key was renamed",
+    )
+    API_KEY_REVOKED = (
+        "api_key.revoked",
+        Actor.REVOKER,
+        "An API key was revoked, and every token that was given for it",
     )
     SESSION_REUSE_DETECTED = (
         "session.reuse_detected",

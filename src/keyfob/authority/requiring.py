@@ -140,6 +140,23 @@ def user_of(call: HotCall) -> User:
     return unrestricted(subject)
 
 
+async def reader_of(call: HotCall) -> User | ApiKey:
+    """Return the subject of a hot call that reads an account: a user, or an API key for it.
+
+    Raises:
+        Unauthenticated, FactorRequired: see `user_of`.
+        Forbidden: the key's scope does not permit it.
+    """
+    token = bearer_token(call.header(b"authorization"))
+    if not token.startswith(KEY_PREFIX):
+        return user_of(call)
+    keys = call.service(KeyAuthenticator)  # type: ignore[type-abstract] # wiring's is not
+    key = await keys.authenticate(token)
+    if Permission.ACCOUNT_READ not in key.scope:
+        raise Forbidden
+    return key
+
+
 @refuses(Unauthenticated, Forbidden)
 async def _user_if_any(request: Request) -> User | None:
     if "authorization" not in request.headers:

@@ -1,6 +1,6 @@
 """The resources that tokens may be for, kept in memory, since they are few."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -65,6 +65,15 @@ class Resources:
         for resource in self._registered.values():
             found |= resource.scopes.keys()
         return frozenset(found)
+
+    def offering(self, scope: Collection[str]) -> list[str]:
+        """Return the identifiers of the registered resources that offer something of a scope."""
+        wanted = frozenset(scope)
+        return [
+            identifier
+            for identifier, resource in self._registered.items()
+            if not wanted.isdisjoint(resource.scopes)
+        ]
 
     async def list_all(self, db: Executor) -> Sequence[Resource]:
         """Return the present state of every registered resource, by identifier."""

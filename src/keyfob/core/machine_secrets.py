@@ -6,6 +6,8 @@ the checksum, as we do before any query.
 """
 
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 from string import ascii_letters, digits
 from typing import NamedTuple
 
@@ -66,6 +68,10 @@ class MachineSecrets:
         A digest with another key than the first (0) is renewed when its secret is used again.
         """
         return self._ring.place_of(digest[:KEY_ID_BYTES])
+
+    def count_by_place(self, amounts: Iterable[tuple[bytes, int]]) -> Counter[int | None]:
+        """Sum the amounts for each key id up by the key's place; None for keys not in the list."""
+        return self._ring.count_by_place(amounts)
 
     def _digests(self, text: str) -> list[bytes]:
         return [key.id + key.mac(text.encode("ascii")) for key in self._ring.keys]

@@ -2,7 +2,7 @@
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Tx
 from keyfob.core.rooms import Chore, Room
 from keyfob.devices.places import Places
 from keyfob.limits.service import FactorThrottle, SignInThrottle
@@ -23,6 +23,7 @@ from keyfob.mfa.stepup import FactorStepUp
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.passwords.service import Passwords
+from keyfob.sessions.models import Ending
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 
@@ -51,7 +52,11 @@ def build(
     guard = GuardedPasswords(db=db, passwords=passwords, throttle=sign_in, log=log)
     codes = GuardedCodes(db=db, throttle=factor, log=log)
     pending = PendingLogins(db=db, clock=clock, log=log)
-    sessions.on_end_all.append(pending.kill)
+
+    async def kill_pending(tx: Tx, ending: Ending) -> None:
+        await pending.kill(tx, ending.user_id)
+
+    sessions.on_end_all.append(kill_pending)
     door = Door(
         db=db,
         sessions=sessions,

@@ -144,6 +144,13 @@ class FactorAdded(_Traced, template="factor_added"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApiKeyCreated(_Traced, template="api_key_created"):
+    """An API key with that name was made."""
+
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorRemoved(_Traced, template="factor_removed"):
     """A second factor with that name was removed."""
 

@@ -124,7 +124,7 @@ class Sessions:
     # called.
     on_end: list[Callable[[Tx, Ending], Awaitable[None]]] = field(default_factory=list)
     # Callbacks for what ends with a user's sessions, such as pending logins.
-    on_end_all: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
+    on_end_all: list[Callable[[Tx, Ending], Awaitable[None]]] = field(default_factory=list)
 
     async def open(
         self,
@@ -230,11 +230,12 @@ class Sessions:
         )
         if but is not None:
             await queries.follow_subject(tx, but, user_id, sub_gen)
+        ending = Ending(user_id, reason, source=source)
         for end_more in self.on_end_all:
-            await end_more(tx, user_id)
+            await end_more(tx, ending)
         if amount:
             SESSIONS_ENDED.labels(reason).inc(amount)
-            await self.write_down(tx, Ending(user_id, reason, source=source))
+            await self.write_down(tx, ending)
         await self.revocations.revoke_before(tx, user_id, sub_gen)
         return amount
 

@@ -124,6 +124,9 @@ class FactorSettings(BaseModel):
     require_mfa_for: Annotated[list[Roles], NoDecode, BeforeValidator(_list)] = Field(
         default_factory=list, description="Roles that require a factor, with commas"
     )
+    api_key_max_days: int = Field(
+        365, ge=1, le=3650, description="Days that an API key of a user is valid at most"
+    )
     recent_sign_in: Seconds = Field(
         300,
         description="Greatest age in seconds of a sign-in for changing factors, password, e-mail",

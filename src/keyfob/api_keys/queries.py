@@ -1,0 +1,174 @@
+"""SQL for API keys."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from keyfob.api_keys.models import LiveKey, StoredKey
+from keyfob.authority.models import Role
+from keyfob.core.database import Executor, Tx
+
+_KEY = "id, user_id, name, scope, created_at, expires_at, last_used_at"
+
+
+async def find_live(db: Executor, digests: Sequence[bytes], now: datetime) -> LiveKey | None:
+    """Return the key with one of these digests, if it is valid and its user is active."""
+    row = await db.fetchrow(
+        """
+        SELECT k.id, k.user_id, k.name, k.scope, k.created_at, k.expires_at, k.last_used_at,
+               k.key_hash, u.role, further.names, u.sub_gen,
+               (SELECT LEAST(k.expires_at, min(ends)) FROM unnest(further.ends) AS ends) AS ends_at
+          FROM api_keys AS k JOIN users AS u ON u.id = k.user_id,
+               further_roles(u.id, $2) AS further
+         WHERE k.key_hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND k.expires_at > $2
+           AND u.status = 'active'
+        """,
+        list(digests),
+        now,
+    )
+    if row is None:
+        return None
+    *columns, digest, role, roles, sub_gen, ends_at = row
+    return LiveKey(_key(columns), digest, Role(role), tuple(roles), sub_gen, ends_at)
+
+
+async def share_scope(tx: Tx, key_id: UUID, now: datetime) -> list[str] | None:
+    """Return the scope of a key and keep it valid until the commit; None if it is not any more."""
+    scope: list[str] | None = await tx.fetchval(
+        """
+        SELECT scope FROM api_keys
+         WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 FOR SHARE
+        """,
+        key_id,
+        now,
+    )
+    return scope
+
+
+async def list_live(db: Executor, user_id: UUID, now: datetime) -> list[StoredKey]:
+    """Return the valid keys of a user, the newest first."""
+    rows = await db.fetch(
+        f"""
+        SELECT {_KEY} FROM api_keys
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+         ORDER BY created_at DESC, id DESC
+        """,  # noqa: S608 - our own columns
+        user_id,
+        now,
+    )
+    return [_key(row) for row in rows]
+
+
+async def insert_key(tx: Tx, key: StoredKey, digest: bytes) -> None:
+    """Add a key."""
+    await tx.execute(
+        """
+        INSERT INTO api_keys (id, user_id, name, scope, key_hash, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        key.id,
+        key.user_id,
+        key.name,
+        list(key.scope),
+        digest,
+        key.created_at,
+        key.expires_at,
+    )
+
+
+async def rename_key(
+    tx: Tx, key_id: UUID, user_id: UUID, name: str, now: datetime
+) -> StoredKey | None:
+    """Rename a valid key of a user and return it; None if the user has none with that id."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE api_keys SET name = $3
+         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $4
+        RETURNING {_KEY}
+        """,  # noqa: S608 - our own columns
+        key_id,
+        user_id,
+        name,
+        now,
+    )
+    return _key(row) if row else None
+
+
+async def revoke_key(tx: Tx, key_id: UUID, user_id: UUID, now: datetime) -> bool:
+    """Revoke a key of a user; False if it was not valid."""
+    revoked = await tx.fetchval(
+        """
+        UPDATE api_keys SET revoked_at = $3
+         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+        RETURNING true
+        """,
+        key_id,
+        user_id,
+        now,
+    )
+    return bool(revoked)
+
+
+async def revoke_all(tx: Tx, user_id: UUID, now: datetime) -> list[UUID]:
+    """Revoke all valid keys of a user, and return their ids."""
+    rows = await tx.fetch(
+        """
+        UPDATE api_keys SET revoked_at = $2
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+        RETURNING id
+        """,
+        user_id,
+        now,
+    )
+    return [row[0] for row in rows]
+
+
+async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]]) -> None:
+    """Write the last uses of keys, each with its digest by the first secret key."""
+    await db.execute(
+        """
+        UPDATE api_keys AS k
+           SET last_used_at = GREATEST(k.last_used_at, u.at), key_hash = u.digest
+          FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
+         WHERE k.id = u.id
+        """,
+        [one[0] for one in used],
+        [one[1] for one in used],
+        [one[2] for one in used],
+    )
+
+
+async def delete_old(db: Executor, before: datetime, at_most: int) -> int:
+    """Delete keys that ended before a moment; return their number."""
+    gone = await db.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM api_keys WHERE id IN (
+                SELECT id FROM api_keys WHERE expires_at <= $1 OR revoked_at <= $1
+                 LIMIT $2 FOR UPDATE SKIP LOCKED
+            ) RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        before,
+        at_most,
+    )
+    return int(gone)
+
+
+async def count_by_digest_key(db: Executor, now: datetime) -> list[tuple[bytes, int]]:
+    """Return how many valid keys there are by the id of the secret key of their digest."""
+    rows = await db.fetch(
+        """
+        SELECT substring(key_hash for 3), count(*) FROM api_keys
+         WHERE revoked_at IS NULL AND expires_at > $1 GROUP BY 1
+        """,
+        now,
+    )
+    return [(bytes(row[0]), int(row[1])) for row in rows]
+
+
+def _key(row: Iterable[Any]) -> StoredKey:
+    key_id, user_id, name, scope, *times = row
+    return StoredKey(key_id, user_id, name, tuple(scope), *times)
