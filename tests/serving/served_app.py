@@ -23,8 +23,14 @@ class _App:
     def __init__(self, settings: Settings) -> None:
         self._clients = Clients(settings.trusted_proxies, by_socket=settings.listens_on_socket)
         self._held: list[asyncio.Event] = []
-        # Addresses in the order in which their requests began, and in which they were read whole.
-        self._order: dict[str, list[Any]] = {"/callers": [], "/read": [], "/believed": []}
+        # Addresses in the order in which their requests began, in which they were told something
+        # (a piece of their body, or that the client is gone), and in which they were read whole.
+        self._order: dict[str, list[Any]] = {
+            "/callers": [],
+            "/told": [],
+            "/read": [],
+            "/believed": [],
+        }
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -39,7 +45,7 @@ class _App:
                 await _answer(send, 413, b"too large")
             case "/held":
                 await _answer(send, 200, str(len(self._held)).encode())
-            case "/callers" | "/read" | "/believed" as path:
+            case "/callers" | "/told" | "/read" | "/believed" as path:
                 await _answer(send, 200, json.dumps(self._order[path]).encode())
             case "/late":
                 await self._answer_late(send)
@@ -52,7 +58,7 @@ class _App:
                 await self._tell(scope, receive, send, address)
 
     async def _tell(self, scope: dict[str, Any], receive: Any, send: Any, address: Any) -> None:
-        body = await _read(receive)
+        body = b"" if scope["path"] == "/unread" else await self._read(receive, address)
         if body is not None:
             self._order["/read"].append(address)
             await self._wait(scope["path"])
@@ -64,6 +70,17 @@ class _App:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._wait("/hold")
         await send({"type": "http.response.body", "body": b"late"})
+
+    async def _read(self, receive: Any, address: str | None) -> bytes | None:
+        body = b""
+        while True:
+            message = await receive()
+            self._order["/told"].append(address)
+            if message["type"] == "http.disconnect":
+                return None
+            body += message["body"]
+            if not message["more_body"]:
+                return body
 
     async def _wait(self, path: str) -> None:
         if path in {"/hold", "/unread"}:  # until somebody asks for /release
@@ -132,17 +149,6 @@ async def _lifespan(receive: Any, send: Any) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _read(receive: Any) -> bytes | None:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message["body"]
-        if not message["more_body"]:
-            return body
 
 
 def _tell(scope: dict[str, Any], body: bytes) -> bytes:

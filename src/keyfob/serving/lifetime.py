@@ -130,8 +130,14 @@ class GuardedLifetime(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._guard.forget(self)
         self._deaf = self._finished = True
+        self.deadline = self.stalled_until = math.inf
         self._exit.close = self.transport.close  # avoids a reference cycle
+        cycle = self.cycle
+        self.cycle = None  # type: ignore[assignment] # uvicorn would wake its request at once
         super().connection_lost(exc)
+        self.cycle = cycle
+        if self._in_body or self._is_at_work():
+            self._hang_up(cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._beginnings.begin(partial(self._begin, cycle, app), cycle.scope)  # type: ignore[arg-type] # a dict
@@ -139,6 +145,11 @@ class GuardedLifetime(HttpToolsProtocol):
     def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if not cycle.disconnected:
             super()._start_asgi_task(cycle, app)
+
+    def _hang_up(self, cycle: RequestResponseCycle) -> None:
+        """Tell a request that its client is gone; what follows from that is work like another."""
+        cycle.disconnected = True
+        self._beginnings.begin(cycle.message_event.set, cycle.scope)  # type: ignore[arg-type] # a dict
 
     def _is_whole(self) -> bool:
         return not self._in_body and self.scope is self._settled  # a request brings a new scope
@@ -201,9 +212,10 @@ class GuardedLifetime(HttpToolsProtocol):
 
         If the response to that request has begun, nothing is sent.
         """
+        if self._finished:
+            return
         if self._in_body or self._is_at_work():
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._hang_up(self.cycle)
             self._finish(None if self.cycle.response_started else problem)
         else:
             self._finish(problem)

@@ -6,6 +6,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keyfob.core.problems import BadRequest, BodyTooLarge, MethodNotAllowed, Problem
+from keyfob.serving.beginnings import Scope
 from keyfob.serving.lifetime import GuardedLifetime
 from keyfob.serving.refusals import HeadTooLarge, log_fault
 
@@ -55,12 +56,8 @@ class GuardedProtocol(GuardedLifetime):
         self._head_is_new = False
         try:
             self._parse(data)
-        except httptools.HttpParserError as fault:
-            cause = fault.__context__
-            self._refuse(cause if isinstance(cause, Problem) else BadRequest())
-            return
-        except Problem as problem:
-            self._refuse(problem)
+        except (httptools.HttpParserError, Problem) as fault:
+            self._refuse_in_turn(fault)
             return
         except Exception as fault:  # noqa: BLE001 - uvloop would log it with a traceback
             self._refuse(Problem())
@@ -70,6 +67,8 @@ class GuardedProtocol(GuardedLifetime):
             self._await_rest()
         elif not self.cycle.response_complete:
             self._guard.works(self)
+        elif self._kept:
+            self._await_rest()
         elif not self._guard.is_idle(self):
             # Answered before it had arrived completely.
             self._guard.rests(self, self.loop.time())
@@ -84,13 +83,14 @@ class GuardedProtocol(GuardedLifetime):
 
         Threats: one read brings thousands of requests, each of which takes a few KiB when parsed.
         Or it brings 64,000 line breaks, headers or chunks, which take 100 ms to parse, and a
-        hundred connections bring such reads at once. So longer work is continued later, and the
-        clients take turns.
+        hundred connections bring such reads at once. Or thousands bring short ones. So longer work
+        is continued later, and the clients take turns.
 
         Raises:
             HeadTooLarge, BodyTooLarge: the incomplete part is too long already.
         """
-        start = parsed = pieces = 0
+        start = pieces = 0
+        parsed = 0 if self._beginnings.has_room(len(data)) else _MOST_BYTES
         while start < len(data):
             if self._is_at_work():
                 self._keep_some(data[start:])
@@ -130,17 +130,25 @@ class GuardedProtocol(GuardedLifetime):
         return start + _MOST_BYTES if found < 0 else found + len(_END_OF_HEAD)
 
     def _wait_for_turn(self, rest: bytes) -> None:
-        if len(rest) > _MOST_WAITING:
+        if len(rest) - self._left > _MOST_WAITING:
             raise BodyTooLarge if self._in_body else HeadTooLarge
         self._keep(rest)
-        scope = self.cycle.scope if self._in_body else None
-        self._beginnings.go_on(self._go_on, scope, self._peer)  # type: ignore[arg-type] # a dict
+        self._beginnings.go_on(self._go_on, self._scope_if_known(), self.share)
 
     def _go_on(self) -> None:
         """Parse data that has waited for its turn, unless a response or the end came before."""
         kept = self._take_kept()
         if kept and not self._deaf:
             self.data_received(kept)
+
+    def _refuse_in_turn(self, fault: Exception) -> None:
+        cause = fault if isinstance(fault, Problem) else fault.__context__
+        refuse = partial(self._refuse, cause if isinstance(cause, Problem) else BadRequest())
+        self._deaf = True
+        self._beginnings.begin(refuse, self._scope_if_known(), self.share)
+
+    def _scope_if_known(self) -> Scope | None:
+        return self.cycle.scope if self._in_body else None  # type: ignore[return-value] # a dict
 
     def _feed(self, piece: bytes) -> int:
         """Parse a piece, and return the number of bytes used."""
