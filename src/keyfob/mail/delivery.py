@@ -71,4 +71,4 @@ class Delivery:
         to = mail.to
         told = for_reader(mail.told(), proven=to.proven)
         written = self.writer.write(mail.content.template, to.locale, told)
-        return compose(job.id, job.created_at, self._sender, to.address, to.locale, written)
+        return compose(job.id, job.created_at, self._sender, to, written)

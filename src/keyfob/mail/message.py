@@ -16,7 +16,7 @@ from uuid import UUID
 
 import idna
 
-from keyfob.core.locales import Locale
+from keyfob.mail.models import Recipient
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp
 
@@ -133,21 +133,21 @@ def _is_plain(text: str) -> bool:
 
 
 def compose(
-    job_id: UUID, written_at: datetime, sender: Sender, to: str, locale: Locale, written: Written
+    job_id: UUID, written_at: datetime, sender: Sender, to: Recipient, written: Written
 ) -> Letter:
     """Build the message.
 
     Raises:
         GiveUp: the address cannot be written into a header.
     """
-    address = plain_address(to)
+    address = plain_address(to.address)
     message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{job_id.hex}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps automatic replies away
     message.set_content(written.text)
     message.add_alternative(written.html, subtype="html")
-    message["Content-Language"] = locale
+    message["Content-Language"] = to.locale
     message.set_boundary(f"=_{job_id.hex}")
     # The address unchanged, in UTF-8 if it is not ASCII (RFC 6532).
     head = _from(sender) + f"To: {address}\r\n".encode() + _header("Subject", written.subject)
