@@ -12,6 +12,7 @@ from tests.fixtures.mailbox import bound_socket
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import Letter, Sender, compose
+from keyfob.mail.models import Recipient
 from keyfob.mail.server import Server
 from keyfob.mail.smtp import SmtpCarrier
 from keyfob.mail.writing import Written
@@ -22,7 +23,7 @@ WRITTEN = Written("Hello", "Hello Ada\n", "<p>Hello Ada</p>\n", None)
 
 
 def letter(to: str = "ada@example.com") -> Letter:
-    return compose(new_id(START), START, SENDER, to, "en", WRITTEN)
+    return compose(new_id(START), START, SENDER, Recipient(to), WRITTEN)
 
 
 def carrier(url: str, timeout: float = 20.0, **options: Any) -> SmtpCarrier:

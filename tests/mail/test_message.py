@@ -17,6 +17,7 @@ from keyfob.core.locales import Locale
 from keyfob.core.secrets import new_id
 from keyfob.mail.mails import KINDS
 from keyfob.mail.message import Letter, Sender, compose
+from keyfob.mail.models import Recipient
 from keyfob.mail.writing import Writer, Written
 from keyfob.outbox.errors import GiveUp
 
@@ -27,7 +28,7 @@ LONG_NAME = "Служба безопасности и поддержки учё�
 
 def letter(to: str = "ada@example.com", sender: Sender = SENDER, subject: str = "Hello") -> Letter:
     written = Written(subject, "Привет, Ada\n", "<p>Привет, Ada</p>\n", None)
-    return compose(ID, START, sender, to, "ru", written)
+    return compose(ID, START, sender, Recipient(to, Locale.RUSSIAN), written)
 
 
 def parsed(sent: Letter) -> EmailMessage:

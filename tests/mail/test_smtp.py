@@ -12,6 +12,7 @@ from tests.mail.carrying import SENDER, Refusing, carrier, letter, refusal
 
 from keyfob.core.secrets import new_id
 from keyfob.mail.message import compose
+from keyfob.mail.models import Recipient
 from keyfob.mail.writing import Written
 from keyfob.outbox.errors import GiveUp
 from keyfob.settings import Settings
@@ -86,7 +87,7 @@ async def test_lines_that_begin_with_a_dot_arrive() -> None:
     dotted = Written("Dots", ".\n..\n.three\n", "<p>.</p>\n", None)
     async with serving(box) as port:
         await carrier(f"smtp://127.0.0.1:{port}").carry(
-            compose(new_id(START), START, SENDER, "ada@example.com", "en", dotted)
+            compose(new_id(START), START, SENDER, Recipient("ada@example.com"), dotted)
         )
 
     assert box.mails[0].text == dotted.text
