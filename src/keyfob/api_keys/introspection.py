@@ -16,7 +16,7 @@ from keyfob.core.database import Database
 class KeyIntrospector:
     """Implements `authority.models.Introspector`.
 
-    A key is meant for every resource that offers something of its scope, and for our own API.
+    A key is meant for every resource that offers a part of its scope.
     """
 
     db: Database
@@ -29,13 +29,13 @@ class KeyIntrospector:
         live = await self.keys.find(text)
         if live is None:
             return None
-        key, issuer = live.key, self.resources.issuer
-        audience = (issuer, *self.resources.offering(key.scope))
+        key = live.key
+        audience = tuple(self.resources.offering(key.scope))
         members = {
             "scope": " ".join(key.scope),
             "sub": str(key.user_id),
             "aud": list(audience),
-            "iss": issuer,
+            "iss": self.resources.issuer,
             "iat": int(key.created_at.timestamp()),
             "exp": int(live.ends_at.timestamp()),
             "sid": str(key.id),

@@ -11,7 +11,7 @@ from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.cli.context import run_with_services
-from keyfob.cli.output import AsJson, show_rows
+from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
 from keyfob.cli.users import Address, find_user
 from keyfob.wiring import Wiring
@@ -43,6 +43,7 @@ def list_keys(email: Address, as_json: AsJson = False) -> None:
 def revoke_key(
     email: Address,
     key_id: Annotated[UUID, typer.Argument(help="The key's id, as `list` shows it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Revoke an API key of a user, everywhere at once.
 
@@ -66,11 +67,12 @@ def revoke_key(
             )
 
     run_with_services(work)
-    typer.echo(f"Revoked the key {key_id}.")
+    row = {"id": str(key_id), "revoked": True}
+    show_one(row, as_json=as_json, sentence=f"Revoked the key {key_id}.")
 
 
 @app.command("revoke-found")
-def revoke_found() -> None:
+def revoke_found(as_json: AsJson = False) -> None:
     """Revoke an API key that was found somewhere: it is read from standard input.
 
     Examples:
@@ -86,4 +88,4 @@ def revoke_found() -> None:
         await introspector.revoke(text, None)
 
     run_with_services(work)
-    typer.echo("Revoked the key.")
+    show_one({"revoked": True}, as_json=as_json, sentence="Revoked the key.")

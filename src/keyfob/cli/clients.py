@@ -146,6 +146,7 @@ def list_secrets(client_id: ClientId, as_json: AsJson = False) -> None:
 def remove_secret(
     client_id: ClientId,
     secret_id: Annotated[UUID, typer.Argument(help="The secret's id, as `secrets` lists it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Delete a secret of a program; all its access tokens end.
 
@@ -158,7 +159,8 @@ def remove_secret(
         await _administration(wiring).remove_secret(Actor(None), client_id, secret_id)
 
     run_with_services(work)
-    typer.echo(f"Removed the secret {secret_id}.")
+    row = {"id": str(secret_id), "removed": True}
+    show_one(row, as_json=as_json, sentence=f"Removed the secret {secret_id}.")
 
 
 def _set_disabled(client_id: UUID, *, disabled: bool) -> None:
@@ -170,7 +172,7 @@ def _set_disabled(client_id: UUID, *, disabled: bool) -> None:
 
 
 @clients_app.command("disable")
-def disable_client(client_id: ClientId) -> None:
+def disable_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Disable a program: it gets no more tokens, and those that it has end.
 
     Examples:
@@ -178,11 +180,12 @@ def disable_client(client_id: ClientId) -> None:
         keyfob clients disable 01a20320-a200-72ef-94f7-a47876d9b8cb
     """
     _set_disabled(client_id, disabled=True)
-    typer.echo(f"Disabled {client_id}.")
+    row = {"id": str(client_id), "disabled": True}
+    show_one(row, as_json=as_json, sentence=f"Disabled {client_id}.")
 
 
 @clients_app.command("enable")
-def enable_client(client_id: ClientId) -> None:
+def enable_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Enable a program that was disabled, so that it gets tokens again.
 
     Examples:
@@ -190,11 +193,12 @@ def enable_client(client_id: ClientId) -> None:
         keyfob clients enable 01a20320-a200-72ef-94f7-a47876d9b8cb
     """
     _set_disabled(client_id, disabled=False)
-    typer.echo(f"Enabled {client_id}.")
+    row = {"id": str(client_id), "disabled": False}
+    show_one(row, as_json=as_json, sentence=f"Enabled {client_id}.")
 
 
 @clients_app.command("delete")
-def delete_client(client_id: ClientId) -> None:
+def delete_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Delete a program with its secrets; its access tokens end.
 
     Examples:
@@ -206,7 +210,8 @@ def delete_client(client_id: ClientId) -> None:
         await _administration(wiring).delete(Actor(None), client_id)
 
     run_with_services(work)
-    typer.echo(f"Removed {client_id}.")
+    row = {"id": str(client_id), "removed": True}
+    show_one(row, as_json=as_json, sentence=f"Removed {client_id}.")
 
 
 @resources_app.command("list")
@@ -264,6 +269,7 @@ def create_resource(
 @resources_app.command("delete")
 def delete_resource(
     resource_id: Annotated[UUID, typer.Argument(help="Its id, as `list` shows it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Delete an API: no more tokens are issued for it.
 
@@ -276,4 +282,5 @@ def delete_resource(
         await _administration(wiring).delete_resource(Actor(None), resource_id)
 
     run_with_services(work)
-    typer.echo(f"Removed {resource_id}.")
+    row = {"id": str(resource_id), "removed": True}
+    show_one(row, as_json=as_json, sentence=f"Removed {resource_id}.")

@@ -12,7 +12,7 @@ from keyfob.administration.roles import RoleAdministration
 from keyfob.authority.models import OF_ROLE
 from keyfob.authority.names import PermissionName, RoleName
 from keyfob.cli.context import run_with_services
-from keyfob.cli.output import AsJson, show_rows
+from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
 from keyfob.cli.users import Address, find_user
 from keyfob.wiring import Wiring
@@ -38,12 +38,17 @@ def _check(name: str, permissions: list[str]) -> None:
         raise Refused(f"{fault.errors()[0]['input']}: {fault.errors()[0]['msg']}") from None
 
 
-def _do(work: Callable[[RoleAdministration], Awaitable[object]], says: str) -> None:
+def _do(work: Callable[[RoleAdministration], Awaitable[object]]) -> None:
     async def done(wiring: Wiring) -> None:
         await work(_administration(wiring))
 
     run_with_services(done)
-    typer.echo(says)
+
+
+def _show(name: str, permissions: list[str], verb: str, *, as_json: bool) -> None:
+    row = {"name": name, "permissions": " ".join(permissions)}
+    sentence = f"{verb} {name}: {' '.join(permissions) or 'no permissions'}."
+    show_one(row, as_json=as_json, sentence=sentence)
 
 
 @app.command("list")
@@ -71,7 +76,7 @@ def list_roles(as_json: AsJson = False) -> None:
 
 
 @app.command("create")
-def create_role(name: Name, permission: Allows = None) -> None:
+def create_role(name: Name, permission: Allows = None, as_json: AsJson = False) -> None:
     """Define a role.
 
     Examples:
@@ -80,14 +85,12 @@ def create_role(name: Name, permission: Allows = None) -> None:
     """
     permissions = permission or []
     _check(name, permissions)
-    _do(
-        lambda roles: roles.create(Actor(None), name, permissions),
-        f"Defined {name}: {' '.join(permissions) or 'no permissions'}.",
-    )
+    _do(lambda roles: roles.create(Actor(None), name, permissions))
+    _show(name, permissions, "Defined", as_json=as_json)
 
 
 @app.command("change")
-def change_role(name: Name, permission: Allows = None) -> None:
+def change_role(name: Name, permission: Allows = None, as_json: AsJson = False) -> None:
     """Replace the permissions of a role.
 
     Examples:
@@ -96,21 +99,20 @@ def change_role(name: Name, permission: Allows = None) -> None:
     """
     permissions = permission or []
     _check(name, permissions)
-    _do(
-        lambda roles: roles.change(Actor(None), name, permissions),
-        f"Changed {name}: {' '.join(permissions) or 'no permissions'}.",
-    )
+    _do(lambda roles: roles.change(Actor(None), name, permissions))
+    _show(name, permissions, "Changed", as_json=as_json)
 
 
 @app.command("delete")
-def delete_role(name: Name) -> None:
+def delete_role(name: Name, as_json: AsJson = False) -> None:
     """Delete a role that no user has.
 
     Examples:
 
         keyfob roles delete support
     """
-    _do(lambda roles: roles.delete(Actor(None), name), f"Removed {name}.")
+    _do(lambda roles: roles.delete(Actor(None), name))
+    show_one({"name": name, "removed": True}, as_json=as_json, sentence=f"Removed {name}.")
 
 
 @app.command("give")
@@ -118,6 +120,7 @@ def give_role(
     email: Address,
     name: Name,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Give a user a role, permanently or for some days.
 
@@ -132,11 +135,12 @@ def give_role(
         await roles.give(Actor(None), await find_user(wiring, email), name, ends)
 
     run_with_services(work)
-    typer.echo(f"{email} has {name}{f' for {days} days' if days else ''}.")
+    sentence = f"{email} has {name}{f' for {days} days' if days else ''}."
+    show_one({"email": email, "role": name, "given": True}, as_json=as_json, sentence=sentence)
 
 
 @app.command("take")
-def take_role(email: Address, name: Name) -> None:
+def take_role(email: Address, name: Name, as_json: AsJson = False) -> None:
     """Take a role away from a user, at once.
 
     Examples:
@@ -149,7 +153,8 @@ def take_role(email: Address, name: Name) -> None:
         await _administration(wiring).take(Actor(None), user_id, name)
 
     run_with_services(work)
-    typer.echo(f"{email} no longer has {name}.")
+    row = {"email": email, "role": name, "given": False}
+    show_one(row, as_json=as_json, sentence=f"{email} no longer has {name}.")
 
 
 @app.command("of")

@@ -67,13 +67,15 @@ class Resources:
         return frozenset(found)
 
     def offering(self, scope: Collection[str]) -> list[str]:
-        """Return the identifiers of the registered resources that offer something of a scope."""
+        """Return the identifiers of the resources that offer a part of a scope, our own first."""
         wanted = frozenset(scope)
-        return [
+        own = [] if wanted.isdisjoint(Permission) else [self.issuer]
+        others = (
             identifier
             for identifier, resource in self._registered.items()
             if not wanted.isdisjoint(resource.scopes)
-        ]
+        )
+        return [*own, *others]
 
     async def list_all(self, db: Executor) -> Sequence[Resource]:
         """Return the present state of every registered resource, by identifier."""

@@ -1,6 +1,8 @@
 """The room of OAuth 2 for programs."""
 
+from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
+from keyfob.authority.models import KEY_PREFIX
 from keyfob.clients.models import AuthMethod
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
@@ -40,6 +42,7 @@ def build(
     revocations: Revocations,
     clients: Clients,
     resources: Resources,
+    of_keys: KeyIntrospector,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     by_secret = SecretProof(clients)
@@ -67,7 +70,7 @@ def build(
     shown = ShownTokens(
         authentication=authentication,
         access=access,
-        by_prefix={REFRESH_PREFIX: of_sessions},
+        by_prefix={REFRESH_PREFIX: of_sessions, KEY_PREFIX: of_keys},
         revocations=limits.revoke,
     )
     metadata = describe(resources.own, authentication.proofs, (handler.grant for handler in grants))
