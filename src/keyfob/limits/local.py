@@ -37,23 +37,28 @@ class LocalRate:
         Raises:
             TooManyRequests: one of the windows of the key is full.
         """
-        self.ensure_free(key)
         digest = hash(key)
+        self._refuse_full(key, digest)
         for window in self._windows:
             window.add(digest)
 
     def ensure_free(self, key: Hashable) -> None:
         """Raise as `hit` does, but count nothing."""
-        now = self._clock.now()
-        if wait := self._wait(key, now):
-            raise TooManyRequests(wait, self._state(key, hash(key), now).headers)
+        self._refuse_full(key, hash(key))
 
     def is_free(self, key: Hashable) -> bool:
         """Tell whether a request of a key could be counted still."""
-        return not self._wait(key, self._clock.now())
+        return not self._wait(hash(key), self._clock.now())
 
-    def _wait(self, key: Hashable, now: datetime) -> int:
-        digest, seconds = hash(key), now.timestamp()
+    def _refuse_full(self, key: Hashable, digest: int) -> None:
+        if not self._windows:
+            return
+        now = self._clock.now()
+        if wait := self._wait(digest, now):
+            raise TooManyRequests(wait, self._state(key, digest, now).headers)
+
+    def _wait(self, digest: int, now: datetime) -> int:
+        seconds = now.timestamp()
         return max((window.wait(digest, seconds) for window in self._windows), default=0)
 
     def _state(self, key: Hashable, digest: int, now: datetime) -> RateState:
