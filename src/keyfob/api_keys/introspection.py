@@ -39,7 +39,6 @@ class KeyIntrospector:
             "iat": int(key.created_at.timestamp()),
             "exp": int(live.ends_at.timestamp()),
             "sid": str(key.id),
-            "role": live.role,
             "roles": [live.role, *live.roles],
         }
         return LiveToken(None, audience, members)

@@ -1,0 +1,84 @@
+"""API keys that clients show: told of and ended like tokens."""
+
+from uuid import UUID
+
+import pytest
+from tests.fixtures.programs import BILLING, ORDERS, Program, make_program, make_resource, own_api
+from tests.fixtures.world import SignedIn, World
+
+INACTIVE = {"active": False}
+
+
+@pytest.fixture
+async def ada(world: World) -> SignedIn:
+    await make_resource(world)
+    await world.make_user()
+    return await world.log_in()
+
+
+@pytest.fixture
+async def gateway(world: World, ada: SignedIn) -> Program:
+    """A client for which keys are meant."""
+    return await make_program(world, scope=[], resources=[own_api(world)])
+
+
+async def make_key(world: World, caller: SignedIn, *scope: str) -> tuple[str, str]:
+    """Return the id and the text of a new key."""
+    body = {"name": "Backup", "scope": scope or ["account:read"]}
+    made = await world.api.post("/me/api-keys", json=body, headers=caller.headers)
+    assert made.status_code == 201, made.text
+    return made.json()["id"], made.json()["api_key"]
+
+
+async def test_it_tells_what_a_key_is_for(world: World, gateway: Program, ada: SignedIn) -> None:
+    key_id, key = await make_key(world, ada)
+    user_id = (await world.me(ada)).json()["id"]
+
+    told = await gateway.introspect(key)
+
+    assert told["active"] is True
+    assert (told["sub"], told["sid"], told["scope"]) == (user_id, key_id, "account:read")
+    assert own_api(world) in told["aud"]
+    assert told["exp"] > told["iat"]
+
+
+async def test_to_clients_that_it_is_meant_for_alone(world: World, ada: SignedIn) -> None:
+    await make_resource(world, BILLING, ["bills:read"])
+    _, key = await make_key(world, ada, "account:read", "orders:read")
+
+    for resource, is_told in ((own_api(world), True), (ORDERS, True), (BILLING, False)):
+        client = await make_program(world, scope=[], resources=[resource])
+        assert (await client.introspect(key))["active"] is is_told
+
+
+async def test_a_key_that_is_mangled_or_revoked_is_inactive(
+    world: World, gateway: Program, ada: SignedIn
+) -> None:
+    key_id, key = await make_key(world, ada)
+    for changed in (key[:-1], key + "0", key.swapcase(), "kfs_" + key[4:]):
+        assert await gateway.introspect(changed) == INACTIVE
+
+    assert (await gateway.introspect(key))["active"] is True
+    await world.api.delete(f"/me/api-keys/{key_id}", headers=ada.headers)
+
+    assert await gateway.introspect(key) == INACTIVE
+
+
+async def test_a_client_that_found_a_key_ends_it(
+    world: World, gateway: Program, ada: SignedIn
+) -> None:
+    """As one does that looks for secrets where they do not belong."""
+    _, key = await make_key(world, ada)
+    headers = {"Authorization": f"Bearer {key}"}
+    stranger = await make_program(world, scope=[], resources=[ORDERS])
+
+    assert (await stranger.revoke(key)).status_code == 200
+    assert (await world.api.get("/me", headers=headers)).status_code == 200
+    for _ in range(2):
+        assert (await gateway.revoke(key)).status_code == 200
+
+    assert (await world.api.get("/me", headers=headers)).status_code == 401
+    assert await gateway.introspect(key) == INACTIVE
+    *_, event = await world.audit_log()
+    assert event["actor_id"] == gateway.id
+    assert event["target_id"] == UUID((await world.me(ada)).json()["id"])
