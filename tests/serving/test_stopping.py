@@ -10,7 +10,7 @@ import psutil
 import pytest
 from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
-from keyfob.serving.connections import FAREWELL, TICK
+from keyfob.serving.connections import FAREWELL, HURRY, TICK
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +147,42 @@ def test_a_stop_does_not_wait_beyond_the_grace_time(start: Start) -> None:
         wait_until(lambda: service.ask("/held") == 1)
 
         assert service.stop() == 0
+
+
+def test_a_stop_waits_for_a_request_at_work_longer_than_for_clients(start: Start) -> None:
+    service = start(shutdown_grace=HURRY + 2)
+    with service.connect() as holding:
+        holding.sendall(HOLD)
+        wait_until(lambda: service.ask("/held") == 1)
+
+        assert service.stop() == 0
+    (line,) = [line for line in service.log if "exceeded" in line["event"]]
+    assert "1 running task" in line["event"]
+
+
+def test_a_client_that_reads_no_answer_does_not_hold_a_stop_up(start: Start) -> None:
+    service = start(request_timeout=20)
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", service.port))
+        stalled.sendall(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
+        stalled.recv(1)  # it has begun
+
+        assert service.stop() == 0
+    assert [line for line in service.log if "exceeded" in line["event"]] == []
+
+
+def test_half_a_request_does_not_hold_a_stop_up(start: Start) -> None:
+    service = start(request_timeout=20)
+    with service.connect() as head, service.connect() as body:
+        head.sendall(b"GET / HT")
+        body.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        service.ask()
+
+        assert service.stop() == 0
+        for connection in (head, body):
+            assert closes_within(connection, 1).startswith(b"HTTP/1.1 408 ")
+    assert [line for line in service.log if "exceeded" in line["event"]] == []
 
 
 def test_a_second_interrupt_does_not_wait(start: Start) -> None:

@@ -17,6 +17,10 @@ _MOST_ENDS = 32
 # The seconds that a connection gets at a stop, for a request that was already on its way.
 FAREWELL = 0.5
 
+# The seconds that a client gets at a stop for the rest of a request, and each time that it does not
+# receive its response as fast as it is written.
+HURRY = 3.0
+
 # The seconds for the client to receive the end of a response, or to stop sending, at the end.
 LINGER = 1.0
 
@@ -59,6 +63,10 @@ class Connections:
         connection.since = now
         connection.deadline = now + seconds - TICK
 
+    def awaits(self, connection: Connection, now: float) -> None:
+        """Wait for the rest of a request."""
+        self.owes(connection, now, HURRY if self.draining else self.bounds.request_timeout)
+
     def works(self, connection: Connection) -> None:
         """Record that a complete request is here."""
         _move(connection, ())
@@ -75,7 +83,7 @@ class Connections:
         if connection.crowd is not None:
             for place in connection.crowd.all_stalled:
                 place[connection] = None
-        connection.stalled_until = now + self.bounds.answer_timeout
+        connection.stalled_until = now + (HURRY if self.draining else self.bounds.answer_timeout)
 
     def flows(self, connection: Connection) -> None:
         """Record that the client has received more of it."""

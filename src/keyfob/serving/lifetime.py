@@ -20,7 +20,7 @@ from keyfob.core.fair_queue import Share
 from keyfob.core.problems import Problem, Unavailable
 from keyfob.serving.accepting import Peer
 from keyfob.serving.beginnings import Beginnings
-from keyfob.serving.connections import FAREWELL, LINGER, Connections
+from keyfob.serving.connections import FAREWELL, HURRY, LINGER, Connections
 from keyfob.serving.crowds import Crowd, Places, share_of_peer
 from keyfob.serving.refusals import RequestTimeout, render_refusal
 
@@ -188,9 +188,13 @@ class GuardedLifetime(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Stop after the current request; one that is already on its way is still answered."""
-        soon = self.loop.time() + FAREWELL
+        now = self.loop.time()
+        if self.stalled_until < math.inf:
+            self.stalled_until = min(self.stalled_until, now + HURRY)
+        if self._guard.is_unfinished(self):
+            self.deadline = min(self.deadline, now + HURRY)
         if self._guard.is_idle(self) or not (self._in_body or self._unused or self._is_whole()):
-            self.deadline = min(self.deadline, soon)
+            self.deadline = min(self.deadline, now + FAREWELL)
         elif self._in_body and self.cycle.response_complete:
             self._finish()
         elif self.cycle is not None:

@@ -76,7 +76,7 @@ class GuardedProtocol(GuardedLifetime):
     def _await_rest(self) -> None:
         if not self._guard.is_unfinished(self):
             # Set at the first byte and not moved by later ones: sending slowly buys no time.
-            self._guard.owes(self, self.loop.time(), self._guard.bounds.request_timeout)
+            self._guard.awaits(self, self.loop.time())
 
     def _parse(self, data: bytes) -> None:
         """Parse data to the end of one request, and keep the rest until that is answered.
