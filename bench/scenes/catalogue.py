@@ -7,6 +7,7 @@ LINES = (
     "login",
     "refresh",
     "me",
+    "programs",
     "storm",
     "overload",
     "one_client",
