@@ -3,6 +3,7 @@ import json
 import re
 import select
 import socket
+import struct
 
 import pytest
 from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
@@ -35,6 +36,16 @@ def test_a_head_does_not_wait_for_a_late_body(service: Service) -> None:
         assert connection.recv(65536).endswith(b"\r\n\r\n")
         service.ask("/release")
         assert connection.recv(65536) == b"late"
+
+
+def test_a_client_that_resets_its_connection_leaves_no_error(start: Start) -> None:
+    service = start()
+    for _ in range(1000):
+        with service.connect() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(b"GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+    service.ask("/release")
+    assert [line for line in service.log if line["level"] == "error"] == []
 
 
 def test_no_banner_and_a_date(service: Service) -> None:

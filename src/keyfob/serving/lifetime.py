@@ -71,9 +71,9 @@ class _Exit:
             self._transport.write(data)
 
     def flush(self) -> None:
-        """Send a head that still waits for its body."""
-        if self._head:
-            head, self._head = self._head, b""
+        """Send a head that still waits for its body, unless the client has gone meanwhile."""
+        head, self._head = self._head, b""
+        if head and not self.is_closing():
             self._transport.write(head)
 
 

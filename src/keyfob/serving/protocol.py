@@ -225,11 +225,11 @@ class GuardedProtocol(GuardedLifetime):
             return
         self._in_body = False
         self._unused = self._pieces = 0
-        complete = partial(_complete, self.cycle)
         if self._head_is_new:
-            complete()
+            _complete(self.cycle)
         else:
             # The head took the first turn. The work begins once the body is complete.
+            complete = partial(_complete, self.cycle)
             self._beginnings.begin(complete, self.cycle.scope)  # type: ignore[arg-type] # a dict
 
     # Events of the response
