@@ -1,5 +1,6 @@
 """Tokens of service accounts: for whom, for what, for how long (RFC 6749 section 4.4)."""
 
+import asyncio
 from typing import Any
 
 import jwt
@@ -12,9 +13,11 @@ from tests.fixtures.programs import (
     make_resource,
     own_api,
 )
-from tests.fixtures.world import World
+from tests.fixtures.world import World, eventually
 
 from keyfob.clients.models import Grant
+from keyfob.clients.resources import Resources
+from keyfob.sessions.revocations import Revocations
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -165,3 +168,28 @@ async def test_a_new_generation_kills_the_tokens_of_before(world: World) -> None
 
     assert (await world.api.get("/me", headers=headers)).status_code == 401
     assert claims_of(await program.get_token())["gen"] == 1
+
+
+async def test_a_worker_that_has_not_heard_yet_gives_nothing_that_lives(
+    world: World, other: World, program: Program
+) -> None:
+    """It has the client in memory, and gives tokens of the generation that has just ended."""
+    api = await make_program(world, scope=[])
+    await eventually(lambda: other.service(Resources).find(ORDERS))
+    assert (await program.ask_token(by=other)).status_code == 200
+
+    _, *answers = await asyncio.gather(
+        program.change(scope=("orders:read",)),
+        *(program.ask_token(by=other) for _ in range(20)),
+    )
+
+    tokens = [answer.json()["access_token"] for answer in answers]
+    older = [token for token in tokens if claims_of(token)["gen"] == 0]
+    revocations = other.service(Revocations)
+    await eventually(lambda: revocations.kills(program.id, 0))
+    for worker in (world, other):
+        for token in older:
+            assert await api.introspect(token, by=worker) == {"active": False}
+        answer = await program.ask_token(by=worker)
+        assert answer.json()["scope"] == "orders:read"
+        assert (await api.introspect(answer.json()["access_token"], by=worker))["active"] is True
