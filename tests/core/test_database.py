@@ -11,8 +11,7 @@ from drills.harness.proxy import Fault, Proxy
 from tests.fixtures.world import eventually
 
 from keyfob.core.addresses import set_asker
-from keyfob.core.database import Database
-from keyfob.core.faults import translated_faults
+from keyfob.core.database import Database, translated_faults
 from keyfob.core.problems import DatabaseUnavailable
 
 

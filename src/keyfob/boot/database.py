@@ -10,8 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from keyfob.core import queries
-from keyfob.core.database import Database
-from keyfob.core.faults import translated_faults
+from keyfob.core.database import Database, translated_faults
 from keyfob.core.feed import hears
 from keyfob.core.hosts import CannotConnect
 from keyfob.core.problems import DatabaseUnavailable

@@ -5,8 +5,8 @@ caller's and never commits.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -16,8 +16,7 @@ from prometheus_client import Gauge
 from keyfob.core.addresses import share_of_asker
 from keyfob.core.connections import PlainConnection, Pooler, prepare_connection, session_options
 from keyfob.core.fair_queue import Turns
-from keyfob.core.faults import AWAY, translated, translated_faults
-from keyfob.core.hosts import connect
+from keyfob.core.hosts import CannotConnect, connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.transactions import Callback, Connection, Tx, commit
 
@@ -29,6 +28,43 @@ POOL_IDLE = Gauge(
 )
 
 __all__ = ["Connection", "Database", "Executor", "Tx"]
+
+# PostgreSQL is down, full or cannot write: the client should try again later.
+AWAY = (
+    CannotConnect,
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalClientError,
+    # From a pooler that does not keep prepared statements in a session.
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+)
+
+
+@contextmanager
+def translated_faults() -> Iterator[None]:
+    """Turn all errors that mean PostgreSQL is not available into `DatabaseUnavailable`."""
+    try:
+        yield
+    except AWAY as fault:
+        raise translated(fault) from fault
+
+
+def translated(fault: BaseException) -> BaseException:
+    """Return the exception to raise in place of an error in `AWAY`."""
+    # asyncpg's DataError is also an InterfaceError: an argument of the wrong type, a bug of ours.
+    return fault if isinstance(fault, ValueError) else DatabaseUnavailable()
 
 
 def _is_open(connection: Connection) -> bool:

@@ -18,8 +18,7 @@ import structlog
 from prometheus_client import Gauge
 
 from keyfob.core import queries
-from keyfob.core.database import Database, Executor
-from keyfob.core.faults import translated_faults
+from keyfob.core.database import Database, Executor, translated_faults
 from keyfob.core.hosts import connect
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.secrets import random_text

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from keyfob.core.connections import Pooler, session_options
-from keyfob.core.faults import translated_faults
+from keyfob.core.database import translated_faults
 from keyfob.core.feed import Feed
 from keyfob.core.hosts import connect
 

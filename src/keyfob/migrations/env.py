@@ -175,7 +175,7 @@ def main() -> None:
 def _migrate_by_hand() -> None:
     # Only needed if `alembic` is run by hand: they take longer to load than most migrations to run.
     from keyfob import boot  # noqa: PLC0415 - see above
-    from keyfob.core.faults import translated_faults  # noqa: PLC0415 - see above
+    from keyfob.core.database import translated_faults  # noqa: PLC0415 - see above
     from keyfob.core.problems import DatabaseUnavailable, in_one_line  # noqa: PLC0415 - see above
     from keyfob.core.stopping import end_in_order  # noqa: PLC0415 - see above
     from keyfob.settings import load_settings  # noqa: PLC0415 - see above

@@ -13,9 +13,6 @@
 - better-auth, Lucia 3: `salt:digest` in hex, scrypt of the NFKC password; the salt is its hex text
 - those of `imported.py`
 
-A stored hash may have been made by an enemy (an import): one that is malformed, or that would cost
-more than the bounds below or what the caller allows, is not recognised and never computed.
-
 An imported hash may come from an attacker: one that is malformed, or that would cost more than the
 limits or than the caller allows, is not recognised and never computed.
 """

@@ -1,6 +1,6 @@
 """Opening and ending sessions."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,7 +9,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from keyfob.accounts.service import Accounts
-from keyfob.authority.models import Permission, Role, User
+from keyfob.authority.models import OF_ROLE, Permission, User
 from keyfob.authority.roles import Roles
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
@@ -97,10 +97,17 @@ class SessionTokens:
         return (state.role, *(name for name, _ in present)), ends_at
 
     def _scope_of(self, roles: tuple[str, ...]) -> tuple[str, ...]:
-        if roles == (Role.USER,):
-            return ("account",)
-        further = self.roles.permissions_of_roles(roles) - {Permission.ACCOUNT_READ}
-        return ("account", *sorted(further))
+        if len(roles) == 1:
+            return _SCOPES[roles[0]]
+        return _scope(self.roles.permissions_of_roles(roles))
+
+
+def _scope(permissions: Collection[str]) -> tuple[str, ...]:
+    return ("account", *sorted({*permissions} - {Permission.ACCOUNT_READ}))
+
+
+# For sessions without further roles, whose permissions cannot change.
+_SCOPES = {role: _scope(permissions) for role, permissions in OF_ROLE.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
