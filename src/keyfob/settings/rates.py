@@ -82,7 +82,7 @@ class LimitSettings(BaseModel):
         "60000/minute", description="Calls below /oauth2 per client and worker, in memory"
     )
     limit_client_failures: Limit = Field(
-        "120/minute",
+        "1200/minute",
         description="Clients that fail to authenticate, per client address and worker, in memory",
     )
     limit_revoke: Limit = Field(
