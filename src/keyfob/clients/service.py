@@ -44,16 +44,14 @@ class Clients:
     _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
 
-    async def find(self, client_id: UUID) -> KnownClient | None:
-        """Return a client that is not disabled, from memory if possible."""
+    async def find(self, client_id: UUID, *, may_ask: bool = True) -> KnownClient | None:
+        """Return a client that is not disabled, from memory if possible; else by `may_ask`."""
         memory = self._known.get(client_id)
         if memory is None or not self._holds(memory):
+            if not may_ask:
+                return None
             memory = await self._read(client_id)
         return memory.known
-
-    def _is_remembered(self, client_id: UUID) -> bool:
-        memory = self._known.get(client_id)
-        return memory is not None and self._holds(memory)
 
     def _holds(self, memory: _Memory) -> bool:
         if memory.read_at + _REMEMBERED <= self.clock.now():
@@ -81,9 +79,9 @@ class Clients:
         Without `may_ask`, also None if the client is not in memory, so that it costs no query.
         """
         digests = self.secrets.digests(text)
-        if not digests or not (may_ask or self._is_remembered(client_id)):
+        if not digests:
             return None
-        known = await self.find(client_id)
+        known = await self.find(client_id, may_ask=may_ask)
         if known is None:
             return None
         if self._matches(known, digests):

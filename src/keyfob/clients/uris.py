@@ -3,8 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-_MOST_KEYS = 10
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+from keyfob.clients.keys import read_registered
 
 
 def ensure_resource(identifier: str) -> str:
@@ -28,24 +27,18 @@ def ensure_jwks_uri(uri: str) -> str:
         ValueError: it is not such a URL.
     """
     parts = urlsplit(ensure_resource(uri))
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+    is_plain = uri.isprintable() and "\\" not in uri and "@" not in uri
+    if parts.scheme != "https" or not parts.hostname or not is_plain:
         raise ValueError("should be an https URL, without a user")
+    parts.port  # noqa: B018 - raises ValueError if it is none
     return uri
 
 
 def ensure_jwks(jwks: dict[str, Any]) -> dict[str, Any]:
-    """Return a JWK Set of public keys (RFC 7517 section 5).
+    """Return a JWK Set of public keys (RFC 7517 section 5) that assertions can be signed with.
 
     Raises:
-        ValueError: it is not a JWK Set, or has a private key, or too many keys.
+        ValueError: it is not a JWK Set, or has a private key, a weak one, or too many.
     """
-    keys = jwks.get("keys")
-    if set(jwks) != {"keys"} or not isinstance(keys, list) or not 1 <= len(keys) <= _MOST_KEYS:
-        raise ValueError(f"should be a JWK Set of 1 to {_MOST_KEYS} keys")
-    for key in keys:
-        members = key.keys() if isinstance(key, dict) else set()
-        if "kty" not in members:
-            raise ValueError("should have keys that are JWKs")
-        if _PRIVATE_MEMBERS & members:
-            raise ValueError("should have public keys alone; this one is to be made anew")
+    read_registered(jwks)
     return jwks

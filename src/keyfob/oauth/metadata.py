@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
+from keyfob.clients.keys import ALGORITHMS
 from keyfob.clients.models import AuthMethod, Grant, Resource
 
 
@@ -45,6 +46,10 @@ def _describe_server(own: Resource, methods: list[AuthMethod], grants: list[Gran
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        # Required with private_key_jwt.
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "scopes_supported": sorted(own.scopes),
         "protected_resources": [own.identifier],
     }

@@ -8,11 +8,14 @@ from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.core.rooms import Room
+from keyfob.core.outbound import Outbound
+from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
 from keyfob.oauth import routes
 from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.authentication import ClientAuthentication, SecretProof
+from keyfob.oauth.client_assertions import AssertionProof
+from keyfob.oauth.client_keys import ClientKeys
 from keyfob.oauth.grants.client_credentials import ClientCredentials
 from keyfob.oauth.metadata import describe
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
@@ -45,9 +48,21 @@ def build(
     of_keys: KeyIntrospector,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
+    outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     by_secret = SecretProof(clients)
+    by_key = AssertionProof(
+        db=db,
+        clock=clock,
+        clients=clients,
+        keys=ClientKeys(outbound=outbound, clock=clock),
+        issuer=settings.issuer_url,
+    )
     authentication = ClientAuthentication(
-        proofs={AuthMethod.BASIC: by_secret, AuthMethod.POST: by_secret},
+        proofs={
+            AuthMethod.BASIC: by_secret,
+            AuthMethod.POST: by_secret,
+            AuthMethod.PRIVATE_KEY_JWT: by_key,
+        },
         failures=limits.client_failures,
         calls=limits.client,
     )
@@ -77,4 +92,6 @@ def build(
     return Room(
         services=[authentication, endpoint, shown, metadata],
         routes=[routes.routes, routes.public],
+        chores=[Chore("spent ids", 600, by_key.clean_up)],
+        close=by_key.keys.close,
     )

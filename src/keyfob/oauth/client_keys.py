@@ -1,0 +1,110 @@
+"""The keys of clients: registered, or published by the client at its `jwks_uri`."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from keyfob.clients.keys import ClientKey, choose_key, read_published, read_registered
+from keyfob.clients.models import RegisteredClient
+from keyfob.core.clock import Clock
+from keyfob.core.outbound import CannotFetch, Outbound
+
+log = structlog.get_logger("keyfob.oauth")
+
+_FRESH = timedelta(minutes=5)
+_KEPT = timedelta(hours=1)
+_PAUSE = timedelta(minutes=1)
+_MOST = 1_000
+
+
+@dataclass
+class _Remembered:
+    """The known keys of a client; of published ones, since when, and when they were last asked."""
+
+    client: RegisteredClient
+    keys: tuple[ClientKey, ...] = ()
+    read_at: datetime | None = None
+    asked_at: datetime | None = None
+    fetching: asyncio.Task[None] | None = None
+
+    def is_younger_than(self, age: timedelta, now: datetime) -> bool:
+        return self.read_at is not None and now < self.read_at + age
+
+    def is_of(self, client: RegisteredClient) -> bool:
+        return (self.client.jwks, self.client.jwks_uri) == (client.jwks, client.jwks_uri)
+
+
+@dataclass(kw_only=True)
+class ClientKeys:
+    """Finds the keys of clients, in memory if possible.
+
+    Published keys are fetched by the guarded client alone. They are fetched anew after five
+    minutes, beside the request, and at once for an unknown key: at most once a minute per client
+    and worker, by one request for all that wait. If the client's server is away, the last keys
+    count for an hour.
+    """
+
+    outbound: Outbound
+    clock: Clock
+    _known: OrderedDict[UUID, _Remembered] = field(default_factory=OrderedDict)
+
+    async def find(
+        self, client: RegisteredClient, kid: str | None, algorithm: str, *, may_ask: bool
+    ) -> ClientKey | None:
+        """Return the key of a client that a header names; None if there is none.
+
+        Without `may_ask`, nothing is fetched.
+        """
+        known = self._recall(client)
+        if client.jwks_uri is None:
+            return choose_key(known.keys, kid, algorithm)
+        now = self.clock.now()
+        if not known.is_younger_than(_KEPT, now):
+            known.keys = ()
+        key = choose_key(known.keys, kid, algorithm)
+        if may_ask and (key is None or not known.is_younger_than(_FRESH, now)):
+            fetching = self._begin(known, client.jwks_uri, now)
+            if key is None and fetching is not None:
+                # Shielded: others wait for it too.
+                await asyncio.shield(fetching)
+                key = choose_key(known.keys, kid, algorithm)
+        return key
+
+    async def close(self) -> None:
+        """Stop what is being fetched."""
+        for known in self._known.values():
+            if known.fetching is not None:
+                known.fetching.cancel()
+        await self.outbound.close()
+
+    def _recall(self, client: RegisteredClient) -> _Remembered:
+        known = self._known.get(client.id)
+        if known is None or not known.is_of(client):
+            known = _Remembered(client, read_registered(client.jwks) if client.jwks else ())
+            if len(self._known) >= _MOST:
+                self._known.popitem(last=False)
+            self._known[client.id] = known
+        return known
+
+    def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[None] | None:
+        """Return the fetch that is under way, or begin one if the last is long enough ago."""
+        if known.fetching is None and (known.asked_at is None or now >= known.asked_at + _PAUSE):
+            known.asked_at = now
+            known.fetching = asyncio.create_task(self._fetch(known, uri))
+        return known.fetching
+
+    async def _fetch(self, known: _Remembered, uri: str) -> None:
+        try:
+            answer = await self.outbound.get(uri, accept="application/jwk-set+json, */*;q=0.5")
+            known.keys = read_published(answer.status, answer.body)
+            known.read_at = self.clock.now()
+        except (CannotFetch, ValueError) as fault:
+            log.warning(
+                "client_keys_unavailable", client_id=str(known.client.id), fault=str(fault)[:200]
+            )
+        finally:
+            known.fetching = None

@@ -1,0 +1,29 @@
+"""SQL for ids that may be used once."""
+
+from datetime import datetime
+
+from keyfob.core.database import Executor
+
+
+async def spend_id(db: Executor, spent: bytes, expires_at: datetime, now: datetime) -> bool:
+    """Spend an id, and tell whether it was free.
+
+    One INSERT: of two requests with the same id, on whatever workers, only one can win.
+    """
+    was_free = await db.fetchval(
+        """
+        INSERT INTO spent_ids (id, expires_at) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET expires_at = EXCLUDED.expires_at
+                     WHERE spent_ids.expires_at <= $3
+        RETURNING true
+        """,
+        spent,
+        expires_at,
+        now,
+    )
+    return bool(was_free)
+
+
+async def delete_spent_ids(db: Executor, before: datetime) -> None:
+    """Delete the ids that expired before a moment."""
+    await db.execute("DELETE FROM spent_ids WHERE expires_at <= $1", before)
