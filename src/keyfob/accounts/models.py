@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
@@ -211,21 +211,25 @@ class UserOut(BaseModel):
 
     @classmethod
     def of(cls, profile: Profile, now: datetime, online_within: timedelta) -> "UserOut":
+        return cls(**cls.values_of(profile, now, online_within))
+
+    @staticmethod
+    def values_of(profile: Profile, now: datetime, online_within: timedelta) -> dict[str, Any]:
         last_active = profile.last_active_at
-        return cls(
-            id=profile.id,
-            email=profile.email,
-            email_verified=profile.email_verified,
-            name=profile.name,
-            role=profile.role,
-            status=profile.status,
-            locale=profile.locale,
-            timezone=profile.timezone,
-            created_at=profile.created_at,
-            last_active_at=last_active,
-            online=last_active is not None and last_active > now - online_within,
-            total_active_time=int(profile.total_active_seconds),
-        )
+        return {
+            "id": profile.id,
+            "email": profile.email,
+            "email_verified": profile.email_verified,
+            "name": profile.name,
+            "role": profile.role,
+            "status": profile.status,
+            "locale": profile.locale,
+            "timezone": profile.timezone,
+            "created_at": profile.created_at,
+            "last_active_at": last_active,
+            "online": last_active is not None and last_active > now - online_within,
+            "total_active_time": int(profile.total_active_seconds),
+        }
 
 
 class OwnUserOut(UserOut):

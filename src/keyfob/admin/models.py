@@ -98,7 +98,7 @@ class AuditEventOut(BaseModel):
     new_values: dict[str, Any]
     ip_address: str | None
 
-    @classmethod
-    def of(cls, event: AuditEvent) -> "AuditEventOut":
+    @staticmethod
+    def values_of(event: AuditEvent) -> dict[str, Any]:
         address = str(event.ip_address) if event.ip_address else None
-        return cls.model_validate({**event._asdict(), "ip_address": address})
+        return {**event._asdict(), "ip_address": address}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwork, WithJsonSchema
+from starlette.responses import Response
 
 from keyfob.accounts.errors import UserNotFound
 from keyfob.admin.models import AuditEventOut
@@ -82,23 +83,26 @@ async def _login_filter(
 Filter = Annotated[LoginFilter, Depends(_login_filter)]
 
 
-async def _page_of_logins(log: LoginLog, wanted: LoginFilter, page: Page) -> list[LoginEventOut]:
+async def _page_of_logins(log: LoginLog, wanted: LoginFilter, page: Page) -> Response:
     kind = f"admin logins {wanted.user_id}"
     before = read_timed_place(page.start(kind))
     events = await log.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
-    return [LoginEventOut.of(event) for event in shown]
+    return await page.answer(LoginEventOut, shown, LoginEventOut.values_of)
 
 
-@routes.get("/logins", dependencies=_LIMITED)
-async def list_logins(
-    _: LoginReader, log: LogService, wanted: Filter, page: AskedPage
-) -> list[LoginEventOut]:
+@routes.get("/logins", dependencies=_LIMITED, response_model=list[LoginEventOut])
+async def list_logins(_: LoginReader, log: LogService, wanted: Filter, page: AskedPage) -> Response:
     """List attempts to sign in and ends of sessions, newest first."""
     return await _page_of_logins(log, wanted, page)
 
 
-@routes.get("/users/{id}/logins", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
+@routes.get(
+    "/users/{id}/logins",
+    dependencies=_LIMITED,
+    response_model=list[LoginEventOut],
+    responses=may_refuse(UserNotFound),
+)
 async def list_logins_of_user(
     user_id: Annotated[UUID, Path(alias="id")],
     _: LoginReader,
@@ -106,7 +110,7 @@ async def list_logins_of_user(
     admin: Annotated[Administration, Provided(Administration)],
     wanted: Filter,
     page: AskedPage,
-) -> list[LoginEventOut]:
+) -> Response:
     """List one user's sign-ins, also refused ones, and ends of sessions, newest first."""
     await admin.accounts.get_profile(user_id)
     return await _page_of_logins(log, wanted._replace(user_id=user_id), page)
@@ -122,16 +126,16 @@ async def _audit_filter(
     return AuditFilter(action, actor_id, target_id, since, until)
 
 
-@routes.get("/audit", dependencies=_LIMITED)
+@routes.get("/audit", dependencies=_LIMITED, response_model=list[AuditEventOut])
 async def list_audit(
     _: AuditReader,
     audit: Annotated[Audit, Provided(Audit)],
     wanted: Annotated[AuditFilter, Depends(_audit_filter)],
     page: AskedPage,
-) -> list[AuditEventOut]:
+) -> Response:
     """List administrative and security events, newest first."""
     after = page.start("audit")
     before = int(after[0]) if after else None
     events = await audit.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut("audit", events, lambda event: [str(event.position)])
-    return [AuditEventOut.of(event) for event in shown]
+    return await page.answer(AuditEventOut, shown, AuditEventOut.values_of)

@@ -43,6 +43,7 @@ UserId = Annotated[UUID, Path(alias="id")]
 @routes.get(
     "/users",
     dependencies=_LIMITED,
+    response_model=list[UserOut],
     responses={
         200: {
             "headers": {
@@ -62,7 +63,7 @@ async def list_users(
     wanted: Annotated[UserFilter, Depends(asked_users)],
     sort: Sort = Sort.CREATED,
     skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-) -> list[UserOut]:
+) -> Response:
     """List users. Follow the `Link` header to the next page; `skip` is for small lists only."""
     kind = f"users {sort.value}"
     rows, total = await admin.list_page(
@@ -71,7 +72,9 @@ async def list_users(
     response.headers["X-Total-Count"] = str(total)
     shown = page.cut(kind, rows, lambda row: [row.place, str(row.profile.id)])
     now = admin.clock.now()
-    return [UserOut.of(row.profile, now, admin.online_within) for row in shown]
+    return await page.answer(
+        UserOut, shown, lambda row: UserOut.values_of(row.profile, now, admin.online_within)
+    )
 
 
 @routes.post(

@@ -66,7 +66,7 @@ async def list_events(
         before,
         limit,
     )
-    return [AuditEvent(**row) for row in rows]
+    return [AuditEvent(*row) for row in rows]
 
 
 async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -108,7 +108,7 @@ class LoginEventOut(BaseModel):
         UUID | None, Field(description="null if several sessions ended, usually all")
     ]
 
-    @classmethod
-    def of(cls, attempt: LoggedAttempt) -> "LoginEventOut":
+    @staticmethod
+    def values_of(attempt: LoggedAttempt) -> dict[str, Any]:
         address = str(attempt.ip_address) if attempt.ip_address else None
-        return cls(**{**attempt._asdict(), "ip_address": address})
+        return {**attempt._asdict(), "ip_address": address}

@@ -124,7 +124,7 @@ async def list_login_events(
         before_id,
         limit,
     )
-    return [LoggedAttempt(**row) for row in rows]
+    return [LoggedAttempt(*row) for row in rows]
 
 
 async def erase_person(db: Executor, user_id: UUID, limit: int) -> int:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends
+from starlette.responses import Response
 
 from keyfob.authority.models import User
 from keyfob.authority.requiring import require
@@ -15,12 +16,17 @@ from keyfob.login_log.service import LoginLog
 routes = router()
 
 
-@routes.get("/me/logins", tags=["Account"], dependencies=[Depends(limited("me", by="caller"))])
+@routes.get(
+    "/me/logins",
+    tags=["Account"],
+    dependencies=[Depends(limited("me", by="caller"))],
+    response_model=list[LoginEventOut],
+)
 async def list_own_logins(
     caller: Annotated[User, require()],
     log: Annotated[LoginLog, Provided(LoginLog)],
     page: AskedPage,
-) -> list[LoginEventOut]:
+) -> Response:
     """List your sign-ins, also refused ones, and ends of sessions, newest first.
 
     The `Link` header leads to the next page.
@@ -30,4 +36,4 @@ async def list_own_logins(
     before = read_timed_place(page.start(kind))
     events = await log.list_events(wanted, before=before, limit=page.to_read)
     shown = page.cut(kind, events, lambda event: timed_place(event.at, event.id))
-    return [LoginEventOut.of(event) for event in shown]
+    return await page.answer(LoginEventOut, shown, LoginEventOut.values_of)

@@ -3,12 +3,15 @@
 Links to this service are never built from what a request says about its host.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query
+from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +21,9 @@ from keyfob.core.pagination import Cursors, Place
 from keyfob.core.problems import InvalidCursor
 
 T = TypeVar("T")
+
+# The rows that become JSON in one turn of the event loop: a millisecond.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,26 @@ class Page:
             query = dict(self.request.query_params)
             self.response.headers["Link"] = next_link(public_path(self.request), query, cursor)
         return rows[: self.limit]
+
+    async def answer(
+        self, kind: type[BaseModel], rows: Sequence[T], values_of: Callable[[T], Mapping[str, Any]]
+    ) -> Response:
+        """Return rows as a JSON list of models of a kind, made of their values, in pieces.
+
+        Threat: 1,000 rows in one piece keep everybody waiting for 10 to 50 ms.
+        """
+        lists, pieces = _lists_of(kind), []
+        for start in range(0, len(rows), _AT_ONCE):
+            await asyncio.sleep(0)
+            models = lists.validate_python(list(map(values_of, rows[start : start + _AT_ONCE])))
+            pieces.append(lists.dump_json(models)[1:-1])
+        body = b"[%s]" % b",".join(pieces)
+        return Response(body, headers=dict(self.response.headers), media_type="application/json")
+
+
+@cache
+def _lists_of(kind: type[BaseModel]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[kind])  # type: ignore[valid-type] # known when it is called
 
 
 @refuses(InvalidCursor)
