@@ -2,9 +2,10 @@
 
 from bench.harness import figures, processes, servers
 from bench.harness.clients import asks_bare_me, asks_me, asks_me_without_token
-from bench.harness.load import Client, run_clients
+from bench.harness.crew import Crew, crew
 
 CLIENTS = 8
+_WARM_UP_SECONDS = 2.0
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
@@ -12,23 +13,38 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
         servers.keyfob(dsn, BCRYPT_COST=4) as cached,
         servers.keyfob(dsn, BCRYPT_COST=4, TOKEN_CACHE_SIZE=0) as uncached,
         servers.bare(dsn) as bare,
+        crew(servers.HOST, cached.port, asks_me) as with_token,
+        crew(servers.HOST, uncached.port, asks_me) as with_token_uncached,
+        crew(servers.HOST, cached.port, asks_me_without_token) as without_token,
+        crew(servers.HOST, uncached.port, asks_me_without_token) as without_token_uncached,
+        crew(servers.HOST, bare.port, asks_bare_me) as of_bare,
     ):
         cpu: dict[str, list[float]] = {}
+        for clients in (
+            with_token,
+            with_token_uncached,
+            without_token,
+            without_token_uncached,
+            of_bare,
+        ):
+            # Signing them up, and the mails that follow, are no part of what is measured.
+            clients.prepare(CLIENTS)
+            clients.run(CLIENTS, _WARM_UP_SECONDS)
 
-        def side(name: str, server: servers.Server, client: Client) -> float:
+        def side(name: str, server: servers.Server, clients: Crew) -> float:
             before = processes.cpu_seconds(server.process.pid)
-            result = run_clients(servers.HOST, server.port, client, CLIENTS, seconds)
+            result = clients.run(CLIENTS, seconds)
             used = processes.cpu_seconds(server.process.pid) - before
             cpu.setdefault(name, []).append(used / len(result.latencies) * 1000)
             return result.rate
 
         remembered, anew, without, without_uncached, bare_rate = figures.in_turn(
             rounds,
-            lambda: side("remembered", cached, asks_me),
-            lambda: side("anew", uncached, asks_me),
-            lambda: side("without", cached, asks_me_without_token),
-            lambda: side("without, uncached", uncached, asks_me_without_token),
-            lambda: side("bare", bare, asks_bare_me),
+            lambda: side("remembered", cached, with_token),
+            lambda: side("anew", uncached, with_token_uncached),
+            lambda: side("without", cached, without_token),
+            lambda: side("without, uncached", uncached, without_token_uncached),
+            lambda: side("bare", bare, of_bare),
         )
         for name, rates in (
             ("token remembered", remembered),

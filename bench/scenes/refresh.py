@@ -4,28 +4,37 @@ import asyncio
 
 from bench.harness import cluster, figures, processes, servers
 from bench.harness.clients import BareRefreshes, refreshes
-from bench.harness.load import Client, run_clients
+from bench.harness.crew import Crew, crew
 from bench.limit import raw
 
 FEW, MANY = 8, 32  # clients
 TABLE = "refresh, one machine"
+_WARM_UP_SECONDS = 3.0
 COMMIT_WAIT = {"commit_delay": "1000", "commit_siblings": "0"}  # microseconds
+
+Side = tuple[servers.Server, Crew]
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
     with (
         servers.keyfob(dsn, BCRYPT_COST=4, LIMIT_REFRESH="1000000/minute") as ours,
         servers.bare(dsn) as bare,
+        crew(servers.HOST, ours.port, refreshes) as our_clients,
+        crew(servers.HOST, bare.port, bare_clients(dsn, MANY)) as their_clients,
     ):
-        for clients in (FEW, MANY):
-            _beside_bare(report, ours, bare, dsn, clients, rounds, seconds)
+        for clients in (our_clients, their_clients):
+            _make_ready(clients, MANY)
+        for amount in (FEW, MANY):
+            _beside_bare(
+                report, (ours, our_clients), (bare, their_clients), dsn, amount, rounds, seconds
+            )
     _where_commits_wait(report, rounds, seconds)
 
 
 def _beside_bare(
     report: figures.Report,
-    ours: servers.Server,
-    bare: servers.Server,
+    ours: Side,
+    bare: Side,
     dsn: str,
     clients: int,
     rounds: int,
@@ -34,8 +43,8 @@ def _beside_bare(
     cpu: dict[str, list[float]] = {"ours": [], "bare": []}
     ours_rate, bare_rate, raw_rate = figures.in_turn(
         rounds,
-        lambda: _over_http(ours, refreshes, clients, seconds, cpu["ours"]),
-        lambda: _over_http(bare, bare_clients(dsn, clients), clients, seconds, cpu["bare"]),
+        lambda: _over_http(ours, clients, seconds, cpu["ours"]),
+        lambda: _over_http(bare, clients, seconds, cpu["bare"]),
         lambda: _bare_statement(dsn, clients, seconds),
     )
     sides = {"Keyfob": ours_rate, "bare ASGI": bare_rate, "asyncpg": raw_rate}
@@ -78,10 +87,14 @@ def _where_commits_wait(report: figures.Report, rounds: int, seconds: float) -> 
     """The same two sides where a commit waits for its disk, as it does on a common cloud disk."""
     with cluster.temporary(COMMIT_WAIT) as postgres:
         dsn = postgres.create("waiting")
-        with servers.keyfob(dsn, BCRYPT_COST=4, LIMIT_REFRESH="1000000/minute") as ours:
+        with (
+            servers.keyfob(dsn, BCRYPT_COST=4, LIMIT_REFRESH="1000000/minute") as ours,
+            crew(servers.HOST, ours.port, refreshes) as clients,
+        ):
+            _make_ready(clients, FEW)
             ours_rate, raw_rate = figures.in_turn(
                 rounds,
-                lambda: _over_http(ours, refreshes, FEW, seconds, []),
+                lambda: _over_http((ours, clients), FEW, seconds, []),
                 lambda: _bare_statement(dsn, FEW, seconds),
             )
     report.add(
@@ -96,11 +109,16 @@ def _where_commits_wait(report: figures.Report, rounds: int, seconds: float) -> 
     report.figure(TABLE, "asyncpg, commit waits 1 ms", "rate", "/s", raw_rate, at=FEW)
 
 
-def _over_http(
-    server: servers.Server, client: Client, count: int, seconds: float, cpu: list[float]
-) -> float:
+def _make_ready(clients: Crew, amount: int) -> None:
+    """Sign so many clients up, and let what follows from that end: neither is a refresh."""
+    clients.prepare(amount)
+    clients.run(amount, _WARM_UP_SECONDS)
+
+
+def _over_http(side: Side, amount: int, seconds: float, cpu: list[float]) -> float:
+    server, clients = side
     before = processes.cpu_seconds(server.process.pid)
-    result = run_clients(servers.HOST, server.port, client, count, seconds)
+    result = clients.run(amount, seconds)
     used = processes.cpu_seconds(server.process.pid) - before
     cpu.append(used / len(result.latencies) * 1000)
     assert set(result.statuses) == {200}, result.statuses
