@@ -1,6 +1,7 @@
 """Checks of passwords and codes that make guessing slow, for every purpose."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +12,7 @@ from keyfob.accounts.email import Email
 from keyfob.accounts.models import SignInAccount, UnlockedAccount
 from keyfob.core.addresses import UNKNOWN, share_of
 from keyfob.core.database import Database
-from keyfob.core.fair_queue import Share
+from keyfob.core.departures import ClientGone
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.limits.errors import TooManyAttempts
@@ -90,7 +91,10 @@ class GuardedPasswords:
         share = share_of(source.address, signed_in)
         stored = user.password_hash if user else None
         checked = self.passwords.checkable(stored, email.normal)
-        match = await self._match(checked, password, reservation, share, looks=looks)
+        # An unknown e-mail costs the same; no connection is held meanwhile.
+        check = self.passwords.matches if looks else self.passwords.pretend
+        async with self._counting(reservation, email, user_id, source):
+            match = await check(password, checked, share)
         if user is None or not match:
             reason = _reason(user) if looks else Reason.THROTTLED
             await self.log.refused(self.db, email, user_id, reason, source)
@@ -113,11 +117,8 @@ class GuardedPasswords:
         seen = await self.log.recall(self.db, owner.user_id, source)
         reservation = await self._reserve(owner.email, owner.user_id, source)
         share = share_of(source.address)
-        try:
+        async with self._counting(reservation, owner.email, owner.user_id, source):
             found = await self.passwords.find(password, stored, owner.email.normal, share)
-        except Problem:
-            await self.throttle.withdraw(reservation)
-            raise
         if found:
             stored, match = found
             return stored, RightPassword(match, reservation, seen)
@@ -137,23 +138,20 @@ class GuardedPasswords:
             await self.log.throttled(self.db, email, user_id, source)
             raise
 
-    async def _match(
-        self,
-        stored: str,
-        password: SecretStr,
-        reservation: Reservation,
-        share: Share,
-        *,
-        looks: bool,
-    ) -> PasswordMatch:
-        """Check the password, or if `looks` is false, spend the same time without checking.
+    @asynccontextmanager
+    async def _counting(
+        self, reservation: Reservation, email: Email, user_id: UUID | None, source: Source
+    ) -> AsyncIterator[None]:
+        """Give the attempt back if its password cannot be checked.
 
-        Slow by design, so no connection is held. An unknown e-mail costs the same. An attempt that
-        could not be checked is not counted.
+        If the client leaves, it stays counted and is logged. Threat: somebody who always leaves
+        would fill the windows of an account without a trace.
         """
-        check = self.passwords.matches if looks else self.passwords.pretend
         try:
-            return await check(password, stored, share)
+            yield
+        except ClientGone:
+            await self.log.refused(self.db, email, user_id, Reason.CLIENT_LEFT, source)
+            raise
         except Problem:
             await self.throttle.withdraw(reservation)
             raise

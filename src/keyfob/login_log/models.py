@@ -36,6 +36,7 @@ class Reason(StrEnum):
     WRONG_PASSKEY = "wrong_passkey"
     BLOCKED = "account_blocked"
     THROTTLED = "too_many_attempts"
+    CLIENT_LEFT = "client_left"
     UNVERIFIED = "email_not_verified"
     PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a reason, no secret
     RECOVERED = "recovered"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
+from keyfob.core.departures import ClientGone, unless_gone
 from keyfob.core.fair_queue import FairQueue, Share
 from keyfob.core.problems import Overloaded
 
@@ -109,9 +110,11 @@ class HashingPool:
     async def run(self, work: Callable[[], T], share: Share) -> T:
         """Do the work in a thread of the pool and return its result, or raise its exception.
 
-        If the awaiting task is cancelled because its client left, work that still waits is dropped.
+        If the client of the request leaves, or the awaiting task is cancelled, work that still
+        waits is dropped.
 
         Raises:
+            ClientGone: the client has left (`core.departures`).
             Overloaded: more work waits than the budget allows, and most of it in this share; or the
                 pool is closed. It is raised at once, when others come while this waits, or after
                 the longest wait.
@@ -136,8 +139,8 @@ class HashingPool:
     async def _result_of(self, job: _Job) -> Any:
         try:
             # Cancelling the wrapper cancels the future, so a thread that takes it does not begin.
-            return await asyncio.wrap_future(job.future)
-        except asyncio.CancelledError:
+            return await unless_gone(asyncio.wrap_future(job.future))
+        except (asyncio.CancelledError, ClientGone):
             with self._changed, contextlib.suppress(ValueError):
                 self._jobs.remove(job, job.share)
             raise

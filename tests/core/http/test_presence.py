@@ -5,7 +5,8 @@ import json
 
 import pytest
 from tests.fixtures.asgi import call_raw
-from tests.fixtures.world import PASSWORD, World
+from tests.fixtures.hashes import held_hashes
+from tests.fixtures.world import PASSWORD, World, eventually
 
 from keyfob.core.problems import Overloaded
 from keyfob.passwords.service import PasswordMatch, Passwords
@@ -15,25 +16,18 @@ JSON = (b"content-type", b"application/json")
 
 
 @pytest.mark.parametrize("path", ["/login", "/register"])
-async def test_work_for_a_client_that_left_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    begun, given_up = asyncio.Event(), asyncio.Event()
-
-    async def hash_for_ever(*_: object) -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            given_up.set()
-
-    monkeypatch.setattr(Passwords, "matches", hash_for_ever)
-    monkeypatch.setattr(Passwords, "hash", hash_for_ever)
-
-    answer = await call_raw(world, "POST", path, headers=[JSON], pieces=[BODY], leaves=begun)
+async def test_hashing_for_a_client_that_left_is_given_up(world: World, path: str) -> None:
+    left, pool = asyncio.Event(), world.service(Passwords).pool
+    async with held_hashes(pool):
+        asking = asyncio.create_task(
+            call_raw(world, "POST", path, headers=[JSON], pieces=[BODY], leaves=left)
+        )
+        await eventually(lambda: pool.queued == 1)
+        left.set()
+        answer = await asking
+        assert pool.queued == 0
 
     assert (answer.status, answer.json()["code"]) == (400, "client_gone")
-    assert given_up.is_set()
     assert await world.db.fetchval("SELECT count(*) FROM users") == 0
 
 

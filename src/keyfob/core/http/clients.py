@@ -4,17 +4,17 @@ Only the first hop tells the address reliably.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from starlette.requests import Request
 from starlette.types import Scope
 
 from keyfob.core.addresses import Address, Network, is_trusted, parse_address
+from keyfob.core.departures import watching
 from keyfob.core.http.forwarded import hops_of, naming
-from keyfob.core.problems import BadRequest
 
 log = structlog.get_logger("keyfob.http")
 
@@ -95,30 +95,22 @@ def client_address(request: Request) -> str:
     return clients.address_of(request.scope) or "unknown"
 
 
-class ClientGone(BadRequest):
-    """The client closed the connection; nobody reads this response."""
-
-    code = "client_gone"
-    title = "The client closed the connection"
-
-
-async def while_present(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work, but cancel it if the client disconnects, to save hashing for nobody.
+async def while_present(request: Request, work: Awaitable[T]) -> T:
+    """Do the work, but no hashing once the client has disconnected (`core.departures`).
 
     The body must have been read before.
+
+    Raises:
+        ClientGone: a hash was given up.
     """
-    task = asyncio.create_task(work)
     departure = asyncio.create_task(_departure(request))
     try:
-        await asyncio.wait({task, departure}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise ClientGone
+        with watching(departure):
+            return await work
     finally:
-        for one in (task, departure):
-            one.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # its result was returned above
-                await one
+        departure.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await departure
 
 
 async def _departure(request: Request) -> None:
