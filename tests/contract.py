@@ -398,7 +398,14 @@ BODIES = {
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
     "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
-    "TokenForm": ({"grant_type"}, {*CLIENT_FORM, "scope", "resource"}),
+    "TokenForm": (
+        {"grant_type"},
+        {
+            *CLIENT_FORM,
+            *("scope", "resource", "audience"),
+            *("subject_token", "subject_token_type", "requested_token_type"),
+        },
+    ),
     "UserChange": (set(), {"role", "status", "name", "email"}),
     "ClientCreate": (
         {"name"},
@@ -444,7 +451,7 @@ ANSWERS = {
         *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
         *("sid", "auth_time", "acr", "amr", "roles"),
     },
-    "AccessToken": {"access_token", "token_type", "expires_in", "scope"},
+    "AccessToken": {"access_token", "token_type", "expires_in", "scope", "issued_token_type"},
     "Export": {
         "exported_at",
         "account",

@@ -17,7 +17,9 @@ from keyfob.oauth.authentication import ClientAuthentication, SecretProof
 from keyfob.oauth.client_assertions import AssertionProof
 from keyfob.oauth.client_keys import ClientKeys
 from keyfob.oauth.grants.client_credentials import ClientCredentials
+from keyfob.oauth.grants.token_exchange import TokenExchange
 from keyfob.oauth.metadata import describe
+from keyfob.oauth.models import GrantHandler
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
@@ -67,7 +69,15 @@ def build(
         calls=limits.client,
     )
     targets = Targets(resources=resources)
-    grants = [ClientCredentials(targets=targets, tokens=tokens)]
+    exchange = TokenExchange(
+        targets=targets,
+        tokens=tokens,
+        keys=of_keys.keys,
+        revocations=revocations,
+        clock=clock,
+        factor_roles=frozenset(settings.require_mfa_for),
+    )
+    grants: list[GrantHandler] = [ClientCredentials(targets=targets, tokens=tokens), exchange]
     endpoint = TokenEndpoint(
         authentication=authentication, grants={handler.grant: handler for handler in grants}
     )

@@ -54,6 +54,10 @@ class TokenForm(ClientForm):
     grant_type: Annotated[str, Field(examples=["client_credentials"])]
     scope: _Text
     resource: Annotated[list[str] | None, Field(default=None, json_schema_extra=drop_null)]
+    audience: Annotated[list[str] | None, Field(default=None, json_schema_extra=drop_null)]
+    subject_token: _Text
+    subject_token_type: _Text
+    requested_token_type: _Text
 
 
 class ShownForm(ClientForm):
@@ -99,6 +103,7 @@ class AccessTokenOut(BaseModel):
     token_type: str
     expires_in: int
     scope: str | None = None
+    issued_token_type: Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
 
 
 async def _request_of(call: HotCall) -> ClientRequest:
@@ -122,7 +127,8 @@ async def give_token(call: HotCall) -> bytes:
     """Issue an access token to a client, within its registered scope and resources.
 
     Without `resource`, the token is for the client's only resource; without `scope`, it gets all
-    that the client may ask for there.
+    that the client may ask for there. A token exchange (RFC 8693) takes a `subject_token` that is
+    meant for the client, and gives a token for another resource, within it.
     """
     return await call.service(TokenEndpoint).give(await _request_of(call))
 

@@ -1,6 +1,6 @@
 """The target of a token: its resources, its scope, and its lifetime."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,11 +27,19 @@ class Targets:
 
     resources: Resources
 
-    def choose(self, client: RegisteredClient, named: Sequence[str], scope: str | None) -> Target:
+    def choose(
+        self,
+        client: RegisteredClient,
+        named: Sequence[str],
+        scope: str | None,
+        *,
+        within: Collection[str] | None = None,
+    ) -> Target:
         """Return the target of a client's token.
 
         Without a resource, it is the client's only one (RFC 8707 section 2); without a scope, it is
-        all that the client may ask for there. A scope is valid if one of the resources has it.
+        all that the client may ask for there. A scope is valid if one of the resources has it, and
+        if it is one of `within`, where that is given.
 
         Raises:
             InvalidTarget: a resource is unknown or not the client's, or there are several to choose
@@ -40,6 +48,8 @@ class Targets:
         """
         resources = self._find(client, named)
         there = {name for resource in resources for name in resource.scopes}
+        if within is not None:
+            there &= set(within)
         allowed = [name for name in client.scope if name in there]
         asked = allowed if scope is None else scope.split()
         if not set(asked) <= set(allowed):

@@ -94,9 +94,9 @@ class SessionAuthenticator:
 
     def _subject_of(self, verified: VerifiedToken) -> User | Client:
         claims = verified.claims
-        if claims.role is None or claims.auth_time is None:
+        if claims.client_id == str(claims.subject) and claims.role is None:
             return Client(claims.subject, claims.client_gen, claims.scope, verified.token_id)
-        if claims.client_id != OWN_CLIENT:
+        if claims.client_id != OWN_CLIENT or claims.role is None or claims.auth_time is None:
             raise self._refusal("of_an_app")  # our own API takes keys, and no tokens for them
         return User(
             claims.subject,

@@ -29,7 +29,8 @@ LONGEST_GRACE = timedelta(seconds=300)
 def rests_on(token: VerifiedToken) -> tuple[tuple[UUID, int], ...]:
     """Return the ids that revoke a token, each with the token's generation of it.
 
-    They are its session (or grant, or key), its subject, its client, and its own id.
+    They are its session (or grant, or key), its subject, its client, and its own id; of one that
+    was exchanged, also those of the token that it was exchanged for.
     """
     claims = token.claims
     named = {
@@ -39,7 +40,7 @@ def rests_on(token: VerifiedToken) -> tuple[tuple[UUID, int], ...]:
     }
     if claims.client_id != OWN_CLIENT:
         named[UUID(claims.client_id)] = claims.client_gen
-    return tuple(named.items())
+    return (*named.items(), *claims.rests_on)
 
 
 class Revocations:

@@ -58,7 +58,7 @@ class AccessTokens:
             left = int(claims.ends_at.timestamp()) - self._clock.timestamp()
             lifetime = min(lifetime, left)
         audience = claims.audience or (self.audience,)
-        payload = {
+        payload: dict[str, Any] = {
             "aud": audience[0] if len(audience) == 1 else audience,
             "sub": claims.subject,
             "sid": claims.session_id,
@@ -72,6 +72,8 @@ class AccessTokens:
         if claims.role is not None:
             payload["role"] = claims.role
             payload["roles"] = claims.roles
+        if claims.rests_on:
+            payload["rests_on"] = claims.rests_on
         if claims.auth_time is not None:
             payload["auth_time"] = int(claims.auth_time.timestamp())
             payload["acr"] = acr_of(claims.amr)
@@ -116,9 +118,11 @@ class AccessTokens:
 
 def _read(claims: Mapping[str, Any]) -> AccessClaims:
     client_id, is_of_user = text(claims, "client_id"), "role" in claims
+    # A token that was exchanged for an API key has a role, and no sign-in.
+    has_signed_in = "auth_time" in claims
     if client_id != OWN_CLIENT:
         UUID(client_id)
-    if (is_of_user or client_id == OWN_CLIENT) and not claims.keys() >= _OF_A_USER:
+    if (has_signed_in or client_id == OWN_CLIENT) and not claims.keys() >= _OF_A_USER:
         raise TokenRejected("wrong_claims")
     return AccessClaims(
         subject=UUID(claims["sub"]),
@@ -126,15 +130,24 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         generation=whole(claims, "gen"),
         role=Role(claims["role"]) if is_of_user else None,
         roles=_texts(claims.get("roles", [])),
-        auth_time=datetime.fromtimestamp(whole(claims, "auth_time"), UTC) if is_of_user else None,
-        amr=_texts(claims["amr"]) if is_of_user else (),
+        auth_time=_moment(claims, "auth_time") if has_signed_in else None,
+        amr=_texts(claims["amr"]) if has_signed_in else (),
         # The previous release wrote none, and every account was of the first generation then.
         sub_gen=whole(claims, "sub_gen", 0),
         client_id=client_id,
         client_gen=whole(claims, "client_gen", 0),
         scope=tuple(text(claims, "scope").split()),
         audience=_audience(claims["aud"]),
+        rests_on=tuple((UUID(of), _generation(gen)) for of, gen in claims.get("rests_on", [])),
     )
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> datetime:
+    return datetime.fromtimestamp(whole(claims, name), UTC)
+
+
+def _generation(value: Any) -> int:
+    return whole({"gen": value}, "gen")
 
 
 def _texts(value: Any) -> tuple[str, ...]:

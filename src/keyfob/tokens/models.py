@@ -115,6 +115,7 @@ class AccessClaims(NamedTuple):
     client_gen: int = 0
     scope: tuple[str, ...] = ("account",)
     audience: tuple[str, ...] = ()  # if empty, our own
+    rests_on: tuple[tuple[UUID, int], ...] = ()  # what else revokes an exchanged token
 
 
 class VerifiedToken(NamedTuple):

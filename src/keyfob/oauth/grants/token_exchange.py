@@ -1,0 +1,155 @@
+"""Tokens and API keys that a client was shown, for tokens of another audience (RFC 8693)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from keyfob.api_keys.service import ApiKeys
+from keyfob.authority.models import has_second_factor
+from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.core.clock import Clock
+from keyfob.core.forms import Form
+from keyfob.core.problems import BadRequest
+from keyfob.oauth.errors import InvalidScope, InvalidTarget
+from keyfob.oauth.models import GivenToken
+from keyfob.oauth.targets import Target, Targets
+from keyfob.sessions.revocations import Revocations, rests_on
+from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.errors import TokenRejected
+from keyfob.tokens.models import OWN_CLIENT, AccessClaims
+
+log = structlog.get_logger("keyfob.oauth")
+
+_OF_TOKENS = "urn:ietf:params:oauth:token-type:access_token"
+_OF_KEYS = "urn:keyfob:token-type:api-key"
+
+# Each exchange of an exchanged token adds two ids; tokens are bounded.
+_MOST_IDS = 6
+
+
+class _Subject(NamedTuple):
+    """The claims that a subject token carries over, and where it came from.
+
+    Without `needs_scope`, a token may be given that has no scope: of a user who signed in.
+    """
+
+    claims: AccessClaims
+    needs_scope: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenExchange:
+    """Issues tokens on behalf of a subject, never for more than its token, and never for our API.
+
+    The caller must be one that the subject token is meant for. The new token carries all that
+    revokes the subject token, and expires no later.
+
+    Args:
+        factor_roles: roles that require a second factor; a sign-in without one gets no token.
+    """
+
+    targets: Targets
+    tokens: AccessTokens
+    keys: ApiKeys
+    revocations: Revocations
+    clock: Clock
+    factor_roles: Collection[str]
+    grant = Grant.TOKEN_EXCHANGE
+
+    async def give(self, client: RegisteredClient, form: Form) -> GivenToken:
+        """Return a token for the client to use at another resource.
+
+        Raises:
+            BadRequest: the subject token is not valid or not meant for the client (RFC 8693 section
+                2.2.2), or something is asked for that there is not.
+            InvalidTarget: also for our own API.
+            InvalidScope: beyond the subject's scope, the client's or the target's.
+        """
+        _refuse_what_is_not_offered(form)
+        subject = await self._find_subject(client, form)
+        target = self._choose(client, form, subject)
+        claims = subject.claims._replace(
+            client_id=str(client.id),
+            client_gen=client.generation,
+            scope=target.scope,
+            audience=target.audience,
+        )
+        token, lifetime = self.tokens.issue(claims, target.ttl)
+        return GivenToken(token, lifetime, target.scope, {"issued_token_type": _OF_TOKENS})
+
+    def _choose(self, client: RegisteredClient, form: Form, subject: _Subject) -> Target:
+        named = (*form.list_all("resource"), *form.list_all("audience"))
+        target = self.targets.choose(client, named, form.get("scope"), within=subject.claims.scope)
+        if self.tokens.issuer in target.audience:
+            raise InvalidTarget("No token is exchanged for one of our own API")
+        if subject.needs_scope and not target.scope:
+            raise InvalidScope("The subject token has no scope of that resource")
+        return target
+
+    async def _find_subject(self, client: RegisteredClient, form: Form) -> _Subject:
+        text, kind = form.need("subject_token"), form.need("subject_token_type")
+        if kind not in {_OF_TOKENS, _OF_KEYS}:
+            raise BadRequest(f"subject_token_type should be {_OF_TOKENS} or {_OF_KEYS}")
+        found = self._of_token(client, text) if kind == _OF_TOKENS else None
+        if kind == _OF_KEYS:
+            found = await self._of_key(client, text)
+        ends_at = found.claims.ends_at if found else None
+        if found is None or ends_at is None or ends_at.timestamp() < self.clock.timestamp() + 1:
+            log.info("subject_token_refused", client_id=str(client.id), kind=kind)
+            raise BadRequest("The subject token is not valid, or not meant for this client")
+        if len(found.claims.rests_on) > _MOST_IDS:
+            raise BadRequest("The subject token was exchanged too often")
+        return found
+
+    def _of_token(self, client: RegisteredClient, text: str) -> _Subject | None:
+        try:
+            verified = self.tokens.read(text)
+        except TokenRejected:
+            return None
+        claims, is_own = verified.claims, verified.claims.client_id == OWN_CLIENT
+        # Our own API has two names; the other one is in tokens of our own sign-ins.
+        audience = (*claims.audience, self.tokens.issuer) if is_own else claims.audience
+        is_meant = claims.client_id == str(client.id) or set(audience) & set(client.resources)
+        lacks_factor = claims.role in self.factor_roles and not has_second_factor(claims.amr)
+        if not is_meant or (is_own and lacks_factor):
+            return None
+        if self.revocations.kill_any(rests_on(verified)):
+            return None
+        # What revokes the subject token, besides its session and its subject.
+        further = [*claims.rests_on, (verified.token_id, 0)]
+        if not is_own and claims.client_id != str(claims.subject):
+            further.append((UUID(claims.client_id), claims.client_gen))
+        ends_at = datetime.fromtimestamp(verified.expires_at, UTC)
+        return _Subject(
+            claims._replace(ends_at=ends_at, rests_on=tuple(further)), needs_scope=not is_own
+        )
+
+    async def _of_key(self, client: RegisteredClient, text: str) -> _Subject | None:
+        live = await self.keys.find(text)
+        if live is None:
+            return None
+        key = live.key
+        if set(self.targets.resources.offering(key.scope)).isdisjoint(client.resources):
+            return None
+        claims = AccessClaims(
+            subject=key.user_id,
+            session_id=key.id,
+            generation=0,
+            role=live.role,
+            roles=(live.role, *live.roles),
+            ends_at=live.ends_at,
+            sub_gen=live.sub_gen,
+            scope=key.scope,
+        )
+        return _Subject(claims, needs_scope=True)
+
+
+def _refuse_what_is_not_offered(form: Form) -> None:
+    if form.get("actor_token") is not None or form.get("actor_token_type") is not None:
+        raise BadRequest("actor_token is not supported: nobody acts for somebody else")
+    if form.get("requested_token_type") not in {None, _OF_TOKENS}:
+        raise BadRequest(f"requested_token_type should be {_OF_TOKENS}")
