@@ -50,8 +50,10 @@ def sign(user_id: str, session_id: str, generation: int, role: str) -> str:
         "sub_gen": 0,
         "client_id": "keyfob",
         "role": role,
+        "roles": [role],
         "scope": "account",
         "auth_time": now,
+        "acr": "aal1",
         "amr": ["pwd"],
     }
     return jwt.encode(claims, _key, "EdDSA", headers={"typ": "at+jwt", "kid": "a key of the bench"})

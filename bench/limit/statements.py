@@ -12,7 +12,11 @@ CREATE TABLE IF NOT EXISTS bench_sessions (
     rotated_before timestamptz[] NOT NULL DEFAULT '{}',
     last_activity_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL DEFAULT now() + interval '90 days',
-    ended_at timestamptz
+    ended_at timestamptz,
+    amr text[] NOT NULL DEFAULT '{pwd}',
+    auth_time timestamptz NOT NULL DEFAULT now(),
+    roles text[] NOT NULL DEFAULT '{}',
+    role_ends timestamptz[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 70)
 """
 
@@ -22,5 +26,5 @@ UPDATE bench_sessions
        rotated_before = (rotated_at || rotated_before)[1:4]
  WHERE id = $1 AND generation = $2 AND secret_hash = $3
    AND ended_at IS NULL AND expires_at > now() AND last_activity_at > now() - interval '14 days'
-RETURNING user_id, generation, sub_gen, role
+RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends
 """

@@ -86,7 +86,7 @@ class SessionTokens:
         Ends are in whole seconds, and a token that would live for less than one is not issued.
         """
         if not state.roles:
-            return (state.role,), state.expires_at
+            return (str(state.role),), state.expires_at
         soon = self.clock.now() + timedelta(seconds=1)
         present = [
             (name, end or state.expires_at)
@@ -94,7 +94,7 @@ class SessionTokens:
             if end is None or end > soon
         ]
         ends_at = min((state.expires_at, *(end for _, end in present)))
-        return (state.role, *(name for name, _ in present)), ends_at
+        return (str(state.role), *(name for name, _ in present)), ends_at
 
     def _scope_of(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         if len(roles) == 1:

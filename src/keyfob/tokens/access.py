@@ -60,8 +60,9 @@ class AccessTokens:
         audience = claims.audience or (self.audience,)
         payload: dict[str, Any] = {
             "aud": audience[0] if len(audience) == 1 else audience,
-            "sub": claims.subject,
-            "sid": claims.session_id,
+            # As texts: the writer of JSON takes longer for asyncpg's UUID, and for an enum.
+            "sub": str(claims.subject),
+            "sid": str(claims.session_id),
             "gen": claims.generation,
             "sub_gen": claims.sub_gen,
             "client_id": claims.client_id,
@@ -70,7 +71,7 @@ class AccessTokens:
         if claims.client_id != OWN_CLIENT:
             payload["client_gen"] = claims.client_gen
         if claims.role is not None:
-            payload["role"] = claims.role
+            payload["role"] = str(claims.role)
             payload["roles"] = claims.roles
         if claims.rests_on:
             payload["rests_on"] = claims.rests_on
