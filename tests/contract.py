@@ -210,7 +210,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("GET", "/admin/users/{id}/roles"): admin(200, "[GivenRole]", NO_USER, *PARAMETERS),
     ("POST", "/admin/users/{id}/roles"): admin(
-        201, "GivenRole", *RECENT, NO_USER, "role_not_found", UNPROVEN, body="RoleGive"
+        201, "GivenRole", *RECENT, NO_USER, "unknown_role", UNPROVEN, body="RoleGive"
     ),
     ("PATCH", "/admin/users/{id}/roles/{name}"): admin(
         200, "GivenRole", *RECENT, NO_USER, "role_not_found", UNPROVEN, body="RoleEnd"

@@ -68,7 +68,7 @@ async def plant_everywhere(world: World, callers: list[dict[str, str]], tokens: 
     for method, path in calls:
         for caller in callers:
             headers = {**leaky, **caller}
-            url = path.format(id=SOMEBODY)
+            url = path.format(id=SOMEBODY, secret=SOMEBODY, name="support")
             if method in {"post", "put", "patch"}:
                 for body in planted_bodies(tokens):
                     yield await world.api.request(method, url, json=body, headers=headers)

@@ -148,7 +148,7 @@ async def test_37_foreign_origins_get_no_cors_answer_but_for_public_keys(
             for method in ("OPTIONS", "GET"):
                 answer = await world.api.request(
                     method,
-                    path.format(id=SOMEBODY),
+                    path.format(id=SOMEBODY, secret=SOMEBODY, name="support"),
                     headers={
                         **admin.headers,
                         "Origin": origin,
@@ -173,6 +173,8 @@ async def test_37_foreign_origins_get_no_cors_answer_but_for_public_keys(
 OF_STRANGERS = {
     "GET /",
     "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/oauth-protected-resource",
     "GET /health/live",
     "GET /health/ready",
     "POST /register",
@@ -185,6 +187,27 @@ OF_STRANGERS = {
 # a list of related origins, of which the settings name none.
 BEYOND_CHANCE = {
     "GET /.well-known/webauthn",
+    "POST /oauth2/token",
+    "POST /oauth2/introspect",
+    "POST /oauth2/revoke",
+    "GET /admin/clients/{id}",
+    "PATCH /admin/clients/{id}",
+    "DELETE /admin/clients/{id}",
+    "GET /admin/clients/{id}/secrets",
+    "POST /admin/clients/{id}/secrets",
+    "DELETE /admin/clients/{id}/secrets/{secret}",
+    "PATCH /admin/resources/{id}",
+    "DELETE /admin/resources/{id}",
+    "PATCH /admin/roles/{name}",
+    "DELETE /admin/roles/{name}",
+    "GET /admin/users/{id}/roles",
+    "POST /admin/users/{id}/roles",
+    "PATCH /admin/users/{id}/roles/{name}",
+    "DELETE /admin/users/{id}/roles/{name}",
+    "GET /admin/users/{id}/why",
+    "POST /me/api-keys",
+    "PATCH /me/api-keys/{id}",
+    "DELETE /me/api-keys/{id}",
     "POST /refresh",
     "POST /register",
     "POST /login",

@@ -135,6 +135,14 @@ async def test_a_secret_that_has_ended_is_of_nobody(
     assert listed.json() == []
 
 
+@pytest.mark.parametrize("ends", ["9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00Z"])
+async def test_a_secret_has_an_end_to_come(world: World, admin: SignedIn, ends: str) -> None:
+    await add_orders(world, admin)
+    client_id = (await add_client(world, admin))["id"]
+
+    assert (await add_secret(world, admin, client_id, expires_at=ends)).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("changes", "revokes"),
     [

@@ -279,6 +279,35 @@ async def test_a_deletion_ends_every_key(world: World) -> None:
     assert await world.db.fetchval("SELECT count(*) FROM api_keys") == 0
 
 
+@pytest.mark.parametrize("call", ["DELETE /logout-all", "POST /factors/reset"])
+async def test_what_an_administrator_does_against_a_thief_ends_every_key(
+    world: World, call: str
+) -> None:
+    root = await world.make_admin()
+    user_id = await world.make_user()
+    _, key = await key_of(world, await world.log_in())
+    assert await is_valid(world, key)
+
+    method, below = call.split(" ")
+    done = await world.api.request(method, f"/admin/users/{user_id}{below}", headers=root.headers)
+
+    assert done.status_code == 204
+    assert not await is_valid(world, key)
+
+
+async def test_no_name_of_a_key_stands_in_a_mail_to_an_address_that_is_not_proven(
+    world: World, mailbox: Mailbox
+) -> None:
+    answer = await world.api.post(
+        "/register", json={"email": "victim@example.com", "password": PASSWORD}
+    )
+    await key_of(world, SignedIn.of(answer), name="Call us now or lose everything")
+
+    told = await mailbox.next("victim@example.com", subject="API key was made")
+
+    assert "Call us" not in told.text
+
+
 async def test_signing_out_everywhere_leaves_keys(world: World) -> None:
     await world.make_user()
     ada = await world.log_in()

@@ -39,12 +39,15 @@ PLANTED = {
     "factor": "Ada's telephone",
     "factor of before": "Ada's abacus",
     "passkey": "Ada's signet ring",
+    "API key": "Ada's analytical engine",
     "address at home": HOME,
     "address at the office": OFFICE,
     "browser": "Firefox",
     "telephone": "iPhone",
     "words of a queued mail": "Ada's place",
 }
+# Tables whose names are of programs.
+OF_PROGRAMS = ["clients", "resources", "roles"]
 # What is masked when it is written keeps a first letter and a domain (docs/personal-data.md).
 MASKED = {"a***@personal.example", "a***@before.example"}
 
@@ -114,6 +117,16 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     assert renamed.status_code == 200
     added = await passkeys.add(world, ada, name="Ada's signet ring")
     assert added.status_code == 201
+
+    key = {"name": "Ada's analytical engine", "scope": ["account:read"]}
+    made = await home.post("/me/api-keys", json=key, headers=ada.headers)
+    assert made.status_code == 201
+    await world.db.execute(
+        "INSERT INTO roles VALUES ('support', '{users:read}', now(), now()) ON CONFLICT DO NOTHING"
+    )
+    await world.db.execute(
+        "INSERT INTO user_roles (user_id, role, given_at) VALUES ($1, 'support', now())", user_id
+    )
 
     # What waits: a sign-in between two factors, links, a mail that is queued, one given up.
     pending = (await world.attempt_login(new, "another long phrase", by=office)).json()
@@ -211,7 +224,9 @@ async def test_no_table_was_left_empty_by_this_test(
              WHERE table_schema = 'public'
                AND column_name IN ('user_id', 'email', 'ip_address', 'actor_id', 'name')
                AND table_name !~ '_(default|\\d{4}_\\d{2})$'
-            """
+               AND table_name <> ALL($1)
+            """,
+            OF_PROGRAMS,
         )
         empty = [
             row["table_name"]

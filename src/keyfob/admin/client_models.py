@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     Field,
     StringConstraints,
@@ -25,7 +24,7 @@ from keyfob.clients.models import (
     Resource,
 )
 from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri, ensure_resource
-from keyfob.core.bodies import Body, drop_null
+from keyfob.core.bodies import Body, MomentInUtc, PartialBody, drop_null
 from keyfob.core.locales import Locale
 from keyfob.core.text import NoControlCharacters
 
@@ -59,7 +58,7 @@ ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidato
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
 
-class ClientCreate(Body):
+class ClientCreate(PartialBody):
     """A program to register. So far, these are service accounts."""
 
     name: Name
@@ -100,7 +99,7 @@ class ClientCreate(Body):
         )
 
 
-class ClientUpdate(Body):
+class ClientUpdate(PartialBody):
     """Changes to a client; absent fields stay as they are.
 
     A new `auth_method`, `jwks` or `jwks_uri` needs all fields that belong to it.
@@ -164,10 +163,10 @@ class ClientOut(BaseModel):
         return cls(**told, disabled=client.disabled_at is not None)
 
 
-class SecretCreate(Body):
+class SecretCreate(PartialBody):
     """A new secret; without an expiry it is valid until it is removed."""
 
-    expires_at: AwareDatetime | None = _ABSENT
+    expires_at: MomentInUtc | None = _ABSENT
 
 
 class SecretOut(BaseModel):
@@ -223,7 +222,7 @@ class ResourceCreate(Body):
         )
 
 
-class ResourceUpdate(Body):
+class ResourceUpdate(PartialBody):
     """Changes to a resource; absent fields stay as they are. `access_token_ttl: null` clears it."""
 
     name: Name | None = _ABSENT

@@ -1,6 +1,5 @@
 """The login log and the audit log, for administrators."""
 
-from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 from uuid import UUID
@@ -16,6 +15,7 @@ from keyfob.audit.models import AuditFilter
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
+from keyfob.core.bodies import in_utc
 from keyfob.core.http import AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
@@ -36,20 +36,13 @@ def _not_a_number(text: str) -> str:
     return text
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("should be within the calendar in UTC") from None
-
-
 def _without_scope(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     if "%" in str(network):
         raise ValueError("should have no scope id")
     return network
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(in_utc)]
 Since = Annotated[Moment | None, Query(description="Not before this moment")]
 Until = Annotated[Moment | None, Query(description="Before this moment")]
 Network = Annotated[

@@ -5,18 +5,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.requests import Request
 
 from keyfob.accounts.errors import UnprovenRole, UserNotFound
 from keyfob.accounts.models import Status
 from keyfob.administration.authority import Actor
-from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken
+from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken, UnknownRole
 from keyfob.administration.roles import RoleAdministration, Why
 from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, Subject
 from keyfob.authority.names import PermissionName, RoleName
 from keyfob.authority.requiring import require
-from keyfob.core.bodies import Body
+from keyfob.core.bodies import Body, MomentInUtc
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.http.pages import public_path
 from keyfob.core.problems import InsufficientAuthentication
@@ -82,13 +82,13 @@ class RoleGive(Body):
     """A role to give to a user."""
 
     role: RoleName
-    expires_at: AwareDatetime | None = None
+    expires_at: MomentInUtc | None = None
 
 
 class RoleEnd(Body):
     """The end of a user's role; null: never."""
 
-    expires_at: AwareDatetime | None
+    expires_at: MomentInUtc | None
 
 
 class GivenRoleOut(BaseModel):
@@ -188,7 +188,7 @@ async def list_roles_of_user(user_id: UserId, _: Reader, roles: Service) -> list
     "/users/{id}/roles",
     status_code=201,
     dependencies=_LIMITED,
-    responses=may_refuse(InsufficientAuthentication, UserNotFound, RoleNotFound, UnprovenRole),
+    responses=may_refuse(InsufficientAuthentication, UserNotFound, UnknownRole, UnprovenRole),
 )
 async def give_role(
     user_id: UserId, body: RoleGive, caller: Writer, source: RequestSource, roles: Service
@@ -212,7 +212,9 @@ async def change_end_of_role(
     roles: Service,
 ) -> GivenRoleOut:
     """Change the end of a user's role."""
-    return GivenRoleOut.of(await roles.give(Actor(caller, source), user_id, name, body.expires_at))
+    return GivenRoleOut.of(
+        await roles.give(Actor(caller, source), user_id, name, body.expires_at, anew=False)
+    )
 
 
 @routes.delete(

@@ -23,7 +23,7 @@ from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.problems import NotFound
+from keyfob.core.problems import NotFound, ensure_to_come
 from keyfob.core.secrets import new_id
 
 # Two, so that the new one can be deployed before the old one is removed.
@@ -148,6 +148,7 @@ class ClientAdministration:
             TooManySecrets: it has two valid ones.
             InsufficientAuthentication: the sign-in is not recent.
         """
+        ensure_to_come(expires_at, self.clock.now())
         async with self.db.begin() as tx:
             client, _ = await self._lock(tx, actor, client_id)
             if len(await self.clients.list_secrets(tx, client_id)) >= _MOST_SECRETS:

@@ -59,6 +59,14 @@ class RoleNotFound(Problem):
     title = "Role not found"
 
 
+class UnknownRole(Problem):
+    """A user is to get a role that is not defined."""
+
+    status = 409
+    code = "unknown_role"
+    title = "There is no role with this name"
+
+
 class RoleTaken(Problem):
     """Another role has that name, or it is one of user, moderator and admin."""
 

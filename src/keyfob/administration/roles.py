@@ -10,13 +10,14 @@ from keyfob.accounts.errors import UnprovenRole
 from keyfob.accounts.models import Account, Status
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Actor, Authority, Powers
-from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken
+from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken, UnknownRole
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, User
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.problems import ensure_to_come
 from keyfob.sessions.claims import SessionClaims
 
 _MOST_NAMED = 10
@@ -116,20 +117,36 @@ class RoleAdministration:
         return await self.roles.list_given(self.db, user_id)
 
     async def give(
-        self, actor: Actor, user_id: UUID, name: str, expires_at: datetime | None
+        self,
+        actor: Actor,
+        user_id: UUID,
+        name: str,
+        expires_at: datetime | None,
+        *,
+        anew: bool = True,
     ) -> GivenRole:
         """Give a user a role, or change the end of one that the user has.
 
+        With `anew=False`, only the end of a role that the user has.
+
         Raises:
-            UserNotFound, RoleNotFound: there is none with that id, or name.
+            InvalidInput: the end has passed.
+            UserNotFound: there is none with that id.
+            UnknownRole: there is none of that name.
+            RoleNotFound: the user does not have it.
             UnprovenRole: the account registered itself, and its address is not verified.
             InsufficientAuthentication: the sign-in is not recent.
         """
+        ensure_to_come(expires_at, self.clock.now())
         async with self.db.begin() as tx:
             account, powers = await self._lock_user(tx, actor, user_id)
             if account.owner_is_unknown:
                 raise UnprovenRole
-            role = await self._lock(tx, name)
+            if not anew and name not in await self._names_given(tx, user_id):
+                raise RoleNotFound
+            role = await self.roles.lock(tx, name)
+            if role is None:
+                raise UnknownRole
             powers.ensure_cover(role.permissions)
             await self.roles.give(tx, user_id, name, given_by=actor.user_id, expires_at=expires_at)
             await self.claims.change_roles(tx, user_id, account.role)
@@ -137,6 +154,9 @@ class RoleAdministration:
             new = {"role": name, "expires_at": ends}
             await self._record(tx, actor, Event.USER_ROLE_GIVEN, user_id, new=new)
         return GivenRole(name, self.clock.now(), actor.user_id, expires_at)
+
+    async def _names_given(self, tx: Tx, user_id: UUID) -> set[str]:
+        return {one.role for one in await self.roles.list_given(tx, user_id)}
 
     async def take(self, actor: Actor, user_id: UUID, name: str) -> None:
         """Take a role away from a user, at once.

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from keyfob.accounts.models import Name
 from keyfob.authority.models import Role
 from keyfob.authority.names import PermissionName
-from keyfob.core.bodies import Body, drop_null
+from keyfob.core.bodies import Body, MomentInUtc, PartialBody, drop_null
 
 
 class StoredKey(NamedTuple):
@@ -44,7 +44,7 @@ def _once(values: list[str]) -> list[str]:
     return values
 
 
-class KeyCreate(Body):
+class KeyCreate(PartialBody):
     """A key to make. Without `expires_at`, it is valid for as long as a key may be."""
 
     name: Name
@@ -58,7 +58,7 @@ class KeyCreate(Body):
         ),
         AfterValidator(_once),
     ]
-    expires_at: AwareDatetime | None = Field(default=None, json_schema_extra=drop_null)
+    expires_at: MomentInUtc | None = Field(default=None, json_schema_extra=drop_null)
 
 
 class KeyRename(Body):

@@ -41,7 +41,7 @@ _REMEMBERED = timedelta(seconds=10)
 _MOST_REMEMBERED = 10_000
 _RETENTION = timedelta(days=30)
 
-# A new owner of the account, or one who fears a thief: nothing that another has made goes on.
+# A new owner of the account, or a thief in it: nothing that another has made continues.
 _ENDING = frozenset(
     {
         EndReason.BLOCKED,
@@ -49,6 +49,8 @@ _ENDING = frozenset(
         EndReason.DELETED,
         EndReason.ADDRESS_PROVEN,
         EndReason.ADDRESS_MOVED,
+        EndReason.ADMIN,
+        EndReason.FACTORS_RESET,
     }
 )
 
@@ -227,7 +229,9 @@ class OwnKeys:
             if len(await queries.list_live(tx, caller.user_id, now)) >= _MOST_KEYS:
                 raise TooManyKeys
             await queries.insert_key(tx, key, made.digest)
-            notice = mails.ApiKeyCreated(key=name, **source_in_words(source))
+            # Threat: a stranger who registered the address writes to its owner.
+            told = name if account.is_verified else None
+            notice = mails.ApiKeyCreated(key=told, **source_in_words(source))
             await self.mail.tell(tx, caller.user_id, notice)
             new = {"id": str(key.id), "scope": scope, "expires_at": ends_at.isoformat()}
             await self._record(tx, Event.API_KEY_CREATED, caller, source, new)

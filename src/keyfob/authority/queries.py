@@ -79,6 +79,20 @@ async def list_given(db: Executor, user_id: UUID, now: datetime) -> list[GivenRo
     return [GivenRole(*row) for row in rows]
 
 
+async def permissions_given(tx: Tx, user_id: UUID, now: datetime) -> list[str]:
+    """Return what the further roles permit that a user has now."""
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT unnest(r.permissions)
+          FROM user_roles AS u JOIN roles AS r ON r.name = u.role
+         WHERE u.user_id = $1 AND (u.expires_at IS NULL OR u.expires_at > $2)
+        """,
+        user_id,
+        now,
+    )
+    return [row[0] for row in rows]
+
+
 async def give_role(
     tx: Tx,
     user_id: UUID,

@@ -13,6 +13,7 @@ from keyfob.authority.models import (
     Client,
     GivenRole,
     Permission,
+    Role,
     RoleDefinition,
     Subject,
 )
@@ -103,6 +104,15 @@ class Roles:
     async def list_given(self, db: Executor, user_id: UUID) -> list[GivenRole]:
         """Return the further roles that a user has now, by name."""
         return await queries.list_given(db, user_id, self.clock.now())
+
+    async def permissions_given(self, tx: Tx, user_id: UUID, role: Role) -> frozenset[str]:
+        """Return what the role of an account that `tx` holds permits, and its further roles.
+
+        Read from the tables. Threat: the definitions in memory are a moment behind, in which a
+        permission that was taken away would still do something.
+        """
+        further = await queries.permissions_given(tx, user_id, self.clock.now())
+        return OF_ROLE[role] | frozenset(further)
 
     async def give(
         self,

@@ -1,8 +1,9 @@
 """The common base of request bodies."""
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, model_validator
 
 
 class Body(BaseModel):
@@ -11,7 +12,37 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC.
+
+    Raises:
+        ValueError: the calendar has no such year there.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("should be within the calendar in UTC") from None
+
+
+MomentInUtc = Annotated[AwareDatetime, AfterValidator(in_utc)]
+
+
 def drop_null(schema: dict[str, Any]) -> None:
     """Describe a field that may be absent, but not null."""
     schema.pop("default", None)
     schema.update(schema.pop("anyOf")[0])
+
+
+class PartialBody(Body):
+    """A request body with fields that may be absent, but not null, as `drop_null` describes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, given: Any) -> Any:
+        fields = given if isinstance(given, dict) else {}
+        nulls = [name for name, value in fields.items() if value is None]
+        for name in nulls:
+            field = cls.model_fields.get(name)
+            if field and field.json_schema_extra is drop_null:
+                raise ValueError(f"{name} should not be null; leave it out instead")
+        return given

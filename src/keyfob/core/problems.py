@@ -1,6 +1,7 @@
 """Refusals: each is a class with a status, a stable code and a title (RFC 9457)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -132,6 +133,16 @@ class InvalidInput(Problem):
     def __init__(self, errors: list[dict[str, str]]) -> None:
         super().__init__(extra={"errors": errors})
         self.errors = errors
+
+
+def ensure_to_come(expires_at: datetime | None, now: datetime) -> None:
+    """Check that an end in a body, at `/expires_at`, is still to come.
+
+    Raises:
+        InvalidInput: it has passed.
+    """
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput([{"pointer": "/expires_at", "detail": "should be in the future"}])
 
 
 class Unauthenticated(Problem):

@@ -145,9 +145,9 @@ class FactorAdded(_Traced, template="factor_added"):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(_Traced, template="api_key_created"):
-    """An API key with that name was made."""
+    """An API key with that name was made; None where the address is not verified."""
 
-    key: str
+    key: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,7 @@ class Writer:
         for name, value in told.items():
             in_language = value.get(locale) if isinstance(value, Mapping) else value
             context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
-        for chosen in ("name", "factor"):
+        for chosen in ("name", "factor", "key"):
             context[chosen] = _harmless(context[chosen])
         page, token = KINDS[template].page, context["token"]
         return {

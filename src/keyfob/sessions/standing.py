@@ -67,5 +67,4 @@ class Standing:
 
     async def permissions_of(self, tx: Tx, account: Account) -> frozenset[str]:
         """Return the permissions of the present roles of a locked account."""
-        given = await self.roles.list_given(tx, account.id)
-        return self.roles.permissions_of_roles((account.role, *(one.role for one in given)))
+        return await self.roles.permissions_given(tx, account.id, account.role)
