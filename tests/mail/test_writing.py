@@ -146,7 +146,7 @@ def test_what_happened_is_told_with_when_and_from_where(
         "Ünï",
     ],
 )
-@pytest.mark.parametrize("where", ["name", "factor", "device", "place"])
+@pytest.mark.parametrize("where", ["factor", "device", "place"])
 def test_what_people_type_is_data(writer: Writer, name: str, where: str) -> None:
     written = writer.write("factor_added", Locale.ENGLISH, {**TOLD, where: name})
 
@@ -172,11 +172,24 @@ def test_a_line_break_in_what_people_type_begins_no_line_and_no_header(writer: W
         "www.evil",
         "evil.example",
         "ada@evil.example",
-        "a" * 77,
+        "{{7*7}}",
+        "<script>alert(1)</script>",
+        "a" * 41,
+        "Account locked: fraud! Call 0800 123 4567 at once",
+        "Confirm at evil dot example or lose access",
+        "Locked: confirm",
+        "Call us at once!",
+        "Reply, Ada",
+        "Ada 2",
+        "Who are you?",
+        "\u2460 Ada",
     ],
 )
 def test_a_name_that_would_advertise_something_is_left_out(writer: Writer, name: str) -> None:
-    """Threat: somebody signs up with a stranger's address, and a name to be sent there."""
+    """Threat: somebody signs up with a stranger's address, and a name to be sent there.
+
+    Or the thief of a session changes the name, and has its owner read it in our next mail.
+    """
     written = writer.write("verify_email", Locale.ENGLISH, {**TOLD, "name": name})
 
     assert name not in written.text + written.html
@@ -184,11 +197,21 @@ def test_a_name_that_would_advertise_something_is_left_out(writer: Writer, name:
     assert written.text.startswith("Hello,\n")
 
 
-@pytest.mark.parametrize("name", ["J. R. R. Tolkien", "O'Brien-Smith", "Ада", "أحمد", "李小龍"])
+NAMES = ["J. R. R. Tolkien", "O'Brien-Smith", "D\u2019Arcy", "Ада", "أحمد", "李小龍", "रवि", "Ünï"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_a_person_is_greeted(writer: Writer, name: str) -> None:
     written = writer.write("new_sign_in", Locale.ENGLISH, {**TOLD, "name": name})
 
     assert written.text.startswith(f"Hello {name},\n")
+
+
+def test_an_api_key_whose_name_would_advertise_something_is_not_named(writer: Writer) -> None:
+    name = "Win! http://evil.example"
+    written = writer.write("api_key_created", Locale.ENGLISH, {**TOLD, "key": name})
+
+    assert name not in written.text + written.html
 
 
 def test_every_file_is_used() -> None:

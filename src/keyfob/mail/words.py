@@ -37,7 +37,7 @@ SYSTEMS = frozenset(
 LONGEST_DEVICE = 40
 _VERSION = re.compile(r"[0-9]{1,3}")  # a longer one could be a telephone number
 
-_TYPED = ("name", "factor", "new_email")
+_TYPED = ("name", "factor", "key", "new_email")
 
 
 def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:

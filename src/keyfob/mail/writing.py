@@ -6,6 +6,7 @@ texts that people typed are only data in either.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -32,6 +33,11 @@ _MOST = 200
 # Anything that a mail program would turn into a link or an address: somebody who signs up with a
 # stranger's address could have us send that stranger an advertisement.
 _TEMPTING = re.compile(r"//|@|www\.|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
+
+# Names of people are greeted; whatever may be a sentence is not.
+_LONGEST_NAME = 40
+_MOST_WORDS = 4
+_IN_NAMES = " -'\N{RIGHT SINGLE QUOTATION MARK}."
 
 # The parameters that every template may use; one is None if a mail does not have it, or it is not
 # known. Those of the second set are always known if the mail has them.
@@ -144,7 +150,8 @@ class Writer:
         for name, value in told.items():
             in_language = value.get(locale) if isinstance(value, Mapping) else value
             context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
-        for chosen in ("name", "factor", "key"):
+        context["name"] = _name(context["name"])
+        for chosen in ("factor", "key"):
             context[chosen] = _harmless(context[chosen])
         page, token = KINDS[template].page, context["token"]
         return {
@@ -178,8 +185,24 @@ def _one_line(text: str) -> str:
 
 
 def _harmless(text: str | None) -> str | None:
-    """Return the name, or None if it may be a message that somebody wants us to send."""
+    """Return the text, or None if a mail program would make a link of it."""
     return None if text is None or len(text) > _WIDTH or _TEMPTING.search(text) else text
+
+
+def _name(text: str | None) -> str | None:
+    """Return the name, or None if it may be more than a name.
+
+    Threat: the thief of a session changes the name, and the owner reads a sentence in our mail.
+    """
+    if _harmless(text) is None or text is None:
+        return None
+    is_short = len(text) <= _LONGEST_NAME and len(text.split()) <= _MOST_WORDS
+    return text if is_short and all(map(_may_be_in_name, text)) else None
+
+
+def _may_be_in_name(sign: str) -> bool:
+    """Tell whether names may contain a sign: letters, marks (UAX #44: L*, M*) and a few others."""
+    return sign in _IN_NAMES or unicodedata.category(sign)[0] in "LM"
 
 
 def _paragraphs(body: str) -> list[list[str]]:

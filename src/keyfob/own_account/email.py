@@ -159,8 +159,10 @@ class OwnEmail:
     ) -> None:
         """Send the link. An owner of the address gets a notice instead, and nobody gets the link.
 
-        Neither mail contains a name: the first could carry a stranger's text to any address, the
-        second would outlive the erasure of the owner, since it is a job of the requesting account.
+        Neither mail belongs to an account. Threat: the export of the requesting account would tell
+        what becomes of it, which may differ, since it is another mail to another spelling of the
+        address. And neither contains a name: the first could carry a stranger's text to any
+        address, the second would outlive the erasure of the owner.
         """
         # The user wants this link instead, perhaps because the previous address was mistyped.
         await self.links.kill(tx, account.id, Kind.CHANGE_EMAIL)
@@ -169,10 +171,10 @@ class OwnEmail:
         )
         content: mails.Content
         if owner is None:
-            to = Recipient(email.typed, account.locale, account.id)
+            to = Recipient(email.typed, account.locale)
             content = mails.ChangeEmail(token=token)
         else:
-            to = Recipient(owner.email.typed, owner.locale, account.id)
+            to = Recipient(owner.email.typed, owner.locale)
             content = mails.ChangeEmailTaken()
         await self.mail.send(tx, to, content, expires_at=self.links.expiry(is_spare=is_spare))
 
