@@ -19,6 +19,7 @@ RUN = {
     "docs/account.md": (None, "tests/journeys/test_whole_life.py"),
     "docs/backup.md": (None, "tests/journeys/test_backup.py"),
     "docs/imported-hashes.md": ("", ""),
+    "docs/machines.md": (None, "tests/journeys/test_machines.py"),
     "docs/runbook.md": ("", ""),
 }
 
