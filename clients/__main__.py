@@ -26,7 +26,7 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "openapi.json").open("w") as schema:
         subprocess.run([sys.executable, "-m", "keyfob.cli", "openapi"], stdout=schema, check=True)
-    with service() as url:
+    with service(KEYFOB_ADMIN_PASSWORD=PASSWORD) as url:
         worked = [_try(language, url) for language in LANGUAGES if language.name in wanted]
     return 0 if all(worked) else 1
 
@@ -43,6 +43,7 @@ def _try(language: Language, url: str) -> bool:
         "KEYFOB_URL": url,
         "KEYFOB_EMAIL": f"{language.name}@example.com",
         "KEYFOB_SECRET": PASSWORD,
+        "KEYFOB_ADMIN_PASSWORD": PASSWORD,
     }
     started = time.monotonic()
     for command in _steps(language, folder):

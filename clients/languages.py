@@ -75,17 +75,22 @@ def _python(folder: Path) -> str:
     return str(folder / "venv" / "bin" / "python")
 
 
+def _install(folder: Path) -> list[Command]:
+    """Install the pinned packages into an environment of its own."""
+    return [
+        [sys.executable, "-m", "venv", "--clear", "venv"],
+        [
+            *(_python(folder), "-m", "pip", "--disable-pip-version-check", "install"),
+            *("--quiet", "--no-deps", "--require-hashes", "-r", "requirements.txt"),
+        ],
+    ]
+
+
 LANGUAGES = (
     Language(
         "python",
         (),
-        prepare=lambda folder: [
-            [sys.executable, "-m", "venv", "--clear", "venv"],
-            [
-                *(_python(folder), "-m", "pip", "--disable-pip-version-check", "install"),
-                *("--quiet", "--no-deps", "--require-hashes", "-r", "requirements.txt"),
-            ],
-        ],
+        prepare=_install,
         build=lambda folder: [
             [
                 # It looks for ruff in PATH.
@@ -140,5 +145,13 @@ LANGUAGES = (
             ["sh", "-c", "find lib -name '*.php' -print0 | xargs -0 -n 1 php -l >lint.txt"],
         ],
         use=lambda _: ["php", "-d", "include_path=.:/usr/share/php", "use.php"],
+    ),
+    # Not generated: OAuth clients of others, for programs.
+    Language(
+        "oauth",
+        (),
+        prepare=_install,
+        build=lambda _: [],
+        use=lambda folder: [_python(folder), "use.py"],
     ),
 )

@@ -1,4 +1,4 @@
-"""Clients that others generate from the OpenAPI document, used. All of them: `make clients`."""
+"""Clients of others, generated from the OpenAPI document or for OAuth. All: `make clients`."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (ROOT / ".clients" / "python" / "prepared").exists(),
-    reason="the generator is not installed: make clients does that",
-)
-def test_a_generated_python_client_works() -> None:
+@pytest.mark.parametrize("name", ["python", "oauth"])
+def test_clients_in_python_work(name: str) -> None:
+    if not (ROOT / ".clients" / name / "prepared").exists():
+        pytest.skip("their packages are not installed: make clients does that")
+
     done = subprocess.run(
-        [sys.executable, "-m", "clients", "python"],
+        [sys.executable, "-m", "clients", name],
         cwd=ROOT,
         capture_output=True,
         text=True,
