@@ -59,7 +59,7 @@ BAD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("jwk", BAD, ids=str)
+@pytest.mark.parametrize("jwk", BAD, ids=range(len(BAD)))
 def test_another_key_is_refused_or_left_out(jwk: Any) -> None:
     with pytest.raises(ValueError, match="should"):
         ensure_jwks({"keys": [jwk]})
@@ -84,7 +84,7 @@ def test_a_small_rsa_key_is_refused() -> None:
         {"keys": [GOOD[0], GOOD[0]]},
         {"keys": [GOOD[0], public_jwk("ES256", None)]},
     ],
-    ids=str,
+    ids=range(7),
 )
 def test_what_is_no_set_of_keys_is_refused(jwks: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="should"):
