@@ -9,6 +9,7 @@ from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.authority.models import Role
+from keyfob.authority.roles import Roles
 from keyfob.settings import Settings
 
 
@@ -124,6 +125,19 @@ async def test_whoever_loses_a_role_meanwhile_changes_nothing_by_it(
         await give(world, admin, eve_id, "support")
         eve = await refreshed(world, eve)
     assert changed < 20
+
+
+async def test_a_worker_that_polls_sees_a_definition_of_a_clock_behind(world: World) -> None:
+    roles = world.service(Roles)
+    await world.db.execute("INSERT INTO roles VALUES ('a', '{users:read}', now(), now())")
+    await roles.poll(world.db)
+
+    await world.db.execute(
+        "UPDATE roles SET permissions = '{}', updated_at = updated_at - interval '1 minute'"
+    )
+    await roles.poll(world.db)
+
+    assert roles.permissions_of_roles(["a"]) == frozenset()
 
 
 async def test_whoever_loses_a_permission_of_a_role_changes_nothing_by_it_at_once(

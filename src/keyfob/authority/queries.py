@@ -16,10 +16,15 @@ async def list_roles(db: Executor) -> list[RoleDefinition]:
     return [RoleDefinition(row[0], tuple(row[1]), *row[2:]) for row in rows]
 
 
-async def version_of_roles(db: Executor) -> tuple[int, datetime | None]:
-    """Return a value that changes with every change of a definition."""
-    row = await db.fetchrow("SELECT count(*), max(updated_at) FROM roles")
-    return (row[0], row[1]) if row else (0, None)
+async def version_of_roles(db: Executor) -> str:
+    """Return a value that changes with every change of a definition.
+
+    Of the rows, and not of their newest time: the clocks of two workers may differ.
+    """
+    version = await db.fetchval(
+        "SELECT md5(coalesce(string_agg(roles::text, ',' ORDER BY name), '')) FROM roles"
+    )
+    return str(version)
 
 
 async def lock_role(tx: Tx, name: str) -> RoleDefinition | None:

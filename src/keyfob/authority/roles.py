@@ -35,7 +35,7 @@ class Roles:
     db: Database
     clock: Clock
     _further: dict[str, frozenset[str]] = field(default_factory=dict)
-    _polled: tuple[int, datetime | None] = (0, None)
+    _polled: str = ""
 
     async def load(self) -> None:
         """Read the definitions into memory."""

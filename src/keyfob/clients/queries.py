@@ -222,10 +222,15 @@ async def list_resources(db: Executor) -> list[Resource]:
     return [_resource(row) for row in rows]
 
 
-async def version_of_resources(db: Executor) -> tuple[int, datetime | None]:
-    """Return a value that changes with every change of a resource."""
-    row = await db.fetchrow("SELECT count(*), max(updated_at) FROM resources")
-    return (row[0], row[1]) if row else (0, None)
+async def version_of_resources(db: Executor) -> str:
+    """Return a value that changes with every change of a resource.
+
+    Of the rows, and not of their newest time: the clocks of two workers may differ.
+    """
+    version = await db.fetchval(
+        "SELECT md5(coalesce(string_agg(r::text, ',' ORDER BY identifier), '')) FROM resources AS r"
+    )
+    return str(version)
 
 
 async def lock_resource(tx: Tx, resource_id: UUID) -> Resource | None:

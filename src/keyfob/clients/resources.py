@@ -30,7 +30,7 @@ class Resources:
     clock: Clock
     issuer: str
     _registered: dict[str, Resource] = field(default_factory=dict)
-    _polled: tuple[int, datetime | None] = (0, None)
+    _polled: str = ""
 
     @property
     def own(self) -> Resource:
