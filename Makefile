@@ -82,7 +82,7 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file requirements/dev.txt --constraint requirements/runtime.txt requirements/dev.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file clients/python/requirements.txt clients/python/requirements.in
-	$(LOCK) --output-file clients/oauth/requirements.txt clients/oauth/requirements.in
+	$(LOCK) --output-file clients/oauth-python/requirements.txt clients/oauth-python/requirements.in
 	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCHEMA = "../openapi.json"
+NPM_CI = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
 
 Command = list[str]
 
@@ -45,10 +46,15 @@ def _jars(folder: Path) -> Path:
 
 
 def _fetch_jars(folder: Path) -> list[Command]:
-    """Download the jars of the pom and compare their digests."""
-    jars = str(_jars(folder))
+    """Download what generates and compiles clients in Kotlin and PHP."""
+    return _copy_jars("kotlin", _jars(folder))
+
+
+def _copy_jars(language: str, to: Path) -> list[Command]:
+    """Download the jars of the language's pom and compare their digests."""
+    jars = str(to)
     plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-    pom, digests = HERE / "kotlin" / "pom.xml", HERE / "kotlin" / "jars.sha256"
+    pom, digests = HERE / language / "pom.xml", HERE / language / "jars.sha256"
     return [
         ["rm", "-rf", jars],
         ["mvn", "-B", "-q", "-f", str(pom), plugin, f"-DoutputDirectory={jars}"],
@@ -104,7 +110,7 @@ LANGUAGES = (
     Language(
         "typescript",
         ("node", "npm"),
-        prepare=lambda _: [["npm", "ci", "--no-audit", "--no-fund", "--silent"]],
+        prepare=lambda _: [NPM_CI],
         build=lambda _: [
             ["node_modules/.bin/openapi-typescript", SCHEMA, "-o", "keyfob.d.ts"],
             ["node_modules/.bin/tsc"],
@@ -148,10 +154,31 @@ LANGUAGES = (
     ),
     # Not generated: OAuth clients of others, for programs.
     Language(
-        "oauth",
+        "oauth-python",
         (),
         prepare=_install,
         build=lambda _: [],
         use=lambda folder: [_python(folder), "use.py"],
+    ),
+    Language(
+        "oauth-node",
+        ("node", "npm"),
+        prepare=lambda _: [NPM_CI],
+        build=lambda _: [],
+        use=lambda _: ["node", "use.js"],
+    ),
+    Language(
+        "oauth-go",
+        ("go",),
+        prepare=lambda _: [["go", "mod", "download"]],
+        build=lambda _: [["go", "vet", "./..."], ["go", "build", "-o", "use", "."]],
+        use=lambda _: ["./use"],
+    ),
+    Language(
+        "oauth-java",
+        ("java", "mvn"),
+        prepare=lambda folder: _copy_jars("oauth-java", folder / "jars"),
+        build=lambda _: [["javac", "-Xlint:all", "-cp", "jars/*", "-d", "out", "Use.java"]],
+        use=lambda _: ["java", "-cp", f"jars/*{os.pathsep}out", "Use"],
     ),
 )

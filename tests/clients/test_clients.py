@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["python", "oauth"])
+@pytest.mark.parametrize("name", ["python", "oauth-python"])
 def test_clients_in_python_work(name: str) -> None:
     if not (ROOT / ".clients" / name / "prepared").exists():
         pytest.skip("their packages are not installed: make clients does that")
