@@ -1,13 +1,15 @@
 """The authority of an administrator, checked in the transaction that makes the change."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from keyfob.accounts import locks
 from keyfob.accounts.errors import UserNotFound
 from keyfob.accounts.models import Account
+from keyfob.audit.events import Event
+from keyfob.audit.service import Audit
 from keyfob.authority.models import (
     OF_ROLE,
     Permission,
@@ -69,14 +71,17 @@ _OF_THE_MACHINE = Powers(Role.ADMIN, frozenset())
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """Checks administrators. The command line is not checked: its user has the machine.
+    """Checks administrators, and records their changes.
+
+    The command line is not checked: its user has the machine.
 
     `programs` checks service accounts and API keys, by the type of the subject.
     """
 
     standing: Standing
     step_up: StepUp
-    programs: Mapping[type[Subject], ProgramStanding] = field(default_factory=dict)
+    programs: Mapping[type[Subject], ProgramStanding]
+    audit: Audit
 
     async def ensure(self, tx: Tx, actor: Actor, permission: Permission) -> Powers:
         """Return the powers of an actor who still has a permission; first in the transaction.
@@ -145,3 +150,23 @@ class Authority:
         """
         if any(role and role is not Role.USER for role in roles):
             await self.ensure_recent(tx, actor)
+
+    async def record(
+        self,
+        tx: Tx,
+        actor: Actor,
+        action: Event,
+        target_id: UUID | None,
+        old: dict[str, Any] | None = None,
+        new: dict[str, Any] | None = None,
+    ) -> None:
+        """Append what an actor did to the audit log; call it last, as `Audit.record` says."""
+        await self.audit.record(
+            tx,
+            action=action,
+            actor_id=actor.user_id,
+            target_id=target_id,
+            old=old,
+            new=new,
+            source=actor.source,
+        )

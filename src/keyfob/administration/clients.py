@@ -15,7 +15,6 @@ from keyfob.administration.errors import (
     UnknownResource,
 )
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, User
 from keyfob.clients.errors import UnknownScope
 from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
@@ -46,7 +45,6 @@ class ClientAdministration:
     clients: Clients
     resources: Resources
     authority: Authority
-    audit: Audit
     clock: Clock
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
@@ -87,7 +85,9 @@ class ClientAdministration:
             powers = await self._ensure(tx, actor)
             await self._ensure_fit(tx, powers, client)
             await self.clients.add(tx, client)
-            await self._record(tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client))
+            await self.authority.record(
+                tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client)
+            )
         return client
 
     async def change(
@@ -111,7 +111,7 @@ class ClientAdministration:
             old, new = _difference(before, after)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
-                await self._record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
+                await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
         return after
 
     def _changed(self, client: RegisteredClient, changes: ClientChange) -> RegisteredClient:
@@ -136,7 +136,7 @@ class ClientAdministration:
         async with self.db.begin() as tx:
             client, _ = await self._lock(tx, actor, client_id)
             await self.clients.remove(tx, client)
-            await self._record(tx, actor, Event.CLIENT_DELETED, client_id, _told(client))
+            await self.authority.record(tx, actor, Event.CLIENT_DELETED, client_id, _told(client))
 
     async def add_secret(
         self, actor: Actor, client_id: UUID, expires_at: datetime | None
@@ -157,7 +157,7 @@ class ClientAdministration:
             await self.clients.change(tx, client, revokes=False)
             ends = expires_at.isoformat() if expires_at else None
             told = {"secret_id": str(secret.id), "expires_at": ends}
-            await self._record(tx, actor, Event.CLIENT_SECRET_ADDED, client_id, new=told)
+            await self.authority.record(tx, actor, Event.CLIENT_SECRET_ADDED, client_id, new=told)
         return secret, made.text
 
     async def remove_secret(self, actor: Actor, client_id: UUID, secret_id: UUID) -> None:
@@ -175,7 +175,7 @@ class ClientAdministration:
                 raise SecretNotFound
             await self.clients.change(tx, client, revokes=True)
             told = {"secret_id": str(secret_id)}
-            await self._record(tx, actor, Event.CLIENT_SECRET_REMOVED, client_id, told)
+            await self.authority.record(tx, actor, Event.CLIENT_SECRET_REMOVED, client_id, told)
 
     async def list_resources(self) -> Sequence[Resource]:
         """Return every registered resource, by identifier."""
@@ -196,7 +196,7 @@ class ClientAdministration:
             if is_own or not await self.resources.add(tx, resource):
                 raise ResourceTaken
             told = {"identifier": resource.identifier, "scopes": sorted(resource.scopes)}
-            await self._record(tx, actor, Event.RESOURCE_CREATED, resource.id, new=told)
+            await self.authority.record(tx, actor, Event.RESOURCE_CREATED, resource.id, new=told)
         return resource
 
     async def change_resource(
@@ -225,7 +225,7 @@ class ClientAdministration:
             )
             await self.resources.change(tx, after)
             old, new = {"scopes": sorted(before.scopes)}, {"scopes": sorted(after.scopes)}
-            await self._record(tx, actor, Event.RESOURCE_CHANGED, resource_id, old, new)
+            await self.authority.record(tx, actor, Event.RESOURCE_CHANGED, resource_id, old, new)
         return after
 
     async def delete_resource(self, actor: Actor, resource_id: UUID) -> None:
@@ -240,7 +240,7 @@ class ClientAdministration:
             resource = await self._lock_resource(tx, resource_id)
             await self.resources.remove(tx, resource)
             told = {"identifier": resource.identifier}
-            await self._record(tx, actor, Event.RESOURCE_DELETED, resource_id, told)
+            await self.authority.record(tx, actor, Event.RESOURCE_DELETED, resource_id, told)
 
     async def _lock_resource(self, tx: Tx, resource_id: UUID) -> Resource:
         resource = await self.resources.lock(tx, resource_id)
@@ -271,25 +271,6 @@ class ClientAdministration:
         if not offered.issuperset(client.scope):
             raise UnknownScope
         powers.ensure_cover(_permissions(client.scope))
-
-    async def _record(
-        self,
-        tx: Tx,
-        actor: Actor,
-        action: Event,
-        target_id: UUID,
-        old: dict[str, Any] | None = None,
-        new: dict[str, Any] | None = None,
-    ) -> None:
-        await self.audit.record(
-            tx,
-            action=action,
-            actor_id=actor.user_id,
-            target_id=target_id,
-            old=old,
-            new=new,
-            source=actor.source,
-        )
 
 
 def _permissions(scope: Collection[str]) -> frozenset[str]:

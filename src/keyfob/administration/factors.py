@@ -6,7 +6,6 @@ from uuid import UUID
 
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission
 from keyfob.core.database import Database
 from keyfob.mail import mails
@@ -31,7 +30,6 @@ class FactorReset:
     sessions: Sessions
     roles: Collection[str]
     mail: Mail
-    audit: Audit
 
     async def reset(self, actor: Actor, user_id: UUID) -> int:
         """Remove all factors and recovery codes, tell the owner, and return the number of factors.
@@ -53,12 +51,11 @@ class FactorReset:
             if removed:
                 await self.mail.tell(tx, user_id, mails.FactorsReset())
             if removed or ended:
-                await self.audit.record(
+                await self.authority.record(
                     tx,
-                    action=Event.FACTORS_RESET,
-                    actor_id=actor.user_id,
-                    target_id=user_id,
+                    actor,
+                    Event.FACTORS_RESET,
+                    user_id,
                     old={"factors": removed, "sessions": ended},
-                    source=actor.source,
                 )
         return removed

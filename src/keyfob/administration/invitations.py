@@ -9,7 +9,6 @@ from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.errors import UserBlocked
 from keyfob.administration.letters import Letters
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission
 from keyfob.core.database import Database, Tx
 from keyfob.core.telemetry import mask_email
@@ -22,7 +21,6 @@ class Invitations:
     db: Database
     authority: Authority
     letters: Letters
-    audit: Audit
 
     async def invite(self, actor: Actor, user_id: UUID) -> None:
         """Invite a user, also repeatedly; using one of the links invalidates the others.
@@ -59,11 +57,6 @@ class Invitations:
             if not account.is_active:
                 raise UserBlocked
             await write(tx, account)
-            await self.audit.record(
-                tx,
-                action=action,
-                actor_id=actor.user_id,
-                target_id=user_id,
-                new={"email": mask_email(account.email.normal)},
-                source=actor.source,
+            await self.authority.record(
+                tx, actor, action, user_id, new={"email": mask_email(account.email.normal)}
             )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.accounts.errors import UnprovenRole
@@ -12,7 +12,6 @@ from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Actor, Authority, Powers
 from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken, UnknownRole
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, User
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
@@ -48,7 +47,6 @@ class RoleAdministration:
     accounts: Accounts
     claims: SessionClaims
     authority: Authority
-    audit: Audit
     clock: Clock
 
     async def list_all(self) -> Sequence[RoleDefinition]:
@@ -69,7 +67,7 @@ class RoleAdministration:
             if name in OF_ROLE or not await self.roles.add(tx, name, permissions):
                 raise RoleTaken
             new = {"role": name, "permissions": sorted(permissions)}
-            await self._record(tx, actor, Event.ROLE_CREATED, None, new=new)
+            await self.authority.record(tx, actor, Event.ROLE_CREATED, None, new=new)
             return await self._lock(tx, name)
 
     async def change(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
@@ -86,7 +84,7 @@ class RoleAdministration:
             await self.roles.change(tx, name, permissions)
             old = {"role": name, "permissions": sorted(before.permissions)}
             new = {"role": name, "permissions": sorted(permissions)}
-            await self._record(tx, actor, Event.ROLE_CHANGED, None, old, new)
+            await self.authority.record(tx, actor, Event.ROLE_CHANGED, None, old, new)
             return await self._lock(tx, name)
 
     async def delete(self, actor: Actor, name: str) -> None:
@@ -105,7 +103,7 @@ class RoleAdministration:
                 raise RoleInUse(extra={"user_ids": [str(user_id) for user_id in holders]})
             await self.roles.remove(tx, name)
             old = {"role": name, "permissions": sorted(role.permissions)}
-            await self._record(tx, actor, Event.ROLE_DELETED, None, old)
+            await self.authority.record(tx, actor, Event.ROLE_DELETED, None, old)
 
     async def list_given(self, user_id: UUID) -> list[GivenRole]:
         """Return the further roles that a user has now.
@@ -152,7 +150,7 @@ class RoleAdministration:
             await self.claims.change_roles(tx, user_id, account.role)
             ends = expires_at.isoformat() if expires_at else None
             new = {"role": name, "expires_at": ends}
-            await self._record(tx, actor, Event.USER_ROLE_GIVEN, user_id, new=new)
+            await self.authority.record(tx, actor, Event.USER_ROLE_GIVEN, user_id, new=new)
         return GivenRole(name, self.clock.now(), actor.user_id, expires_at)
 
     async def _names_given(self, tx: Tx, user_id: UUID) -> set[str]:
@@ -171,7 +169,7 @@ class RoleAdministration:
             if not await self.roles.take(tx, user_id, name):
                 raise RoleNotFound
             await self.claims.change_roles(tx, user_id, account.role)
-            await self._record(tx, actor, Event.USER_ROLE_TAKEN, user_id, {"role": name})
+            await self.authority.record(tx, actor, Event.USER_ROLE_TAKEN, user_id, {"role": name})
 
     async def why(self, user_id: UUID, permission: str) -> Why:
         """Return whether a user has a permission, and the roles that give it.
@@ -210,22 +208,3 @@ class RoleAdministration:
         if role is None:
             raise RoleNotFound
         return role
-
-    async def _record(
-        self,
-        tx: Tx,
-        actor: Actor,
-        action: Event,
-        target_id: UUID | None,
-        old: dict[str, Any] | None = None,
-        new: dict[str, Any] | None = None,
-    ) -> None:
-        await self.audit.record(
-            tx,
-            action=action,
-            actor_id=actor.user_id,
-            target_id=target_id,
-            old=old,
-            new=new,
-            source=actor.source,
-        )

@@ -63,7 +63,7 @@ def build(
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
     programs: dict[type[Subject], ProgramStanding] = {Client: clients, ApiKey: api_keys}
-    authority = Authority(standing=standing, step_up=step_up, programs=programs)
+    authority = Authority(standing=standing, step_up=step_up, programs=programs, audit=audit)
     asks_for_proof = settings.verify_email != "off"
     letters = Letters(
         recovery=recovery,
@@ -81,7 +81,6 @@ def build(
         erasure=erasure,
         letters=letters,
         sign_ups=sign_ups,
-        audit=audit,
         clock=clock,
         online_within=timedelta(seconds=settings.activity_idle_gap),
     )
@@ -92,19 +91,17 @@ def build(
         sessions=sessions,
         roles=frozenset(settings.require_mfa_for),
         mail=mail,
-        audit=audit,
     )
     return Room(
         services=[
             administration,
             factor_reset,
-            Invitations(db=db, authority=authority, letters=letters, audit=audit),
+            Invitations(db=db, authority=authority, letters=letters),
             ClientAdministration(
                 db=db,
                 clients=clients,
                 resources=resources,
                 authority=authority,
-                audit=audit,
                 clock=clock,
             ),
             RoleAdministration(
@@ -113,9 +110,8 @@ def build(
                 accounts=accounts,
                 claims=claims,
                 authority=authority,
-                audit=audit,
                 clock=clock,
             ),
-            Unproven(db=db, authority=authority, proofs=proofs, audit=audit),
+            Unproven(db=db, authority=authority, proofs=proofs),
         ]
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -17,7 +16,6 @@ from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.letters import Letters
 from keyfob.administration.models import ListedUser, Sort, UserFilter
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -44,7 +42,6 @@ class Administration:
     erasure: Erasure
     letters: Letters
     sign_ups: WaitingSignUps
-    audit: Audit
     clock: Clock
     online_within: timedelta
 
@@ -115,7 +112,7 @@ class Administration:
             await self._write_to_new(tx, actor, user_id, invites=password_hash is None)
             new = {"role": role, "status": status, "email": mask_email(email.normal)}
             new |= replaced_sign_up(replaced)
-            await self._record(tx, actor, Event.USER_CREATED, user_id, {}, new)
+            await self.authority.record(tx, actor, Event.USER_CREATED, user_id, {}, new)
         return user_id
 
     async def _write_to_new(self, tx: Tx, actor: Actor, user_id: UUID, *, invites: bool) -> None:
@@ -162,7 +159,7 @@ class Administration:
                 await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
             if change.new:
                 new = change.new | replaced_sign_up(replaced)
-                await self._record(tx, actor, Event.USER_CHANGED, user_id, change.old, new)
+                await self.authority.record(tx, actor, Event.USER_CHANGED, user_id, change.old, new)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Delete an account and its personal data, and end its sessions.
@@ -185,7 +182,7 @@ class Administration:
             account = await self._lock_to_delete(tx, actor, user_id)
             await self.erasure.erase(tx, account, cleared)
             was = {"role": account.role, "status": account.status}
-            await self._record(tx, actor, Event.USER_DELETED, user_id, was, {})
+            await self.authority.record(tx, actor, Event.USER_DELETED, user_id, was, {})
 
     async def _lock_to_delete(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
         account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
@@ -210,23 +207,6 @@ class Administration:
             if user_id != actor.user_id:
                 await self.authority.ensure_recent_above_user(tx, actor, account.role)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
-            await self._record(tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended})
-
-    async def _record(
-        self,
-        tx: Tx,
-        actor: Actor,
-        action: Event,
-        user_id: UUID,
-        old: dict[str, Any],
-        new: dict[str, Any],
-    ) -> None:
-        await self.audit.record(
-            tx,
-            action=action,
-            actor_id=actor.user_id,
-            target_id=user_id,
-            old=old,
-            new=new,
-            source=actor.source,
-        )
+            await self.authority.record(
+                tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended}
+            )

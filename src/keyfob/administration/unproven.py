@@ -6,7 +6,6 @@ from uuid import UUID
 from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
-from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission
 from keyfob.core.database import Database
 from keyfob.core.telemetry import mask_email
@@ -23,7 +22,6 @@ class Unproven:
     db: Database
     authority: Authority
     proofs: Proofs
-    audit: Audit
 
     async def vouch(self, actor: Actor, user_id: UUID) -> bool:
         """Mark an address as verified on the actor's word; False if it was verified already.
@@ -39,13 +37,12 @@ class Unproven:
                 return False
             source = actor.source or Source(None, "")
             await self.proofs.prove(tx, account, Prover.KNOWS_THE_ACCOUNT, source)
-            await self.audit.record(
+            await self.authority.record(
                 tx,
-                action=Event.USER_VOUCHED_FOR,
-                actor_id=actor.user_id,
-                target_id=user_id,
+                actor,
+                Event.USER_VOUCHED_FOR,
+                user_id,
                 new={"email": mask_email(account.email.normal)},
-                source=actor.source,
             )
         return True
 
