@@ -1,10 +1,13 @@
 """`keyfob clients` and `keyfob resources`: programs and APIs without the admin API."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tests.cli.conftest import Run
+from tests.fixtures.assertions import public_jwk
 from tests.fixtures.world import World
 
 from keyfob.clients.service import Clients
@@ -73,11 +76,87 @@ def test_a_program_is_disabled_and_enabled(keyfob: Run, in_world: InWorld, sql: 
     add_orders(keyfob)
     made = add_client(keyfob)
 
-    assert keyfob("clients", "disable", made["id"]).out == f"Disabled {made['id']}.\n"
+    assert keyfob("clients", "disable", made["id"]).out == (
+        "Disabled Reports. Its access tokens have ended.\n"
+    )
     assert not is_found(in_world, made["id"], made["client_secret"])
-    assert keyfob("clients", "enable", made["id"]).out == f"Enabled {made['id']}.\n"
+    assert keyfob("clients", "enable", made["id"]).out == "Enabled Reports.\n"
     assert is_found(in_world, made["id"], made["client_secret"])
     assert sql("SELECT generation FROM clients") == [(1,)]
+
+
+def test_a_program_is_changed_as_by_the_admin_api(keyfob: Run, in_world: InWorld, sql: Sql) -> None:
+    add_orders(keyfob)
+    made = add_client(keyfob)
+
+    named = keyfob("clients", "change", made["id"], "--name", "Reporting", "--ttl", "600")
+    assert named.out == "Changed Reporting.\n"
+    assert sql("SELECT generation FROM clients") == [(0,)]
+
+    more = ("--scope", "orders:read", "--scope", "orders:write")
+    scoped = keyfob("clients", "change", made["id"], *more, "--json").json
+    assert (scoped["scope"], scoped["access_token_ttl"]) == ("orders:read orders:write", 600)
+    exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+    granted = keyfob("clients", "change", made["id"], "--grant", exchange)
+    assert granted.out == "Changed Reporting. Its access tokens have ended.\n"
+    bare = keyfob("clients", "change", made["id"], "--no-scope", "--no-resource", "--json").json
+    assert (bare["scope"], bare["resources"], bare["grants"]) == ("", "", exchange)
+    assert sql("SELECT generation FROM clients") == [(3,)]
+    told = sql("SELECT new_values FROM audit_events WHERE action = 'client.changed' ORDER BY 1")
+    assert len(told) == 4
+    assert is_found(in_world, made["id"], made["client_secret"])
+
+
+def test_a_program_that_signs_has_keys_and_no_secret(keyfob: Run, sql: Sql, tmp_path: Path) -> None:
+    jwks = tmp_path / "keys.json"
+    jwks.write_text(json.dumps({"keys": [public_jwk("EdDSA", "one")]}))
+    signs = ("--method", "private_key_jwt")
+
+    made = keyfob("clients", "create", "Reports", *signs, "--jwks", str(jwks), "--json").json
+    assert (made["auth_method"], "client_secret" in made) == ("private_key_jwt", False)
+
+    published = ("--jwks-uri", "https://reports.example.com/keys")
+    assert keyfob("clients", "change", made["id"], *signs, *published).code == 0
+    assert sql("SELECT jwks, jwks_uri, generation FROM clients") == [(None, published[1], 1)]
+    alone = keyfob("clients", "change", made["id"], *published).refusal
+    assert alone.endswith("one of jwks and jwks_uri comes with auth_method private_key_jwt")
+    jwks.write_text("{")
+    assert keyfob("clients", "change", made["id"], *signs, "--jwks", str(jwks)).refusal == (
+        f"{jwks}: is not JSON"
+    )
+
+
+def test_changes_that_say_nothing_or_two_things_are_wrong_usage(keyfob: Run) -> None:
+    made = keyfob("clients", "create", "Reports", "--json").json
+
+    nothing = keyfob("clients", "change", made["id"])
+    both = keyfob("clients", "change", made["id"], "--scope", "orders:read", "--no-scope")
+
+    assert (nothing.code, both.code) == (2, 2)
+    assert "say what to change" in nothing.err
+    assert "choose one of --scope and --no-scope" in both.err
+
+
+def test_an_api_is_changed_and_keeps_the_descriptions_of_scopes_that_stay(
+    keyfob: Run, sql: Sql
+) -> None:
+    resource_id = add_orders(keyfob)
+    sql("""UPDATE resources SET scopes = '{"orders:read": {"en": "Read orders"}, "old": {}}'""")
+
+    said = keyfob("resources", "change", resource_id, "--name", "Sales", "--ttl", "600")
+    changed = keyfob(
+        *("resources", "change", resource_id, "--scope", "orders:read", "--scope", "orders:list"),
+        "--json",
+    )
+
+    assert said.out == f"Changed {ORDERS}.\n"
+    assert (changed.json["scopes"], changed.json["name"]) == ("orders:list orders:read", "Sales")
+    [(scopes, ttl)] = sql("SELECT scopes::text, access_token_ttl FROM resources")
+    assert json.loads(scopes) == {"orders:read": {"en": "Read orders"}, "orders:list": {}}
+    assert ttl == 600
+    assert keyfob("resources", "change", resource_id, "--no-scope").code == 0
+    assert sql("SELECT scopes::text FROM resources") == [("{}",)]
+    assert keyfob("resources", "change", resource_id).code == 2
 
 
 def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:

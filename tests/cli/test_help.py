@@ -32,7 +32,8 @@ def test_these_are_the_commands() -> None:
     assert [" ".join(path) for path in COMMANDS] == [
         *(f"api-keys {verb}" for verb in ("list", "revoke", "revoke-found")),
         "audit begin-anew",
-        *("clients add-secret", "clients create", "clients delete", "clients disable"),
+        *("clients add-secret", "clients change", "clients create", "clients delete"),
+        "clients disable",
         *("clients enable", "clients list", "clients remove-secret", "clients secrets"),
         "doctor",
         "keys list",
@@ -41,7 +42,7 @@ def test_these_are_the_commands() -> None:
         "mail retry",
         "migrate",
         "openapi",
-        *(f"resources {verb}" for verb in ("create", "delete", "list")),
+        *(f"resources {verb}" for verb in ("change", "create", "delete", "list")),
         *(f"roles {verb}" for verb in ("change", "create", "delete", "give", "list", "of")),
         *(f"roles {verb}" for verb in ("take", "why")),
         "serve",

@@ -35,6 +35,33 @@ def test_a_role_is_defined_given_explained_and_taken(keyfob: Run, in_world: InWo
     assert keyfob("roles", "delete", "support").out == "Removed support.\n"
 
 
+def test_a_role_is_given_before_a_proof_only_if_an_administrator_knows_the_owner(
+    keyfob: Run, in_world: InWorld, sql: Sql
+) -> None:
+    async def sign_up(world: World) -> None:
+        for email in ("known@example.com", "stranger@example.com"):
+            await world.make_user(email)
+
+    in_world(sign_up)
+    sql("UPDATE users SET email_verified_at = NULL, first_proven_at = NULL")
+    sql("UPDATE users SET registered_itself = (email = 'stranger@example.com')")
+    keyfob("roles", "create", "support")
+
+    known = keyfob("roles", "give", "known@example.com", "support", "--json").json
+    refusals = [
+        keyfob("roles", "give", "stranger@example.com", "support").refusal,
+        keyfob("users", "set-role", "stranger@example.com", "moderator").refusal,
+    ]
+    keyfob("users", "mark-verified", "stranger@example.com")
+
+    assert known == {"email": "known@example.com", "role": "support", "given": True}
+    assert set(refusals) == {
+        "stranger@example.com: the address is not verified; vouch for it with "
+        "`keyfob users mark-verified stranger@example.com`, or wait until it is"
+    }
+    assert keyfob("roles", "give", "stranger@example.com", "support").code == 0
+
+
 def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:
     assert keyfob("roles", "create", "Support").refusal.startswith("Support: ")
     wrong = keyfob("roles", "create", "support", "--permission", "Users Read")

@@ -1,34 +1,59 @@
-"""`keyfob clients` and `keyfob resources`: administration without the API."""
+"""`keyfob clients`: programs that get tokens."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from pydantic import ValidationError
 
-from keyfob.admin.client_models import ClientCreate, ResourceCreate
+from keyfob.admin.client_models import ClientCreate, ClientUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
-from keyfob.clients.models import ClientChange, RegisteredClient, Resource
+from keyfob.clients.models import AuthMethod, ClientChange, Grant, RegisteredClient
 from keyfob.wiring import Wiring
 
-clients_app = typer.Typer(help="Programs that get tokens.", no_args_is_help=True)
-resources_app = typer.Typer(help="APIs that tokens are for.", no_args_is_help=True)
+app = typer.Typer(help="Programs that get tokens.", no_args_is_help=True)
 
 ClientId = Annotated[UUID, typer.Argument(help="The `client_id`.")]
+ResourceOptions = Annotated[
+    list[str] | None,
+    typer.Option("--resource", help="An API that its tokens may be for; may be repeated."),
+]
+ScopeOptions = Annotated[
+    list[str] | None, typer.Option("--scope", help="A scope that it may ask for; may be repeated.")
+]
+GrantOptions = Annotated[
+    list[Grant] | None, typer.Option("--grant", help="A grant that it may use; may be repeated.")
+]
+Method = Annotated[AuthMethod | None, typer.Option(help="The method by which it authenticates.")]
+JwksFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="A JWK Set of its public keys, for private_key_jwt."
+    ),
+]
+JwksUri = Annotated[str | None, typer.Option(help="The URL of its JWK Set, for private_key_jwt.")]
 _MOST = 1000
 
 
-def _administration(wiring: Wiring) -> ClientAdministration:
+def administration_of(wiring: Wiring) -> ClientAdministration:
+    """Return the service that both commands call."""
     found: ClientAdministration = wiring.services[ClientAdministration]
     return found
 
 
-def _checked(model: type[Any], **given: Any) -> Any:
+def checked(model: type[Any], **given: Any) -> Any:
+    """Return a body of the admin API with these fields.
+
+    Raises:
+        Refused: one of them does not fit.
+    """
     try:
         return model(**given)
     except ValidationError as fault:
@@ -37,18 +62,34 @@ def _checked(model: type[Any], **given: Any) -> Any:
         raise Refused(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given; None stands for those that were not."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _read_jwks(file: Path | None) -> Any:
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError:
+        raise Refused(f"{file}: is not JSON") from None
+
+
 def _row(client: RegisteredClient) -> dict[str, Any]:
     return {
         "id": client.id,
         "name": client.name,
         "scope": " ".join(client.scope),
         "resources": " ".join(client.resources),
+        "grants": " ".join(client.grants),
         "auth_method": client.auth_method.value,
+        "access_token_ttl": client.access_token_ttl,
         "disabled": client.disabled_at is not None,
     }
 
 
-@clients_app.command("list")
+@app.command("list")
 def list_clients(as_json: AsJson = False) -> None:
     """List the registered programs, oldest first.
 
@@ -58,50 +99,107 @@ def list_clients(as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> list[RegisteredClient]:
-        return await _administration(wiring).list_page(None, _MOST)
+        return await administration_of(wiring).list_page(None, _MOST)
 
     show_rows([_row(client) for client in run_with_services(work)], as_json=as_json)
 
 
-@clients_app.command("create")
+@app.command("create")
 def create_client(
     name: Annotated[str, typer.Argument(help="A name for people.")],
-    resource: Annotated[
-        list[str] | None, typer.Option(help="An API that its tokens may be for; may be repeated.")
-    ] = None,
-    scope: Annotated[
-        list[str] | None, typer.Option(help="A scope that it may ask for; may be repeated.")
-    ] = None,
+    *,
+    resource: ResourceOptions = None,
+    scope: ScopeOptions = None,
+    grant: GrantOptions = None,
     ttl: Annotated[int, typer.Option(help="Seconds that its tokens live.")] = 300,
+    method: Method = None,
+    jwks: JwksFile = None,
+    jwks_uri: JwksUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a service account, and print its secret.
+    """Register a service account, and print its secret, unless it signs with a key of its own.
 
     Examples:
 
         keyfob clients create Reports --resource https://orders.example.com --scope orders:read
-    """
-    asked = _checked(
-        ClientCreate,
-        name=name,
-        resources=resource or [],
-        scope=scope or [],
-        access_token_ttl=ttl,
-    )
 
-    async def work(wiring: Wiring) -> tuple[RegisteredClient, str]:
-        administration = _administration(wiring)
+        keyfob clients create Reports --method private_key_jwt --jwks public-keys.json
+    """
+    more = given(resources=resource, scope=scope, grants=grant, auth_method=method)
+    keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
+    asked = checked(ClientCreate, name=name, access_token_ttl=ttl, **more, **keys)
+
+    async def work(wiring: Wiring) -> tuple[RegisteredClient, str | None]:
+        administration = administration_of(wiring)
         client = await administration.create(Actor(None), asked.to_client())
+        if not client.auth_method.has_secret:
+            return client, None
         _, text = await administration.add_secret(Actor(None), client.id, None)
         return client, text
 
     client, text = run_with_services(work)
-    row = {**_row(client), "id": str(client.id), "client_secret": text}
-    sentence = f"Registered {client.name} as {client.id}. Secret, shown this once: {text}"
-    show_one(row, as_json=as_json, sentence=sentence)
+    row = {**_row(client), **given(client_secret=text)}
+    told = f" Secret, shown this once: {text}" if text else ""
+    show_one(row, as_json=as_json, sentence=f"Registered {client.name} as {client.id}.{told}")
 
 
-@clients_app.command("add-secret")
+@app.command("change")
+def change_client(
+    client_id: ClientId,
+    *,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    resource: ResourceOptions = None,
+    no_resource: Annotated[bool, typer.Option("--no-resource", help="No API any more.")] = False,
+    scope: ScopeOptions = None,
+    no_scope: Annotated[bool, typer.Option("--no-scope", help="No scope any more.")] = False,
+    grant: GrantOptions = None,
+    ttl: Annotated[int | None, typer.Option(help="Seconds that its tokens live.")] = None,
+    method: Method = None,
+    jwks: JwksFile = None,
+    jwks_uri: JwksUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a program. What is given replaces what it had; everything else stays.
+
+    Its access tokens end, except after a change of its name or of their lifetime alone.
+
+    Examples:
+
+        keyfob clients change CLIENT_ID --scope orders:read --scope orders:write
+
+        keyfob clients change CLIENT_ID --name Reports --ttl 600
+    """
+    for wanted, none, option in ((resource, no_resource, "resource"), (scope, no_scope, "scope")):
+        if wanted and none:
+            raise typer.BadParameter(f"choose one of --{option} and --no-{option}")
+    changes = given(
+        name=name,
+        resources=[] if no_resource else resource,
+        scope=[] if no_scope else scope,
+        grants=grant,
+        access_token_ttl=ttl,
+        auth_method=method,
+        jwks=_read_jwks(jwks),
+        jwks_uri=jwks_uri,
+    )
+    if not changes:
+        raise typer.BadParameter("say what to change")
+    _change(client_id, checked(ClientUpdate, **changes).to_change(), "Changed", as_json=as_json)
+
+
+def _change(client_id: UUID, change: ClientChange, verb: str, *, as_json: bool) -> None:
+    async def work(wiring: Wiring) -> tuple[RegisteredClient, bool]:
+        administration = administration_of(wiring)
+        before = await administration.get(client_id)
+        after = await administration.change(Actor(None), client_id, change)
+        return after, after.generation > before.generation
+
+    client, revoked = run_with_services(work)
+    told = " Its access tokens have ended." if revoked else ""
+    show_one(_row(client), as_json=as_json, sentence=f"{verb} {client.name}.{told}")
+
+
+@app.command("add-secret")
 def add_secret(
     client_id: ClientId,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
@@ -115,7 +213,7 @@ def add_secret(
     """
 
     async def work(wiring: Wiring) -> tuple[UUID, str]:
-        administration = _administration(wiring)
+        administration = administration_of(wiring)
         ends = administration.clock.now() + timedelta(days=days) if days else None
         secret, text = await administration.add_secret(Actor(None), client_id, ends)
         return secret.id, text
@@ -125,7 +223,7 @@ def add_secret(
     show_one(row, as_json=as_json, sentence=f"Secret {secret_id}, shown this once: {text}")
 
 
-@clients_app.command("secrets")
+@app.command("secrets")
 def list_secrets(client_id: ClientId, as_json: AsJson = False) -> None:
     """List the secrets of a program: when they were created and last used.
 
@@ -136,13 +234,13 @@ def list_secrets(client_id: ClientId, as_json: AsJson = False) -> None:
 
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
         columns = ("id", "created_at", "expires_at", "last_used_at")
-        found = await _administration(wiring).list_secrets(client_id)
+        found = await administration_of(wiring).list_secrets(client_id)
         return [{column: getattr(secret, column) for column in columns} for secret in found]
 
     show_rows(run_with_services(work), as_json=as_json)
 
 
-@clients_app.command("remove-secret")
+@app.command("remove-secret")
 def remove_secret(
     client_id: ClientId,
     secret_id: Annotated[UUID, typer.Argument(help="The secret's id, as `secrets` lists it.")],
@@ -156,22 +254,14 @@ def remove_secret(
     """
 
     async def work(wiring: Wiring) -> None:
-        await _administration(wiring).remove_secret(Actor(None), client_id, secret_id)
+        await administration_of(wiring).remove_secret(Actor(None), client_id, secret_id)
 
     run_with_services(work)
     row = {"id": str(secret_id), "removed": True}
     show_one(row, as_json=as_json, sentence=f"Removed the secret {secret_id}.")
 
 
-def _set_disabled(client_id: UUID, *, disabled: bool) -> None:
-    async def work(wiring: Wiring) -> None:
-        change = ClientChange(disabled=disabled)
-        await _administration(wiring).change(Actor(None), client_id, change)
-
-    run_with_services(work)
-
-
-@clients_app.command("disable")
+@app.command("disable")
 def disable_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Disable a program: it gets no more tokens, and those that it has end.
 
@@ -179,12 +269,10 @@ def disable_client(client_id: ClientId, as_json: AsJson = False) -> None:
 
         keyfob clients disable 01a20320-a200-72ef-94f7-a47876d9b8cb
     """
-    _set_disabled(client_id, disabled=True)
-    row = {"id": str(client_id), "disabled": True}
-    show_one(row, as_json=as_json, sentence=f"Disabled {client_id}.")
+    _change(client_id, ClientChange(disabled=True), "Disabled", as_json=as_json)
 
 
-@clients_app.command("enable")
+@app.command("enable")
 def enable_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Enable a program that was disabled, so that it gets tokens again.
 
@@ -192,12 +280,10 @@ def enable_client(client_id: ClientId, as_json: AsJson = False) -> None:
 
         keyfob clients enable 01a20320-a200-72ef-94f7-a47876d9b8cb
     """
-    _set_disabled(client_id, disabled=False)
-    row = {"id": str(client_id), "disabled": False}
-    show_one(row, as_json=as_json, sentence=f"Enabled {client_id}.")
+    _change(client_id, ClientChange(disabled=False), "Enabled", as_json=as_json)
 
 
-@clients_app.command("delete")
+@app.command("delete")
 def delete_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """Delete a program with its secrets; its access tokens end.
 
@@ -207,80 +293,8 @@ def delete_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> None:
-        await _administration(wiring).delete(Actor(None), client_id)
+        await administration_of(wiring).delete(Actor(None), client_id)
 
     run_with_services(work)
     row = {"id": str(client_id), "removed": True}
     show_one(row, as_json=as_json, sentence=f"Removed {client_id}.")
-
-
-@resources_app.command("list")
-def list_resources(as_json: AsJson = False) -> None:
-    """List the APIs that tokens may be for, besides Keyfob's own.
-
-    Examples:
-
-        keyfob resources list
-    """
-
-    async def work(wiring: Wiring) -> list[dict[str, Any]]:
-        found = await _administration(wiring).list_resources()
-        return [
-            {
-                "id": resource.id,
-                "identifier": resource.identifier,
-                "name": resource.name,
-                "scopes": " ".join(sorted(resource.scopes)),
-            }
-            for resource in found
-        ]
-
-    show_rows(run_with_services(work), as_json=as_json)
-
-
-@resources_app.command("create")
-def create_resource(
-    identifier: Annotated[str, typer.Argument(help="Its URI, which becomes `aud`.")],
-    name: Annotated[str, typer.Option(help="A name for people.")],
-    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Register an API. Descriptions of its scopes can be set by the admin API.
-
-    Examples:
-
-        keyfob resources create https://orders.example.com --name Orders --scope orders:read
-    """
-    asked = _checked(
-        ResourceCreate,
-        identifier=identifier,
-        name=name,
-        scopes={one: {} for one in scope or []},
-    )
-
-    async def work(wiring: Wiring) -> Resource:
-        return await _administration(wiring).create_resource(Actor(None), asked.to_resource())
-
-    made = run_with_services(work)
-    row = {"id": str(made.id), "identifier": made.identifier, "name": made.name}
-    show_one(row, as_json=as_json, sentence=f"Registered {made.identifier} as {made.id}.")
-
-
-@resources_app.command("delete")
-def delete_resource(
-    resource_id: Annotated[UUID, typer.Argument(help="Its id, as `list` shows it.")],
-    as_json: AsJson = False,
-) -> None:
-    """Delete an API: no more tokens are issued for it.
-
-    Examples:
-
-        keyfob resources delete 01a20320-a200-72ef-94f7-a47876d9b8cb
-    """
-
-    async def work(wiring: Wiring) -> None:
-        await _administration(wiring).delete_resource(Actor(None), resource_id)
-
-    run_with_services(work)
-    row = {"id": str(resource_id), "removed": True}
-    show_one(row, as_json=as_json, sentence=f"Removed {resource_id}.")

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from keyfob import __version__
-from keyfob.cli import api_keys, audit, clients, doctor, keys, mail, openapi, roles, schema, users
+from keyfob.cli import (
+    api_keys,
+    audit,
+    clients,
+    doctor,
+    keys,
+    mail,
+    openapi,
+    resources,
+    roles,
+    schema,
+    users,
+)
 from keyfob.cli.serve import serve
 
 app = typer.Typer(
@@ -36,8 +48,8 @@ def keyfob(
 app.command()(serve)
 app.command()(schema.migrate)
 app.add_typer(users.app, name="users")
-app.add_typer(clients.clients_app, name="clients")
-app.add_typer(clients.resources_app, name="resources")
+app.add_typer(clients.app, name="clients")
+app.add_typer(resources.app, name="resources")
 app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(roles.app, name="roles")
 app.add_typer(keys.app, name="keys")

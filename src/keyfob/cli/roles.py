@@ -14,7 +14,7 @@ from keyfob.authority.names import PermissionName, RoleName
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
-from keyfob.cli.users import Address, find_user
+from keyfob.cli.users import Address, find_user, telling_of_unproven
 from keyfob.wiring import Wiring
 
 app = typer.Typer(help="Further roles, and the users who have them.", no_args_is_help=True)
@@ -132,7 +132,9 @@ def give_role(
     async def work(wiring: Wiring) -> None:
         roles = _administration(wiring)
         ends = roles.clock.now() + timedelta(days=days) if days else None
-        await roles.give(Actor(None), await find_user(wiring, email), name, ends)
+        user_id = await find_user(wiring, email)
+        with telling_of_unproven(email):
+            await roles.give(Actor(None), user_id, name, ends)
 
     run_with_services(work)
     sentence = f"{email} has {name}{f' for {days} days' if days else ''}."

@@ -1,5 +1,7 @@
 """`keyfob users`: what an administrator does without the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.email import Email
+from keyfob.accounts.errors import UnprovenRole
 from keyfob.accounts.models import Status
 from keyfob.administration.authority import Actor
 from keyfob.administration.factors import FactorReset
@@ -50,6 +53,20 @@ async def find_user(wiring: Wiring, address: str) -> UUID:
     if found is None:
         raise Refused(f"{address}: there is no such user")
     return found.id
+
+
+@contextmanager
+def telling_of_unproven(address: str) -> Iterator[None]:
+    """Name the command that vouches for an address, where a role is refused for want of a proof.
+
+    Raises:
+        Refused: the account registered itself, and its address is not verified.
+    """
+    try:
+        yield
+    except UnprovenRole:
+        way = f"vouch for it with `keyfob users mark-verified {address}`, or wait until it is"
+        raise Refused(f"{address}: the address is not verified; {way}") from None
 
 
 @app.command("create")
@@ -147,7 +164,8 @@ def _change(address: str, changes: Changes) -> None:
     async def work(wiring: Wiring) -> None:
         administration = _administration(wiring)
         user_id = await find_user(wiring, address)
-        await administration.change(Actor(None), user_id, changes)
+        with telling_of_unproven(address):
+            await administration.change(Actor(None), user_id, changes)
 
     run_with_services(work)
 
