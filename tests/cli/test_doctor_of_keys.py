@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.cli.conftest import Run
-from tests.cli.reports import unwell
+from tests.cli.reports import report_of, unwell
 from tests.fixtures.factors import add_totp
 from tests.fixtures.world import World
 
@@ -116,6 +116,45 @@ def test_what_a_lost_secret_key_sealed_is_not_well(
         keyfob("users", "reset-factors", email)
     sql("UPDATE outbox SET failed_at = now()")
     assert unwell(doctor("--json")) == {}
+
+
+def test_secrets_of_programs_that_rest_on_an_old_secret_key_are_told(
+    doctor: Run, keyfob: Run, in_world: InWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = settings.secret_keys[0], "a secret key that is to follow the present one"
+
+    async def make_key(world: World) -> None:
+        await world.make_user("ada@example.com")
+        ada = await world.log_in("ada@example.com")
+        body = {"name": "Backup", "scope": ["account:read"]}
+        made = await world.api.post("/me/api-keys", json=body, headers=ada.headers)
+        assert made.status_code == 201
+
+    def told(*keys: str) -> tuple[bool, str]:
+        monkeypatch.setenv("KEYFOB_SECRET_KEY", ",".join(keys))
+        report = {one["part"]: one for one in report_of(doctor("--json"))}
+        return report["secret keys"]["well"], report["secret keys"]["says"]
+
+    in_world(make_key)
+    reports = keyfob("clients", "create", "Reports", "--json").json
+    assert told(old) == (True, "there is one")
+    is_well, says = told(new, old)
+    assert is_well
+    assert says.endswith(
+        "; until their next use, 1 API keys, 1 client secrets rest on key 2, and are refused if it "
+        "is dropped before (ada@example.com, Reports)"
+    )
+
+    is_well, says = told(new)
+
+    assert not is_well
+    assert says.endswith(
+        "; 1 API keys, 1 client secrets are refused, for their key is not in the list: put it back "
+        "behind the comma, or replace them (ada@example.com, Reports)"
+    )
+    monkeypatch.setenv("KEYFOB_SECRET_KEY", f"{new},{old}")
+    keyfob("clients", "delete", reports["id"])
+    assert "1 API keys are refused" in told(new)[1]
 
 
 async def _empty_outbox(dsn: str) -> None:

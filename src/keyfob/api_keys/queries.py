@@ -169,6 +169,23 @@ async def count_by_digest_key(db: Executor, now: datetime) -> list[tuple[bytes, 
     return [(bytes(row[0]), int(row[1])) for row in rows]
 
 
+async def list_owners_of_others(
+    db: Executor, key_id: bytes, now: datetime, limit: int
+) -> list[str]:
+    """Return addresses of users with a valid key whose digest is not by this secret key."""
+    rows = await db.fetch(
+        """
+        SELECT DISTINCT u.email FROM api_keys AS k JOIN users AS u ON u.id = k.user_id
+         WHERE k.revoked_at IS NULL AND k.expires_at > $2 AND substring(k.key_hash for 3) <> $1
+         ORDER BY u.email LIMIT $3
+        """,
+        key_id,
+        now,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 def _key(row: Iterable[Any]) -> StoredKey:
     key_id, user_id, name, scope, *times = row
     return StoredKey(key_id, user_id, name, tuple(scope), *times)

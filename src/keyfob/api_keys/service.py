@@ -1,7 +1,6 @@
 """API keys: made, renamed and revoked by their owner, and believed while they are valid."""
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -172,11 +171,16 @@ class ApiKeys:
         before = self.clock.now() - _RETENTION
         await in_batches(partial(queries.delete_old, self.db, before))
 
-    async def count_by_place(self) -> Mapping[int | None, int]:
+    async def count_by_place(self) -> Counter[int | None]:
         """Count the valid keys by the place of the secret key that their digest was made with."""
         return self.secrets.count_by_place(
             await queries.count_by_digest_key(self.db, self.clock.now())
         )
+
+    async def list_owners_of_old(self, limit: int) -> list[str]:
+        """Return addresses of users with a valid key whose digest is by another than the first."""
+        key_id = self.secrets.key_id
+        return await queries.list_owners_of_others(self.db, key_id, self.clock.now(), limit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -216,6 +216,33 @@ async def delete_expired_secrets(db: Executor, before: datetime) -> int:
     )
 
 
+async def count_by_digest_key(db: Executor, now: datetime) -> list[tuple[bytes, int]]:
+    """Return how many valid secrets there are by the id of the secret key of their digest."""
+    rows = await db.fetch(
+        """
+        SELECT substring(secret_hash for 3), count(*) FROM client_secrets
+         WHERE expires_at IS NULL OR expires_at > $1 GROUP BY 1
+        """,
+        now,
+    )
+    return [(bytes(row[0]), int(row[1])) for row in rows]
+
+
+async def list_names_of_others(db: Executor, key_id: bytes, now: datetime, limit: int) -> list[str]:
+    """Return names of clients with a valid secret whose digest is not by this secret key."""
+    rows = await db.fetch(
+        """
+        SELECT DISTINCT c.name FROM client_secrets AS s JOIN clients AS c ON c.id = s.client_id
+         WHERE (s.expires_at IS NULL OR s.expires_at > $2) AND substring(s.secret_hash for 3) <> $1
+         ORDER BY c.name LIMIT $3
+        """,
+        key_id,
+        now,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 async def list_resources(db: Executor) -> list[Resource]:
     """Return every resource, by identifier."""
     rows = await db.fetch(f"SELECT {_RESOURCE} FROM resources ORDER BY identifier")  # noqa: S608 - our own columns

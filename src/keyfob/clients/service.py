@@ -1,6 +1,6 @@
 """Clients, found in memory by every request until they are revoked."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -162,6 +162,17 @@ class Clients:
     async def clean_up(self) -> None:
         """Delete expired secrets."""
         await queries.delete_expired_secrets(self.db, self.clock.now())
+
+    async def count_by_place(self) -> Counter[int | None]:
+        """Count the valid secrets by the place of the secret key that made their digest."""
+        return self.secrets.count_by_place(
+            await queries.count_by_digest_key(self.db, self.clock.now())
+        )
+
+    async def list_names_of_old(self, limit: int) -> list[str]:
+        """Return names of clients with a secret whose digest is by another key than the first."""
+        key_id = self.secrets.key_id
+        return await queries.list_names_of_others(self.db, key_id, self.clock.now(), limit)
 
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:
         tx.after_commit(partial(self._known.pop, client_id, None))

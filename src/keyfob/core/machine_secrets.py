@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from string import ascii_letters, digits
 from typing import NamedTuple
 
-from keyfob.core.encryption import KEY_ID_BYTES, KeyRing
+from keyfob.core.encryption import KeyRing
 from keyfob.core.secrets import random_bytes
 
 _ALPHABET = digits + ascii_letters
@@ -62,12 +62,13 @@ class MachineSecrets:
         )
         return self._digests(text) if is_ours else []
 
-    def place_of(self, digest: bytes) -> int | None:
-        """Return the index of a digest's key in `KEYFOB_SECRET_KEY`; None if it is not there.
+    @property
+    def key_id(self) -> bytes:
+        """The id of the secret key with which new digests are made: they begin with it.
 
-        A digest with another key than the first (0) is renewed when its secret is used again.
+        A digest with another key is renewed when its secret is used again.
         """
-        return self._ring.place_of(digest[:KEY_ID_BYTES])
+        return self._ring.first.id
 
     def count_by_place(self, amounts: Iterable[tuple[bytes, int]]) -> Counter[int | None]:
         """Sum the amounts for each key id up by the key's place; None for keys not in the list."""
