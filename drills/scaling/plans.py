@@ -43,7 +43,7 @@ async def shards_met(
     `plan`: `force_custom_plan` or `force_generic_plan`; PostgreSQL chooses between both.
     """
     recorder = Recorder()
-    with suppress(LookupError, TypeError):  # it wants a row or a value; by then it has asked
+    with suppress(LookupError, TypeError, ValueError):  # it wants a row; by then it has asked
         await asked.ask(recorder, sample)
     met: set[int] = set()
     for query, values in recorder.asked:
