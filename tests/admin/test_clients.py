@@ -118,6 +118,15 @@ async def test_a_secret_that_is_removed_is_of_nobody_and_ends_all_tokens(
     )
 
 
+async def test_a_secret_needs_no_body(world: World, admin: SignedIn) -> None:
+    await add_orders(world, admin)
+    path = f"/admin/clients/{(await add_client(world, admin))['id']}/secrets"
+
+    made = await world.api.post(path, headers=admin.headers)
+
+    assert (made.status_code, made.json()["expires_at"]) == (201, None)
+
+
 async def test_a_secret_that_has_ended_is_of_nobody(
     world: World, admin: SignedIn, clock: MovableClock
 ) -> None:

@@ -52,6 +52,9 @@ def test_a_program_is_registered_with_a_secret_and_removed(keyfob: Run, in_world
     )
     assert (resource["id"], resource["scopes"]) == (resource_id, "orders:read orders:write")
 
+    assert keyfob("resources", "delete", resource_id).refusal == (
+        "Clients have this resource; take it away from them first (1 in all)"
+    )
     assert keyfob("clients", "delete", made["id"]).out == f"Removed {made['id']}.\n"
     assert keyfob("resources", "delete", resource_id).code == 0
     assert keyfob("clients", "list", "--json").json == []

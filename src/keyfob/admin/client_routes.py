@@ -21,11 +21,13 @@ from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.errors import (
     ClientNotFound,
+    ResourceInUse,
     ResourceTaken,
     SecretNotFound,
     TooManySecrets,
     UnknownResource,
 )
+from keyfob.administration.resources import ResourceAdministration
 from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
 from keyfob.clients.errors import UnknownScope
@@ -43,6 +45,7 @@ _MADE: dict[int | str, Any] = {201: {"headers": {"Location": {"schema": {"type":
 Reader = Annotated[Subject, require(Permission.CLIENTS_READ, programs=True)]
 Writer = Annotated[Subject, require(Permission.CLIENTS_WRITE, programs=True)]
 Service = Annotated[ClientAdministration, Provided(ClientAdministration)]
+ResourceService = Annotated[ResourceAdministration, Provided(ResourceAdministration)]
 Id = Annotated[UUID, Path(alias="id")]
 
 
@@ -126,11 +129,16 @@ async def list_secrets(client_id: Id, _: Reader, clients: Service) -> list[Secre
     responses=may_refuse(InsufficientAuthentication, ClientNotFound, TooManySecrets),
 )
 async def add_secret(
-    client_id: Id, body: SecretCreate, caller: Writer, source: RequestSource, clients: Service
+    client_id: Id,
+    caller: Writer,
+    source: RequestSource,
+    clients: Service,
+    body: SecretCreate | None = None,
 ) -> NewSecretOut:
     """Create a secret for a program, which is shown only now. Two are valid at a time."""
-    actor = Actor(caller, source)
-    return NewSecretOut.with_text(*await clients.add_secret(actor, client_id, body.expires_at))
+    expires_at = body.expires_at if body else None
+    made = await clients.add_secret(Actor(caller, source), client_id, expires_at)
+    return NewSecretOut.with_text(*made)
 
 
 @routes.delete(
@@ -151,9 +159,9 @@ async def remove_secret(
 
 
 @routes.get("/resources", dependencies=_LIMITED)
-async def list_resources(_: Reader, clients: Service) -> list[ResourceOut]:
+async def list_resources(_: Reader, resources: ResourceService) -> list[ResourceOut]:
     """List the APIs that access tokens may be for, besides Keyfob's own."""
-    return [ResourceOut.of(resource) for resource in await clients.list_resources()]
+    return [ResourceOut.of(resource) for resource in await resources.list_all()]
 
 
 @routes.post(
@@ -168,10 +176,10 @@ async def create_resource(
     body: ResourceCreate,
     caller: Writer,
     source: RequestSource,
-    clients: Service,
+    resources: ResourceService,
 ) -> ResourceOut:
     """Register an API with its scopes."""
-    resource = await clients.create_resource(Actor(caller, source), body.to_resource())
+    resource = await resources.create(Actor(caller, source), body.to_resource())
     response.headers["Location"] = f"{public_path(request)}/{resource.id}"
     return ResourceOut.of(resource)
 
@@ -182,10 +190,17 @@ async def create_resource(
     responses=may_refuse(InsufficientAuthentication, NotFound),
 )
 async def change_resource(
-    resource_id: Id, body: ResourceUpdate, caller: Writer, source: RequestSource, clients: Service
+    resource_id: Id,
+    body: ResourceUpdate,
+    caller: Writer,
+    source: RequestSource,
+    resources: ResourceService,
 ) -> ResourceOut:
-    """Change an API's name, scopes or lifetime of tokens. Issued tokens stay valid."""
-    resource = await clients.change_resource(
+    """Change an API's name, scopes or lifetime of tokens.
+
+    Clients lose the scopes that it loses; all access tokens of these clients end.
+    """
+    resource = await resources.change(
         Actor(caller, source),
         resource_id,
         name=body.name,
@@ -200,10 +215,10 @@ async def change_resource(
     "/resources/{id}",
     status_code=204,
     dependencies=_LIMITED,
-    responses=may_refuse(InsufficientAuthentication, NotFound),
+    responses=may_refuse(InsufficientAuthentication, NotFound, ResourceInUse),
 )
 async def delete_resource(
-    resource_id: Id, caller: Writer, source: RequestSource, clients: Service
+    resource_id: Id, caller: Writer, source: RequestSource, resources: ResourceService
 ) -> None:
-    """Delete an API: no more access tokens are issued for it."""
-    await clients.delete_resource(Actor(caller, source), resource_id)
+    """Delete an API that no client has any more."""
+    await resources.delete(Actor(caller, source), resource_id)

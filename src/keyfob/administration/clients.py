@@ -1,15 +1,15 @@
-"""Administration of clients, their secrets, and the resources that tokens are for."""
+"""Administration of clients and their secrets."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from keyfob.accounts import locks
 from keyfob.administration.authority import Actor, Authority, Powers
 from keyfob.administration.errors import (
     ClientNotFound,
-    ResourceTaken,
     SecretNotFound,
     TooManySecrets,
     UnknownResource,
@@ -17,12 +17,12 @@ from keyfob.administration.errors import (
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, User
 from keyfob.clients.errors import UnknownScope
-from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
+from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.problems import NotFound, ensure_to_come
+from keyfob.core.problems import ensure_to_come
 from keyfob.core.secrets import new_id
 
 # Two, so that the new one can be deployed before the old one is removed.
@@ -82,7 +82,7 @@ class ClientAdministration:
         now = self.clock.now()
         client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
         async with self.db.begin() as tx:
-            powers = await self._ensure(tx, actor)
+            powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
             await self.clients.add(tx, client)
             await self.authority.record(
@@ -108,7 +108,7 @@ class ClientAdministration:
             revokes = is_disabled or any(
                 getattr(after, name) != getattr(before, name) for name in _TAKES_AWAY
             )
-            old, new = _difference(before, after)
+            old, new = difference(before, after)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
                 await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
@@ -177,85 +177,8 @@ class ClientAdministration:
             told = {"secret_id": str(secret_id)}
             await self.authority.record(tx, actor, Event.CLIENT_SECRET_REMOVED, client_id, told)
 
-    async def list_resources(self) -> Sequence[Resource]:
-        """Return every registered resource, by identifier."""
-        return await self.resources.list_all(self.db)
-
-    async def create_resource(self, actor: Actor, asked: Resource) -> Resource:
-        """Register a resource, which gets its id and times here.
-
-        Raises:
-            ResourceTaken: there is one with that identifier, or it is our own.
-            InsufficientAuthentication: the sign-in is not recent.
-        """
-        now = self.clock.now()
-        resource = asked._replace(id=new_id(now), created_at=now, updated_at=now)
-        async with self.db.begin() as tx:
-            await self._ensure(tx, actor)
-            is_own = resource.identifier == self.resources.issuer
-            if is_own or not await self.resources.add(tx, resource):
-                raise ResourceTaken
-            told = {"identifier": resource.identifier, "scopes": sorted(resource.scopes)}
-            await self.authority.record(tx, actor, Event.RESOURCE_CREATED, resource.id, new=told)
-        return resource
-
-    async def change_resource(
-        self,
-        actor: Actor,
-        resource_id: UUID,
-        *,
-        name: str | None,
-        scopes: dict[str, dict[str, str]] | None,
-        ttl: int | None,
-        changes_ttl: bool,
-    ) -> Resource:
-        """Change a resource; None leaves a field as it is, and `changes_ttl` writes the lifetime.
-
-        Raises:
-            NotFound: there is none with that id.
-            InsufficientAuthentication: the sign-in is not recent.
-        """
-        async with self.db.begin() as tx:
-            await self._ensure(tx, actor)
-            before = await self._lock_resource(tx, resource_id)
-            after = before._replace(
-                name=before.name if name is None else name,
-                scopes=before.scopes if scopes is None else scopes,
-                access_token_ttl=ttl if changes_ttl else before.access_token_ttl,
-            )
-            await self.resources.change(tx, after)
-            old, new = {"scopes": sorted(before.scopes)}, {"scopes": sorted(after.scopes)}
-            await self.authority.record(tx, actor, Event.RESOURCE_CHANGED, resource_id, old, new)
-        return after
-
-    async def delete_resource(self, actor: Actor, resource_id: UUID) -> None:
-        """Delete a resource: no more tokens are issued for it.
-
-        Raises:
-            NotFound: there is none with that id.
-            InsufficientAuthentication: the sign-in is not recent.
-        """
-        async with self.db.begin() as tx:
-            await self._ensure(tx, actor)
-            resource = await self._lock_resource(tx, resource_id)
-            await self.resources.remove(tx, resource)
-            told = {"identifier": resource.identifier}
-            await self.authority.record(tx, actor, Event.RESOURCE_DELETED, resource_id, told)
-
-    async def _lock_resource(self, tx: Tx, resource_id: UUID) -> Resource:
-        resource = await self.resources.lock(tx, resource_id)
-        if resource is None:
-            raise NotFound
-        return resource
-
-    async def _ensure(self, tx: Tx, actor: Actor) -> Powers:
-        powers = await self.authority.ensure(tx, actor, Permission.CLIENTS_WRITE)
-        if isinstance(actor.caller, User):
-            await self.authority.ensure_recent(tx, actor)
-        return powers
-
     async def _lock(self, tx: Tx, actor: Actor, client_id: UUID) -> tuple[RegisteredClient, Powers]:
-        powers = await self._ensure(tx, actor)
+        powers = await ensure_may_write(tx, self.authority, actor)
         client = await self.clients.lock(tx, client_id)
         if client is None:
             raise ClientNotFound
@@ -271,6 +194,24 @@ class ClientAdministration:
         if not offered.issuperset(client.scope):
             raise UnknownScope
         powers.ensure_cover(_permissions(client.scope))
+
+
+async def ensure_may_write(tx: Tx, authority: Authority, actor: Actor) -> Powers:
+    """Check an actor who is about to change clients or resources, and return their powers.
+
+    One such change is made at a time, since clients and resources name each other: the lock is that
+    on the administrators, which `Authority.ensure` holds for every caller.
+
+    Raises:
+        InsufficientAuthentication: a person's sign-in is not recent.
+        Unauthenticated, Forbidden: see `Authority.ensure`.
+    """
+    if actor.caller is None:
+        await locks.lock_admins(tx)
+    powers = await authority.ensure(tx, actor, Permission.CLIENTS_WRITE)
+    if isinstance(actor.caller, User):
+        await authority.ensure_recent(tx, actor)
+    return powers
 
 
 def _permissions(scope: Collection[str]) -> frozenset[str]:
@@ -291,9 +232,10 @@ def _told(client: RegisteredClient) -> dict[str, Any]:
     }
 
 
-def _difference(
+def difference(
     before: RegisteredClient, after: RegisteredClient
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the old and the new values of what a change has changed, for the audit log."""
     old, new = _told(before), _told(after)
     changed = [name for name in new if old[name] != new[name]]
     told_old = {name: old[name] for name in changed}

@@ -51,6 +51,14 @@ class ResourceTaken(Problem):
     title = "A resource with this identifier already exists"
 
 
+class ResourceInUse(Problem):
+    """The resource cannot be removed while clients have it; `client_ids` names some of them."""
+
+    status = 409
+    code = "resource_in_use"
+    title = "Clients have this resource; take it away from them first"
+
+
 class RoleNotFound(Problem):
     """No role has that name, or the user does not have it."""
 

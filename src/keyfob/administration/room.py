@@ -8,6 +8,7 @@ from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.letters import Letters
+from keyfob.administration.resources import ResourceAdministration
 from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
@@ -98,6 +99,13 @@ def build(
             factor_reset,
             Invitations(db=db, authority=authority, letters=letters),
             ClientAdministration(
+                db=db,
+                clients=clients,
+                resources=resources,
+                authority=authority,
+                clock=clock,
+            ),
+            ResourceAdministration(
                 db=db,
                 clients=clients,
                 resources=resources,

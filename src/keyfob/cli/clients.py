@@ -42,8 +42,7 @@ JwksUri = Annotated[str | None, typer.Option(help="The URL of its JWK Set, for p
 _MOST = 1000
 
 
-def administration_of(wiring: Wiring) -> ClientAdministration:
-    """Return the service that both commands call."""
+def _administration(wiring: Wiring) -> ClientAdministration:
     found: ClientAdministration = wiring.services[ClientAdministration]
     return found
 
@@ -99,7 +98,7 @@ def list_clients(as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> list[RegisteredClient]:
-        return await administration_of(wiring).list_page(None, _MOST)
+        return await _administration(wiring).list_page(None, _MOST)
 
     show_rows([_row(client) for client in run_with_services(work)], as_json=as_json)
 
@@ -130,7 +129,7 @@ def create_client(
     asked = checked(ClientCreate, name=name, access_token_ttl=ttl, **more, **keys)
 
     async def work(wiring: Wiring) -> tuple[RegisteredClient, str | None]:
-        administration = administration_of(wiring)
+        administration = _administration(wiring)
         client = await administration.create(Actor(None), asked.to_client())
         if not client.auth_method.has_secret:
             return client, None
@@ -189,7 +188,7 @@ def change_client(
 
 def _change(client_id: UUID, change: ClientChange, verb: str, *, as_json: bool) -> None:
     async def work(wiring: Wiring) -> tuple[RegisteredClient, bool]:
-        administration = administration_of(wiring)
+        administration = _administration(wiring)
         before = await administration.get(client_id)
         after = await administration.change(Actor(None), client_id, change)
         return after, after.generation > before.generation
@@ -213,7 +212,7 @@ def add_secret(
     """
 
     async def work(wiring: Wiring) -> tuple[UUID, str]:
-        administration = administration_of(wiring)
+        administration = _administration(wiring)
         ends = administration.clock.now() + timedelta(days=days) if days else None
         secret, text = await administration.add_secret(Actor(None), client_id, ends)
         return secret.id, text
@@ -234,7 +233,7 @@ def list_secrets(client_id: ClientId, as_json: AsJson = False) -> None:
 
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
         columns = ("id", "created_at", "expires_at", "last_used_at")
-        found = await administration_of(wiring).list_secrets(client_id)
+        found = await _administration(wiring).list_secrets(client_id)
         return [{column: getattr(secret, column) for column in columns} for secret in found]
 
     show_rows(run_with_services(work), as_json=as_json)
@@ -254,7 +253,7 @@ def remove_secret(
     """
 
     async def work(wiring: Wiring) -> None:
-        await administration_of(wiring).remove_secret(Actor(None), client_id, secret_id)
+        await _administration(wiring).remove_secret(Actor(None), client_id, secret_id)
 
     run_with_services(work)
     row = {"id": str(secret_id), "removed": True}
@@ -293,7 +292,7 @@ def delete_client(client_id: ClientId, as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> None:
-        await administration_of(wiring).delete(Actor(None), client_id)
+        await _administration(wiring).delete(Actor(None), client_id)
 
     run_with_services(work)
     row = {"id": str(client_id), "removed": True}

@@ -8,7 +8,8 @@ import typer
 
 from keyfob.admin.client_models import ResourceCreate, ResourceUpdate
 from keyfob.administration.authority import Actor
-from keyfob.cli.clients import administration_of, checked, given
+from keyfob.administration.resources import ResourceAdministration
+from keyfob.cli.clients import checked, given
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.clients.models import Resource
@@ -21,6 +22,11 @@ Scopes = Annotated[list[str] | None, typer.Option("--scope", help="A scope; may 
 Ttl = Annotated[
     int | None, typer.Option(help="The most seconds that tokens for it live; else the client's.")
 ]
+
+
+def _administration(wiring: Wiring) -> ResourceAdministration:
+    found: ResourceAdministration = wiring.services[ResourceAdministration]
+    return found
 
 
 def _row(resource: Resource) -> dict[str, Any]:
@@ -43,7 +49,7 @@ def list_resources(as_json: AsJson = False) -> None:
     """
 
     async def work(wiring: Wiring) -> Sequence[Resource]:
-        return await administration_of(wiring).list_resources()
+        return await _administration(wiring).list_all()
 
     show_rows([_row(resource) for resource in run_with_services(work)], as_json=as_json)
 
@@ -71,7 +77,7 @@ def create_resource(
     )
 
     async def work(wiring: Wiring) -> Resource:
-        return await administration_of(wiring).create_resource(Actor(None), asked.to_resource())
+        return await _administration(wiring).create(Actor(None), asked.to_resource())
 
     made = run_with_services(work)
     show_one(_row(made), as_json=as_json, sentence=f"Registered {made.identifier} as {made.id}.")
@@ -103,10 +109,10 @@ def change_resource(
     checked(ResourceUpdate, **given(name=name, scopes=scopes, access_token_ttl=ttl))
 
     async def work(wiring: Wiring) -> Resource:
-        administration = administration_of(wiring)
-        present = [one for one in await administration.list_resources() if one.id == resource_id]
+        administration = _administration(wiring)
+        present = [one for one in await administration.list_all() if one.id == resource_id]
         told = present[0].scopes if present else {}  # descriptions of scopes that stay
-        return await administration.change_resource(
+        return await administration.change(
             Actor(None),
             resource_id,
             name=name,
@@ -124,7 +130,7 @@ def delete_resource(
     resource_id: ResourceId,
     as_json: AsJson = False,
 ) -> None:
-    """Delete an API: no more tokens are issued for it.
+    """Delete an API that no program has any more.
 
     Examples:
 
@@ -132,7 +138,7 @@ def delete_resource(
     """
 
     async def work(wiring: Wiring) -> None:
-        await administration_of(wiring).delete_resource(Actor(None), resource_id)
+        await _administration(wiring).delete(Actor(None), resource_id)
 
     run_with_services(work)
     row = {"id": str(resource_id), "removed": True}

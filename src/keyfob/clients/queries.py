@@ -101,6 +101,15 @@ async def list_clients(db: Executor, after: UUID | None, limit: int) -> list[Reg
     return [_client(row) for row in rows]
 
 
+async def list_clients_of_resource(db: Executor, identifier: str) -> list[RegisteredClient]:
+    """Return the clients that have a resource, in the order of their creation."""
+    rows = await db.fetch(
+        f"SELECT {_CLIENT} FROM clients WHERE $1 = ANY(resources) ORDER BY id",  # noqa: S608 - our own columns
+        identifier,
+    )
+    return [_client(row) for row in rows]
+
+
 async def insert_client(tx: Tx, client: RegisteredClient) -> None:
     """Insert a client."""
     await tx.execute(

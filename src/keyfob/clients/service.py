@@ -112,6 +112,10 @@ class Clients:
         """Return a page of clients, including disabled ones, in the order of their creation."""
         return await queries.list_clients(self.db, after, limit)
 
+    async def list_of_resource(self, db: Executor, identifier: str) -> list[RegisteredClient]:
+        """Return the clients that have a resource, disabled or not, in the order of creation."""
+        return await queries.list_clients_of_resource(db, identifier)
+
     async def get(self, db: Executor, client_id: UUID) -> RegisteredClient | None:
         """Return the present state of a client, disabled or not; None if there is none."""
         return await queries.find_client(db, client_id)

@@ -1,0 +1,136 @@
+"""Administration of the resources that tokens are for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.administration.authority import Actor, Authority
+from keyfob.administration.clients import difference, ensure_may_write
+from keyfob.administration.errors import ResourceInUse, ResourceTaken
+from keyfob.audit.events import Event
+from keyfob.clients.models import RegisteredClient, Resource
+from keyfob.clients.resources import Resources
+from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database, Tx
+from keyfob.core.problems import NotFound
+from keyfob.core.secrets import new_id
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceAdministration:
+    """Registers APIs; a scope that one loses is lost at once by every client.
+
+    A person needs a recent sign-in for every change, as for clients.
+    """
+
+    db: Database
+    clients: Clients
+    resources: Resources
+    authority: Authority
+    clock: Clock
+
+    async def list_all(self) -> Sequence[Resource]:
+        """Return every registered resource, by identifier."""
+        return await self.resources.list_all(self.db)
+
+    async def create(self, actor: Actor, asked: Resource) -> Resource:
+        """Register a resource, which gets its id and times here.
+
+        Raises:
+            ResourceTaken: there is one with that identifier, or it is our own.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        now = self.clock.now()
+        resource = asked._replace(id=new_id(now), created_at=now, updated_at=now)
+        async with self.db.begin() as tx:
+            await ensure_may_write(tx, self.authority, actor)
+            is_own = resource.identifier == self.resources.issuer
+            if is_own or not await self.resources.add(tx, resource):
+                raise ResourceTaken
+            told = {"identifier": resource.identifier, "scopes": sorted(resource.scopes)}
+            await self.authority.record(tx, actor, Event.RESOURCE_CREATED, resource.id, new=told)
+        return resource
+
+    async def change(
+        self,
+        actor: Actor,
+        resource_id: UUID,
+        *,
+        name: str | None,
+        scopes: dict[str, dict[str, str]] | None,
+        ttl: int | None,
+        changes_ttl: bool,
+    ) -> Resource:
+        """Change a resource; None leaves a field as it is, and `changes_ttl` writes the lifetime.
+
+        Clients lose the scopes that it loses, and with them all tokens that they have.
+
+        Raises:
+            NotFound: there is none with that id.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            await ensure_may_write(tx, self.authority, actor)
+            before = await self._lock(tx, resource_id)
+            after = before._replace(
+                name=before.name if name is None else name,
+                scopes=before.scopes if scopes is None else scopes,
+                access_token_ttl=ttl if changes_ttl else before.access_token_ttl,
+            )
+            await self.resources.change(tx, after)
+            for client, less in await self._take_scopes(tx, before, after):
+                told = difference(client, less)
+                await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client.id, *told)
+            old, new = {"scopes": sorted(before.scopes)}, {"scopes": sorted(after.scopes)}
+            await self.authority.record(tx, actor, Event.RESOURCE_CHANGED, resource_id, old, new)
+        return after
+
+    async def delete(self, actor: Actor, resource_id: UUID) -> None:
+        """Delete a resource that no client has any more.
+
+        Raises:
+            NotFound: there is none with that id.
+            ResourceInUse: clients have it.
+            InsufficientAuthentication: the sign-in is not recent.
+        """
+        async with self.db.begin() as tx:
+            await ensure_may_write(tx, self.authority, actor)
+            resource = await self._lock(tx, resource_id)
+            if users := await self.clients.list_of_resource(tx, resource.identifier):
+                raise ResourceInUse(
+                    f"{len(users)} in all",
+                    extra={"client_ids": [str(client.id) for client in users[:_MOST_NAMED]]},
+                )
+            await self.resources.remove(tx, resource)
+            told = {"identifier": resource.identifier}
+            await self.authority.record(tx, actor, Event.RESOURCE_DELETED, resource_id, told)
+
+    async def _lock(self, tx: Tx, resource_id: UUID) -> Resource:
+        resource = await self.resources.lock(tx, resource_id)
+        if resource is None:
+            raise NotFound
+        return resource
+
+    async def _take_scopes(
+        self, tx: Tx, before: Resource, after: Resource
+    ) -> list[tuple[RegisteredClient, RegisteredClient]]:
+        """Take scopes that a resource has lost from its clients; return each as it was and is.
+
+        A scope stays if another resource of the client has it. The client's tokens end either way:
+        services that verify tokens would go on believing them.
+        """
+        lost = before.scopes.keys() - after.scopes.keys()
+        own = self.resources.own
+        offers = {one.identifier: one.scopes for one in (own, *await self.resources.list_all(tx))}
+        changed = []
+        for client in await self.clients.list_of_resource(tx, before.identifier):
+            if not lost & set(client.scope):
+                continue
+            offered = {scope for name in client.resources for scope in offers.get(name, ())}
+            kept = tuple(scope for scope in client.scope if scope not in lost - offered)
+            less = await self.clients.change(tx, client._replace(scope=kept), revokes=True)
+            changed.append((client, less))
+        return changed
