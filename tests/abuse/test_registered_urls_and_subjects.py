@@ -5,13 +5,25 @@ from tests.fixtures.assertions import make_signer, public_jwk
 from tests.fixtures.certificates import make_certificate
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.far_end import far_end
-from tests.fixtures.programs import BILLING, ORDERS, Program, make_program, make_resource, own_api
+from tests.fixtures.programs import (
+    BILLING,
+    ORDERS,
+    Program,
+    give_role,
+    make_program,
+    make_resource,
+    own_api,
+)
 from tests.fixtures.world import World
 
+from keyfob.administration.authority import Actor
+from keyfob.administration.roles import RoleAdministration
+from keyfob.authority.roles import Roles
 from keyfob.clients.models import Grant
 from keyfob.settings import Settings
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+API_KEY = "urn:keyfob:token-type:api-key"
 
 
 async def test_65_a_url_of_a_client_reaches_nothing_behind_the_firewall(
@@ -116,3 +128,40 @@ async def test_68_an_exchanged_token_dies_with_all_that_it_rests_on(
             await (service if end == "subject" else caller).change(disabled_at=clock.now())
             await (service if end == "subject" else caller).change(disabled_at=None)
         assert not any([(await bills.introspect(one))["active"] for one in tokens])
+
+
+@pytest.mark.parametrize("way", ["taken", "changed", "ended"])
+async def test_61_an_api_key_has_no_scope_that_its_user_does_not_hold(
+    world: World, clock: MovableClock, way: str
+) -> None:
+    await make_resource(world)
+    await make_resource(world, BILLING, ["bills:read", "orders:read"])
+    orders = await make_program(
+        world, grants=[Grant.TOKEN_EXCHANGE], resources=[ORDERS, BILLING], scope=["orders:read"]
+    )
+    await world.make_user()
+    ada = await world.log_in()
+    body = {"name": "Mine", "scope": ["orders:read"]}
+    refused = await world.api.post("/me/api-keys", json=body, headers=ada.headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+    user_id = await give_role(world, ada, "orders:read")
+    made = await world.api.post("/me/api-keys", json=body, headers=(await world.log_in()).headers)
+    key = made.json()["api_key"]
+    shown = {"subject_token": key, "subject_token_type": API_KEY, "resource": BILLING}
+    exchanged = await orders.ask("token", grant_type=Grant.TOKEN_EXCHANGE, **shown)
+    assert (await orders.introspect(key))["scope"] == exchanged.json()["scope"] == "orders:read"
+
+    if way == "ended":
+        await world.db.execute("UPDATE user_roles SET expires_at = $1", clock.now())
+        clock.advance(seconds=10)
+    elif way == "changed":
+        async with world.db.begin() as tx:
+            await world.service(Roles).change(tx, "clerk", ["bills:read"])
+    else:
+        administration = world.service(RoleAdministration)
+        await administration.take(Actor(None), user_id, "clerk")
+
+    assert await orders.introspect(key) == {"active": False}
+    exchanged = await orders.ask("token", grant_type=Grant.TOKEN_EXCHANGE, **shown)
+    assert (exchanged.status_code, exchanged.json()["error"]) == (400, "invalid_request")

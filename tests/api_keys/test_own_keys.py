@@ -11,6 +11,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.programs import give_role
 from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
 
 from keyfob.api_keys.service import ApiKeys
@@ -190,7 +191,8 @@ async def test_a_key_lasts_a_year_at_most(world: World, clock: MovableClock) -> 
         ([], 422),
         (["account:read", "account:read"], 422),
         (["Account Read"], 422),
-        (["orders:read", "account:read"], 201),
+        (["orders:read", "account:read"], 403),
+        (["bills:read", "account:read"], 201),
     ],
     ids=str,
 )
@@ -200,12 +202,18 @@ async def test_a_key_has_what_its_user_may_and_what_resources_offer(
     root = await world.make_admin()
     await world.api.post(
         "/admin/resources",
-        json={"identifier": "https://o.example", "name": "O", "scopes": {"orders:read": {}}},
+        json={
+            "identifier": "https://o.example",
+            "name": "O",
+            "scopes": {"orders:read": {}, "bills:read": {}},
+        },
         headers=root.headers,
     )
     await world.make_user()
+    ada = await world.log_in()
+    await give_role(world, ada, "bills:read")
 
-    answer = await make_key(world, await world.log_in(), scope=scope)
+    answer = await make_key(world, ada, scope=scope)
 
     assert answer.status_code == status, answer.text
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.api_keys.test_own_keys import is_valid, key_of
-from tests.fixtures.programs import Program, make_program, own_api
+from tests.fixtures.programs import Program, give_role, make_program, own_api
 from tests.fixtures.world import SignedIn, World
 
 INACTIVE = {"active": False}
@@ -11,7 +11,9 @@ INACTIVE = {"active": False}
 @pytest.fixture
 async def ada(world: World) -> SignedIn:
     await world.make_user()
-    return await world.log_in()
+    ada = await world.log_in()
+    await give_role(world, ada, "orders:read", "orders:write")
+    return ada
 
 
 async def test_a_key_is_told_of_to_the_resource_that_it_is_for(
@@ -23,7 +25,7 @@ async def test_a_key_is_told_of_to_the_resource_that_it_is_for(
     told = await program.introspect(key)
 
     assert told["active"] is True
-    assert (told["sid"], told["scope"], told["roles"]) == (key_id, "orders:read", ["user"])
+    assert (told["sid"], told["scope"], told["roles"]) == (key_id, "orders:read", ["user", "clerk"])
     assert "client_id" not in told
     assert await program.introspect(key, by=world) == told
     assert await own.introspect(key) == INACTIVE

@@ -3,7 +3,15 @@
 from uuid import UUID
 
 import pytest
-from tests.fixtures.programs import BILLING, ORDERS, Program, make_program, make_resource, own_api
+from tests.fixtures.programs import (
+    BILLING,
+    ORDERS,
+    Program,
+    give_role,
+    make_program,
+    make_resource,
+    own_api,
+)
 from tests.fixtures.world import SignedIn, World
 
 INACTIVE = {"active": False}
@@ -13,7 +21,9 @@ INACTIVE = {"active": False}
 async def ada(world: World) -> SignedIn:
     await make_resource(world)
     await world.make_user()
-    return await world.log_in()
+    ada = await world.log_in()
+    await give_role(world, ada, "orders:read", "orders:write")
+    return ada
 
 
 @pytest.fixture

@@ -7,7 +7,15 @@ import httpx
 import jwt
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.programs import BILLING, ORDERS, Program, make_program, make_resource, own_api
+from tests.fixtures.programs import (
+    BILLING,
+    ORDERS,
+    Program,
+    give_role,
+    make_program,
+    make_resource,
+    own_api,
+)
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.clients.models import Grant
@@ -69,7 +77,9 @@ async def service(world: World, caller: Program) -> Program:
 @pytest.fixture
 async def ada(world: World, caller: Program) -> SignedIn:
     await world.make_user()
-    return await world.log_in()
+    ada = await world.log_in()
+    await give_role(world, ada, "orders:read", "orders:write")
+    return ada
 
 
 async def make_key(world: World, caller: SignedIn, *scope: str, **body: Any) -> tuple[str, str]:
@@ -122,7 +132,11 @@ async def test_a_key_of_a_user(world: World, caller: Program, ada: SignedIn) -> 
 
     claims = claims_of(token)
     assert (claims["sid"], claims["sub"]) == (key_id, (await world.me(ada)).json()["id"])
-    assert (claims["scope"], claims["role"], claims["roles"]) == ("orders:read", "user", ["user"])
+    assert (claims["scope"], claims["role"], claims["roles"]) == (
+        "orders:read",
+        "user",
+        ["user", "clerk"],
+    )
     assert claims.keys().isdisjoint({"auth_time", "acr", "amr"})
     assert await is_active(world, token)
 
@@ -207,7 +221,7 @@ class TestNeverMore:
     async def test_a_sign_in_that_lacks_a_factor_gets_nothing(
         self, settings: Settings, clock: MovableClock
     ) -> None:
-        restricted = settings.model_copy(update={"require_mfa_for": ["user"]})
+        restricted = settings.model_copy(update={"require_mfa_for": ["user", "clerk"]})
         async with World(restricted, clock) as world:
             await make_resource(world, BILLING, ["bills:read"])
             caller = await make_program(

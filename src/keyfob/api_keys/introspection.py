@@ -29,10 +29,10 @@ class KeyIntrospector:
         live = await self.keys.find(text)
         if live is None:
             return None
-        key = live.key
-        audience = tuple(self.resources.offering(key.scope))
+        key, scope = live.key, self.keys.scope_of(live)
+        audience = tuple(self.resources.offering(scope))
         members = {
-            "scope": " ".join(key.scope),
+            "scope": " ".join(scope),
             "sub": str(key.user_id),
             "aud": list(audience),
             "iss": self.resources.issuer,

@@ -53,7 +53,7 @@ class KeyCreate(PartialBody):
         Field(
             min_length=1,
             max_length=100,
-            description="Permissions of yours at Keyfob, and scopes of the registered resources",
+            description="What you may do at Keyfob, and scopes of other APIs that your roles give",
             examples=[["account:read", "orders:read"]],
         ),
         AfterValidator(_once),

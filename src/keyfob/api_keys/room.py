@@ -7,6 +7,7 @@ from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.api_keys.service import ApiKeys, OwnKeys
 from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX, KeyAuthenticator
+from keyfob.authority.roles import Roles
 from keyfob.clients.resources import Resources
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -31,6 +32,7 @@ def build(
     sessions: Sessions,
     revocations: Revocations,
     standing: Standing,
+    roles: Roles,
     step_up: FactorStepUp,
     audit: Audit,
     mail: Mail,
@@ -42,6 +44,7 @@ def build(
         secrets=MachineSecrets(secrets.derive("api keys"), KEY_PREFIX),
         revocations=revocations,
         standing=standing,
+        roles=roles,
     )
     sessions.on_end_all.append(keys.end_with_sessions)
     own = OwnKeys(

@@ -132,8 +132,8 @@ class TokenExchange:
         live = await self.keys.find(text)
         if live is None:
             return None
-        key = live.key
-        if set(self.targets.resources.offering(key.scope)).isdisjoint(client.resources):
+        key, scope = live.key, self.keys.scope_of(live)
+        if set(self.targets.resources.offering(scope)).isdisjoint(client.resources):
             return None
         claims = AccessClaims(
             subject=key.user_id,
@@ -143,7 +143,7 @@ class TokenExchange:
             roles=(live.role, *live.roles),
             ends_at=live.ends_at,
             sub_gen=live.sub_gen,
-            scope=key.scope,
+            scope=scope,
         )
         return _Subject(claims, needs_scope=True)
 
