@@ -8,6 +8,8 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import SignedIn, World
 
+from keyfob.administration.authority import Actor
+from keyfob.administration.roles import RoleAdministration
 from keyfob.authority.models import Role
 from keyfob.authority.roles import Roles
 from keyfob.settings import Settings
@@ -154,3 +156,25 @@ async def test_whoever_loses_a_permission_of_a_role_changes_nothing_by_it_at_onc
 
     assert undone.status_code == 403
     assert await world.db.fetchval("SELECT permissions FROM roles") == []
+
+
+async def test_what_the_command_line_takes_is_not_given_back_by_who_had_it(
+    world: World, admin: SignedIn
+) -> None:
+    """Whoever waited for the command reads what they hold after it."""
+    _, eve = await sign_up_with(world, admin, "roles:write", email="eve@example.com")
+    administration, machine = world.service(RoleAdministration), Actor(None)
+
+    undone = 0
+    for _ in range(20):
+        await administration.change(machine, "support", ["roles:write"])
+        _, answer = await asyncio.gather(
+            administration.change(machine, "support", []),
+            world.api.patch(
+                "/admin/roles/support", json={"permissions": ["roles:write"]}, headers=eve.headers
+            ),
+        )
+        assert answer.status_code in {200, 403}
+        undone += await world.db.fetchval("SELECT permissions FROM roles") != []
+
+    assert undone == 0

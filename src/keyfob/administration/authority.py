@@ -95,6 +95,8 @@ class Authority:
         """
         caller = actor.caller
         if caller is None:
+            # Threat: an administrator undoes what is just being taken from them: one comes first.
+            await locks.lock_admins(tx)
             return _OF_THE_MACHINE
         if isinstance(caller, User):
             account = await self.standing.ensure(tx, caller, permission=permission)
@@ -119,9 +121,7 @@ class Authority:
                 more rights than the actor.
         """
         powers = await self.ensure(tx, actor, permission)
-        # For a caller, `ensure` has locked the administrators already.
-        lock = locks.lock if actor.caller else locks.lock_with_admins
-        account = await lock(tx, user_id)
+        account = await locks.lock(tx, user_id)  # the administrators are locked already
         if account is None:
             raise UserNotFound
         powers.ensure_cover(await self.standing.permissions_of(tx, account), account.role)
