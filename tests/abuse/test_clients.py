@@ -193,6 +193,12 @@ async def test_58_wrong_secrets_by_the_thousand_cost_no_query_and_stop_no_client
         # Those of the first fifty, which ran at once, and none beyond.
         assert len(statements) <= 110
         assert (await program.ask_token()).status_code == 200
+        clock.advance(seconds=30)
+        await program.change(name="Renamed", revokes=False)
+        await asyncio.gather(
+            *(world.api.post("/oauth2/token", data=form, auth=one) for one in calls)
+        )
+        assert (await program.ask_token()).status_code == 200
 
 
 async def test_59_what_is_said_of_the_service_comes_from_no_request(world: World) -> None:

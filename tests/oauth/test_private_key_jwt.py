@@ -153,6 +153,8 @@ class TestForAnotherServer:
             *({name: None} for name in ("iss", "sub", "exp", "jti")),
             {"iss": "another"},
             {"sub": "another"},
+            {"iss": None, "sub": None},
+            {"iss": 7, "sub": 7},
             {"iss": "another", "sub": "another"},
             {"jti": ""},
             {"jti": 7},

@@ -3,8 +3,9 @@
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.authority.models import Client, Subject
@@ -20,11 +21,11 @@ from keyfob.sessions.revocations import Revocations
 _REMEMBERED = timedelta(seconds=5)
 _YOUNG = timedelta(seconds=1)
 _MOST = 10_000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class _Memory:
-    known: KnownClient | None
+class _Memory(NamedTuple):
+    known: KnownClient
     read_at: datetime
 
 
@@ -45,30 +46,34 @@ class Clients:
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
 
     async def find(self, client_id: UUID, *, may_ask: bool = True) -> KnownClient | None:
-        """Return a client that is not disabled, from memory if possible; else by `may_ask`."""
+        """Return a client that is not disabled, from memory if it was read within seconds.
+
+        Without `may_ask`, only a client that was found before: that costs few queries, however many
+        ask, because those that there are not cost none.
+        """
         memory = self._known.get(client_id)
+        if memory is None and not may_ask:
+            return None
         if memory is None or not self._holds(memory):
-            if not may_ask:
-                return None
             memory = await self._read(client_id)
-        return memory.known
+        return memory.known if memory else None
 
     def _holds(self, memory: _Memory) -> bool:
         if memory.read_at + _REMEMBERED <= self.clock.now():
             return False
-        client = memory.known.client if memory.known else None
-        return client is None or not self.revocations.kills(client.id, client.generation)
+        client = memory.known.client
+        return not self.revocations.kills(client.id, client.generation)
 
-    async def _read(self, client_id: UUID) -> _Memory:
+    async def _read(self, client_id: UUID) -> _Memory | None:
         now = self.clock.now()
         client = await queries.find_client(self.db, client_id)
-        known = None
-        if client and client.disabled_at is None:
-            known = KnownClient(client, tuple(await queries.list_secrets(self.db, client_id, now)))
-        memory = _Memory(known, now)
+        self._known.pop(client_id, None)
+        if client is None or client.disabled_at is not None:
+            return None
+        secrets = tuple(await queries.list_secrets(self.db, client_id, now))
         if len(self._known) >= _MOST:
             self._known.popitem(last=False)
-        self._known[client_id] = memory
+        self._known[client_id] = memory = _Memory(KnownClient(client, secrets), now)
         return memory
 
     async def find_by_secret(
@@ -76,7 +81,7 @@ class Clients:
     ) -> RegisteredClient | None:
         """Return the client that a secret belongs to; None if there is none, or it has expired.
 
-        Without `may_ask`, also None if the client is not in memory, so that it costs no query.
+        Without `may_ask`, also None if the client was not found before.
         """
         digests = self.secrets.digests(text)
         if not digests:
@@ -87,10 +92,11 @@ class Clients:
         if self._matches(known, digests):
             return known.client
         # A secret that was made a moment ago may not be in memory yet.
-        if may_ask and self._known[client_id].read_at + _YOUNG <= self.clock.now():
-            known = (await self._read(client_id)).known
-            if known and self._matches(known, digests):
-                return known.client
+        memory = self._known.get(client_id)
+        if may_ask and memory and memory.read_at + _YOUNG <= self.clock.now():
+            memory = await self._read(client_id)
+            if memory and self._matches(memory.known, digests):
+                return memory.known.client
         return None
 
     def _matches(self, known: KnownClient, digests: Sequence[bytes]) -> bool:
@@ -179,7 +185,11 @@ class Clients:
         return await queries.list_names_of_others(self.db, key_id, self.clock.now(), limit)
 
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:
-        tx.after_commit(partial(self._known.pop, client_id, None))
+        tx.after_commit(partial(self._read_anew, client_id))
+
+    def _read_anew(self, client_id: UUID) -> None:
+        if memory := self._known.get(client_id):
+            self._known[client_id] = memory._replace(read_at=_LONG_AGO)
 
     async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
         """Return the present permissions of a service account; see `ProgramStanding`.

@@ -33,8 +33,8 @@ class ClientAuthentication:
     """Authenticates clients, each by the one method that it is registered for.
 
     Threat: guesses by the thousand. Secrets are 256 random bits, so only the work has to be
-    limited: after too many failures from an address, only clients in memory are found, which those
-    in use are.
+    limited: after too many failures from an address, only clients that a worker found before can
+    authenticate from there, which those in use are.
 
     Args:
         proofs: the check for each supported method.

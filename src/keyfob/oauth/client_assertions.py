@@ -68,9 +68,9 @@ class AssertionProof:
 
     def _check_claims(self, claims: Mapping[str, Any], client_id: str | None) -> None:
         now = self.clock.timestamp()
-        if claims.get("iss") != claims.get("sub"):
-            raise _Refused("iss is not sub")
-        if client_id not in (None, claims.get("sub")):  # which may be of any type
+        if not isinstance(claims.get("sub"), str) or claims.get("iss") != claims["sub"]:
+            raise _Refused("sub is no string, or iss is not sub")
+        if client_id not in (None, claims["sub"]):
             raise _Refused("client_id is not sub")
         if claims.get("aud") != self.issuer:
             raise _Refused("aud is not the issuer as a string")
