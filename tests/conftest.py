@@ -2,9 +2,12 @@
 
 import gc
 import os
+import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,6 +24,7 @@ from tests.fixtures.postgres import (
 )
 from tests.fixtures.versions import any_dsn, postgres_15
 from tests.fixtures.world import World
+from xdist.workermanage import WorkerController
 
 from keyfob.core.database import Database
 from keyfob.devdb.server import EmbeddedPostgres
@@ -60,15 +64,36 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
-    """One embedded PostgreSQL for all processes of a test run; yields the DSN of the server."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+_SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+
+def _server_in(folder: Path) -> EmbeddedPostgres:
     options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     # Its owner cannot drop a database in which autovacuum is working.
-    options |= {"autovacuum": "off"}
-    server = EmbeddedPostgres(shared / "pg", options)
+    return EmbeddedPostgres(folder / "pg", options | {"autovacuum": "off"})
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Give all processes of a run one server; it is a child of this process, which ends last."""
+    config = node.config
+    if _SERVER not in config.stash:
+        folder = Path(tempfile.mkdtemp(prefix="tests-"))
+        config.add_cleanup(partial(shutil.rmtree, folder))
+        config.stash[_SERVER] = _server_in(folder)
+        config.add_cleanup(config.stash[_SERVER].stop)
+    node.workerinput["postgres"] = config.stash[_SERVER].start()
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """One embedded PostgreSQL for all processes of a test run; yields the DSN of the server."""
+    shared = getattr(request.config, "workerinput", {}).get("postgres")
+    if shared is not None:
+        yield shared
+        return
+    server = _server_in(tmp_path_factory.getbasetemp())
     yield server.start()
     server.stop()
 

@@ -53,7 +53,7 @@ async def asks(connection: Connection) -> Step:
 async def told_by(say: Say, **bounds: Any) -> Told:
     async with server(say) as port:
         step = await asks(Anybody(HOST, port))
-        return await arrive(HOST, port, [step], 200, 0.1, patience=0.3, **bounds)
+        return await arrive(HOST, port, [step], 200, 0.1, patience=1.5, **bounds)
 
 
 async def test_each_is_told_something_or_leaves() -> None:

@@ -1,9 +1,11 @@
 """The polling feed: often enough, complete after every interruption, and aware of one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from keyfob.core.problems import DatabaseUnavailable
 CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyfob feed'"
 )
+PATIENCE = 20.0  # where no test waits for the feed to lose it
 
 
 class Asked:
@@ -27,6 +30,7 @@ class Asked:
     def __init__(self, feed: PolledFeed) -> None:
         self.read: list[str] = []
         self.times: list[datetime] = []
+        self.polled_at: list[float] = []
         self.fails: BaseException | None = None
         feed.hear_time(lambda theirs, _: self.times.append(theirs))
         feed.poll_with(self.poll)
@@ -34,6 +38,7 @@ class Asked:
 
     async def poll(self, db: Executor) -> None:
         self.read.append("news")
+        self.polled_at.append(time.monotonic())
         if self.fails is not None:
             raise self.fails
         await db.fetchval("SELECT 1")
@@ -44,7 +49,7 @@ class Asked:
 
 @asynccontextmanager
 async def polling(dsn: str, **pace: Any) -> AsyncIterator[tuple[PolledFeed, Asked]]:
-    feed = PolledFeed(dsn, timeout=0.3, **pace)
+    feed = PolledFeed(dsn, **{"timeout": PATIENCE, **pace})
     asked = Asked(feed)
     await feed.start()
     try:
@@ -62,8 +67,13 @@ async def test_a_start_marks_where_it_is_and_then_reads_all(dsn: str) -> None:
 
 
 async def test_it_asks_twice_a_second_at_least(dsn: str) -> None:
+    """The shortest pause counts: a machine that stands still for a moment prolongs the others."""
+
+    def pauses() -> list[float]:
+        return [later - earlier for earlier, later in pairwise(asked.polled_at)]
+
     async with polling(dsn) as (_, asked):
-        await eventually(lambda: asked.read.count("news") >= 3, 1.2)
+        await eventually(lambda: len(pauses()) >= 2 and min(pauses()) < 0.5)
 
 
 async def test_all_and_the_time_are_read_now_and_then(dsn: str) -> None:
@@ -75,12 +85,12 @@ async def test_all_and_the_time_are_read_now_and_then(dsn: str) -> None:
 
 
 async def test_a_cut_is_known_and_all_is_read_again(db: Database, dsn: str) -> None:
-    async with polling(dsn, beat=0.01) as (feed, asked):
+    async with polling(dsn, beat=0.01, beats_per_reload=1_000_000) as (feed, asked):
         feed.dsn = "postgresql://nobody@127.0.0.1:1/none"
 
         await db.execute(CUT)
 
-        await eventually(lambda: not feed.is_live, 0.5)
+        await eventually(lambda: not feed.is_live)
         assert value_of(FEED_LIVE) == 0
         assert asked.read.count("all") == 1
         feed.dsn = dsn
@@ -89,15 +99,17 @@ async def test_a_cut_is_known_and_all_is_read_again(db: Database, dsn: str) -> N
 
 
 async def test_a_server_that_says_nothing_any_more_is_noticed_in_time(dsn: str) -> None:
-    async with Proxy(dsn).running() as proxy, polling(proxy.dsn, beat=0.01) as (feed, asked):
-        assert feed.is_live
+    pace = {"timeout": 1.0, "beat": 0.01, "beats_per_reload": 1_000_000}
+    async with Proxy(dsn).running() as proxy, polling(proxy.dsn, **pace) as (feed, asked):
+        await eventually(lambda: feed.is_live)
 
         await proxy.begin(Fault.HELD)
-        await eventually(lambda: not feed.is_live, 1.0)
+        await eventually(lambda: not feed.is_live, 5.0)
+        before = asked.read.count("all")
 
         await proxy.end()
         await eventually(lambda: feed.is_live)
-        assert asked.read.count("all") >= 2
+        assert asked.read.count("all") == before + 1
 
 
 @pytest.mark.parametrize("fault", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
@@ -116,7 +128,7 @@ async def test_a_poll_that_fails_leaves_the_feed_down_and_trying(
 
 
 async def test_it_stops_in_the_middle_of_a_poll(dsn: str) -> None:
-    feed = PolledFeed(dsn, timeout=5)
+    feed = PolledFeed(dsn, timeout=60)
     begun = asyncio.Event()
 
     async def wait(db: Executor) -> None:
@@ -127,7 +139,7 @@ async def test_it_stops_in_the_middle_of_a_poll(dsn: str) -> None:
     starting = asyncio.create_task(feed.start())
     await begun.wait()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await feed.stop()
     starting.cancel()
     with suppress(asyncio.CancelledError):

@@ -170,8 +170,10 @@ async def test_a_server_that_falls_silent_at_the_commit_is_taken_as_one_that_did
     unmigrated_dsn: str, scratch: Database
 ) -> None:
     followed: list[str] = []
-    impatient = Database(unmigrated_dsn, command_timeout=0.2)
+    impatient = Database(unmigrated_dsn, acquire_timeout=20, command_timeout=1.5)
     await impatient.open()
+    async with impatient.connection():
+        pass  # it is connected before its short limit counts
     async with held_up(scratch):
         with pytest.raises(DatabaseUnavailable):
             await change(impatient, "slow", followed)

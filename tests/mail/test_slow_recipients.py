@@ -66,7 +66,7 @@ async def relayed(
         world.wiring.runner.pace.prompt = 0.05  # what takes longer is set aside
         async with world:
             yield world, relay
-        relay.let_go.set()
+            relay.let_go.set()  # so that the stop waits for nothing
 
 
 async def write(world: World, *addresses: str) -> None:
@@ -108,7 +108,7 @@ async def test_a_time_out_after_the_sender_was_taken_closes_no_lane(
     settings: Settings, clock: MovableClock
 ) -> None:
     """The clock stands still: a pause lasts for the rest of the test."""
-    async with relayed(settings, clock, "rcpt", seconds=1.5) as (world, relay):
+    async with relayed(settings, clock, "rcpt", seconds=2.0) as (world, relay):
         await write(world, *slow_ones(30))
         await eventually(lambda: len(relay.held) >= 8)
         await write(world, "ada@example.com")
@@ -123,13 +123,13 @@ async def test_a_slow_recipient_gets_the_mail_when_there_is_more_time(
     settings: Settings, clock: MovableClock
 ) -> None:
     """Such as a server that first asks the recipient's server whether the address exists."""
-    async with relayed(settings, clock, "rcpt", seconds=1.0) as (world, relay):
+    async with relayed(settings, clock, "rcpt", seconds=1.5) as (world, relay):
         await write(world, *slow_ones(1))
         await until(lambda: all_postponed(world))
         clock.advance(5)
         world.wiring.runner.wake()
         await eventually(lambda: len(relay.held) == 2)
-        asyncio.get_running_loop().call_later(1.5, relay.let_go.set)  # beyond the time-out
+        asyncio.get_running_loop().call_later(2.0, relay.let_go.set)  # beyond the time-out
 
         assert await arrived(world, relay, 1) == set(slow_ones(1))
         await relay.settled(world)

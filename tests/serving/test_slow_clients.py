@@ -16,7 +16,7 @@ def trickle(connection: socket.socket, piece: bytes, seconds: float) -> bytes:
         with contextlib.suppress(ConnectionError):
             connection.sendall(piece)
         if select.select([connection], [], [], 0.05)[0]:
-            return closes_within(connection, 1)
+            return closes_within(connection, 10)
     raise AssertionError("trickling keeps a connection open")
 
 

@@ -159,7 +159,7 @@ async def test_a_flush_that_fails_keeps_what_was_collected(
 ) -> None:
     user_id, session_id = await make_account(db), new_id(START)
     async with Proxy(dsn).running() as proxy:
-        away = Database(proxy.dsn, acquire_timeout=0.5)
+        away = Database(proxy.dsn, acquire_timeout=20)
         await away.open()
         await proxy.begin(Fault.CLOSED)
         activity = build(away, clock)

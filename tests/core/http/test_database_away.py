@@ -60,12 +60,15 @@ async def outage(dsn: str) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def brittle(settings: Settings, outage: Proxy) -> Settings:
-    """Settings whose database can go away, and that do not wait for it for long."""
+    """Settings whose database can go away, and that do not wait for it for long.
+
+    A connection may take that long on a busy machine.
+    """
     return settings.model_copy(
         update={
             "database_url": SecretStr(outage.dsn),
-            "database_acquire_timeout": 0.3,
-            "database_command_timeout": 0.5,
+            "database_acquire_timeout": 1.5,
+            "database_command_timeout": 1.5,
         }
     )
 
