@@ -270,6 +270,21 @@ class TestThrottle:
         ):
             assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
 
+    async def test_of_codes_by_one_session_leaves_the_owner_some(
+        self, world: World, clock: MovableClock
+    ) -> None:
+        """A stolen session, without the password, keeps nobody out."""
+        await world.make_user()
+        stolen, phone = await world.log_in(), await world.log_in()
+        app = await add_totp(world, phone, clock)
+        clock.advance(30)
+
+        wrong = [await reauthenticate(world, stolen, code=wrong_code(app)) for _ in range(6)]
+        right = await show_factor(world, await ask_for_factor(world), code=app.code())
+
+        assert [answer.status_code for answer in wrong] == [401, 401, 429, 429, 429, 429]
+        assert right.status_code == 200
+
     async def test_of_passwords(self, world: World) -> None:
         await world.make_user()
         ada = await world.log_in()
@@ -284,7 +299,7 @@ class TestThrottle:
 async def test_throttled_codes_are_refused_and_logged_once_a_minute(
     settings: Settings, clock: MovableClock
 ) -> None:
-    limited = settings.model_copy(update={"limits": "on", "limit_factor": "2/hour"})
+    limited = settings.model_copy(update={"limits": "on", "limit_factor": "4/hour"})
     async with World(limited, clock) as world:
         await world.make_user()
         ada = await world.log_in()

@@ -60,10 +60,10 @@ class Rule:
         # Without duplicates: one statement cannot count twice in the same row.
         return cls(name, tuple(dict.fromkeys(limits.parse_many(notation))))
 
-    def windows(self, *identifiers: str, times: int = 1) -> list[Window]:
+    def windows(self, *identifiers: str, times: int = 1, parts: int = 1) -> list[Window]:
         """Return the windows of one client, account or pair; none if nothing is limited.
 
-        Each allows `times` the amount of the rule.
+        Each allows `times` the amount of the rule, or one of its equal `parts`, at least 1.
 
         The identifier that a caller may choose freely goes last, so that no two lists of
         identifiers yield the same key.
@@ -72,7 +72,7 @@ class Rule:
             Window(
                 policy=self._policy(item),
                 key=_digest(item.key_for(self.name, *identifiers)),
-                amount=item.amount * times,
+                amount=max(1, item.amount * times // parts),
                 seconds=item.get_expiry(),
             )
             for item in self.items

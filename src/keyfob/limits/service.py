@@ -1,6 +1,7 @@
 """Throttles of failed sign-ins and codes, and all limits together for wiring."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from keyfob.core.addresses import client_bucket
 from keyfob.core.clock import Clock
@@ -11,6 +12,7 @@ from keyfob.limits.rates import RateLimits
 from keyfob.limits.store import Store
 
 _BATCH = 5000
+_PARTS = 2  # one session may use one of so many parts of an account's codes
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class SignInThrottle:
 class FactorThrottle:
     """Limits wrong one-time codes of an account, in all sign-ins and sessions together.
 
+    Threat: the thief of a session, who knows no password, uses up the codes of the account, and its
+    owner cannot sign in. So one session alone may use half of them.
+
     Six digits can be guessed. So codes are counted across all workers and restarts, and before they
     are checked, as passwords are. Only callers who have just given the right password, or who have
     a session, are counted at all: strangers can lock nobody out. Recovery codes and passkeys cannot
@@ -110,14 +115,16 @@ class FactorThrottle:
     store: Store
     clock: Clock
 
-    async def reserve(self, *identifiers: str) -> Reservation:
-        """Count an attempt of an account, or refuse it.
+    async def reserve(self, *identifiers: str, session_id: UUID | None = None) -> Reservation:
+        """Count an attempt of an account, and of one of its sessions; or refuse it.
 
         Raises:
             TooManyAttempts: the windows are full; nothing was counted.
             Unavailable: the store is down; then all attempts are refused.
         """
         windows = self.rule.windows(*identifiers)
+        if session_id is not None:
+            windows += self.rule.windows("session", str(session_id), parts=_PARTS)
         if not windows:
             return Reservation()
         outcome = await self.store.count_attempt(windows)

@@ -168,14 +168,19 @@ class GuardedCodes:
     throttle: FactorThrottle
     log: LoginLog
 
-    async def reserve(self, user_id: UUID, source: Source) -> Reservation:
+    async def reserve(
+        self, user_id: UUID, source: Source, *, session_id: UUID | None = None
+    ) -> Reservation:
         """Count a code of an account; pass the reservation to `forgive` if the code is right.
 
+        At a re-authentication, pass the session as well.
+
         Raises:
-            TooManyAttempts: too many wrong codes for this account, in all sign-ins and sessions.
+            TooManyAttempts: too many wrong codes for this account, in all sign-ins and sessions, or
+                by this session.
         """
         try:
-            return await self.throttle.reserve(str(user_id))
+            return await self.throttle.reserve(str(user_id), session_id=session_id)
         except TooManyAttempts:
             await self.log.throttled(self.db, None, user_id, source)
             raise

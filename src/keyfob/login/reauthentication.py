@@ -75,10 +75,10 @@ class Reauthentication:
 
         Raises:
             InvalidFactor: the code is not a current one, or was used before.
-            TooManyAttempts: too many wrong codes, at sign-ins or here.
+            TooManyAttempts: too many wrong codes, at sign-ins or here, or by this session.
             Unauthenticated: see `Standing.ensure`.
         """
-        reservation = await self.codes.reserve(caller.user_id, source)
+        reservation = await self.codes.reserve(caller.user_id, source, session_id=caller.session_id)
         try:
             async with self.db.begin() as tx:
                 await self._spend_code(tx, caller, code)
