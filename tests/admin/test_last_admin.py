@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.world import SignedIn, World
+from tests.fixtures.factors import add_totp
+from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.errors import LastAdmin
@@ -124,6 +125,31 @@ async def test_who_cannot_sign_in_yet_is_no_administrator_to_rely_on(
 
         assert refused.status_code == 409
         assert refused.json()["code"] == "last_admin"
+
+
+async def test_who_cannot_add_the_required_factor_yet_is_no_administrator_to_rely_on(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """Factors need a verified address, so a mail would have to be read first."""
+    async with World(settings.model_copy(update={"require_mfa_for": ["admin"]}), clock) as world:
+        root = await world.make_admin()
+        await add_totp(world, root, clock)
+        root = SignedIn.of(await world.refresh(root.refresh))
+        own_id = (await world.me(root)).json()["id"]
+        other = {"email": "other@example.com", "password": PASSWORD, "role": "admin"}
+        made = await world.api.post("/admin/users", json=other, headers=root.headers)
+        assert made.status_code == 201, made.text
+
+        refused = await world.api.patch(
+            f"/admin/users/{own_id}", json={"role": "user"}, headers=root.headers
+        )
+        await world.db.execute("UPDATE users SET email_verified_at = now()")
+        demoted = await world.api.patch(
+            f"/admin/users/{own_id}", json={"role": "user"}, headers=root.headers
+        )
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+        assert demoted.status_code == 200
 
 
 async def test_who_follows_no_invitation_is_no_administrator_to_rely_on(

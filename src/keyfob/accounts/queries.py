@@ -26,8 +26,8 @@ _ACCOUNT = """
 _ADMINS_LOCK = 0x6B66_6164
 # For an account `u` that is to lose its role, its status or its address, or to be removed: tells
 # whether there is another reliable administrator. Such an account can sign in without a mail having
-# to be read first, or has a verified address, and is not to be erased. $2: addresses must be
-# verified.
+# to be read first, or has a verified address, and is not to be erased. $2: administrators need a
+# verified address, since otherwise they cannot sign in, or add the factor that their role requires.
 _OTHERS_ADMINISTER = """
     EXISTS (SELECT FROM users AS other
              WHERE other.role = 'admin' AND other.status = 'active' AND other.erase_at IS NULL
@@ -155,7 +155,7 @@ async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> 
     return inserted is not None
 
 
-async def update_user(tx: Tx, after: Account, requires_verified: bool, now: datetime) -> bool:
+async def update_user(tx: Tx, after: Account, admins_need_proof: bool, now: datetime) -> bool:
     """Change an account; False if no administrator who can sign in would be left.
 
     A new address is not verified, whoever set it; if addresses must be verified, nobody can sign in
@@ -173,7 +173,7 @@ async def update_user(tx: Tx, after: Account, requires_verified: bool, now: date
         RETURNING true
         """,  # noqa: S608 - a constant of this file
         after.id,
-        requires_verified,
+        admins_need_proof,
         after.role,
         after.status,
         after.name,
@@ -266,7 +266,7 @@ async def raise_sub_gen(tx: Tx, user_id: UUID) -> int:
 
 
 async def plan_erasure(
-    tx: Tx, user_id: UUID, requires_verified: bool, erase_at: datetime
+    tx: Tx, user_id: UUID, admins_need_proof: bool, erase_at: datetime
 ) -> PlannedErasure | None:
     """Set when an account is to be erased, unless that is set already; None if it must stay.
 
@@ -287,7 +287,7 @@ async def plan_erasure(
         RETURNING u.erase_at, before.erase_at IS NULL AS is_new
         """,  # noqa: S608 - a constant of this file
         user_id,
-        requires_verified,
+        admins_need_proof,
         erase_at,
     )
     return PlannedErasure(**row) if row else None
@@ -316,18 +316,18 @@ async def list_due_erasures(db: Executor, now: datetime, limit: int, but: list[U
     return [row["id"] for row in rows]
 
 
-async def may_go(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
+async def may_go(tx: Tx, user_id: UUID, admins_need_proof: bool) -> bool:
     """Tell whether `delete_user` would remove a locked account."""
     return bool(
         await tx.fetchval(
             f"SELECT EXISTS (SELECT FROM users AS u WHERE {_MAY_GO})",  # noqa: S608 - a constant of this file
             user_id,
-            requires_verified,
+            admins_need_proof,
         )
     )
 
 
-async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
+async def delete_user(tx: Tx, user_id: UUID, admins_need_proof: bool) -> bool:
     """Remove an account; False as in `update_user`. The administrators must be locked."""
     deleted = await tx.fetchval(
         f"""
@@ -336,6 +336,6 @@ async def delete_user(tx: Tx, user_id: UUID, requires_verified: bool) -> bool:
         RETURNING true
         """,  # noqa: S608 - a constant of this file
         user_id,
-        requires_verified,
+        admins_need_proof,
     )
     return bool(deleted)

@@ -6,6 +6,7 @@ from keyfob.accounts import routes
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.profiles import Profiles
 from keyfob.accounts.service import Accounts
+from keyfob.authority.models import Role
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.feed import Feed
@@ -30,7 +31,8 @@ def build(*, settings: Settings, db: Database, feed: Feed, clock: Clock) -> Room
         db=db,
         clock=clock,
         profiles=profiles,
-        requires_verified=requires_verified,
+        # Factors need a verified address, too.
+        admins_need_proof=requires_verified or Role.ADMIN in settings.require_mfa_for,
         takes_local=settings.local_email,
     )
     credentials = Credentials(db=db, clock=clock, requires_verified=requires_verified)

@@ -26,14 +26,14 @@ class Accounts:
     Methods that change an account join the transaction that has it locked (`accounts.locks`).
     Passwords and the verification of addresses belong to `Credentials`.
 
-    `requires_verified`: nobody can sign in to an account whose address is not verified.
+    `admins_need_proof`: an administrator whose address is not verified cannot administer.
     `takes_local`: accounts may have addresses that no mail from outside reaches.
     """
 
     db: Database
     clock: Clock
     profiles: Profiles
-    requires_verified: bool = False
+    admins_need_proof: bool = False
     takes_local: bool = False
 
     def ensure_fit(self, email: Email) -> None:
@@ -91,7 +91,7 @@ class Accounts:
         _ensure_owner_is_known(before, changes.role)
         after = changes.applied_to(before)
         try:
-            changed = await queries.update_user(tx, after, self.requires_verified, self.clock.now())
+            changed = await queries.update_user(tx, after, self.admins_need_proof, self.clock.now())
         except asyncpg.UniqueViolationError:
             raise EmailTaken from None
         if not changed:
@@ -135,7 +135,7 @@ class Accounts:
         Raises:
             LastAdmin: no administrator who can sign in would be left.
         """
-        plan = await queries.plan_erasure(tx, user_id, self.requires_verified, erase_at)
+        plan = await queries.plan_erasure(tx, user_id, self.admins_need_proof, erase_at)
         if plan is None:
             raise LastAdmin
         if plan.is_new:
@@ -161,7 +161,7 @@ class Accounts:
         Raises:
             LastAdmin: no administrator who can sign in would be left.
         """
-        if not await queries.may_go(tx, account.id, self.requires_verified):
+        if not await queries.may_go(tx, account.id, self.admins_need_proof):
             raise LastAdmin
 
     async def delete_account(self, tx: Tx, account: Account) -> None:
@@ -170,7 +170,7 @@ class Accounts:
         Raises:
             LastAdmin: no administrator who can sign in would be left.
         """
-        if not await queries.delete_user(tx, account.id, self.requires_verified):
+        if not await queries.delete_user(tx, account.id, self.admins_need_proof):
             raise LastAdmin
         await queries.notify_user_changed(tx, account.id)
 
