@@ -83,6 +83,25 @@ def test_whom_the_first_proof_concerns(doctor: Run, in_world: InWorld, sql: Sql)
     )
 
 
+def test_who_is_signed_in_without_a_proof_is_named_before_it_ends(
+    doctor: Run, in_world: InWorld, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        await world.make_user("ada@example.com")
+        await world.log_in("ada@example.com")
+
+    in_world(story)
+    sql("UPDATE users SET email_verified_at = NULL WHERE email = 'ada@example.com'")
+    monkeypatch.setenv("KEYFOB_VERIFY_EMAIL", "required")
+
+    said = doctor("--json")
+
+    report = {finding["part"]: finding["says"] for finding in report_of(said)}
+    assert report["unverified sessions"] == (
+        "1 unproven (ada@example.com) signed in, and signed out at the next start"
+    )
+
+
 def test_people_get_a_table(doctor: Run) -> None:
     said = doctor()
 

@@ -155,8 +155,8 @@ ACTS: list[tuple[Act, str, bool, tuple[str | None, str | None]]] = [
 
 
 def test_each_reason_is_tried_and_has_its_name_in_the_log() -> None:
-    # In test_most_sessions.py, and in tests/oauth/test_revocation.py.
-    tried_elsewhere = {EndReason.TOO_MANY, EndReason.CLIENT}
+    # In test_most_sessions.py and test_unverified.py, and in tests/oauth/test_revocation.py.
+    tried_elsewhere = {EndReason.TOO_MANY, EndReason.UNVERIFIED, EndReason.CLIENT}
     assert {reason for _, reason, *_ in ACTS} == {str(one) for one in EndReason} - tried_elsewhere
     assert {str(reason) for reason in EndReason} <= {str(reason) for reason in Reason}
 

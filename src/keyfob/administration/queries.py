@@ -129,6 +129,25 @@ async def list_unproven_with_factor(db: Executor, limit: int) -> tuple[int, list
     )
 
 
+async def list_unverified_signed_in(
+    db: Executor, now: datetime, limit: int
+) -> tuple[int, list[str]]:
+    """Count the accounts without a verified address that have live sessions, likewise."""
+    return _named(
+        await db.fetch(
+            """
+        SELECT email_normal, count(*) OVER () AS amount FROM users AS u
+         WHERE email_verified_at IS NULL
+           AND EXISTS (SELECT FROM sessions AS s
+                        WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.expires_at > $1)
+         ORDER BY created_at, id LIMIT $2
+        """,
+            now,
+            limit,
+        )
+    )
+
+
 async def list_unproven_above_user(db: Executor, limit: int) -> tuple[int, list[str]]:
     """Count the never proven accounts with a higher role that registered themselves, likewise."""
     return _named(

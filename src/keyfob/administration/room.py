@@ -120,6 +120,6 @@ def build(
                 authority=authority,
                 clock=clock,
             ),
-            Unproven(db=db, authority=authority, proofs=proofs),
+            Unproven(db=db, authority=authority, proofs=proofs, clock=clock),
         ]
     )

@@ -7,6 +7,7 @@ from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission
+from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.source import Source
@@ -22,6 +23,7 @@ class Unproven:
     db: Database
     authority: Authority
     proofs: Proofs
+    clock: Clock
 
     async def vouch(self, actor: Actor, user_id: UUID) -> bool:
         """Mark an address as verified on the actor's word; False if it was verified already.
@@ -49,6 +51,10 @@ class Unproven:
     async def with_factors(self) -> tuple[int, list[str]]:
         """Count the unproven accounts with a second factor, and return the first addresses."""
         return await queries.list_unproven_with_factor(self.db, _MOST_NAMED)
+
+    async def signed_in(self) -> tuple[int, list[str]]:
+        """Count the accounts with an unverified address that are signed in, likewise."""
+        return await queries.list_unverified_signed_in(self.db, self.clock.now(), _MOST_NAMED)
 
     async def above_user(self) -> tuple[int, list[str]]:
         """Count the unproven accounts with a higher role that registered themselves, likewise."""

@@ -51,6 +51,7 @@ _ENDING = frozenset(
         EndReason.ADDRESS_MOVED,
         EndReason.ADMIN,
         EndReason.FACTORS_RESET,
+        EndReason.UNVERIFIED,
     }
 )
 

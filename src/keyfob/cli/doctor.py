@@ -127,7 +127,7 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
             *await _check_keys(wiring, settings),
             _finding("secret keys", *await tell_secret_keys(wiring, len(settings.secret_keys))),
             await _check_audit(wiring, known),
-            *await _check_unproven(wiring),
+            *await _check_unproven(wiring, settings),
             await _check_hashes(wiring),
             _check_templates(delivery),
             await _check_mail_server(delivery, settings),
@@ -197,7 +197,7 @@ async def _check_audit(wiring: Wiring, known: KnownEvent | None) -> Finding:
     return _finding("audit chain", *await judge_chain(wiring.services[Audit], known))
 
 
-async def _check_unproven(wiring: Wiring) -> list[Finding]:
+async def _check_unproven(wiring: Wiring, settings: Settings) -> list[Finding]:
     """Report rights that an older release gave to accounts whose address nobody has proven."""
     unproven: Unproven = wiring.services[Unproven]
     amount, named = await unproven.above_user()
@@ -210,7 +210,15 @@ async def _check_unproven(wiring: Wiring) -> list[Finding]:
     if amount:
         # No problem: they work, and nothing needs to be done.
         says = f"{_accounts(amount, named)} with factors, which the first proof by recovery ends"
-    return [*findings, _finding("unproven factors", True, says)]
+    findings.append(_finding("unproven factors", True, says))
+    if settings.verify_email == "required":
+        amount, named = await unproven.signed_in()
+        says = "none signed in"
+        if amount:
+            # No problem: it is what the setting asks for, and happens by itself.
+            says = f"{_accounts(amount, named)} signed in, and signed out at the next start"
+        findings.append(_finding("unverified sessions", True, says))
+    return findings
 
 
 def _accounts(amount: int, named: Sequence[str]) -> str:

@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     TOO_MANY = "too_many_sessions"
     CLIENT = "ended_by_client"
     ADDRESS_MOVED = "address_moved"
+    UNVERIFIED = "email_not_verified"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 

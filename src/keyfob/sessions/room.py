@@ -23,7 +23,7 @@ from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions, SessionTokens
 from keyfob.sessions.standing import Standing
-from keyfob.sessions.upkeep import SessionCleanup, SessionTrimming
+from keyfob.sessions.upkeep import SessionCleanup, SessionTrimming, UnverifiedEnding
 from keyfob.settings import Settings
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
@@ -113,7 +113,10 @@ def _chores(
     kept = timedelta(days=settings.ended_session_retention_days)
     cleanup = SessionCleanup(db=db, clock=clock, retention=kept)
     trimming = SessionTrimming(db=db, sessions=sessions)
+    unverified = UnverifiedEnding(db=db, sessions=sessions, clock=clock)
+    only_verified = [Chore("unverified sessions", 3600, unverified.run, at_start=True)]
     return [
+        *(only_verified if sessions.requires_verified else []),
         Chore("activity", settings.activity_flush_seconds, activity.flush),
         Chore("old sessions", 600, cleanup.run),
         Chore("too many sessions", 6 * 3600, trimming.run, at_start=True),

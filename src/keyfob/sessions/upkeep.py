@@ -1,4 +1,4 @@
-"""Maintenance of sessions: old ones are deleted, and those beyond the limit ended."""
+"""Maintenance of sessions: old ones are deleted, and those that the settings forbid ended."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +8,7 @@ from keyfob.accounts import locks
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.sessions import upkeep_queries
+from keyfob.sessions.models import EndReason
 from keyfob.sessions.service import Sessions
 
 
@@ -59,3 +60,36 @@ class SessionTrimming:
         async with self.db.begin() as tx:
             await locks.lock(tx, user_id)
             return await self.sessions.end_excess(tx, user_id, at_most=self.sessions_at_once)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnverifiedEnding:
+    """Ends the sessions and API keys of accounts whose address is not verified, though it must be.
+
+    They are from before `KEYFOB_VERIFY_EMAIL` was `required`. Threat: a stranger goes on using an
+    account at somebody's address for as long as sessions live.
+    """
+
+    db: Database
+    sessions: Sessions
+    clock: Clock
+    at_once: int = 500
+
+    async def run(self) -> None:
+        """Check every account; several workers may do so at once."""
+        last: UUID | None = None
+        while True:
+            found = await upkeep_queries.list_unverified(
+                self.db, last, self.clock.now(), self.at_once
+            )
+            for user_id in found:
+                await self._end_all(user_id)
+            if len(found) < self.at_once:
+                return
+            last = found[-1]
+
+    async def _end_all(self, user_id: UUID) -> None:
+        async with self.db.begin() as tx:
+            account = await locks.lock(tx, user_id)
+            if account is not None and not account.is_verified:
+                await self.sessions.end_all(tx, user_id, EndReason.UNVERIFIED)

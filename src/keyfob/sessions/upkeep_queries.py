@@ -152,6 +152,27 @@ async def list_crowded(
     return (row["crowded"], row["last"]) if row else ([], None)
 
 
+async def list_unverified(
+    db: Executor, after: UUID | None, now: datetime, at_once: int
+) -> list[UUID]:
+    """Return the next accounts without a verified address that have sessions or API keys."""
+    rows = await db.fetch(
+        """
+        SELECT id FROM users AS u
+         WHERE email_verified_at IS NULL AND id > $1
+           AND (EXISTS (SELECT FROM sessions AS s
+                         WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.expires_at > $2)
+                OR EXISTS (SELECT FROM api_keys AS k
+                            WHERE k.user_id = u.id AND k.revoked_at IS NULL AND k.expires_at > $2))
+         ORDER BY id LIMIT $3
+        """,
+        after or UUID(int=0),
+        now,
+        at_once,
+    )
+    return [row["id"] for row in rows]
+
+
 async def delete_old(db: Executor, now: datetime, ended_before: datetime, batch: int) -> int:
     """Delete expired revocations and up to `batch` long-ended or expired sessions; return how many.
 
