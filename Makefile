@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all sdk clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -51,6 +51,9 @@ fix: .venv/.dev ## Format, and fix what ruff can fix
 measure-code: .venv/.dev ## Print measures of the code in src; ARGS="--check" fails if a limit is exceeded, "--places" lists
 	$(PY) scripts/measure_code.py $(ARGS)
 
+sdk: .venv/.runtime .sdk/python/.installed ## Test the package for other services, sdk/python; ARGS="tests/test_keys.py -x" for some
+	cd sdk/python && ../../.sdk/python/bin/python -m pytest --quiet $(ARGS)
+
 clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are installed; ARGS="go php"
 	$(PY) -m clients $(ARGS)
 
@@ -84,6 +87,7 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file clients/python/requirements.txt clients/python/requirements.in
 	$(LOCK) --output-file clients/oauth-python/requirements.txt clients/oauth-python/requirements.in
 	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
+	$(LOCK) --output-file sdk/python/requirements.txt sdk/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
 
 schema: .venv/.dev ## Write docs/schema.sql from the migrations
@@ -96,9 +100,9 @@ sbom: .venv/.dev ## Write sbom.json (CycloneDX), the components of the service
 	$(PY) scripts/write_sbom.py
 
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
-	rm -rf .venv .venv-* .bench .clients .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
+	rm -rf .venv .venv-* .bench .clients .sdk .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
 	rm -f .coverage .coverage.* coverage.xml sbom.json
-	find src tests bench clients drills -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench clients drills sdk -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of pins for every supported Python and platform, naming no index.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -118,6 +122,10 @@ YAML_RULES = {extends: default, rules: {document-start: disable, line-length: {m
 
 .bench/report/.installed: bench/report/requirements.txt scripts/install
 	@scripts/install bench/report/requirements.txt .bench/report
+	@touch $@
+
+.sdk/python/.installed: sdk/python/requirements.txt scripts/install
+	@scripts/install sdk/python/requirements.txt .sdk/python
 	@touch $@
 
 .venv-audit/.installed: requirements/audit.txt scripts/install

@@ -19,9 +19,9 @@ from detect_secrets.settings import transient_settings
 KNOWN = Path(".secrets.toml")
 
 # They plant passwords by the dozen (ruff's S is off there, too). Keys and tokens are searched for.
-PLANTS_PASSWORDS = ("tests/", "bench/")
+PLANTS_PASSWORDS = ("tests/", "bench/", "sdk/python/tests/")
 # Digests of packages, written by `make lock`; digests of this check; a lock of Node's packages.
-HOLDS_DIGESTS = ("requirements/", str(KNOWN), "package-lock.json")
+HOLDS_DIGESTS = ("requirements/", str(KNOWN), "package-lock.json", "sdk/python/requirements.txt")
 
 _FILTERS = (
     "allowlist.is_line_allowlisted",
