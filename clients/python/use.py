@@ -2,11 +2,12 @@
 
 import os
 
-from keyfob_client import AuthenticatedClient, Client
 from keyfob_client.api.account import list_own_logins, me
 from keyfob_client.api.sessions import list_own_sessions, log_out
 from keyfob_client.api.sign_in import log_in, register
 from keyfob_client.models import PasswordLogin, RegisterIn
+
+from keyfob_client import AuthenticatedClient, Client
 
 URL, EMAIL, SECRET = (os.environ[f"KEYFOB_{name}"] for name in ("URL", "EMAIL", "SECRET"))
 
