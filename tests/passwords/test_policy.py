@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -119,3 +120,14 @@ _MARKS = st.text(
 @given(_MARKS)
 def test_a_password_is_normalised_as_unicode_says(typed: str) -> None:
     assert normalised(typed) == unicodedata.normalize("NFC", typed)
+    assert normalised(typed, "NFKC") == unicodedata.normalize("NFKC", typed)
+
+
+async def test_what_is_typed_is_compared_in_time_that_is_bounded() -> None:
+    """Of one character become eighteen; each word of the name was looked for in all of them."""
+    began = time.thread_time()
+
+    with pytest.raises(WeakPassword):
+        await PasswordPolicy().ensure_acceptable("\ufdfa" * 1024, EMAIL, name="\ufdfa" * 20_000)
+
+    assert time.thread_time() - began < 5  # it took over a minute

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from itertools import groupby
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pwdlib.hashers.bcrypt import BcryptHasher
 
@@ -82,8 +82,8 @@ def seconds_of_crypt(rounds: int) -> float:
     return _CRYPT_ROUND * rounds
 
 
-def normalised(password: str) -> str:
-    """Return the password in NFC: what a user types must not depend on the keyboard.
+def normalised(password: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+    """Return the password in a normal form: what a user types must not depend on the keyboard.
 
     Threat: Python orders the combining marks of a letter in quadratic time, and blocks the
     interpreter meanwhile. So they are ordered here first, after decomposing each character, by a
@@ -91,7 +91,8 @@ def normalised(password: str) -> str:
     """
     if password.isascii():
         return password
-    decomposed = "".join(unicodedata.normalize("NFD", character) for character in password)
+    apart: Literal["NFD", "NFKD"] = "NFD" if form == "NFC" else "NFKD"
+    decomposed = "".join(unicodedata.normalize(apart, character) for character in password)
     ordered = "".join(
         "".join(sorted(run, key=unicodedata.combining) if are_marks else run)
         for are_marks, run in groupby(decomposed, key=lambda mark: unicodedata.combining(mark) > 0)

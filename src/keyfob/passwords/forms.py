@@ -22,7 +22,6 @@ import hashlib
 import hmac
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -39,6 +38,7 @@ from keyfob.passwords.families import (
     Check,
     Form,
     bcrypt_form,
+    normalised,
     pbkdf2_form,
     require,
     scrypt_form,
@@ -147,7 +147,7 @@ def _passlib_scrypt(match: re.Match[str]) -> Form:
 
 def _better_auth(match: re.Match[str]) -> Form:
     form = scrypt_form(16384, 16, 1, match["salt"].encode(), bytes.fromhex(match["digest"]))
-    return Form(lambda password: form.check(unicodedata.normalize("NFKC", password)), form.seconds)
+    return Form(lambda password: form.check(normalised(password, "NFKC")), form.seconds)
 
 
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Form]], ...] = tuple(

@@ -14,7 +14,6 @@ import base64
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -25,6 +24,7 @@ from keyfob.passwords.families import (
     BCRYPT,
     Form,
     bcrypt_form,
+    normalised,
     pbkdf2_form,
     require,
     scrypt,
@@ -149,7 +149,7 @@ def _firebase(match: re.Match[str]) -> Form:
 
 def _lucia(match: re.Match[str], r: int) -> Form:
     form = scrypt_form(16384, r, 1, match["salt"].encode(), bytes.fromhex(match["digest"]))
-    return Form(lambda password: form.check(unicodedata.normalize("NFKC", password)), form.seconds)
+    return Form(lambda password: form.check(normalised(password, "NFKC")), form.seconds)
 
 
 IMPORTED: tuple[tuple[str, Callable[[re.Match[str]], Form]], ...] = (

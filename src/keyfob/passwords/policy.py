@@ -3,7 +3,7 @@
 import re
 import runpy
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
@@ -20,12 +20,15 @@ MAX_CHARACTERS_AS_TYPED = 4 * MAX_PASSWORD_CHARACTERS
 
 _CONTEXT = ("keyfob",)  # the service's own name is tried first, too
 _SHORTEST_TERM = 4
+# Beyond so many characters, nothing is compared: nobody's password is mostly a longer word. Threat:
+# one character may become eighteen, and each word of a name is looked for in all of them.
+_MOST_COMPARED = 256
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
 def folded(text: str) -> str:
-    """Return the text without case and width, for comparisons and never for hashing."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """Return the start of a text without case and width, for comparisons and never for hashing."""
+    return unicodedata.normalize("NFKC", text[:_MOST_COMPARED])[:_MOST_COMPARED].casefold()
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,12 @@ def _is_made_of(password: str, terms: Iterable[str]) -> bool:
     )
 
 
-def _terms(email: str, name: str | None) -> Iterator[str]:
-    """Yield the address, its two sides, the name, and the words of each."""
+def _terms(email: str, name: str | None) -> set[str]:
+    """Return the address, its two sides, the name, and the words of each."""
     local, _, domain = folded(email).rpartition("@")
-    for text in (local + domain, local, domain, folded(name or "")):
-        for term in (_squeezed(text), *_SEPARATORS.split(text)):
-            if len(term) >= _SHORTEST_TERM:
-                yield term
+    texts = (local + domain, local, domain, folded(name or ""))
+    words = {term for text in texts for term in (_squeezed(text), *_SEPARATORS.split(text))}
+    return {term for term in words if len(term) >= _SHORTEST_TERM}
 
 
 def _squeezed(text: str) -> str:
