@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
+from tests.fixtures.programs import give_role
 from tests.fixtures.world import OUR_API, PASSWORD, SignedIn, World
 
 from keyfob.authority.models import Role
@@ -35,6 +36,12 @@ ASKED: list[Call] = [
     ("POST", "/admin/users/{user}/factors/reset", None),
     ("DELETE", "/admin/users/{moderator}/logout-all", None),
     ("DELETE", "/admin/users/{other}/logout-all", None),
+]
+# About who has a further role: its permissions are above `user`, too.
+ASKED += [
+    (method, path.replace("{moderator}", "{holder}"), body)
+    for method, path, body in ASKED
+    if "{moderator}" in path and body not in ({"role": "user"}, {"email": "Mod@example.com"})
 ]
 # One's own account is above `user`.
 OF_ONE_S_OWN: list[Call] = [
@@ -72,7 +79,14 @@ async def people(world: World, admin: SignedIn) -> dict[str, UUID]:
         "other": await world.make_user("other@example.com", role=Role.ADMIN),
         "moderator": await world.make_user("mod@example.com", role=Role.MODERATOR),
         "user": await world.make_user(),
+        "holder": await _make_holder(world),
     }
+
+
+async def _make_holder(world: World) -> UUID:
+    await world.make_user("holder@example.com")
+    holder = await world.log_in("holder@example.com")
+    return await give_role(world, holder, "logins:read")
 
 
 async def send(

@@ -142,13 +142,22 @@ class Authority:
         elif actor.caller:
             raise Forbidden
 
-    async def ensure_recent_above_user(self, tx: Tx, actor: Actor, *roles: Role | None) -> None:
-        """Require a recent sign-in if one of the roles, before or after, ranks above `user`.
+    async def ensure_recent_above_user(
+        self, tx: Tx, actor: Actor, account: Account | None, role: Role | None = None
+    ) -> None:
+        """Require a recent sign-in for a locked account, or a new role, with more than `user` has.
+
+        Further roles count. Threat: a thief of an administrator's old session takes over whoever
+        has one, and signs in as them.
 
         Raises:
             InsufficientAuthentication, Forbidden: see `ensure_recent`.
         """
-        if any(role and role is not Role.USER for role in roles):
+        may: frozenset[str] = OF_ROLE[role or Role.USER]
+        if account is not None:
+            may |= await self.standing.permissions_of(tx, account)
+        ranks_above = {role, account and account.role} - {None, Role.USER}
+        if ranks_above or may - OF_ROLE[Role.USER]:
             await self.ensure_recent(tx, actor)
 
     async def record(

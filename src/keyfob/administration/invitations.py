@@ -29,7 +29,8 @@ class Invitations:
             UserNotFound: there is none with that id.
             UserBlocked: the account is blocked, so the link could not be used.
             Unauthenticated, Forbidden: see `Authority.lock`.
-            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
+            InsufficientAuthentication: the account has more rights than `user`, and the sign-in is
+                not recent.
         """
         await self._send(actor, user_id, self.letters.invite, Event.USER_INVITED)
 
@@ -40,7 +41,8 @@ class Invitations:
             UserNotFound: there is none with that id.
             UserBlocked: the account is blocked, so the link could not be used.
             Unauthenticated, Forbidden: see `Authority.lock`.
-            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
+            InsufficientAuthentication: the account has more rights than `user`, and the sign-in is
+                not recent.
         """
         await self._send(actor, user_id, self.letters.start_recovery, Event.USER_RECOVERY_STARTED)
 
@@ -53,7 +55,7 @@ class Invitations:
     ) -> None:
         async with self.db.begin() as tx:
             account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
-            await self.authority.ensure_recent_above_user(tx, actor, account.role)
+            await self.authority.ensure_recent_above_user(tx, actor, account)
             if not account.is_active:
                 raise UserBlocked
             await write(tx, account)

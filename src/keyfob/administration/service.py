@@ -85,7 +85,8 @@ class Administration:
             EmailTaken: another account has the address.
             Overloaded: too many passwords wait to be hashed.
             Unauthenticated, Forbidden: see `Authority.ensure`; the same holds below.
-            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
+            InsufficientAuthentication: the account has more rights than `user`, and the sign-in is
+                not recent.
         """
         self.accounts.ensure_fit(email)
         password_hash = None
@@ -95,7 +96,7 @@ class Administration:
         async with self.db.begin() as tx:
             powers = await self.authority.ensure(tx, actor, Permission.USERS_WRITE)
             powers.ensure_cover((), role)
-            await self.authority.ensure_recent_above_user(tx, actor, role)
+            await self.authority.ensure_recent_above_user(tx, actor, None, role)
             replaced = await self.sign_ups.give_way(tx, email)
             account = NewAccount(
                 email=email,
@@ -132,14 +133,14 @@ class Administration:
         Raises:
             UserNotFound, EmailTaken, LastAdmin, UnprovenRole: see these classes.
             InvalidInput: see `Accounts.ensure_fit`.
-            InsufficientAuthentication: more than the name changes, the role is or becomes higher
-                than `user`, and the sign-in is not recent.
+            InsufficientAuthentication: more than the name changes, the account has or gets more
+                rights than `user`, and the sign-in is not recent.
         """
         async with self.db.begin() as tx:
             before, powers = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
             powers.ensure_cover((), changes.role or Role.USER)
             if changes.concern_access(before):
-                await self.authority.ensure_recent_above_user(tx, actor, before.role, changes.role)
+                await self.authority.ensure_recent_above_user(tx, actor, before, changes.role)
             replaced = None
             if changes.email and changes.email.normal != before.email.normal:
                 self.accounts.ensure_fit(changes.email)
@@ -170,7 +171,8 @@ class Administration:
 
         Raises:
             UserNotFound, LastAdmin: see these classes.
-            InsufficientAuthentication: the role is above `user`, and the sign-in is not recent.
+            InsufficientAuthentication: the account has more rights than `user`, and the sign-in is
+                not recent.
         """
         async with self.db.begin() as tx:
             await self._lock_to_delete(tx, actor, user_id)
@@ -186,7 +188,7 @@ class Administration:
 
     async def _lock_to_delete(self, tx: Tx, actor: Actor, user_id: UUID) -> Account:
         account, _ = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
-        await self.authority.ensure_recent_above_user(tx, actor, account.role)
+        await self.authority.ensure_recent_above_user(tx, actor, account)
         await self.accounts.ensure_may_go(tx, account)
         return account
 
@@ -199,13 +201,13 @@ class Administration:
 
         Raises:
             UserNotFound: there is none with that id.
-            InsufficientAuthentication: it is another user whose role is above `user`, and the
+            InsufficientAuthentication: it is another user with more rights than `user`, and the
                 sign-in is not recent.
         """
         async with self.db.begin() as tx:
             account, _ = await self.authority.lock(tx, actor, user_id, Permission.SESSIONS_END)
             if user_id != actor.user_id:
-                await self.authority.ensure_recent_above_user(tx, actor, account.role)
+                await self.authority.ensure_recent_above_user(tx, actor, account)
             ended = await self.sessions.end_all(tx, user_id, EndReason.ADMIN)
             await self.authority.record(
                 tx, actor, Event.USER_LOGGED_OUT, user_id, {}, {"sessions": ended}
