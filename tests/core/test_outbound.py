@@ -170,6 +170,25 @@ async def test_ten_megabytes_are_not_read(certificate: Certificate, end: FarEnd)
         await outbound(certificate).get(end.url)
 
 
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [
+        ([], b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (["Transfer-Encoding: chunked"], b"1\r\na\r\n"),
+        (["Transfer-Encoding: chunked"], b"1;" + b"x" * 60 + b"\r\na\r\n"),
+    ],
+    ids=["provisional responses", "chunks of a byte", "extensions of chunks"],
+)
+async def test_all_that_is_read_is_bounded_and_not_the_body_alone(
+    certificate: Certificate, end: FarEnd, headers: list[str], piece: bytes
+) -> None:
+    end.status = "200 OK" if headers else "103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints"
+    end.headers, end.body, end.pieces = headers, piece * 2000, 100
+
+    with pytest.raises(CannotFetch, match="longer than 131072 bytes"):
+        await outbound(certificate, seconds=60.0).get(end.url)
+
+
 async def test_a_byte_at_a_time_does_not_prolong(certificate: Certificate, end: FarEnd) -> None:
     end.body, end.pieces, end.pause = b" ", 1000, 0.02
 

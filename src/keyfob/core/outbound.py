@@ -24,6 +24,8 @@ from keyfob.core.addresses import Address, Network, parse_address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _MOST_BYTES = 64 * 1024
+_MOST_OF_ALL = 2 * _MOST_BYTES  # heads and framing included
+_AT_ONCE = 4 * 1024
 _MOST_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
 _MOST_AT_ONCE = 16
@@ -96,6 +98,38 @@ def is_public(address: Address) -> bool:
     return True
 
 
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A connection of which so many bytes are read in all, a few at a time.
+
+    Threat: provisional responses without end, long heads and chunks of one byte are no body, and
+    every few bytes of them are an event that the loop works on.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._left = _MOST_OF_ALL
+
+    async def read(self, max_bytes: int, *args: Any, **options: Any) -> bytes:
+        piece = await self._stream.read(min(max_bytes, _AT_ONCE), *args, **options)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise CannotFetch(f"the answer with its heads is longer than {_MOST_OF_ALL} bytes")
+        await asyncio.sleep(0)  # others get a turn between pieces that came together
+        return piece
+
+    async def write(self, buffer: bytes, *args: Any, **options: Any) -> None:
+        await self._stream.write(buffer, *args, **options)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _Bounded(await self._stream.start_tls(*args, **options))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
 class _Pinned(httpcore.AsyncNetworkBackend):
     """Connects to the checked addresses, even if the host of the URL resolves to others now."""
 
@@ -109,7 +143,8 @@ class _Pinned(httpcore.AsyncNetworkBackend):
         fault: Exception | None = None
         for address in self._addresses:
             try:
-                return await self._network.connect_tcp(address, port, _CONNECT_SECONDS)
+                connected = await self._network.connect_tcp(address, port, _CONNECT_SECONDS)
+                return _Bounded(connected)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 fault = failed
         raise fault or httpcore.ConnectError(host)
