@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.feed import Feed
 from tests.issuer import AUDIENCE, Issuer
 
 from keyfob_client import Verifier
@@ -13,6 +14,11 @@ def issuer() -> Iterator[Issuer]:
     issuer = Issuer()
     yield issuer
     issuer.close()
+
+
+@pytest.fixture
+def feed(issuer: Issuer) -> Feed:
+    return Feed(issuer)
 
 
 class Clock:

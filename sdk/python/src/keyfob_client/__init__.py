@@ -11,6 +11,7 @@ from keyfob_client.errors import (
     Unavailable,
 )
 from keyfob_client.metrics import FeedState, Metrics
+from keyfob_client.program import ClientKey, ClientSecret
 from keyfob_client.token import AccessToken
 from keyfob_client.verifier import AsyncVerifier, Verifier
 
@@ -19,6 +20,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessToken",
     "AsyncVerifier",
+    "ClientKey",
+    "ClientSecret",
     "FeedState",
     "InsufficientAuthentication",
     "InsufficientRole",

@@ -5,13 +5,26 @@ loops as it likes.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+log = logging.getLogger("keyfob_client")
+
 _STOP_SECONDS = 5.0
+_PAUSE_SECONDS = 1.0
+
+
+async def _keep(forever: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            await forever()
+        except Exception:
+            log.exception("what runs in the background has failed, and begins again")
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 class Background:
@@ -35,7 +48,7 @@ class Background:
         """Start what runs until the end."""
 
         def begin() -> None:
-            self._tasks.add(self._loop.create_task(forever()))
+            self._tasks.add(self._loop.create_task(_keep(forever)))
 
         self._loop.call_soon_threadsafe(begin)
 

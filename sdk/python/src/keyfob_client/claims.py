@@ -12,7 +12,7 @@ from keyfob_client.token import AccessToken
 ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
 # RFC 9068 section 2.2.
 REQUIRED = frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jti"})
-_ALWAYS = frozenset({"iss", "exp", "aud", "sub", "iat"})
+_ALWAYS = frozenset({"iss", "exp", "aud", "iat"})
 _LATEST = 2**53  # of any NumericDate; beyond it no float is exact
 
 

@@ -5,34 +5,43 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from keyfob_client.claims import REQUIRED, Rules
 from keyfob_client.engine import Engine, Reach
-from keyfob_client.errors import Refused, UnknownKey
+from keyfob_client.errors import InvalidToken, Refused, UnknownKey
 from keyfob_client.fetching import check_url
 from keyfob_client.judging import CheckProof, Judge
 from keyfob_client.metrics import Hook, Metrics
+from keyfob_client.program import Client
+from keyfob_client.revocations.state import Known
 from keyfob_client.token import AccessToken
 
 
 class Trust:
     """The base of both verifiers: which tokens are believed, and how the issuer is reached.
 
-    Nothing is asked before the first token comes. Then a thread in the background fetches the keys
-    and keeps them fresh. After a fork, the child starts its own.
+    Nothing is asked before the first token comes. Then a thread in the background fetches the keys,
+    keeps them fresh, and follows what is revoked. After a fork, the child starts its own.
 
     Args:
         issuer: the issuer of the tokens, exactly as its `iss` is; its metadata tells the rest.
         audience: the names of this service, one of which is in `aud`.
+        client: this service as a client of a Keyfob, with the permission `revocations:read`. With
+            it revocations are followed, and API keys are exchanged for tokens.
+        follow_revocations: False if the client is for API keys alone.
+        fail_open_for: the seconds without contact with the feed of revocations after which tokens
+            are answered 503. Before the first contact they are in any case.
+        resource: the identifier of this service (RFC 9728), which API keys are exchanged for; by
+            default the audience, if one alone is an address.
         required_claims: the claims that must be there, beside `iss`, `aud`, `exp`, `iat` and `sub`.
         leeway: the seconds by which this machine's clock may be wrong.
         check_proof: whether a bound token (`cnf`) comes with its proof; None refuses them all.
         remembered: how many verified tokens to remember, by their SHA-256.
         longest_token: the most characters that a token has.
         timeout: the seconds within which the issuer has to answer.
+        quiet_for: the seconds without a word from the stream after which the feed is polled.
         refresh_interval: the seconds in which unknown keys lead to one fetch of the keys at most.
         allow_http: whether the issuer may be asked by http beyond this machine.
         hook: is told each event that `metrics` counts.
@@ -47,12 +56,17 @@ class Trust:
         issuer: str,
         *,
         audience: str | Collection[str],
+        client: Client | None = None,
+        follow_revocations: bool = True,
+        fail_open_for: float = 60.0,
+        resource: str | None = None,
         required_claims: Collection[str] = REQUIRED,
         leeway: int = 10,
         check_proof: CheckProof | None = None,
         remembered: int = 10_000,
         longest_token: int = 8192,
         timeout: float = 5.0,
+        quiet_for: float = 15.0,
         refresh_interval: float = 5.0,
         allow_http: bool = False,
         hook: Hook | None = None,
@@ -66,10 +80,25 @@ class Trust:
             longest=longest_token,
         )
         self.metrics = Metrics(hook=hook)
+        self.resource = resource or _only_address(rules.audience)
+        follows = client is not None and follow_revocations
+        self._known = Known(clock, leeway=leeway, fail_open_for=fail_open_for) if follows else None
         self._judge = Judge(
-            rules, self.metrics, clock, check_proof=check_proof, remembered=remembered
+            rules,
+            self.metrics,
+            clock,
+            revoked=self._known,
+            check_proof=check_proof,
+            remembered=remembered,
         )
-        self._reach = Reach(timeout=timeout, interval=refresh_interval, allow_http=allow_http)
+        self._reach = Reach(
+            timeout=timeout,
+            interval=refresh_interval,
+            allow_http=allow_http,
+            client=client,
+            resource=self.resource,
+            quiet_for=quiet_for,
+        )
         self._running: Engine | None = None
         self._starting = threading.Lock()
 
@@ -100,8 +129,28 @@ class Trust:
             return running
         with self._starting:
             if self._running is None or self._running.pid != os.getpid():
-                self._running = Engine(self._judge, self._reach, self.metrics)
+                self._running = Engine(self._judge, self._reach, self._known, self.metrics)
             return self._running
+
+    def _from_memory(self, engine: Engine, token: str, presented: object) -> AccessToken | None:
+        """Judge a token by what is known; return None if the issuer has to be asked first."""
+        text = engine.recall(token) if engine.is_ready else None
+        if text is None:
+            return None
+        try:
+            return self._judge.judge(text, presented)
+        except UnknownKey:
+            return None
+        except InvalidToken:
+            if text is token:
+                raise
+            engine.forget(token)  # the API key may still be good: perhaps a role has changed
+            return None
+
+
+def _only_address(audience: Collection[str]) -> str | None:
+    addresses = [name for name in audience if "://" in name]
+    return addresses[0] if len(addresses) == 1 else None
 
 
 class Verifier(Trust):
@@ -114,7 +163,7 @@ class Verifier(Trust):
         """Return what an access token says, if it is to be believed.
 
         Args:
-            token: the token, without the word Bearer.
+            token: the token, or an API key of Keyfob, without the word Bearer.
             presented: what `check_proof` needs to see of the request.
 
         Raises:
@@ -123,14 +172,14 @@ class Verifier(Trust):
         """
         engine = self._engine()
         try:
-            if engine.is_ready:
-                with suppress(UnknownKey):
-                    return self._judge.judge(token, presented)
-            engine.background.run(engine.prepare())
-            return self._judge.judge(token, presented)
+            judged = self._from_memory(engine, token, presented)
+            if judged is None:
+                text = engine.background.run(engine.find(token))
+                judged = self._judge.judge(text, presented)
         except Refused as refused:
             self.metrics.refused[refused.reason] += 1
             raise
+        return judged
 
     def __enter__(self) -> Self:
         return self
@@ -154,14 +203,14 @@ class AsyncVerifier(Trust):
         """Return what an access token says, if it is to be believed; see `Verifier.verify`."""
         engine = self._engine()
         try:
-            if engine.is_ready:
-                with suppress(UnknownKey):
-                    return self._judge.judge(token, presented)
-            await engine.background.wait(engine.prepare())
-            return self._judge.judge(token, presented)
+            judged = self._from_memory(engine, token, presented)
+            if judged is None:
+                text = await engine.background.wait(engine.find(token))
+                judged = self._judge.judge(text, presented)
         except Refused as refused:
             self.metrics.refused[refused.reason] += 1
             raise
+        return judged
 
     async def __aenter__(self) -> Self:
         return self
