@@ -58,6 +58,21 @@ def me(document: Document, plots: Plots) -> list[str]:
     ]
 
 
+def programs(document: Document, _: Plots) -> list[str]:
+    """Introspection and client credentials in the field."""
+    return [
+        "## Programs",
+        "",
+        "Tokens by client credentials, and the introspection of one's own token, beside a refresh "
+        "of Keyfob in the same run. Keyfob has its limits on and issues JWTs (EdDSA); the others "
+        "issue what they come with and, where it says signed, JWTs (EdDSA, Ory Hydra ES256).",
+        "",
+        *_field(document, "programs", beside=f"{OURS}, refresh"),
+        *_notes(document, "program token"),
+        *_notes(document, "program introspects"),
+    ]
+
+
 def size(document: Document, _: Plots) -> list[str]:
     """Start-up and memory in the field."""
     grid = Grid(document.figures)
@@ -158,19 +173,22 @@ def _at(grid: Grid, side: str, at: float, measure: str = "latency") -> float:
 
 
 def _named(side: str) -> str:
-    return f"**{side}**" if side == OURS else cell(side)
+    return f"**{side}**" if role_of(side) == "ours" else cell(side)
 
 
-def _field(document: Document, name: str) -> list[str]:
-    """The table of a scene of the field: Keyfob, those beside it by rate, the limits."""
+def _field(document: Document, name: str, beside: str = OURS) -> list[str]:
+    """The table of a scene of the field: Keyfob, those beside it by rate, the limits.
+
+    `beside`: whose rate the others are compared with.
+    """
     grid = Grid([figure for figure in document.figures if figure.table == name])
-    if OURS not in grid.sides:
+    if beside not in grid.sides:
         return []
     middle = 8.0 if 8.0 in grid.places else grid.places[0]
     rows = [
         (
             _named(side),
-            grid.ratio(side, OURS, middle, "rate"),
+            grid.ratio(side, beside, middle, "rate"),
             *(grid.write(side, place, "rate") for place in grid.places),
             *(
                 grid.write(side, middle, measure)
@@ -181,7 +199,7 @@ def _field(document: Document, name: str) -> list[str]:
     ]
     clients = [f"{place:g} client{'s' if place > 1 else ''}, /s" for place in grid.places]
     head = (
-        *("", "beside Keyfob", *clients),
+        *("", f"beside {beside}", *clients),
         *("p50, ms", "p99, ms", "server CPU, ms", "database CPU, ms"),
     )
     failed = [

@@ -69,7 +69,7 @@ def role_of(side: str) -> Role:
     """Tell who a side is from its name."""
     if side.startswith("limit:"):
         return "limit"
-    return "ours" if side == "Keyfob" else "peer"
+    return "ours" if side.partition(", ")[0] == "Keyfob" else "peer"
 
 
 def _throughput(documents: Documents, action: str, title: str) -> Plot:

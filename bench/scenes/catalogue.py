@@ -28,6 +28,7 @@ BEYOND = (
     "field_size",
     "field_refresh",
     "field_me",
+    "field_programs",
     "field_login",
     "field_register",
     "field_storm",

@@ -18,6 +18,7 @@ from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
 from bench.peers.keycloak.java import java_home
 from bench.peers.people import PAGE, PART, SOMEBODY, People
+from bench.peers.programs import GetsTokens, IntrospectsItsOwn
 from bench.peers.steps import again, pages_by_offset, succeed
 
 NAME = "keycloak"
@@ -207,6 +208,9 @@ async def searches(connection: Connection, _: int) -> Step:
     return again(connection, wire, holds=SOMEBODY.encode())
 
 
+_RS256 = GetsTokens(TOKENS, SERVICE, alg="RS256")
+_EDDSA = GetsTokens(TOKENS, ("signs by EdDSA", SERVICE[1]), alg="EdDSA")
+
 CONTESTANT = Contestant(
     name="Keycloak",
     version=VERSION,
@@ -223,6 +227,10 @@ CONTESTANT = Contestant(
         "list": lists,
         "page": pages,
         "search": searches,
+        "program token": _RS256,
+        "program token, signed": _EDDSA,
+        "program introspects": IntrospectsItsOwn(_RS256, f"{TOKENS}/introspect"),
+        "program introspects, signed": IntrospectsItsOwn(_EDDSA, f"{TOKENS}/introspect"),
     },
     people=PEOPLE,
     notes={
@@ -235,5 +243,8 @@ CONTESTANT = Contestant(
         "introspect": "authenticates the client, too; without a query",
         "page": "by offset",
         "search": "part of an address, by reading all users",
+        "program token": "as it comes: a JWT (RS256); signed: by EdDSA. Without a query; it keeps "
+        "no session for these",
+        "program introspects": "authenticates the client and verifies the token; without a query",
     },
 )

@@ -3,19 +3,19 @@
 import contextlib
 import json
 import re
-import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.harness import servers
 from bench.harness.clients import PASSWORD
-from bench.harness.cluster import HOST, Cluster, free_port
+from bench.harness.cluster import HOST, Cluster
 from bench.harness.load import Answer, Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
 from bench.peers.people import BEGINNING, PAGE, SOMEBODY, People
+from bench.peers.ports import admin_port, free_pair
 from bench.peers.steps import Anew, again, pages_by_link, succeed
 
 NAME = "kratos"
@@ -76,7 +76,7 @@ def _version() -> str:
 @contextlib.contextmanager
 def start(cluster: Cluster, _: Hashing) -> Iterator[servers.Server]:
     """Make its tables, then start it; its own hashing is ours: bcrypt, cost 12."""
-    port = _free_pair()
+    port = free_pair()
     config = FOLDER / f"config-{port}.json"
     dsn = new_database(cluster, NAME) + "?sslmode=disable&max_conns=10&max_idle_conns=10"
     config.write_text(json.dumps(_configured(port, dsn)))
@@ -91,18 +91,6 @@ def start(cluster: Cluster, _: Hashing) -> Iterator[servers.Server]:
         config.unlink()
 
 
-def _free_pair() -> int:
-    """Find a port on loopback that is free together with the one of the administrator."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, _admin_port(port := free_port())))
-            return port
-
-
-def _admin_port(port: int) -> int:
-    return port + 1
-
-
 def _configured(port: int, dsn: str) -> dict[str, object]:
     schema = {"id": "default", "url": (HERE / "identity.schema.json").as_uri()}
     return {
@@ -113,7 +101,7 @@ def _configured(port: int, dsn: str) -> dict[str, object]:
         "secrets": {"default": [servers.SECRET]},
         "serve": {
             "public": {"host": HOST, "port": port, "base_url": f"http://{HOST}:{port}/"},
-            "admin": {"host": HOST, "port": _admin_port(port)},
+            "admin": {"host": HOST, "port": admin_port(port)},
         },
     }
 
@@ -151,7 +139,7 @@ async def asks_for_session(connection: Connection, _: int) -> Step:
 
 
 def _as_admin(connection: Connection) -> Connection:
-    return Connection(connection.host, _admin_port(connection.port))
+    return Connection(connection.host, admin_port(connection.port))
 
 
 async def lists(connection: Connection, _: int) -> Step:

@@ -10,10 +10,13 @@ from bench.harness.load import Connection, Step, request
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import Packages, program, run
+from bench.peers.programs import GetsTokens, IntrospectsItsOwn
 from bench.peers.steps import again, succeed
 
 PACKAGES = Packages("node_oidc_provider")
 _CLIENT_SECRET = "bench-" + 32 * "s"
+_SERVICE = ("service", _CLIENT_SECRET)
+_ORDERS = {"resource": "https://orders.bench.example", "scope": "orders:read"}  # as in server.mjs
 
 
 @contextlib.contextmanager
@@ -70,6 +73,9 @@ async def introspects(connection: Connection, _: int) -> Step:
     return again(connection, wire, holds=b'"active":true')
 
 
+_OPAQUE = GetsTokens("/token", _SERVICE)
+_IN_MEMORY = GetsTokens("/memory/token", _SERVICE)
+
 CONTESTANT = Contestant(
     name="node-oidc-provider",
     version=PACKAGES.version("oidc-provider"),
@@ -77,7 +83,18 @@ CONTESTANT = Contestant(
     hashing="none: it leaves passwords to its user",
     install=PACKAGES.install,
     start=start,
-    clients={"refresh": refreshes, "me": asks_userinfo, "introspect": introspects},
+    clients={
+        "refresh": refreshes,
+        "me": asks_userinfo,
+        "introspect": introspects,
+        "program token": _OPAQUE,
+        "program token, in memory": _IN_MEMORY,
+        "program token, signed": GetsTokens("/token", _SERVICE, _ORDERS, alg="EdDSA"),
+        "program introspects": IntrospectsItsOwn(_OPAQUE, "/token/introspection"),
+        "program introspects, in memory": IntrospectsItsOwn(
+            _IN_MEMORY, "/memory/token/introspection"
+        ),
+    },
     notes={
         "register": "it has no accounts",
         "login": "it has none; a set-up route makes the first tokens through its models",
@@ -86,5 +103,9 @@ CONTESTANT = Contestant(
         "me": "userinfo: reads the rows of token and grant; the account's claims cost no query",
         "introspect": "authenticates the client; looks the token up as each kind, then its grant",
         "list": "it has no accounts",
+        "program token": "as it comes: writes the row of an opaque token; in memory: with the "
+        "adapter that it comes with, which a restart empties; signed: a JWT (EdDSA), which it "
+        "stores nowhere",
+        "program introspects": "reads the row, or its memory; it introspects no JWTs",
     },
 )

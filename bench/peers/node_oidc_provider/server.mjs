@@ -1,6 +1,7 @@
-// node-oidc-provider on PostgreSQL. `node server.mjs migrate` makes tables and a signing key;
+// node-oidc-provider on PostgreSQL. `node server.mjs migrate` makes tables and signing keys;
 // without an argument it serves. `POST /grant` stands for the pages and the password that it leaves
 // to its user: it gives the tokens of a new account, made through the provider's own models.
+// Below `/memory` it is mounted once more, with the adapter that it comes with.
 
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import http from "node:http";
@@ -12,26 +13,47 @@ const { DATABASE_URL, PORT, SECRET } = process.env;
 const ISSUER = "http://bench";
 const [HOUR, FORTNIGHT] = [3600, 14 * 24 * 3600];
 const SCOPE = "openid email offline_access";
+const MEMORY = "/memory"; // with a restart, its tokens are gone
+const ORDERS = "https://orders.bench.example"; // an API whose tokens are JWTs
 
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
 
 async function migrate() {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const pairs = [generateKeyPairSync("rsa", { modulusLength: 2048 }), generateKeyPairSync("ed25519")];
   await pool.query(TABLES);
-  await pool.query("INSERT INTO keys VALUES ($1)", [privateKey.export({ format: "jwk" })]);
+  for (const { privateKey } of pairs) {
+    await pool.query("INSERT INTO keys VALUES ($1)", [privateKey.export({ format: "jwk" })]);
+  }
   await pool.end();
 }
 
-async function provide() {
+async function provide(adapter) {
   const { rows } = await pool.query("SELECT jwk FROM keys");
   return new Provider(ISSUER, {
-    adapter: adapterOn(pool),
+    adapter,
     jwks: { keys: rows.map(({ jwk }) => jwk) },
     cookies: { keys: [SECRET] },
     claims: { openid: ["sub"], email: ["email"] },
-    ttl: { AccessToken: HOUR, IdToken: HOUR, Grant: FORTNIGHT, RefreshToken: FORTNIGHT },
+    ttl: {
+      AccessToken: HOUR,
+      ClientCredentials: HOUR,
+      IdToken: HOUR,
+      Grant: FORTNIGHT,
+      RefreshToken: FORTNIGHT,
+    },
     features: {
       devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => undefined,
+        getResourceServerInfo: () => ({
+          scope: "orders:read",
+          audience: ORDERS,
+          accessTokenFormat: "jwt",
+          jwt: { sign: { alg: "EdDSA" } },
+        }),
+      },
       introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === "service" },
     },
     findAccount: (_, accountId) => ({
@@ -49,7 +71,7 @@ async function provide() {
       {
         client_id: "service",
         client_secret: SECRET,
-        grant_types: [],
+        grant_types: ["client_credentials"],
         response_types: [],
         redirect_uris: [],
       },
@@ -70,14 +92,18 @@ async function grantTo(accountId, { AccessToken, Client, Grant, RefreshToken }) 
 }
 
 async function serve() {
-  const provider = await provide();
+  const provider = await provide(adapterOn(pool));
   const handle = provider.callback();
+  const handleInMemory = (await provide(undefined)).callback();
   const server = http.createServer(async (request, response) => {
     if (request.url === "/grant") {
       response.end(JSON.stringify(await grantTo(randomUUID(), provider)));
     } else if (request.url === "/ready") {
       await pool.query("SELECT 1");
       response.end();
+    } else if (request.url.startsWith(MEMORY)) {
+      request.url = request.url.slice(MEMORY.length);
+      handleInMemory(request, response);
     } else {
       handle(request, response);
     }

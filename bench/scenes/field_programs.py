@@ -1,0 +1,77 @@
+"""Introspection and client credentials in the field, beside a refresh of Keyfob.
+
+Keyfob counts all of these, as it is shipped, against limits wide enough not to be met. It issues
+JWTs signed by EdDSA. The others issue what they come with, and signed ones where they can.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from bench.harness import cluster, entrants, figures, sides
+from bench.harness.clients import refreshes
+from bench.harness.entrants import Entrant
+from bench.harness.load import Client
+from bench.scenes import programs
+
+CLIENTS = (8,)
+TOKENS, INTROSPECTION = "client credentials", "introspection"
+ACTIONS = {"program token": TOKENS, "program introspects": INTROSPECTION}
+REFRESH = f"{entrants.OURS}, refresh"
+_OURS: Mapping[str, Client] = {
+    "program token": programs.gets_tokens,
+    "program introspects": programs.introspects,
+}
+_BOUNDS = {TOKENS: 0.6, INTROSPECTION: 0.8}  # in the rate of our own refresh
+
+
+def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
+    with contextlib.ExitStack() as running:
+        postgres = running.enter_context(cluster.temporary())
+        ours = running.enter_context(entrants.keyfob(postgres, programs.COUNTED))
+        report.sides[entrants.OURS] = {"runtime": "Python", "hashing": entrants.OUR_HASH}
+        entered = [Entrant(ours.name, ours.server, _OURS)]
+        for peer in entrants.peers(report):
+            if set(peer.clients) & set(ACTIONS):
+                entrant = running.enter_context(entrants.contestant(peer, postgres, "own", report))
+                entered += [entrant] if entrant else []
+        able = [sides.over_http(REFRESH, ours.server, refreshes, postgres)]
+        able += [
+            sides.over_http(side, entrant.server, client, postgres, expires=True)
+            for entrant in entered
+            for side, client in _sides(entrant)
+        ]
+        everybody = [running.enter_context(side) for side in able]
+        sides.in_turn(report, "programs", everybody, CLIENTS, rounds, seconds)
+    _judge(report)
+
+
+def _sides(entrant: Entrant) -> list[tuple[str, Client]]:
+    """The sides of an entrant, each named "who, what" or "who, what, how"."""
+    found = []
+    for action, client in entrant.clients.items():
+        done, _, how = action.partition(", ")
+        if done in ACTIONS:
+            found.append((", ".join(filter(None, (entrant.name, ACTIONS[done], how))), client))
+    return found
+
+
+def _judge(report: figures.Report) -> None:
+    """Say how ours does beside our refresh, and beside everybody who does the same."""
+    rates = {figure.side: figure.values for figure in report.figures if figure.measure == "rate"}
+    for action, bound in _BOUNDS.items():
+        ours = rates.get(f"{entrants.OURS}, {action}")
+        if ours is None:
+            continue
+        for side, values in rates.items():
+            if side == REFRESH:
+                name, least = f"{action} / refresh, rate", bound
+            elif f", {action}" in side and not side.startswith(entrants.OURS):
+                name, least = f"{action} / {side}, rate", 1.0
+            else:
+                continue
+            seen = f"{_spread(ours)}/s, the other {_spread(values)}"
+            report.add(name, figures.ratios(ours, values), least, seen, at_most=False)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{min(values):.0f} to {max(values):.0f}"
