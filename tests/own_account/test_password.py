@@ -114,6 +114,17 @@ async def test_a_weak_one_is_refused_with_the_reason(
     assert (await sign_in(world, PASSWORD)).status_code == 200
 
 
+async def test_a_weak_one_tells_nothing_of_the_present_one(world: World, ada: SignedIn) -> None:
+    """Otherwise a guess of it would be answered, and the login log would not know."""
+    answers = [
+        await change(world, ada, current=current, password="short")
+        for current in (PASSWORD, "a wrong guess")
+    ]
+
+    assert [answer.json()["code"] for answer in answers] == ["weak_password"] * 2
+    assert [row["reason"] for row in await world.login_log()] == ["password"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -61,8 +61,10 @@ class OwnPassword:
             raise Unauthenticated
         if account.password_hash is None:
             raise NoPassword
-        await self._prove(account, current, source)
+        # Before the present one is checked. Threat: a right guess of it, sent with a weak new one,
+        # would be confirmed and leave nothing in the login log.
         await self.passwords.ensure_acceptable(password, account.email.normal, account.name)
+        await self._prove(account, current, source)
         new_hash = await self.passwords.hash(password, share)
         return await self._replace(caller, account.password_hash, new_hash, source)
 
