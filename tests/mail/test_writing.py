@@ -28,6 +28,7 @@ TOLD: dict[str, Any] = {
     "erase_at": "2026-12-06 12:00 UTC",
     "is_first_proof": True,
     "is_kept": True,
+    "ends_keys": True,
     "expires_at": "2026-11-22 12:30 UTC",
     "silent_until": "2026-11-22 13:00 UTC",
     "name": "Ada Lovelace",

@@ -1,6 +1,6 @@
 """SQL for API keys."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,13 @@ from keyfob.core.database import Executor, Tx
 _KEY = "id, user_id, name, scope, created_at, expires_at, last_used_at"
 
 
-async def find_live(db: Executor, digests: Sequence[bytes], now: datetime) -> LiveKey | None:
-    """Return the key with one of these digests, if it is valid and its user is active."""
+async def find_live(
+    db: Executor, digests: Sequence[bytes], now: datetime, factor_roles: Collection[str]
+) -> LiveKey | None:
+    """Return the key with one of these digests, if it is valid and its user is active.
+
+    None also if the user's role is one of `factor_roles`, and the user has no factor.
+    """
     row = await db.fetchrow(
         """
         SELECT k.id, k.user_id, k.name, k.scope, k.created_at, k.expires_at, k.last_used_at,
@@ -22,10 +27,11 @@ async def find_live(db: Executor, digests: Sequence[bytes], now: datetime) -> Li
           FROM api_keys AS k JOIN users AS u ON u.id = k.user_id,
                further_roles(u.id, $2) AS further
          WHERE k.key_hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND k.expires_at > $2
-           AND u.status = 'active'
+           AND u.status = 'active' AND (u.role <> ALL($3::text[]) OR has_factor(u.id))
         """,
         list(digests),
         now,
+        list(factor_roles),
     )
     if row is None:
         return None
@@ -110,16 +116,20 @@ async def revoke_key(tx: Tx, key_id: UUID, user_id: UUID, now: datetime) -> bool
     return bool(revoked)
 
 
-async def revoke_all(tx: Tx, user_id: UUID, now: datetime) -> list[UUID]:
-    """Revoke all valid keys of a user, and return their ids."""
+async def revoke_all(
+    tx: Tx, user_id: UUID, now: datetime, within: Collection[str] | None = None
+) -> list[UUID]:
+    """Revoke all valid keys of a user, or those with one of these scopes, and return their ids."""
     rows = await tx.fetch(
         """
         UPDATE api_keys SET revoked_at = $2
          WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+           AND ($3::text[] IS NULL OR scope && $3)
         RETURNING id
         """,
         user_id,
         now,
+        within and sorted(within),
     )
     return [row[0] for row in rows]
 

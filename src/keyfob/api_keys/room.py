@@ -15,6 +15,7 @@ from keyfob.core.encryption import SecretKeyring
 from keyfob.core.machine_secrets import MachineSecrets
 from keyfob.core.rooms import Chore, Room
 from keyfob.mail.service import Mail
+from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
@@ -34,6 +35,7 @@ def build(
     standing: Standing,
     roles: Roles,
     step_up: FactorStepUp,
+    factor_changes: FactorChanges,
     audit: Audit,
     mail: Mail,
 ) -> Room:
@@ -45,8 +47,10 @@ def build(
         revocations=revocations,
         standing=standing,
         roles=roles,
+        factor_roles=settings.require_mfa_for,
     )
     sessions.on_end_all.append(keys.end_with_sessions)
+    factor_changes.on_first.append(keys.end_made_without_factor)
     own = OwnKeys(
         db=db,
         keys=keys,

@@ -1,6 +1,7 @@
 """API keys: made, renamed and revoked by their owner, and believed while they are valid."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from keyfob.api_keys.errors import KeyNotFound, TooManyKeys
 from keyfob.api_keys.models import LiveKey, StoredKey
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.authority.models import ApiKey, Role, Subject, User
+from keyfob.authority.models import ApiKey, Permission, Role, Subject, User
 from keyfob.authority.roles import Roles
 from keyfob.clients.errors import UnknownScope
 from keyfob.clients.resources import Resources
@@ -40,6 +41,7 @@ _MOST_KEYS = 50
 _REMEMBERED = timedelta(seconds=10)
 _MOST_REMEMBERED = 10_000
 _RETENTION = timedelta(days=30)
+_OVER_OTHERS = frozenset(Permission) - {Permission.ACCOUNT_READ}
 
 # A new owner of the account, or a thief in it: nothing that another has made continues.
 _ENDING = frozenset(
@@ -68,6 +70,9 @@ class ApiKeys:
 
     A key is remembered for seconds, by its digest. Whatever revokes it, or changes its user's roles
     or status, is a revocation of which every worker hears at once, and then the key is read anew.
+
+    Where a role requires a second factor (`factor_roles`), keys of users who have none are refused,
+    as their sessions are.
     """
 
     db: Database
@@ -76,6 +81,7 @@ class ApiKeys:
     revocations: Revocations
     standing: Standing
     roles: Roles
+    factor_roles: Collection[str] = ()
     _known: OrderedDict[bytes, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
 
@@ -123,7 +129,7 @@ class ApiKeys:
 
     async def _read(self, digests: list[bytes]) -> _Memory | None:
         now = self.clock.now()
-        live = await queries.find_live(self.db, digests, now)
+        live = await queries.find_live(self.db, digests, now, self.factor_roles)
         # A revocation that came while this was read is in memory, and not perhaps in what was read.
         if live is None or not self._holds(memory := _Memory(live, now)):
             self._known.pop(digests[0], None)
@@ -164,11 +170,25 @@ class ApiKeys:
         """Revoke all keys of a user where all sessions end for such a reason."""
         if ending.reason not in _ENDING:
             return
-        revoked = await queries.revoke_all(tx, ending.user_id, self.clock.now())
+        await self._revoke_all(tx, ending.user_id, ending.reason)
+
+    async def end_made_without_factor(self, tx: Tx, user_id: UUID) -> int:
+        """Revoke keys that administer, for a user who adds the first factor; return their number.
+
+        Threat: somebody who signed in with a stolen password made one. Sessions from before cannot
+        administer any more, either.
+        """
+        return await self._revoke_all(tx, user_id, "first_factor", _OVER_OTHERS)
+
+    async def _revoke_all(
+        self, tx: Tx, user_id: UUID, reason: str, within: Collection[str] | None = None
+    ) -> int:
+        revoked = await queries.revoke_all(tx, user_id, self.clock.now(), within)
         if revoked:
             await self.revocations.revoke_key(tx, revoked)
-            told = {"user_id": str(ending.user_id), "keys": len(revoked), "reason": ending.reason}
+            told = {"user_id": str(user_id), "keys": len(revoked), "reason": reason}
             tx.after_commit(partial(log.info, "api_keys_revoked", **told))
+        return len(revoked)
 
     async def write_uses(self) -> None:
         """Write the last uses of keys: in one statement for all of some seconds."""

@@ -138,9 +138,10 @@ class SessionReused(_Traced, template="session_reused"):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorAdded(_Traced, template="factor_added"):
-    """A second factor with that name was added."""
+    """A second factor with that name was added; with `ends_keys`, API keys ended with it."""
 
     factor: str
+    ends_keys: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Changes of a user's factors, each with its audit event and a mail to the owner."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -35,7 +35,10 @@ class NextFactor(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorChanges:
-    """Adds, renames and removes factors. `roles` are those that require one."""
+    """Adds, renames and removes factors. `roles` are those that require one.
+
+    `on_first` end what a user made without a factor, such as API keys, and return its number.
+    """
 
     db: Database
     claims: SessionClaims
@@ -44,6 +47,7 @@ class FactorChanges:
     clock: Clock
     step_up: FactorStepUp
     roles: Collection[str]
+    on_first: list[Callable[[Tx, UUID], Awaitable[int]]] = field(default_factory=list)
 
     async def ensure_verified(self, tx: Tx, caller: User) -> Account:
         """Check as `FactorStepUp.ensure_standing`, and that the address is verified.
@@ -96,9 +100,12 @@ class FactorChanges:
         codes = await self._replace_codes(tx, caller.user_id) if is_first else []
         amr = tuple(dict.fromkeys((*caller.amr, *_AMR[factor.type])))
         await self.claims.strengthen(tx, caller, amr)
-        notice = mails.FactorAdded(factor=factor.name, **source_in_words(source))
+        ended = sum([await end(tx, caller.user_id) for end in self.on_first]) if is_first else 0
+        where = source_in_words(source)
+        notice = mails.FactorAdded(factor=factor.name, ends_keys=ended > 0, **where)
         await self.mail.tell(tx, caller.user_id, notice)
-        new = {"id": str(factor.id), "type": factor.type}
+        new: dict[str, Any] = {"id": str(factor.id), "type": factor.type}
+        new |= {"api_keys_ended": ended} if ended else {}
         await self._record(tx, Event.FACTOR_ADDED, caller, source, new=new)
         return codes
 
