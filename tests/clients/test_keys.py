@@ -20,6 +20,16 @@ def number(value: int) -> str:
     return base64.urlsafe_b64encode(value.to_bytes(size, "big")).rstrip(b"=").decode()
 
 
+# The points of Ed25519 with an order of at most eight, by their y coordinate.
+PRIME = 2**255 - 19
+OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = (0, 1, PRIME - 1, OF_ORDER_8, PRIME - OF_ORDER_8)
+
+
+def point(encoded: int) -> str:
+    return base64.urlsafe_b64encode(encoded.to_bytes(32, "little")).rstrip(b"=").decode()
+
+
 def of_bits(bits: int) -> dict[str, Any]:
     public = rsa.generate_private_key(public_exponent=65537, key_size=bits).public_key()
     return {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": "a"}
@@ -40,6 +50,9 @@ BAD: list[Any] = [
     {"kty": "OKP", "crv": "Ed25519"},
     {"kty": "OKP", "crv": "Ed25519", "x": 7},
     {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"},
+    *({**GOOD[0], "x": point(y)} for y in SMALL_ORDER),
+    *({**GOOD[0], "x": point(y + 2**255)} for y in SMALL_ORDER),
+    *({**GOOD[0], "x": point(PRIME + y)} for y in (0, 1, 2)),
     {**GOOD[0], "d": GOOD[0]["x"]},
     {**GOOD[0], "use": "enc"},
     {**GOOD[0], "key_ops": ["sign"]},

@@ -17,6 +17,10 @@ _jws = PyJWS(algorithms=list(ALGORITHMS))
 
 # Larger keys, and larger exponents, are slow to verify with.
 _RSA_BITS = range(2048, 4096 + 1)
+_PRIME = 2**255 - 19
+# The y coordinates of the eight points.
+_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = frozenset({0, 1, _PRIME - 1, _OF_ORDER_8, _PRIME - _OF_ORDER_8})
 _MOST_EXPONENT = 2**32
 _MOST_KEYS = 10
 _MOST_PUBLISHED = 100
@@ -109,7 +113,7 @@ def _read_public(jwk: dict[str, Any]) -> tuple[PublicKey, frozenset[str]]:
     kind = (jwk["kty"], jwk.get("crv"))
     try:
         if kind == ("OKP", "Ed25519"):
-            return OKPAlgorithm.from_jwk(jwk), frozenset({"EdDSA"})  # type: ignore[return-value] # by its curve
+            return _read_ed25519(jwk), frozenset({"EdDSA"})
         if kind == ("EC", "P-256"):
             return ECAlgorithm.from_jwk(jwk), frozenset({"ES256"})  # type: ignore[return-value] # without `d`
         rsa_key = RSAAlgorithm.from_jwk(jwk) if jwk["kty"] == "RSA" else None
@@ -122,3 +126,19 @@ def _read_public(jwk: dict[str, Any]) -> tuple[PublicKey, frozenset[str]]:
     if rsa_key.key_size not in _RSA_BITS or rsa_key.public_numbers().e > _MOST_EXPONENT:
         raise ValueError("should have RSA keys of 2,048 to 4,096 bits, with a usual exponent")
     return rsa_key, frozenset({"PS256", "RS256"})
+
+
+def _read_ed25519(jwk: dict[str, Any]) -> ed25519.Ed25519PublicKey:
+    """Read a key, but none of the points for which anybody can sign, nor an unusual form of one.
+
+    Threat: a key of zeros, as a template may have it, accepts signatures that no private key made.
+
+    Raises:
+        ValueError: the order of the point is at most eight (RFC 7748 section 6), or its coordinate
+            is not below the prime (RFC 8032 section 5.1.3).
+    """
+    key: ed25519.Ed25519PublicKey = OKPAlgorithm.from_jwk(jwk)  # type: ignore[assignment] # by its curve
+    y = int.from_bytes(key.public_bytes_raw(), "little") & ((1 << 255) - 1)
+    if y in _SMALL_ORDER or y >= _PRIME:
+        raise ValueError("a point of small order")
+    return key
