@@ -383,3 +383,17 @@ async def test_keys_are_asked_for_again_under_the_lock(world: World) -> None:
     )
 
     assert answer.status_code == 401
+
+
+async def test_a_key_uses_up_nothing_of_its_user_s(settings: Settings, clock: MovableClock) -> None:
+    """Threat: whoever found a key keeps its owner from revoking it."""
+    limits = {"limits": "on", "limit_me": "3/minute"}
+    async with World(settings.model_copy(update=limits), clock) as world:
+        await world.make_user()
+        ada = await world.log_in()
+        _, key = await key_of(world, ada)
+
+        answers = [await world.api.get("/me/sessions", headers=bearer(key)) for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [403, 403, 403, 429, 429]
+        assert (await world.api.get("/me/sessions", headers=ada.headers)).status_code == 200
