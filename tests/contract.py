@@ -69,6 +69,14 @@ def service(answer: str | None) -> Call:
     return Call(200, answer, frozenset({*ANY, "unavailable"}))
 
 
+def reader(**more: Any) -> Call:
+    """A call of a program that follows the revocation feed: its answer is signed, and not JSON."""
+    shared = {*ANY, *AWAY, *ADMIN, *COUNTED, *PARAMETERS, "unavailable"}
+    return Call(
+        200, None, frozenset(shared), authority="reader", query=frozenset({"after"}), **more
+    )
+
+
 def oauth(answer: str | None, *codes: str, form: str) -> Call:
     """A call of a client below /oauth2, whose refusals have the form of RFC 6749."""
     shared = {"invalid_client", *codes, *ANY, *AWAY, *BODY_OF_FORM, *LIMITED}
@@ -156,6 +164,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
         query=frozenset({*PAGE, "action", "actor_id", "target_id", "since", "until"}),
         headers=LINK,
     ),
+    # 8. Other services: revocations
+    ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
     # 8. Other services: administration
     ("GET", "/admin/clients"): admin(
         200, "[Client]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK

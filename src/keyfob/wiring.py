@@ -44,6 +44,7 @@ ROOMS = (
     "api_keys",
     "administration",
     "oauth",
+    "revocation_feed",
     # Surfaces
     "admin",
     "health",

@@ -58,6 +58,7 @@ BY_CALLER = {
     "GET /me/factors",
     "GET /me/api-keys",
     "DELETE /me/api-keys/{id}",
+    "GET /revocations",
 }
 # What is not counted in the shared store: a cheap answer, or counted in memory.
 NOT_COUNTED = {

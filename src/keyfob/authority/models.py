@@ -47,7 +47,7 @@ class Permission(StrEnum):
     CLIENTS_WRITE = "clients:write", "Make, change and remove clients, their secrets and resources"
     ROLES_READ = "roles:read", "List and read the further roles"
     ROLES_WRITE = "roles:write", "Define further roles, give them and take them away"
-    REVOCATIONS_READ = "revocations:read", "Follow what was revoked, once there is a feed of it"
+    REVOCATIONS_READ = "revocations:read", "Follow what was revoked, by the revocation feed"
 
 
 # A moderator has no more rights than a user until a further role gives them: this role is for

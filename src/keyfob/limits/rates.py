@@ -23,6 +23,7 @@ ROUTES = (
     "me-factors",
     "me-export",
     "admin",
+    "revocations",
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"

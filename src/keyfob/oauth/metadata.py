@@ -52,6 +52,9 @@ def _describe_server(own: Resource, methods: list[AuthMethod], grants: list[Gran
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "scopes_supported": sorted(own.scopes),
         "protected_resources": [own.identifier],
+        # Ours: where other services learn what was revoked.
+        "keyfob_revocations_endpoint": f"{base}/revocations",
+        "keyfob_revocations_stream_endpoint": f"{base}/revocations/stream",
     }
 
 

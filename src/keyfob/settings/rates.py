@@ -109,3 +109,6 @@ class LimitSettings(BaseModel):
         description="Per client address: all changes by signed-in users to their accounts",
     )
     limit_admin: Limit = Field("1200/minute", description="Per caller: /admin/...")
+    limit_revocations: Limit = Field(
+        "6000/minute", description="Per caller: polls and streams of the revocation feed"
+    )

@@ -47,6 +47,7 @@ NEEDS_DATABASE = [
     ("GET", f"/admin/users/{SOMEBODY}/logins", None),
     ("GET", "/admin/logins", None),
     ("GET", "/admin/audit", None),
+    ("GET", "/revocations", None),
 ]
 AWAY = [Fault.CLOSED, Fault.HELD, Fault.RESETTING]
 NEEDS_NONE = ["/", "/health/live", "/docs", "/openapi.json"]

@@ -48,7 +48,7 @@ class Kept:
             "ETag": forms.etag,
             "Vary": "Accept-Encoding",
         }
-        if _names(request.headers.get("if-none-match", ""), forms.etag):
+        if names_tag(request.headers.get("if-none-match", ""), forms.etag):
             return Response(status_code=304, headers=headers)
         if takes_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
@@ -79,10 +79,13 @@ class _InPieces(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-def _names(if_none_match: str, etag: str) -> bool:
-    """Tell whether a list of entity tags contains ours (RFC 9110 section 13.1.2)."""
-    given = {one.strip() for one in if_none_match.split(",")}
-    return not given.isdisjoint({"*", etag, etag.removeprefix("W/")})
+def names_tag(if_none_match: str, etag: str) -> bool:
+    """Tell whether a list of entity tags contains ours (RFC 9110 section 13.1.2).
+
+    Weak and strong ones are compared alike, as that section asks.
+    """
+    given = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
+    return not given.isdisjoint({"*", etag.removeprefix("W/")})
 
 
 def takes_gzip(accepted: str) -> bool:
