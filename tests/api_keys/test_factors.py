@@ -5,9 +5,9 @@ from tests.api_keys.test_own_keys import bearer, is_valid, key_of
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.programs import make_program, own_api
 from tests.fixtures.world import SignedIn, World
 
-from keyfob.authority.models import Role
 from keyfob.settings import Settings
 
 
@@ -49,19 +49,49 @@ async def test_keys_that_are_made_with_the_factor_stay_with_the_next(
     assert await administers(world, key)
 
 
-@pytest.mark.parametrize(("role", "works"), [(Role.ADMIN, False), (Role.USER, True)])
+@pytest.fixture
+def asks(settings: Settings) -> Settings:
+    """Settings that require a factor of administrators."""
+    return settings.model_copy(update={"require_mfa_for": ["admin"]})
+
+
+async def code_of(world: World, key: str) -> str | None:
+    answer = await world.api.get("/me", headers=bearer(key))
+    code: str | None = answer.json().get("code")
+    return code
+
+
 async def test_no_key_works_for_a_user_who_lacks_the_required_factor(
-    settings: Settings, clock: MovableClock, role: Role, works: bool
+    settings: Settings, asks: Settings, clock: MovableClock
 ) -> None:
     async with World(settings, clock) as before:
-        await before.make_user("ada@example.com", role=role)
-        ada = await before.log_in("ada@example.com")
-        _, key = await key_of(before, ada)
+        admin = await before.make_admin()
+        await before.make_user("ada@example.com")
+        _, own = await key_of(before, admin)
+        _, others = await key_of(before, await before.log_in("ada@example.com"))
 
-    asks = settings.model_copy(update={"require_mfa_for": ["admin"]})
     async with World(asks, clock) as after:
-        assert await is_valid(after, key) is works
+        gateway = await make_program(after, scope=[], resources=[own_api(after)])
+        refused = await code_of(after, own), await gateway.introspect(own)
+        worked = await code_of(after, others), (await gateway.introspect(others))["active"]
+        await add_totp(after, admin, clock)
 
-        await add_totp(after, ada, clock)
+        assert refused == ("factor_required", {"active": False})
+        assert worked == (None, True)
+        assert await is_valid(after, own)
 
-        assert await is_valid(after, key)
+
+async def test_such_a_key_can_be_revoked(
+    settings: Settings, asks: Settings, clock: MovableClock
+) -> None:
+    """Or it would be valid again, once there is a factor."""
+    async with World(settings, clock) as before:
+        admin = await before.make_admin()
+        _, key = await key_of(before, admin)
+
+    async with World(asks, clock) as after:
+        gateway = await make_program(after, scope=[], resources=[own_api(after)])
+        await gateway.revoke(key)
+        await add_totp(after, admin, clock)
+
+        assert not await is_valid(after, key)

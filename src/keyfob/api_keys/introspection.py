@@ -31,6 +31,8 @@ class KeyIntrospector:
             return None
         key, scope = live.key, self.keys.scope_of(live)
         audience = tuple(self.resources.offering(scope))
+        if live.lacks_factor:  # found all the same, so that it can be revoked
+            return LiveToken(None, audience, {"active": False})
         members = {
             "scope": " ".join(scope),
             "sub": str(key.user_id),

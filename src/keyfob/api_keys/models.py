@@ -27,7 +27,8 @@ class StoredKey(NamedTuple):
 class LiveKey(NamedTuple):
     """A key that is valid, with what its user is now.
 
-    `ends_at` is the first end of the key and of the further `roles`.
+    `ends_at` is the first end of the key and of the further `roles`. `lacks_factor`: the role
+    requires a second factor, and the user has none, so that the key can only be revoked.
     """
 
     key: StoredKey
@@ -36,6 +37,7 @@ class LiveKey(NamedTuple):
     roles: tuple[str, ...]
     sub_gen: int
     ends_at: datetime
+    lacks_factor: bool
 
 
 def _once(values: list[str]) -> list[str]:

@@ -17,17 +17,18 @@ async def find_live(
 ) -> LiveKey | None:
     """Return the key with one of these digests, if it is valid and its user is active.
 
-    None also if the user's role is one of `factor_roles`, and the user has no factor.
+    `factor_roles` are the roles that require a factor.
     """
     row = await db.fetchrow(
         """
         SELECT k.id, k.user_id, k.name, k.scope, k.created_at, k.expires_at, k.last_used_at,
                k.key_hash, u.role, further.names, u.sub_gen,
-               (SELECT LEAST(k.expires_at, min(ends)) FROM unnest(further.ends) AS ends) AS ends_at
+               (SELECT LEAST(k.expires_at, min(ends)) FROM unnest(further.ends) AS ends) AS ends_at,
+               u.role = ANY($3::text[]) AND NOT has_factor(u.id) AS lacks_factor
           FROM api_keys AS k JOIN users AS u ON u.id = k.user_id,
                further_roles(u.id, $2) AS further
          WHERE k.key_hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND k.expires_at > $2
-           AND u.status = 'active' AND (u.role <> ALL($3::text[]) OR has_factor(u.id))
+           AND u.status = 'active'
         """,
         list(digests),
         now,
@@ -35,8 +36,8 @@ async def find_live(
     )
     if row is None:
         return None
-    *columns, digest, role, roles, sub_gen, ends_at = row
-    return LiveKey(_key(columns), digest, Role(role), tuple(roles), sub_gen, ends_at)
+    *columns, digest, role, roles, sub_gen, ends_at, lacks_factor = row
+    return LiveKey(_key(columns), digest, Role(role), tuple(roles), sub_gen, ends_at, lacks_factor)
 
 
 async def share_scope(tx: Tx, key_id: UUID, now: datetime) -> list[str] | None:

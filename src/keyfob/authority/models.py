@@ -159,7 +159,7 @@ class LiveToken(NamedTuple):
     """A valid token or key, with its introspection (RFC 7662 section 2.2).
 
     It was issued to `client_id` (None: to no client) and is meant for `audience`; `members` are
-    those of the response, without `active`.
+    those of the response, without `active`, unless that is False.
     """
 
     client_id: str | None

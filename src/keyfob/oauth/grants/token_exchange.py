@@ -130,7 +130,7 @@ class TokenExchange:
 
     async def _of_key(self, client: RegisteredClient, text: str) -> _Subject | None:
         live = await self.keys.find(text)
-        if live is None:
+        if live is None or live.lacks_factor:
             return None
         key, scope = live.key, self.keys.scope_of(live)
         if set(self.targets.resources.offering(scope)).isdisjoint(client.resources):
