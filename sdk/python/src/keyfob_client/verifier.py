@@ -99,6 +99,7 @@ class Trust:
             resource=self.resource,
             quiet_for=quiet_for,
         )
+        self._schemes = frozenset({"bearer"} if check_proof is None else {"bearer", "dpop"})
         self._running: Engine | None = None
         self._starting = threading.Lock()
 
@@ -111,6 +112,11 @@ class Trust:
     def audience(self) -> frozenset[str]:
         """The names of this service."""
         return self._judge.rules.audience
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """The schemes of the header Authorization; DPoP if proofs are checked (RFC 9449)."""
+        return self._schemes
 
     def now(self) -> float:
         """Return the seconds since 1970 by the clock of this verifier."""
