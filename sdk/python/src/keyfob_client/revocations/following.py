@@ -84,8 +84,10 @@ class Follower:
     async def run(self) -> None:
         """Follow the feed. Never returns."""
         self._metrics.feed = FeedState.STARTING
-        await self._succeeds(self._poll)
-        self._tried.set()
+        try:
+            await self._succeeds(self._poll)
+        finally:
+            self._tried.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_streaming())
             group.create_task(self._watch())
