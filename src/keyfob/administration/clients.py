@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from keyfob.accounts import locks
 from keyfob.administration.authority import Actor, Authority, Powers
 from keyfob.administration.errors import (
     ClientNotFound,
@@ -199,15 +198,13 @@ class ClientAdministration:
 async def ensure_may_write(tx: Tx, authority: Authority, actor: Actor) -> Powers:
     """Check an actor who is about to change clients or resources, and return their powers.
 
-    One such change is made at a time, since clients and resources name each other: the lock is that
-    on the administrators, which `Authority.ensure` holds for every caller.
+    One such change is made at a time, by the lock on the administrators that `Authority.ensure`
+    takes: clients and resources name each other.
 
     Raises:
         InsufficientAuthentication: a person's sign-in is not recent.
         Unauthenticated, Forbidden: see `Authority.ensure`.
     """
-    if actor.caller is None:
-        await locks.lock_admins(tx)
     powers = await authority.ensure(tx, actor, Permission.CLIENTS_WRITE)
     if isinstance(actor.caller, User):
         await authority.ensure_recent(tx, actor)
