@@ -93,7 +93,7 @@ class AssertionProof:
         client, kid, algorithm = known.client, header.get("kid"), header.get("alg")
         if not isinstance(kid, str | None) or not isinstance(algorithm, str):
             raise _Refused("kid or alg is not a string")
-        key = await self.keys.find(client, kid, algorithm, may_ask=may_ask)
+        key = await self.keys.find(client, kid, algorithm)
         if key is None:
             raise _Refused("the client has no such key for this alg")
         if not key.has_signed(algorithm, assertion.signed, assertion.signature):

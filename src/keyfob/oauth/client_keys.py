@@ -42,10 +42,10 @@ class _Remembered:
 class ClientKeys:
     """Finds the keys of clients, in memory if possible.
 
-    Published keys are fetched by the guarded client alone. They are fetched anew after five
-    minutes, beside the request, and at once for an unknown key: at most once a minute per client
-    and worker, by one request for all that wait. If the client's server is away, the last keys
-    count for an hour.
+    Published keys are fetched by the guarded client alone, when they are five minutes old, and for
+    an unknown key: at most once a minute per client and worker, by one request for all that wait.
+    If the client's server is away, the last keys count for an hour. Threat: a key that leaked, and
+    that the client does not publish any more, would be good for one more token.
     """
 
     outbound: Outbound
@@ -53,12 +53,9 @@ class ClientKeys:
     _known: OrderedDict[UUID, _Remembered] = field(default_factory=OrderedDict)
 
     async def find(
-        self, client: RegisteredClient, kid: str | None, algorithm: str, *, may_ask: bool
+        self, client: RegisteredClient, kid: str | None, algorithm: str
     ) -> ClientKey | None:
-        """Return the key of a client that a header names; None if there is none.
-
-        Without `may_ask`, nothing is fetched.
-        """
+        """Return the key of a client that a header names; None if there is none."""
         known = self._recall(client)
         if client.jwks_uri is None:
             return choose_key(known.keys, kid, algorithm)
@@ -66,9 +63,9 @@ class ClientKeys:
         if not known.is_younger_than(_KEPT, now):
             known.keys = ()
         key = choose_key(known.keys, kid, algorithm)
-        if may_ask and (key is None or not known.is_younger_than(_FRESH, now)):
+        if key is None or not known.is_younger_than(_FRESH, now):
             fetching = self._begin(known, client.jwks_uri, now)
-            if key is None and fetching is not None:
+            if fetching is not None:
                 # Shielded: others wait for it too.
                 await asyncio.shield(fetching)
                 key = choose_key(known.keys, kid, algorithm)

@@ -30,7 +30,7 @@ class ClientProof(Protocol):
     async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
         """Return the client, if its credentials are valid; otherwise None.
 
-        Without `may_ask`, also None if the client was not found before, or its keys are not known.
+        Without `may_ask`, also None if the client was not found before.
         """
 
 
