@@ -67,13 +67,14 @@ class Clients:
     async def _read(self, client_id: UUID) -> _Memory | None:
         now = self.clock.now()
         client = await queries.find_client(self.db, client_id)
-        self._known.pop(client_id, None)
         if client is None or client.disabled_at is not None:
+            self._known.pop(client_id, None)
             return None
         secrets = tuple(await queries.list_secrets(self.db, client_id, now))
-        if len(self._known) >= _MOST:
-            self._known.popitem(last=False)
         self._known[client_id] = memory = _Memory(KnownClient(client, secrets), now)
+        self._known.move_to_end(client_id)
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
         return memory
 
     async def find_by_secret(
