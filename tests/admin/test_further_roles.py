@@ -190,6 +190,22 @@ async def test_a_role_that_somebody_has_stays(world: World, admin: SignedIn) -> 
     assert removed.status_code == 204
 
 
+async def test_a_role_that_has_ended_for_everybody_is_deleted(
+    world: World, admin: SignedIn, clock: MovableClock
+) -> None:
+    await define(world, admin, "support", "users:read")
+    ends = clock.now() + timedelta(seconds=60)
+    body = {"role": "support", "expires_at": ends.isoformat()}
+    user_id = await world.make_user("eve@example.com")
+    given = await world.api.post(f"/admin/users/{user_id}/roles", json=body, headers=admin.headers)
+    assert given.status_code == 201
+    clock.advance(seconds=61)
+
+    removed = await world.api.delete("/admin/roles/support", headers=admin.headers)
+
+    assert removed.status_code == 204
+
+
 @pytest.mark.parametrize("name", ["user", "moderator", "admin", "support"])
 async def test_a_name_is_taken_once(world: World, admin: SignedIn, name: str) -> None:
     await define(world, admin, "support")

@@ -60,14 +60,23 @@ async def update_role(tx: Tx, name: str, permissions: Sequence[str], now: dateti
     )
 
 
-async def delete_role(tx: Tx, name: str) -> None:
+async def delete_role(tx: Tx, name: str, now: datetime) -> None:
     """Delete a role that nobody has any more."""
+    await tx.execute("DELETE FROM user_roles WHERE role = $1 AND expires_at <= $2", name, now)
     await tx.execute("DELETE FROM roles WHERE name = $1", name)
 
 
-async def list_holders(db: Executor, name: str, at_most: int) -> list[UUID]:
-    """Return users who have a role, at most `at_most`."""
-    rows = await db.fetch("SELECT user_id FROM user_roles WHERE role = $1 LIMIT $2", name, at_most)
+async def list_holders(db: Executor, name: str, now: datetime, at_most: int) -> list[UUID]:
+    """Return users who have a role now, at most `at_most`."""
+    rows = await db.fetch(
+        """
+        SELECT user_id FROM user_roles
+         WHERE role = $1 AND (expires_at IS NULL OR expires_at > $2) LIMIT $3
+        """,
+        name,
+        now,
+        at_most,
+    )
     return [row[0] for row in rows]
 
 

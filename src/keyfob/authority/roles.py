@@ -102,7 +102,7 @@ class Roles:
 
     async def remove(self, tx: Tx, name: str) -> None:
         """Delete a role that `tx` has locked and that nobody has."""
-        await queries.delete_role(tx, name)
+        await queries.delete_role(tx, name, self.clock.now())
         await self._announce(tx, name, ())
 
     async def _announce(self, tx: Tx, name: str, permissions: Collection[str]) -> None:
@@ -110,8 +110,8 @@ class Roles:
         tx.after_commit(partial(self._further.__setitem__, name, frozenset(permissions)))
 
     async def list_holders(self, db: Executor, name: str, at_most: int) -> list[UUID]:
-        """Return users who have a role, at most `at_most`."""
-        return await queries.list_holders(db, name, at_most)
+        """Return users who have a role now, at most `at_most`."""
+        return await queries.list_holders(db, name, self.clock.now(), at_most)
 
     async def list_given(self, db: Executor, user_id: UUID) -> list[GivenRole]:
         """Return the further roles that a user has now, by name."""
