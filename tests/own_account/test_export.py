@@ -15,6 +15,7 @@ import pytest
 from tests.fixtures.asgi import call_raw
 from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.factors import add_totp
+from tests.fixtures.programs import give_role
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
@@ -74,6 +75,9 @@ async def test_it_is_everything_that_is_kept(world: World, clock: MovableClock) 
             tx, user_id, Kind.CHANGE_EMAIL, email=Email.parse("New@Example.org")
         )
         await world.service(Outbox).add(tx, "never.done", {"email": "x"}, user_id=user_id)
+    await give_role(world, ada, "logins:read")
+    key = {"name": "Backup", "scope": ["account:read"]}
+    await world.api.post("/me/api-keys", json=key, headers=ada.headers)
     await world.api.patch("/me", json={"timezone": "Europe/London"}, headers=ada.headers)
 
     got = await document(world, ada)
@@ -96,6 +100,10 @@ async def test_it_is_everything_that_is_kept(world: World, clock: MovableClock) 
     (factor,) = got["factors"]
     assert (factor["type"], factor["name"]) == ("totp", "Telephone")
     assert got["recovery_codes_left"] == 10
+    assert [(one["role"], one["expires_at"]) for one in got["roles"]] == [("clerk", None)]
+    assert [(one["name"], one["scope"]) for one in got["api_keys"]] == [
+        ("Backup", ["account:read"])
+    ]
     (link,) = got["links"]
     assert (link["kind"], link["email"]) == ("change_email", "New@Example.org")
     assert "never.done" in {job["kind"] for job in got["queued"]}

@@ -59,6 +59,26 @@ class ExportedFactor(BaseModel):
     backed_up: bool | None
 
 
+class ExportedRole(BaseModel):
+    """A further role."""
+
+    role: str
+    given_at: datetime
+    expires_at: Annotated[datetime | None, Field(description="null: for good")]
+
+
+class ExportedKey(BaseModel):
+    """An API key, valid or ended, without the key itself."""
+
+    id: UUID
+    name: str
+    scope: list[str]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
 class ExportedLink(BaseModel):
     """A sent and unused link, without its token."""
 
@@ -141,6 +161,8 @@ class ExportOut(BaseModel):
     account: ExportedAccount
     factors: list[ExportedFactor]
     recovery_codes_left: int
+    roles: Annotated[list[ExportedRole], Field(description="Further roles")]
+    api_keys: list[ExportedKey]
     links: list[ExportedLink]
     pending_sign_ins: list[ExportedSignIn]
     queued: Annotated[list[ExportedJob], Field(description="Mails and other jobs")]

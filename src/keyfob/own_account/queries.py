@@ -48,6 +48,29 @@ async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
     return int(await tx.fetchval("SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id))
 
 
+async def list_api_keys(tx: Tx, user_id: UUID) -> list[Row]:
+    """Return the API keys, also those that have ended, without their digests."""
+    return await _list(
+        tx,
+        """
+        SELECT id, name, scope, created_at, expires_at, last_used_at, revoked_at
+          FROM api_keys WHERE user_id = $1 ORDER BY id
+        """,
+        user_id,
+    )
+
+
+async def list_roles(tx: Tx, user_id: UUID) -> list[Row]:
+    """Return the further roles, also those that have just ended."""
+    return await _list(
+        tx,
+        """
+        SELECT role, given_at, expires_at FROM user_roles WHERE user_id = $1 ORDER BY role
+        """,
+        user_id,
+    )
+
+
 async def list_links(tx: Tx, user_id: UUID) -> list[Row]:
     """Return sent and unused links, without their tokens."""
     return await _list(
