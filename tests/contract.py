@@ -166,6 +166,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     # 8. Other services: revocations
     ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
+    ("GET", "/revocations/stream"): reader(),
     # 8. Other services: administration
     ("GET", "/admin/clients"): admin(
         200, "[Client]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK

@@ -1,7 +1,8 @@
 """The application: `create_app(settings)`. Importing this module has no effects."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -99,12 +100,14 @@ def _edge(app: Service, settings: Settings) -> Edge:
     )
 
 
-def _lifespan(wiring: Wiring) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    wiring: Wiring,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]:
     @asynccontextmanager
-    async def run(_: FastAPI) -> AsyncIterator[None]:
+    async def run(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         await wiring.start()
         try:
-            yield
+            yield {"stopping": wiring.announce_stop}  # for the server
         finally:
             await wiring.stop()
 

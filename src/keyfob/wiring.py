@@ -70,6 +70,12 @@ class Wiring:
         await self.worker.start()
         await self.runner.start()
 
+    def announce_stop(self) -> None:
+        """End answers that would go on for ever: the server waits for all of them."""
+        for room in self.rooms:
+            if room.stopping is not None:
+                room.stopping()
+
     async def stop(self) -> None:
         """Write data that is in memory, then release everything."""
         await self.runner.stop()

@@ -208,6 +208,7 @@ BEYOND_CHANCE = {
     "POST /me/api-keys",
     "PATCH /me/api-keys/{id}",
     "DELETE /me/api-keys/{id}",
+    "GET /revocations/stream",  # it would not end
     "POST /refresh",
     "POST /register",
     "POST /login",

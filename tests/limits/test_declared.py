@@ -59,6 +59,7 @@ BY_CALLER = {
     "GET /me/api-keys",
     "DELETE /me/api-keys/{id}",
     "GET /revocations",
+    "GET /revocations/stream",
 }
 # What is not counted in the shared store: a cheap answer, or counted in memory.
 NOT_COUNTED = {

@@ -23,6 +23,7 @@ class _App:
     def __init__(self, settings: Settings) -> None:
         self._clients = Clients(settings.trusted_proxies, by_socket=settings.listens_on_socket)
         self._held: list[asyncio.Event] = []
+        self._stopping = asyncio.Event()
         # Addresses in the order in which their requests began, in which they were told something
         # (a piece of their body, or that the client is gone), and in which they were read whole.
         self._order: dict[str, list[Any]] = {
@@ -34,6 +35,7 @@ class _App:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
+            scope["state"]["stopping"] = self._stopping.set
             await _lifespan(receive, send)
             return
         CALLS.inc()
@@ -58,6 +60,9 @@ class _App:
                 await self._tell(scope, receive, send, address)
 
     async def _tell(self, scope: dict[str, Any], receive: Any, send: Any, address: Any) -> None:
+        if scope["path"] == "/endless":
+            await _answer_endlessly(send, self._stopping)
+            return
         body = b"" if scope["path"] == "/unread" else await self._read(receive, address)
         if body is not None:
             self._order["/read"].append(address)
@@ -170,6 +175,13 @@ async def _answer(send: Any, status: int, body: bytes) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_endlessly(send: Any, stopping: asyncio.Event) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"begun\n", "more_body": True})
+    await stopping.wait()
+    await send({"type": "http.response.body", "body": b"ended\n"})
 
 
 async def _flood(send: Any) -> None:

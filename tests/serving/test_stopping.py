@@ -222,3 +222,20 @@ def test_an_application_that_does_not_start_ends_the_service(start: Start, worke
 
     assert service.process.wait(timeout=40) == 1
     assert any("lifespan" in line["event"] for line in service.log)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_endless_answer_is_told_of_the_stop(start: Start, workers: int) -> None:
+    service = start(workers=workers, shutdown_grace=60)
+    with service.connect() as connection:
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        received = b""
+        while b"begun" not in received:
+            received += connection.recv(4096)
+        stopping = threading.Thread(target=service.stop)
+        stopping.start()
+        received += closes_within(connection, 20)
+        stopping.join()
+
+    assert received.endswith(b"ended\n\r\n0\r\n\r\n")
+    assert not [line for line in service.log if line["level"] == "error"]

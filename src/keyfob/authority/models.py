@@ -148,6 +148,9 @@ class Authenticator(Protocol):
 
     def authenticate(self, token: str) -> User | Client: ...
 
+    def recognise(self, token: str) -> User | Client:
+        """Do the same, but count no activity."""
+
 
 class KeyAuthenticator(Protocol):
     """Returns the subject of an API key; raises `Unauthenticated` if it is not valid."""

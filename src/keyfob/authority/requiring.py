@@ -200,6 +200,24 @@ async def _believed(request: Request, token: str) -> Subject:
     return authenticator.authenticate(token)
 
 
+async def may_still(request: Request, permission: Permission) -> bool:
+    """Tell whether the subject of a long answer still has a permission, without any activity.
+
+    Its token may have expired or been revoked meanwhile, or its role may permit less.
+    """
+    services = request.app.state.services
+    token = bearer_token(request.headers.get("authorization"))
+    try:
+        if token.startswith(KEY_PREFIX):
+            subject: Subject = await services[KeyAuthenticator].authenticate(token)
+        else:
+            subject = services[Authenticator].recognise(token)
+    except Problem:
+        return False
+    roles: Roles = services[Roles]
+    return roles.allows(subject, permission)
+
+
 def unrestricted(user: User) -> User:
     """Return the user, if no second factor is missing.
 

@@ -37,6 +37,7 @@ class Room:
         jobs: handlers of jobs of the outbox, by the kind of job.
         chores: work that every worker does beside requests.
         listen: registers with the feed what the room hears and reads again.
+        stopping: called when a stop begins, while requests are still answered; returns at once.
         last: writes what is left at the stop, once the chores have ended.
         close: releases resources after that.
     """
@@ -47,6 +48,7 @@ class Room:
     jobs: Mapping[str, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
     chores: Sequence[Chore] = ()
     listen: Callable[[Feed], None] | None = None
+    stopping: Callable[[], None] | None = None
     last: Callable[[], Awaitable[object]] | None = None
     close: Callable[[], Awaitable[object]] | None = None
 

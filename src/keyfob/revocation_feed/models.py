@@ -110,6 +110,7 @@ class Page(NamedTuple):
     Args:
         document: the JWT.
         position: the position in it, as text.
+        reached: the same position.
         entries: the number of its entries.
         more: whether further entries follow at once.
         continues: whether it follows the position that was asked for; otherwise it begins anew.
@@ -117,6 +118,7 @@ class Page(NamedTuple):
 
     document: bytes
     position: str
+    reached: Position
     entries: int
     more: bool
     continues: bool

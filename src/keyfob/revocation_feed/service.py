@@ -122,7 +122,7 @@ class RevocationFeed:
             "more": more,
         }
         document = self.signed.sign(claims, lifetime=LIFETIME).encode("ascii")
-        return Page(document, position, len(entries), more, continues)
+        return Page(document, position, reached, len(entries), more, continues)
 
     async def _read_after(self, position: Position, *, at_most: int) -> Reading:
         now = self.clock.now()

@@ -169,6 +169,8 @@ class _Server(uvicorn.Server):
                 pass
         for acceptor in self._acceptors:
             await acceptor.close()
+        # The application ends what would never end; whoever comes back finds another instance.
+        self.lifespan.state.get("stopping", _nothing)()
         await super().shutdown(sockets)
 
     def _accept(self, listeners: Sequence[socket.socket]) -> None:
@@ -220,6 +222,10 @@ class _Server(uvicorn.Server):
         # uvicorn's own raises the signal again after the stop, which would change the exit code.
         with ending_heard_by(self.handle_exit):
             yield
+
+
+def _nothing() -> None:
+    """Do nothing, for an application that has no endless responses."""
 
 
 def _settle_memory() -> None:

@@ -57,6 +57,17 @@ class SessionAuthenticator:
         Raises:
             Unauthenticated: for whatever reason; the log says which.
         """
+        subject = self.recognise(token)
+        if isinstance(subject, User):
+            self._activity.touch(subject.user_id, subject.session_id)
+        return subject
+
+    def recognise(self, token: str) -> User | Client:
+        """Return the token's subject as `authenticate` does, but count no activity.
+
+        Raises:
+            Unauthenticated: see `authenticate`.
+        """
         digest = hashlib.sha256(token.encode(errors="replace")).digest()
         known = self._known.get(digest) or self._verify(token, digest)
         if known.expires_at <= self._clock.timestamp():
@@ -65,10 +76,7 @@ class SessionAuthenticator:
         if self._revocations.kill_any(known.rests_on):
             self._known.pop(digest, None)
             raise self._refusal("revoked")
-        subject = known.subject
-        if isinstance(subject, User):
-            self._activity.touch(subject.user_id, subject.session_id)
-        return subject
+        return known.subject
 
     @property
     def remembered(self) -> int:

@@ -1,6 +1,6 @@
 """The list of revocations that may still concern a valid access token, in every worker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -61,6 +61,7 @@ class Revocations:
         self._token_ttl = token_ttl
         self._dead: dict[UUID, tuple[int, datetime]] = {}
         self._mark = NOTHING_READ
+        self.on_change: list[Callable[[], None]] = []
 
     def kills(self, of: UUID, generation: int) -> bool:
         """Tell whether a token of that session or subject, with its generation, is revoked."""
@@ -153,6 +154,9 @@ class Revocations:
         else:
             self._dead[of] = (held[0], max(held[1], expires_at))
         REVOCATIONS_HELD.set(len(self._dead))
+        if is_new:
+            for tell in self.on_change:
+                tell()
         return is_new
 
     def hear(self, notice: str) -> None:

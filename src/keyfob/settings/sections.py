@@ -154,6 +154,9 @@ class TokenSettings(BaseModel):
     token_cache_size: int = Field(
         10_000, ge=0, description="Verified access tokens remembered per worker; 0: none"
     )
+    revocation_streams: int = Field(
+        500, ge=1, le=100_000, description="Open streams of the revocation feed per worker"
+    )
 
 
 class SessionSettings(BaseModel):

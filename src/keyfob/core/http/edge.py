@@ -124,7 +124,8 @@ class Edge:
             log.exception("unexpected_error", path=scope["path"])
             await answer.refuse(Problem(), scope, receive)
         finally:
-            self._observe(scope, answer.status, time.perf_counter() - started)
+            ended = scope.get("answered_at") or time.perf_counter()  # of a stream: its beginning
+            self._observe(scope, answer.status, ended - started)
 
     def _name_request(self, scope: Scope) -> str:
         """Set client and id of the request; the X-Request-ID of a trusted proxy, or a new one."""
@@ -231,4 +232,4 @@ def _as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
             message = {**message, "body": b""}
         await send(message)
 
-    return {**scope, "method": "GET"}, send_head
+    return {**scope, "method": "GET", "is_head": True}, send_head
