@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from drills.harness.ledger import Account, Ledger
 from drills.harness.people import Administrator, Person, Visitor, first_administrator
+from drills.harness.programs import Operator
 from drills.harness.wire import Wire
 
 # Seconds that a client waits after a request that did not succeed. Shorter than the Retry-After
 # that it was told, so that the moment of recovery is seen.
 PAUSE = 0.1
 
-# One in so many clients is an administrator.
-_ADMINISTRATORS = 6
+# Of so many clients, one is an administrator, and one operates a program.
+_EACH = 6
+_OPERATOR = 3
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,13 @@ class Crowd:
             wire.close()
 
     def _visitor(self, number: int, wire: Wire) -> Visitor:
-        if number % _ADMINISTRATORS:
+        role = number % _EACH
+        if role not in {0, _OPERATOR}:
             return Person(self.ledger, wire, number)
         me: Account = first_administrator()
         self.ledger.accounts.append(me)
-        return Administrator(self.ledger, wire, number, me)
+        kind = Operator if role else Administrator
+        return kind(self.ledger, wire, number, me)
 
 
 @asynccontextmanager

@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from drills.harness.ledger import Account, Ledger, Session
-from drills.harness.people import Visitor
+from drills.harness.ledger import Account, Credential, Ledger, Program, Session
+from drills.harness.people import Visitor, first_administrator
+from drills.harness.programs import Operator
 from drills.harness.wire import Answer, Wire
 
 # The promise: what was ended is refused everywhere within so many seconds.
@@ -82,6 +83,57 @@ class Everywhere:
         self._expect({401}, await self._refresh_all(used), "for a token past its grace")
         await self._refused_everywhere(session.access_token)
 
+    async def programs(self) -> None:
+        """Revoke a token of a program, then exchange its secret: all workers refuse what ended."""
+        me = first_administrator()
+        self._ledger.accounts.append(me)
+        operator = Operator(self._ledger, self._wires[0], 0, me)
+        program = await operator.prepared()
+        token = program.live_tokens[-1]
+        await self._inactive_everywhere(program, token, operator.revoke(program, token))
+        program = await operator.prepared()
+        token = program.live_tokens[-1]
+        await self._inactive_everywhere(program, token, operator.rotate_secret())
+        for wire in self._wires:
+            former = await self._introspect(wire, program, program.former_secrets[-1], token)
+            self._expect({401}, [former], "for a secret that was removed")
+
+    async def _inactive_everywhere(
+        self, program: Program, token: Credential, end: Awaitable[object]
+    ) -> None:
+        """End a token; every worker that took it for active has heard of it within a second."""
+        for wire in self._wires:
+            if not await self._is_active(wire, program, token):
+                self._wrong.append("a live token is not active")
+        await end
+        since = time.monotonic()
+
+        async def heard_by(wire: Wire) -> None:
+            while await self._is_active(wire, program, token):
+                if time.monotonic() - since > 10 * LONGEST_LAG:
+                    self._wrong.append("an ended token lives on")
+                    return
+            self._lags.append(time.monotonic() - since)
+
+        await asyncio.gather(*map(heard_by, self._wires))
+
+    async def _is_active(self, wire: Wire, program: Program, token: Credential) -> bool:
+        told = await self._introspect(wire, program, program.secrets[-1], token)
+        return told.status != 200 or bool(told.json()["active"])
+
+    async def _introspect(
+        self, wire: Wire, program: Program, secret: Credential, token: Credential
+    ) -> Answer:
+        answer = await self._ledger.ask(
+            wire,
+            "introspect",
+            ("POST", "/oauth2/introspect"),
+            client=(program.id, secret.text),
+            form={"token": token.text},
+            expected=(401,),  # a new secret at another worker, for a second; a former one, for ever
+        )
+        return answer or Answer(0, {}, b"")
+
     async def _refused_everywhere(self, token: str) -> None:
         since = time.monotonic()
         await asyncio.gather(*(self._refused_by(wire, token, since) for wire in self._wires))
@@ -144,6 +196,7 @@ async def look_everywhere(
     await asyncio.gather(
         tell(lambda everywhere: everywhere.limit(room)),
         *(tell(Everywhere.revocation) for _ in range(2)),
+        tell(Everywhere.programs),
         *(tell(lambda everywhere: everywhere.single_use(grace)) for _ in range(2)),
     )
     return findings

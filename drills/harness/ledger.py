@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from drills.harness.wire import Answer, Break, Unanswered, Wire
@@ -68,12 +68,51 @@ class Account:
         return [session for session in self.sessions if not session.ending]
 
 
+@dataclass(eq=False)
+class Credential:
+    """A secret, an API key or a token that a program was given.
+
+    Args:
+        stale_at: when it expires by itself, or soon will.
+        rests_on: the API key that it was given for, which takes it along.
+    """
+
+    text: str
+    id: str = ""
+    stale_at: float = float("inf")
+    rests_on: "Credential | None" = None
+    made_at: float = field(default_factory=time.monotonic)
+    ending: bool = False  # its end was asked for
+    ended: bool = False  # and acknowledged
+
+
+@dataclass
+class Program:
+    """A client that an administrator registered, and what it was given.
+
+    `in_doubt`: a change had no answer, so that it may have a secret that nobody knows, or one less.
+    """
+
+    id: str
+    in_doubt: bool = False
+    secrets: list[Credential] = field(default_factory=list)
+    former_secrets: list[Credential] = field(default_factory=list)
+    keys: list[Credential] = field(default_factory=list)
+    tokens: list[Credential] = field(default_factory=list)
+
+    @property
+    def live_tokens(self) -> list[Credential]:
+        """The tokens that nobody asked to end."""
+        return [token for token in self.tokens if not token.ending]
+
+
 class Ledger:
     """Every request of a drill, and every promise."""
 
     def __init__(self) -> None:
         self.asks: list[Ask] = []
         self.accounts: list[Account] = []
+        self.programs: list[Program] = []
 
     async def ask(
         self,
@@ -84,6 +123,8 @@ class Ledger:
         expected: tuple[int, ...] = (),
         token: str | None = None,
         body: object = None,
+        form: Mapping[str, str] | None = None,
+        client: tuple[str, str] | None = None,
     ) -> Answer | None:
         """Send a request and note what comes of it; None where no answer came.
 
@@ -92,7 +133,7 @@ class Ledger:
         ask = Ask(kind, time.monotonic())
         self.asks.append(ask)
         try:
-            answer = await wire.ask(*request, token=token, body=body)
+            answer = await wire.ask(*request, token=token, body=body, form=form, client=client)
         except Unanswered as unanswered:
             ask.broke = unanswered.how
             return None

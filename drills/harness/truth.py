@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import asyncpg
 from bench.harness.servers import ADMIN
 
-from drills.harness.ledger import Account, Ledger, Session
-from drills.harness.wire import Unanswered, Wire
+from drills.harness.ledger import Account, Credential, Ledger, Program, Session
+from drills.harness.wire import Answer, Unanswered, Wire
 
 # Requests at once while promises are checked over HTTP.
 _ABREAST = 8
@@ -48,6 +48,13 @@ _HALF_THERE = {
         SELECT 1 FROM sessions AS s WHERE s.ended_at > now() - interval '4 minutes'
            AND NOT EXISTS (SELECT 1 FROM revocations WHERE id IN (s.id, s.user_id))
     """,
+    "clients without the event of their making": """
+        SELECT 1 FROM clients AS c WHERE NOT EXISTS (
+            SELECT 1 FROM audit_events WHERE target_id = c.id AND action = 'client.created')
+    """,
+    "clients with more than two secrets": """
+        SELECT 1 FROM client_secrets GROUP BY client_id HAVING count(*) > 2
+    """,
     "gaps in the audit chain": """
         SELECT 1 FROM audit_events HAVING count(*) <> COALESCE(max(position), 0)
     """,
@@ -63,6 +70,7 @@ async def lost_promises(ledger: Ledger, dsn: str, port: int) -> list[str]:
     try:
         users = {str(row["id"]): row for row in await connection.fetch("SELECT * FROM users")}
         rows = await connection.fetch("SELECT * FROM sessions")
+        clients = {str(row["id"]) for row in await connection.fetch("SELECT id FROM clients")}
         sessions = {str(row["id"]): row for row in rows}
         changes = await _changes(connection)
         half = [name for name, query in _HALF_THERE.items() if await connection.fetch(query)]
@@ -74,6 +82,7 @@ async def lost_promises(ledger: Ledger, dsn: str, port: int) -> list[str]:
         lost += _lost_of_account(account, users.get(account.id), opened, changes)
         for session in account.sessions:
             lost += _lost_of_session(session, sessions.get(session.id))
+    lost += [f"program {one.id} is gone" for one in ledger.programs if one.id not in clients]
     return lost + await _lost_over_http(ledger, port)
 
 
@@ -135,17 +144,52 @@ def _lost_of_session(session: Session, row: asyncpg.Record | None) -> Iterator[s
 
 async def _lost_over_http(ledger: Ledger, port: int) -> list[str]:
     lost: list[str] = []
-    sessions = iter([session for account in ledger.accounts for session in account.sessions])
+    everything: list[Session | Program] = [
+        *(session for account in ledger.accounts for session in account.sessions),
+        *(program for program in ledger.programs if program.secrets),
+    ]
+    promised = iter(everything)
 
-    async def check_some(sessions: Iterable[Session]) -> None:
+    async def check_some(promised: Iterable[Session | Program]) -> None:
         wire = Wire(port)
-        for session in sessions:
-            if session.ending == session.ended:  # else nothing was promised
-                lost.extend(await _lost_of_tokens(wire, session))
+        for one in promised:
+            if isinstance(one, Program):
+                lost.extend(await _lost_of_program(wire, one))
+            elif one.ending == one.ended:  # else nothing was promised
+                lost.extend(await _lost_of_tokens(wire, one))
         wire.close()
 
-    await asyncio.gather(*(check_some(sessions) for _ in range(_ABREAST)))
+    await asyncio.gather(*(check_some(promised) for _ in range(_ABREAST)))
     return lost
+
+
+async def _lost_of_program(wire: Wire, program: Program) -> list[str]:
+    """Use the secrets of a program, and introspect its keys and tokens."""
+    lost = []
+    try:
+        for secret in (*program.secrets, *program.former_secrets):
+            asked = await _asked(wire, program, secret, grant_type="client_credentials")
+            if secret.ending == secret.ended and (asked.status == 200) == secret.ended:
+                says = "removed" if secret.ended else "valid"
+                lost.append(f"a {says} secret of program {program.id} got {asked.status}")
+        newest = program.secrets[-1]
+        for given in (*program.keys, *program.tokens):
+            if given.ending != given.ended or given.stale_at < time.monotonic():
+                continue
+            told = await _asked(wire, program, newest, token=given.text)
+            if told.status != 200 or told.json()["active"] == given.ended:
+                state = "dead" if given.ended else "live"
+                what = "key" if given in program.keys else "token"
+                lost.append(f"a {state} {what} of program {program.id}: {told.body!r:.80}")
+    except Unanswered as unanswered:
+        lost.append(f"program {program.id} could not be checked: {unanswered.how}")
+    return lost
+
+
+async def _asked(wire: Wire, program: Program, secret: Credential, **form: str) -> Answer:
+    place = "introspect" if "token" in form else "token"
+    client = (program.id, secret.text)
+    return await wire.ask("POST", f"/oauth2/{place}", form=form, client=client)
 
 
 async def _lost_of_tokens(wire: Wire, session: Session) -> list[str]:

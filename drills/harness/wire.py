@@ -1,12 +1,15 @@
 """One client's connection: each request is answered, or fails in one of four ways."""
 
 import asyncio
+import base64
 import json
 import select
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 
@@ -57,9 +60,24 @@ class Wire:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(
-        self, method: str, path: str, *, token: str | None = None, body: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: object = None,
+        form: Mapping[str, str] | None = None,
+        client: tuple[str, str] | None = None,
     ) -> Answer:
         """Send a request and return its answer.
+
+        Args:
+            method: of the request.
+            path: and its path.
+            token: an access token, sent as Bearer.
+            body: sent as JSON.
+            form: sent instead of `body`.
+            client: id and secret of a program, sent as Basic instead of `token`.
 
         Raises:
             Unanswered: there is none.
@@ -67,7 +85,8 @@ class Wire:
         try:
             async with asyncio.timeout(PATIENCE):
                 reader, writer = await self._connect()
-                writer.write(_render(method, path, token, body))
+                authorization = _authorization(token, client)
+                writer.write(_render(f"{method} {path}", authorization, *_payload(body, form)))
                 answer = await _read(reader)
         except ConnectionRefusedError:
             raise Unanswered(Break.REFUSED) from None
@@ -107,14 +126,25 @@ class Wire:
         return bool(arrived.poll(0))
 
 
-def _render(method: str, path: str, token: str | None, body: object) -> bytes:
-    head = [f"{method} {path} HTTP/1.1", "host: drill"]
-    if token is not None:
-        head.append(f"authorization: Bearer {token}")
-    payload = b""
-    if body is not None:
-        payload = json.dumps(body).encode()
-        head += ["content-type: application/json", f"content-length: {len(payload)}"]
+def _authorization(token: str | None, client: tuple[str, str] | None) -> str:
+    if client is not None:
+        return f"Basic {base64.b64encode(':'.join(client).encode()).decode()}"
+    return f"Bearer {token}" if token is not None else ""
+
+
+def _payload(body: object, form: Mapping[str, str] | None) -> tuple[bytes, str]:
+    """The bytes of a body and their type; neither if there is none."""
+    if form is not None:
+        return urlencode(form).encode(), "application/x-www-form-urlencoded"
+    return (json.dumps(body).encode(), "application/json") if body is not None else (b"", "")
+
+
+def _render(asked: str, authorization: str, payload: bytes, kind: str) -> bytes:
+    head = [f"{asked} HTTP/1.1", "host: drill"]
+    if authorization:
+        head.append(f"authorization: {authorization}")
+    if kind:
+        head += [f"content-type: {kind}", f"content-length: {len(payload)}"]
     return "\r\n".join([*head, "", ""]).encode() + payload
 
 

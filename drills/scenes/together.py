@@ -28,12 +28,15 @@ _SET = 90
 _DATES_DIFFER = 5
 _LONGEST_SETTING = 30.0
 
+# What the crowd does more often than one address or caller may.
+_PLENTY = ("REGISTER", "LOGIN", "LOGOUT", "ADMIN", "ME_FACTORS", "ME_ADDRESS", "CLIENT", "REVOKE")
+
 _SETTINGS: dict[str, object] = {
     "WORKERS": 2,
     "LIMITS": "on",
     "REFRESH_GRACE": _GRACE,
     "LIMIT_ME": f"{_ROOM}/hour",
-    **{f"LIMIT_{name}": "1000000/minute" for name in ("REGISTER", "LOGIN", "LOGOUT", "ADMIN")},
+    **{f"LIMIT_{name}": "1000000/minute" for name in _PLENTY},
 }
 
 # Something is broken, given the ports of both; returns what is wrong with the drill itself.

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from drills.harness.crowd import crowd
 from drills.harness.instances import running
-from drills.harness.ledger import Ledger, Session
+from drills.harness.ledger import Credential, Ledger, Program, Session
 from drills.harness.truth import lost_promises
 
 pytestmark = pytest.mark.slow
@@ -30,6 +30,10 @@ class Kept:
                     return session
         raise LookupError
 
+    def program(self) -> Program:
+        """Return a program with a secret and a live token."""
+        return next(one for one in self.ledger.programs if one.secrets and one.live_tokens)
+
     async def lost(self) -> list[str]:
         return await lost_promises(self.ledger, self.dsn, self.port)
 
@@ -50,6 +54,7 @@ async def kept(empty_dsn: str) -> AsyncIterator[Kept]:
         async with crowd(ledger, [server.port], 7) as people:
             await people.acknowledged(60)
             await people.until(lambda: any(s.ended for a in ledger.accounts for s in a.sessions))
+            await people.until(lambda: any(one.live_tokens for one in ledger.programs))
         yield Kept(ledger, empty_dsn, server.port)
 
 
@@ -84,12 +89,37 @@ async def test_every_broken_promise_is_found(kept: Kept) -> None:
     assert f"account {live.account.email} is gone" in said
 
 
+async def test_every_broken_promise_to_a_program_is_found(kept: Kept) -> None:
+    program = kept.program()
+    token, secret = program.live_tokens[-1], program.secrets[-1]
+    assert await kept.lost() == []
+
+    token.ending = token.ended = True
+    assert f"a dead token of program {program.id}" in "\n".join(await kept.lost())
+    token.ending = token.ended = False
+
+    dead = Credential("kfk_" + "0" * 49)
+    program.keys.append(dead)
+    assert f"a live key of program {program.id}" in "\n".join(await kept.lost())
+    program.keys.remove(dead)
+
+    program.former_secrets.append(Credential(secret.text, ending=True, ended=True))
+    assert f"a removed secret of program {program.id} got 200" in "\n".join(await kept.lost())
+    program.former_secrets.pop()
+
+    said = await kept.lost_after("DELETE FROM clients WHERE id = $1::text::uuid", program.id)
+    assert f"program {program.id} is gone" in said
+
+
 HALF_THERE = {
     "tallies that do not count": """
         UPDATE user_tallies SET amount = amount + 1 WHERE role = 'user'
     """,
     "users without the event of their making": """
         DELETE FROM audit_events WHERE action = 'user.registered'
+    """,
+    "clients without the event of their making": """
+        DELETE FROM audit_events WHERE action = 'client.created'
     """,
     "sessions without their sign-in": "DELETE FROM login_events",
     "x@x.com asked for by nobody": """
