@@ -4,6 +4,9 @@ import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 NOISE = 0.10  # the least change of a ratio that two runs can tell from chance
 NOISE_OF_TAILS = 0.5  # the same of a 99th percentile, or of one reading of the clock
@@ -127,9 +130,9 @@ def render(line: Line) -> str:
     )
 
 
-def in_turn(rounds: int, *sides: Callable[[], float]) -> list[list[float]]:
+def in_turn(rounds: int, *sides: Callable[[], T]) -> list[list[T]]:
     """Run the sides A B A B ...; return the figures of each side, round by round."""
-    seen: list[list[float]] = [[] for _ in sides]
+    seen: list[list[T]] = [[] for _ in sides]
     for _ in range(rounds):
         for side, figures in zip(sides, seen, strict=True):
             figures.append(side())

@@ -8,6 +8,7 @@ LINES = (
     "refresh",
     "me",
     "programs",
+    "wrong_secrets",
     "storm",
     "overload",
     "one_client",
