@@ -240,6 +240,11 @@ STATEMENTS: Mapping[str, Asked] = {
         False,
         lambda db, s: upkeep.list_crowded(db, None, 200, 100),
     ),
+    "list_unverified": Asked(
+        "a start where addresses must be verified",
+        False,
+        lambda db, s: upkeep.list_unverified(db, None, s.now, 100),
+    ),
     "delete_old": Asked(
         "every worker, each 10 min",
         False,
