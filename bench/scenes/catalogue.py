@@ -7,6 +7,7 @@ LINES = (
     "login",
     "refresh",
     "me",
+    "verification",
     "programs",
     "wrong_secrets",
     "storm",
