@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import (
     OF_ROLE,
+    Held,
     Permission,
     ProgramStanding,
     Role,
@@ -48,11 +50,11 @@ class Actor:
 class Powers(NamedTuple):
     """The rights that an administrator may give to others, or change of others.
 
-    `role` is the highest role that they may give; with `admin` they have all rights.
+    `role` is the highest role that they may give; with `admin` they have all rights, for good.
     """
 
     role: Role
-    permissions: frozenset[str]
+    permissions: Held
 
     def ensure_cover(self, permissions: Collection[str], role: Role = Role.USER) -> None:
         """Check that these powers cover some permissions and a role.
@@ -61,12 +63,24 @@ class Powers(NamedTuple):
             Forbidden: nobody may give rights that they lack, or change an account with more rights.
         """
         asked = frozenset(permissions) - OF_ROLE[Role.USER]
-        holds = self.role is Role.ADMIN or self.permissions.issuperset(asked)
+        holds = self.role is Role.ADMIN or self.permissions.keys() >= asked
         if not (holds and self.role.includes(role)):
             raise Forbidden
 
+    def ensure_outlast(self, permissions: Collection[str], end: datetime | None) -> None:
+        """Check that permissions which these powers cover are held until `end`; None for good.
 
-_OF_THE_MACHINE = Powers(Role.ADMIN, frozenset())
+        Threat: a role that ends, and that its holder gives to themselves again, or to a program.
+
+        Raises:
+            Forbidden: one of them is held for a shorter time.
+        """
+        for own in map(self.permissions.get, permissions):
+            if self.role is not Role.ADMIN and own and (end is None or end > own):
+                raise Forbidden("Your own role with these permissions ends sooner")
+
+
+_OF_THE_MACHINE = Powers(Role.ADMIN, {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +169,7 @@ class Authority:
         """
         may: frozenset[str] = OF_ROLE[role or Role.USER]
         if account is not None:
-            may |= await self.standing.permissions_of(tx, account)
+            may |= (await self.standing.permissions_of(tx, account)).keys()
         ranks_above = {role, account and account.role} - {None, Role.USER}
         if ranks_above or may - OF_ROLE[Role.USER]:
             await self.ensure_recent(tx, actor)

@@ -37,7 +37,7 @@ class ClientAdministration:
 
     A person needs a recent sign-in for every change, since a client outlives its creator. A program
     that may write clients needs none. Nobody can register or change a client whose scope contains a
-    permission that they lack.
+    permission that they lack, nor give one a credential that works for longer than they have it.
     """
 
     db: Database
@@ -83,6 +83,7 @@ class ClientAdministration:
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
+            powers.ensure_outlast(_permissions(client.scope), None)
             await self.clients.add(tx, client)
             await self.authority.record(
                 tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client)
@@ -108,6 +109,8 @@ class ClientAdministration:
                 getattr(after, name) != getattr(before, name) for name in _TAKES_AWAY
             )
             old, new = difference(before, after)
+            if new and new != {"disabled": True}:
+                powers.ensure_outlast(_permissions(after.scope), None)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
                 await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
@@ -149,7 +152,8 @@ class ClientAdministration:
         """
         ensure_to_come(expires_at, self.clock.now())
         async with self.db.begin() as tx:
-            client, _ = await self._lock(tx, actor, client_id)
+            client, powers = await self._lock(tx, actor, client_id)
+            powers.ensure_outlast(_permissions(client.scope), expires_at)
             if len(await self.clients.list_secrets(tx, client_id)) >= _MOST_SECRETS:
                 raise TooManySecrets
             secret, made = await self.clients.add_secret(tx, client_id, expires_at)

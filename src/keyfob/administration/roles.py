@@ -39,7 +39,8 @@ class RoleAdministration:
     """Defines the further roles, and gives them to users permanently or until a moment.
 
     A person needs a recent sign-in for every change. Nobody can define or give a role with a
-    permission that they lack, nor take one away from a user with more permissions.
+    permission that they lack, or for longer than they have it themselves, nor take one away from a
+    user with more permissions.
     """
 
     db: Database
@@ -81,6 +82,8 @@ class RoleAdministration:
             powers = await self._ensure(tx, actor)
             before = await self._lock(tx, name)
             powers.ensure_cover({*before.permissions, *permissions})
+            # Others may have the role for longer than the actor holds what is added.
+            powers.ensure_outlast(frozenset(permissions) - frozenset(before.permissions), None)
             await self.roles.change(tx, name, permissions)
             old = {"role": name, "permissions": sorted(before.permissions)}
             new = {"role": name, "permissions": sorted(permissions)}
@@ -146,6 +149,7 @@ class RoleAdministration:
             if role is None:
                 raise UnknownRole
             powers.ensure_cover(role.permissions)
+            powers.ensure_outlast(role.permissions, expires_at)
             await self.roles.give(tx, user_id, name, given_by=actor.user_id, expires_at=expires_at)
             await self.claims.change_roles(tx, user_id, account.role)
             ends = expires_at.isoformat() if expires_at else None

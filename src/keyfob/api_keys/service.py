@@ -16,7 +16,7 @@ from keyfob.api_keys.errors import KeyNotFound, TooManyKeys
 from keyfob.api_keys.models import LiveKey, StoredKey
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.authority.models import ApiKey, Permission, Role, Subject, User
+from keyfob.authority.models import ApiKey, Held, Permission, Role, Subject, User
 from keyfob.authority.roles import Roles
 from keyfob.clients.errors import UnknownScope
 from keyfob.clients.resources import Resources
@@ -147,7 +147,7 @@ class ApiKeys:
         self._known[digests[0]] = memory
         return memory
 
-    async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
+    async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return what a key permits now, as `authority.models.ProgramStanding`.
 
         Raises:
@@ -161,7 +161,8 @@ class ApiKeys:
         scope = await queries.share_scope(tx, subject.key_id, self.clock.now())
         if scope is None:
             raise Unauthenticated
-        return frozenset(scope) & await self.standing.permissions_of(tx, account)
+        held = await self.standing.permissions_of(tx, account)
+        return {name: held[name] for name in scope if name in held}
 
     async def list_live(self, user_id: UUID) -> list[StoredKey]:
         """Return the valid keys of a user, the newest first."""
@@ -264,7 +265,7 @@ class OwnKeys:
         key = StoredKey(new_id(now), caller.user_id, name, tuple(scope), now, ends_at, None)
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
-            held = await self.standing.permissions_of(tx, account)
+            held = (await self.standing.permissions_of(tx, account)).keys()
             if not self.resources.scopes | held >= frozenset(scope):
                 raise UnknownScope
             # Threat: whoever can sign up would give themselves any scope of any API.

@@ -59,6 +59,10 @@ OF_ROLE: dict[str, frozenset[Permission]] = {
 }
 
 
+# Permissions that somebody holds, each with its end; None for good.
+Held: TypeAlias = Mapping[str, datetime | None]
+
+
 class RoleDefinition(NamedTuple):
     """A further role: its name and its permissions."""
 
@@ -183,7 +187,7 @@ class Introspector(Protocol):
 class ProgramStanding(Protocol):
     """Checks the present rights of a program, in the transaction that changes something for it."""
 
-    async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
+    async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return its permissions; raise `Unauthenticated` if it has no rights any more."""
 
 

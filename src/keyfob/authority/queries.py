@@ -93,18 +93,20 @@ async def list_given(db: Executor, user_id: UUID, now: datetime) -> list[GivenRo
     return [GivenRole(*row) for row in rows]
 
 
-async def permissions_given(tx: Tx, user_id: UUID, now: datetime) -> list[str]:
-    """Return what the further roles permit that a user has now."""
+async def permissions_given(tx: Tx, user_id: UUID, now: datetime) -> dict[str, datetime | None]:
+    """Return what the further roles permit that a user has now: permission -> its latest end."""
     rows = await tx.fetch(
         """
-        SELECT DISTINCT unnest(r.permissions)
-          FROM user_roles AS u JOIN roles AS r ON r.name = u.role
+        SELECT p.name, nullif(max(coalesce(u.expires_at, 'infinity')), 'infinity')
+          FROM user_roles AS u JOIN roles AS r ON r.name = u.role,
+               unnest(r.permissions) AS p(name)
          WHERE u.user_id = $1 AND (u.expires_at IS NULL OR u.expires_at > $2)
+         GROUP BY p.name
         """,
         user_id,
         now,
     )
-    return [row[0] for row in rows]
+    return {row[0]: row[1] for row in rows}
 
 
 async def give_role(

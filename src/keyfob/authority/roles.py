@@ -12,6 +12,7 @@ from keyfob.authority.models import (
     ApiKey,
     Client,
     GivenRole,
+    Held,
     Permission,
     Role,
     RoleDefinition,
@@ -117,14 +118,14 @@ class Roles:
         """Return the further roles that a user has now, by name."""
         return await queries.list_given(db, user_id, self.clock.now())
 
-    async def permissions_given(self, tx: Tx, user_id: UUID, role: Role) -> frozenset[str]:
+    async def permissions_given(self, tx: Tx, user_id: UUID, role: Role) -> Held:
         """Return what the role of an account that `tx` holds permits, and its further roles.
 
         Read from the tables. Threat: the definitions in memory are a moment behind, in which a
         permission that was taken away would still do something.
         """
         further = await queries.permissions_given(tx, user_id, self.clock.now())
-        return OF_ROLE[role] | frozenset(further)
+        return {**further, **dict.fromkeys(OF_ROLE[role])}
 
     async def give(
         self,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from keyfob.authority.models import Client, Subject
+from keyfob.authority.models import Client, Held, Subject
 from keyfob.clients import queries
 from keyfob.clients.models import ClientSecret, KnownClient, RegisteredClient
 from keyfob.core.clock import Clock
@@ -192,7 +192,7 @@ class Clients:
         if memory := self._known.get(client_id):
             self._known[client_id] = memory._replace(read_at=_LONG_AGO)
 
-    async def permissions_of(self, tx: Tx, subject: Subject) -> frozenset[str]:
+    async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return the present permissions of a service account; see `ProgramStanding`.
 
         Raises:
@@ -205,4 +205,4 @@ class Clients:
         )
         if scope is None:
             raise Unauthenticated
-        return frozenset(scope) & frozenset(subject.scope)
+        return dict.fromkeys(frozenset(scope) & frozenset(subject.scope))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from keyfob.accounts import locks
 from keyfob.accounts.models import Account
-from keyfob.authority.models import Permission, User
+from keyfob.authority.models import Held, Permission, User
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
@@ -59,6 +59,6 @@ class Standing:
             raise Forbidden
         return account
 
-    async def permissions_of(self, tx: Tx, account: Account) -> frozenset[str]:
+    async def permissions_of(self, tx: Tx, account: Account) -> Held:
         """Return the permissions of the present roles of a locked account."""
         return await self.roles.permissions_given(tx, account.id, account.role)
