@@ -6,6 +6,7 @@ from unittest import mock
 import httpx
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.hostile import claims_of
 from tests.fixtures.links import (
     ADA,
     OTHER,
@@ -346,3 +347,23 @@ async def test_47_a_block_kills_links_that_were_asked_for_an_account_before(
         await optional.api.patch(f"/admin/users/{user_id}", json=body, headers=root.headers)
 
     assert (await bring(optional, token)).status_code == 400
+
+
+@pytest.mark.parametrize("given", ["to a new account", "to one that registered itself"])
+async def test_47_a_link_from_before_an_administrator_gave_the_address_away_is_dead(
+    optional: World, mailbox: Mailbox, way: tuple[str, Bring], given: str
+) -> None:
+    """Whoever left a shared mailbox keeps a link, and the next holder may have a role."""
+    token, bring = way
+    root = await optional.make_admin()
+    if given == "to a new account":
+        body = {"email": ADA, "role": "admin"}
+        answer = await optional.api.post("/admin/users", json=body, headers=root.headers)
+    else:
+        bob = await sign_up(optional, "bob@example.com")
+        path = f"/admin/users/{claims_of(SignedIn.of(bob).access)['sub']}"
+        answer = await optional.api.patch(path, json={"email": ADA}, headers=root.headers)
+
+    assert answer.status_code in {200, 201}
+    assert (await bring(optional, token)).status_code == 400
+    assert (await recover(optional, await recovery_token(optional, mailbox))).status_code == 204

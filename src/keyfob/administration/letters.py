@@ -48,9 +48,9 @@ class Letters:
         """Handle a change of address: tell the reader of the old one and verify the new one.
 
         Links to the old address stay valid, but no longer for this account; its other links are
-        invalidated.
+        invalidated, and those that somebody else requested who had the new address before.
         """
-        await self.links.kill(tx, account.id)
+        await self.links.kill_all(tx, account.id)
         notice = mails.EmailChanged(new_email=mask_email(account.email.normal), **NOWHERE)
         await self.mail.send(tx, Recipient.of(before), notice)
         await self.ask_for_proof(tx, account)

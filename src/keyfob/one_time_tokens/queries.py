@@ -14,14 +14,17 @@ from keyfob.one_time_tokens.models import Kind, Link
 
 # For a token `t`, the account that it opens. Links for verification and recovery were sent to an
 # address. If the account that they were requested for has left the address, they open the account
-# that now has it, until somebody has proven to be its owner. Threat: a stranger signs up with an
-# address, lets the owner request links, and moves away with all of them.
+# that has signed up with it since, until somebody has proven to be its owner. Threat: a stranger
+# signs up with an address, lets the owner request links, and moves away with all of them.
+# They do not open an account that an administrator made. Threat: whoever has left a shared mailbox
+# keeps a link, and becomes the next holder, who may have a role.
 _TO_ADDRESS = "kind IN ('verify_email', 'recover')"
 _OPENS = f"""
     CASE WHEN {_TO_ADDRESS} AND t.email_normal IS NOT NULL
          THEN (SELECT holder.id FROM users AS holder
                 WHERE holder.email_normal = t.email_normal
-                  AND (holder.id = t.user_id OR holder.first_proven_at IS NULL))
+                  AND (holder.id = t.user_id
+                       OR (holder.first_proven_at IS NULL AND holder.registered_itself)))
          ELSE t.user_id END
 """  # noqa: S608 - a constant of this file
 _COLUMNS = """
