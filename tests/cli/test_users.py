@@ -289,7 +289,7 @@ def test_a_role_for_an_unproven_account_is_refused_until_somebody_vouches(
     ada = in_world(story)
     refused = keyfob("users", "set-role", "ada@example.com", "moderator")
     assert refused.code == 1
-    assert "not verified yet" in refused.err
+    assert "keyfob users mark-verified ada@example.com" in refused.err
     assert sql("SELECT role FROM users") == [("user",)]
 
     said = keyfob("users", "mark-verified", "ada@example.com")
