@@ -16,12 +16,13 @@ from keyfob.login_log import queries as login
 from keyfob.login_log.models import LoginFilter, Outcome, Reason
 from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
+from keyfob.sessions import rotation_queries as rotation
 from keyfob.sessions import upkeep_queries as upkeep
 from keyfob.sessions.models import EndReason
 
 SHARDS = 8
 
-_MODULES: tuple[ModuleType, ...] = (sessions, revocations, upkeep, login)
+_MODULES: tuple[ModuleType, ...] = (sessions, rotation, revocations, upkeep, login)
 
 # They name a month and change the table itself, or ask the catalogue.
 _OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
@@ -100,9 +101,14 @@ def _list_login_events(db: Any, s: Sample, user_id: UUID | None) -> Awaitable[ob
 
 def _rotate(db: Any, s: Sample) -> Awaitable[object]:
     row = s.session
-    return sessions.rotate_session(
+    return rotation.rotate_session(
         db, row["id"], row["generation"], row["secret_hash"], s.now, s.now - _HOUR
     )
+
+
+def _rotate_many(db: Any, s: Sample) -> Awaitable[object]:
+    asked = [(session_id, 0, bytes(32)) for session_id in s.other_sessions]
+    return rotation.rotate_sessions(db, asked, s.now, s.now - _HOUR)
 
 
 def _end_reused(db: Any, s: Sample) -> Awaitable[object]:
@@ -142,6 +148,7 @@ def _revoke_subject(db: Any, s: Sample) -> Awaitable[object]:
 # Each public function of the modules by its name; `list_login_events` serves two.
 STATEMENTS: Mapping[str, Asked] = {
     "rotate_session": Asked("refresh", True, _rotate),
+    "rotate_sessions": Asked("refreshes of one moment, a hundred of them", False, _rotate_many),
     "find_session": Asked(
         "a repeated refresh",
         True,

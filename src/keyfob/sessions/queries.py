@@ -1,4 +1,4 @@
-"""SQL for the life of a session: opening, rotating, reading, changing claims, ending."""
+"""SQL for the life of a session: opening, reading, changing claims, ending."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from keyfob.authority.models import Role
-from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.database import Executor, Tx
 from keyfob.devices.device import Device
 from keyfob.sessions.models import (
     EndReason,
@@ -89,39 +89,7 @@ async def insert_session(
     if row is None:
         return None
     *state, too_many = row
-    return InsertedSession(_state(state), too_many)
-
-
-async def rotate_session(
-    db: Database,
-    session_id: UUID,
-    generation: int,
-    secret_hash: bytes,
-    now: datetime,
-    idle_since: datetime,
-) -> SessionState | None:
-    """Move the session to its next generation; None if this token may not do so.
-
-    One statement on one row by its primary key, no join, no indexed column: of fifty refreshes with
-    one token, one moves the row. The times of the last five rotations stay in it.
-    """
-    row = await db.fetchrow_hot(
-        """
-        UPDATE sessions
-           SET generation = generation + 1, rotated_at = $4, last_activity_at = $4,
-               rotated_before = (rotated_at || rotated_before)[1:4]
-         WHERE id = $1 AND generation = $2 AND secret_hash = $3
-           AND ended_at IS NULL AND expires_at > $4 AND last_activity_at > $5
-        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
-                  roles, role_ends
-        """,
-        session_id,
-        generation,
-        secret_hash,
-        now,
-        idle_since,
-    )
-    return _state(row) if row else None
+    return InsertedSession(state_of(state), too_many)
 
 
 async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
@@ -139,7 +107,7 @@ async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
         return None
     *state, secret_hash, used_at, last_activity_at, ended_at, address, browser, system = row
     return StoredSession(
-        _state(state),
+        state_of(state),
         secret_hash,
         tuple(used_at),
         last_activity_at,
@@ -177,7 +145,7 @@ async def renew_session(
         list(amr),
         now,
     )
-    return _state(row) if row else None
+    return state_of(row) if row else None
 
 
 async def list_live_sessions(
@@ -361,6 +329,7 @@ async def follow_subject(tx: Tx, session_id: UUID, user_id: UUID, sub_gen: int) 
     )
 
 
-def _state(values: Iterable[Any]) -> SessionState:
+def state_of(values: Iterable[Any]) -> SessionState:
+    """Return what the columns of a session's state hold, in the order of `SessionState`."""
     user_id, generation, role, *others = values
     return SessionState(user_id, generation, Role(role), *others)

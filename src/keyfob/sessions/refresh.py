@@ -28,6 +28,7 @@ from keyfob.sessions.models import (
     Tokens,
 )
 from keyfob.sessions.refresh_tokens import RefreshToken
+from keyfob.sessions.rotation import Rotations
 from keyfob.sessions.service import SESSIONS_ENDED, Sessions, SessionTokens
 
 REFRESHES = Counter("keyfob_refreshes_total", "Refreshes by outcome.", ["outcome"])
@@ -51,6 +52,7 @@ class Refresh:
     grace: timedelta
     idle_ttl: timedelta
     mail: Mail
+    rotations: Rotations
 
     async def exchange(self, text: str) -> Tokens:
         """Rotate the session and return its next tokens; one round trip to the database.
@@ -69,14 +71,7 @@ class Refresh:
             raise self._refusal("forged")
         self.rate.hit(token.session_id)
         now = self.clock.now()
-        state = await queries.rotate_session(
-            self.db,
-            token.session_id,
-            token.generation,
-            token.secret_hash,
-            now,
-            now - self.idle_ttl,
-        )
+        state = await self.rotations.rotate(token)
         if state is None:
             return await self._replay(token, now)
         _ROTATED.inc()

@@ -21,6 +21,7 @@ from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
+from keyfob.sessions.rotation import Rotations
 from keyfob.sessions.service import Sessions, SessionTokens
 from keyfob.sessions.standing import Standing
 from keyfob.sessions.upkeep import SessionCleanup, SessionTrimming, UnverifiedEnding
@@ -72,6 +73,7 @@ def build(
         grace=timedelta(seconds=settings.refresh_grace),
         idle_ttl=idle_ttl,
         mail=mail,
+        rotations=Rotations(db, clock, idle_ttl=idle_ttl, most=settings.refreshes_together),
     )
     authenticator = SessionAuthenticator(
         access,

@@ -168,6 +168,12 @@ class SessionSettings(BaseModel):
         le=300,
         description="Seconds in which a used refresh token returns its successor again; 0: never",
     )
+    refreshes_together: int = Field(
+        256,
+        ge=1,
+        le=1000,
+        description="Most refreshes of one moment in one statement; 1: each in its own",
+    )
     session_idle_ttl: Seconds = Field(
         14 * 86400, description="Seconds after which an unused session ends"
     )
