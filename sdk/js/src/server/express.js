@@ -1,0 +1,27 @@
+import { answerTo } from "./answers.js";
+
+/** @typedef {import("./verifier.js").Verifier} Verifier */
+/** @typedef {import("./verifier.js").Needs} Needs */
+
+/**
+ * Return a middleware for Express: it admits callers with a valid token, and sets `request.caller`.
+ * @param {Verifier} verifier
+ * @param {Needs & {metadata?: string}} [needs] `metadata`: the URL of your resource metadata
+ */
+export function express(verifier, { metadata, ...needs } = {}) {
+  /**
+   * @param {any} request
+   * @param {any} response
+   * @param {(fault?: unknown) => void} next
+   */
+  return async function keyfob(request, response, next) {
+    try {
+      request.caller = await verifier.authenticate(request.headers.authorization, needs);
+    } catch (fault) {
+      const answer = answerTo(fault, metadata);
+      if (answer === null) return next(fault);
+      return response.status(answer.status).set(answer.headers).json(answer.body);
+    }
+    next();
+  };
+}

@@ -1,0 +1,25 @@
+import { answerTo } from "./answers.js";
+
+/** @typedef {import("./verifier.js").Verifier} Verifier */
+/** @typedef {import("./verifier.js").Needs} Needs */
+
+/**
+ * Return a `preHandler` for Fastify: it admits callers with a valid token, and sets `request.caller`.
+ * @param {Verifier} verifier
+ * @param {Needs & {metadata?: string}} [needs] `metadata`: the URL of your resource metadata
+ */
+export function fastify(verifier, { metadata, ...needs } = {}) {
+  /**
+   * @param {any} request
+   * @param {any} reply
+   */
+  return async function keyfob(request, reply) {
+    try {
+      request.caller = await verifier.authenticate(request.headers.authorization, needs);
+    } catch (fault) {
+      const answer = answerTo(fault, metadata);
+      if (answer === null) throw fault;
+      return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    }
+  };
+}

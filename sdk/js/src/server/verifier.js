@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import { Refused, Unavailable } from "./errors.js";
+import { Follower } from "./follower.js";
+import { Issuer } from "./issuer.js";
+import { Program } from "./program.js";
+
+const MOST_REMEMBERED = 10_000;
+const FIRST_WAIT = 5_000;
+
+/**
+ * @typedef {object} Options
+ * @property {string} issuer The issuer, as tokens have it in `iss`.
+ * @property {string | string[]} audience This service, as tokens have it in `aud`.
+ * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
+ *   `revocations:read`; without it, revocations are not followed.
+ * @property {number} [leeway] Seconds by which clocks may differ.
+ * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
+ * @property {(message: string) => void} [log]
+ */
+
+/**
+ * @typedef {object} Caller Who a valid token speaks for.
+ * @property {string} subject The id of the user, or of the client for a service account.
+ * @property {string | undefined} clientId
+ * @property {ReadonlySet<string>} scope
+ * @property {readonly string[]} roles
+ * @property {number | undefined} authTime When the user signed in, in seconds since 1970.
+ * @property {string | undefined} acr
+ * @property {readonly string[]} amr
+ * @property {Readonly<Record<string, any>>} claims
+ */
+
+/** @typedef {{scope?: string, role?: string, maxAge?: number}} Needs */
+
+/** Verifies access tokens (RFC 9068) without asking the issuer, and knows what was revoked. */
+export class Verifier {
+  #issuer;
+  #audience;
+  #leeway;
+  #failOpenFor;
+  /** @type {Program | undefined} */
+  #program;
+  /** @type {Map<string, {caller: Caller, kid: string}>} */
+  #known = new Map();
+
+  /** @param {Options} options */
+  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn }) {
+    this.#issuer = new Issuer(issuer);
+    this.#audience = audience;
+    this.#leeway = leeway;
+    this.#failOpenFor = failOpenFor;
+    this.#program = client && new Program(this.#issuer, client.id, client.secret);
+    /** @type {Follower | undefined} */
+    this.revocations = this.#program && new Follower(this.#issuer, this.#program, log);
+  }
+
+  /** What `Verifier` counts, for metrics. */
+  get numbers() {
+    const { mode, behind, documents, faults, revoked } = this.revocations ?? {};
+    return { remembered: this.#known.size, mode, behind, documents, faults, revoked: revoked?.size };
+  }
+
+  /** Stop following revocations. */
+  async close() {
+    await this.revocations?.close();
+  }
+
+  /**
+   * Return the caller of a token, if it is valid and does not lack what is needed.
+   * @param {string} token
+   * @param {Needs} [needs]
+   * @returns {Promise<Caller>}
+   * @throws {Refused | Unavailable}
+   */
+  async verify(token, needs = {}) {
+    await this.#ensureInformed();
+    const { caller, kid } = await this.#read(token);
+    if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
+    ensureEnough(caller, needs);
+    return caller;
+  }
+
+  /**
+   * Return the caller of an `Authorization` header.
+   * @param {string | undefined} header
+   * @param {Needs} [needs]
+   */
+  async authenticate(header, needs) {
+    if (header === undefined) throw new Refused("A token is needed", { error: "" });
+    const [, token] = /^Bearer ([\w.~+/-]+=*)$/i.exec(header) ?? [];
+    if (token === undefined) throw new Refused("The Authorization header has no Bearer token");
+    return this.verify(token, needs);
+  }
+
+  async #ensureInformed() {
+    const following = this.revocations;
+    if (following === undefined) return;
+    if (following.behind === Infinity) await following.ready(FIRST_WAIT);
+    if (following.behind > this.#failOpenFor + this.#leeway) {
+      throw new Unavailable("It is not known what was revoked");
+    }
+  }
+
+  /** @param {string} token */
+  async #read(token) {
+    const digest = createHash("sha256").update(token).digest("base64");
+    const known = this.#known.get(digest);
+    if (known && known.caller.claims.exp + this.#leeway > Date.now() / 1000) return known;
+    this.#known.delete(digest);
+    const { claims, kid } = await this.#issuer.verify(token, {
+      typ: "at+jwt",
+      audience: this.#audience,
+      required: ["sub"],
+      leeway: this.#leeway,
+    });
+    // A token that is bound to a key is no bearer token (RFC 9449 section 7.2).
+    if (claims.cnf !== undefined) throw new Refused("The token is bound to a key");
+    const found = { caller: callerOf(claims), kid };
+    if (this.#known.size >= MOST_REMEMBERED) {
+      for (const oldest of this.#known.keys()) {
+        this.#known.delete(oldest);
+        break;
+      }
+    }
+    this.#known.set(digest, found);
+    return found;
+  }
+}
+
+/**
+ * @param {Record<string, any>} claims
+ * @returns {Caller}
+ */
+function callerOf(claims) {
+  return Object.freeze({
+    subject: claims.sub,
+    clientId: claims.client_id,
+    scope: new Set(typeof claims.scope === "string" ? claims.scope.split(" ").filter(Boolean) : []),
+    roles: Array.isArray(claims.roles) ? claims.roles : [],
+    authTime: claims.auth_time,
+    acr: claims.acr,
+    amr: Array.isArray(claims.amr) ? claims.amr : [],
+    claims: Object.freeze(claims),
+  });
+}
+
+/**
+ * @param {Caller} caller
+ * @param {Needs} needs
+ */
+function ensureEnough(caller, { scope, role, maxAge }) {
+  if (scope !== undefined && !caller.scope.has(scope)) {
+    throw new Refused("The token lacks a scope", { status: 403, error: "insufficient_scope", scope });
+  }
+  if (role !== undefined && !caller.roles.includes(role)) {
+    throw new Refused("The caller lacks a role", { status: 403, error: "insufficient_scope" });
+  }
+  if (maxAge !== undefined && !(Date.now() / 1000 - (caller.authTime ?? 0) <= maxAge)) {
+    throw new Refused("A more recent sign-in is needed", {
+      error: "insufficient_user_authentication",
+      maxAge,
+    });
+  }
+}

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import expressApp from "express";
+import fastifyApp from "fastify";
+import { generateKeyPair } from "jose";
+import { express, fastify, Refused, Unavailable, Verifier } from "../src/server/index.js";
+import { AUDIENCE, FakeIssuer, until } from "./issuer.js";
+
+let issuer;
+let verifier;
+const quiet = { log: () => {} };
+const client = { id: "0199c0de-0000-7000-8000-000000000009", secret: "kfs_secret" };
+
+before(async () => {
+  issuer = await FakeIssuer.start();
+  verifier = new Verifier({ issuer: issuer.name, audience: AUDIENCE, client, ...quiet });
+});
+
+after(async () => {
+  await verifier.close();
+  await issuer.stop();
+});
+
+const is = (type, what = {}) => (fault) => {
+  assert.ok(fault instanceof type, String(fault));
+  for (const [name, value] of Object.entries(what)) assert.equal(fault[name], value);
+  return true;
+};
+
+test("a valid token tells who calls", async () => {
+  const caller = await verifier.verify(await issuer.token());
+  assert.equal(caller.subject, "0199c0de-0000-7000-8000-000000000001");
+  assert.ok(caller.scope.has("orders:read"));
+  assert.deepEqual(caller.roles, ["user", "clerk"]);
+});
+
+test("what is not for this service, or not by the issuer, is refused", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const { privateKey } = await generateKeyPair("EdDSA");
+  const tokens = {
+    audience: await issuer.token({ aud: "https://other.example.com" }),
+    issuer: await issuer.token({ iss: "https://other.example.com" }),
+    expired: await issuer.token({ exp: now - 60 }),
+    future: await issuer.token({ iat: now + 60 }),
+    early: await issuer.token({ nbf: now + 60 }),
+    subject: await issuer.token({ sub: undefined }),
+    type: await issuer.token({}, { typ: "JWT" }),
+    feed: await issuer.document(undefined, []),
+    critical: await issuer.token({}, { crit: ["x"], x: 1 }),
+    forged: await issuer.token({}, {}, privateKey),
+    unknown: await issuer.token({}, { kid: "other" }),
+    bound: await issuer.token({ cnf: { jkt: "x" } }),
+    long: "a".repeat(20_000),
+    none: `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.e30.`,
+    empty: "",
+  };
+  for (const [what, token] of Object.entries(tokens)) {
+    await assert.rejects(verifier.verify(token), is(Refused, { status: 401 }), what);
+  }
+});
+
+test("a token is cut or changed at no place", async () => {
+  const token = await issuer.token();
+  for (let place = 0; place < token.length; place += 7) {
+    const other = token[place] === "A" ? "B" : "A";
+    await assert.rejects(verifier.verify(token.slice(0, place) + other + token.slice(place + 1)), Refused);
+    await assert.rejects(verifier.verify(token.slice(0, place)), Refused);
+  }
+});
+
+test("a scope, a role and a recent sign-in are asked for", async () => {
+  const token = await issuer.token();
+  await verifier.verify(token, { scope: "orders:read", role: "clerk", maxAge: 300 });
+  await assert.rejects(verifier.verify(token, { scope: "orders:write" }), is(Refused, { status: 403 }));
+  await assert.rejects(verifier.verify(token, { role: "admin" }), is(Refused, { status: 403 }));
+  await assert.rejects(verifier.verify(token, { maxAge: 50 }), (fault) => {
+    assert.equal(fault.challenge(), 'Bearer error="insufficient_user_authentication", max_age="50"');
+    return is(Refused, { status: 401 })(fault);
+  });
+});
+
+test("each cause of revocation ends a token that was remembered", async () => {
+  const id = (n) => `0199c0de-0000-7000-8000-0000000000${n}`;
+  const jti = Buffer.alloc(16, 9).toString("base64url");
+  const rested = Buffer.alloc(16, 10);
+  const cases = [
+    [{ sid: id(11), gen: 3 }, { sid: id(11), gen: 3 }, { sid: id(11), gen: 4 }],
+    [{ sub: id(12), sub_gen: 1 }, { sub: id(12), sub_gen: 1 }, { sub: id(12), sub_gen: 2 }],
+    [{ client_id: id(13), client_gen: 0 }, { client_id: id(13) }, { client_id: id(13), client_gen: 1 }],
+    [{ jti }, { jti }, {}],
+    [{ sid: id(14), gen: 9 }, { rests_on: [[id(14), 9]] }, { rests_on: [[id(14), 10]] }],
+    [
+      { jti: rested.toString("base64url") },
+      { rests_on: [["0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a", 0]] },
+      { rests_on: [] },
+    ],
+  ];
+  for (const [entry, killed, living] of cases) {
+    const [dies, lives] = [await issuer.token(killed), await issuer.token(living)];
+    await verifier.verify(dies);
+    await issuer.revoke(entry);
+    await until(() => verifier.verify(dies).then(() => false, is(Refused)));
+    await verifier.verify(lives);
+  }
+});
+
+test("a stream that is cut, and one that is never there, is made up for", async () => {
+  const [first, second] = [await issuer.token({ sid: "a" }), await issuer.token({ sid: "b" })];
+  issuer.streamless = true;
+  issuer.cut();
+  await issuer.revoke({ sid: "a", gen: 3 });
+  await until(() => verifier.verify(first).then(() => false, is(Refused)));
+  assert.equal(verifier.numbers.mode, "polling");
+  issuer.streamless = false;
+  await until(() => issuer.streams.size > 0);
+  await issuer.revoke({ sid: "b", gen: 3 });
+  await until(() => verifier.verify(second).then(() => false, is(Refused)));
+  assert.equal(verifier.numbers.mode, "streaming");
+});
+
+test("old, forged and torn documents take no position and make nothing valid", async () => {
+  const token = await issuer.token({ sid: "c" });
+  const now = Math.floor(Date.now() / 1000);
+  const { privateKey } = await generateKeyPair("EdDSA");
+  const old = await issuer.document("p0", [], { iat: now - 20, position: "p0" });
+  const forged = await issuer.sign(
+    { iss: issuer.name, aud: `${issuer.name}/revocations`, iat: now, exp: now + 30, entries: [], position: "p999" },
+    { typ: "revocations+jwt" },
+    privateKey,
+  );
+  await issuer.revoke({ sid: "c", gen: 3 });
+  await until(() => verifier.verify(token).then(() => false, is(Refused)));
+  const before = verifier.numbers.documents;
+  for (const text of [old, forged, old.slice(0, 50), "", "{}"]) {
+    await until(() => issuer.streams.size > 0);
+    for (const stream of issuer.streams) issuer.send(stream, "revocations", text);
+    await assert.rejects(verifier.verify(token), Refused);
+  }
+  await until(() => verifier.numbers.documents > before && verifier.numbers.mode === "streaming", 20_000);
+  await assert.rejects(verifier.verify(token), Refused);
+});
+
+test("nobody is let in before it is known what was revoked, nor long after: 503, not 401", async () => {
+  const other = await FakeIssuer.start();
+  const token = await other.token();
+  const options = { issuer: other.name, audience: AUDIENCE, client, failOpenFor: 1, leeway: 0, ...quiet };
+  const strict = new Verifier(options);
+  await strict.verify(token);
+  other.down = true;
+  other.cut();
+  await until(() => strict.verify(token).then(() => false, is(Unavailable, { status: 503 })));
+  other.down = false;
+  await until(() => strict.verify(token).then(() => true, () => false));
+  await strict.close();
+
+  other.down = true;
+  const late = new Verifier(options);
+  await assert.rejects(late.verify(token), Unavailable);
+  await late.close();
+  await other.stop();
+});
+
+test("keys are fetched once for a crowd, and again for a new one", async () => {
+  const other = await FakeIssuer.start();
+  const plain = new Verifier({ issuer: other.name, audience: AUDIENCE, ...quiet });
+  const tokens = await Promise.all(Array.from({ length: 50 }, (_, n) => other.token({ sid: `s${n}` })));
+  await Promise.all(tokens.map((token) => plain.verify(token)));
+  assert.equal(other.keyFetches, 1);
+  await other.stop();
+  await plain.verify(tokens[0]);
+});
+
+test("Express and Fastify answer alike", async () => {
+  const metadata = `${AUDIENCE}/.well-known/oauth-protected-resource`;
+  const inExpress = expressApp();
+  inExpress.get("/", express(verifier, { scope: "orders:read", metadata }), (request, response) => {
+    response.json({ subject: request.caller.subject });
+  });
+  const server = createServer(inExpress);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const inFastify = fastifyApp();
+  const preHandler = fastify(verifier, { scope: "orders:read", metadata });
+  inFastify.get("/", { preHandler }, async (request) => ({ subject: request.caller.subject }));
+  const addresses = [`http://127.0.0.1:${server.address().port}/`, await inFastify.listen({ port: 0 })];
+
+  const good = { Authorization: `Bearer ${await issuer.token()}` };
+  const poor = { Authorization: `Bearer ${await issuer.token({ scope: "" })}` };
+  for (const address of addresses) {
+    const admitted = await fetch(address, { headers: good });
+    assert.deepEqual(await admitted.json(), { subject: "0199c0de-0000-7000-8000-000000000001" });
+    const nobody = await fetch(address);
+    assert.equal(nobody.status, 401);
+    assert.equal(nobody.headers.get("WWW-Authenticate"), `Bearer resource_metadata="${metadata}"`);
+    const lacking = await fetch(address, { headers: poor });
+    assert.equal(lacking.status, 403);
+    assert.match(lacking.headers.get("WWW-Authenticate"), /error="insufficient_scope", scope="orders:read"/);
+    const strange = await fetch(address, { headers: { Authorization: "Basic eDp5" } });
+    assert.equal((await strange.json()).code, "invalid_token");
+  }
+  await inFastify.close();
+  server.closeAllConnections();
+  server.close();
+});
