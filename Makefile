@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all sdk clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -53,6 +53,10 @@ measure-code: .venv/.dev ## Print measures of the code in src; ARGS="--check" fa
 
 sdk: .venv/.runtime .sdk/python/.installed ## Test the package for other services, sdk/python; ARGS="tests/test_keys.py -x" for some
 	cd sdk/python && ../../.sdk/python/bin/python -m pytest --quiet $(ARGS)
+
+sdk-js: .venv/.dev ## Check and test the package for browsers and Node.js, sdk/js, and use it with the service
+	cd sdk/js && npm ci --no-audit --no-fund --silent && npm run --silent check && node --test tests/
+	$(PY) -m pytest --quiet tests/journeys/test_sdk_in_node.py $(ARGS)
 
 clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are installed; ARGS="go php"
 	$(PY) -m clients $(ARGS)

@@ -1,0 +1,12 @@
+/** @typedef {import("./verifier.js").Verifier} Verifier */
+/** @typedef {import("./verifier.js").Needs} Needs */
+/**
+ * Return a `preHandler` for Fastify: it admits callers with a valid token, and sets `request.caller`.
+ * @param {Verifier} verifier
+ * @param {Needs & {metadata?: string}} [needs] `metadata`: the URL of your resource metadata
+ */
+export function fastify(verifier: Verifier, { metadata, ...needs }?: Needs & {
+    metadata?: string;
+}): (request: any, reply: any) => Promise<any>;
+export type Verifier = import("./verifier.js").Verifier;
+export type Needs = import("./verifier.js").Needs;

@@ -1,0 +1,4 @@
+export { express } from "./express.js";
+export { fastify } from "./fastify.js";
+export { Verifier } from "./verifier.js";
+export { Refused, Unavailable } from "./errors.js";

@@ -1,0 +1,107 @@
+/**
+ * @typedef {object} Options
+ * @property {string} issuer The issuer, as tokens have it in `iss`.
+ * @property {string | string[]} audience This service, as tokens have it in `aud`.
+ * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
+ *   `revocations:read`; without it, revocations are not followed.
+ * @property {number} [leeway] Seconds by which clocks may differ.
+ * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
+ * @property {(message: string) => void} [log]
+ */
+/**
+ * @typedef {object} Caller Who a valid token speaks for.
+ * @property {string} subject The id of the user, or of the client for a service account.
+ * @property {string | undefined} clientId
+ * @property {ReadonlySet<string>} scope
+ * @property {readonly string[]} roles
+ * @property {number | undefined} authTime When the user signed in, in seconds since 1970.
+ * @property {string | undefined} acr
+ * @property {readonly string[]} amr
+ * @property {Readonly<Record<string, any>>} claims
+ */
+/** @typedef {{scope?: string, role?: string, maxAge?: number}} Needs */
+/** Verifies access tokens (RFC 9068) without asking the issuer, and knows what was revoked. */
+export class Verifier {
+    /** @param {Options} options */
+    constructor({ issuer, audience, client, leeway, failOpenFor, log }: Options);
+    /** @type {Follower | undefined} */
+    revocations: Follower | undefined;
+    /** What `Verifier` counts, for metrics. */
+    get numbers(): {
+        remembered: number;
+        mode: "starting" | "streaming" | "polling" | undefined;
+        behind: number | undefined;
+        documents: number | undefined;
+        faults: number | undefined;
+        revoked: number | undefined;
+    };
+    /** Stop following revocations. */
+    close(): Promise<void>;
+    /**
+     * Return the caller of a token, if it is valid and does not lack what is needed.
+     * @param {string} token
+     * @param {Needs} [needs]
+     * @returns {Promise<Caller>}
+     * @throws {Refused | Unavailable}
+     */
+    verify(token: string, needs?: Needs): Promise<Caller>;
+    /**
+     * Return the caller of an `Authorization` header.
+     * @param {string | undefined} header
+     * @param {Needs} [needs]
+     */
+    authenticate(header: string | undefined, needs?: Needs): Promise<Caller>;
+    #private;
+}
+export type Options = {
+    /**
+     * The issuer, as tokens have it in `iss`.
+     */
+    issuer: string;
+    /**
+     * This service, as tokens have it in `aud`.
+     */
+    audience: string | string[];
+    /**
+     * This service as a client of Keyfob with the scope
+     * `revocations:read`; without it, revocations are not followed.
+     */
+    client?: {
+        id: string;
+        secret: string;
+    } | undefined;
+    /**
+     * Seconds by which clocks may differ.
+     */
+    leeway?: number | undefined;
+    /**
+     * Seconds without news of revocations after which nobody is let in.
+     */
+    failOpenFor?: number | undefined;
+    log?: ((message: string) => void) | undefined;
+};
+/**
+ * Who a valid token speaks for.
+ */
+export type Caller = {
+    /**
+     * The id of the user, or of the client for a service account.
+     */
+    subject: string;
+    clientId: string | undefined;
+    scope: ReadonlySet<string>;
+    roles: readonly string[];
+    /**
+     * When the user signed in, in seconds since 1970.
+     */
+    authTime: number | undefined;
+    acr: string | undefined;
+    amr: readonly string[];
+    claims: Readonly<Record<string, any>>;
+};
+export type Needs = {
+    scope?: string;
+    role?: string;
+    maxAge?: number;
+};
+import { Follower } from "./follower.js";
