@@ -64,15 +64,17 @@ class Instance:
                 env=self._environment,
             )
 
-    def keyfob(self, *arguments: str) -> None:
-        """Run another command of Keyfob beside the service."""
-        subprocess.run(
+    def keyfob(self, *arguments: str) -> str:
+        """Run another command of Keyfob beside the service, and return its output."""
+        done = subprocess.run(
             [sys.executable, "-m", "keyfob.cli", *arguments],
             cwd=self._folder,
             env=self._environment,
             check=True,
             capture_output=True,
+            text=True,
         )
+        return done.stdout
 
     @property
     def said(self) -> str:
