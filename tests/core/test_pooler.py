@@ -8,6 +8,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.event_streams import streaming
+from tests.fixtures.feed import Follower, token_of_reader
+from tests.fixtures.fuzzing import listening
 from tests.fixtures.pgbouncer import find_program, knows_prepared_statements, pgbouncer_before
 from tests.fixtures.revoked import assert_refused_within_a_second
 from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
@@ -177,6 +180,23 @@ async def test_a_rotated_key_is_known_to_the_other_worker(
         await eventually(lambda: two.service(Keyring).find(kid), 1.0)
         ada = await one.log_in()
         assert (await two.me(ada)).status_code == 200
+
+
+async def test_the_revocation_feed_is_followed_through_it(
+    behind: Settings, clock: MovableClock
+) -> None:
+    async with World(behind, clock) as one, World(behind, clock) as two, listening(two) as url:
+        follower = Follower(one, await token_of_reader(one))
+        await follower.poll()
+        await one.make_user()
+        async with streaming(url, follower.token, follower.position) as stream:
+            await follower.take((await stream.next()).data)
+            for _ in range(5):
+                ada = await one.log_in()
+                await one.api.delete("/logout", headers=ada.headers)
+                await follower.take((await stream.until("revocations")).data)
+                assert follower.refuses(ada.access)
+        assert await follower.poll(by=two) == []
 
 
 async def test_with_a_direct_url_a_worker_listens(
