@@ -82,16 +82,44 @@ async def test_many_that_commit_in_the_reverse_order(
     assert found == [UUID(int=number) for number in range(111, 99, -1)], "each once"
 
 
-def test_more_open_transactions_than_a_position_names_are_read_again() -> None:
-    still_open = tuple(range(1000, 1100))
-    read = [Revoked("session", ADA, 0, START, 1500)]
-    reading = Reading("here", 2000, still_open, 0, {}, read)
-    reached = reading.reached(Position("here", 900), 10)
+def read(position: Position, committed: dict[int, UUID], still_open: set[int]) -> Reading:
+    """Read as the database does, at most three revocations."""
+    found = [
+        Revoked("session", of, 0, START, number)
+        for number, of in sorted(committed.items())
+        if (number, of) > (position.transaction, position.last_id) or number in position.open
+    ]
+    return Reading("here", 2000, tuple(still_open), 0, {}, found[:3])
 
-    assert (reached.transaction, reached.open) == (999, ())
-    assert reading.continues(reached)
-    fewer = reading._replace(open=still_open[:50] + still_open[51:])
-    assert fewer.reached(Position("here", 900), 10) != reached, "or nothing would seem to be new"
+
+def test_more_open_transactions_than_a_position_names_are_read_again() -> None:
+    still_open = set(range(1000, 1200, 2))
+    committed = {number: UUID(int=number) for number in range(1001, 1200, 2)}
+    position, seen = Position("here", 900), set[UUID]()
+
+    def read_to_the_end() -> None:
+        nonlocal position
+        for _ in range(200):
+            reading = read(position, committed, still_open)
+            seen.update(one.id for one in reading.revoked[:2])
+            position = reading.reached(position, 2)
+            assert len(position.open) <= 64
+            if len(reading.revoked) < 3:
+                return
+        raise AssertionError("it never ends")
+
+    read_to_the_end()
+    assert seen == set(committed.values())
+    before = position
+    while still_open:
+        number = still_open.pop()
+        committed[number] = UUID(int=number)
+        read_to_the_end()
+        assert UUID(int=number) in seen
+        assert position != before, "or nothing would seem to be new"
+        before = position
+    read_to_the_end()
+    assert (position.transaction, position.open, position.restart) == (1199, (), 0)
 
 
 async def test_what_is_rolled_back_is_never_told(

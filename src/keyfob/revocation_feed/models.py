@@ -24,6 +24,8 @@ class Position(NamedTuple):
         last_id: the last id that was read of this transaction.
         dropped_keys: the number of signing keys that were dropped.
         open: the transactions below that were open.
+        restart: if more were open than a position names, the number from which all is read again
+            after the last page; 0: there is no need.
         mark: distinguishes positions that would otherwise be equal though more was read.
     """
 
@@ -32,6 +34,7 @@ class Position(NamedTuple):
     last_id: UUID = _NOBODY
     dropped_keys: int = 0
     open: tuple[int, ...] = ()
+    restart: int = 0
     mark: str = ""
 
 
@@ -78,30 +81,27 @@ class Reading(NamedTuple):
 
     def present(self) -> Position:
         """Return the position of a reader who has got everything."""
-        return self._at(self.next_transaction - 1, LAST_ID)
+        return self._at((self.next_transaction - 1, LAST_ID), restart=0, is_last=True)
 
     def reached(self, before: Position, at_most: int) -> Position:
         """Return the position after the first `at_most` revocations that were read."""
-        read = self.revoked[:at_most]
+        read, is_last = self.revoked[:at_most], len(self.revoked) <= at_most
         place = (before.transaction, before.last_id)
-        if len(self.revoked) > at_most:
+        if not is_last:
             place = read[-1].place  # perhaps an earlier one: then some are read again
         elif read:
             place = max(place, read[-1].place)
-        return self._at(*place)
+        return self._at(place, restart=before.restart, is_last=is_last)
 
-    def _at(self, transaction: int, last_id: UUID) -> Position:
-        still_open = tuple(sorted(one for one in self.open if one <= transaction))
-        here = Position(self.epoch, transaction, last_id, self.dropped_keys, still_open)
-        if len(still_open) <= _MOST_OPEN:
-            return here
-        # Too many to name. All that is above the lowest is read again, until it has ended.
-        return here._replace(
-            transaction=still_open[0] - 1,
-            last_id=LAST_ID,
-            open=(),
-            mark=f"{self.next_transaction}.{hash(still_open) & 0xFFFFFFFF:x}",
-        )
+    def _at(self, place: tuple[int, UUID], *, restart: int, is_last: bool) -> Position:
+        still_open = tuple(sorted(one for one in self.open if one <= place[0]))
+        if len(still_open) > _MOST_OPEN:
+            below = still_open[0] - 1
+            restart, still_open = min(restart or below, below), ()
+        if restart and is_last:
+            mark = f"{self.next_transaction}.{hash(self.open) & 0xFFFFFFFF:x}"
+            return Position(self.epoch, restart, LAST_ID, self.dropped_keys, mark=mark)
+        return Position(self.epoch, *place, self.dropped_keys, still_open, restart)
 
 
 class Page(NamedTuple):

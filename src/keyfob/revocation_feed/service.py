@@ -133,10 +133,9 @@ class RevocationFeed:
     def text_of(self, position: Position) -> str:
         """Return a position as text, always the same for the same one."""
         offsets = [str(position.transaction - one) for one in position.open]
-        numbers = [str(position.transaction), position.last_id.hex, str(position.dropped_keys)]
-        return self.cursors.write(
-            _KIND_OF_CURSOR, [position.epoch, *numbers, position.mark, *offsets]
-        )
+        where = [position.epoch, str(position.transaction), position.last_id.hex]
+        further = [str(position.dropped_keys), str(position.restart), position.mark]
+        return self.cursors.write(_KIND_OF_CURSOR, [*where, *further, *offsets])
 
     def _position_of(self, text: str | None) -> Position:
         if text is None:
@@ -145,10 +144,16 @@ class RevocationFeed:
             place = self.cursors.read(_KIND_OF_CURSOR, text)
         except InvalidCursor:
             return BEGINNING
-        epoch, transaction, last_id, dropped_keys, mark, *offsets = place
-        upto = int(transaction)
-        still_open = tuple(upto - int(offset) for offset in offsets)
-        return Position(epoch, upto, UUID(hex=last_id), int(dropped_keys), still_open, mark)
+        epoch, transaction, last_id, dropped_keys, restart, mark, *offsets = place
+        return Position(
+            epoch,
+            int(transaction),
+            UUID(hex=last_id),
+            int(dropped_keys),
+            tuple(int(transaction) - int(offset) for offset in offsets),
+            int(restart),
+            mark,
+        )
 
 
 def _note_outcome(task: asyncio.Task[Page]) -> None:
