@@ -1,7 +1,7 @@
 """Cross-origin reading of responses (Fetch standard, section 3.2), for configured origins only.
 
-Nothing else depends on it: a token decides what a request may do, no browser adds it by itself, and
-`Access-Control-Allow-Credentials` is never sent.
+A token decides what a request may do, no browser adds it by itself, and
+`Access-Control-Allow-Credentials` is never sent. Pages of other origins change nothing (`heads`).
 """
 
 from collections.abc import Sequence

@@ -107,7 +107,7 @@ class Edge:
         answer = _Answer(send, self._name_request(scope), [*self._always, *granted])
         started = time.perf_counter()
         try:
-            receive = bounded(scope, receive, self._max_body)
+            receive = bounded(scope, receive, self._max_body, is_named=bool(granted))
             told = answers_preflight(path, scope["method"], scope["headers"]) if granted else None
             place = (scope["method"], path)
             hot = self._hot.get(place)

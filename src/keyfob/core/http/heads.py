@@ -20,8 +20,13 @@ _TELLING = frozenset(
         b"transfer-encoding",
         b"content-encoding",
         b"cookie",
+        b"sec-fetch-site",
     }
 )
+
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# A page of another origin, as browsers say it (Fetch Metadata, section 2.3).
+_OTHER_SITES = frozenset({b"cross-site", b"same-site"})
 
 # The characters of a URL's host and port (RFC 3986 section 3.2); the grammar is not checked.
 _HOST = re.compile(rb"[\w.:\[\]%~!$&'()*+,;=-]*\Z", re.ASCII)
@@ -31,11 +36,14 @@ _TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|token)=")
 _CLOSE = {"Connection": "close"}
 
 
-def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
+def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Receive:
     """Refuse malformed or hostile requests; return a `receive` for at most `most` bytes of body.
 
+    `is_named`: the request is of a page whose origin may read the response.
+
     Raises:
-        BadRequest: more or fewer of a header than HTTP allows, or a token in the query.
+        BadRequest: more or fewer of a header than HTTP allows, a token in the query, or a change
+            that a page of another site asks for.
         BodyTooLarge: the body is declared too large, or its length cannot be read.
         UnsupportedEncoding, UnsupportedTransferCoding: the body is encoded.
     """
@@ -48,6 +56,8 @@ def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
         # Python, that can take seconds.
         scope["headers"] = [one for one in scope["headers"] if one[0] != b"cookie"]
     _check_host(scope["http_version"], found)
+    if not is_named and scope["method"] in _CHANGING:
+        _check_site(found)
     if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
         raise BadRequest("A token does not belong in a query; use the Authorization header")
     if b"content-length" in found or b"transfer-encoding" in found:
@@ -72,6 +82,15 @@ def _check_host(version: str, found: Mapping[bytes, bytes]) -> None:
         raise BadRequest("There is no Host header", headers=_CLOSE)
     if host and not _HOST.match(host):
         raise BadRequest("The Host header names no host", headers=_CLOSE)
+
+
+def _check_site(found: Mapping[bytes, bytes]) -> None:
+    """Threat: a page of any site uses up the limits of its visitor's address.
+
+    No preflight comes before a POST without a body, or with that of a form.
+    """
+    if found.get(b"sec-fetch-site") in _OTHER_SITES:
+        raise BadRequest("A page of an origin that KEYFOB_CORS_ORIGINS does not name calls this")
 
 
 def _check_version(version: str, found: Mapping[bytes, bytes]) -> None:
