@@ -244,7 +244,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("PATCH", "/admin/resources/{id}"): admin(
         200, "Resource", *RECENT, "not_found", body="ResourceUpdate"
     ),
-    ("DELETE", "/admin/resources/{id}"): admin(204, None, *RECENT, "not_found", *PARAMETERS),
+    ("DELETE", "/admin/resources/{id}"): admin(
+        204, None, *RECENT, "not_found", "resource_in_use", *PARAMETERS
+    ),
     # 6. Account life-cycle: links
     ("POST", "/verify-email/request"): link(202, body="Address"),
     ("POST", "/verify-email/confirm"): proof(
