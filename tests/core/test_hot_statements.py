@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
-from tests.core.test_database import opened
+from tests.core.test_database import connect_all, opened, until_it_answers
 
 from keyfob.core.connections import PlainConnection
 from keyfob.core.database import Database
@@ -44,7 +44,7 @@ async def test_a_connection_that_many_wait_for_does_not_prepare_it_each_time(
     empty_dsn: str,
 ) -> None:
     prepared = "SELECT name FROM pg_prepared_statements WHERE statement = $1"
-    async with opened(empty_dsn, pool_size=1, acquire_timeout=10) as db:
+    async with opened(empty_dsn, pool_size=1) as db:
         seen = []
         for _ in range(2):
             await asyncio.gather(*(db.fetchrow_hot(SUM, number) for number in range(20)))
@@ -87,9 +87,11 @@ async def test_a_statement_that_fails_costs_no_connection(db: Database) -> None:
 
 
 async def test_one_that_never_ends_is_a_database_that_is_away(empty_dsn: str) -> None:
-    async with opened(empty_dsn) as db:
+    async with opened(empty_dsn, command_timeout=0.3) as db:
+        await connect_all(db, 2)
         with pytest.raises(DatabaseUnavailable):
-            await db.fetchrow_hot("SELECT pg_sleep(5 * $1::int)", 1)
+            await db.fetchrow_hot("SELECT pg_sleep(60 * $1::int)", 1)
+        await until_it_answers(db)
         row = await db.fetchrow_hot(SUM, 1)
 
     assert row is not None

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+PATIENT = {"request_timeout": 20}
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
 
@@ -120,7 +121,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
     def start_service(app: str = "create_app", *, wait: bool = True, **settings: Any) -> Service:
         folder = tmp_path_factory.mktemp("service")
-        given = {"port": 0, "metrics": False, "request_timeout": 1, "shutdown_grace": 10} | settings
+        given = {"port": 0, "metrics": False, "shutdown_grace": 10, **PATIENT, **settings}
         with (folder / "errors").open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, str(HERE / "run_service.py"), json.dumps(given), app],
@@ -145,5 +146,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def service(start: Start) -> Service:
-    """One worker that allows a second for a request to arrive."""
+    """One worker."""
     return start()
+
+
+@pytest.fixture(scope="module")
+def impatient(start: Start) -> Service:
+    """One worker that allows a second for a request to arrive."""
+    return start(request_timeout=1)

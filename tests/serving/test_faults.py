@@ -27,12 +27,12 @@ def test_an_empty_line_may_come_before_the_first_request_in_a_read_of_its_own(
         assert closes_within(connection, 10).startswith(b"HTTP/1.1 200 ")
 
 
-def test_no_line_break_is_an_error_in_the_log(service: Service) -> None:
-    before = len(service.log)
+def test_no_line_break_is_an_error_in_the_log(impatient: Service) -> None:
+    before = len(impatient.log)
     for _ in range(3):
-        assert service.say(b"\r\n\r\n").startswith(b"HTTP/1.1 408 ")
+        assert impatient.say(b"\r\n\r\n").startswith(b"HTTP/1.1 408 ")
 
-    assert [line for line in service.log[before:] if line["level"] == "error"] == []
+    assert [line for line in impatient.log[before:] if line["level"] == "error"] == []
 
 
 def test_a_fault_of_ours_is_one_refusal_and_one_line_without_a_traceback(start: Start) -> None:

@@ -126,9 +126,9 @@ def test_ambiguous_framing_is_refused_with_an_offer_too(service: Service, raw: b
     assert said.count(b"HTTP/1.1 ") == 1
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(service: Service) -> None:
+def test_a_body_that_does_not_come_is_not_waited_for(impatient: Service) -> None:
     for begun in (b"Content-Length: 9\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"):
-        said = service.say(b"POST / HTTP/1.1\r\n" + OFFER + begun)
+        said = impatient.say(b"POST / HTTP/1.1\r\n" + OFFER + begun)
         assert said.startswith(b"HTTP/1.1 408 ")
 
 

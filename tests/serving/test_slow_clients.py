@@ -9,6 +9,11 @@ from tests.serving.conftest import Service, Start, closes_within, read_answer, w
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def service(impatient: Service) -> Service:
+    return impatient
+
+
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> bytes:
     """Send a piece repeatedly until the server closes; return the response."""
     until = time.monotonic() + seconds
@@ -117,7 +122,7 @@ def test_a_client_that_reads_gets_it_all(service: Service) -> None:
 
 
 def test_work_in_progress_has_no_such_deadline(start: Start) -> None:
-    service = start()
+    service = start(request_timeout=1)
     with service.connect() as connection, service.connect() as late:
         connection.sendall(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
         wait_until(lambda: service.ask("/held") == 1)

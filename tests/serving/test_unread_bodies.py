@@ -30,7 +30,7 @@ def answered_unread(service: Service, rest: int) -> Iterator[socket.socket]:
 
 
 def test_a_long_body_that_nobody_takes_up_ends_in_time(start: Start) -> None:
-    with answered_unread(start(), rest=9) as connection:
+    with answered_unread(start(request_timeout=3), rest=9) as connection:
         assert closes_within(connection, 10) == b""
 
 
