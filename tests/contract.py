@@ -476,6 +476,8 @@ ANSWERS = {
         "sessions",
         "logins",
         "audit",
+        "roles",
+        "api_keys",
     },
     "ErasurePlanned": {"erase_at"},
     "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
