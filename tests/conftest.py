@@ -6,13 +6,15 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
 import httpx
 import hypothesis
 import pytest
+from coverage import Coverage
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
@@ -82,6 +84,39 @@ def pytest_configure_node(node: WorkerController) -> None:
         config.stash[_SERVER] = _server_in(folder)
         config.add_cleanup(config.stash[_SERVER].stop)
     node.workerinput["postgres"] = config.stash[_SERVER].start()
+
+
+_IS_MEASURED = pytest.StashKey[bool]()
+_MEASURED_CASES = 3
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Choose the tests whose coverage is measured, which makes them take half as long again.
+
+    Attacks come on top of the rooms' own tests, and the further cases of a test run the same code.
+    """
+    cases: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        is_attack = test.startswith("tests/abuse/")
+        item.stash[_IS_MEASURED] = not is_attack and cases[test] <= _MEASURED_CASES
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Pause the measuring of coverage, if there is any, during the other tests."""
+    paused: list[Coverage] = []
+    # A process that a measured one started has several, one below the other.
+    while not item.stash[_IS_MEASURED] and (measuring := Coverage.current()):
+        measuring.stop()
+        paused.append(measuring)
+    try:
+        return (yield)
+    finally:
+        for measuring in reversed(paused):
+            measuring.start()
 
 
 @pytest.fixture(scope="session")
