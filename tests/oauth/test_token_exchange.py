@@ -363,3 +363,34 @@ async def test_an_exchanged_token_opens_nothing_of_ours(
     for path in ("/me", "/admin/users"):
         answer = await world.api.get(path, headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+
+
+async def test_it_does_not_outlive_the_revocation_of_a_session_if_lifetimes_are_lowered(
+    settings: Settings, clock: MovableClock
+) -> None:
+    of_an_hour, of_a_minute = (
+        settings.model_copy(update={"access_token_ttl": ttl}) for ttl in (3600, 60)
+    )
+    async with World(of_an_hour, clock) as world:
+        await make_resource(world, BILLING, ["bills:read"])
+        caller = await make_program(
+            world,
+            grants=[Grant.TOKEN_EXCHANGE],
+            scope=["bills:read"],
+            resources=[BILLING, own_api(world)],
+            ttl=3600,
+        )
+        await world.make_user()
+        ada = await world.log_in()
+        await give_role(world, ada, "bills:read")
+        token = await exchanged(caller, ada.access, resource=BILLING)
+    assert claims_of(token)["exp"] - claims_of(token)["iat"] == 3600
+
+    async with World(of_a_minute, clock) as world:
+        assert await is_active(world, token)
+        gone = await world.api.delete("/logout", headers=ada.headers)
+        assert gone.status_code == 204
+        assert not await is_active(world, token)
+    clock.advance(seconds=400)
+    async with World(of_a_minute, clock) as world:
+        assert not await is_active(world, token)

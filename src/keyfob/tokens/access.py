@@ -109,8 +109,9 @@ class AccessTokens:
             token_id = UUID(bytes=from_base64url(text(claims, "jti")))
         except (TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
-        if read.client_id == OWN_CLIENT:
-            # If the TTL was lowered, older tokens would outlive the revocations that concern them.
+        if read.auth_time is not None:
+            # Of a sign-in, or exchanged for such a token. If the TTL was lowered, older ones would
+            # outlive the revocations of their session.
             expires_at = min(expires_at, whole(claims, "iat") + self.ttl)
             if expires_at <= self._clock.timestamp():
                 raise TokenRejected("expired")
