@@ -16,6 +16,8 @@ from tests.fixtures.logs import captured_log
 from tests.fixtures.programs import make_program, make_resource, own_api
 from tests.fixtures.world import World
 
+from keyfob.settings import Settings
+
 
 @pytest.fixture
 async def signer(world: World) -> Signer:
@@ -108,6 +110,22 @@ class TestForAnotherServer:
         codes = [answer.status_code for answer in await asyncio.gather(*shown)]
 
         assert sorted(codes) == [200] + [401] * 19
+
+    async def test_what_is_over_the_limit_of_the_client_spends_none(
+        self, settings: Settings, clock: MovableClock
+    ) -> None:
+        limits = {"limits": "on", "limit_client": "2/minute"}
+        async with World(settings.model_copy(update=limits), clock) as world:
+            await make_resource(world)
+            signer = await make_signer(world)
+            ends = int(clock.timestamp()) + 300
+            assertions = [signer.sign(exp=ends) for _ in range(4)]
+            codes = [(await signer.show(one)).status_code for one in assertions]
+
+            assert codes == [200, 200, 429, 429]
+            assert await world.db.fetchval("SELECT count(*) FROM spent_ids") == 2
+            clock.advance(60)
+            assert (await signer.show(assertions[-1])).status_code == 200
 
     async def test_an_id_is_one_client_s(self, world: World, signer: Signer) -> None:
         second = await make_signer(world)

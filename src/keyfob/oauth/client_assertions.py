@@ -5,15 +5,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
 
 from keyfob.clients.models import AuthMethod, RegisteredClient
 from keyfob.clients.service import Clients
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database
 from keyfob.core.encoding import from_base64url
+from keyfob.limits.local import LocalRate
 from keyfob.oauth import queries
 from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.client_keys import ClientKeys
@@ -52,14 +55,21 @@ class AssertionProof:
     clock: Clock
     clients: Clients
     keys: ClientKeys
+    calls: LocalRate
     issuer: str
 
     async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
-        """Return the client that signed an assertion; the log says why it is refused."""
+        """Return the client that signed an assertion; the log says why it is refused.
+
+        Raises:
+            TooManyRequests: the client calls too often; the assertion may be shown again.
+        """
         try:
             assertion = _read(presented.proof)
             self._check_claims(assertion.claims, presented.client_id)
             client = await self._check_signature(assertion, may_ask=may_ask)
+            # Threat: a client over its limit goes on writing rows.
+            self.calls.ensure_free(client.id)
             await self._spend(client, assertion.claims)
         except _Refused as refused:
             log.info("client_assertion_refused", reason=str(refused))
@@ -109,7 +119,7 @@ class AssertionProof:
 
     async def clean_up(self) -> None:
         """Delete the ids of assertions that have expired."""
-        await queries.delete_spent_ids(self.db, self.clock.now())
+        await in_batches(partial(queries.delete_spent_ids, self.db, self.clock.now()))
 
 
 def _read(text: str) -> _Assertion:

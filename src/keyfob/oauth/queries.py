@@ -24,6 +24,19 @@ async def spend_id(db: Executor, spent: bytes, expires_at: datetime, now: dateti
     return bool(was_free)
 
 
-async def delete_spent_ids(db: Executor, before: datetime) -> None:
-    """Delete the ids that expired before a moment."""
-    await db.execute("DELETE FROM spent_ids WHERE expires_at <= $1", before)
+async def delete_spent_ids(db: Executor, before: datetime, at_most: int) -> int:
+    """Delete ids that expired before a moment; return their number."""
+    gone = await db.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM spent_ids WHERE ctid IN (
+                SELECT ctid FROM spent_ids WHERE expires_at <= $1 LIMIT $2
+                   FOR UPDATE SKIP LOCKED
+            ) RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        before,
+        at_most,
+    )
+    return int(gone)

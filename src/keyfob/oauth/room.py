@@ -57,6 +57,7 @@ def build(
         clock=clock,
         clients=clients,
         keys=ClientKeys(outbound=outbound, clock=clock),
+        calls=limits.client,
         issuer=settings.issuer_url,
     )
     authentication = ClientAuthentication(
