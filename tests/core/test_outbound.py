@@ -1,6 +1,8 @@
 """URLs of clients are fetched within bounds, and never from behind the firewall."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -251,3 +253,29 @@ async def test_a_name_that_does_not_exist_and_a_port_that_is_closed(tmp_path: Pa
         with pytest.raises(CannotFetch):
             await client.get(url)
     await client.close()
+
+
+async def test_a_slow_name_takes_one_thread_however_often_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    goes_on = threading.Event()
+
+    def find(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        if host == "slow.example":
+            goes_on.wait(30)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    client = Outbound(seconds=1)
+    fetches = [client.get("https://slow.example/") for _ in range(16)]
+
+    found = await asyncio.gather(*fetches, return_exceptions=True)
+    with pytest.raises(CannotFetch, match="gaierror"):
+        await client.get("https://other.example/")
+    goes_on.set()
+    await client.close()
+
+    assert {str(fault) for fault in found} == {"TimeoutError"}
+    assert asked == ["slow.example", "other.example"]

@@ -102,6 +102,23 @@ async def test_a_key_that_is_published_no_more_ends_in_minutes(
     assert len(end.asked) == 2
 
 
+async def test_after_a_failure_the_next_fetch_comes_soon_and_then_more_rarely(
+    signer: Signer, end: FarEnd, clock: MovableClock
+) -> None:
+    end.status = "503 Busy"
+    assert not await is_known(signer)
+    for number, pause in enumerate((5, 10, 20, 40, 60, 60), start=1):
+        clock.advance(pause - 1)
+        assert not await is_known(signer)
+        assert len(end.asked) == number
+        clock.advance(1)
+        assert not await is_known(signer)
+        assert len(end.asked) == number + 1
+    end.status = "200 OK"
+    clock.advance(60)
+    assert await is_known(signer)
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [("500 Gone", b"{}"), ("302 Found", b"{}"), ("200 OK", b"no JSON"), ("200 OK", b" " * 70_000)],

@@ -29,7 +29,7 @@ _AT_ONCE = 4 * 1024
 _MOST_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
 _MOST_AT_ONCE = 16
-_NAME_THREADS = 4
+_NAME_THREADS = _MOST_AT_ONCE
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4
 _PORTS = {"https": 443, "http": 80}
 
@@ -178,6 +178,7 @@ class Outbound:
         self._allowed = AllowList.read(self.allow)
         # Threat: names that resolve slowly would occupy the threads that the database's name needs.
         self._names = ThreadPoolExecutor(_NAME_THREADS, thread_name_prefix="outbound-names")
+        self._finding: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
     async def get(self, url: str, *, accept: str = "application/json") -> Fetched:
         """Return the response to a GET request, of any status.
@@ -218,9 +219,21 @@ class Outbound:
             return await _read(answer)
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
-        find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        found = await asyncio.get_running_loop().run_in_executor(self._names, find)
+        name = (host, port)
+        if name not in self._finding:
+            find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            finding = asyncio.get_running_loop().run_in_executor(self._names, find)
+            finding.add_done_callback(partial(self._found, name))
+            self._finding[name] = finding
+        # Shielded: a thread that waits for a name server cannot be stopped. Threat: a slow name,
+        # asked for again and again, would occupy all of them.
+        found = await asyncio.shield(self._finding[name])
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def _found(self, name: tuple[str, int], finding: asyncio.Future[Any]) -> None:
+        del self._finding[name]
+        if not finding.cancelled():
+            finding.exception()  # those who wait get it; perhaps nobody does any more
 
     async def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -18,6 +18,7 @@ log = structlog.get_logger("keyfob.oauth")
 _FRESH = timedelta(minutes=5)
 _KEPT = timedelta(hours=1)
 _PAUSE = timedelta(minutes=1)
+_PAUSES_AFTER_FAILURES = tuple(timedelta(seconds=seconds) for seconds in (5, 10, 20, 40))
 _MOST = 1_000
 
 
@@ -29,10 +30,16 @@ class _Remembered:
     keys: tuple[ClientKey, ...] = ()
     read_at: datetime | None = None
     asked_at: datetime | None = None
+    failures: int = 0
     fetching: asyncio.Task[None] | None = None
 
     def is_younger_than(self, age: timedelta, now: datetime) -> bool:
         return self.read_at is not None and now < self.read_at + age
+
+    def may_be_asked(self, now: datetime) -> bool:
+        pauses = (_PAUSE, *_PAUSES_AFTER_FAILURES, _PAUSE)
+        pause = pauses[min(self.failures, len(pauses) - 1)]
+        return self.asked_at is None or now >= self.asked_at + pause
 
     def is_of(self, client: RegisteredClient) -> bool:
         return (self.client.jwks, self.client.jwks_uri) == (client.jwks, client.jwks_uri)
@@ -43,7 +50,8 @@ class ClientKeys:
     """Finds the keys of clients, in memory if possible.
 
     Published keys are fetched by the guarded client alone, when they are five minutes old, and for
-    an unknown key: at most once a minute per client and worker, by one request for all that wait.
+    an unknown key: at most once a minute per client and worker, by one request for all that wait;
+    after a failure 5 s later, and then after twice as long each time, up to that minute.
     If the client's server is away, the last keys count for an hour. Threat: a key that leaked, and
     that the client does not publish any more, would be good for one more token.
     """
@@ -89,7 +97,7 @@ class ClientKeys:
 
     def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[None] | None:
         """Return the fetch that is under way, or begin one if the last is long enough ago."""
-        if known.fetching is None and (known.asked_at is None or now >= known.asked_at + _PAUSE):
+        if known.fetching is None and known.may_be_asked(now):
             known.asked_at = now
             known.fetching = asyncio.create_task(self._fetch(known, uri))
         return known.fetching
@@ -98,8 +106,9 @@ class ClientKeys:
         try:
             answer = await self.outbound.get(uri, accept="application/jwk-set+json, */*;q=0.5")
             known.keys = read_published(answer.status, answer.body)
-            known.read_at = self.clock.now()
+            known.read_at, known.failures = self.clock.now(), 0
         except (CannotFetch, ValueError) as fault:
+            known.failures += 1
             log.warning(
                 "client_keys_unavailable", client_id=str(known.client.id), fault=str(fault)[:200]
             )
