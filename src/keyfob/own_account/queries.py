@@ -72,12 +72,17 @@ async def list_roles(tx: Tx, user_id: UUID) -> list[Row]:
 
 
 async def list_links(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return sent and unused links, without their tokens."""
+    """Return sent and unused links, without their tokens.
+
+    Threat: how long a job took tells whether an address has an account; so whole seconds, also of
+    jobs.
+    """
     return await _list(
         tx,
         """
-        SELECT kind, email, created_at, expires_at
-          FROM one_time_tokens WHERE user_id = $1 ORDER BY created_at
+        SELECT kind, email, date_trunc('second', created_at) AS created_at,
+               date_trunc('second', expires_at) AS expires_at
+          FROM one_time_tokens AS link WHERE user_id = $1 ORDER BY link.created_at
         """,
         user_id,
     )
@@ -101,8 +106,11 @@ async def list_jobs(tx: Tx, user_id: UUID) -> list[Row]:
     return await _list(
         tx,
         """
-        SELECT kind, created_at, due_at, expires_at, attempts, failed_at
-          FROM outbox WHERE user_id = $1 ORDER BY created_at, id
+        SELECT kind, date_trunc('second', created_at) AS created_at,
+               date_trunc('second', due_at) AS due_at,
+               date_trunc('second', expires_at) AS expires_at, attempts,
+               date_trunc('second', failed_at) AS failed_at
+          FROM outbox AS job WHERE user_id = $1 ORDER BY job.created_at, id
         """,
         user_id,
     )
