@@ -122,7 +122,7 @@ class FactorSettings(BaseModel):
     """Second factors and passkeys."""
 
     require_mfa_for: Annotated[list[Roles], NoDecode, BeforeValidator(_list)] = Field(
-        default_factory=list, description="Roles that require a factor, with commas"
+        default_factory=list, description="Built-in roles that require a factor, with commas"
     )
     api_key_max_days: int = Field(
         365, ge=1, le=3650, description="Days that an API key of a user is valid at most"
