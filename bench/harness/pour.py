@@ -6,7 +6,6 @@ is one `write`, and of its answer only the status and the length are read.
 
 import asyncio
 import concurrent.futures
-import math
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import cast
 import uvloop
 
 _TICK = 0.002  # seconds between two looks at the clock
+_PATIENCE = 10.0  # seconds that the last answers may take
 
 
 @dataclass
@@ -25,11 +25,13 @@ class Poured:
     Args:
         seconds: from the first request to the last one sent.
         statuses: the number of answers by status.
+        cut: requests whose connection ended before the answer.
         cpu_seconds: CPU time that sending took.
     """
 
     seconds: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
+    cut: int = 0
     cpu_seconds: float = 0.0
 
     @property
@@ -42,16 +44,51 @@ class Poured:
         return self.count / self.seconds
 
 
+class _Pump:
+    """Sends the next request whenever it is due and a connection is idle."""
+
+    def __init__(self, wires: Sequence[bytes], rate: float, seconds: float) -> None:
+        self._wires, self._rate, self._seconds = wires, rate, seconds
+        self.poured = Poured()
+        self.idle: list[asyncio.Transport] = []
+        self.lost = 0  # connections, to be opened anew
+        self._sent = 0
+        self._started = time.perf_counter()
+
+    @property
+    def passed(self) -> float:
+        return time.perf_counter() - self._started
+
+    @property
+    def is_over(self) -> bool:
+        return self.passed >= self._seconds
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests without an answer."""
+        return self._sent - self.poured.count - self.poured.cut
+
+    def start(self) -> None:
+        self._started = time.perf_counter()
+
+    def send(self) -> None:
+        """Send what is due."""
+        due = 0 if self.is_over else self._rate * self.passed
+        while self.idle and self._sent < due:
+            self.idle.pop().write(self._wires[self._sent % len(self._wires)])
+            self._sent += 1
+
+
 class _Line(asyncio.Protocol):
     """One connection. It is idle when its last request was answered whole."""
 
-    def __init__(self, idle: "list[_Line]", poured: Poured) -> None:
-        self._idle, self._poured = idle, poured
+    def __init__(self, pump: _Pump) -> None:
+        self._pump = pump
         self._arrived = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._idle.append(self)
+        self._pump.idle.append(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self._arrived += data
@@ -59,9 +96,18 @@ class _Line(asyncio.Protocol):
         if end < 0 or len(self._arrived) < end + 4 + _length(self._arrived[:end]):
             return
         status = int(self._arrived[9:12])
-        self._poured.statuses[status] = self._poured.statuses.get(status, 0) + 1
+        statuses = self._pump.poured.statuses
+        statuses[status] = statuses.get(status, 0) + 1
         self._arrived = b""
-        self._idle.append(self)
+        self._pump.idle.append(self.transport)
+        self._pump.send()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.transport in self._pump.idle:
+            self._pump.idle.remove(self.transport)
+        else:
+            self._pump.poured.cut += 1
+        self._pump.lost += 1
 
 
 def _length(head: bytes) -> int:
@@ -101,22 +147,24 @@ def _pour(
 async def _send(
     host: str, port: int, wires: Sequence[bytes], rate: float, seconds: float, lines: int
 ) -> Poured:
-    poured, idle = Poured(), list[_Line]()
-    loop = asyncio.get_running_loop()
+    pump, loop = _Pump(wires, rate, seconds), asyncio.get_running_loop()
+
+    async def connect() -> None:
+        await loop.create_connection(lambda: _Line(pump), host, port)
+
     for _ in range(lines):
-        await loop.create_connection(lambda: _Line(idle, poured), host, port)
-    everybody, sent = list(idle), 0
-    used, started = time.process_time(), time.perf_counter()
-    while (passed := time.perf_counter() - started) < seconds:
-        due = math.inf if rate == math.inf else int(rate * passed)
-        while idle and sent < due:
-            idle.pop().transport.write(wires[sent % len(wires)])
-            sent += 1
-        await asyncio.sleep(_TICK if sent >= due else 0)
-    poured.seconds = time.perf_counter() - started
-    while len(idle) < lines and time.perf_counter() - started < seconds + 10:
+        await connect()
+    used = time.process_time()
+    pump.start()
+    while not pump.is_over:
+        pump.send()
+        await asyncio.sleep(_TICK)
+        while pump.lost:
+            pump.lost -= 1
+            await connect()
+    poured = pump.poured
+    poured.seconds = pump.passed
+    while pump.waiting and pump.passed < seconds + _PATIENCE:
         await asyncio.sleep(_TICK)
     poured.cpu_seconds = time.process_time() - used
-    for line in everybody:
-        line.transport.close()
     return poured

@@ -3,9 +3,10 @@
 Half of the guesses name a client that is there, half clients that are not; each secret is
 well-formed, so that only its digest tells. They come from a thousand addresses, as a trusted proxy
 would report them: the shipped limit tells one address 429 after the first 1,200 failures in a
-minute, and looks nothing up for it any more. Others refresh, get tokens and sign in meanwhile, so
-many a second, whether or not those before were answered. Calm and guesses in turn. For the cost of
-one, guesses are also sent without a pause, from one address and from a thousand.
+minute, looks nothing up for it any more, and holds the answer for a moment. Others refresh, get
+tokens and sign in meanwhile, so many a second, whether or not those before were answered. Calm and
+guesses in turn. For the cost of one, guesses are also sent without a pause, from one address and
+from a thousand.
 """
 
 import asyncio
@@ -117,7 +118,7 @@ def _guess(client_id: str, secret: str, number: int) -> bytes:
 def _pour(server: servers.Server, wires: Sequence[bytes], rate: float, seconds: float) -> Poured:
     lines = _LINES_WITHOUT_A_PAUSE if rate == math.inf else _LINES
     poured = pour(servers.HOST, server.port, wires, rate, seconds, lines=lines)
-    assert set(poured.statuses) <= {401, 429}, poured.statuses
+    assert set(poured.statuses) <= {401, 429}, poured
     return poured
 
 
