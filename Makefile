@@ -52,7 +52,7 @@ measure-code: .venv/.dev ## Print measures of the code in src; ARGS="--check" fa
 	$(PY) scripts/measure_code.py $(ARGS)
 
 sdk: .venv/.runtime .sdk/python/.installed ## Test the package for other services, sdk/python; ARGS="tests/test_keys.py -x" for some
-	cd sdk/python && ../../.sdk/python/bin/python -m pytest --quiet $(ARGS)
+	cd sdk/python && ../../.sdk/python/bin/python -m pytest --quiet -n 2 --dist loadfile $(ARGS)
 
 sdk-js: .venv/.dev ## Check and test the package for browsers and Node.js, sdk/js, and use it with the service
 	cd sdk/js && npm ci --no-audit --no-fund --silent && npm run --silent check && node --test tests/

@@ -142,7 +142,6 @@ class Feed:
         if not self.answers_streams:
             return 503, {"Retry-After": "1"}, b""
         resumed = request.headers["Last-Event-ID"]
-        self.resumed.append(resumed)
         request.send_response(200)
         request.send_header("Content-Type", "text/event-stream")
         request.send_header("Connection", "close")
@@ -151,6 +150,7 @@ class Feed:
         with self._changing:
             self._catch_up(stream, resumed)
             self._streams.append(stream)
+            self.resumed.append(resumed)  # from now on it hears what is said
         try:
             while (said := stream.get()) is not _CUT:
                 request.wfile.write(said)

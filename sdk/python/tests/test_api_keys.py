@@ -106,6 +106,18 @@ def test_a_fault_of_ours_or_the_issuer_s_is_not_the_key_s(
     assert verifier.metrics.events["api_key_not_exchanged"] == 1
 
 
+def test_a_key_whose_token_is_for_another_service_asks_once(
+    make_verifier: Callable[..., Verifier], exchange: Exchange
+) -> None:
+    other = make_verifier(
+        audience="bills", resource=AUDIENCE, client=CLIENT, follow_revocations=False
+    )
+    for expected in ("wrong_audience", "api_key_refused", "api_key_refused"):
+        with pytest.raises(InvalidToken, match=expected):
+            other.verify(api_key())
+    assert len(exchange.asked) == 1
+
+
 def test_without_a_client_keys_are_refused(
     make_verifier: Callable[..., Verifier], exchange: Exchange
 ) -> None:

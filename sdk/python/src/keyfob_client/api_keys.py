@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import threading
 import time
 import zlib
 from typing import NamedTuple
@@ -58,6 +59,7 @@ class ApiKeys:
         self._metrics = metrics
         self._most = most
         self._known: dict[bytes, _Exchanged] = {}
+        self._writing = threading.Lock()
         self._flights: dict[bytes, asyncio.Task[str]] = {}
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
@@ -76,7 +78,12 @@ class ApiKeys:
 
     def forget(self, key: str) -> None:
         """Forget what a key was exchanged for."""
-        self._known.pop(_digest(key), None)
+        with self._writing:
+            self._known.pop(_digest(key), None)
+
+    def refuse(self, key: str) -> None:
+        """Refuse a key for a moment. Threat: each use of it would ask the issuer once more."""
+        self._remember(_digest(key), None, _REFUSED_SECONDS)
 
     async def exchange(self, key: str) -> str:
         """Return a token for a key; any number of callers lead to one request.
@@ -116,9 +123,10 @@ class ApiKeys:
         return issued.token
 
     def _remember(self, digest: bytes, token: str | None, seconds: float) -> None:
-        while len(self._known) >= self._most:
-            del self._known[next(iter(self._known))]
-        self._known[digest] = _Exchanged(token, time.monotonic() + seconds)
+        with self._writing:
+            while len(self._known) >= self._most:
+                del self._known[next(iter(self._known))]
+            self._known[digest] = _Exchanged(token, time.monotonic() + seconds)
 
 
 def _digest(key: str) -> bytes:

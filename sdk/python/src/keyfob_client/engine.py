@@ -92,6 +92,11 @@ class Engine:
         if self._api_keys is not None:
             self._api_keys.forget(token)
 
+    def refuse(self, token: str) -> None:
+        """Refuse an API key for a moment: what it is exchanged for is not believed here."""
+        if self._api_keys is not None:
+            self._api_keys.refuse(token)
+
     async def _prepare(self) -> None:
         await self._keys.refresh()
         if self._follower is not None:

@@ -153,6 +153,15 @@ class Trust:
             engine.forget(token)  # the API key may still be good: perhaps a role has changed
             return None
 
+    def _judge_found(self, engine: Engine, token: str, text: str, presented: object) -> AccessToken:
+        """Judge what was just asked for; an API key whose token is of no use is refused a while."""
+        try:
+            return self._judge.judge(text, presented)
+        except InvalidToken:
+            if text is not token:
+                engine.refuse(token)
+            raise
+
 
 def _only_address(audience: Collection[str]) -> str | None:
     addresses = [name for name in audience if "://" in name]
@@ -181,7 +190,7 @@ class Verifier(Trust):
             judged = self._from_memory(engine, token, presented)
             if judged is None:
                 text = engine.background.run(engine.find(token))
-                judged = self._judge.judge(text, presented)
+                judged = self._judge_found(engine, token, text, presented)
         except Refused as refused:
             self.metrics.refused[refused.reason] += 1
             raise
@@ -212,7 +221,7 @@ class AsyncVerifier(Trust):
             judged = self._from_memory(engine, token, presented)
             if judged is None:
                 text = await engine.background.wait(engine.find(token))
-                judged = self._judge.judge(text, presented)
+                judged = self._judge_found(engine, token, text, presented)
         except Refused as refused:
             self.metrics.refused[refused.reason] += 1
             raise
