@@ -194,7 +194,7 @@ async def test_the_revocation_feed_is_followed_through_it(
             for _ in range(5):
                 ada = await one.log_in()
                 await one.api.delete("/logout", headers=ada.headers)
-                await follower.take((await stream.until("revocations")).data)
+                await follower.take((await stream.until("revocations", follower)).data)
                 assert follower.refuses(ada.access)
         assert await follower.poll(by=two) == []
 

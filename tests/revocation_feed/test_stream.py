@@ -19,11 +19,13 @@ from keyfob.revocation_feed.streams import RevocationStreams
 from keyfob.sessions.revocations import Revocations
 from keyfob.settings import Settings
 
+NO_BEAT = 3600.0  # so that no heartbeat comes between on a slow machine
 ADA, BOB, EVE = (UUID(int=number) for number in (1, 2, 3))
 
 
 @pytest.fixture
 async def url(world: World) -> AsyncIterator[str]:
+    world.service(RevocationStreams).beat = NO_BEAT
     async with listening(world) as url:
         yield url
 
@@ -35,6 +37,7 @@ async def elsewhere(
     """Another worker that hears of revocations in either way, and its URL."""
     kind = settings.model_copy(update={"feed": request.param})
     async with World(kind, clock) as other, listening(other) as url:
+        other.service(RevocationStreams).beat = NO_BEAT
         yield other, url
 
 

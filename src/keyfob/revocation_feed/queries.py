@@ -1,30 +1,28 @@
 """SQL for the feed: revocations in the order of their transactions."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 from asyncpg import Record
 
 from keyfob.core.database import Executor
 from keyfob.revocation_feed.models import Position, Reading, Revoked
 
-# The head is repeated in each row, or is the only row. It says where this is: the start of the
-# server and the file of the table change whenever numbers of transactions may be given again, or
-# rows come from elsewhere. Any role may ask for both, and a pooler passes them on.
+# The head is repeated in each row, or is the only row, so it is short to read. It says where this
+# is: the start of the server and the file of the table change whenever numbers of transactions may
+# be given again, or rows come from elsewhere. Any role may ask for both, also through a pooler.
 _READ = """
 WITH head AS MATERIALIZED (
     SELECT extract(epoch FROM pg_postmaster_start_time())::text
                || ' ' || pg_relation_filenode('revocations'::regclass) AS server,
-           pg_snapshot_xmax(now.snapshot) AS next,
-           ARRAY(SELECT pg_snapshot_xip(now.snapshot)::text) AS open,
-           dropped.number, dropped.kids, dropped.ends
+           now.snapshot, pg_snapshot_xmax(now.snapshot) AS next, dropped.number, dropped.keys
       FROM (SELECT pg_current_snapshot() AS snapshot) AS now,
            (SELECT count(*) AS number,
-                   array_agg(kid) FILTER (WHERE dropped_at > $6) AS kids,
-                   array_agg(dropped_at) FILTER (WHERE dropped_at > $6) AS ends
+                   string_agg(kid || ' ' || extract(epoch FROM dropped_at), E'\n')
+                       FILTER (WHERE dropped_at > $6) AS keys
               FROM signing_keys WHERE dropped_at IS NOT NULL) AS dropped
 )
-SELECT head.server, head.next::text, head.open, head.number, head.kids, head.ends,
+SELECT head.server, head.snapshot::text, head.number, head.keys,
        r.kind, r.id, r.generation, r.expires_at, r.place::text
   FROM head
   LEFT JOIN LATERAL (
@@ -60,16 +58,22 @@ async def read_after(
         dropped_after,
     )
     head = rows[0]
+    _, following, still_open = head["snapshot"].split(":")  # as pg_snapshot is written
     return Reading(
         epoch=hashlib.sha256(head["server"].encode()).hexdigest()[:16],
-        next_transaction=int(head["next"]),
-        open=tuple(int(one) for one in head["open"]),
+        next_transaction=int(following),
+        open=tuple(int(one) for one in still_open.split(",") if one),
         dropped_keys=head["number"],
-        kids=dict(zip(head["kids"] or (), head["ends"] or (), strict=True)),
+        kids=dict(_dropped(line) for line in (head["keys"] or "").splitlines()),
         revoked=[_revoked(row) for row in rows if row["id"] is not None],
     )
 
 
+def _dropped(line: str) -> tuple[str, datetime]:
+    kid, _, dropped_at = line.partition(" ")
+    return kid, datetime.fromtimestamp(float(dropped_at), UTC)
+
+
 def _revoked(row: Record) -> Revoked:
-    kind, of, generation, expires_at, place = row[6:]
+    kind, of, generation, expires_at, place = row[4:]
     return Revoked(kind, of, generation, expires_at, int(place))

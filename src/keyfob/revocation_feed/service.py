@@ -21,6 +21,7 @@ MOST_ENTRIES = 5000
 # The seconds that a document is valid. Whoever replays one hides nothing for longer.
 LIFETIME = 30
 
+# Named anew if the form of a position changes: workers of another release then begin anew.
 _KIND_OF_CURSOR = "revocations"
 _NAMES = {
     "session": ("sid", "gen"),
