@@ -7,6 +7,9 @@ from tests.feed import Feed
 from tests.issuer import AUDIENCE, Issuer
 
 from keyfob_client import Verifier
+from keyfob_client.testing.plugin import keyfob
+
+__all__ = ["keyfob"]  # which pytest would find by itself if the package were installed
 
 
 @pytest.fixture
