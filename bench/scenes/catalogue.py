@@ -17,6 +17,7 @@ LINES = (
     "pauses",
     "endings",
     "revocation",
+    "feed",
     "lists",
     "growth",
 )
