@@ -72,6 +72,12 @@ def test_letters_of_a_challenge_are_quoted(verifier: Verifier) -> None:
     assert r'scope="a\"b\\c"' in answer_to(refused, verifier).headers["WWW-Authenticate"]
 
 
+def test_a_challenge_without_parameters_ends_with_its_scheme(issuer: Issuer) -> None:
+    nameless = Verifier(issuer.url, audience="keyfob")
+
+    assert answer_to(NoToken(), nameless).headers["WWW-Authenticate"] == "Bearer"
+
+
 def test_the_document_of_fastapi_shows_a_bearer_token(issuer: Issuer) -> None:
     app = fastapi.FastAPI()
     protect(app, AsyncVerifier(issuer.url, audience="keyfob"))

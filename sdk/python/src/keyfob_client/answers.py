@@ -130,7 +130,8 @@ def _challenge(refused: Refused, resource: str | None) -> str:
     parameters |= refused.parameters
     if resource is not None:
         parameters["resource_metadata"] = metadata_url(resource)
-    return "Bearer " + ", ".join(f"{name}={_quote(value)}" for name, value in parameters.items())
+    listed = ", ".join(f"{name}={_quote(value)}" for name, value in parameters.items())
+    return f"Bearer {listed}".rstrip()  # some servers refuse to send a value that ends in a space
 
 
 def _quote(value: str) -> str:
