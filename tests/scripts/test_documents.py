@@ -21,6 +21,9 @@ RUN = {
     "docs/imported-hashes.md": ("", ""),
     "docs/machines.md": (None, "tests/journeys/test_machines.py"),
     "docs/runbook.md": ("", ""),
+    "examples/browser/README.md": (None, "tests/journeys/test_examples.py"),
+    "examples/django/README.md": (None, "tests/journeys/test_examples.py"),
+    "examples/two-services/README.md": (None, "tests/journeys/test_examples.py"),
 }
 
 

@@ -1,0 +1,8 @@
+"""The project as an ASGI app, in which asynchronous views do not wait for each other."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+application = get_asgi_application()
