@@ -139,15 +139,25 @@ def test_a_reused_refresh_token_ends_its_session(keyfob: Keyfob, verifier: Verif
     wait_until(lambda: is_refused(verifier, newer["access_token"]))
 
 
-def test_a_program_ends_with_its_client(keyfob: Keyfob, verifier: Verifier) -> None:
-    made = keyfob.keyfob(
-        "clients", "create", "Reports", "--resource", ORDERS, "--scope", "orders:read"
-    )
-    token = keyfob.token_of(made, scope="orders:read")
+@pytest.mark.parametrize("how", ["disable", "remove a secret", "revoke", "delete"])
+def test_a_program_ends_with_its_client(keyfob: Keyfob, verifier: Verifier, how: str) -> None:
+    asked = {"name": "Reports", "scope": ["orders:read"], "resources": [ORDERS]}
+    program = keyfob.call("POST", "/admin/clients", keyfob.admin, asked).json()["id"]
+    path = f"/admin/clients/{program}"
+    made = keyfob.call("POST", f"{path}/secrets", keyfob.admin, {}).json()
+    token = keyfob.token_of({**made, "id": program})
     verified = verifier.verify(token)
     assert (verified.is_user, verified.scope) == (False, {"orders:read"})
 
-    keyfob.keyfob("clients", "disable", made["id"])
+    if how == "disable":
+        keyfob.call("PATCH", path, keyfob.admin, {"disabled": True})
+    elif how == "remove a secret":
+        keyfob.call("DELETE", f"{path}/secrets/{made['id']}", keyfob.admin)
+    elif how == "delete":
+        keyfob.call("DELETE", path, keyfob.admin)
+    else:
+        own = (program, made["client_secret"])
+        keyfob.http.post("/oauth2/revoke", data={"token": token}, auth=own).raise_for_status()
 
     wait_until(lambda: is_refused(verifier, token))
 
