@@ -106,7 +106,7 @@ sbom: .venv/.dev ## Write sbom.json (CycloneDX), the components of the service
 clean: ## Remove .venv and every cache; the data folder .keyfob stays
 	rm -rf .venv .venv-* .bench .clients .sdk .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache htmlcov build dist
 	rm -f .coverage .coverage.* coverage.xml sbom.json
-	find src tests bench clients drills sdk -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench clients drills examples sdk -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One set of pins for every supported Python and platform, naming no index.
 LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
