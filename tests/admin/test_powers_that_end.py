@@ -128,3 +128,37 @@ async def test_a_client_with_a_permission_is_made_only_by_who_holds_it_for_good(
     assert (await patch(world, eve, path, {"disabled": False})).status_code == 403
     removed = await world.api.delete(path, headers=eve.headers)
     assert removed.status_code == 204
+
+
+@pytest.mark.parametrize(("theirs", "status"), [(None, 403), (2 * HOUR, 403), (HOUR, 200)])
+async def test_who_holds_a_permission_for_longer_is_changed_by_nobody_who_holds_it_shorter(
+    world: World, admin: SignedIn, clock: MovableClock, theirs: timedelta | None, status: int
+) -> None:
+    """Threat: whoever has a right for a day takes over who has it for good."""
+    _, eve = await on_call(world, admin, clock.now() + HOUR, "users:read", "users:write")
+    ada_id = await world.make_user("ada@example.com")
+    ends = clock.now() + theirs if theirs else None
+    assert (await give(world, admin, ada_id, "oncall", ends)).status_code == 201
+
+    moved = await patch(world, eve, f"/admin/users/{ada_id}", {"email": "eve2@example.com"})
+
+    assert moved.status_code == status
+
+
+async def test_an_api_key_makes_nothing_that_outlives_it(
+    world: World, admin: SignedIn, clock: MovableClock
+) -> None:
+    body = {
+        "name": "ci",
+        "scope": ["clients:write", "roles:write", "users:read"],
+        "expires_at": (clock.now() + HOUR).isoformat(),
+    }
+    made = await world.api.post("/me/api-keys", json=body, headers=admin.headers)
+    key = {"Authorization": f"Bearer {made.json()['api_key']}"}
+    client = {"name": "report", "scope": ["users:read"], "resources": [own_api(world)]}
+
+    refused = await world.api.post("/admin/clients", json=client, headers=key)
+    harmless = await world.api.post("/admin/clients", json={"name": "orders"}, headers=key)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert harmless.status_code == 201, harmless.text

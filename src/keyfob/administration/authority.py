@@ -132,13 +132,18 @@ class Authority:
         Raises:
             UserNotFound: there is none with that id.
             Unauthenticated, Forbidden, InsufficientAuthentication: see `ensure`; or the account has
-                more rights than the actor.
+                more rights than the actor, or has them for longer.
         """
         powers = await self.ensure(tx, actor, permission)
         account = await locks.lock(tx, user_id)  # the administrators are locked already
         if account is None:
             raise UserNotFound
-        powers.ensure_cover(await self.standing.permissions_of(tx, account), account.role)
+        held = await self.standing.permissions_of(tx, account)
+        powers.ensure_cover(held, account.role)
+        if user_id != actor.user_id:
+            # Threat: whoever has a right for a day takes over who has it for good.
+            for name in held.keys() - OF_ROLE[Role.USER]:
+                powers.ensure_outlast([name], held[name])
         return account, powers
 
     async def ensure_recent(self, tx: Tx, actor: Actor) -> None:

@@ -40,17 +40,20 @@ async def find_live(
     return LiveKey(_key(columns), digest, Role(role), tuple(roles), sub_gen, ends_at, lacks_factor)
 
 
-async def share_scope(tx: Tx, key_id: UUID, now: datetime) -> list[str] | None:
-    """Return the scope of a key and keep it valid until the commit; None if it is not any more."""
-    scope: list[str] | None = await tx.fetchval(
+async def share_scope(tx: Tx, key_id: UUID, now: datetime) -> tuple[list[str], datetime] | None:
+    """Return the scope and the end of a key, which stays valid until the commit.
+
+    None if it is not valid any more.
+    """
+    row = await tx.fetchrow(
         """
-        SELECT scope FROM api_keys
+        SELECT scope, expires_at FROM api_keys
          WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 FOR SHARE
         """,
         key_id,
         now,
     )
-    return scope
+    return (row[0], row[1]) if row else None
 
 
 async def list_live(db: Executor, user_id: UUID, now: datetime) -> list[StoredKey]:

@@ -150,6 +150,9 @@ class ApiKeys:
     async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return what a key permits now, as `authority.models.ProgramStanding`.
 
+        Each permission ends with the key. Threat: the finder of a key that ends makes a client, or
+        gives a role, that does not.
+
         Raises:
             Unauthenticated: it was revoked or has ended, or its user is gone or blocked.
         """
@@ -158,11 +161,12 @@ class ApiKeys:
         account = await locks.lock(tx, subject.user_id)
         if account is None or not account.is_active:
             raise Unauthenticated
-        scope = await queries.share_scope(tx, subject.key_id, self.clock.now())
-        if scope is None:
+        shared = await queries.share_scope(tx, subject.key_id, self.clock.now())
+        if shared is None:
             raise Unauthenticated
+        scope, ends_at = shared
         held = await self.standing.permissions_of(tx, account)
-        return {name: held[name] for name in scope if name in held}
+        return {name: min(held[name] or ends_at, ends_at) for name in scope if name in held}
 
     async def list_live(self, user_id: UUID) -> list[StoredKey]:
         """Return the valid keys of a user, the newest first."""
