@@ -147,9 +147,14 @@ class Hostile:
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Each method, path and operation of an OpenAPI document; paths with an id that nobody has."""
+    """Each method, path and operation of an OpenAPI document; paths with an id that nobody has.
+
+    Without streams: whoever may read one reads without end.
+    """
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
+            if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+                continue
             yield method.upper(), path.replace("{id}", _SOMEBODY), operation
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import prometheus_client
 import pytest
+from tests.fixtures.fuzzing import ENDLESS
 from tests.fixtures.logs import Log, captured_log
 from tests.fixtures.world import World
 
@@ -66,7 +67,8 @@ async def plant_everywhere(world: World, callers: list[dict[str, str]], tokens: 
         if (method, path) not in {("delete", "/logout-all"), ("delete", "/logout")}
     ]
     for method, path in calls:
-        for caller in callers:
+        # Whoever may read the stream would read without end.
+        for caller in callers if path != ENDLESS else callers[:2]:
             headers = {**leaky, **caller}
             url = path.format(id=SOMEBODY, secret=SOMEBODY, name="support")
             if method in {"post", "put", "patch"}:

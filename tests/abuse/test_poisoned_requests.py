@@ -2,7 +2,7 @@
 
 import pytest
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.fuzzing import fuzz
+from tests.fixtures.fuzzing import ENDLESS, fuzz
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.settings import Settings
@@ -150,7 +150,8 @@ async def test_37_foreign_origins_get_no_cors_answer_but_for_public_keys(
                     method,
                     path.format(id=SOMEBODY, secret=SOMEBODY, name="support"),
                     headers={
-                        **admin.headers,
+                        # With the right to it, the stream would not end.
+                        **(admin.headers if path != ENDLESS else {}),
                         "Origin": origin,
                         "Access-Control-Request-Method": "DELETE",
                         "Access-Control-Request-Headers": "authorization, content-type",
