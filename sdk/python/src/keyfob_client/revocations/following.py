@@ -18,7 +18,7 @@ from keyfob_client.revocations.document import Document, read_document, rules_of
 from keyfob_client.revocations.events import Event, EventReader
 from keyfob_client.revocations.state import Known
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.9  # with the answer it is a second
 _LONGEST_PAUSE = 10.0
 _MOST_PAGES = 1000  # in one poll; each has up to 5,000 entries
 _LEVELS = {FeedState.POLLING: logging.WARNING, FeedState.LOST: logging.ERROR}
