@@ -19,6 +19,8 @@ def test_a_role_is_defined_given_explained_and_taken(keyfob: Run, in_world: InWo
     assert created.out == "Defined support: users:read.\n"
     given = keyfob("roles", "give", "ada@example.com", "support", "--days", "30")
     assert given.out == "ada@example.com has support for 30 days.\n"
+    sooner = keyfob("roles", "give", "ada@example.com", "support", "--days", "1", "--hours", "8")
+    assert sooner.out == "ada@example.com has support for 1 day and 8 hours.\n"
 
     [of] = keyfob("roles", "of", "ada@example.com", "--json").json
     [why] = keyfob("roles", "why", "ada@example.com", "users:read", "--json").json

@@ -120,24 +120,28 @@ def give_role(
     email: Address,
     name: Name,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+    hours: Annotated[int | None, typer.Option(min=1, help="Hours, besides the days.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user a role, permanently or for some days.
+    """Give a user a role, permanently or for some time.
 
     Examples:
 
         keyfob roles give ada@example.com support --days 30
+
+        keyfob roles give ada@example.com on-call --hours 8
     """
+    lasts = timedelta(days=days or 0, hours=hours or 0)
 
     async def work(wiring: Wiring) -> None:
         roles = _administration(wiring)
-        ends = roles.clock.now() + timedelta(days=days) if days else None
+        ends = roles.clock.now() + lasts if lasts else None
         user_id = await find_user(wiring, email)
         with telling_of_unproven(email):
             await roles.give(Actor(None), user_id, name, ends)
 
     run_with_services(work)
-    sentence = f"{email} has {name}{f' for {days} days' if days else ''}."
+    sentence = f"{email} has {name}{f' for {_in_words(days, hours)}' if lasts else ''}."
     show_one({"email": email, "role": name, "given": True}, as_json=as_json, sentence=sentence)
 
 
@@ -196,3 +200,8 @@ def explain(
         ]
 
     show_rows(run_with_services(work), as_json=as_json)
+
+
+def _in_words(days: int | None, hours: int | None) -> str:
+    counted = [(days, "day"), (hours, "hour")]
+    return " and ".join(f"{n} {unit}{'s' if n > 1 else ''}" for n, unit in counted if n)
