@@ -8,6 +8,7 @@ export class FakeIssuer {
   streams = new Set();
   polls = 0;
   keyFetches = 0;
+  exchanges = 0;
   position = 0;
   entries = [];
   down = false;
@@ -80,6 +81,14 @@ export class FakeIssuer {
     this.streams.clear();
   }
 
+  async isExchange(request) {
+    let text = "";
+    for await (const piece of request) text += piece;
+    const form = new URLSearchParams(text);
+    this.shownKey = form.get("subject_token");
+    return form.get("grant_type").endsWith("token-exchange") && form.get("resource") === AUDIENCE;
+  }
+
   async answer(request, response) {
     const url = new URL(request.url, this.name);
     const json = (body, status = 200) => {
@@ -99,6 +108,12 @@ export class FakeIssuer {
         this.keyFetches += 1;
         return json({ keys: [this.jwk] });
       case "/auth/oauth2/token":
+        if (await this.isExchange(request)) {
+          this.exchanges += 1;
+          if (this.goodKey !== this.shownKey) return json({ error: "invalid_request" }, 400);
+          const access_token = await this.token({ sid: "0199c0de-0000-7000-8000-000000000077", gen: 0 });
+          return json({ access_token, token_type: "Bearer", expires_in: 300 });
+        }
         return json({ access_token: "own", token_type: "Bearer", expires_in: 300 });
       case "/auth/revocations": {
         this.polls += 1;

@@ -105,6 +105,20 @@ test("each cause of revocation ends a token that was remembered", async () => {
   }
 });
 
+test("an API key is exchanged once, ends at once, and is refused for a while", async () => {
+  issuer.goodKey = `kfk_${"a".repeat(49)}`;
+  const callers = await Promise.all(Array.from({ length: 20 }, () => verifier.verify(issuer.goodKey)));
+  assert.ok(callers.every((caller) => caller.scope.has("orders:read")));
+  assert.equal(issuer.exchanges, 1);
+  const wrong = `kfk_${"b".repeat(49)}`;
+  for (let time = 0; time < 3; time += 1) await assert.rejects(verifier.verify(wrong), is(Refused, { status: 401 }));
+  assert.equal(issuer.exchanges, 2);
+  await issuer.revoke({ sid: "0199c0de-0000-7000-8000-000000000077", gen: Number.MAX_SAFE_INTEGER });
+  await until(() => verifier.verify(issuer.goodKey).then(() => false, is(Refused)));
+  const plain = new Verifier({ issuer: issuer.name, audience: AUDIENCE, ...quiet });
+  await assert.rejects(plain.verify(issuer.goodKey), is(Refused));
+});
+
 test("a stream that is cut, and one that is never there, is made up for", async () => {
   const [first, second] = [await issuer.token({ sid: "a" }), await issuer.token({ sid: "b" })];
   issuer.streamless = true;

@@ -53,6 +53,23 @@ export class Program {
   }
 
   /**
+   * Exchange an API key for an access token of an audience (RFC 8693).
+   * @param {string} key
+   * @param {string} audience
+   * @returns {Promise<{text: string, endsAt: number}>}
+   * @throws {Refused}
+   */
+  async exchange(key, audience) {
+    const told = await this.post("token_endpoint", {
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token: key,
+      subject_token_type: "urn:keyfob:token-type:api-key",
+      resource: audience,
+    });
+    return { text: told.access_token, endsAt: Date.now() + 1000 * told.expires_in };
+  }
+
+  /**
    * Send a form to an endpoint that the metadata names, and return its JSON.
    * @param {string} endpoint
    * @param {Record<string, string>} form

@@ -6,11 +6,14 @@ import { Program } from "./program.js";
 
 const MOST_REMEMBERED = 10_000;
 const FIRST_WAIT = 5_000;
+const API_KEY = /^kfk_[0-9A-Za-z]{49}$/;
+const REFUSED_FOR = 10_000; // milliseconds in which a refused key is not asked for again
 
 /**
  * @typedef {object} Options
  * @property {string} issuer The issuer, as tokens have it in `iss`.
- * @property {string | string[]} audience This service, as tokens have it in `aud`.
+ * @property {string | string[]} audience This service, as tokens have it in `aud`. API keys are
+ *   exchanged for tokens of the last one, which is then a resource of the client.
  * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
  *   `revocations:read`; without it, revocations are not followed.
  * @property {number} [leeway] Seconds by which clocks may differ.
@@ -42,6 +45,8 @@ export class Verifier {
   #program;
   /** @type {Map<string, {caller: Caller, kid: string}>} */
   #known = new Map();
+  /** @type {Map<string, {endsAt: number, token: Promise<string>}>} */
+  #exchanged = new Map();
 
   /** @param {Options} options */
   constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn }) {
@@ -66,7 +71,7 @@ export class Verifier {
   }
 
   /**
-   * Return the caller of a token, if it is valid and does not lack what is needed.
+   * Return the caller of a token or an API key, if it is valid and does not lack what is needed.
    * @param {string} token
    * @param {Needs} [needs]
    * @returns {Promise<Caller>}
@@ -74,7 +79,7 @@ export class Verifier {
    */
   async verify(token, needs = {}) {
     await this.#ensureInformed();
-    const { caller, kid } = await this.#read(token);
+    const { caller, kid } = await this.#read(API_KEY.test(token) ? await this.#exchange(token) : token);
     if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
     ensureEnough(caller, needs);
     return caller;
@@ -101,6 +106,34 @@ export class Verifier {
     }
   }
 
+  /**
+   * Return the access token of an API key: asked for once, and kept until it ends.
+   * @param {string} key
+   */
+  async #exchange(key) {
+    const program = this.#program;
+    if (program === undefined) throw new Refused("API keys are not taken here");
+    const digest = createHash("sha256").update(key).digest("base64");
+    const known = this.#exchanged.get(digest);
+    if (known && known.endsAt > Date.now()) return known.token;
+    const audience = [this.#audience].flat().at(-1) ?? "";
+    const kept = { endsAt: Infinity, token: Promise.resolve("") };
+    kept.token = program.exchange(key, audience).then(
+      ({ text, endsAt }) => {
+        kept.endsAt = endsAt - 5_000;
+        return text;
+      },
+      (fault) => {
+        // That it cannot be asked for is no word about the key.
+        kept.endsAt = fault instanceof Refused ? Date.now() + REFUSED_FOR : 0;
+        throw fault instanceof Refused ? new Refused("The API key is not valid here") : fault;
+      },
+    );
+    forgetOldest(this.#exchanged);
+    this.#exchanged.set(digest, kept);
+    return kept.token;
+  }
+
   /** @param {string} token */
   async #read(token) {
     const digest = createHash("sha256").update(token).digest("base64");
@@ -116,15 +149,17 @@ export class Verifier {
     // A token that is bound to a key is no bearer token (RFC 9449 section 7.2).
     if (claims.cnf !== undefined) throw new Refused("The token is bound to a key");
     const found = { caller: callerOf(claims), kid };
-    if (this.#known.size >= MOST_REMEMBERED) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
-        break;
-      }
-    }
+    forgetOldest(this.#known);
     this.#known.set(digest, found);
     return found;
   }
+}
+
+/** @param {Map<string, unknown>} memory */
+function forgetOldest(memory) {
+  if (memory.size < MOST_REMEMBERED) return;
+  const { value } = memory.keys().next();
+  if (value !== undefined) memory.delete(value);
 }
 
 /**

@@ -16,6 +16,17 @@ export class Program {
     /** Forget the access token, because it was refused. */
     forget(): void;
     /**
+     * Exchange an API key for an access token of an audience (RFC 8693).
+     * @param {string} key
+     * @param {string} audience
+     * @returns {Promise<{text: string, endsAt: number}>}
+     * @throws {Refused}
+     */
+    exchange(key: string, audience: string): Promise<{
+        text: string;
+        endsAt: number;
+    }>;
+    /**
      * Send a form to an endpoint that the metadata names, and return its JSON.
      * @param {string} endpoint
      * @param {Record<string, string>} form

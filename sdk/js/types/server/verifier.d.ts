@@ -1,7 +1,8 @@
 /**
  * @typedef {object} Options
  * @property {string} issuer The issuer, as tokens have it in `iss`.
- * @property {string | string[]} audience This service, as tokens have it in `aud`.
+ * @property {string | string[]} audience This service, as tokens have it in `aud`. API keys are
+ *   exchanged for tokens of the last one, which is then a resource of the client.
  * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
  *   `revocations:read`; without it, revocations are not followed.
  * @property {number} [leeway] Seconds by which clocks may differ.
@@ -38,7 +39,7 @@ export class Verifier {
     /** Stop following revocations. */
     close(): Promise<void>;
     /**
-     * Return the caller of a token, if it is valid and does not lack what is needed.
+     * Return the caller of a token or an API key, if it is valid and does not lack what is needed.
      * @param {string} token
      * @param {Needs} [needs]
      * @returns {Promise<Caller>}
@@ -59,7 +60,8 @@ export type Options = {
      */
     issuer: string;
     /**
-     * This service, as tokens have it in `aud`.
+     * This service, as tokens have it in `aud`. API keys are
+     * exchanged for tokens of the last one, which is then a resource of the client.
      */
     audience: string | string[];
     /**
