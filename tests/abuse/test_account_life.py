@@ -1,7 +1,6 @@
 """Attacks on the whole life of an account, beyond the numbered list."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -206,27 +205,6 @@ async def test_what_a_change_of_address_leaves_tells_nobody_either(
 
     assert left[0] == left[1]
     assert (left[0]["older link"], len(left[0]["links"]), len(left[0]["queued"])) == (400, 1, 0)
-
-
-async def test_what_a_change_of_address_leaves_has_times_of_whole_seconds(
-    world: World, clock: MovableClock, mailbox: Mailbox
-) -> None:
-    """Finer ones tell how long the job took, which is longer for the address of an account."""
-    await world.make_user()
-    ada = await world.log_in()
-    clock.advance(0.123456)
-    await ask_to_move(world, ada, "next@example.net")
-    await mailbox.next(to="next@example.net")
-
-    export = (await world.api.get("/me/export", headers=ada.headers)).json()
-
-    times = [
-        datetime.fromisoformat(value)
-        for one in (*export["links"], *export["queued"])
-        for name, value in one.items()
-        if name.endswith("_at") and value
-    ]
-    assert [time.microsecond for time in times] == [0, 0]
 
 
 async def ask_to_move(world: World, eve: SignedIn, email: str) -> None:

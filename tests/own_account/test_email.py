@@ -1,5 +1,6 @@
 """Changing the e-mail address: verified at the new one, announced at the old one."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -246,3 +247,25 @@ async def test_all_other_links_are_dead_then(world: World, ada: SignedIn, ada_id
     await confirm(world, ada, token)
 
     assert await world.db.fetchval("SELECT count(*) FROM one_time_tokens") == 0
+
+
+async def test_what_a_change_of_address_leaves_has_times_of_whole_seconds(
+    world: World, clock: MovableClock, mailbox: Mailbox
+) -> None:
+    """Finer ones tell how long the job took, which is longer for the address of an account."""
+    await world.make_user()
+    ada = await world.log_in()
+    clock.advance(0.123456)
+    asked = {"email": "next@example.net"}
+    await world.api.post("/me/email", json=asked, headers=ada.headers)
+    await mailbox.next(to="next@example.net")
+
+    export = (await world.api.get("/me/export", headers=ada.headers)).json()
+
+    times = [
+        datetime.fromisoformat(value)
+        for one in (*export["links"], *export["queued"])
+        for name, value in one.items()
+        if name.endswith("_at") and value
+    ]
+    assert [time.microsecond for time in times] == [0, 0]
