@@ -102,6 +102,7 @@ LANGUAGES = (
                 # It looks for ruff in PATH.
                 *("env", f"PATH={folder / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"),
                 *("openapi-python-client", "generate", "--path", SCHEMA, "--meta", "none"),
+                *("--config", "generator.yaml"),
                 *("--output-path", "keyfob_client", "--overwrite", "--fail-on-warning"),
             ],
         ],

@@ -325,10 +325,17 @@ export class Keyfob {
     const locks = globalThis.navigator?.locks;
     if (!locks) return work();
     let begun = false;
+    const begin = () => {
+      begun = true;
+      return work();
+    };
+    const result = await locks.request(this.#key, { ifAvailable: true }, (lock) => lock && begin());
+    if (begun) return /** @type {T} */ (result);
     try {
-      return await locks.request(this.#key, { signal: AbortSignal.timeout(PATIENCE) }, () => {
-        begun = true;
-        return work();
+      return await locks.request(this.#key, { signal: AbortSignal.timeout(PATIENCE) }, async () => {
+        // What the other tab has stored comes here a moment later, if it is of another process.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return begin();
       });
     } catch (error) {
       if (begun) throw error;
