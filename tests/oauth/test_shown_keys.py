@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from tests.api_keys.test_own_keys import is_valid
 from tests.fixtures.programs import (
     BILLING,
     ORDERS,
@@ -18,8 +19,7 @@ INACTIVE = {"active": False}
 
 
 @pytest.fixture
-async def ada(world: World) -> SignedIn:
-    await make_resource(world)
+async def ada(world: World, program: Program) -> SignedIn:
     await world.make_user()
     ada = await world.log_in()
     await give_role(world, ada, "orders:read", "orders:write")
@@ -92,3 +92,58 @@ async def test_a_client_that_found_a_key_ends_it(
     *_, event = await world.audit_log()
     assert event["actor_id"] == gateway.id
     assert event["target_id"] == UUID((await world.me(ada)).json()["id"])
+
+
+async def test_a_key_is_told_of_to_the_resource_that_it_is_for(
+    world: World, program: Program, ada: SignedIn
+) -> None:
+    own = await make_program(world, scope=[], resources=[own_api(world)])
+    key_id, key = await make_key(world, ada, "orders:read")
+
+    told = await program.introspect(key)
+
+    assert told["active"] is True
+    assert (told["sid"], told["scope"], told["roles"]) == (key_id, "orders:read", ["user", "clerk"])
+    assert "client_id" not in told
+    assert await program.introspect(key, by=world) == told
+    assert await own.introspect(key) == INACTIVE
+
+
+async def test_a_key_for_our_own_api_is_told_of_to_its_clients(
+    world: World, program: Program, ada: SignedIn
+) -> None:
+    own = await make_program(world, scope=[], resources=[own_api(world)])
+    _, key = await make_key(world, ada)
+
+    assert (await own.introspect(key))["active"] is True
+    assert await program.introspect(key) == INACTIVE
+
+
+async def test_a_key_is_inactive_everywhere_once_it_was_revoked(
+    world: World, program: Program, ada: SignedIn
+) -> None:
+    key_id, key = await make_key(world, ada, "orders:read")
+    assert (await program.introspect(key))["active"] is True
+
+    await world.api.delete(f"/me/api-keys/{key_id}", headers=ada.headers)
+
+    assert await program.introspect(key) == INACTIVE
+
+
+async def test_a_client_that_a_key_is_meant_for_may_revoke_it(
+    world: World, program: Program, ada: SignedIn
+) -> None:
+    own = await make_program(world, scope=[], resources=[own_api(world)])
+    _, key = await make_key(world, ada, "orders:read", "account:read")
+    other = await make_program(world, scope=[], resources=[])
+
+    assert (await other.revoke(key)).status_code == 200
+    assert await is_valid(world, key)
+    assert (await own.revoke(key)).status_code == 200
+
+    assert not await is_valid(world, key)
+    assert await program.introspect(key) == INACTIVE
+    actor = await world.db.fetchval(
+        "SELECT actor_id FROM audit_events WHERE action = 'api_key.revoked'"
+    )
+    assert actor == own.id
