@@ -84,7 +84,7 @@ def oauth(answer: str | None, *codes: str, form: str) -> Call:
 
 
 PAGE = {"limit", "cursor"}
-LOGIN_FILTER = frozenset({*PAGE, "outcome", "ip_address", "since", "until"})
+LOGIN_FILTER = frozenset({*PAGE, "outcome", "reason", "ip_address", "since", "until"})
 LINK = frozenset({"Link"})
 NO_USER = "user_not_found"
 UNPROVEN = "email_unverified"
@@ -154,14 +154,24 @@ CONTRACT: dict[tuple[str, str], Call] = {
         200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
     ),
     ("GET", "/admin/logins"): admin(
-        200, "[Login]", "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
+        200,
+        "[Login]",
+        "invalid_cursor",
+        *PARAMETERS,
+        query=LOGIN_FILTER | {"user_id"},
+        headers=LINK,
     ),
     ("GET", "/admin/audit"): admin(
         200,
         "[Audit]",
         "invalid_cursor",
         *PARAMETERS,
-        query=frozenset({*PAGE, "action", "actor_id", "target_id", "since", "until"}),
+        query=frozenset(
+            {
+                *(*PAGE, "since", "until", "ip_address"),
+                *("action", "actor_id", "target_id", "user_id"),
+            }
+        ),
         headers=LINK,
     ),
     # 8. Other services: revocations
@@ -490,14 +500,16 @@ ANSWERS = {
     "OwnUser": USER_FIELDS | {"erase_at"},
     "UserWithSessions": USER_FIELDS | {"login_sessions"},
     "Session": {"id", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
-    "Login": {"id", "at", "outcome", "reason", "user_id", "email", "session_id", *DEVICE},
+    "Login": {"id", "at", "outcome", "reason", "user_id", "email", "name", "session_id", *DEVICE},
     "Audit": {
         "id",
         "position",
         "at",
         "action",
         "actor_id",
+        "actor",
         "target_id",
+        "target",
         "old_values",
         "new_values",
         "ip_address",

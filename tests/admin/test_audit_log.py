@@ -120,6 +120,12 @@ async def test_filters_hold_together_over_all_pages(
     assert await positions(target_id=root) == [1]
     assert await positions(actor_id=root) == [7, 6, 5, 4, 3, 2]
     assert await positions(actor_id=ada) == []
+    assert await positions(user_id=ada) == [7, 6, 5, 4, 3, 2]
+    assert await positions(user_id=root) == [7, 6, 5, 4, 3, 2, 1]
+    assert await positions(user_id=root, action="user.created", until=moment) == [2, 1]
+    assert await positions(ip_address=CLIENT) == [7, 6, 5, 4, 3, 2]
+    assert await positions(ip_address="203.0.113.0/24", user_id=root, since=moment) == [7, 6, 5, 4]
+    assert await positions(ip_address="198.51.100.0/24") == []
     assert await positions(since=moment) == [7, 6, 5, 4]
     assert await positions(until=moment) == [3, 2, 1]
     assert await positions(
@@ -131,7 +137,41 @@ async def test_filters_hold_together_over_all_pages(
     ) == [4]
 
 
-@pytest.mark.parametrize("query", [{"actor_id": "1"}, {"target_id": "x"}, {"action": "x" * 65}])
+async def test_each_event_names_its_parties_as_long_as_they_are_there(
+    world: World, admin: SignedIn
+) -> None:
+    ada = await world.make_user("ada@example.com", name="Ada")
+    client = await world.api.post(
+        "/admin/clients",
+        json={"name": "a batch"},
+        headers=admin.headers,
+    )
+    await world.api.patch(f"/admin/users/{ada}", json={"role": "moderator"}, headers=admin.headers)
+    root = {"kind": "user", "email": "root@example.com", "name": None}
+
+    changed, registered, made, first = await read(world, admin)
+
+    assert (changed["actor"], changed["target"]) == (
+        root,
+        {"kind": "user", "email": "ada@example.com", "name": "Ada"},
+    )
+    assert registered["target_id"] == client.json()["id"]
+    assert (registered["actor"], registered["target"]) == (
+        root,
+        {"kind": "client", "email": None, "name": "a batch"},
+    )
+    assert (made["actor"], first["actor"]) == (None, None)
+    await world.api.delete(f"/admin/users/{ada}", headers=admin.headers)
+    assert (await read(world, admin, user_id=str(ada)))[0]["target"] is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *({"actor_id": "1"}, {"target_id": "x"}, {"action": "x" * 65}, {"user_id": "1"}),
+        *({"ip_address": "10.0.0.1/8"}, {"ip_address": "fe80::1%eth0"}),
+    ],
+)
 async def test_a_filter_that_cannot_be_meant_is_refused(
     world: World, admin: SignedIn, query: dict[str, str]
 ) -> None:

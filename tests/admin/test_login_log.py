@@ -59,6 +59,7 @@ async def test_an_entry_says_who_from_where_with_what_and_how_it_ended(
         "reason": "password",
         "user_id": str(ada),
         "email": "Ada@example.com",
+        "name": None,
         "ip_address": "2001:db8::7",
         "device_type": "mobile",
         "browser": "Chrome Mobile 126",
@@ -131,6 +132,8 @@ async def test_pages_follow_each_other_also_among_equal_moments(
     ("query", "matches"),
     [
         ({"outcome": "refused"}, lambda e: e["outcome"] == "refused"),
+        ({"reason": "wrong_password"}, lambda e: e["reason"] == "wrong_password"),
+        ({"reason": "wrong_password", "outcome": "succeeded"}, lambda _: False),
         ({"ip_address": "198.51.100.2"}, lambda e: e["ip_address"] == "198.51.100.2"),
         ({"ip_address": "198.51.100.0/24"}, lambda e: e["ip_address"].startswith("198.51.100.")),
         ({"ip_address": "2001:DB8:1:0::/64"}, lambda e: e["ip_address"] == "2001:db8:1::1"),
@@ -167,6 +170,8 @@ async def test_filters_hold_together_over_all_pages(
     found = await read(world, admin, limit=3, **query)
 
     assert [entry["id"] for entry in found] == wanted
+    by_id = await read(world, admin, limit=3, user_id=str(ada), **query)
+    assert [e["id"] for e in by_id] == [e["id"] for e in found if e["user_id"] == str(ada)]
     of_ada = await read(world, admin, f"/admin/users/{ada}/logins", limit=3, **query)
     assert [e["id"] for e in of_ada] == [e["id"] for e in found if e["user_id"] == str(ada)]
 
@@ -174,6 +179,7 @@ async def test_filters_hold_together_over_all_pages(
 async def test_a_filter_that_cannot_be_meant_is_refused(world: World, admin: SignedIn) -> None:
     for query in [
         {"outcome": "perhaps"},
+        {"reason": "perhaps"},
         {"ip_address": "nowhere"},
         {"ip_address": "10.0.0.1/8"},
         {"ip_address": "fe80::1%eth0"},
@@ -185,7 +191,7 @@ async def test_a_filter_that_cannot_be_meant_is_refused(world: World, admin: Sig
         {"limit": "1001"},
     ]:
         for path in ("/admin/logins", "/admin/audit"):
-            if path == "/admin/audit" and ({"outcome", "ip_address"} & set(query)):
+            if path == "/admin/audit" and ({"outcome", "reason"} & set(query)):
                 continue
             answer = await world.api.get(path, params=query, headers=admin.headers)
             assert answer.status_code == 422, path

@@ -9,7 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.metrics import value_of
 
 from keyfob.audit.chain import Beginning, Verdict
-from keyfob.audit.models import AuditFilter
+from keyfob.audit.models import AuditEvent, AuditFilter
 from keyfob.audit.service import AUDIT_POSITION, Audit
 from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
@@ -19,6 +19,7 @@ from keyfob.devices.source import Source
 OLD_SECRET = "the secret key of last year, long enough"
 NEW_SECRET = "the secret key of this year, long enough"
 AMOUNT = 6
+ANY = AuditFilter()
 
 
 def audit_of(db: Database, clock: MovableClock, *secrets: str) -> Audit:
@@ -37,6 +38,10 @@ async def record(audit: Audit, number: int = 0) -> None:
             new={"role": "admin", "z": 1, "a": {"b": True}},
             source=Source(f"2001:db8::{number}" if number % 2 else "203.0.113.7", ""),
         )
+
+
+async def listed(audit: Audit, wanted: AuditFilter = ANY, **page: int) -> list[AuditEvent]:
+    return [one.event for one in await audit.list_events(wanted, **page)]
 
 
 @pytest.fixture
@@ -158,7 +163,7 @@ async def test_that_the_newest_were_cut_off_is_seen_from_outside(
     """Not by `verify`: removed events are in the log, and their position in the gauge."""
     with structlog.testing.capture_logs() as logged:
         await record(audit, 7)
-    (newest, *_) = await audit.list_events()
+    (newest, *_) = await listed(audit)
     await audit.measure()
     assert value_of(AUDIT_POSITION) == AMOUNT + 1
 
@@ -290,13 +295,13 @@ async def test_an_event_that_is_undone_is_told_to_no_log(audit: Audit) -> None:
 
 
 async def test_the_addresses_of_one_person_are_erased_and_the_chain_holds(audit: Audit) -> None:
-    events = await audit.list_events()
+    events = await listed(audit)
     erased = events[2]
 
     async with audit.db.begin() as tx:
         await audit.erase_person(tx, erased.actor_id)
 
-    assert [event.ip_address is None for event in await audit.list_events()] == [
+    assert [event.ip_address is None for event in await listed(audit)] == [
         event is erased for event in events
     ]
     assert await audit.verify() == Verdict(checked=AMOUNT, broken_at=None)
@@ -306,14 +311,14 @@ async def test_the_service_itself_is_nobody_from_nowhere(audit: Audit) -> None:
     async with audit.db.begin() as tx:
         await audit.record(tx, action="test.bare", actor_id=None, target_id=None)
 
-    (event,) = await audit.list_events(limit=1)
+    (event,) = await listed(audit, limit=1)
     names = ("actor_id", "target_id", "ip_address", "old_values", "new_values")
     assert [getattr(event, name) for name in names] == [None, None, None, {}, {}]
     assert (await audit.verify()).broken_at is None
 
 
 async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
-    whole = await audit.list_events()
+    whole = await listed(audit)
     middle = whole[3]
     assert isinstance(middle.actor_id, UUID)
 
@@ -324,20 +329,20 @@ async def test_filters_of_the_list_hold_together(audit: Audit) -> None:
         since=middle.at,
         until=whole[2].at,
     )
-    found = await audit.list_events(wanted, before=middle.position + 1)
+    found = await listed(audit, wanted, before=middle.position + 1)
 
     assert [event.position for event in whole] == [6, 5, 4, 3, 2, 1]
     assert [event.id for event in found] == [middle.id]
 
 
 async def test_erasing_a_person_blanks_their_addresses_and_breaks_nothing(audit: Audit) -> None:
-    actors = {event.actor_id for event in await audit.list_events() if event.ip_address}
+    actors = {event.actor_id for event in await listed(audit) if event.ip_address}
     person = next(actor for actor in actors if actor is not None)
 
     async with audit.db.begin() as tx:
         await audit.erase_person(tx, person)
 
-    events = await audit.list_events(AuditFilter(actor_id=person))
+    events = await listed(audit, AuditFilter(actor_id=person))
     assert events
     assert [event.ip_address for event in events] == [None] * len(events)
     assert (await audit.verify()).broken_at is None

@@ -1,7 +1,7 @@
 """Bodies of requests and responses of the admin API."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import Name, PasswordIn, Profile, Status, UserOut
 from keyfob.administration.models import Search, UserFilter
-from keyfob.audit.models import AuditEvent
+from keyfob.audit.models import ListedEvent
 from keyfob.authority.models import Role
 from keyfob.core.bodies import Body, drop_null
 from keyfob.sessions.models import SessionOut
@@ -85,6 +85,14 @@ class UserWithSessions(UserOut):
         return cls(**plain.model_dump(), login_sessions=sessions)
 
 
+class PartyOut(BaseModel):
+    """The actor or the target of an event, by its present name."""
+
+    kind: Literal["user", "client", "resource"]
+    email: Annotated[str | None, Field(description="Of a user")]
+    name: str | None
+
+
 class AuditEventOut(BaseModel):
     """One administrative or security event."""
 
@@ -93,12 +101,19 @@ class AuditEventOut(BaseModel):
     at: datetime
     action: str
     actor_id: Annotated[UUID | None, Field(description="null: the service or its command line")]
+    actor: Annotated[PartyOut | None, Field(description="null: the service, or it is no more")]
     target_id: UUID | None
+    target: Annotated[PartyOut | None, Field(description="null: the service, or it is no more")]
     old_values: dict[str, Any]
     new_values: dict[str, Any]
     ip_address: str | None
 
     @staticmethod
-    def values_of(event: AuditEvent) -> dict[str, Any]:
-        address = str(event.ip_address) if event.ip_address else None
-        return {**event._asdict(), "ip_address": address}
+    def values_of(listed: ListedEvent) -> dict[str, Any]:
+        event, actor, target = listed
+        return {
+            **event._asdict(),
+            "ip_address": str(event.ip_address) if event.ip_address else None,
+            "actor": actor._asdict() if actor else None,
+            "target": target._asdict() if target else None,
+        }

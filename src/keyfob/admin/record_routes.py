@@ -21,7 +21,7 @@ from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
 from keyfob.core.text import NoControlCharacters
 from keyfob.limits.requests import limited
-from keyfob.login_log.models import LoginEventOut, LoginFilter, Outcome
+from keyfob.login_log.models import LoginEventOut, LoginFilter, Outcome, Reason
 from keyfob.login_log.service import LoginLog
 
 routes = router("Administration", prefix="/admin")
@@ -56,6 +56,7 @@ Network = Annotated[
         }
     ),
 ]
+From = Annotated[Network | None, Query(description="An address, or a network as CIDR")]
 LoginReader = Annotated[Subject, require(Permission.LOGINS_READ, programs=True)]
 AuditReader = Annotated[Subject, require(Permission.AUDIT_READ, programs=True)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
@@ -63,14 +64,13 @@ LogService = Annotated[LoginLog, Provided(LoginLog)]
 
 async def _login_filter(
     outcome: Outcome | None = None,
-    ip_address: Annotated[
-        Network | None, Query(description="An address, or a network as CIDR")
-    ] = None,
+    reason: Reason | None = None,
+    ip_address: From = None,
     since: Since = None,
     until: Until = None,
 ) -> LoginFilter:
     address = str(ip_address) if ip_address else None
-    return LoginFilter(outcome=outcome, address=address, since=since, until=until)
+    return LoginFilter(None, outcome, reason, address, since, until)
 
 
 Filter = Annotated[LoginFilter, Depends(_login_filter)]
@@ -85,9 +85,15 @@ async def _page_of_logins(log: LoginLog, wanted: LoginFilter, page: Page) -> Res
 
 
 @routes.get("/logins", dependencies=_LIMITED, response_model=list[LoginEventOut])
-async def list_logins(_: LoginReader, log: LogService, wanted: Filter, page: AskedPage) -> Response:
+async def list_logins(
+    _: LoginReader,
+    log: LogService,
+    wanted: Filter,
+    page: AskedPage,
+    user_id: UUID | None = None,
+) -> Response:
     """List attempts to sign in and ends of sessions, newest first."""
-    return await _page_of_logins(log, wanted, page)
+    return await _page_of_logins(log, wanted._replace(user_id=user_id), page)
 
 
 @routes.get(
@@ -113,10 +119,13 @@ async def _audit_filter(
     action: Annotated[Annotated[str, NoControlCharacters()] | None, Query(max_length=64)] = None,
     actor_id: UUID | None = None,
     target_id: UUID | None = None,
+    user_id: Annotated[UUID | None, Query(description="The actor or the target")] = None,
+    ip_address: From = None,
     since: Since = None,
     until: Until = None,
 ) -> AuditFilter:
-    return AuditFilter(action, actor_id, target_id, since, until)
+    address = str(ip_address) if ip_address else None
+    return AuditFilter(action, actor_id, target_id, address, since, until, user_id)
 
 
 @routes.get("/audit", dependencies=_LIMITED, response_model=list[AuditEventOut])
@@ -130,5 +139,5 @@ async def list_audit(
     after = page.start("audit")
     before = int(after[0]) if after else None
     events = await audit.list_events(wanted, before=before, limit=page.to_read)
-    shown = page.cut("audit", events, lambda event: [str(event.position)])
+    shown = page.cut("audit", events, lambda listed: [str(listed.event.position)])
     return await page.answer(AuditEventOut, shown, AuditEventOut.values_of)

@@ -1,14 +1,26 @@
 """SQL for the audit log."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
-from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd
+from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd, ListedEvent, Party
 from keyfob.core.database import Executor, Tx
+from keyfob.core.pagination import written
 
 _COLUMNS = """
     position, id, at, action, actor_id, target_id, old_values, new_values, ip_address, mac
 """
+
+# The conditions of `AuditFilter`, in its order, but the last.
+_CONDITIONS = (
+    "action = {}",
+    "actor_id = {}",
+    "target_id = {}",
+    "ip_address <<= {}::text::inet",
+    "at >= {}",
+    "at < {}",
+)
 
 # Any constant that no other advisory lock of Keyfob uses.
 _CHAIN_LOCK = 0x6B66_6175
@@ -48,25 +60,59 @@ async def insert_event(tx: Tx, event: AuditEvent) -> None:
 
 async def list_events(
     db: Executor, wanted: AuditFilter, *, before: int | None, limit: int
-) -> list[AuditEvent]:
-    """Return events before a position, newest first."""
+) -> list[ListedEvent]:
+    """Return events before a position, newest first, with the present names of their parties."""
+    given = [*zip(_CONDITIONS, wanted[:-1], strict=True)]
+    conditions: list[tuple[str, list[Any]]] = [
+        (text, [value]) for text, value in given if value is not None
+    ]
+    if before is not None:
+        conditions.append(("position < {}", [before]))
+    parts, values = _parts(conditions, wanted.user_id)
     rows = await db.fetch(
         f"""
-        SELECT {_COLUMNS} FROM audit_events
-         WHERE ($1::text IS NULL OR action = $1)
-           AND ($2::uuid IS NULL OR actor_id = $2)
-           AND ($3::uuid IS NULL OR target_id = $3)
-           AND at >= coalesce($4, '-infinity'::timestamptz)
-           AND at < coalesce($5, 'infinity'::timestamptz)
-           AND position < coalesce($6, 9223372036854775807)
-         ORDER BY position DESC
-         LIMIT $7
-        """,  # noqa: S608 - a constant of this file
-        *wanted,
-        before,
+        SELECT e.*,
+               CASE WHEN a.id IS NOT NULL THEN 'user' WHEN ac.id IS NOT NULL THEN 'client' END,
+               a.email, coalesce(a.name, ac.name),
+               CASE WHEN t.id IS NOT NULL THEN 'user' WHEN tc.id IS NOT NULL THEN 'client'
+                    WHEN tr.id IS NOT NULL THEN 'resource' END,
+               t.email, coalesce(t.name, tc.name, tr.name)
+          FROM ({" UNION ".join(parts)}) AS e
+          LEFT JOIN users AS a ON a.id = e.actor_id
+          LEFT JOIN clients AS ac ON ac.id = e.actor_id
+          LEFT JOIN users AS t ON t.id = e.target_id
+          LEFT JOIN clients AS tc ON tc.id = e.target_id
+          LEFT JOIN resources AS tr ON tr.id = e.target_id
+         ORDER BY e.position DESC LIMIT ${len(values) + 1}
+        """,  # noqa: S608 - made of words of this file and placeholders
+        *values,
         limit,
     )
-    return [AuditEvent(*row) for row in rows]
+    return [
+        ListedEvent(AuditEvent(*row[:10]), _party(row[10:13]), _party(row[13:])) for row in rows
+    ]
+
+
+def _parts(
+    conditions: list[tuple[str, list[Any]]], user_id: UUID | None
+) -> tuple[list[str], list[Any]]:
+    """Return one SELECT, or two for a user's events, and their values.
+
+    Each of the two reads an index up to the limit. With OR, all events of the user would be sorted.
+    """
+    ways = ["actor_id = {}", "target_id = {}"] if user_id else []
+    clauses = [written([*conditions, (way, [user_id])]) for way in ways] or [written(conditions)]
+    values = clauses[0][1]
+    order = f"ORDER BY position DESC LIMIT ${len(values) + 1}"
+    parts = [
+        f"(SELECT {_COLUMNS} FROM audit_events {where} {order})"  # noqa: S608 - see `list_events`
+        for where, _ in clauses
+    ]
+    return parts, values
+
+
+def _party(columns: tuple[Any, ...]) -> Party | None:
+    return None if columns[0] is None else Party(*columns)
 
 
 async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) -> tuple[int, int]:

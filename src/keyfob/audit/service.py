@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from keyfob.audit import queries
 from keyfob.audit.chain import START, Beginning, Verdict, Walk, message_of
 from keyfob.audit.events import Event
-from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd
+from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd, ListedEvent
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
@@ -104,8 +104,8 @@ class Audit:
 
     async def list_events(
         self, wanted: AuditFilter = _ANY, *, before: int | None = None, limit: int = 100
-    ) -> list[AuditEvent]:
-        """Return events before a position of the chain, newest first."""
+    ) -> list[ListedEvent]:
+        """Return events before a position of the chain, newest first, with their parties' names."""
         return await queries.list_events(self.db, wanted, before=before, limit=limit)
 
     async def verify(self, *, batch: int = 500) -> Verdict:

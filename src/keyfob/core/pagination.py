@@ -1,7 +1,9 @@
 """Keyset pagination. A cursor is the signed place of the last row in the order."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from keyfob.core.encoding import from_base64url, to_base64url
@@ -59,3 +61,17 @@ def timed_place(at: datetime, row_id: UUID) -> Place:
 def read_timed_place(place: Place | None) -> tuple[datetime, UUID] | None:
     """Return the time and id of a place that `timed_place` made; None for the first page."""
     return None if place is None else (datetime.fromisoformat(place[0]), UUID(place[1]))
+
+
+def written(conditions: Sequence[tuple[str, Sequence[Any]]]) -> tuple[str, list[Any]]:
+    """Return a WHERE clause, and the values of its parameters, which begin with $1.
+
+    Each condition has a hole `{}` for each of its values.
+    """
+    texts: list[str] = []
+    values: list[Any] = []
+    for text, of_text in conditions:
+        first = len(values) + 1
+        texts.append(text.format(*(f"${first + place}" for place in range(len(of_text)))))
+        values += of_text
+    return f"WHERE {' AND '.join(texts)}" if texts else "", values

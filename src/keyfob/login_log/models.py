@@ -65,7 +65,10 @@ class Seen(NamedTuple):
 
 
 class LoggedAttempt(NamedTuple):
-    """A line of the login log, for reading; `email` is the account's, or the masked one logged."""
+    """A line of the login log, for reading; `email` is the account's, or the masked one logged.
+
+    `name` and `email` of an account are the present ones.
+    """
 
     id: UUID
     at: datetime
@@ -73,6 +76,7 @@ class LoggedAttempt(NamedTuple):
     reason: Reason
     user_id: UUID | None
     email: str | None
+    name: str | None
     ip_address: IPv4Address | IPv6Address | None
     device_type: DeviceType
     browser: str | None
@@ -86,6 +90,7 @@ class LoginFilter(NamedTuple):
 
     user_id: UUID | None = None
     outcome: Outcome | None = None
+    reason: Reason | None = None
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -100,6 +105,7 @@ class LoginEventOut(BaseModel):
     reason: Reason
     user_id: UUID | None
     email: Annotated[str | None, Field(description="Masked if no account matched")]
+    name: str | None
     ip_address: str | None
     device_type: DeviceType
     browser: str | None
