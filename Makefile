@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock words schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -31,7 +31,7 @@ PARALLEL = -n logical --maxprocesses 8
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)
 
-check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose files, checklist, and for secrets
+check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose files, words, checklist, and for secrets
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
@@ -41,6 +41,7 @@ check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
 	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml .pre-commit-config.yaml .github
+	$(PY) scripts/languages.py check
 	$(PY) scripts/check_asvs.py
 	$(PY) scripts/check_secrets.py
 
@@ -93,6 +94,10 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
 	$(LOCK) --output-file sdk/python/requirements.txt sdk/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in
+
+words: .venv/.dev ## Collect the marked words of code and templates into src/keyfob/locale, and compile them
+	$(PY) scripts/languages.py update
+	$(PY) scripts/languages.py missing
 
 schema: .venv/.dev ## Write docs/schema.sql from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
