@@ -8,6 +8,7 @@ cannot ask for more than a server gives. But nobody waits for ever: who has no a
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -28,6 +29,12 @@ class Told:
     @property
     def count(self) -> int:
         return self.failed + self.unanswered + sum(map(len, self.latencies.values()))
+
+    @property
+    def answers(self) -> dict[str, int]:
+        """The number of each answer, by status; also those that were cut, or left without one."""
+        by_status = {str(status): len(seen) for status, seen in sorted(self.latencies.items())}
+        return {**by_status, "cut": self.failed, "unanswered": self.unanswered}
 
     def share(self, status: int) -> float:
         """The share of them that were told this status."""
@@ -70,6 +77,7 @@ async def arrive(
     rate: float,
     seconds: float,
     *,
+    one_at_a_time: bool = False,
     patience: float = PATIENCE,
     most_open: int = 2000,
 ) -> Told:
@@ -77,9 +85,14 @@ async def arrive(
 
     Who comes when `most_open` others wait finds no place, and is not answered either.
 
-    Each step does the same however often it is taken, and was made on a connection of `Anybody`.
+    Each step was made on a connection of `Anybody`, and does the same however often it is taken.
+    A step that follows from its own last answer, as a refresh does, needs `one_at_a_time`: whoever
+    comes while that step is under way waits until it has ended, and the latency counts the wait.
     """
     told = Told()
+    turns: list[AbstractAsyncContextManager[None]] = [
+        asyncio.Lock() if one_at_a_time else nullcontext() for _ in steps
+    ]
     idle: list[Line] = []
     under_way: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
@@ -89,7 +102,8 @@ async def arrive(
             told.unanswered += 1
             continue
         line = idle.pop() if idle else Line(host, port)
-        task = asyncio.create_task(_ask(steps[number % len(steps)], line, told, idle, patience))
+        which = number % len(steps)
+        task = asyncio.create_task(_ask(steps[which], turns[which], line, told, idle, patience))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
     await asyncio.gather(*under_way)
@@ -98,11 +112,18 @@ async def arrive(
     return told
 
 
-async def _ask(step: Step, line: Line, told: Told, idle: list[Line], patience: float) -> None:
+async def _ask(
+    step: Step,
+    turn: AbstractAsyncContextManager[None],
+    line: Line,
+    told: Told,
+    idle: list[Line],
+    patience: float,
+) -> None:
     _line.set(line)  # for this task alone
     before = time.perf_counter()
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(patience), turn:
             status = await step()
     except Refused as refused:
         status = refused.status

@@ -62,13 +62,16 @@ class Crew:
         """
         self._ask(("gather", count), _PREPARE_SECONDS)
 
-    def arrive(self, rate: float, seconds: float) -> Told:
+    def arrive(self, rate: float, seconds: float, *, one_at_a_time: bool = False) -> Told:
         """Let those who are gathered take their step in turn, so many a second: an open loop.
+
+        With `one_at_a_time`, nobody begins a step before the last one has ended.
 
         Raises:
             Failed: one of them met an error that is no answer.
         """
-        told: Told = self._ask(("arrive", rate, seconds), seconds + PATIENCE + _LAST_STEP_SECONDS)
+        what = ("arrive", rate, seconds, one_at_a_time)
+        told: Told = self._ask(what, seconds + PATIENCE + _LAST_STEP_SECONDS)
         return told
 
     @property
@@ -119,7 +122,8 @@ async def _follow(pipe: Pipe, host: str, port: int, client: Client) -> None:
                 connections = [kind(host, port) for _ in range(rest[0])]
                 steps = await _prepare(client, connections)
             elif what == "arrive":
-                result = await arrive(host, port, steps, *rest)
+                rate, seconds, one_at_a_time = rest
+                result = await arrive(host, port, steps, rate, seconds, one_at_a_time=one_at_a_time)
             else:
                 count, seconds, total = rest
                 result = await loop(steps[:count], seconds, total)

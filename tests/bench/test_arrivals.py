@@ -83,3 +83,37 @@ async def test_who_finds_no_place_is_not_answered_either() -> None:
 
     assert len(asked) == 5
     assert told.unanswered == 20
+
+
+async def test_nobody_begins_a_step_before_the_last_one_has_ended() -> None:
+    """Otherwise a refresh sends a token that the one before it has spent."""
+    under_way, most = [0, 0], [0, 0]
+    asked = 0
+
+    def stepping(which: int) -> Step:
+        async def step() -> int:
+            nonlocal asked
+            asked += 1
+            under_way[which] += 1
+            most[which] = max(most[which], under_way[which])
+            answer = await anybody.send(request("GET", "/"))
+            for _ in range(50):
+                await asyncio.sleep(0)
+            under_way[which] -= 1
+            return answer.status
+
+        return step
+
+    async with server(lambda: OK) as port:
+        anybody = Anybody(HOST, port)
+        steps = [stepping(which) for which in range(2)]
+        told = await arrive(HOST, port, steps, 100_000, 0.001, one_at_a_time=True)
+
+    assert (asked, told.answers) == (100, {"200": 100, "cut": 0, "unanswered": 0})
+    assert most == [1, 1], "for each of the two"
+
+
+async def test_who_waits_for_a_step_of_its_own_is_as_impatient() -> None:
+    told = await told_by(lambda: SILENCE, one_at_a_time=True)
+
+    assert told.unanswered == 20, "those who waited for a step that had no answer, too"
