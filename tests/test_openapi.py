@@ -1,9 +1,12 @@
 """The OpenAPI document is complete, correct and readable."""
 
+import importlib.util
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import jsonschema_rs
 import pytest
@@ -273,3 +276,75 @@ def test_without_a_root_path_the_server_is_the_root(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"root_path": ""}))
 
     assert app.openapi()["servers"] == [{"url": "/"}]
+
+
+# The types of answers in the package for Python: a field that is added here is added there, too.
+RESULTS_FILE = Path(__file__).parents[1] / "sdk/python/src/keyfob_client/api/results.py"
+OTHER_NAMES = {
+    "ApiKey": "KeyOut",
+    "BegunTotp": "BegunTotp",
+    "NewApiKey": "NewKeyOut",
+    "Party": "PartyOut",
+    "PermittingRole": "RoleThatPermits",
+    "PlannedErasure": "ErasurePlannedOut",
+    "UserWithSessions": "UserWithSessions",
+}
+# What others share, and no answer by itself.
+PARTS = {"Device"}
+PLAIN = {"string": "str", "integer": "int", "boolean": "bool", "object": "dict"}
+
+
+def load_results() -> ModuleType:
+    """Load the module alone: what the package stands on need not be installed."""
+    spec = importlib.util.spec_from_file_location("results", RESULTS_FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def schema_name(result: str) -> str:
+    return OTHER_NAMES.get(result, f"{result}Out")
+
+
+def type_of_hint(hint: Any) -> str:
+    if isinstance(hint, UnionType):
+        return "|".join(sorted(map(type_of_hint, get_args(hint))))
+    if get_origin(hint) is list:
+        return f"[{type_of_hint(get_args(hint)[0])}]"
+    if hint is NoneType:
+        return "null"
+    return schema_name(hint.__name__) if is_typeddict(hint) else hint.__name__
+
+
+def type_of_schema(schema: Schema) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return "|".join(sorted(map(type_of_schema, schema["anyOf"])))
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return "|".join(
+        sorted(
+            f"[{type_of_schema(schema['items'])}]" if kind == "array" else PLAIN.get(kind, kind)
+            for kind in kinds
+        )
+    )
+
+
+SDK_RESULTS = load_results()
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        name for name, kind in vars(SDK_RESULTS).items() if is_typeddict(kind) and name not in PARTS
+    ),
+)
+def test_each_type_of_the_sdk_has_the_fields_of_its_answer(schema: Schema, name: str) -> None:
+    hints = get_type_hints(getattr(SDK_RESULTS, name))
+    fields = schema["components"]["schemas"][schema_name(name)]["properties"]
+
+    assert {field: type_of_hint(hint) for field, hint in hints.items()} == {
+        field: type_of_schema(of) for field, of in fields.items()
+    }

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -22,6 +23,7 @@ from keyfob_client.api import (
     FileStore,
     InvalidInput,
     Keyfob,
+    MemoryStore,
     MfaRequired,
     NotFound,
     NotReached,
@@ -149,6 +151,34 @@ async def test_tasks_refresh_once(server: Server) -> None:
 
     assert [one["email"] for one in found] == ["ada@example.com"] * 8
     assert server.refreshes == ["refresh-1"]
+
+
+async def test_a_refresh_goes_on_without_the_task_that_began_it(
+    server: Server, issuer: Issuer
+) -> None:
+    begun, may_answer = asyncio.Event(), threading.Event()
+    refresh, loop = issuer.routes["/auth/refresh"], asyncio.get_running_loop()
+
+    def refresh_slowly(request: BaseHTTPRequestHandler) -> Answer | None:
+        loop.call_soon_threadsafe(begun.set)
+        may_answer.wait(30)
+        return refresh(request)
+
+    store = MemoryStore()
+    async with AsyncKeyfob(server.url, store=store, manners=QUICK) as client:
+        await client.sign_in("ada@example.com", "her password")
+        server.issued = 2  # elsewhere: the token is refused
+        issuer.routes["/auth/refresh"] = refresh_slowly
+        first = asyncio.create_task(client.me())
+        await begun.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        may_answer.set()
+
+    held = store.load()  # closing has waited for it
+    assert held is not None
+    assert (held.access_token, server.refreshes) == ("access-2", ["refresh-1"])
 
 
 def test_processes_refresh_once(server: Server, tmp_path: Path) -> None:
@@ -311,3 +341,4 @@ def test_an_id_stays_within_its_place(keyfob_api: Keyfob, server: Server) -> Non
 
 def test_tokens_are_not_shown(keyfob_api: Keyfob) -> None:
     assert "access-1" not in repr(keyfob_api.store.load())
+    assert "secret" not in repr(Call("POST", "/login", {"password": "a secret"}, token="a secret"))

@@ -1,17 +1,13 @@
 """The package and Keyfob itself: what ends there is refused here."""
 
-import hmac
-import struct
-import time
-from base64 import b32decode
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.real import EXCHANGE, ORDERS, PASSWORD, PYTHON, Keyfob
+from tests.real import EXCHANGE, ORDERS, PYTHON, Keyfob
 from tests.waiting import wait_until
 
-from keyfob_client import ClientSecret, FeedState, InvalidToken, Unavailable, Verifier, api
+from keyfob_client import ClientSecret, FeedState, InvalidToken, Unavailable, Verifier
 
 pytestmark = [
     pytest.mark.skipif(not PYTHON.exists(), reason="needs Keyfob: make run"),
@@ -61,15 +57,6 @@ def is_heard(verifier: Verifier, token: str, end: Callable[[], object]) -> bool:
     verifier.verify(token)
     end()
     return bool(wait_until(lambda: is_refused(verifier, token)))
-
-
-def time_based_code(secret: str, now: float) -> str:
-    """Return the code of RFC 6238 for a time."""
-    counter = struct.pack(">Q", int(now) // 30)
-    digest = hmac.digest(b32decode(secret + "=" * (-len(secret) % 8)), counter, "sha1")
-    place = digest[-1] & 15
-    number = struct.unpack(">I", digest[place : place + 4])[0] & 0x7FFFFFFF
-    return f"{number % 1_000_000:06}"
 
 
 def test_a_user_of_keyfob_is_believed(keyfob: Keyfob, verifier: Verifier) -> None:
@@ -173,49 +160,6 @@ def test_an_api_key_is_exchanged_until_it_is_deleted(keyfob: Keyfob, verifier: V
     keyfob.call("DELETE", f"/me/api-keys/{made['id']}", ada)
 
     wait_until(lambda: is_refused(verifier, made["api_key"]))
-
-
-def test_the_client_of_the_api_signs_in_by_two_factors(keyfob: Keyfob) -> None:
-    ada = keyfob.register()
-    keyfob.keyfob("users", "mark-verified", ada["email"])
-    with api.Keyfob(keyfob.url) as client:
-        client.sign_in(ada["email"], PASSWORD)
-        assert client.me()["email"] == ada["email"]
-        factor = client.begin_totp("Telephone")
-        code = time_based_code(factor["secret"], time.time())
-        codes = client.confirm_totp(factor["id"], code)["recovery_codes"]
-        client.sign_out()
-
-        with pytest.raises(api.MfaRequired) as needed:
-            client.sign_in(ada["email"], PASSWORD)
-        client.present_factor(needed.value.mfa_token, recovery_code=codes[0])
-        assert client.factors()["recovery_codes_left"] == 9
-        code = time_based_code(factor["secret"], time.time() + 30)  # that of above was used
-        client.reauthenticate(code=code)
-        key = client.create_api_key("Backup", scope=["account:read"])
-        assert [one["name"] for one in client.api_keys()] == ["Backup"]
-        client.revoke_api_key(key["id"])
-        client.remove_factor(factor["id"])
-        assert len(client.sessions()) == 2
-        with pytest.raises(api.Forbidden):
-            next(client.users())
-
-
-def test_the_client_of_the_api_administers_and_reads_pages(keyfob: Keyfob) -> None:
-    with api.Keyfob(keyfob.url) as client:
-        client.sign_in("admin@example.com", PASSWORD)
-        made = [client.create_user(f"page{one}@example.com", PASSWORD) for one in range(3)]
-
-        found = client.users(search="page", sort="email", limit=1)
-        assert [user["id"] for user in found] == [user["id"] for user in made]
-        assert client.change_user(made[0]["id"], name="Ada")["name"] == "Ada"
-        client.delete_user(made[0]["id"])
-        with pytest.raises(api.NotFound):
-            client.user(made[0]["id"])
-        assert next(client.audit())["target_id"] == made[0]["id"]
-        with pytest.raises(api.Conflict) as taken:
-            client.create_user(made[1]["email"], PASSWORD)
-        assert taken.value.code == "email_taken"
 
 
 def test_keys_are_rotated_under_a_running_service(keyfob: Keyfob, verifier: Verifier) -> None:

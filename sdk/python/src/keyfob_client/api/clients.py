@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from keyfob_client.api.calls import Calls
-from keyfob_client.api.flow import Call, Flow, Lost, Manners, Outcome, Pause
+from keyfob_client.api.administration import Administration
+from keyfob_client.api.errors import ApiError
+from keyfob_client.api.flow import Call, Flow, Lost, Manners, Outcome, Pause, Step
 from keyfob_client.api.operations import Listing
-from keyfob_client.api.stores import MemoryStore, Store
+from keyfob_client.api.stores import MemoryStore, Store, Tokens
 from keyfob_client.fetching import check_url
 
 T = TypeVar("T")
@@ -22,13 +24,21 @@ def _no_auth(request: httpx.Request) -> httpx.Request:
     return request
 
 
+def _written(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON and queries have them: moments in the form of RFC 3339."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
+
+
 def _next_page(answer: httpx.Response) -> Mapping[str, str] | None:
     """Return the query of the next page (RFC 8288); its address is not taken from an answer."""
     following = answer.links.get("next")
     return dict(parse_qsl(urlsplit(following["url"]).query)) if following else None
 
 
-class _Client(Calls):
+class _Client(Administration):
     """The part that both clients share.
 
     Args:
@@ -70,11 +80,11 @@ class _Client(Calls):
     def _parts(call: Call) -> dict[str, Any]:
         told = {name: value for name, value in (call.query or {}).items() if value is not None}
         headers = {"Authorization": f"Bearer {call.token}"} if call.token else {}
-        body = {} if call.json is None else {"json": call.json}
+        body = {} if call.json is None else {"json": _written(call.json)}
         return {
             "method": call.method,
             "url": call.path,
-            "params": told,
+            "params": _written(told),
             "headers": headers,
             **body,
         }
@@ -91,17 +101,23 @@ class Keyfob(_Client):
         outcome: Outcome = None
         try:
             while True:
-                step = flow.send(outcome)
-                if isinstance(step, Pause):
-                    outcome = None
-                    time.sleep(step.seconds)
-                else:
-                    outcome = self._send(step)
+                outcome = self._take(flow.send(outcome))
         except StopIteration as done:
             result: T = done.value
             return result
         finally:
             flow.close()
+
+    def _take(self, step: Step) -> Outcome:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if isinstance(step, Call):
+            return self._send(step)
+        try:
+            return self.run(step.flow)
+        except ApiError as refused:
+            return refused
 
     def _send(self, call: Call) -> httpx.Response | Lost:
         try:
@@ -109,7 +125,7 @@ class Keyfob(_Client):
         except httpx.HTTPError as why:
             return Lost(why)
 
-    def items(self, listing: Listing, /) -> Iterator[dict[str, Any]]:
+    def items(self, listing: Listing[T], /) -> Iterator[T]:
         """Yield the items of a list, whose pages are asked for when they are needed."""
         query: Mapping[str, Any] | None = listing.query
         while query is not None:
@@ -138,23 +154,33 @@ class AsyncKeyfob(_Client):
 
     def _open(self) -> None:
         self._http = httpx.AsyncClient(**self._given)
+        self._under_way: set[asyncio.Task[Tokens]] = set()
 
     async def run(self, flow: Flow[T], /) -> T:
         """Run what the core says, to its end."""
         outcome: Outcome = None
         try:
             while True:
-                step = flow.send(outcome)
-                if isinstance(step, Pause):
-                    outcome = None
-                    await asyncio.sleep(step.seconds)
-                else:
-                    outcome = await self._send(step)
+                outcome = await self._take(flow.send(outcome))
         except StopIteration as done:
             result: T = done.value
             return result
         finally:
             flow.close()
+
+    async def _take(self, step: Step) -> Outcome:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, Call):
+            return await self._send(step)
+        whole = asyncio.create_task(self.run(step.flow))
+        self._under_way.add(whole)  # the event loop alone would not keep it
+        whole.add_done_callback(self._under_way.discard)
+        try:
+            return await asyncio.shield(whole)
+        except ApiError as refused:
+            return refused
 
     async def _send(self, call: Call) -> httpx.Response | Lost:
         try:
@@ -162,7 +188,7 @@ class AsyncKeyfob(_Client):
         except httpx.HTTPError as why:
             return Lost(why)
 
-    async def items(self, listing: Listing, /) -> AsyncIterator[dict[str, Any]]:
+    async def items(self, listing: Listing[T], /) -> AsyncIterator[T]:
         """Yield the items of a list, whose pages are asked for when they are needed."""
         query: Mapping[str, Any] | None = listing.query
         while query is not None:
@@ -172,7 +198,8 @@ class AsyncKeyfob(_Client):
             query = _next_page(answer)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a refresh that is under way ends first."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:

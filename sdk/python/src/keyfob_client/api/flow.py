@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import uniform
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,14 +20,15 @@ _SIGNED_OUT: Mapping[str, Any] = {"code": "signed_out", "title": "Nobody is sign
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-class Call(NamedTuple):
-    """A request to send."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to send. It shows neither its token nor its body, which may have a password."""
 
     method: str
     path: str
-    json: Any = None
+    json: Any = field(default=None, repr=False)
     query: Mapping[str, Any] | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 class Pause(NamedTuple):
@@ -36,15 +37,22 @@ class Pause(NamedTuple):
     seconds: float
 
 
+class Whole(NamedTuple):
+    """A flow that goes on to its end, even if whoever waits for it is cancelled."""
+
+    flow: "Flow[Tokens]"
+
+
 class Lost(NamedTuple):
     """The request has no answer."""
 
     why: httpx.HTTPError
 
 
-Step = Call | Pause
-# What a shell hands back: the answer to a call, or that there is none; None after a pause.
-Outcome = httpx.Response | Lost | None
+Step = Call | Pause | Whole
+# What a shell hands back: the answer to a call, or that there is none; None after a pause; what a
+# whole flow has returned or raised.
+Outcome = httpx.Response | Lost | Tokens | ApiError | None
 Flow = Generator[Step, Outcome, T]
 
 
@@ -131,13 +139,13 @@ class Core:
         try:
             return (
                 yield from self.send(
-                    asked._replace(token=tokens.access_token), may_repeat=may_repeat
+                    replace(asked, token=tokens.access_token), may_repeat=may_repeat
                 )
             )
         except SignedOut:
             tokens = yield from self.fresh(refused=tokens.access_token)
         return (
-            yield from self.send(asked._replace(token=tokens.access_token), may_repeat=may_repeat)
+            yield from self.send(replace(asked, token=tokens.access_token), may_repeat=may_repeat)
         )
 
     def fresh(self, refused: str | None = None) -> Flow[Tokens]:
@@ -153,14 +161,16 @@ class Core:
         tokens = self._held()
         if self._is_good(tokens, refused):
             return tokens
-        release = yield from self.locked()
-        try:
-            tokens = self._held()  # another has renewed them meanwhile?
-            if self._is_good(tokens, refused):
-                return tokens
-            return (yield from self._renew(tokens))
-        finally:
-            release()
+        return (yield from self._whole(self._renewed(refused)))
+
+    def exchange(self, path: str, body: Any) -> Flow[Tokens]:
+        """Send what replaces the tokens of this session, and keep the new ones.
+
+        Raises:
+            SignedOut: nobody is signed in.
+            ApiError: it is refused.
+        """
+        return (yield from self._whole(self._exchanged(path, body)))
 
     def locked(self) -> Flow[Release]:
         """Wait for the lock of the store; return what gives it back."""
@@ -188,6 +198,44 @@ class Core:
 
     def _is_good(self, tokens: Tokens, refused: str | None) -> bool:
         return tokens.access_token != refused and self._manners.clock() < tokens.renew_at
+
+    def _whole(self, flow: Flow[Tokens]) -> Flow[Tokens]:
+        """Run a flow that nothing may end halfway.
+
+        Keyfob's new tokens would be lost, and the next use of the old ones would end the session.
+        """
+        outcome = yield Whole(flow)
+        if isinstance(outcome, ApiError):
+            raise outcome
+        if not isinstance(outcome, Tokens):
+            raise TypeError(outcome)  # a shell that does not keep to the rules
+        return outcome
+
+    def _renewed(self, refused: str | None) -> Flow[Tokens]:
+        release = yield from self.locked()
+        try:
+            tokens = self._held()  # another has renewed them meanwhile?
+            if self._is_good(tokens, refused):
+                return tokens
+            return (yield from self._renew(tokens))
+        finally:
+            release()
+
+    def _exchanged(self, path: str, body: Any) -> Flow[Tokens]:
+        release = yield from self.locked()
+        try:
+            tokens = self._held()
+            if not self._is_good(tokens, None):
+                tokens = yield from self._renew(tokens)
+            asked = Call("POST", path, body)
+            try:
+                answer = yield from self.send(replace(asked, token=tokens.access_token))
+            except SignedOut:
+                tokens = yield from self._renew(tokens)
+                answer = yield from self.send(replace(asked, token=tokens.access_token))
+            return self.take(answer)
+        finally:
+            release()
 
     def _renew(self, tokens: Tokens) -> Flow[Tokens]:
         """Refresh. A lost answer is asked for again: the successor is the same, within a time."""

@@ -1,8 +1,9 @@
 """A method that is written once, and is synchronous in one client and asynchronous in the other."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from keyfob_client.api.flow import Flow
 
@@ -10,8 +11,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Listing(NamedTuple):
-    """A list that is read page by page."""
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A list that is read page by page; T is the type of an item."""
 
     path: str
     query: Mapping[str, Any]
@@ -23,7 +25,7 @@ class Shell(Protocol):
     def run(self, flow: Flow[T], /) -> T:
         """Run one to its end."""
 
-    def items(self, listing: Listing, /) -> Iterator[Any]:
+    def items(self, listing: Listing[T], /) -> Iterator[T]:
         """Yield what a list has."""
 
 
@@ -33,7 +35,7 @@ class AsyncShell(Protocol):
     async def run(self, flow: Flow[T], /) -> T:
         """Run one to its end."""
 
-    def items(self, listing: Listing, /) -> AsyncIterator[Any]:
+    def items(self, listing: Listing[T], /) -> AsyncIterator[T]:
         """Yield what a list has."""
 
 
@@ -62,22 +64,18 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
 
 
 class listing(Generic[P, T]):  # noqa: N801 - a decorator
-    """Makes a method of one that returns a `Listing`; its items come as they are asked for.
+    """Makes a method of one that returns a `Listing`; its items come as they are asked for."""
 
-    Args:
-        write: the method; the type of an item is that of what it is said to return.
-    """
-
-    def __init__(self, write: Callable[Concatenate[Any, P], Listing]) -> None:
+    def __init__(self, write: Callable[Concatenate[Any, P], Listing[T]]) -> None:
         self._write = write
         self.__doc__ = write.__doc__
 
     @overload
     def __get__(self, of: None, kind: Any) -> "listing[P, T]": ...
     @overload
-    def __get__(self, of: Shell, kind: Any) -> Callable[P, Iterator[dict[str, Any]]]: ...
+    def __get__(self, of: Shell, kind: Any) -> Callable[P, Iterator[T]]: ...
     @overload
-    def __get__(self, of: AsyncShell, kind: Any) -> Callable[P, AsyncIterator[dict[str, Any]]]: ...
+    def __get__(self, of: AsyncShell, kind: Any) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, of: Any, kind: Any) -> Any:
         """Return the method of a client."""
         if of is None:
