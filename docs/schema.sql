@@ -22,12 +22,35 @@ BEGIN
     );
 END $$;
 
+CREATE FUNCTION public.has_factor_of_type(of_user uuid, wanted text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+        BEGIN
+            RETURN EXISTS (
+                SELECT FROM factors
+                 WHERE user_id = of_user AND type = wanted AND confirmed_at IS NOT NULL
+            );
+        END $$;
+
 CREATE FUNCTION public.mark_revocation() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
         BEGIN
             NEW.written_by := pg_current_xact_id();
             RETURN NEW;
+        END $$;
+
+CREATE FUNCTION public.note_factors() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+        DECLARE
+            of_user uuid := CASE TG_OP WHEN 'DELETE' THEN OLD.user_id ELSE NEW.user_id END;
+        BEGIN
+            UPDATE users
+               SET has_totp = has_factor_of_type(of_user, 'totp'),
+                   has_passkey = has_factor_of_type(of_user, 'passkey')
+             WHERE id = of_user;
+            RETURN NULL;
         END $$;
 
 CREATE FUNCTION public.tally_user() RETURNS trigger
@@ -336,6 +359,8 @@ CREATE TABLE public.users (
     email_folded text,
     name_folded text,
     known_since timestamp with time zone,
+    has_totp boolean DEFAULT false NOT NULL,
+    has_passkey boolean DEFAULT false NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );
@@ -515,7 +540,19 @@ CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHE
 
 CREATE INDEX users_to_erase ON public.users USING btree (erase_at) WHERE (erase_at IS NOT NULL);
 
+CREATE INDEX users_unverified ON public.users USING btree (created_at, id) WHERE (email_verified_at IS NULL);
+
+CREATE INDEX users_verified ON public.users USING btree (created_at, id) WHERE (email_verified_at IS NOT NULL);
+
 CREATE INDEX users_waiting ON public.users USING btree (created_at) WHERE ((first_proven_at IS NULL) AND (password_hash IS NULL) AND registered_itself);
+
+CREATE INDEX users_with_factor ON public.users USING btree (created_at, id) WHERE (has_totp OR has_passkey);
+
+CREATE INDEX users_with_passkey ON public.users USING btree (created_at, id) WHERE has_passkey;
+
+CREATE INDEX users_with_totp ON public.users USING btree (created_at, id) WHERE has_totp;
+
+CREATE INDEX users_without_factor ON public.users USING btree (created_at, id) WHERE (NOT (has_totp OR has_passkey));
 
 CREATE INDEX webauthn_challenges_expire ON public.webauthn_challenges USING btree (expires_at);
 
@@ -528,6 +565,12 @@ ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_defaul
 ALTER INDEX public.login_events_user ATTACH PARTITION public.login_events_default_user_id_at_id_idx;
 
 ALTER INDEX public.login_events_successes ATTACH PARTITION public.login_events_default_user_id_at_idx;
+
+CREATE TRIGGER factors_added AFTER INSERT ON public.factors FOR EACH ROW WHEN ((new.confirmed_at IS NOT NULL)) EXECUTE FUNCTION public.note_factors();
+
+CREATE TRIGGER factors_confirmed AFTER UPDATE OF confirmed_at ON public.factors FOR EACH ROW EXECUTE FUNCTION public.note_factors();
+
+CREATE TRIGGER factors_removed AFTER DELETE ON public.factors FOR EACH ROW WHEN ((old.confirmed_at IS NOT NULL)) EXECUTE FUNCTION public.note_factors();
 
 CREATE TRIGGER revocations_mark BEFORE UPDATE ON public.revocations FOR EACH ROW EXECUTE FUNCTION public.mark_revocation();
 

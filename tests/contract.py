@@ -85,6 +85,10 @@ def oauth(answer: str | None, *codes: str, form: str) -> Call:
 
 PAGE = {"limit", "cursor"}
 LOGIN_FILTER = frozenset({*PAGE, "outcome", "reason", "ip_address", "since", "until"})
+USER_FILTER = {
+    *("search", "role", "status", "online", "never_proven"),
+    *("verified", "factor", "created_after", "created_before", "active_after"),
+}
 LINK = frozenset({"Link"})
 NO_USER = "user_not_found"
 UNPROVEN = "email_unverified"
@@ -126,10 +130,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "[User]",
         "invalid_cursor",
         *PARAMETERS,
-        query=frozenset(
-            {"search", "role", "status", "online", "never_proven", "sort", "skip", *PAGE}
-        ),
-        headers=frozenset({"X-Total-Count", "Link"}),
+        query=frozenset({*USER_FILTER, "sort", "skip", *PAGE}),
+        headers=frozenset({"X-Total-Count", "X-Total-Capped", "Link"}),
     ),
     ("POST", "/admin/users"): admin(
         201,

@@ -164,14 +164,13 @@ async def test_filters_hold_together_in_every_order_and_in_the_count(
         assert found == expected(wanted, sort)
 
 
-async def test_what_fits_on_one_page_is_counted_by_reading_it(
+async def test_a_search_is_listed_and_counted_at_once(
     world: World, admin: SignedIn, people: list[Person]
 ) -> None:
-    wanted = people[3]["email"]
-    for query, counts in (({"search": wanted}, 0), ({"search": "example"}, 1)):
+    for wanted in (people[3]["email"], "example"):
         with recorded_statements() as seen:
-            await world.api.get("/admin/users", params=query, headers=admin.headers)
-        assert sum("count(*)" in statement for statement in seen) == counts
+            await world.api.get("/admin/users", params={"search": wanted}, headers=admin.headers)
+        assert sum("FROM users AS u" in statement for statement in seen) == 1
 
 
 async def test_skip_passes_over_rows(world: World, admin: SignedIn, people: list[Person]) -> None:

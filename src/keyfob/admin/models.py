@@ -8,24 +8,10 @@ from pydantic import BaseModel, Field, field_validator
 
 from keyfob.accounts.email import EmailIn
 from keyfob.accounts.models import Name, PasswordIn, Profile, Status, UserOut
-from keyfob.administration.models import Search, UserFilter
 from keyfob.audit.models import ListedEvent
 from keyfob.authority.models import Role
 from keyfob.core.bodies import Body, drop_null
 from keyfob.sessions.models import SessionOut
-
-
-async def asked_users(
-    search: Search | None = None,
-    role: Role | None = None,
-    status: Status | None = None,
-    online: bool | None = None,
-    never_proven: bool = False,
-) -> UserFilter:
-    """Return the filter of a request; as a dependency, the class itself would run in a thread."""
-    return UserFilter(
-        search=search, role=role, status=status, online=online, never_proven=never_proven
-    )
 
 
 def _drop_default(schema: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, IPvAnyNetwork, WithJsonSchema
+from pydantic import AfterValidator, IPvAnyNetwork, WithJsonSchema
 from starlette.responses import Response
 
 from keyfob.accounts.errors import UserNotFound
@@ -15,7 +15,7 @@ from keyfob.audit.models import AuditFilter
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import require
-from keyfob.core.bodies import in_utc
+from keyfob.core.bodies import Moment
 from keyfob.core.http import AskedPage, Provided, may_refuse, router
 from keyfob.core.http.pages import Page
 from keyfob.core.pagination import read_timed_place, timed_place
@@ -29,20 +29,12 @@ routes = router("Administration", prefix="/admin")
 _LIMITED = [Depends(limited("admin", by="caller"))]
 
 
-def _not_a_number(text: str) -> str:
-    # Pydantic would read "0.5" as half a second after the start of 1970.
-    if not text[:4].isdecimal() or text[4:5] != "-":
-        raise ValueError("should be a time as in RFC 3339")
-    return text
-
-
 def _without_scope(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     if "%" in str(network):
         raise ValueError("should have no scope id")
     return network
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(in_utc)]
 Since = Annotated[Moment | None, Query(description="Not before this moment")]
 Until = Annotated[Moment | None, Query(description="Before this moment")]
 Network = Annotated[

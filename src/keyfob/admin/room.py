@@ -1,11 +1,17 @@
 """The admin API."""
 
-from keyfob.admin import client_routes, record_routes, role_routes, routes
+from keyfob.admin import client_routes, list_routes, record_routes, role_routes, routes
 from keyfob.core.rooms import Room
 
 
 def build() -> Room:
     """Build the routes; `administration`, the audit log and the login log do the work."""
     return Room(
-        routes=[routes.routes, record_routes.routes, client_routes.routes, role_routes.routes]
+        routes=[
+            list_routes.routes,
+            routes.routes,
+            record_routes.routes,
+            client_routes.routes,
+            role_routes.routes,
+        ]
     )

@@ -1,25 +1,24 @@
-"""Users, for administrators: list, read and change them."""
+"""Users, for administrators: read and change one. Lists are in `list_routes`."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.errors import EmailTaken, LastAdmin, UnprovenRole, UserNotFound
 from keyfob.accounts.models import UserOut
-from keyfob.admin.models import UserChange, UserCreate, UserWithSessions, asked_users
+from keyfob.admin.models import UserChange, UserCreate, UserWithSessions
 from keyfob.administration.authority import Actor
 from keyfob.administration.errors import UserBlocked
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
-from keyfob.administration.models import Sort, UserFilter
 from keyfob.administration.service import Administration
 from keyfob.authority.models import Permission, Subject, User
 from keyfob.authority.requiring import require
-from keyfob.core.http import AskedPage, Provided, may_refuse, public_path, router
+from keyfob.core.http import Provided, may_refuse, public_path, router
 from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.requests import limited
@@ -38,43 +37,6 @@ Ender = Annotated[Subject, require(Permission.SESSIONS_END, programs=True)]
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
 UserId = Annotated[UUID, Path(alias="id")]
-
-
-@routes.get(
-    "/users",
-    dependencies=_LIMITED,
-    response_model=list[UserOut],
-    responses={
-        200: {
-            "headers": {
-                "X-Total-Count": {
-                    "description": "How many match; with `search` or `online` at most 10000",
-                    "schema": {"type": "integer"},
-                }
-            }
-        }
-    },
-)
-async def list_users(
-    response: Response,
-    _: Reader,
-    admin: AdminService,
-    page: AskedPage,
-    wanted: Annotated[UserFilter, Depends(asked_users)],
-    sort: Sort = Sort.CREATED,
-    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-) -> Response:
-    """List users. Follow the `Link` header to the next page; `skip` is for small lists only."""
-    kind = f"users {sort.value}"
-    rows, total = await admin.list_page(
-        wanted, sort, after=page.start(kind), skip=skip, limit=page.to_read
-    )
-    response.headers["X-Total-Count"] = str(total)
-    shown = page.cut(kind, rows, lambda row: [row.place, str(row.profile.id)])
-    now = admin.clock.now()
-    return await page.answer(
-        UserOut, shown, lambda row: UserOut.values_of(row.profile, now, admin.online_within)
-    )
 
 
 @routes.post(

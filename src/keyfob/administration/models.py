@@ -1,13 +1,19 @@
 """The filter and the order of the list of users."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from keyfob.accounts.models import Profile, Status
 from keyfob.authority.models import Role
+from keyfob.core.bodies import Body, Moment
+from keyfob.core.pagination import Place
 from keyfob.core.text import NoControlCharacters
+
+# Users that match a filter are counted up to this number.
+MOST_COUNTED = 10_000
 
 
 class Sort(StrEnum):
@@ -26,14 +32,62 @@ LONGEST_SEARCH = 254
 Search = Annotated[str, Field(max_length=LONGEST_SEARCH), NoControlCharacters()]
 
 
-class UserFilter(BaseModel):
-    """The users to list."""
+class Factor(StrEnum):
+    """The second factors that a user may have."""
 
-    search: Search | None = None
+    NONE = "none"
+    ANY = "any"
+    TOTP = "totp"
+    PASSKEY = "passkey"
+
+
+class UserFilter(Body):
+    """The users to list: those that every condition which is given holds for.
+
+    `created_after` and `active_after` include their moment, and `created_before` does not.
+    """
+
+    search: Annotated[Search | None, Field(description="A part of the address or the name")] = None
     role: Role | None = None
     status: Status | None = None
-    online: bool | None = None
-    never_proven: bool = False
+    online: Annotated[
+        bool | None, Field(description="Active within the last five minutes, or not")
+    ] = None
+    never_proven: Annotated[
+        bool, Field(description="Only if nobody has ever proven the address")
+    ] = False
+    verified: Annotated[bool | None, Field(description="The address is verified, or is not")] = None
+    factor: Annotated[
+        Factor | None, Field(description="Has no second factor, any, or one of this type")
+    ] = None
+    created_after: Annotated[
+        Moment | None, Field(description="Created at this moment or later")
+    ] = None
+    created_before: Annotated[Moment | None, Field(description="Created before this moment")] = None
+    active_after: Annotated[
+        Moment | None, Field(description="Last active at this moment or later")
+    ] = None
+
+    @property
+    def is_tallied(self) -> bool:
+        """Tell whether the number of users that match is known without counting."""
+        return not self.model_dump(exclude={"role", "status"}, exclude_defaults=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The part of a list to read: after a place in its order, or the last rows before one."""
+
+    sort: Sort
+    after: Place | None = None
+    before: Place | None = None
+    skip: int = 0
+    limit: int
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether it begins where the list does."""
+        return self.after is None and self.before is None and self.skip == 0
 
 
 class ListedUser(NamedTuple):
@@ -41,3 +95,15 @@ class ListedUser(NamedTuple):
 
     place: str
     profile: Profile
+    has_factor: bool
+
+
+class UserPage(NamedTuple):
+    """Rows of the list, and the number of users that match.
+
+    `is_capped`: more than `total` match, and nobody has counted how many.
+    """
+
+    rows: list[ListedUser]
+    total: int
+    is_capped: bool

@@ -1,7 +1,7 @@
 """Changes that administrators make to accounts, with their effects and audit events."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -14,7 +14,7 @@ from keyfob.accounts.service import Accounts
 from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.letters import Letters
-from keyfob.administration.models import ListedUser, Sort, UserFilter
+from keyfob.administration.models import MOST_COUNTED, Part, Sort, UserFilter, UserPage
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, Role
 from keyfob.core.clock import Clock
@@ -46,23 +46,39 @@ class Administration:
     online_within: timedelta
 
     async def list_page(
-        self, wanted: UserFilter, sort: Sort, *, after: Place | None, skip: int, limit: int
-    ) -> tuple[list[ListedUser], int]:
-        """Return up to `limit` rows after a place in the order, and the total count."""
+        self,
+        wanted: UserFilter,
+        *,
+        sort: Sort = Sort.CREATED,
+        after: Place | None = None,
+        before: Place | None = None,
+        skip: int = 0,
+        limit: int,
+    ) -> UserPage:
+        """Return up to `limit` users after a place in the order, and how many match.
+
+        With `before`, those that come last before that place. The place of a row is its `place`
+        and its id, both as text (`Cursors` signs them for links).
+        """
+        part = Part(sort=sort, after=after, before=before, skip=skip, limit=limit)
         online_since = self.clock.now() - self.online_within
-        rows = await queries.list_users(
-            self.db,
-            wanted,
-            sort,
-            online_since=online_since,
-            after=after,
-            skip=skip,
-            limit=limit,
-        )
-        # If there are no more rows, reading has counted them: most searches find few.
-        if after is None and skip == 0 and len(rows) < limit:
-            return rows, len(rows)
-        return rows, await queries.count_users(self.db, wanted, online_since)
+        if wanted.is_tallied:
+            rows = await queries.list_users(self.db, wanted, part, online_since)
+            # If there are no more rows, reading has counted them.
+            if part.is_first and len(rows) < limit:
+                return UserPage(rows, len(rows), is_capped=False)
+            total = await queries.read_tally(self.db, wanted.role, wanted.status)
+            return UserPage(rows, total, is_capped=False)
+        # A search finds few as a rule, and looking for them costs more than sorting them.
+        if wanted.search or await self._are_few(wanted, online_since):
+            rows, total = await queries.list_few_users(self.db, wanted, part, online_since)
+            if total <= MOST_COUNTED:
+                return UserPage(rows, total, is_capped=False)
+        rows = await queries.list_users(self.db, wanted, part, online_since)
+        return UserPage(rows, MOST_COUNTED, is_capped=True)
+
+    async def _are_few(self, wanted: UserFilter, online_since: datetime) -> bool:
+        return await queries.count_users(self.db, wanted, online_since) <= MOST_COUNTED
 
     async def create(
         self,

@@ -146,12 +146,12 @@ def list_users(
         raise Refused(f"--search: {fault.errors()[0]['msg']}") from None
 
     async def work(wiring: Wiring) -> tuple[list[dict[str, Any]], int]:
-        rows, total = await _administration(wiring).list_page(
-            wanted, Sort.CREATED_DESC, after=None, skip=0, limit=limit + 1
+        page = await _administration(wiring).list_page(
+            wanted, sort=Sort.CREATED_DESC, limit=limit + 1
         )
         columns = ("id", "email", "name", "role", "status", "created_at", "last_active_at")
-        shown = [row.profile._asdict() for row in rows[:limit]]
-        return [{column: user[column] for column in columns} for user in shown], total
+        shown = [row.profile._asdict() for row in page.rows[:limit]]
+        return [{column: user[column] for column in columns} for user in shown], page.total
 
     rows, total = run_with_services(work)
     show_rows(rows, as_json=as_json)

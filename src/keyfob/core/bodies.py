@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    model_validator,
+)
 
 
 class Body(BaseModel):
@@ -25,6 +32,18 @@ def in_utc(moment: datetime) -> datetime:
 
 
 MomentInUtc = Annotated[AwareDatetime, AfterValidator(in_utc)]
+
+
+def _not_a_number(given: object) -> object:
+    # Pydantic would read "0.5" as half a second after the start of 1970.
+    text = str(given)
+    if not isinstance(given, datetime) and not (text[:4].isdecimal() and text[4:5] == "-"):
+        raise ValueError("should be a time as in RFC 3339")
+    return given
+
+
+# A moment of a filter, in a query or in a body.
+Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(in_utc)]
 
 
 def drop_null(schema: dict[str, Any]) -> None:

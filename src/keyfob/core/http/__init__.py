@@ -3,7 +3,7 @@
 from keyfob.core.http.clients import client_address, while_present
 from keyfob.core.http.edge import Edge
 from keyfob.core.http.pages import AskedPage, public_path
-from keyfob.core.http.problems import may_refuse, render_problem
+from keyfob.core.http.problems import may_refuse, refuse_unknown_query, render_problem
 from keyfob.core.http.routing import Provided, StrictRoute, provided, router
 from keyfob.core.http.strict import read_json
 
@@ -17,6 +17,7 @@ __all__ = [
     "provided",
     "public_path",
     "read_json",
+    "refuse_unknown_query",
     "render_problem",
     "router",
     "while_present",

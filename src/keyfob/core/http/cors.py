@@ -16,7 +16,7 @@ _ANYBODY = [(b"access-control-allow-origin", b"*")]
 _EXPOSED = (
     b"access-control-expose-headers",
     b"X-Request-ID, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, Link, "
-    b"X-Total-Count, Location, ETag, Content-Disposition",
+    b"X-Total-Count, X-Total-Capped, Location, ETag, Content-Disposition",
 )
 _METHODS = (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE")
 _PUBLIC_METHODS = (b"access-control-allow-methods", b"GET")

@@ -177,6 +177,25 @@ def pointers(errors: Sequence[Mapping[str, Any]], *prefix: str) -> list[dict[str
     return [{"pointer": pointer, "detail": detail} for pointer, detail in found]
 
 
+def refuse_unknown_query(request: Request) -> None:
+    """Refuse parameters of the query that the route does not have.
+
+    For lists whose rows somebody acts on: a misspelt filter would be no filter.
+
+    Raises:
+        InvalidInput: there are some.
+    """
+    unknown = request.query_params.keys() - _names_in_query(request.scope["route"].dependant)
+    if unknown:
+        detail = _tell_unknown(sorted(unknown))
+        raise InvalidInput([{"pointer": "/query", "detail": detail}])
+
+
+def _names_in_query(dependant: Any) -> set[str]:
+    own = {field.alias for field in dependant.query_params}
+    return own.union(*map(_names_in_query, dependant.dependencies))
+
+
 def _pointer(place: Sequence[object]) -> str:
     return "/" + "/".join(map(str, place))
 
