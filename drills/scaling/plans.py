@@ -24,8 +24,8 @@ class Recorder:
     async def fetchrow(self, query: str, *values: Any) -> None:
         self.asked.append((query, values))
 
-    async def fetchrow_hot(self, query: str, *values: Any) -> None:
-        self.asked.append((query, values))
+    async def fetch_hot(self, query: str, *values: Any) -> list[Any]:
+        return await self.fetch(query, *values)
 
     async def fetchval(self, query: str, *values: Any) -> None:
         self.asked.append((query, values))

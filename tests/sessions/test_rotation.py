@@ -305,19 +305,19 @@ async def test_one_that_is_given_up_takes_nobody_with_it(hold: Any, stubborn: An
 
 
 async def test_batches_that_do_not_come_back_hold_up_nobody(hold: Any, stubborn: Any) -> None:
-    held = await hold(8)
+    held = await hold(12)
     rotations = held.rotations()
-    for token in held.tokens[:4:2]:
+    for token in held.tokens[:8:2]:
         await stubborn(token)
     async with held.world.db.begin() as tx:
         await tx.execute(f"SELECT pg_advisory_xact_lock({KEY})")
         stuck = []
-        for number in (1, 2):
+        for number in (1, 2, 3, 4):  # as many as may be under way
             two = held.tokens[2 * number - 2 : 2 * number]
             stuck.append(asyncio.create_task(rotate_all(rotations, two)))
             await until_so_many_wait(held.world.db, number)
 
-        states = await rotate_all(rotations, held.tokens[4:])
+        states = await rotate_all(rotations, held.tokens[8:])
 
         assert not any(task.done() for task in stuck)
         assert None not in states

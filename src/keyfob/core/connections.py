@@ -45,14 +45,14 @@ class PlainConnection(asyncpg.Connection):
             self.terminate()
             raise
 
-    async def fetchrow_prepared(self, query: str, *args: Any) -> Record | None:
-        """Run a prepared statement, and return its first row.
+    async def fetch_prepared(self, query: str, *args: Any) -> list[Record]:
+        """Run a prepared statement, and return its rows.
 
         If a migration has just changed the table, the statement is run again, as asyncpg does. If
         asyncpg keeps no prepared statements, as behind some poolers, none is kept here either.
         """
         if not self._holds_ready:
-            return await self.fetchrow(query, *args)
+            return await self.fetch(query, *args)
         statement = self._hot.get(query)
         if statement is None:
             # `prepare` would ask the server each time: after every reset, which happens after each
@@ -60,10 +60,10 @@ class PlainConnection(asyncpg.Connection):
             prepare = self._prepare  # type: ignore[attr-defined] # as above
             statement = self._hot[query] = await prepare(query, use_cache=True)
         try:
-            return await statement.fetchrow(*args)
+            return await statement.fetch(*args)
         except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
             del self._hot[query]
-            return await self.fetchrow(query, *args)
+            return await self.fetch(query, *args)
 
 
 def session_options(pooler: Pooler, name: str) -> dict[str, Any]:

@@ -201,8 +201,8 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchrow(query, *args)
 
-    async def fetchrow_hot(self, query: str, *args: Any) -> Record | None:
-        """Do as `fetchrow`, for a statement that every client runs all the time.
+    async def fetch_hot(self, query: str, *args: Any) -> list[Record]:
+        """Do as `fetch`, for a statement that every client runs all the time.
 
         It is prepared once per connection, which avoids asyncpg's look-ups, a third of the call. It
         must be harmless to run it twice, which happens if a migration has changed its table.
@@ -210,14 +210,14 @@ class Database:
         try:  # like `connection`, without its generators
             connection: Any = await self._take()
             try:
-                row: Record | None = await connection.fetchrow_prepared(query, *args)
+                rows: list[Record] = await connection.fetch_prepared(query, *args)
             except BaseException as fault:
                 await self._take_back(connection, fault)
                 raise
             await self._give_back(connection)
         except AWAY as fault:
             raise translated(fault) from fault
-        return row
+        return rows
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """Run one statement in one round trip and return the first value; None if there is none."""

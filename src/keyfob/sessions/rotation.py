@@ -15,8 +15,8 @@ from keyfob.sessions import rotation_queries
 from keyfob.sessions.models import SessionState
 from keyfob.sessions.refresh_tokens import RefreshToken
 
-# While PostgreSQL works on one batch, the next is on its way.
-_BATCHES_AT_ONCE = 2
+# Where commits wait for a disk, one at a time would wait twice; each more makes them smaller.
+_BATCHES_AT_ONCE = 4
 
 # In seconds. A batch takes a few milliseconds; after this time the next no longer waits for it.
 _PATIENCE = 0.25

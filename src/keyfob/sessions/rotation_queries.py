@@ -22,7 +22,7 @@ async def rotate_session(
     One statement on one row by its primary key, no join, no indexed column: of fifty refreshes with
     one token, one moves the row. The times of the last five rotations stay in it.
     """
-    row = await db.fetchrow_hot(
+    rows = await db.fetch_hot(
         """
         UPDATE sessions
            SET generation = generation + 1, rotated_at = $4, last_activity_at = $4,
@@ -38,7 +38,7 @@ async def rotate_session(
         now,
         idle_since,
     )
-    return state_of(row) if row else None
+    return state_of(rows[0]) if rows else None
 
 
 async def rotate_sessions(
@@ -53,7 +53,7 @@ async def rotate_sessions(
     the lock, as it is then.
     """
     ids, generations, secret_hashes = zip(*asked, strict=True)
-    rows = await db.fetch(
+    rows = await db.fetch_hot(
         """
         WITH asked AS (
             SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[])
