@@ -1,0 +1,201 @@
+// Comfort on every page: everything works without it. It carries no words; those stand in the page.
+
+const on = (event, listen, options) => document.addEventListener(event, listen, options);
+const all = (selector, root = document) => root.querySelectorAll(selector);
+const language = document.documentElement.lang;
+
+// Shows the other of the pairs of spans in a control: Show and Hide, Copy and Copied.
+function swap(control, isOn) {
+  const spans = [...control.children].filter((child) => child.matches("span:not(.unseen)"));
+  spans.forEach((span, at) => { span.hidden = (at % 2 === 1) !== isOn; });
+}
+
+// Times in the browser's zone, where the server did not know the reader's; and how long ago it was.
+const forms = {
+  moment: { dateStyle: "medium", timeStyle: "short" },
+  day: { dateStyle: "medium" },
+  clock: { timeStyle: "short" },
+};
+const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function ago(at) {
+  const seconds = (at - Date.now()) / 1000;
+  const [unit, size] = units.find(([, least]) => Math.abs(seconds) >= least) ?? ["second", 60];
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
+}
+
+function tellTimes(root) {
+  for (const time of all("time[data-form]", root)) {
+    const at = new Date(time.dateTime);
+    const { form, zone } = time.dataset;
+    if (form === "ago") time.textContent = ago(at);
+    else if (!zone) time.textContent = new Intl.DateTimeFormat(language, forms[form]).format(at);
+    if (zone || time.dataset.told) continue;
+    time.dataset.told = "";
+    const whole = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "long" }).format(at);
+    time.title = `${whole} (${time.title})`;
+  }
+}
+
+// "0:42" on a button that is free when the time is up.
+function countDown(button) {
+  const until = Date.now() + 1000 * button.dataset.countdown;
+  const left = button.querySelector("[data-left]");
+  const tick = () => {
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    const isOver = seconds <= 0;
+    button.setAttribute("aria-disabled", String(!isOver));
+    swap(button, !isOver);
+    if (isOver) return;
+    left.textContent = `${Math.trunc(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    setTimeout(tick, 1000);
+  };
+  tick();
+}
+
+// Toasts leave after six seconds (ten, if something can be undone), unless somebody looks at them.
+function show(toast) {
+  const box = document.getElementById("toasts");
+  toast.remove();
+  requestAnimationFrame(() => box.append(toast)); // what is there from the start is not read out
+  if (toast.dataset.toast === "stay") return;
+  let timer;
+  const wait = () => { timer = setTimeout(() => toast.remove(), toast.querySelector("form") ? 10000 : 6000); };
+  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, () => clearTimeout(timer));
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, () => { clearTimeout(timer); wait(); });
+  wait();
+}
+
+// What a page contains, or a region of it that came later (console.js calls this).
+export function enliven(root = document) {
+  tellTimes(root);
+  for (const button of all("[data-show], [data-copy], [data-print], [data-dismiss]", root)) {
+    button.hidden = "copy" in button.dataset && !navigator.clipboard;
+  }
+  for (const button of all("[data-countdown]", root)) countDown(button);
+  for (const dialog of all("dialog[data-open]", root)) {
+    dialog.open = false;
+    dialog.showModal();
+  }
+  for (const toast of all("[data-toast]", root)) show(toast);
+}
+
+const presses = {
+  show(button) {
+    const field = document.getElementById(button.dataset.show);
+    const isShown = field.type === "password";
+    field.type = isShown ? "text" : "password";
+    swap(button, isShown);
+    field.focus();
+  },
+  async copy(button) {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    swap(button, true);
+    setTimeout(() => swap(button, false), 2000);
+  },
+  print: () => print(),
+  dismiss: (button) => button.closest("[data-toast]").remove(),
+  dialog(opener, event) {
+    const dialog = document.getElementById(opener.dataset.dialog);
+    if (!dialog) return;
+    event.preventDefault();
+    opener.closest("[popover]")?.hidePopover();
+    if (!dialog.open) dialog.showModal();
+  },
+  stay(button) {
+    const asking = new XMLHttpRequest();
+    asking.open("HEAD", button.dataset.stay);
+    asking.onload = () => {
+      button.closest("[data-toast]").remove();
+      warnOfTheEnd();
+    };
+    asking.send();
+  },
+};
+
+on("click", (event) => {
+  const control = event.target.closest("button, a, [data-dialog]");
+  if (!control) return;
+  if (control.getAttribute("aria-disabled") === "true") event.preventDefault();
+  for (const name of Object.keys(control.dataset)) presses[name]?.(control, event);
+});
+
+// Passwords that are shown are hidden again before they are sent, and kept by no form history.
+on("submit", (event) => {
+  const form = event.target;
+  if (form.method === "dialog" || event.submitter?.formMethod === "dialog") return;
+  if (form.getAttribute("aria-busy") === "true") {
+    event.preventDefault();
+    return;
+  }
+  for (const button of all("[data-show]", form)) document.getElementById(button.dataset.show).type = "password";
+  if (form.method === "get") return;
+  form.setAttribute("aria-busy", "true");
+  (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
+});
+
+// A page that comes back by Back is asked for again, if it was somebody's own; else it is made free.
+addEventListener("pageshow", (event) => {
+  if (event.persisted && "signedIn" in document.body.dataset) {
+    location.reload();
+    return;
+  }
+  for (const busy of all("[aria-busy=true]")) busy.removeAttribute("aria-busy");
+});
+
+// A download leaves the page as it is.
+on("visibilitychange", () => {
+  if (document.visibilityState !== "visible") return;
+  tellTimes(document);
+  carryOn();
+});
+
+// Signed in in another tab: this one goes on, too. A GET of a sign-in page does so on the server.
+let asked = false;
+function carryOn() {
+  const form = document.querySelector("form[data-carry-on]");
+  if (!form || asked || all("dialog[open]").length) return;
+  asked = true;
+  const asking = new XMLHttpRequest();
+  asking.open("HEAD", form.dataset.carryOn);
+  asking.onload = () => {
+    asked = false;
+    const isIn = asking.status === 200 && new URL(asking.responseURL).pathname === new URL(form.dataset.carryOn, location).pathname;
+    if (isIn) location.reload();
+  };
+  asking.onerror = () => { asked = false; };
+  asking.send();
+}
+
+// A code is sent once it is whole: six digits, with spaces and dashes wherever somebody likes.
+on("input", (event) => {
+  const field = event.target;
+  if (!("sends" in field.dataset) || !/^\d{6}$/.test(field.value.replace(/[\s-]/g, ""))) return;
+  if (field.dataset.sent === field.value) return;
+  field.dataset.sent = field.value;
+  field.form.requestSubmit();
+});
+
+function tellCaps(event) {
+  const note = document.getElementById(event.target.dataset?.caps ?? "")?.firstElementChild;
+  if (note && event.getModifierState) note.hidden = !event.getModifierState("CapsLock");
+}
+on("keydown", tellCaps);
+on("keyup", tellCaps);
+
+// Two minutes before the session ends, somebody may stay.
+let ending;
+function warnOfTheEnd() {
+  const words = document.getElementById("session-ends");
+  if (!words) return;
+  clearTimeout(ending);
+  const seconds = Math.max(0, document.body.dataset.endsIn - 120);
+  if (seconds < 2147483) ending = setTimeout(() => show(words.content.firstElementChild.cloneNode(true)), 1000 * seconds);
+}
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `keyfob-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+enliven();
+warnOfTheEnd();
+document.querySelector("[data-focus]")?.focus();
