@@ -315,6 +315,13 @@ CREATE TABLE public.spent_ids (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.tallies (
+    series text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    label text NOT NULL,
+    amount bigint NOT NULL
+);
+
 CREATE TABLE public.user_activity (
     user_id uuid NOT NULL,
     last_active_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
@@ -449,6 +456,9 @@ ALTER TABLE ONLY public.signing_keys
 
 ALTER TABLE ONLY public.spent_ids
     ADD CONSTRAINT spent_ids_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.tallies
+    ADD CONSTRAINT tallies_pkey PRIMARY KEY (series, at, label);
 
 ALTER TABLE ONLY public.user_activity
     ADD CONSTRAINT user_activity_pkey PRIMARY KEY (user_id);

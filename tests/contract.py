@@ -176,6 +176,13 @@ CONTRACT: dict[tuple[str, str], Call] = {
         ),
         headers=LINK,
     ),
+    ("GET", "/admin/statistics"): admin(
+        200,
+        "Statistics",
+        "unavailable",
+        *PARAMETERS,
+        query=frozenset({"by", "since", "until", "zone"}),
+    ),
     # 8. Other services: revocations
     ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
     ("GET", "/revocations/stream"): reader(),
@@ -516,6 +523,7 @@ ANSWERS = {
         "new_values",
         "ip_address",
     },
+    "Statistics": {"by", "zone", "as_of", "periods", "devices", "browsers", "present"},
     "Client": {
         *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
         *("access_token_ttl", "disabled", "created_at", "updated_at"),

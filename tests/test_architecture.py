@@ -61,6 +61,7 @@ OWNERS = {
     "resources": "clients",
     "api_keys": "api_keys",
     "spent_ids": "oauth",
+    "tallies": "statistics",
 }
 WRITTEN_BY_ANOTHER = {
     ("accounts", "user_activity"): "the row is made with the account, in one statement",

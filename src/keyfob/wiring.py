@@ -43,6 +43,7 @@ ROOMS = (
     "own_account",
     "api_keys",
     "administration",
+    "statistics",
     "oauth",
     "revocation_feed",
     # Surfaces

@@ -1,6 +1,13 @@
 """The admin API."""
 
-from keyfob.admin import client_routes, list_routes, record_routes, role_routes, routes
+from keyfob.admin import (
+    client_routes,
+    list_routes,
+    record_routes,
+    role_routes,
+    routes,
+    statistics_routes,
+)
 from keyfob.core.rooms import Room
 
 
@@ -11,6 +18,7 @@ def build() -> Room:
             list_routes.routes,
             routes.routes,
             record_routes.routes,
+            statistics_routes.routes,
             client_routes.routes,
             role_routes.routes,
         ]

@@ -1,0 +1,1 @@
+"""Statistics of sign-ins and accounts, for the overview of the console."""
