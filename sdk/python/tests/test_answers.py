@@ -13,7 +13,7 @@ from keyfob_client import AsyncVerifier, InsufficientAuthentication, NoToken, Ve
 from keyfob_client.answers import Needs, answer_to, metadata_path, metadata_url
 from keyfob_client.asgi import KeyfobMiddleware, token_of
 from keyfob_client.fastapi import CurrentToken, protect, require_acr
-from keyfob_client.paths import Paths
+from keyfob_client.middleware import Paths
 from keyfob_client.prometheus import Collector
 
 

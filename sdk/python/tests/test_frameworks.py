@@ -5,12 +5,16 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask
 import httpx
 import pytest
 from tests.apps import APPS, ORDERS
 from tests.issuer import ADA, Issuer
 
+import keyfob_client.django
+import keyfob_client.flask
 from keyfob_client import AsyncVerifier, Verifier
+from keyfob_client.litestar import requires
 
 Call = Callable[..., httpx.Response]
 METADATA = f"{ORDERS}/.well-known/oauth-protected-resource"
@@ -171,3 +175,17 @@ def test_the_service_describes_itself(call: Call, issuer: Issuer) -> None:
 def test_public_paths_need_no_token(call: Call, bearer: Callable[..., dict[str, str]]) -> None:
     assert call("GET", "/health").status_code == 200
     assert call("GET", "/health/../orders").status_code in {401, 404}
+
+
+@pytest.mark.parametrize("kind", ["django", "flask", "litestar"])
+def test_a_right_that_there_is_not_is_a_mistake(kind: str) -> None:
+    verifier = Verifier("https://auth.example.com/auth", audience=ORDERS)
+    asynchronous = AsyncVerifier(verifier.issuer, audience=ORDERS)
+    protect: Callable[..., Any] = {
+        "django": keyfob_client.django.Keyfob(verifier).protected,
+        "flask": keyfob_client.flask.Keyfob(flask.Flask("orders"), verifier).protected,
+        "litestar": lambda **rights: requires(asynchronous, **rights),
+    }[kind]
+
+    with pytest.raises(TypeError, match="roles"):
+        protect(roles="admin")

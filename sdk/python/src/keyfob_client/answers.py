@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from keyfob_client.errors import InvalidToken, NoToken, Refused, RequestNotValid
@@ -24,17 +24,34 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """The rights that a route asks for, beside a valid token.
+class Described(NamedTuple):
+    """The metadata of this service, and the path where it is served."""
+
+    path: str
+    answer: Answer
+
+
+class Rights(TypedDict, total=False):
+    """The rights that a route asks for, as a decorator's arguments name them.
 
     Attributes:
         user: whether the caller has to be a person.
-        roles: of these the user has one.
-        scope: of these the token has all.
-        max_age: the seconds in which the user has signed in.
-        acr_values: of these the sign-in has one as its strength.
+        role: a role, or several of which the user has one.
+        scope: a scope, or several of which the token has all.
+        max_age: the seconds in which the user has signed in (RFC 9470).
+        acr: the strength of a sign-in, or several of which it has one.
     """
+
+    user: bool
+    role: str | Sequence[str]
+    scope: str | Sequence[str]
+    max_age: int | None
+    acr: str | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """The rights that a route asks for, beside a valid token; `Rights` says what each is."""
 
     user: bool = False
     roles: tuple[str, ...] = ()
@@ -52,7 +69,7 @@ class Needs:
         max_age: int | None = None,
         acr: str | Sequence[str] = (),
     ) -> "Needs":
-        """Return the needs that a decorator's arguments name, one word or several each."""
+        """Return the needs that `Rights` name; a name that is none of them is a TypeError."""
         return cls(
             user=user,
             roles=_words(role),
@@ -152,8 +169,19 @@ def metadata_path(resource: str) -> str:
 
 def describe_resource(
     trust: Trust, *, scopes: Collection[str] = (), name: str | None = None
-) -> Answer:
-    """Return the metadata of this service as a protected resource (RFC 9728 section 2)."""
+) -> Described | None:
+    """Return the metadata of this service as a protected resource (RFC 9728 section 2).
+
+    Args:
+        trust: names the resource.
+        scopes: the scopes of this service.
+        name: its name for people.
+
+    Returns:
+        None if the service is no resource.
+    """
+    if trust.resource is None:
+        return None
     document: dict[str, object] = {
         "resource": trust.resource,
         "authorization_servers": [trust.issuer],
@@ -168,4 +196,5 @@ def describe_resource(
         "Cache-Control": "public, max-age=300",
         "Access-Control-Allow-Origin": "*",
     }
-    return Answer(200, headers, json.dumps(document).encode())
+    answer = Answer(200, headers, json.dumps(document).encode())
+    return Described(metadata_path(trust.resource), answer)

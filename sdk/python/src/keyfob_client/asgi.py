@@ -3,12 +3,12 @@
 app = KeyfobMiddleware(app, AsyncVerifier("https://auth.example.com/auth", audience="..."))
 """
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from keyfob_client.answers import Answer, answer_to, describe_resource, metadata_path, token_in
+from keyfob_client.answers import Answer, answer_to, token_in
 from keyfob_client.errors import NoToken, Refused
-from keyfob_client.paths import Paths
+from keyfob_client.middleware import Middleware
 from keyfob_client.token import AccessToken
 from keyfob_client.verifier import AsyncVerifier
 
@@ -21,46 +21,21 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
-class KeyfobMiddleware:
-    """Lets only those requests through that have a valid token, and answers what is refused.
+class KeyfobMiddleware(Middleware[App, AsyncVerifier]):
+    """The middleware of an ASGI app; `Middleware` says what it is given.
 
     The app finds the token in the request's state (`request.state.token`, or `token_of(scope)`),
     and refuses by raising: `token.require_role("admin")`. Where a framework answers every exception
     by itself, as Litestar and Django do, it has a module here.
-
-    Args:
-        app: the app.
-        verifier: judges the tokens.
-        public: the paths that need no token; one that ends with `/` stands for all below it.
-        optional: whether requests without a token are let through everywhere; their token is None.
-        scopes: the scopes of this service, for its metadata (RFC 9728).
-        name: its name for people, likewise.
     """
-
-    def __init__(
-        self,
-        app: App,
-        verifier: AsyncVerifier,
-        *,
-        public: Collection[str] = (),
-        optional: bool = False,
-        scopes: Collection[str] = (),
-        name: str | None = None,
-    ) -> None:
-        self._app = app
-        self._verifier = verifier
-        self._public = Paths(public)
-        self._optional = optional
-        self._described = describe_resource(verifier, scopes=scopes, name=name)
-        self._metadata_path = metadata_path(verifier.resource) if verifier.resource else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge a request; a refusal that the app raises is answered, too."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        if scope["path"] == self._metadata_path:
-            await _send(self._described, scope, send)
+        if (metadata := self._metadata_at(scope["path"])) is not None:
+            await _send(metadata, scope, send)
             return
         has_begun = False
 
@@ -81,13 +56,12 @@ class KeyfobMiddleware:
         given = [
             value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
         ]
-        is_public = self._optional or self._public.include(scope["path"])
         try:
             return await self._verifier.verify(token_in(given, self._verifier), scope)
         except NoToken:
-            if is_public:
-                return None
-            raise
+            if self._needs_token(scope["path"]):
+                raise
+            return None
 
 
 def token_of(scope: Scope) -> AccessToken:

@@ -4,16 +4,16 @@ keyfob = Keyfob(Verifier("https://auth.example.com/auth", audience="..."))
 
 @keyfob.protected(role="clerk")
 def list_orders(request: HttpRequest) -> HttpResponse:
-return JsonResponse({"of": request.token.subject})
+    return JsonResponse({"of": request.token.subject})
 
 urlpatterns = [path("orders", list_orders), *keyfob.urls]
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, Unpack
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -21,9 +21,9 @@ from django.urls import path
 from keyfob_client.answers import (
     Answer,
     Needs,
+    Rights,
     answer_to,
     describe_resource,
-    metadata_path,
     token_in,
 )
 from keyfob_client.errors import Refused
@@ -49,33 +49,21 @@ class Keyfob:
     ) -> None:
         self._verifier = verifier
         self.urls: list[Any] = []
-        if verifier.resource is not None:
-            described = describe_resource(verifier, scopes=scopes, name=name)
-            place = metadata_path(verifier.resource).removeprefix("/")
-            self.urls.append(path(place, lambda _: _response(described)))
+        described = describe_resource(verifier, scopes=scopes, name=name)
+        if described is not None:
+            place = described.path.removeprefix("/")
+            self.urls.append(path(place, lambda _: _response(described.answer)))
 
-    def protected(
-        self,
-        *,
-        user: bool = False,
-        role: str | Sequence[str] = (),
-        scope: str | Sequence[str] = (),
-        max_age: int | None = None,
-        acr: str | Sequence[str] = (),
-    ) -> Callable[[View], View]:
+    def protected(self, **rights: Unpack[Rights]) -> Callable[[View], View]:
         """Return a decorator that calls a view only with a token that has what is needed.
 
         The view finds the token as `request.token`, and may refuse by raising. Forms of other sites
         cannot send the header of a token, so the view needs no protection against them.
 
         Args:
-            user: whether the caller has to be a person.
-            role: a role, or several of which the user has one.
-            scope: a scope, or several of which the token has all.
-            max_age: the seconds in which the user has signed in (RFC 9470).
-            acr: the strengths of a sign-in of which it has one.
+            rights: what the caller needs beside a valid token.
         """
-        needs = Needs.of(user=user, role=role, scope=scope, max_age=max_age, acr=acr)
+        needs = Needs.of(**rights)
         return lambda view: (
             self._asynchronous(view, needs)
             if iscoroutinefunction(view)

@@ -23,7 +23,6 @@ from keyfob_client.answers import (
     Needs,
     answer_to,
     describe_resource,
-    metadata_path,
     token_in,
 )
 from keyfob_client.errors import Refused
@@ -52,13 +51,13 @@ def protect(
         return _response(answer_to(refused, verifier))
 
     app.add_exception_handler(Refused, refuse)
-    if verifier.resource is not None:
-        described = describe_resource(verifier, scopes=scopes, name=name)
+    described = describe_resource(verifier, scopes=scopes, name=name)
+    if described is not None:
 
         async def describe(_: Request) -> Response:
-            return _response(described)
+            return _response(described.answer)
 
-        app.add_route(metadata_path(verifier.resource), describe, include_in_schema=False)
+        app.add_route(described.path, describe, include_in_schema=False)
 
 
 def _response(answer: Answer) -> Response:

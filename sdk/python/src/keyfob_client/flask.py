@@ -5,16 +5,16 @@ keyfob = Keyfob(app, Verifier("https://auth.example.com/auth", audience="..."))
 @app.get("/orders")
 @keyfob.protected(role="clerk")
 def list_orders() -> list[str]:
-return orders_of(g.token.subject)
+    return orders_of(g.token.subject)
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
 from flask import Flask, Response, g, request
 
-from keyfob_client.answers import Answer, Needs, answer_to, describe_resource, metadata_path
+from keyfob_client.answers import Answer, Needs, Rights, answer_to, describe_resource
 from keyfob_client.errors import Refused
 from keyfob_client.verifier import Verifier
 from keyfob_client.wsgi import judge
@@ -45,35 +45,23 @@ class Keyfob:
     ) -> None:
         self._verifier = verifier
         app.register_error_handler(Refused, self._refuse)
-        if verifier.resource is not None:
-            described = describe_resource(verifier, scopes=scopes, name=name)
+        described = describe_resource(verifier, scopes=scopes, name=name)
+        if described is not None:
             app.add_url_rule(
-                metadata_path(verifier.resource),
+                described.path,
                 endpoint="keyfob_metadata",
-                view_func=lambda: _response(described),
+                view_func=lambda: _response(described.answer),
             )
 
-    def protected(
-        self,
-        *,
-        user: bool = False,
-        role: str | Sequence[str] = (),
-        scope: str | Sequence[str] = (),
-        max_age: int | None = None,
-        acr: str | Sequence[str] = (),
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def protected(self, **rights: Unpack[Rights]) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Return a decorator that calls a view only with a token that has what is needed.
 
         The view finds the token as `g.token`.
 
         Args:
-            user: whether the caller has to be a person.
-            role: a role, or several of which the user has one.
-            scope: a scope, or several of which the token has all.
-            max_age: the seconds in which the user has signed in (RFC 9470).
-            acr: the strengths of a sign-in of which it has one.
+            rights: what the caller needs beside a valid token.
         """
-        needs = Needs.of(user=user, role=role, scope=scope, max_age=max_age, acr=acr)
+        needs = Needs.of(**rights)
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             @wraps(view)

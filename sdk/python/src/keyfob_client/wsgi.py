@@ -3,13 +3,13 @@
 app = KeyfobMiddleware(app, Verifier("https://auth.example.com/auth", audience="..."))
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from keyfob_client.answers import Answer, answer_to, describe_resource, metadata_path, token_in
+from keyfob_client.answers import Answer, answer_to, token_in
 from keyfob_client.errors import NoToken, Refused
-from keyfob_client.paths import Paths
+from keyfob_client.middleware import Middleware
 from keyfob_client.token import AccessToken
 from keyfob_client.verifier import Verifier
 
@@ -20,43 +20,18 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 _TOKEN = "keyfob.token"  # noqa: S105 - a name
 
 
-class KeyfobMiddleware:
-    """Lets only those requests through that have a valid token, and answers what is refused.
+class KeyfobMiddleware(Middleware[App, Verifier]):
+    """The middleware of a WSGI app; `Middleware` says what it is given.
 
     The app finds the token by `token_of(environ)`, and refuses by raising, before it begins to
     answer: `token.require_role("admin")`.
-
-    Args:
-        app: the app.
-        verifier: judges the tokens.
-        public: the paths that need no token; one that ends with `/` stands for all below it.
-        optional: whether requests without a token are let through everywhere.
-        scopes: the scopes of this service, for its metadata (RFC 9728).
-        name: its name for people, likewise.
     """
-
-    def __init__(
-        self,
-        app: App,
-        verifier: Verifier,
-        *,
-        public: Collection[str] = (),
-        optional: bool = False,
-        scopes: Collection[str] = (),
-        name: str | None = None,
-    ) -> None:
-        self._app = app
-        self._verifier = verifier
-        self._public = Paths(public)
-        self._optional = optional
-        self._described = describe_resource(verifier, scopes=scopes, name=name)
-        self._metadata_path = metadata_path(verifier.resource) if verifier.resource else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Judge a request; a refusal that the app raises is answered, too."""
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        if path == self._metadata_path:
-            return _send(self._described, start_response)
+        if (metadata := self._metadata_at(path)) is not None:
+            return _send(metadata, start_response)
         try:
             environ[_TOKEN] = self._judge(environ, path)
             return self._app(environ, start_response)
@@ -67,9 +42,9 @@ class KeyfobMiddleware:
         try:
             return judge(environ, self._verifier)
         except NoToken:
-            if self._optional or self._public.include(path):
-                return None
-            raise
+            if self._needs_token(path):
+                raise
+            return None
 
 
 def judge(environ: Environ, verifier: Verifier) -> AccessToken:
