@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { createServer, get } from "node:http";
 import { after, before, test } from "node:test";
 import expressApp from "express";
 import fastifyApp from "fastify";
 import { generateKeyPair } from "jose";
 import { express, fastify, Refused, Unavailable, Verifier } from "../src/server/index.js";
+import { KINDS } from "../src/server/errors.js";
 import { AUDIENCE, FakeIssuer, until } from "./issuer.js";
 
 let issuer;
@@ -75,7 +77,7 @@ test("a scope, a role and a recent sign-in are asked for", async () => {
   await assert.rejects(verifier.verify(token, { scope: "orders:write" }), is(Refused, { status: 403 }));
   await assert.rejects(verifier.verify(token, { role: "admin" }), is(Refused, { status: 403 }));
   await assert.rejects(verifier.verify(token, { maxAge: 50 }), (fault) => {
-    assert.equal(fault.challenge(), 'Bearer error="insufficient_user_authentication", max_age="50"');
+    assert.match(fault.challenge(), /^Bearer error="insufficient_user_authentication", .*", max_age="50"$/);
     return is(Refused, { status: 401 })(fault);
   });
 });
@@ -208,11 +210,32 @@ test("Express and Fastify answer alike", async () => {
     assert.equal(nobody.headers.get("WWW-Authenticate"), `Bearer resource_metadata="${metadata}"`);
     const lacking = await fetch(address, { headers: poor });
     assert.equal(lacking.status, 403);
-    assert.match(lacking.headers.get("WWW-Authenticate"), /error="insufficient_scope", scope="orders:read"/);
-    const strange = await fetch(address, { headers: { Authorization: "Basic eDp5" } });
-    assert.equal((await strange.json()).code, "invalid_token");
+    assert.match(lacking.headers.get("WWW-Authenticate"), /error="insufficient_scope", .*, scope="orders:read"/);
+    assert.equal(lacking.headers.get("Content-Type"), "application/problem+json");
+    assert.deepEqual(await lacking.json(), {
+      type: "about:blank",
+      title: "The access token does not permit this",
+      status: 403,
+      code: "insufficient_scope",
+      scope: "orders:read",
+    });
+    for (const [header, code] of [["Basic eDp5", "no_token"], ["Bearer a b", "invalid_token"], ["Bearer", "invalid_token"]]) {
+      const strange = await fetch(address, { headers: { Authorization: header } });
+      assert.equal((await strange.json()).code, code, header);
+    }
+    const twice = await new Promise((resolve) => {
+      get(address, { headers: ["Authorization", good.Authorization, "authorization", good.Authorization] }, resolve);
+    });
+    assert.equal(twice.resume().statusCode, 400);
   }
   await inFastify.close();
   server.closeAllConnections();
   server.close();
+});
+
+test("answers are those of docs/verifying.md", async () => {
+  const page = await readFile(new URL("../../../docs/verifying.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| (.+?) \|/gm)].map(([, ...row]) => row.join());
+  const kinds = [...Object.values(KINDS), new Unavailable("")];
+  assert.deepEqual(kinds.map(({ code, status, title }) => [code, status, title].join()).sort(), rows.sort());
 });

@@ -1,6 +1,9 @@
 """What frameworks have in common: headers, needs, paths, metadata; and what only some have."""
 
 import asyncio
+import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import fastapi
@@ -9,7 +12,15 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.issuer import AUDIENCE, Issuer
 
-from keyfob_client import AsyncVerifier, InsufficientAuthentication, NoToken, Verifier
+from keyfob_client import (
+    AsyncVerifier,
+    InsufficientAuthentication,
+    InvalidToken,
+    NoToken,
+    Refused,
+    Unavailable,
+    Verifier,
+)
 from keyfob_client.answers import Needs, answer_to, metadata_path, metadata_url
 from keyfob_client.asgi import KeyfobMiddleware, token_of
 from keyfob_client.fastapi import CurrentToken, protect, require_acr
@@ -161,3 +172,25 @@ def test_metrics_are_shown_to_prometheus(issuer: Issuer, verifier: Verifier) -> 
     assert 'keyfob_client_events_total{what="keys_changed"} 1.0' in text
     assert 'keyfob_client_feed{state="off"} 1.0' in text
     assert "keyfob_client_feed_age_seconds" not in text
+
+
+def test_answers_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "verifying.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \| (.+?) \|", page, re.MULTILINE)
+    kinds = [kind for kind in Refused.__subclasses__() if kind.__module__ == "keyfob_client.errors"]
+
+    assert sorted(rows) == sorted((kind.code, str(kind.status), kind.title) for kind in kinds)
+
+
+def test_the_reason_is_logged_and_while_nothing_can_be_judged_once(
+    verifier: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "keyfob_client")
+    for refused in (NoToken(), InvalidToken("wrong_audience"), *[Unavailable("feed_lost")] * 3):
+        answer_to(refused, verifier)
+
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "answered 401: no_token"),
+        ("INFO", "answered 401: wrong_audience"),
+        ("WARNING", "answered 503: feed_lost"),
+    ]

@@ -1,28 +1,42 @@
-import { Refused, Unavailable } from "./errors.js";
+import { KINDS, Refused, Unavailable } from "./errors.js";
+
+const SOON = "5"; // seconds
 
 /**
- * Return what to answer when a caller is not admitted; null if that is none of our faults.
+ * Return the one `Authorization` header of a request.
+ * Threat: of two, two readers would each believe another.
+ * @param {import("node:http").IncomingMessage} request
+ * @throws {Refused}
+ */
+export function authorizationOf(request) {
+  const { rawHeaders, headers } = request;
+  const count = rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === "authorization").length;
+  if (count > 1) throw new Refused("There are two Authorization headers", KINDS.requestNotValid);
+  return headers.authorization;
+}
+
+/**
+ * Return the answer to a refusal (RFC 9457); null if the fault is none.
  * @param {unknown} fault
  * @param {string} [metadata]
- * @returns {{status: number, headers: Record<string, string>, body: Record<string, unknown>} | null}
+ * @returns {{status: number, headers: Record<string, string>, body: Buffer} | null}
  */
 export function answerTo(fault, metadata) {
+  const headers = { "Content-Type": "application/problem+json", "Cache-Control": "no-store" };
   if (fault instanceof Refused) {
-    const headers = { "WWW-Authenticate": fault.challenge(metadata), "Cache-Control": "no-store" };
-    return { status: fault.status, headers, body: problem(fault.status, fault.message, fault.error) };
+    const challenge = { "WWW-Authenticate": fault.challenge(metadata) };
+    return { status: fault.status, headers: { ...headers, ...challenge }, body: problemOf(fault, fault.parameters) };
   }
   if (fault instanceof Unavailable) {
-    const body = problem(503, "Access cannot be checked now; try again soon", "unavailable");
-    return { status: 503, headers: { "Retry-After": "1", "Cache-Control": "no-store" }, body };
+    return { status: fault.status, headers: { ...headers, "Retry-After": SOON }, body: problemOf(fault, {}) };
   }
   return null;
 }
 
 /**
- * @param {number} status
- * @param {string} title
- * @param {string} code
+ * @param {Refused | Unavailable} fault
+ * @param {object} parameters
  */
-function problem(status, title, code) {
-  return { title, status, code: code || "unauthenticated" };
+function problemOf({ title, status, code }, parameters) {
+  return Buffer.from(JSON.stringify({ type: "about:blank", title, status, code, ...parameters }));
 }

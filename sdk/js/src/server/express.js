@@ -1,4 +1,4 @@
-import { answerTo } from "./answers.js";
+import { answerTo, authorizationOf } from "./answers.js";
 
 /** @typedef {import("./verifier.js").Verifier} Verifier */
 /** @typedef {import("./verifier.js").Needs} Needs */
@@ -16,11 +16,11 @@ export function express(verifier, { metadata, ...needs } = {}) {
    */
   return async function keyfob(request, response, next) {
     try {
-      request.caller = await verifier.authenticate(request.headers.authorization, needs);
+      request.caller = await verifier.authenticate(authorizationOf(request), needs);
     } catch (fault) {
       const answer = answerTo(fault, metadata);
       if (answer === null) return next(fault);
-      return response.status(answer.status).set(answer.headers).json(answer.body);
+      return response.status(answer.status).set(answer.headers).end(answer.body);
     }
     next();
   };

@@ -1,4 +1,4 @@
-import { answerTo } from "./answers.js";
+import { answerTo, authorizationOf } from "./answers.js";
 
 /** @typedef {import("./verifier.js").Verifier} Verifier */
 /** @typedef {import("./verifier.js").Needs} Needs */
@@ -15,7 +15,7 @@ export function fastify(verifier, { metadata, ...needs } = {}) {
    */
   return async function keyfob(request, reply) {
     try {
-      request.caller = await verifier.authenticate(request.headers.authorization, needs);
+      request.caller = await verifier.authenticate(authorizationOf(request.raw), needs);
     } catch (fault) {
       const answer = answerTo(fault, metadata);
       if (answer === null) throw fault;

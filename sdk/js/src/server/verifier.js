@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Refused, Unavailable } from "./errors.js";
+import { KINDS, Refused, Unavailable } from "./errors.js";
 import { Follower } from "./follower.js";
 import { Issuer } from "./issuer.js";
 import { Program } from "./program.js";
@@ -7,6 +7,7 @@ import { Program } from "./program.js";
 const MOST_REMEMBERED = 10_000;
 const FIRST_WAIT = 5_000;
 const API_KEY = /^kfk_[0-9A-Za-z]{49}$/;
+const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
 const REFUSED_FOR = 10_000; // milliseconds in which a refused key is not asked for again
 
 /**
@@ -91,10 +92,10 @@ export class Verifier {
    * @param {Needs} [needs]
    */
   async authenticate(header, needs) {
-    if (header === undefined) throw new Refused("A token is needed", { error: "" });
-    const [, token] = /^Bearer ([\w.~+/-]+=*)$/i.exec(header) ?? [];
-    if (token === undefined) throw new Refused("The Authorization header has no Bearer token");
-    return this.verify(token, needs);
+    const [, scheme, token] = /^(\S+)(.*)$/s.exec(header?.trim() ?? "") ?? [];
+    if (scheme?.toLowerCase() !== "bearer") throw new Refused("There is no token", KINDS.noToken);
+    if (!TOKEN.test(token.trim())) throw new Refused("The token has letters that no token has");
+    return this.verify(token.trim(), needs);
   }
 
   async #ensureInformed() {
@@ -185,15 +186,12 @@ function callerOf(claims) {
  */
 function ensureEnough(caller, { scope, role, maxAge }) {
   if (scope !== undefined && !caller.scope.has(scope)) {
-    throw new Refused("The token lacks a scope", { status: 403, error: "insufficient_scope", scope });
+    throw new Refused("The token lacks a scope", KINDS.insufficientScope, { scope });
   }
   if (role !== undefined && !caller.roles.includes(role)) {
-    throw new Refused("The caller lacks a role", { status: 403, error: "insufficient_scope" });
+    throw new Refused("The caller lacks a role", KINDS.insufficientRole);
   }
   if (maxAge !== undefined && !(Date.now() / 1000 - (caller.authTime ?? 0) <= maxAge)) {
-    throw new Refused("A more recent sign-in is needed", {
-      error: "insufficient_user_authentication",
-      maxAge,
-    });
+    throw new Refused("The sign-in is too old", KINDS.insufficientAuthentication, { max_age: maxAge });
   }
 }

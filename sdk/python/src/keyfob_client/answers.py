@@ -122,7 +122,11 @@ def token_in(authorization: Sequence[str], trust: Trust) -> str:
 
 
 def answer_to(refused: Refused, trust: Trust) -> Answer:
-    """Return the answer to a request that is refused (RFC 6750 section 3, RFC 9457, RFC 9728)."""
+    """Return the answer to a request that is refused (RFC 6750 section 3, RFC 9457, RFC 9728).
+
+    The reason goes to the log, and not to the caller.
+    """
+    trust.metrics.log_answer(refused.status, refused.reason)
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if refused.status in (400, 401, 403):
         headers["WWW-Authenticate"] = _challenge(refused, trust.resource)
@@ -130,9 +134,9 @@ def answer_to(refused: Refused, trust: Trust) -> Answer:
         headers["Retry-After"] = str(refused.retry_after)
     problem = {
         "type": "about:blank",
-        "title": refused.detail,
+        "title": refused.title,
         "status": refused.status,
-        "code": refused.error or refused.reason,
+        "code": refused.code,
         **{name: value for name, value in refused.parameters.items() if name != "max_age"},
     }
     if "max_age" in refused.parameters:
@@ -143,7 +147,7 @@ def answer_to(refused: Refused, trust: Trust) -> Answer:
 def _challenge(refused: Refused, resource: str | None) -> str:
     parameters: dict[str, str] = {}
     if refused.error is not None:
-        parameters |= {"error": refused.error, "error_description": refused.detail}
+        parameters |= {"error": refused.error, "error_description": refused.title}
     parameters |= refused.parameters
     if resource is not None:
         parameters["resource_metadata"] = metadata_url(resource)

@@ -9,7 +9,8 @@ class Refused(Exception):
     Attributes:
         status: the status of the answer.
         error: the code of RFC 6750 section 3.1 or of RFC 9470; None if no token was presented.
-        detail: a sentence for the caller.
+        code: the stable word of the answer, as docs/problems.md lists them.
+        title: a sentence for the caller.
         reason: a short, stable word for the log, which the caller never sees.
         parameters: further parameters of the challenge, such as `scope`.
         retry_after: the seconds after which the caller may try again.
@@ -17,7 +18,8 @@ class Refused(Exception):
 
     status = 401
     error: str | None = None
-    detail = "The request is refused"
+    code = "refused"
+    title = "The request is refused"
     retry_after: int | None = None
 
     def __init__(self, reason: str = "refused") -> None:
@@ -29,7 +31,8 @@ class Refused(Exception):
 class NoToken(Refused):
     """The request has no access token: the challenge says so by naming no error (RFC 6750 3.1)."""
 
-    detail = "An access token is needed"
+    code = "no_token"
+    title = "An access token is needed"
 
     def __init__(self) -> None:
         super().__init__("no_token")
@@ -39,15 +42,15 @@ class RequestNotValid(Refused):
     """The request presents its token in a way that there is not, or twice."""
 
     status = 400
-    error = "invalid_request"
-    detail = "Present one access token, in the header Authorization"
+    error = code = "invalid_request"
+    title = "Present one access token, in the header Authorization"
 
 
 class InvalidToken(Refused):
     """The access token is not valid, for whatever reason."""
 
-    error = "invalid_token"
-    detail = "The access token is not valid"
+    error = code = "invalid_token"
+    title = "The access token is not valid"
 
 
 class UnknownKey(InvalidToken):
@@ -61,8 +64,8 @@ class InsufficientScope(Refused):
     """The token lacks a scope that is needed (RFC 6750 section 3.1)."""
 
     status = 403
-    error = "insufficient_scope"
-    detail = "The access token does not permit this"
+    error = code = "insufficient_scope"
+    title = "The access token does not permit this"
 
     def __init__(self, scope: Sequence[str]) -> None:
         super().__init__("insufficient_scope")
@@ -73,8 +76,8 @@ class InsufficientRole(Refused):
     """The user has none of the roles that are needed, or the caller is no user."""
 
     status = 403
-    error = "insufficient_scope"  # RFC 6750 has no other code for a lack of privileges
-    detail = "The caller may not do this"
+    error = code = "insufficient_scope"  # RFC 6750 has no other code for a lack of privileges
+    title = "The caller may not do this"
 
     def __init__(self) -> None:
         super().__init__("insufficient_role")
@@ -83,8 +86,8 @@ class InsufficientRole(Refused):
 class InsufficientAuthentication(Refused):
     """The user has to sign in once more, or by a stronger method (RFC 9470 section 3)."""
 
-    error = "insufficient_user_authentication"
-    detail = "A more recent or stronger sign-in is needed"
+    error = code = "insufficient_user_authentication"
+    title = "A more recent or stronger sign-in is needed"
 
     def __init__(self, *, max_age: int | None = None, acr_values: Sequence[str] = ()) -> None:
         super().__init__("insufficient_user_authentication")
@@ -101,7 +104,8 @@ class Unavailable(Refused):
     """
 
     status = 503
-    detail = "Access tokens cannot be verified now; try again soon"
+    code = "unavailable"
+    title = "Access tokens cannot be verified now; try again soon"
     retry_after = 5
 
 
