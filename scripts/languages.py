@@ -36,7 +36,7 @@ _NO_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 _HOLE = re.compile(r"%\(\w+\)s|%%|%")
 _TAG = re.compile(r"</?[a-z][^>]*>")
-_ENDS = ".:?!…"
+_ENDS = ".:?…"
 
 
 def main() -> int:

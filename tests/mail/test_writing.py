@@ -220,9 +220,7 @@ def test_every_file_is_used() -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     parts = {"_footer", "_greeting", "_last", "_link", "_not_you", "_where", *KINDS}
 
-    assert found == {"layout.txt", "layout.html"} | {
-        f"{locale}/{part}.txt" for locale in Locale for part in parts
-    }
+    assert found == {"layout.txt", "layout.html"} | {f"{part}.txt" for part in parts}
 
 
 # Templates of one's own
@@ -250,6 +248,21 @@ def test_a_file_replaces_ours_and_all_else_stays(tmp_path: Path) -> None:
     assert writer.write("erased", Locale.RUSSIAN, TOLD) == Writer(BASE, "Keyfob").write(
         "erased", Locale.RUSSIAN, TOLD
     )
+
+
+def test_a_file_for_all_languages_replaces_ours_but_one_of_a_language_counts_more(
+    tmp_path: Path,
+) -> None:
+    writer = of_one_s_own(
+        tmp_path,
+        erased='Subject: {{ _("Your account was erased") }}\n\nIt is done.\n',
+        ru__erased="Subject: Fin\n\nDone.\n",
+    )
+    writer.check()
+
+    assert "It is done." in writer.write("erased", Locale.ENGLISH, TOLD).text
+    russian = writer.write("erased", Locale.RUSSIAN, TOLD)
+    assert (russian.subject, russian.text.partition("\n")[0]) == ("Fin", "Done.")
 
 
 WRONG = {

@@ -1,8 +1,10 @@
 """The texts of mails: a template, a language and parameters become plain text and HTML.
 
 A template is plain text whose first line is `Subject: ...`; empty lines separate its paragraphs.
-The HTML consists of the same paragraphs, escaped by `layout.html`, so both always say the same, and
-texts that people typed are only data in either.
+Ours are in English, and their sentences are translated by the catalogues (`core/locales.py`); an
+operator may have another template for each language. The HTML consists of the same paragraphs,
+escaped by `layout.html`, so both always say the same, and texts that people typed are only data in
+either.
 """
 
 import re
@@ -15,10 +17,10 @@ from textwrap import wrap
 from typing import Any
 
 import structlog
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from keyfob.core.locales import Locale
+from keyfob.core.locales import Locale, install_words, speaking
 from keyfob.core.text import drop_controls
 from keyfob.mail.mails import KINDS
 from keyfob.settings import WrongSetting
@@ -122,7 +124,13 @@ class Writer:
         locale: Locale,
         told: Mapping[str, Any],
     ) -> Written:
-        context = self._context(template, locale, told)
+        with speaking(locale):
+            return self._render(environment, template, self._context(template, locale, told))
+
+    def _render(
+        self, environment: SandboxedEnvironment, template: str, context: dict[str, Any]
+    ) -> Written:
+        locale = context["locale"]
         whole = environment.get_template(f"{locale}/{template}.txt").render(context)
         head, _, body = whole.lstrip().partition("\n")
         if not head.startswith(_SUBJECT) or not body.strip():
@@ -164,14 +172,21 @@ class Writer:
 
 
 def _load(*folders: Path) -> SandboxedEnvironment:
-    return SandboxedEnvironment(
-        loader=FileSystemLoader(folders),
+    """Load templates from the first folder that has them.
+
+    `en/recover.txt` is, if no folder has it, `recover.txt`, which speaks all languages.
+    """
+    plain = FileSystemLoader(folders)
+    environment = SandboxedEnvironment(
+        loader=ChoiceLoader([plain, PrefixLoader(dict.fromkeys(Locale, plain))]),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
+    install_words(environment)
+    return environment
 
 
 @cache
