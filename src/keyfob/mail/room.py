@@ -19,9 +19,10 @@ from keyfob.mail.writing import Writer
 from keyfob.outbox.errors import GiveUp
 from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings, WrongSetting
+from keyfob.settings.brand import OURS, palette_of
 from keyfob.settings.urls import is_loopback
 
-_OURS = "Keyfob"
+_NAME = "Keyfob"
 
 
 def build(
@@ -57,7 +58,9 @@ def build_delivery(settings: Settings, clock: Clock) -> Delivery:
         sender = Sender.parse(settings.mail_from)
     except GiveUp as fault:
         raise WrongSetting(f"KEYFOB_MAIL_FROM: cannot be used: {fault}") from None
-    writer = Writer(settings.public_base, sender.name or _OURS, settings.mail_templates)
+    service = settings.brand_name or sender.name or _NAME
+    colours = palette_of(settings.brand_accent) if settings.brand_accent else OURS
+    writer = Writer(settings.public_base, service, settings.mail_templates, colours)
     return Delivery(writer, _carrier(settings, clock), sender)
 
 

@@ -24,10 +24,11 @@ from keyfob.core.locales import Locale, install_words, speaking
 from keyfob.core.text import drop_controls
 from keyfob.mail.mails import KINDS
 from keyfob.settings import WrongSetting
+from keyfob.settings.brand import OURS, Palette
 
 log = structlog.get_logger("keyfob.mail")
 
-_OURS = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 _WIDTH = 76
 _SUBJECT = "Subject: "
 _MOST = 200
@@ -69,18 +70,22 @@ class Writer:
         base: the start of links, without a slash at the end.
         service: the name of the service in mails.
         folder: templates that replace ours, file by file.
+        colours: those of links and buttons.
 
     Raises:
         WrongSetting: there is no such folder.
     """
 
-    def __init__(self, base: str, service: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, base: str, service: str, folder: Path | None = None, colours: Palette = OURS
+    ) -> None:
         if folder is not None and not folder.is_dir():
             raise WrongSetting(f"KEYFOB_MAIL_TEMPLATES: {folder}: should be a folder")
         self._base = base
         self._service = service
+        self._colours = colours
         ours = _load_ours()
-        self._environments = [ours] if folder is None else [_load(folder, _OURS), ours]
+        self._environments = [ours] if folder is None else [_load(folder, _TEMPLATES), ours]
 
     def write(self, template: str, locale: Locale, told: Mapping[str, Any]) -> Written:
         """Write a mail; if a template of the folder fails, log that and use ours.
@@ -166,6 +171,7 @@ class Writer:
             **context,
             "locale": locale,
             "service": self._service,
+            "colours": self._colours,
             "link": f"{self._base}/ui/{page}#token={token}" if page else None,
             "recover_url": f"{self._base}/ui/recover",
         }
@@ -192,7 +198,7 @@ def _load(*folders: Path) -> SandboxedEnvironment:
 @cache
 def _load_ours() -> SandboxedEnvironment:
     """Load our templates, which never change, once per process."""
-    return _load(_OURS)
+    return _load(_TEMPLATES)
 
 
 def _one_line(text: str) -> str:

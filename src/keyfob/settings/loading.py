@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from keyfob.settings.account import AccountSettings, FactorSettings, MailSettings
+from keyfob.settings.brand import BrandSettings
 from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
 from keyfob.settings.files import read_short
@@ -49,6 +50,7 @@ class Settings(
     PasswordSettings,
     LimitSettings,
     MailSettings,
+    BrandSettings,
     AccountSettings,
     FactorSettings,
     OutboundSettings,
