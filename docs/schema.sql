@@ -295,7 +295,9 @@ CREATE TABLE public.sessions (
     rotated_before timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     sub_gen integer DEFAULT 0 NOT NULL,
     roles text[] DEFAULT '{}'::text[] NOT NULL,
-    role_ends timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
+    role_ends timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    kind text DEFAULT 'api'::text NOT NULL,
+    CONSTRAINT sessions_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'browser'::text])))
 )
 WITH (fillfactor='70');
 

@@ -508,7 +508,7 @@ ANSWERS = {
     "User": USER_FIELDS,
     "OwnUser": USER_FIELDS | {"erase_at"},
     "UserWithSessions": USER_FIELDS | {"login_sessions"},
-    "Session": {"id", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
+    "Session": {"id", "kind", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
     "Login": {"id", "at", "outcome", "reason", "user_id", "email", "name", "session_id", *DEVICE},
     "Audit": {
         "id",

@@ -18,7 +18,7 @@ from keyfob.sessions import queries as sessions
 from keyfob.sessions import revocation_queries as revocations
 from keyfob.sessions import rotation_queries as rotation
 from keyfob.sessions import upkeep_queries as upkeep
-from keyfob.sessions.models import EndReason
+from keyfob.sessions.models import EndReason, SessionKind
 
 SHARDS = 8
 
@@ -78,6 +78,7 @@ def _insert_session(db: Any, s: Sample) -> Awaitable[object]:
         password_hash=None,
         idle_since=s.now - _HOUR,
         most=200,
+        kind=SessionKind.API,
     )
 
 

@@ -75,7 +75,7 @@ def declarations(app: FastAPI) -> dict[str, Limited]:
     """Return the declaration of each limited operation; none has two."""
     found = {}
     for route in app.router.routes:
-        if isinstance(route, APIRoute):
+        if isinstance(route, APIRoute) and route.include_in_schema:
             declared = [one.dependency for one in route.dependencies]
             limits = [one for one in declared if isinstance(one, Limited)]
             assert len(limits) <= 1, route

@@ -8,7 +8,7 @@ import struct
 import pytest
 from tests.serving.conftest import Service, Start, closes_within, read_answer, wait_until
 
-from keyfob.core.http.edge import CSP, NO_STORE, always_sent
+from keyfob.core.http.edge import CSP, NO_STORE, REFERRER, always_sent
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +125,7 @@ def test_what_is_refused_before_the_application_carries_the_security_headers(
     head = service.say(raw).partition(b"\r\n\r\n")[0]
 
     sent = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
-    assert {CSP, NO_STORE, *always_sent(hsts="max-age=31536000")} <= set(sent.items())
+    assert {CSP, NO_STORE, REFERRER, *always_sent(hsts="max-age=31536000")} <= set(sent.items())
     assert len(sent) == head.count(b"\r\n")
 
 

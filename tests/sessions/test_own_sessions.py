@@ -34,6 +34,7 @@ async def test_each_device_is_listed_and_this_one_is_marked(
     assert listed[1] == {
         "id": phone.session_id,
         "ip_address": "198.51.100.9",
+        "kind": "api",
         "device_type": "mobile",
         "browser": "Chrome Mobile 124",
         "os": "Android 14",

@@ -12,12 +12,18 @@ _LONGEST_USER_AGENT = 512
 
 
 async def request_source(request: Request) -> Source:
-    """Return the source of a request."""
+    """Return the source of a request to the API."""
+    return source_of(request, is_page=False)
+
+
+def source_of(request: Request, *, is_page: bool) -> Source:
+    """Return the source of a request; `is_page`: a page of ours is asked for."""
     clients: Clients = request.app.state.clients
     return Source(
         address=clients.address_of(request.scope),
         user_agent=request.headers.get("user-agent", "")[:_LONGEST_USER_AGENT],
         languages=request.headers.get("accept-language", ""),
+        is_page=is_page,
     )
 
 

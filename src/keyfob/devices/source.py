@@ -9,12 +9,14 @@ from keyfob.core.locales import Locale, preferred_locale
 class Source:
     """A client: its address (None if there is no IP, as on a unix socket) and its self-description.
 
-    `languages` is its Accept-Language header.
+    `languages` is its Accept-Language header. `is_page` tells whether a page of ours asks, which
+    keeps its session in a cookie.
     """
 
     address: str | None
     user_agent: str
     languages: str = ""
+    is_page: bool = False
 
     @property
     def locale(self) -> Locale:

@@ -79,7 +79,7 @@ def limited(route: str, *, by: By) -> Limited:
 
 
 async def _known_caller(request: Request) -> str | None:
-    if "authorization" in request.headers:
+    if "authorization" in request.headers or hasattr(request.state, "subject"):
         with suppress(Unauthenticated):
             subject = await authenticated(request)
             # Threat: whoever has an API key uses up the calls of its user, who cannot revoke it.

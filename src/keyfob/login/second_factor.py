@@ -15,7 +15,7 @@ from keyfob.login.models import PendingLogin, Proof
 from keyfob.login.pending import PendingLogins
 from keyfob.login_log.models import Reason
 from keyfob.mfa.errors import InvalidFactor
-from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY
+from keyfob.mfa.models import AMR_CODE, AMR_PASSKEY, Factor
 from keyfob.mfa.passkeys.service import Passkeys, PresentedPasskey
 from keyfob.mfa.service import Factors
 from keyfob.sessions.models import OpenedSession
@@ -55,6 +55,14 @@ class SecondFactor:
         ):
             raise InvalidFactor
         return options
+
+    async def list_factors(self, token: str) -> list[Factor] | None:
+        """Return the factors of the user of a pending login; None if the token is not valid.
+
+        Nothing is used up.
+        """
+        waiting = await self.pending.find(token)
+        return await self.factors.list(self.db, waiting.user_id) if waiting else None
 
     async def present(
         self, token: str, presented: PresentedFactor, source: Source

@@ -44,7 +44,23 @@ class TotpEnrolment:
             next_factor = await self.changes.prepare_to_add(tx, caller)
             sealed = self.factors.seal(secret, factor_id)
             await queries.begin_totp(tx, factor_id, caller, name, sealed, now)
-        uri = totp.provisioning_uri(secret, self.issuer, next_factor.email)
+        return self._shown(factor_id, secret, next_factor.email)
+
+    async def show_again(self, caller: User, factor_id: UUID, email: str) -> BegunTotp:
+        """Return an authenticator that this session has begun, to try another code.
+
+        Raises:
+            FactorNotFound: see `confirm`.
+        """
+        since = self.clock.now() - _CONFIRM_WITHIN
+        begun = await queries.find_begun_totp(self.db, factor_id, caller, since)
+        secret = self.factors.open(begun.secret, factor_id) if begun else None
+        if secret is None:
+            raise FactorNotFound
+        return self._shown(factor_id, secret, email)
+
+    def _shown(self, factor_id: UUID, secret: bytes, email: str) -> BegunTotp:
+        uri = totp.provisioning_uri(secret, self.issuer, email)
         return BegunTotp(
             id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
         )

@@ -24,3 +24,4 @@ class WeakPassword(Problem):
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(_DETAILS[reason], extra={"reason": reason})
+        self.reason: Reason = reason

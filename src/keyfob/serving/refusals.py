@@ -8,7 +8,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from keyfob.core.http import render_problem
-from keyfob.core.http.edge import CSP, NO_STORE, always_sent
+from keyfob.core.http.edge import CSP, NO_STORE, REFERRER, always_sent
 from keyfob.core.problems import Problem
 from keyfob.core.secrets import random_text
 from keyfob.core.telemetry import set_request_id
@@ -45,6 +45,7 @@ def render_refusal(problem: Problem, default_headers: Headers, *, hsts: str | No
         (b"x-request-id", request_id.encode()),
         CSP,
         NO_STORE,
+        REFERRER,
         *always_sent(hsts=hsts),
         (b"connection", b"close"),
     ]

@@ -33,6 +33,13 @@ class EndReason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no secret
 
 
+class SessionKind(StrEnum):
+    """The holder of a session: a program with tokens, or a browser with a cookie."""
+
+    API = "api"
+    BROWSER = "browser"
+
+
 class Ending(NamedTuple):
     """The end of one session of a user, or of several, usually all, if none is named.
 
@@ -77,6 +84,7 @@ class LiveSession(NamedTuple):
     """A live session; it ends at `expires_at` at the latest."""
 
     id: UUID
+    kind: SessionKind
     ip_address: IPv4Address | IPv6Address | None
     device_type: DeviceType
     browser: str | None
@@ -107,6 +115,7 @@ class SessionState(NamedTuple):
 class StoredSession(NamedTuple):
     """A session, live or ended, and the times of its last rotations, newest first."""
 
+    kind: SessionKind
     state: SessionState
     secret_hash: bytes
     used_at: tuple[datetime, ...]
@@ -147,6 +156,9 @@ class SessionOut(BaseModel):
     """A session on one device."""
 
     id: UUID
+    kind: Annotated[
+        SessionKind, Field(description="`browser`: of our pages, with a cookie; `api`: with tokens")
+    ]
     ip_address: str | None
     device_type: DeviceType
     browser: str | None
@@ -161,6 +173,7 @@ class SessionOut(BaseModel):
     def of(cls, session: LiveSession, current_id: UUID | None) -> "SessionOut":
         return cls(
             id=session.id,
+            kind=session.kind,
             ip_address=str(session.ip_address) if session.ip_address else None,
             device_type=session.device_type,
             browser=session.browser,

@@ -12,6 +12,7 @@ from keyfob.sessions.models import (
     EndReason,
     InsertedSession,
     LiveSession,
+    SessionKind,
     SessionState,
     StoredSession,
 )
@@ -32,6 +33,7 @@ async def insert_session(
     password_hash: str | None,
     idle_since: datetime,
     most: int,
+    kind: SessionKind,
 ) -> InsertedSession | None:
     """Open a session with the user's present role; None if the user may have none.
 
@@ -56,9 +58,9 @@ async def insert_session(
         INSERT INTO sessions
                (id, user_id, role, sub_gen, secret_hash, rotated_at, last_activity_at, expires_at,
                 amr, auth_time, login_at, ip_address, device_type, browser, os, platform,
-                roles, role_ends)
+                roles, role_ends, kind)
         SELECT $1, id, role, sub_gen, $3, $5, $5, $6,
-               $4, $5, $5, $7::text::inet, $8, $9, $10, $11, further.names, further.ends
+               $4, $5, $5, $7::text::inet, $8, $9, $10, $11, further.names, further.ends, $16
           FROM owner, further_roles(owner.id, $5) AS further
          WHERE 'mfa' = ANY($4::text[]) OR NOT has_factor(id)
         RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
@@ -85,6 +87,7 @@ async def insert_session(
         password_hash,
         idle_since,
         most,
+        kind,
     )
     if row is None:
         return None
@@ -98,15 +101,16 @@ async def find_session(db: Executor, session_id: UUID) -> StoredSession | None:
         """
         SELECT user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends,
                secret_hash, rotated_at || rotated_before AS used_at, last_activity_at, ended_at,
-               ip_address, browser, os
+               ip_address, browser, os, kind
           FROM sessions WHERE id = $1
         """,
         session_id,
     )
     if row is None:
         return None
-    *state, secret_hash, used_at, last_activity_at, ended_at, address, browser, system = row
+    *state, secret_hash, used_at, last_activity_at, ended_at, address, browser, system, kind = row
     return StoredSession(
+        SessionKind(kind),
         state_of(state),
         secret_hash,
         tuple(used_at),
@@ -154,8 +158,8 @@ async def list_live_sessions(
     """Return the user's live sessions, newest first."""
     rows = await db.fetch(
         """
-        SELECT id, ip_address, device_type, browser, os, platform, login_at, last_activity_at,
-               LEAST(expires_at, last_activity_at + $3::interval) AS expires_at
+        SELECT id, kind, ip_address, device_type, browser, os, platform, login_at,
+               last_activity_at, LEAST(expires_at, last_activity_at + $3::interval) AS expires_at
           FROM sessions
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
            AND last_activity_at + $3::interval > $2
@@ -166,7 +170,7 @@ async def list_live_sessions(
         now,
         idle_ttl,
     )
-    return [LiveSession(**row) for row in rows]
+    return [LiveSession(**{**row, "kind": SessionKind(row["kind"])}) for row in rows]
 
 
 async def update_roles_of_user(

@@ -16,7 +16,9 @@ from keyfob.mail.service import Mail
 from keyfob.sessions import routes
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.authentication import SessionAuthenticator
+from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.claims import SessionClaims
+from keyfob.sessions.cookies import SessionCookieCodec
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import RefreshTokenCodec
@@ -51,6 +53,15 @@ def build(
     codec = RefreshTokenCodec(secrets.derive("refresh tokens"))
     tokens = SessionTokens(access=access, refresh=codec, roles=roles, clock=clock)
     standing = Standing(clock=clock, roles=roles)
+    browsers = BrowserSessions(
+        db=db,
+        codec=SessionCookieCodec(secrets.derive("browser sessions")),
+        revocations=revocations,
+        activity=activity,
+        clock=clock,
+        idle_ttl=idle_ttl,
+        factor_roles=frozenset(settings.require_mfa_for),
+    )
     sessions = Sessions(
         db=db,
         keyring=keyring,
@@ -93,6 +104,7 @@ def build(
     return Room(
         services=[
             sessions,
+            browsers,
             tokens,
             codec,
             refresh,

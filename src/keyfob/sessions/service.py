@@ -25,6 +25,7 @@ from keyfob.sessions.models import (
     EndReason,
     LiveSession,
     OpenedSession,
+    SessionKind,
     SessionState,
     Tokens,
 )
@@ -62,7 +63,7 @@ class SessionTokens:
         The access token lives no longer than the session, or than any role in its claims.
         """
         state = session.state
-        names, ends_at = self._roles_of(state)
+        names, ends_at = present_roles(state, self.clock.now())
         access_token, expires_in = self.access.issue(
             AccessClaims(
                 subject=state.user_id,
@@ -80,26 +81,27 @@ class SessionTokens:
         token = RefreshToken(session.id, state.generation, session.salt)
         return Tokens(access_token, self.refresh.write(token), expires_in, session.id)
 
-    def _roles_of(self, state: SessionState) -> tuple[tuple[str, ...], datetime]:
-        """Return the roles that have not ended, and when the first of them, or the session, ends.
-
-        Ends are in whole seconds, and a token that would live for less than one is not issued.
-        """
-        if not state.roles:
-            return (str(state.role),), state.expires_at
-        soon = self.clock.now() + timedelta(seconds=1)
-        present = [
-            (name, end or state.expires_at)
-            for name, end in zip(state.roles, state.role_ends, strict=True)
-            if end is None or end > soon
-        ]
-        ends_at = min((state.expires_at, *(end for _, end in present)))
-        return (str(state.role), *(name for name, _ in present)), ends_at
-
     def _scope_of(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         if len(roles) == 1:
             return _SCOPES[roles[0]]
         return _scope(self.roles.permissions_of_roles(roles))
+
+
+def present_roles(state: SessionState, now: datetime) -> tuple[tuple[str, ...], datetime]:
+    """Return the roles that have not ended, and when the first of them, or the session, ends.
+
+    Ends are in whole seconds, and a token that would live for less than one is not issued.
+    """
+    if not state.roles:
+        return (str(state.role),), state.expires_at
+    soon = now + timedelta(seconds=1)
+    present = [
+        (name, end or state.expires_at)
+        for name, end in zip(state.roles, state.role_ends, strict=True)
+        if end is None or end > soon
+    ]
+    ends_at = min((state.expires_at, *(end for _, end in present)))
+    return (str(state.role), *(name for name, _ in present)), ends_at
 
 
 def _scope(permissions: Collection[str]) -> tuple[str, ...]:
@@ -171,6 +173,7 @@ class Sessions:
             password_hash=password_hash,
             idle_since=now - self.idle_ttl,
             most=self.most,
+            kind=SessionKind.BROWSER if source.is_page else SessionKind.API,
         )
         if inserted is None:
             return None

@@ -20,6 +20,7 @@ from keyfob.settings.database import DatabaseSettings
 from keyfob.settings.database_url import read_database_url
 from keyfob.settings.files import read_short
 from keyfob.settings.outbound import OutboundSettings
+from keyfob.settings.pages import PageSettings
 from keyfob.settings.rates import LimitSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
@@ -54,6 +55,7 @@ class Settings(
     AccountSettings,
     FactorSettings,
     OutboundSettings,
+    PageSettings,
     RecordSettings,
     FirstAdminSettings,
     ObservabilitySettings,

@@ -43,9 +43,9 @@ CSP = (
     b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
 )
 NO_STORE = (b"cache-control", b"no-store")
+REFERRER = (b"referrer-policy", b"no-referrer")
 _ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
@@ -64,7 +64,9 @@ _QUIET = frozenset(
 
 
 def always_sent(*, hsts: str | None) -> list[tuple[bytes, bytes]]:
-    """Return headers that no response can change; `CSP` and `NO_STORE` or its own come beside.
+    """Return headers that no response can change.
+
+    `CSP`, `NO_STORE` and `REFERRER`, or those of the response, come beside.
 
     `hsts` is the value of Strict-Transport-Security, if it is to be sent.
     """
@@ -199,6 +201,8 @@ class _Answer:
                 headers.append(CSP)
             if b"cache-control" not in given:
                 headers.append(NO_STORE)
+            if b"referrer-policy" not in given:
+                headers.append(REFERRER)
             headers.append((b"x-request-id", self._request_id))
             headers.extend(self._always)
         await self._send(message)
@@ -208,7 +212,7 @@ class _Answer:
         self.status = 200
         length = (b"content-length", b"%d" % len(body))
         name = (b"x-request-id", self._request_id)
-        headers = [_JSON, length, CSP, NO_STORE, name, *self._always]
+        headers = [_JSON, length, CSP, NO_STORE, REFERRER, name, *self._always]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 

@@ -24,6 +24,7 @@ _TELLING = frozenset(
     }
 )
 
+_PAGES = ("/ui/", "/console/")
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # A page of another origin, as browsers say it (Fetch Metadata, section 2.3).
 _OTHER_SITES = frozenset({b"cross-site", b"same-site"})
@@ -39,7 +40,8 @@ _CLOSE = {"Connection": "close"}
 def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Receive:
     """Refuse malformed or hostile requests; return a `receive` for at most `most` bytes of body.
 
-    `is_named`: the request is of a page whose origin may read the response.
+    `is_named`: the request is of a page whose origin may read the response. Our own pages judge
+    origins themselves, and get `scope["cookies"]`.
 
     Raises:
         BadRequest: more or fewer of a header than HTTP allows, a token in the query, or a change
@@ -47,16 +49,19 @@ def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Rec
         BodyTooLarge: the body is declared too large, or its length cannot be read.
         UnsupportedEncoding, UnsupportedTransferCoding: the body is encoded.
     """
+    is_page = _is_page(scope["path"].removeprefix(scope["root_path"]))
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _TELLING:
             found[name] = value if name not in found else _join(name, found[name], value)
     if b"cookie" in found:
-        # No route reads cookies, but FastAPI parses them for each request: with CVE-2024-7592 in
-        # Python, that can take seconds.
+        # Pages parse them on their own; FastAPI would do it for each request: with CVE-2024-7592
+        # in Python, that can take seconds.
         scope["headers"] = [one for one in scope["headers"] if one[0] != b"cookie"]
+        if is_page:
+            scope["cookies"] = found[b"cookie"]
     _check_host(scope["http_version"], found)
-    if not is_named and scope["method"] in _CHANGING:
+    if not is_named and not is_page and scope["method"] in _CHANGING:
         _check_site(found)
     if scope["query_string"] and _TOKEN_IN_QUERY.search(scope["query_string"]):
         raise BadRequest("A token does not belong in a query; use the Authorization header")
@@ -65,13 +70,18 @@ def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Rec
     return receive
 
 
+def _is_page(path: str) -> bool:
+    return path.startswith(_PAGES) or path in {"/ui", "/console"}
+
+
 def _join(name: bytes, first: bytes, second: bytes) -> bytes:
     """Join a header that is repeated, if it may be a list (RFC 9110 section 5.3)."""
     if name == b"authorization":
         raise BadRequest("There are two Authorization headers")
     if name == b"host":
         raise BadRequest("There are two Host headers", headers=_CLOSE)
-    return first + b", " + second
+    # HTTP/2 splits cookies, and a proxy may pass the parts on (RFC 9113 section 8.2.3).
+    return first + (b"; " if name == b"cookie" else b", ") + second
 
 
 def _check_host(version: str, found: Mapping[bytes, bytes]) -> None:

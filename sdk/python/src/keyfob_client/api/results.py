@@ -56,6 +56,7 @@ class Session(Device):
     """A live session; `current` if the call came from it."""
 
     id: str
+    kind: str
     login_at: str
     last_activity_at: str
     expires_at: str

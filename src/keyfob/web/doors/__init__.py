@@ -1,0 +1,1 @@
+"""Pages for going in and out."""

@@ -1,0 +1,65 @@
+"""The end of every way in through a page: a cookie, and on to where the reader wanted to go."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from keyfob.accounts.profiles import Profiles
+from keyfob.authority.models import User
+from keyfob.core.locales import known_locale
+from keyfob.core.problems import Unauthenticated
+from keyfob.sessions.models import OpenedSession
+from keyfob.sessions.own import OwnSessions
+from keyfob.web.visits import AVisit, Visit, pages
+
+routes = pages()
+
+
+@dataclass(frozen=True)
+class NoCookiePage:
+    """The browser has not kept the cookie of a session."""
+
+    template: ClassVar[str] = "no_cookie.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """Lets a browser in, after any sign-in."""
+
+    own_sessions: OwnSessions
+    profiles: Profiles
+
+    async def let_in(self, visit: Visit, opened: OpenedSession) -> Response:
+        """Give the browser the new session's cookie, and send it on.
+
+        The session that it had ends: nobody could use it any more.
+        """
+        await self._end_former(visit, visit.user)
+        visit.begin_session(opened)
+        visit.end_step()
+        if visit.user is not None:
+            profile = await self.profiles.read(visit.user)
+            visit.choose_language(known_locale(profile.locale or visit.locale))
+        return visit.go("/ui/signed-in", return_to=visit.return_to)
+
+    async def _end_former(self, visit: Visit, former: User | None) -> None:
+        if former is not None:
+            try:
+                await self.own_sessions.log_out(former, visit.source)
+            except Unauthenticated:
+                return  # it has ended meanwhile
+
+
+@routes.get("/ui/signed-in")
+async def signed_in(visit: AVisit) -> Response:
+    """Go on to the place that the reader asked for, if the browser has kept the cookie."""
+    if visit.user is None:
+        return await visit.show(NoCookiePage(), 400)
+    return visit.go_to(visit.return_to or visit.link("/ui/account"))
+
+
+@routes.post("/ui/step-up")
+async def stepped_up(visit: AVisit) -> Response:
+    """Go on to the page that needed a recent sign-in; the proof is read before this is called."""
+    return visit.go_to(visit.return_to or visit.link("/ui/account"))

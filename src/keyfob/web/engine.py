@@ -1,0 +1,106 @@
+"""From a page's model to HTML: one environment of Jinja, made with the first page."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from fastapi import APIRouter
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
+from keyfob.accounts.models import OwnUserOut
+from keyfob.core.locales import Locale, install_words
+from keyfob.web.assets import Assets
+from keyfob.web.parts import refusals, times
+
+HERE = Path(__file__).parent
+
+
+class Page(Protocol):
+    """A model of a page: a frozen dataclass that names its template."""
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brand:
+    """The name and the looks of a deployment; without a logo or an accent, ours."""
+
+    name: str = "Keyfob"
+    logo: str | None = None
+    accent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """The surroundings of every page: the reader, the language, and the place.
+
+    `root` is the public path before `/ui` and `/console`; `path` that of this page, without it.
+    `query` is kept by the switch of language. `can` contains the reader's permissions.
+    `session_ends_in` is in seconds.
+    """
+
+    root: str
+    path: str
+    query: str
+    locale: Locale
+    zone: str | None
+    user: OwnUserOut | None
+    can: frozenset[str]
+    brand: Brand
+    toast: str | None = None
+    session_ends_in: int | None = None
+
+    @property
+    def languages(self) -> list[Locale]:
+        """All languages, for the switch."""
+        return list(Locale)
+
+
+class Engine:
+    """Renders pages. `further` is a folder whose templates replace ours, file by file."""
+
+    def __init__(self, root: str, *, brand: Brand, further: Path | None = None) -> None:
+        self.root = root
+        self.brand = brand
+        self._further = further
+        self._environment: Environment | None = None
+
+    async def render(self, page: Page, shell: Shell) -> str:
+        """Return the HTML of a page, in the language that is spoken (`locales.speaking`)."""
+        if self._environment is None:
+            # It takes a second; in a thread, so that everybody else waits for nothing.
+            self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
+        return self._environment.get_template(page.template).render(page=page, shell=shell)
+
+    def routes(self) -> APIRouter:
+        """Return the route of the static files."""
+        routes = APIRouter(include_in_schema=False)
+        routes.add_api_route("/ui/static/{name}", _assets.answer, methods=["GET"])
+        return routes
+
+
+_assets = Assets(HERE / "static")
+
+
+@cache
+def _compiled(root: str, further: Path | None) -> Environment:
+    """Return an environment with all templates compiled, the same for each app of a process."""
+    ours = FileSystemLoader(HERE / "templates")
+    loader = ChoiceLoader([FileSystemLoader(further), ours]) if further else ours
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    install_words(environment)
+    environment.globals["asset"] = lambda file: f"{root}/ui/static/{_assets.name_of(file)}"
+    environment.filters.update(times.FILTERS)
+    environment.filters["refusal"] = refusals.refusal
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+    return environment
