@@ -152,7 +152,7 @@ def _number(words: str, share: float) -> Markup:
 def _tick(at: float, words: str) -> Markup:
     anchor = "start" if at < 6 else "end" if at > 94 else "middle"
     x = {"start": 0.0, "middle": at, "end": 100.0}[anchor]
-    return Markup('<text x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+    return Markup('<text class="tick" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
         _short(x), _TICKS_AT, anchor, words
     )
 
