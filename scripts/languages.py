@@ -18,10 +18,12 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 SOURCE = Path("src/keyfob")
 FOLDER = SOURCE / "locale"
 
+_TEMPLATES = (SOURCE / "web/templates", SOURCE / "mail/templates")
 _METHODS = [
     ("web/templates/**.html", "jinja2"),
     ("mail/templates/**.html", "jinja2"),
@@ -33,6 +35,13 @@ _JINJA = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
 
 # Babel writes the time into each file. The history of the files says it better.
 _NO_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+# Of a template, what is no text: code, keys to press, tags.
+_CODE = re.compile(r"<!--.*?-->|<(style|script|svg|kbd)\b.*?</\1>", re.DOTALL)
+_SPOKEN = re.compile(r'\s(?:title|alt|label|placeholder|aria-(?:label|description))="([^"]*)"')
+_TRANS = re.compile(r"{%-?\s*trans\b.*?endtrans\s*-?%}", re.DOTALL)
+_SENTENCE = re.compile(r"^[A-Z][a-z]+([ .,:!?…]|$)|^[^\0]*[a-z]+ [a-z]+ [a-z]+[^\0]*$")
+_MARKERS = {"_", "gettext", "ngettext", "pgettext", "npgettext"}
 
 _HOLE = re.compile(r"%\(\w+\)s|%%|%")
 _TAG = re.compile(r"</?[a-z][^>]*>")
@@ -144,12 +153,42 @@ def faults() -> Iterator[str]:
     for message in template:
         if "%" in holes(message.id):
             yield f"{message.id!r}: a percent sign is written %%"
+    for file in sorted(path for folder in _TEMPLATES for path in folder.rglob("*.*")):
+        yield from (f"{file}: {words!r} is not marked" for words in unmarked(file.read_text()))
     for language in languages():
         catalog = read(language)
         yield from (f"{path(language)}: {fault}" for fault in faults_of(catalog, template))
         again = carried_over(template, catalog)
         if path(language).with_suffix(".mo").read_bytes() != compiled(again):
             yield f"{path(language)}: the compiled file says something else; run `make words`"
+
+
+def unmarked(template: str) -> Iterator[str]:
+    """Yield what looks like sentences of a template, and is not marked."""
+    if "{{" not in template and "{%" not in template:
+        return
+    environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    tokens = environment.lex(_TRANS.sub("", template.removeprefix("Subject: ")))
+    text = "".join(
+        value if kind == "data" else "\0"
+        for _, kind, value in tokens
+        if kind in {"data", "variable_begin"}
+    )
+    text = _CODE.sub("", text)
+    pieces = [*_SPOKEN.findall(text), *re.split(r"<[^>]*>", text)]
+    yield from (
+        piece.strip() for piece in pieces if _SENTENCE.search(piece.strip()) and '="' not in piece
+    )
+    tree = environment.parse(template)
+    marked = {
+        id(said)
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name in _MARKERS
+        for said in call.find_all(nodes.Const)
+    }
+    for said in tree.find_all(nodes.Const):
+        if id(said) not in marked and isinstance(said.value, str) and "<" not in said.value:
+            yield from [said.value] if _SENTENCE.search(said.value) else []
 
 
 def missing() -> Iterator[str]:

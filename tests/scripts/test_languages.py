@@ -2,7 +2,7 @@
 
 import pytest
 from babel.messages.catalog import Catalog
-from scripts.languages import carried_over, faults_of
+from scripts.languages import carried_over, faults_of, unmarked
 
 FORMS = ("завершится %(num)s сеанс", "завершатся %(num)s сеанса", "завершатся %(num)s сеансов")
 SESSIONS = ("%(num)s session ends", "%(num)s sessions end")
@@ -72,3 +72,32 @@ def test_what_is_no_longer_said_goes_and_the_rest_stays() -> None:
         ("Sign in", "Войти"),
         ("Sign out", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{% if x %}<p class="lead">{{ _("Sign in") }}</p>{% endif %}',
+        '{{ button(_("Sign in"), kind="secondary") }}',
+        '{{ ngettext("%(num)s session ends", "%(num)s sessions end", count) }}',
+        "{% trans %}Sign in{% endtrans %}",
+        '<img src="{{ path }}" alt=""><kbd>Ctrl K</kbd>{{ name }}',
+        '<style>.wide { color: red }</style>{% set paths = {"key": "<path d=M4 />"} %}',
+    ],
+)
+def test_a_template_whose_words_are_marked_passes(template: str) -> None:
+    assert list(unmarked(template)) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{% if x %}<p>Sign in</p>{% endif %}", "Sign in"),
+        ('{{ x }}<button title="Remove it">', "Remove it"),
+        ('{{ button("Sign in") }}', "Sign in"),
+        ("{{ x }}<p>what was not done yet</p>", "what was not done yet"),
+        ("{{ x if y else 'Never' }}", "Never"),
+    ],
+)
+def test_words_of_a_template_that_are_not_marked_are_named(template: str, words: str) -> None:
+    assert list(unmarked(template)) == [words]
