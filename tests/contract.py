@@ -183,6 +183,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
         *PARAMETERS,
         query=frozenset({"by", "since", "until", "zone"}),
     ),
+    ("GET", "/admin/events/stream"): admin(
+        200, None, "unavailable", *PARAMETERS, query=frozenset({"kind"})
+    ),
     # 8. Other services: revocations
     ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
     ("GET", "/revocations/stream"): reader(),

@@ -68,7 +68,7 @@ async def plant_everywhere(world: World, callers: list[dict[str, str]], tokens: 
     ]
     for method, path in calls:
         # Whoever may read the stream would read without end.
-        for caller in callers if path != ENDLESS else callers[:2]:
+        for caller in callers if path not in ENDLESS else callers[:2]:
             headers = {**leaky, **caller}
             url = path.format(id=SOMEBODY, secret=SOMEBODY, name="support")
             if method in {"post", "put", "patch"}:

@@ -151,7 +151,7 @@ async def test_37_foreign_origins_get_no_cors_answer_but_for_public_keys(
                     path.format(id=SOMEBODY, secret=SOMEBODY, name="support"),
                     headers={
                         # With the right to it, the stream would not end.
-                        **(admin.headers if path != ENDLESS else {}),
+                        **(admin.headers if path not in ENDLESS else {}),
                         "Origin": origin,
                         "Access-Control-Request-Method": "DELETE",
                         "Access-Control-Request-Headers": "authorization, content-type",

@@ -1,7 +1,7 @@
 """SQL for the audit log."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from keyfob.audit.models import AuditEvent, AuditFilter, ChainEnd, ListedEvent, Party
@@ -69,6 +69,18 @@ async def list_events(
     if before is not None:
         conditions.append(("position < {}", [before]))
     parts, values = _parts(conditions, wanted.user_id)
+    return await _list(db, " UNION ".join(parts), "DESC", [*values, limit])
+
+
+async def list_after(db: Executor, position: int, limit: int) -> list[ListedEvent]:
+    """Return events after a position, the oldest first, likewise."""
+    part = f"(SELECT {_COLUMNS} FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2)"  # noqa: S608 - a constant of this file
+    return await _list(db, part, "ASC", [position, limit])
+
+
+async def _list(
+    db: Executor, events: str, order: Literal["ASC", "DESC"], values: list[Any]
+) -> list[ListedEvent]:
     rows = await db.fetch(
         f"""
         SELECT e.*,
@@ -77,16 +89,15 @@ async def list_events(
                CASE WHEN t.id IS NOT NULL THEN 'user' WHEN tc.id IS NOT NULL THEN 'client'
                     WHEN tr.id IS NOT NULL THEN 'resource' END,
                t.email, coalesce(t.name, tc.name, tr.name)
-          FROM ({" UNION ".join(parts)}) AS e
+          FROM ({events}) AS e
           LEFT JOIN users AS a ON a.id = e.actor_id
           LEFT JOIN clients AS ac ON ac.id = e.actor_id
           LEFT JOIN users AS t ON t.id = e.target_id
           LEFT JOIN clients AS tc ON tc.id = e.target_id
           LEFT JOIN resources AS tr ON tr.id = e.target_id
-         ORDER BY e.position DESC LIMIT ${len(values) + 1}
+         ORDER BY e.position {order} LIMIT ${len(values)}
         """,  # noqa: S608 - made of words of this file and placeholders
         *values,
-        limit,
     )
     return [
         ListedEvent(AuditEvent(*row[:10]), _party(row[10:13]), _party(row[13:])) for row in rows

@@ -108,6 +108,10 @@ class Audit:
         """Return events before a position of the chain, newest first, with their parties' names."""
         return await queries.list_events(self.db, wanted, before=before, limit=limit)
 
+    async def list_after(self, position: int, *, limit: int) -> list[ListedEvent]:
+        """Return events after a position of the chain, the oldest first, likewise."""
+        return await queries.list_after(self.db, position, limit)
+
     async def verify(self, *, batch: int = 500) -> Verdict:
         """Check that no event of the chain was changed, removed or inserted.
 

@@ -37,7 +37,7 @@ from keyfob.core.problems import (
 log = structlog.get_logger("keyfob.http")
 
 # Declares the scheme in OpenAPI; the header is read by `bearer_token`, whose refusals are ours.
-_scheme = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     description="The access token of /login",
@@ -72,7 +72,7 @@ class Requirement:
         }
         return tuple(problem for problem, is_asked in asked.items() if is_asked)
 
-    async def __call__(self, request: Request, _: Annotated[object, Security(_scheme)]) -> Subject:
+    async def __call__(self, request: Request, _: Annotated[object, Security(bearer)]) -> Subject:
         """Return the subject of a request, or raise one of `refuses`."""
         subject = await authenticated(request)
         if isinstance(subject, User) and self.factor:

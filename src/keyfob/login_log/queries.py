@@ -1,8 +1,9 @@
 """SQL for the login log."""
 
+from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from keyfob.core.database import Database, Executor
@@ -120,6 +121,20 @@ async def list_login_events(
     conditions = [(text, [value]) for text, value in given if value is not None]
     if before:
         conditions.append(("(e.at, e.id) < ({}, {})", [*before]))
+    return await _list(db, conditions, "DESC", limit)
+
+
+async def list_after(db: Executor, after: tuple[datetime, UUID], limit: int) -> list[LoggedAttempt]:
+    """Return attempts after a place in the order, the oldest first."""
+    return await _list(db, [("(e.at, e.id) > ({}, {})", [*after])], "ASC", limit)
+
+
+async def _list(
+    db: Executor,
+    conditions: Sequence[tuple[str, Sequence[Any]]],
+    order: Literal["ASC", "DESC"],
+    limit: int,
+) -> list[LoggedAttempt]:
     where, values = written(conditions)
     rows = await db.fetch(
         f"""
@@ -127,7 +142,7 @@ async def list_login_events(
                e.ip_address, e.device_type, e.browser, e.os, e.platform, e.session_id
           FROM login_events AS e LEFT JOIN users AS u ON u.id = e.user_id
          {where}
-         ORDER BY e.at DESC, e.id DESC
+         ORDER BY e.at {order}, e.id {order}
          LIMIT ${len(values) + 1}
         """,  # noqa: S608 - made of words of this file and placeholders
         *values,

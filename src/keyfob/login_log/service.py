@@ -124,6 +124,10 @@ class LoginLog:
         """Return lines, newest first, from before a position in that order."""
         return await queries.list_login_events(self.db, wanted, before=before, limit=limit)
 
+    async def list_after(self, place: tuple[datetime, UUID], *, limit: int) -> list[LoggedAttempt]:
+        """Return lines after a time and id, the oldest first."""
+        return await queries.list_after(self.db, place, limit)
+
     async def erase_person(self, db: Executor, user_id: UUID) -> None:
         """Remove a person from the log; the lines themselves stay.
 

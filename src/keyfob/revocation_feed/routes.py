@@ -1,20 +1,19 @@
 """The revocation feed, for services that verify access tokens by themselves."""
 
-import time
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from keyfob.authority.models import Permission, Subject, id_of
 from keyfob.authority.requiring import may_still, require
 from keyfob.core.http import Provided, router
+from keyfob.core.http.event_streams import EVENTS, EventStream
 from keyfob.core.http.kept import names_tag
 from keyfob.limits.requests import limited
 from keyfob.revocation_feed.service import RevocationFeed
-from keyfob.revocation_feed.streams import RevocationStreams, Stream
+from keyfob.revocation_feed.streams import RevocationStreams
 
 routes = router("OAuth")
 
@@ -56,34 +55,13 @@ async def read_revocations(
     return Response(page.document, headers=headers, media_type=_JWT)
 
 
-_EVENTS = "text/event-stream"
 _DESCRIBED_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `revocations` and `heartbeat`, whose data is such a JWT, and whose"
         " id is the position; at the end `start-over` or `closing`",
-        "content": {_EVENTS: {"schema": {"type": "string"}}},
+        "content": {EVENTS: {"schema": {"type": "string"}}},
     },
 }
-
-
-class _EventStream(StreamingResponse):
-    """A stream that begins at once, and whose place is free again when it ends."""
-
-    def __init__(self, stream: Stream) -> None:
-        # A proxy such as nginx would collect the events otherwise.
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(stream.events(), headers=headers, media_type=_EVENTS)
-        self._stream = stream
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["answered_at"] = time.perf_counter()  # what follows is no time of a request
-        try:
-            if scope.get("is_head"):  # without a body there is nothing to wait for
-                await Response(headers=self.headers)(scope, receive, send)
-            else:
-                await super().__call__(scope, receive, send)
-        finally:
-            self._stream.close()
 
 
 @routes.get(
@@ -104,4 +82,4 @@ async def follow_revocations(
     """
     last = request.headers.get("last-event-id", after)
     allowed = partial(may_still, request, Permission.REVOCATIONS_READ)
-    return _EventStream(await streams.open(id_of(reader), last, allowed))
+    return EventStream(await streams.open(id_of(reader), last, allowed))

@@ -1,19 +1,15 @@
 """The feed as server-sent events: signed once in each worker, and sent to all its readers."""
 
-import asyncio
-import json
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 import prometheus_client
-import structlog
 from prometheus_client import Gauge
 
-from keyfob.core.problems import Problem, TooManyRequests, Unavailable
-from keyfob.revocation_feed.events import Events, FellBehind
+from keyfob.core.events import FellBehind
+from keyfob.core.problems import Problem
+from keyfob.core.streams import Channel, Streams, farewell
 from keyfob.revocation_feed.models import Page, Position
 from keyfob.revocation_feed.service import RevocationFeed
 
@@ -28,13 +24,8 @@ SENT = prometheus_client.Counter(
     ["event"],
 )
 
-log = structlog.get_logger("keyfob.revocation_feed")
-
 # Fewer than a poll gets: each reader who is slow may hold an event or two.
 _MOST_ENTRIES = 500
-
-# The seconds until a stream that was refused may be tried again.
-_RETRY_AFTER = 5
 
 
 def event(name: str, page: Page) -> bytes:
@@ -46,18 +37,13 @@ def event(name: str, page: Page) -> bytes:
     )
 
 
-def farewell(name: str, reason: str) -> bytes:
-    """Return the last event of a stream. It is not signed: a forger gains what a cut gives."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), json.dumps({"reason": reason}).encode())
-
-
-class Channel:
+class RevocationChannel(Channel):
     """The events of a worker from some position on; the next event follows the one before."""
 
     def __init__(self, position: Position, text: str, most_bytes: int) -> None:
+        super().__init__(most_bytes)
         self.position = position
         self.text = text
-        self.events = Events(most_bytes)
 
     def add(self, name: str, page: Page) -> None:
         """Send a document to all readers."""
@@ -66,47 +52,16 @@ class Channel:
 
 
 @dataclass(kw_only=True)
-class RevocationStreams:
+class RevocationStreams(Streams[RevocationChannel]):
     """Follows the feed while it has readers, and signs each batch of revocations once for all.
 
-    Args:
-        feed: what is read and signed.
-        most: the most streams of this worker.
-        most_of_one: the most of one client or user. Services have many processes; a program that
-            opens streams in a loop has no end.
-        most_bytes: the bytes by which a reader may be behind; they are kept once for all readers.
-        beat: the seconds between two events at the latest.
-        pause: the seconds between two batches at least; the first one after silence goes at once.
+    `feed` is what is read and signed.
     """
 
     feed: RevocationFeed
-    most: int
+    name: str = "revocation streams"
+    gauge: Gauge = OPEN
     most_of_one: int = 50
-    most_bytes: int = 4 * 1024 * 1024
-    beat: float = 5.0
-    pause: float = 0.05
-    readers: Counter[UUID] = field(default_factory=Counter)
-    _channel: Channel | None = None
-    _joining: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = None
-    _is_stopping: bool = False
-
-    def wake(self) -> None:
-        """Look for revocations now, since one has been heard of."""
-        self._news.set()
-
-    def stop(self) -> None:
-        """End all streams in order, before the server waits for its last requests."""
-        self._is_stopping = True
-        if self._channel:
-            self._channel.events.end("closing", "stopping")
-
-    async def close(self) -> None:
-        """Stop following the feed."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def open(
         self, reader: UUID, after: str | None, may_still: Callable[[], Awaitable[bool]]
@@ -122,12 +77,7 @@ class RevocationStreams:
             TooManyRequests: the reader has too many streams.
             Unavailable: this worker has, or it stops; or the database does not answer.
         """
-        if self._is_stopping or self.readers.total() >= self.most:
-            raise Unavailable("Too many streams are open", retry_after=_RETRY_AFTER)
-        if self.readers[reader] >= self.most_of_one:
-            raise TooManyRequests(_RETRY_AFTER)
-        self.readers[reader] += 1
-        OPEN.set(self.readers.total())
+        self.enter(reader)
         try:
             channel = await self._join()
             place, position = channel.events.end_place, channel.position
@@ -144,52 +94,11 @@ class RevocationStreams:
         """
         return await self.feed.read(after, at_most=_MOST_ENTRIES, claiming=claiming)
 
-    def leave(self, reader: UUID) -> None:
-        """Give back the place of a stream."""
-        self.readers -= Counter({reader: 1})
-        OPEN.set(self.readers.total())
+    async def _begin(self) -> RevocationChannel:
+        position = await self.feed.present()
+        return RevocationChannel(position, self.feed.text_of(position), self.most_bytes)
 
-    async def _join(self) -> Channel:
-        async with self._joining:
-            if self._channel is None or self._channel.events.has_ended:
-                position = await self.feed.present()
-                text = self.feed.text_of(position)
-                self._channel = Channel(position, text, self.most_bytes)
-                # In a context of its own: it is no part of the request that came first.
-                self._task = asyncio.create_task(
-                    self._follow(self._channel), name="revocation streams", context=Context()
-                )
-            return self._channel
-
-    async def _follow(self, channel: Channel) -> None:
-        loop = asyncio.get_running_loop()
-        sent_at = loop.time()
-        try:
-            while self.readers and not channel.events.has_ended:
-                is_beat = not await self._hear_news(sent_at + self.beat - loop.time())
-                try:
-                    if await self._publish(channel, is_beat=is_beat):
-                        sent_at = loop.time()
-                    pause = self.pause
-                except Problem:  # nothing is sent, and readers notice that nothing comes
-                    self._news.set()
-                    pause = 20 * self.pause
-                await asyncio.sleep(pause)
-        except Exception:
-            log.exception("revocation_streams_failed")
-        finally:
-            channel.events.end("start-over", "failed")
-
-    async def _hear_news(self, within: float) -> bool:
-        try:
-            async with asyncio.timeout(max(0, within)):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        self._news.clear()
-        return True
-
-    async def _publish(self, channel: Channel, *, is_beat: bool) -> bool:
+    async def _publish(self, channel: RevocationChannel, *, is_beat: bool) -> bool:
         """Send what is new to all readers, or a heartbeat; tell whether anything was sent.
 
         A heartbeat is sent only after the database was asked, so it proves that nothing is missing.
@@ -212,7 +121,7 @@ class Stream:
     """The stream of one reader, at its own speed."""
 
     streams: RevocationStreams
-    channel: Channel
+    channel: RevocationChannel
     reader: UUID
     may_still: Callable[[], Awaitable[bool]]
     first: Page
