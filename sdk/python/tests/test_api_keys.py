@@ -1,6 +1,5 @@
 """API keys that are shown to a service are exchanged for tokens, once."""
 
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -13,18 +12,11 @@ from tests.test_feed_followed import CLIENT, streaming
 from tests.waiting import wait_until
 
 from keyfob_client import InvalidToken, Unavailable, Verifier
-from keyfob_client.api_keys import is_api_key
-
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+from keyfob_client.api_keys import is_api_key, with_checksum
 
 
 def api_key(letter: str = "a") -> str:
-    begin = "kfk_" + letter * 43
-    number, end = zlib.crc32(begin.encode()), ""
-    while number or len(end) < 6:
-        number, digit = divmod(number, 62)
-        end = _DIGITS[digit] + end
-    return begin + end
+    return with_checksum("kfk_" + letter * 43)
 
 
 class Exchange:

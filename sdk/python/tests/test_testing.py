@@ -22,6 +22,7 @@ from keyfob_client import (
     Unavailable,
     Verifier,
 )
+from keyfob_client.api_keys import with_checksum
 from keyfob_client.fastapi import CurrentUser, protect, require_recent_sign_in, require_role
 from keyfob_client.flask import Keyfob
 from keyfob_client.testing import FakeKeyfob
@@ -124,6 +125,31 @@ def test_what_is_revoked_is_refused_at_once(
     assert reason(verifier, caller.token) == "revoked"
     verifier.verify(other.token)
     verifier.verify(caller.renew())
+
+
+def test_api_keys_are_exchanged(keyfob: FakeKeyfob, verifier: Verifier) -> None:
+    keys = [keyfob.api_key(scope=["orders:read"], roles=["user", "clerk"]) for _ in range(2)]
+
+    token = verifier.verify(keys[0].token)
+    assert (token.subject, token.scope) == (keys[0].subject, {"orders:read"})
+    assert (token.is_user, token.roles, token.auth_time) == (True, {"user", "clerk"}, None)
+    assert token.audience == (verifier.resource,)
+    keyfob.clock.move(100_000)
+    verifier.verify(keys[0].token)  # a key outlives its tokens
+    keys[0].revoke()
+    assert reason(verifier, keys[0].token) == "api_key_refused"
+    assert verifier.verify(keys[1].token)
+    assert reason(verifier, with_checksum("kfk_" + "a" * 43)) == "api_key_refused"
+    keyfob.is_away = True
+    with pytest.raises(Unavailable):
+        verifier.verify(keys[1].token)
+
+
+def test_without_a_client_no_api_key_is_taken(keyfob: FakeKeyfob) -> None:
+    keyfob.trusted_by(Verifier(ISSUER, audience=AUDIENCE))
+
+    with pytest.raises(RuntimeError, match="API keys"):
+        keyfob.api_key(scope=["orders:read"])
 
 
 def test_tokens_of_nobody_are_refused(keyfob: FakeKeyfob, verifier: Verifier) -> None:

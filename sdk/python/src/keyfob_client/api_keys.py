@@ -14,7 +14,7 @@ from keyfob_client.metrics import Metrics
 from keyfob_client.program import TokenEndpoint, TokenRefused
 
 _KEY = re.compile(r"kfk_[0-9A-Za-z]{49}")
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CHECKSUM = 6
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _OF_KEYS = "urn:keyfob:token-type:api-key"
@@ -26,14 +26,17 @@ _MOST_AT_ONCE = 16
 
 
 def is_api_key(text: str) -> bool:
-    """Tell whether a text is an API key that was not mistyped: its end is a CRC-32 of the rest."""
-    if not _KEY.fullmatch(text):
-        return False
-    number, digits = zlib.crc32(text[:-_CHECKSUM].encode("ascii")), ""
+    """Tell whether a text is an API key that was not mistyped."""
+    return bool(_KEY.fullmatch(text)) and text == with_checksum(text[:-_CHECKSUM])
+
+
+def with_checksum(begin: str) -> str:
+    """Return a key of its beginning: its end is a CRC-32 of that, in base62."""
+    number, digits = zlib.crc32(begin.encode("ascii")), ""
     for _ in range(_CHECKSUM):
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return digits == text[-_CHECKSUM:]
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return begin + digits
 
 
 class _Exchanged(NamedTuple):

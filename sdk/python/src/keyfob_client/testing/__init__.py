@@ -3,8 +3,8 @@
 The pytest plugin has it as the fixture `keyfob`; elsewhere it is `with FakeKeyfob() as keyfob:`.
 """
 
-from keyfob_client.testing.callers import Caller
+from keyfob_client.testing.callers import ApiKey, Caller
 from keyfob_client.testing.clock import Clock
 from keyfob_client.testing.keyfob import FakeKeyfob
 
-__all__ = ["Caller", "Clock", "FakeKeyfob"]
+__all__ = ["ApiKey", "Caller", "Clock", "FakeKeyfob"]

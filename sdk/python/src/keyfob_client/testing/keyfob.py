@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyfob_client.judging import Judge
 from keyfob_client.keys import KeySet, read_key_set
 from keyfob_client.reading import to_base64url
-from keyfob_client.testing.callers import Caller
+from keyfob_client.testing.callers import ApiKey, Caller
 from keyfob_client.testing.clock import Clock
 from keyfob_client.testing.stand_in import Revocations, StandInEngine
 from keyfob_client.verifier import Trust
@@ -31,6 +31,11 @@ def _follows(verifier: Trust) -> bool:
     return vars(verifier)["_known"] is not None
 
 
+def _resource_of(verifier: Trust) -> str | None:
+    """Return what API keys are exchanged for, by a verifier that takes them."""
+    return verifier.resource if vars(verifier)["_reach"].client is not None else None
+
+
 class FakeKeyfob:
     """A Keyfob of a test. Its tokens are signed, and judged by all rules of the verifier.
 
@@ -47,6 +52,7 @@ class FakeKeyfob:
         self._revocations = Revocations()
         self._verifiers: list[Trust] = []
         self._real: list[tuple[Trust, Judge]] = []
+        self._api_keys: list[ApiKey] = []
 
     def trusted_by(self, *verifiers: Trust) -> Self:
         """Let verifiers believe this Keyfob, and no other, until `close`.
@@ -63,7 +69,7 @@ class FakeKeyfob:
 
     def _replace(self, verifier: Trust) -> None:
         parts = vars(verifier)  # as a test may: nothing else needs to change them
-        real, engine = parts["_judge"], StandInEngine(self)
+        real, engine = parts["_judge"], StandInEngine(self, _resource_of(verifier))
         judge = Judge(
             real.rules,
             verifier.metrics,
@@ -111,6 +117,35 @@ class FakeKeyfob:
         """Return a program with the token of its client credentials; it is no user."""
         usual = {"sub": client_id, "client_id": client_id, "sub_gen": 0, "client_gen": 0}
         return self._caller({**usual, "scope": " ".join(scope), **claims})
+
+    def api_key(
+        self,
+        *,
+        scope: Collection[str],
+        roles: Collection[str] = ("user",),
+        subject: str | None = None,
+    ) -> ApiKey:
+        """Return an API key of a user.
+
+        Args:
+            scope: what the key permits.
+            roles: the roles of the user.
+            subject: the id of the user; a new one by default.
+
+        Raises:
+            RuntimeError: no verifier takes API keys.
+        """
+        if not any(_resource_of(verifier) for verifier in self._verifiers):
+            raise RuntimeError("no verifier has a client and a resource, so none takes API keys")
+        no_sign_in = dict.fromkeys(("auth_time", "acr", "amr"))
+        key = ApiKey(self.user(roles=roles, scope=scope, subject=subject, gen=0, **no_sign_in))
+        self._api_keys.append(key)
+        return key
+
+    def exchange(self, key: str, resource: str) -> str | None:
+        """Return an access token for a service; None if the API key is not valid."""
+        known = next((one for one in self._api_keys if one.token == key), None)
+        return known.exchange(resource) if known is not None else None
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
         session = {"sid": str(uuid.uuid4()), "gen": 1}
