@@ -248,16 +248,20 @@ async def test_what_does_not_fit_registers_nothing(
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("asked", "code", "unknown"),
     [
-        ({"resources": ["https://nobody.example"]}, "unknown_resource"),
-        ({"resources": [ORDERS], "scope": ["invoices:read"]}, "unknown_scope"),
-        ({"scope": ["orders:read"]}, "unknown_scope"),
-        ({"resources": [ORDERS], "scope": ["users:read"]}, "unknown_scope"),
+        ({"resources": [ORDERS, "https://a.example"]}, "unknown_resource", "https://a.example"),
+        (
+            {"resources": [ORDERS], "scope": ["orders:read", "invoices:read"]},
+            "unknown_scope",
+            "invoices:read",
+        ),
+        ({"scope": ["orders:read"]}, "unknown_scope", "orders:read"),
+        ({"resources": [ORDERS], "scope": ["users:read"]}, "unknown_scope", "users:read"),
     ],
 )
 async def test_a_client_has_only_scopes_that_its_resources_offer(
-    world: World, admin: SignedIn, asked: dict[str, Any], code: str
+    world: World, admin: SignedIn, asked: dict[str, Any], code: str, unknown: str
 ) -> None:
     await add_orders(world, admin)
 
@@ -266,6 +270,7 @@ async def test_a_client_has_only_scopes_that_its_resources_offer(
     )
 
     assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert answer.json()["unknown"] == [unknown]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def test_a_program_is_registered_with_a_secret_and_removed(keyfob: Run, in_world
     assert keyfob("clients", "delete", made["id"]).out == f"Removed {made['id']}.\n"
     assert keyfob("resources", "delete", resource_id).code == 0
     assert keyfob("clients", "list", "--json").json == []
-    assert keyfob("clients", "delete", made["id"]).refusal == "Client not found"
+    assert keyfob("clients", "delete", made["id"]).refusal == (
+        "Client not found; `keyfob clients list` shows the ids"
+    )
 
 
 def test_a_secret_is_rotated(keyfob: Run, in_world: InWorld) -> None:
@@ -167,6 +169,11 @@ def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:
     no_uri = keyfob("resources", "create", "orders", "--name", "Orders").refusal
     too_long = keyfob("clients", "create", "Reports", "--ttl", "4000").refusal
 
-    assert refused == "One of the resources is not registered"
+    assert refused == (
+        f"One of the resources is not registered: {ORDERS}; "
+        "register it by `keyfob resources create`"
+    )
+    by_name = keyfob("clients", "add-secret", "Reports")
+    assert (by_name.code, "keyfob clients list" in by_name.err) == (2, True)
     assert no_uri == "identifier: Value error, should be an absolute URI without fragment"
     assert too_long == "access_token_ttl: Input should be less than or equal to 3600"

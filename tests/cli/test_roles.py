@@ -69,4 +69,26 @@ def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:
     wrong = keyfob("roles", "create", "support", "--permission", "Users Read")
     assert wrong.refusal.startswith("Users Read: ")
     assert keyfob("roles", "create", "admin").refusal == "A role with this name already exists"
-    assert keyfob("roles", "delete", "none").refusal == "Role not found"
+    assert keyfob("roles", "delete", "none").refusal == (
+        "Role not found; `keyfob roles list` shows what there is"
+    )
+
+
+def test_a_misspelt_permission_is_refused(keyfob: Run, in_world: InWorld) -> None:
+    async def sign_up(world: World) -> None:
+        await world.make_user()
+
+    in_world(sign_up)
+    begin = "neither Keyfob nor a resource has this permission"
+    misspelt = {"users:reed": "; users:read?", "logins:reed": "; logins:read?", "users:fly": ""}
+    for name, meant in misspelt.items():
+        refused = keyfob("roles", "create", "support", "--permission", name)
+        assert refused.refusal == f"{name}: {begin}{meant}"
+    assert keyfob("roles", "create", "clerk", "--permission", "orders:read").code == 0
+    changed = keyfob("roles", "change", "clerk", "--permission", "user:read")
+    why = keyfob("roles", "why", "ada@example.com", "user:read")
+    assert changed.refusal == why.refusal == f"user:read: {begin}; users:read?"
+    nobody = keyfob("roles", "why", "ada@example.com", "users:read")
+    assert nobody.out == "No role gives ada@example.com users:read.\n"
+    keyfob("resources", "create", "https://u.example", "--name", "U", "--scope", "user:read")
+    assert keyfob("roles", "change", "clerk", "--permission", "user:read").code == 0

@@ -22,6 +22,7 @@ STATES = {
     "Introspect": [200],
     "End it": [200, 200, 401, 200, 200, 200, 401],
     "An API key": [200, 200, 204, 401, 200],
+    "The same over HTTP": [201, 201, 200, 204, 201, 201, 200, 204],
     "Metadata, and the proxy in front": [200, 200],
 }
 ACTIVE = {

@@ -191,11 +191,11 @@ class ClientAdministration:
     async def _ensure_fit(self, tx: Tx, powers: Powers, client: RegisteredClient) -> None:
         own = self.resources.own
         offers = {one.identifier: one.scopes for one in (own, *await self.resources.list_all(tx))}
-        if not offers.keys() >= set(client.resources):
-            raise UnknownResource
+        if unknown := set(client.resources) - offers.keys():
+            raise UnknownResource(extra={"unknown": sorted(unknown)})
         offered = {scope for identifier in client.resources for scope in offers[identifier]}
-        if not offered.issuperset(client.scope):
-            raise UnknownScope
+        if unknown := set(client.scope) - offered:
+            raise UnknownScope(extra={"unknown": sorted(unknown)})
         powers.ensure_cover(_permissions(client.scope))
 
 

@@ -36,7 +36,7 @@ class TooManySecrets(Problem):
 
 
 class UnknownResource(Problem):
-    """A client is to have tokens for a resource that is not registered."""
+    """A client is to have tokens for a resource that is not registered: one of `unknown`."""
 
     status = 409
     code = "unknown_resource"

@@ -270,8 +270,8 @@ class OwnKeys:
         async with self.db.begin() as tx:
             account = await self.step_up.ensure_standing(tx, caller)
             held = (await self.standing.permissions_of(tx, account)).keys()
-            if not self.resources.scopes | held >= frozenset(scope):
-                raise UnknownScope
+            if unknown := set(scope) - self.resources.scopes - held:
+                raise UnknownScope(extra={"unknown": sorted(unknown)})
             # Threat: whoever can sign up would give themselves any scope of any API.
             if account.role is not Role.ADMIN and not held >= frozenset(scope):
                 raise Forbidden

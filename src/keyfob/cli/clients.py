@@ -20,7 +20,15 @@ from keyfob.wiring import Wiring
 
 app = typer.Typer(help="Programs that get tokens.", no_args_is_help=True)
 
-ClientId = Annotated[UUID, typer.Argument(help="The `client_id`.")]
+
+def _read_client_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter("should be an id, as `keyfob clients list` shows it") from None
+
+
+ClientId = Annotated[UUID, typer.Argument(parser=_read_client_id, help="The `client_id`.")]
 ResourceOptions = Annotated[
     list[str] | None,
     typer.Option("--resource", help="An API that its tokens may be for; may be repeated."),

@@ -156,7 +156,8 @@ async def _check_workers(wiring: Wiring, settings: Settings) -> Finding:
     """Check for other instances: without KEYFOB_ISSUER, each would refuse the others' tokens."""
     count = await count_listeners(wiring.db)
     well = settings.issuer is not None or count <= settings.workers
-    says = f"{count} listen to this database"
+    none = "none listens to this database: the service is stopped, or is behind a pooler"
+    says = f"{count} listen to this database" if count else none
     advice = "; set KEYFOB_ISSUER, the same for all instances"
     return _finding("workers", well, says if well else says + advice)
 

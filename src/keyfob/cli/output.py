@@ -14,13 +14,13 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for a pipe.")]
 
 
-def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Write rows as a table, or as a JSON array."""
+def show_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, none: str = "None.") -> None:
+    """Write rows as a table, or as a JSON array; for no rows, people read `none`."""
     if as_json:
         typer.echo(_json(rows))
         return
     if not rows:
-        typer.echo("None.")
+        typer.echo(none)
         return
     table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
     for row in rows:

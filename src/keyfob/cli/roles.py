@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -9,13 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from keyfob.administration.authority import Actor
 from keyfob.administration.roles import RoleAdministration
-from keyfob.authority.models import OF_ROLE
+from keyfob.authority.models import OF_ROLE, Permission
 from keyfob.authority.names import PermissionName, RoleName
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
 from keyfob.cli.users import Address, find_user, telling_of_unproven
+from keyfob.clients.resources import Resources
 from keyfob.wiring import Wiring
+
+# A share of letters. Scopes of other APIs, such as orders:read, are less like those of Keyfob.
+_ALIKE = 0.83
 
 app = typer.Typer(help="Further roles, and the users who have them.", no_args_is_help=True)
 
@@ -38,8 +43,24 @@ def _check(name: str, permissions: list[str]) -> None:
         raise Refused(f"{fault.errors()[0]['input']}: {fault.errors()[0]['msg']}") from None
 
 
-def _do(work: Callable[[RoleAdministration], Awaitable[object]]) -> None:
+async def _refuse_misspelt(wiring: Wiring, permissions: list[str]) -> None:
+    """Refuse what looks like a permission of Keyfob or a scope of a resource, and is neither."""
+    resources: Resources = wiring.services[Resources]
+    scopes = {scope for one in await resources.list_all(wiring.db) for scope in one.scopes}
+    known = {*map(str, Permission), *scopes}
+    areas = {permission.partition(":")[0] for permission in Permission}
+    for name in permissions:
+        alike = get_close_matches(name, sorted(known), 1, _ALIKE)
+        if name not in known and (alike or name.partition(":")[0] in areas):
+            meant = f"; {alike[0]}?" if alike else ""
+            raise Refused(f"{name}: neither Keyfob nor a resource has this permission{meant}")
+
+
+def _do(
+    work: Callable[[RoleAdministration], Awaitable[object]], permissions: list[str] | None = None
+) -> None:
     async def done(wiring: Wiring) -> None:
+        await _refuse_misspelt(wiring, permissions or [])
         await work(_administration(wiring))
 
     run_with_services(done)
@@ -85,7 +106,7 @@ def create_role(name: Name, permission: Allows = None, as_json: AsJson = False) 
     """
     permissions = permission or []
     _check(name, permissions)
-    _do(lambda roles: roles.create(Actor(None), name, permissions))
+    _do(lambda roles: roles.create(Actor(None), name, permissions), permissions)
     _show(name, permissions, "Defined", as_json=as_json)
 
 
@@ -99,7 +120,7 @@ def change_role(name: Name, permission: Allows = None, as_json: AsJson = False) 
     """
     permissions = permission or []
     _check(name, permissions)
-    _do(lambda roles: roles.change(Actor(None), name, permissions))
+    _do(lambda roles: roles.change(Actor(None), name, permissions), permissions)
     _show(name, permissions, "Changed", as_json=as_json)
 
 
@@ -193,13 +214,15 @@ def explain(
     """
 
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
+        await _refuse_misspelt(wiring, [permission])
         why = await _administration(wiring).why(await find_user(wiring, email), permission)
         return [
             {"role": name, "expires_at": ends, "held": why.held, "status": why.status.value}
             for name, ends in why.roles
         ]
 
-    show_rows(run_with_services(work), as_json=as_json)
+    none = f"No role gives {email} {permission}."
+    show_rows(run_with_services(work), as_json=as_json, none=none)
 
 
 def _in_words(days: int | None, hours: int | None) -> str:

@@ -4,7 +4,7 @@ from keyfob.core.problems import Problem
 
 
 class UnknownScope(Problem):
-    """A client or a key is to have a scope that no resource offers that it is for."""
+    """A client or a key is to have a scope that no resource offers that it is for: `unknown`."""
 
     status = 409
     code = "unknown_scope"
