@@ -143,6 +143,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="UserCreate",
         headers=frozenset({"Location"}),
     ),
+    ("POST", "/admin/users/bulk"): admin(200, None, "count_differs", *RECENT, body="BulkChange"),
+    ("POST", "/admin/users/bulk/undo"): admin(200, None, *RECENT, body="BulkUndo"),
     ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),
     ("PUT", "/admin/users/{id}"): admin(
         200, "User", NO_USER, "email_taken", "last_admin", UNPROVEN, *RECENT, body="UserChange"
@@ -414,6 +416,8 @@ CLIENT_FORM = {"client_id", "client_secret", "client_assertion", "client_asserti
 
 # Fields of what is sent: those that must be there, and the others.
 BODIES = {
+    "BulkChange": ({"action"}, {"ids", "filters", "count", "role"}),
+    "BulkUndo": ({"event_ids"}, set()),
     "Register": ({"email", "password"}, {"name"}),
     "Login": ({"email", "password"}, set()),
     "Address": ({"email"}, set()),

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
 from keyfob.core.clock import Clock
-from keyfob.core.http import Edge
+from keyfob.core.http import Edge, StrictRoute
 from keyfob.core.http.clients import Clients
 from keyfob.core.http.hot import HotRoute
 from keyfob.core.http.problems import (
@@ -88,6 +88,12 @@ def _edge(app: Service, settings: Settings) -> Edge:
         super(Service, app).__call__,
         root_path=settings.root_path,
         max_body_bytes=settings.max_body_bytes,
+        larger={
+            (method, route.path): max(route.large.most_bytes, settings.max_body_bytes)
+            for route in app.router.routes
+            if isinstance(route, StrictRoute) and route.large
+            for method in route.methods or ()
+        },
         clients=app.state.clients,
         hsts=settings.strict_transport,
         cors_origins=settings.cors_origins,

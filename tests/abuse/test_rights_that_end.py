@@ -178,6 +178,9 @@ async def test_45_every_changing_call_is_in_the_sweep_and_would_succeed(
         on_users = name[1].startswith("/admin/users")
         expected[name] = [("admins", "account", "account") if on_users else ("admins", "account")]
     expected["DELETE", "/admin/users/{id}", ""] *= 2  # before and after what was piled up goes
+    for name in (("POST", "/admin/users/bulk", ""), ("POST", "/admin/users/bulk/undo", "")):
+        # Before the report begins, and again for the account.
+        expected[name] = [("admins", "account"), ("admins", "account", "account")]
     assert locks_taken == expected
 
 

@@ -1,6 +1,7 @@
 """The admin API."""
 
 from keyfob.admin import (
+    bulk_routes,
     client_routes,
     list_routes,
     record_routes,
@@ -30,6 +31,7 @@ def build(
         close=streams.close,
         routes=[
             list_routes.routes,
+            bulk_routes.routes,
             routes.routes,
             record_routes.routes,
             statistics_routes.routes,

@@ -187,9 +187,9 @@ class Authority:
         target_id: UUID | None,
         old: dict[str, Any] | None = None,
         new: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> UUID:
         """Append what an actor did to the audit log; call it last, as `Audit.record` says."""
-        await self.audit.record(
+        return await self.audit.record(
             tx,
             action=action,
             actor_id=actor.user_id,

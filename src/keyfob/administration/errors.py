@@ -11,6 +11,30 @@ class UserBlocked(Problem):
     title = "The user is blocked; unblock the account first"
 
 
+class CountDiffers(Problem):
+    """A bulk change names a filter, and the number of users that its caller saw; `count` is now."""
+
+    status = 409
+    code = "count_differs"
+    title = "Another number of users matches the filter by now"
+
+
+class OwnAccount(Problem):
+    """A bulk change never concerns the account of its caller."""
+
+    status = 409
+    code = "own_account"
+    title = "This is your own account; change it by itself"
+
+
+class NotAsLeft(Problem):
+    """A change to be undone is not the caller's, is too old, or has been followed by another."""
+
+    status = 409
+    code = "not_as_left"
+    title = "The account is not as this change left it"
+
+
 class ClientNotFound(Problem):
     """No client has that id."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, NamedTuple
+from uuid import UUID
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from keyfob.accounts.models import Profile, Status
 from keyfob.authority.models import Role
 from keyfob.core.bodies import Body, Moment
 from keyfob.core.pagination import Place
+from keyfob.core.problems import Problem
 from keyfob.core.text import NoControlCharacters
 
 # Users that match a filter are counted up to this number.
@@ -88,6 +90,40 @@ class Part:
     def is_first(self) -> bool:
         """Tell whether it begins where the list does."""
         return self.after is None and self.before is None and self.skip == 0
+
+
+class Action(StrEnum):
+    """The changes that can be made to many accounts at once."""
+
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    SIGN_OUT = "sign-out"
+    SET_ROLE = "set-role"
+    INVITE = "invite"
+    DELETE = "delete"
+
+
+class Line(NamedTuple):
+    """The outcome for one account of a bulk change; without a refusal it is done.
+
+    `event_id` is that of the audit event, by which the change can be undone; None if the account
+    was so already, or if it cannot be undone. `undoes` is the event that was to be undone; then
+    `user_id` is None if there is none with that id.
+    """
+
+    user_id: UUID | None
+    event_id: UUID | None = None
+    refusal: Problem | None = None
+    undoes: UUID | None = None
+
+
+class Ending(NamedTuple):
+    """The last line of a report; `left` accounts were not reached, for the reason `why`."""
+
+    done: int
+    refused: int
+    left: int
+    why: Problem | None
 
 
 class ListedUser(NamedTuple):

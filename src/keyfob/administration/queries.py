@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from asyncpg import Record
 
@@ -166,6 +167,21 @@ def _listed(part: Part, rows: Sequence[Any]) -> list[ListedUser]:
 
 def _where(conditions: list[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+async def list_ids(
+    db: Executor, wanted: UserFilter, online_since: datetime, limit: int
+) -> list[UUID]:
+    """Return the ids of users that match a filter, the oldest first."""
+    conditions, values = _conditions(wanted, online_since)
+    rows = await db.fetch(
+        f"""
+        SELECT u.id FROM {_tables_of(conditions)} {_where(conditions)}
+         ORDER BY u.created_at, u.id LIMIT {limit}
+        """,  # noqa: S608 - as above
+        *values,
+    )
+    return [row["id"] for row in rows]
 
 
 async def read_tally(db: Executor, role: Role | None, status: Status | None) -> int:

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
+from keyfob.administration.bulk import Bulk
 from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.letters import Letters
+from keyfob.administration.places import Places
 from keyfob.administration.resources import ResourceAdministration
 from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
@@ -93,11 +95,23 @@ def build(
         roles=frozenset(settings.require_mfa_for),
         mail=mail,
     )
+    invitations = Invitations(db=db, authority=authority, letters=letters)
+    bulk = Bulk(
+        db=db,
+        administration=administration,
+        invitations=invitations,
+        authority=authority,
+        audit=audit,
+        clock=clock,
+        places=Places(),
+    )
     return Room(
+        stopping=bulk.stop,
         services=[
             administration,
             factor_reset,
-            Invitations(db=db, authority=authority, letters=letters),
+            invitations,
+            bulk,
             ClientAdministration(
                 db=db,
                 clients=clients,
@@ -121,5 +135,5 @@ def build(
                 clock=clock,
             ),
             Unproven(db=db, authority=authority, proofs=proofs, clock=clock),
-        ]
+        ],
     )

@@ -1,5 +1,6 @@
 """Changes that administrators make to accounts, with their effects and audit events."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from keyfob.accounts import locks
-from keyfob.accounts.changes import Changes
+from keyfob.accounts.changes import Change, Changes
 from keyfob.accounts.email import Email
 from keyfob.accounts.models import Account, NewAccount, Status
 from keyfob.accounts.service import Accounts
@@ -141,10 +142,18 @@ class Administration:
         elif actor.user_id is not None:
             await self.letters.ask_for_proof(tx, account)
 
-    async def change(self, actor: Actor, user_id: UUID, changes: Changes) -> None:
+    async def change(
+        self,
+        actor: Actor,
+        user_id: UUID,
+        changes: Changes,
+        *,
+        check: Callable[[Tx], Awaitable[None]] | None = None,
+    ) -> UUID | None:
         """Change an account; a new role reaches its tokens at once.
 
-        A block or a new address ends its sessions.
+        A block or a new address ends its sessions. Returns the id of the audit event; None if
+        nothing differs. `check` is called once the account is locked, and may refuse.
 
         Raises:
             UserNotFound, EmailTaken, LastAdmin, UnprovenRole: see these classes.
@@ -155,6 +164,8 @@ class Administration:
         async with self.db.begin() as tx:
             before, powers = await self.authority.lock(tx, actor, user_id, Permission.USERS_WRITE)
             powers.ensure_cover((), changes.role or Role.USER)
+            if check:
+                await check(tx)
             if changes.concern_access(before):
                 await self.authority.ensure_recent_above_user(tx, actor, before, changes.role)
             replaced = None
@@ -162,21 +173,28 @@ class Administration:
                 self.accounts.ensure_fit(changes.email)
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
             change = await self.accounts.change_account(tx, before, changes)
-            if "role" in change.new:
-                await self.claims.change_roles(tx, user_id, Role(change.new["role"]))
-            moves = change.account.email.normal != before.email.normal
-            if moves:
-                await self.letters.follow_move(tx, before, change.account)
-            if change.new.get("status") == Status.BLOCKED:
-                await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
-                await self.letters.kill_links(tx, user_id)
-            elif moves:
-                # Threat: the owner of the old address is signed in to an account whose new address
-                # somebody else will verify.
-                await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
-            if change.new:
-                new = change.new | replaced_sign_up(replaced)
-                await self.authority.record(tx, actor, Event.USER_CHANGED, user_id, change.old, new)
+            await self._carry_out(tx, before, change)
+            if not change.new:
+                return None
+            new = change.new | replaced_sign_up(replaced)
+            return await self.authority.record(
+                tx, actor, Event.USER_CHANGED, user_id, change.old, new
+            )
+
+    async def _carry_out(self, tx: Tx, before: Account, change: Change) -> None:
+        user_id = before.id
+        if "role" in change.new:
+            await self.claims.change_roles(tx, user_id, Role(change.new["role"]))
+        moves = change.account.email.normal != before.email.normal
+        if moves:
+            await self.letters.follow_move(tx, before, change.account)
+        if change.new.get("status") == Status.BLOCKED:
+            await self.sessions.end_all(tx, user_id, EndReason.BLOCKED)
+            await self.letters.kill_links(tx, user_id)
+        elif moves:
+            # Threat: the owner of the old address is signed in to an account whose new address
+            # somebody else will verify.
+            await self.sessions.end_all(tx, user_id, EndReason.ADDRESS_MOVED)
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Delete an account and its personal data, and end its sessions.

@@ -1,6 +1,6 @@
 """SQL for the audit log."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -124,6 +124,30 @@ def _parts(
 
 def _party(columns: tuple[Any, ...]) -> Party | None:
     return None if columns[0] is None else Party(*columns)
+
+
+async def find_events(db: Executor, ids: Sequence[UUID]) -> list[AuditEvent]:
+    """Return the events with these ids, in no order."""
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS} FROM audit_events WHERE id = ANY ($1::uuid[])",  # noqa: S608 - a constant of this file
+        ids,
+    )
+    return [AuditEvent(*row) for row in rows]
+
+
+async def find_last_change(tx: Tx, target_id: UUID, action: str, field: str) -> UUID | None:
+    """Return the id of the newest event of this kind that gave a field of the target a value."""
+    found: UUID | None = await tx.fetchval(
+        """
+        SELECT id FROM audit_events
+         WHERE target_id = $1 AND action = $2 AND new_values ? $3
+         ORDER BY position DESC LIMIT 1
+        """,
+        target_id,
+        action,
+        field,
+    )
+    return found
 
 
 async def erase_addresses(db: Executor, actor_id: UUID, after: int, limit: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Recording and verifying audit events."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -53,11 +54,11 @@ class Audit:
         old: dict[str, Any] | None = None,
         new: dict[str, Any] | None = None,
         source: Source | None = None,
-    ) -> None:
+    ) -> UUID:
         """Append an event in the transaction that causes it: both happen, or neither.
 
-        `actor_id` is None for the service itself and its command line. The end of the chain is
-        locked until the commit, so call this last.
+        Returns its id. `actor_id` is None for the service itself and its command line. The end of
+        the chain is locked until the commit, so call this last.
         """
         last = await queries.lock_chain(tx) or ChainEnd(0, START)
         at = self.clock.now()
@@ -80,6 +81,7 @@ class Audit:
         # A copy that the database cannot reach: it shows when the newest events were cut off.
         told = {"position": event.position, "mac": mac.hex(), "action": action}
         tx.after_commit(lambda: log.info("audit_event", **told))
+        return event.id
 
     async def record_own(self, tx: Tx, new: dict[str, Any], *, action: Event) -> None:
         """Append an event of the service itself, or of its command line."""
@@ -111,6 +113,14 @@ class Audit:
     async def list_after(self, position: int, *, limit: int) -> list[ListedEvent]:
         """Return events after a position of the chain, the oldest first, likewise."""
         return await queries.list_after(self.db, position, limit)
+
+    async def find_events(self, ids: Sequence[UUID]) -> dict[UUID, AuditEvent]:
+        """Return the events with these ids that there are."""
+        return {event.id: event for event in await queries.find_events(self.db, ids)}
+
+    async def find_last_change(self, tx: Tx, user_id: UUID, field: str) -> UUID | None:
+        """Return the id of the last event that changed a field of an account; None if none did."""
+        return await queries.find_last_change(tx, user_id, Event.USER_CHANGED, field)
 
     async def verify(self, *, batch: int = 500) -> Verdict:
         """Check that no event of the chain was changed, removed or inserted.

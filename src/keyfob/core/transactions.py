@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
+
+T = TypeVar("T")
 
 log = structlog.get_logger("keyfob.transactions")
 
@@ -61,7 +63,7 @@ class Tx:
 async def commit(transaction: Transaction, following: Sequence[Callback]) -> None:
     """Commit, then run the callbacks. Without callbacks there is no extra cost."""
     if following:
-        await _to_the_end(_commit_and_follow(transaction, following))
+        await to_the_end(_commit_and_follow(transaction, following))
     else:
         await transaction.commit()
 
@@ -97,7 +99,7 @@ def _follow(following: Sequence[Callback]) -> None:
             log.exception("after_commit_failed")
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Wait until the work is done. If the caller is cancelled meanwhile, raise that afterwards.
 
     Threat: a client that disconnects in the moment of the commit would prevent the callbacks.
@@ -111,4 +113,4 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
             left = cancelled
     if left is not None:
         raise left from task.exception()
-    task.result()
+    return task.result()

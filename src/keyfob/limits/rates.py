@@ -23,6 +23,7 @@ ROUTES = (
     "me-factors",
     "me-export",
     "admin",
+    "admin-bulk",
     "revocations",
 )
 # Shared by all changes of signed-in callers from one address.

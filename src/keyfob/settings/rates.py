@@ -109,6 +109,9 @@ class LimitSettings(BaseModel):
         description="Per client address: all changes by signed-in users to their accounts",
     )
     limit_admin: Limit = Field("1200/minute", description="Per caller: /admin/...")
+    limit_admin_bulk: Limit = Field(
+        "20/minute;200/hour", description="Per caller: changes of many users, and exports of lists"
+    )
     limit_revocations: Limit = Field(
         "6000/minute", description="Per caller: polls and streams of the revocation feed"
     )

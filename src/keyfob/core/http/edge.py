@@ -83,6 +83,7 @@ class Edge:
         *,
         root_path: str,
         max_body_bytes: int,
+        larger: Mapping[tuple[str, str], int],
         clients: Clients,
         hsts: str | None,
         cors_origins: Sequence[str],
@@ -91,6 +92,7 @@ class Edge:
         self._app = app
         self._root_path = root_path
         self._max_body = max_body_bytes
+        self._larger = larger
         self._clients = clients
         self._cors = Cors(cors_origins)
         self._always = [*always_sent(hsts=hsts), *self._cors.always]
@@ -109,9 +111,10 @@ class Edge:
         answer = _Answer(send, self._name_request(scope), [*self._always, *granted])
         started = time.perf_counter()
         try:
-            receive = bounded(scope, receive, self._max_body, is_named=bool(granted))
-            told = answers_preflight(path, scope["method"], scope["headers"]) if granted else None
             place = (scope["method"], path)
+            most = self._larger.get(place, self._max_body)
+            receive = bounded(scope, receive, most, is_named=bool(granted))
+            told = answers_preflight(path, scope["method"], scope["headers"]) if granted else None
             hot = self._hot.get(place)
             if told is not None:
                 await answer.send_nothing(told)

@@ -10,7 +10,7 @@ from keyfob.core.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
 _DEEPEST = 20
 # The largest known body, that of a passkey, has about thirty.
-_MOST_VALUES = 200
+MOST_VALUES = 200
 # Also matches an unterminated string: searched for again from each quote, it would take minutes.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[{}\]]")
@@ -30,7 +30,7 @@ def _no_constant(name: str) -> None:
 _decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, most_values: int = MOST_VALUES) -> Any:
     """Parse UTF-8 JSON (RFC 8259); parsers that treat duplicate keys differently are a risk.
 
     Raises:
@@ -40,7 +40,7 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode()
         if _most_values(text) > _DEEPEST:
-            _refuse_shape(_STRING.sub("", text))
+            _refuse_shape(_STRING.sub("", text), most_values)
         return _decoder.decode(text)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON") from None
@@ -51,7 +51,7 @@ def _most_values(text: str) -> int:
     return text.count(",") + text.count("[") + text.count("{")
 
 
-def _refuse_shape(text: str) -> None:
+def _refuse_shape(text: str, most_values: int) -> None:
     """Refuse a text, given without its strings, that is deeper or larger than any known body.
 
     Threat: thousands of unknown fields, of a few bytes each, give an error each, which takes a
@@ -62,8 +62,8 @@ def _refuse_shape(text: str) -> None:
         depth += 1 if bracket in "[{" else -1
         if depth > _DEEPEST:
             raise BadRequest("The JSON body is nested too deep")
-    if _most_values(text) > _MOST_VALUES:
-        detail = f"There are more than {_MOST_VALUES} values"
+    if _most_values(text) > most_values:
+        detail = f"There are more than {most_values} values"
         raise InvalidInput([{"pointer": "/body", "detail": detail}])
 
 
@@ -75,7 +75,7 @@ def is_json(content_type: str) -> bool:
     )
 
 
-def parse_body(body: bytes, content_type: str) -> Any:
+def parse_body(body: bytes, content_type: str, most_values: int = MOST_VALUES) -> Any:
     """Parse a body; None if it is empty.
 
     Raises:
@@ -86,10 +86,10 @@ def parse_body(body: bytes, content_type: str) -> Any:
         return None
     if content_type != "application/json" and not is_json(content_type):
         raise UnsupportedMediaType
-    return parse_json(body)
+    return parse_json(body, most_values)
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, most_values: int = MOST_VALUES) -> Any:
     """Read the body of a request as `parse_body` does.
 
     Raises:
@@ -99,4 +99,4 @@ async def read_json(request: Request) -> Any:
         body = await request.body()
     except ClientDisconnect:
         raise BadRequest("The body did not arrive whole") from None
-    return parse_body(body, request.headers.get("content-type", ""))
+    return parse_body(body, request.headers.get("content-type", ""), most_values)
