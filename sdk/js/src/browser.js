@@ -393,7 +393,7 @@ function bearing(request, token) {
 }
 
 /**
- * Whether a 401 asks for a newer sign-in, which no renewal gives (RFC 9470).
+ * Tell whether a 401 asks for a newer sign-in, which no renewal gives (RFC 9470).
  * @param {Response} answer
  */
 function asksForMore(answer) {

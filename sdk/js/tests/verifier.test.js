@@ -187,7 +187,9 @@ test("keys are fetched once for a crowd, and again for a new one", async () => {
   await plain.verify(tokens[0]);
 });
 
-test("Express and Fastify answer alike", async () => {
+test("Express and Fastify answer alike, and tell the service why", async () => {
+  const told = [];
+  const verifier = new Verifier({ issuer: issuer.name, audience: AUDIENCE, onRefused: (fault) => told.push(fault.message) });
   const metadata = `${AUDIENCE}/.well-known/oauth-protected-resource`;
   const inExpress = expressApp();
   inExpress.get("/", express(verifier, { scope: "orders:read", metadata }), (request, response) => {
@@ -227,6 +229,8 @@ test("Express and Fastify answer alike", async () => {
       get(address, { headers: ["Authorization", good.Authorization, "authorization", good.Authorization] }, resolve);
     });
     assert.equal(twice.resume().statusCode, 400);
+    const reasons = ["There is no token", "The token lacks a scope", "There is no token"];
+    assert.deepEqual(told.splice(0).slice(0, 3), reasons);
   }
   await inFastify.close();
   server.closeAllConnections();

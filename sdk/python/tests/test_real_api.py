@@ -122,6 +122,9 @@ def test_users_are_administered_page_by_page(admin: api.Keyfob) -> None:
     found = admin.users(search="page", sort="email", limit=1)
     assert [user["id"] for user in found] == [user["id"] for user in made]
     assert admin.count_users(search="page") == 3
+    figures = admin.statistics(by="hour", zone="Europe/Berlin")
+    assert (figures["zone"], figures["by"]) == ("Europe/Berlin", "hour")
+    assert figures["periods"][-1]["registrations"] >= 0
     assert admin.change_user(made[0]["id"], name="Ada")["name"] == "Ada"
     admin.delete_user(made[0]["id"])
     with pytest.raises(api.NotFound):

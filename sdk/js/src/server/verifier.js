@@ -19,7 +19,9 @@ const REFUSED_FOR = 10_000; // milliseconds in which a refused key is not asked 
  *   `revocations:read`; without it, revocations are not followed.
  * @property {number} [leeway] Seconds by which clocks may differ.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
- * @property {(message: string) => void} [log]
+ * @property {(message: string) => void} [log] Gets a line when the way of following changes.
+ * @property {(fault: Refused | Unavailable) => void} [onRefused] Is told why a request is refused, in
+ *   `message`, for your log.
  */
 
 /**
@@ -42,6 +44,7 @@ export class Verifier {
   #audience;
   #leeway;
   #failOpenFor;
+  #onRefused;
   /** @type {Program | undefined} */
   #program;
   /** @type {Map<string, {caller: Caller, kid: string}>} */
@@ -50,11 +53,12 @@ export class Verifier {
   #exchanged = new Map();
 
   /** @param {Options} options */
-  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn }) {
+  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn, onRefused }) {
     this.#issuer = new Issuer(issuer);
     this.#audience = audience;
     this.#leeway = leeway;
     this.#failOpenFor = failOpenFor;
+    this.#onRefused = onRefused;
     this.#program = client && new Program(this.#issuer, client.id, client.secret);
     /** @type {Follower | undefined} */
     this.revocations = this.#program && new Follower(this.#issuer, this.#program, log);
@@ -92,10 +96,12 @@ export class Verifier {
    * @param {Needs} [needs]
    */
   async authenticate(header, needs) {
-    const [, scheme, token] = /^(\S+)(.*)$/s.exec(header?.trim() ?? "") ?? [];
-    if (scheme?.toLowerCase() !== "bearer") throw new Refused("There is no token", KINDS.noToken);
-    if (!TOKEN.test(token.trim())) throw new Refused("The token has letters that no token has");
-    return this.verify(token.trim(), needs);
+    try {
+      return await this.verify(tokenIn(header), needs);
+    } catch (fault) {
+      if (fault instanceof Refused || fault instanceof Unavailable) this.#onRefused?.(fault);
+      throw fault;
+    }
   }
 
   async #ensureInformed() {
@@ -154,6 +160,17 @@ export class Verifier {
     this.#known.set(digest, found);
     return found;
   }
+}
+
+/**
+ * Return the token of an `Authorization` header.
+ * @param {string | undefined} header
+ */
+function tokenIn(header) {
+  const [, scheme, rest = ""] = /^(\S+)(.*)$/s.exec(header?.trim() ?? "") ?? [];
+  if (scheme?.toLowerCase() !== "bearer") throw new Refused("There is no token", KINDS.noToken);
+  if (!TOKEN.test(rest.trim())) throw new Refused("The token has letters that no token has");
+  return rest.trim();
 }
 
 /** @param {Map<string, unknown>} memory */

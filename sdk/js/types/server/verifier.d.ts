@@ -7,7 +7,9 @@
  *   `revocations:read`; without it, revocations are not followed.
  * @property {number} [leeway] Seconds by which clocks may differ.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
- * @property {(message: string) => void} [log]
+ * @property {(message: string) => void} [log] Gets a line when the way of following changes.
+ * @property {(fault: Refused | Unavailable) => void} [onRefused] Is told why a request is refused, in
+ *   `message`, for your log.
  */
 /**
  * @typedef {object} Caller Who a valid token speaks for.
@@ -24,7 +26,7 @@
 /** Verifies access tokens (RFC 9068) without asking the issuer, and knows what was revoked. */
 export class Verifier {
     /** @param {Options} options */
-    constructor({ issuer, audience, client, leeway, failOpenFor, log }: Options);
+    constructor({ issuer, audience, client, leeway, failOpenFor, log, onRefused }: Options);
     /** @type {Follower | undefined} */
     revocations: Follower | undefined;
     /** What `Verifier` counts, for metrics. */
@@ -80,7 +82,15 @@ export type Options = {
      * Seconds without news of revocations after which nobody is let in.
      */
     failOpenFor?: number | undefined;
+    /**
+     * Gets a line when the way of following changes.
+     */
     log?: ((message: string) => void) | undefined;
+    /**
+     * Is told why a request is refused, in
+     * `message`, for your log.
+     */
+    onRefused?: ((fault: Refused | Unavailable) => void) | undefined;
 };
 /**
  * Who a valid token speaks for.
@@ -107,3 +117,5 @@ export type Needs = {
     maxAge?: number;
 };
 import { Follower } from "./follower.js";
+import { Refused } from "./errors.js";
+import { Unavailable } from "./errors.js";

@@ -120,7 +120,9 @@ class ApiKeys:
             if isinstance(wrong, TokenRefused) and wrong.code in _OF_THE_KEY:
                 self._remember(digest, None, _REFUSED_SECONDS)
                 raise InvalidToken("api_key_refused") from None
-            self._metrics.tell("api_key_not_exchanged", logging.WARNING, why=str(wrong))
+            # Each request with a key comes here while the issuer is away.
+            level = logging.WARNING if self._metrics.is_news(str(wrong)) else logging.DEBUG
+            self._metrics.tell("api_key_not_exchanged", level, why=str(wrong))
             raise Unavailable("api_key_not_exchanged") from None
         self._remember(digest, issued.token, issued.lifetime * _USED_SHARE)
         return issued.token

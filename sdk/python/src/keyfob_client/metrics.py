@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 log = logging.getLogger("keyfob_client")
 
-_ONCE_SECONDS = 60.0
+_NEWS_SECONDS = 60.0
 
 # Told the name of an event and what is known of it, such as "feed_lost"; it must not block.
 Hook = Callable[[str, Mapping[str, object]], None]
@@ -49,15 +49,22 @@ class Metrics:
     revocations: int = 0
     feed_contact_at: float | None = None
     hook: Hook | None = None
-    _logged_until: dict[str, float] = field(default_factory=dict, repr=False)
+    _known_until: dict[str, float] = field(default_factory=dict, repr=False)
 
     def log_answer(self, status: int, reason: str) -> None:
         """Write to the log why a request is refused; while nothing can be judged, once a minute."""
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             log.info("answered %d: %s", status, reason)
-        elif time.monotonic() >= self._logged_until.get(reason, 0.0):
-            self._logged_until[reason] = time.monotonic() + _ONCE_SECONDS
+        elif self.is_news(reason):
             log.warning("answered %d: %s", status, reason)
+
+    def is_news(self, what: str) -> bool:
+        """Tell whether this was not asked within the last minute."""
+        now = time.monotonic()
+        if now < self._known_until.get(what, now):
+            return False
+        self._known_until[what] = now + _NEWS_SECONDS
+        return True
 
     def tell(self, event: str, level: int = logging.INFO, **known: object) -> None:
         """Count an event, write it to the log, and hand it to the hook."""

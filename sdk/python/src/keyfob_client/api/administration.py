@@ -18,6 +18,7 @@ from keyfob_client.api.results import (
     Resource,
     Role,
     Secret,
+    Statistics,
     User,
     UserWithSessions,
     Why,
@@ -53,6 +54,28 @@ class Users(OwnAccount):
     def audit(self, /, **filters: Any) -> Listing[AuditEvent]:
         """Yield the audit log: `action`, `actor_id`, `target_id`, `since`, `until`."""
         return Listing("/admin/audit", filters)
+
+    @operation
+    def statistics(
+        self,
+        *,
+        by: str = "day",
+        since: Moment | None = None,
+        until: Moment | None = None,
+        zone: str | None = None,
+    ) -> Flow[Statistics]:
+        """Return figures about sign-ins and accounts.
+
+        Args:
+            by: day or hour.
+            since: the begin, by default 30 days or 24 hours ago.
+            until: the end, by default now.
+            zone: the time zone of days, such as Europe/Berlin.
+        """
+        query = {"by": by, "since": since, "until": until, "zone": zone}
+        answer = yield from self.call("GET", "/admin/statistics", query=query)
+        found: Statistics = answer.json()
+        return found
 
     @operation
     def user(self, user_id: str) -> Flow[UserWithSessions]:

@@ -118,6 +118,67 @@ class AuditEvent(TypedDict):
     ip_address: str | None
 
 
+class Period(TypedDict):
+    """An hour or a day: what happened in it, and how things were at its end.
+
+    Attributes:
+        ended: ends of sessions.
+        reasons: the attempts and ends by their reason.
+        active: accounts that were active in the hour, or in 24 hours.
+        accounts: None if the end is to come, or is not known; likewise below.
+    """
+
+    since: str
+    until: str
+    succeeded: int
+    refused: int
+    ended: int
+    reasons: dict[str, int]
+    registrations: int
+    active: int | None
+    accounts: int | None
+    with_factor: int | None
+    with_passkey: int | None
+    live_sessions: int | None
+
+
+class Present(TypedDict):
+    """The present figures.
+
+    Attributes:
+        active_day: accounts that were active in the last 24 hours.
+        active_month: in the last 30 days.
+        admins_without_factor: active administrators.
+    """
+
+    accounts: int
+    by_status: dict[str, int]
+    by_role: dict[str, int]
+    active_day: int
+    active_month: int
+    with_factor: int
+    with_passkey: int
+    live_sessions: int
+    admins_without_factor: int
+
+
+class Statistics(TypedDict):
+    """Figures by hour or day, and of the present; `as_of` is at most a minute ago.
+
+    Attributes:
+        devices: the kinds of devices of successful sign-ins.
+        browsers: likewise, the ten that were used most.
+    """
+
+    by: str
+    zone: str
+    as_of: str
+    periods: list[Period]
+    devices: dict[str, int]
+    browsers: dict[str, int]
+    present: Present
+
+
 class Factor(TypedDict):
     """A second factor; its `type` is totp or passkey."""
 
