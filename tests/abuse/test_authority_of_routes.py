@@ -49,15 +49,6 @@ PAGES: set[Operation] = {
     ("GET", "/docs/start-redoc.js"),
     ("GET", "/docs/favicon.svg"),
     ("GET", "/ui/static/{name}"),
-    # What links in mails open: nothing happens there but by a button, which calls the API.
-    ("GET", "/ui/verify"),
-    ("GET", "/ui/recover"),
-    ("GET", "/ui/invite"),
-    ("GET", "/ui/email"),
-    ("GET", "/ui/page.js"),
-    ("GET", "/ui/page-texts.js"),
-    ("GET", "/ui/page.css"),
-    ("GET", "/ui/favicon.svg"),
 }
 OF_EVERY_USER: set[Operation] = {
     ("DELETE", "/logout"),

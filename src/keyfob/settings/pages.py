@@ -1,5 +1,6 @@
 """The settings of pages for browsers."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -21,6 +22,9 @@ class PageSettings(BaseModel):
         True,
         description="Serve pages for signing in, for one's own account, and the console. Off: only"
         " the pages of links in mails, without cookies; for a host that is shared with other apps",
+    )
+    page_templates: Path | None = Field(
+        None, description="Folder whose templates of pages replace ours, file by file"
     )
     return_to_origins: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
         default_factory=list,

@@ -27,6 +27,12 @@ def add_asset(routes: APIRouter, path: str, file: Path) -> None:
     routes.add_api_route(path, kept.answer, methods=["GET"])
 
 
+def add_text(routes: APIRouter, path: str, content: bytes, media_type: str) -> None:
+    """Serve bytes that are no file under a path."""
+    kept = Kept(lambda: content, media_type, _FOR_AN_HOUR)
+    routes.add_api_route(path, kept.answer, methods=["GET"])
+
+
 class Assets:
     """The static files of pages, each under a name that changes with its contents."""
 

@@ -11,7 +11,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from keyfob.accounts.models import OwnUserOut
 from keyfob.core.locales import Locale, install_words
-from keyfob.web.assets import Assets
+from keyfob.web.assets import Assets, add_asset, add_text
 from keyfob.web.parts import refusals, times
 
 HERE = Path(__file__).parent
@@ -25,11 +25,16 @@ class Page(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Brand:
-    """The name and the looks of a deployment; without a logo or an accent, ours."""
+    """The name and the looks of a deployment; without a logo or an accent, ours.
+
+    `logo` is the public path of `logo_file`; `stylesheet` has the colours of the accent.
+    """
 
     name: str = "Keyfob"
     logo: str | None = None
+    logo_file: Path | None = None
     accent: str | None = None
+    stylesheet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +80,13 @@ class Engine:
         return self._environment.get_template(page.template).render(page=page, shell=shell)
 
     def routes(self) -> APIRouter:
-        """Return the route of the static files."""
+        """Return the routes of the static files."""
         routes = APIRouter(include_in_schema=False)
+        if self.brand.logo_file is not None:
+            add_asset(routes, "/ui/static/logo.svg", self.brand.logo_file)
+        if self.brand.stylesheet:
+            sheet = self.brand.stylesheet.encode()
+            add_text(routes, "/ui/static/accent.css", sheet, "text/css")
         routes.add_api_route("/ui/static/{name}", _assets.answer, methods=["GET"])
         return routes
 

@@ -1,7 +1,7 @@
 """The fields of a form that a page of ours sends, parsed in linear time."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from keyfob.core.forms import FORM
@@ -10,7 +10,8 @@ from keyfob.core.problems import BadRequest
 _MOST_FIELDS = 2000
 
 
-class Fields(NamedTuple):
+@dataclass(frozen=True)
+class Fields:
     """The fields by name, each with its values in their order."""
 
     values: Mapping[str, tuple[str, ...]]

@@ -2,22 +2,40 @@
 
 from urllib.parse import urlsplit
 
+from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.profiles import Profiles
 from keyfob.core.database import Database
-from keyfob.core.rooms import Room
+from keyfob.core.rooms import Room, Router
 from keyfob.limits.rates import RateLimits
 from keyfob.login.reauthentication import Reauthentication
+from keyfob.login.second_factor import SecondFactor
+from keyfob.login.service import Login
 from keyfob.mfa.service import Factors
+from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.own_account.email import OwnEmail
+from keyfob.recovery.service import Recovery
+from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.web.account import security
 from keyfob.web.account.security import Security
+from keyfob.web.brand import brand_of
 from keyfob.web.docs import docs_routes
-from keyfob.web.doors import arrival, factor, sign_in, sign_out
+from keyfob.web.doors import (
+    arrival,
+    factor,
+    links,
+    new_address,
+    register,
+    sign_in,
+    sign_out,
+    verification,
+)
 from keyfob.web.doors.arrival import Arrival
-from keyfob.web.engine import Brand, Engine
-from keyfob.web.pages import page_routes
+from keyfob.web.doors.links import Choice, Links
+from keyfob.web.doors.new_address import AddressChange
+from keyfob.web.engine import Engine
 from keyfob.web.step_up import StepUpForm
 from keyfob.web.visits import last_routes
 
@@ -27,34 +45,58 @@ def build(
     settings: Settings,
     db: Database,
     profiles: Profiles,
+    credentials: Credentials,
     rates: RateLimits,
+    login: Login,
     factors: Factors,
+    second_factor: SecondFactor,
     reauthentication: Reauthentication,
+    one_time_tokens: OneTimeTokens,
+    recovery: Recovery,
+    own_email: OwnEmail,
     own_sessions: OwnSessions,
     sessions: Sessions,
+    browsers: BrowserSessions,
 ) -> Room:
     """Build the API's documentation, the pages that links in mails open, and our own pages."""
-    docs = docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc)
-    links = page_routes(settings.root_path)
-    if not settings.pages:
-        return Room(routes=[docs, links])
-    engine = Engine(urlsplit(settings.public_base).path.rstrip("/"), brand=Brand())
+    root = urlsplit(settings.public_base).path.rstrip("/")
+    engine = Engine(root, brand=brand_of(settings, root), further=settings.page_templates)
+    arriving = Arrival(browsers=browsers, own_sessions=own_sessions, profiles=profiles)
     return Room(
         services=[
             engine,
-            Arrival(own_sessions=own_sessions, profiles=profiles),
+            arriving,
+            AddressChange(
+                own=own_email,
+                browsers=browsers,
+                login=login,
+                second_factor=second_factor,
+                arrival=arriving,
+            ),
+            Choice(recovery=recovery, login=login, arrival=arriving, signs_in=settings.pages),
+            Links(db=db, links=one_time_tokens, credentials=credentials),
             Security(factors=factors, sessions=sessions),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],
         routes=[
-            docs,
-            links,
+            docs_routes(settings.root_path, swagger=settings.docs, redoc=settings.redoc),
             engine.routes(),
-            arrival.routes,
-            sign_in.routes,
-            factor.routes,
-            sign_out.routes,
-            security.routes,
+            links.routes,
+            verification.routes,
+            new_address.routes,
+            *(_OURS if settings.pages else []),
             last_routes,
         ],
     )
+
+
+# With a session in a cookie.
+_OURS: list[Router] = [
+    arrival.routes,
+    sign_in.routes,
+    links.sign_in_routes,
+    factor.routes,
+    register.routes,
+    sign_out.routes,
+    security.routes,
+]

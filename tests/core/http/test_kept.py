@@ -7,7 +7,7 @@ import pytest
 from tests.fixtures.asgi import call_raw
 from tests.fixtures.world import World
 
-PUBLIC = ["/openapi.json", "/docs/swagger-ui.css", "/docs/start-redoc.js", "/ui/page.js"]
+PUBLIC = ["/openapi.json", "/docs/swagger-ui.css", "/docs/start-redoc.js"]
 
 
 async def test_the_first_to_ask_for_the_schema_holds_up_nobody(world: World) -> None:

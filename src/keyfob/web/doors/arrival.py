@@ -1,5 +1,6 @@
 """The end of every way in through a page: a cookie, and on to where the reader wanted to go."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,8 @@ from keyfob.accounts.profiles import Profiles
 from keyfob.authority.models import User
 from keyfob.core.locales import known_locale
 from keyfob.core.problems import Unauthenticated
+from keyfob.devices.source import Source
+from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.own import OwnSessions
 from keyfob.web.visits import AVisit, Visit, pages
@@ -27,6 +30,7 @@ class NoCookiePage:
 class Arrival:
     """Lets a browser in, after any sign-in."""
 
+    browsers: BrowserSessions
     own_sessions: OwnSessions
     profiles: Profiles
 
@@ -35,7 +39,7 @@ class Arrival:
 
         The session that it had ends: nobody could use it any more.
         """
-        await self._end_former(visit, visit.user)
+        await self._end(visit.user, visit.source)
         visit.begin_session(opened)
         visit.end_step()
         if visit.user is not None:
@@ -43,12 +47,14 @@ class Arrival:
             visit.choose_language(known_locale(profile.locale or visit.locale))
         return visit.go("/ui/signed-in", return_to=visit.return_to)
 
-    async def _end_former(self, visit: Visit, former: User | None) -> None:
-        if former is not None:
-            try:
-                await self.own_sessions.log_out(former, visit.source)
-            except Unauthenticated:
-                return  # it has ended meanwhile
+    async def end(self, opened: OpenedSession, source: Source) -> None:
+        """End a session that was opened for one thing alone."""
+        await self._end(self.browsers.begin(opened).user, source)
+
+    async def _end(self, user: User | None, source: Source) -> None:
+        if user is not None:
+            with suppress(Unauthenticated):  # it has ended meanwhile
+                await self.own_sessions.log_out(user, source)
 
 
 @routes.get("/ui/signed-in")

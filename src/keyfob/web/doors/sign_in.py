@@ -78,7 +78,7 @@ async def sign_in(
         attempt = login.with_password(email, password, visit.source)
         opened = await while_present(visit.request, attempt)
     except (MfaRequired, PasswordChangeRequired) as asked:
-        return next_step(visit, asked, str(email))
+        return next_step(visit, asked, email.typed)
     except (InvalidCredentials, AccountBlocked, TooManyAttempts, Overloaded) as refusal:
         return await _again(visit, refusal)
     return await arrival.let_in(visit, opened)
