@@ -4,7 +4,7 @@ import json
 import uuid
 from dataclasses import dataclass
 
-from bench.harness.load import Client, Connection, Refused, Step, request
+from bench.harness.load import Answer, Client, Connection, Refused, Step, request
 
 PASSWORD = "correct horse battery"
 
@@ -117,6 +117,37 @@ class Undaunted:
                 return 0
 
         return whatever_comes
+
+
+@dataclass(frozen=True)
+class FromAddresses:
+    """Does as another client does, from an address of its own, as a trusted proxy would report it.
+
+    Args:
+        client: what it does.
+        network: the first three bytes of the addresses, such as `10.78.0`.
+    """
+
+    client: Client
+    network: str
+
+    async def __call__(self, connection: Connection, number: int) -> Step:
+        return await self.client(_Forwarded(connection, f"{self.network}.{number % 256}"), number)
+
+
+class _Forwarded(Connection):
+    """A connection of which a proxy reports that it comes from some address."""
+
+    def __init__(self, connection: Connection, address: str) -> None:
+        super().__init__(connection.host, connection.port)
+        self._connection = connection
+        self._header = f"\r\nx-forwarded-for: {address}\r\n".encode()
+
+    async def send(self, request: bytes) -> Answer:
+        return await self._connection.send(request.replace(b"\r\n", self._header, 1))
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 class BareRefreshes:

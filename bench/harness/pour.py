@@ -1,12 +1,14 @@
 """Requests that were written beforehand, sent at a rate on kept connections.
 
 For more requests a second than `arrivals` can send from a machine that also serves them: a request
-is one `write`, and of its answer only the status and the length are read.
+is one `write`, and of its answer only the status and the length are read. Sending has a low
+priority: otherwise it would take the cores from the server, which in reality it does not share.
 """
 
 import asyncio
 import concurrent.futures
 import multiprocessing
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import uvloop
 
 _TICK = 0.002  # seconds between two looks at the clock
 _PATIENCE = 10.0  # seconds that the last answers may take
+_NICE = 10
 
 
 @dataclass
@@ -141,6 +144,7 @@ def pour(
 def _pour(
     host: str, port: int, wires: Sequence[bytes], rate: float, seconds: float, lines: int
 ) -> Poured:
+    os.nice(_NICE)
     return uvloop.run(_send(host, port, wires, rate, seconds, lines))
 
 

@@ -1,8 +1,13 @@
-"""Subscribers of the revocation feed, in a process of their own. One of them sleeps."""
+"""Subscribers of the revocation feed, in a process of their own. One of them sleeps.
+
+Their process has a low priority: it would take the cores from the server, which subscribers do not
+share.
+"""
 
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +22,7 @@ from bench.harness.load import request
 
 _PATIENCE = 60.0  # seconds
 _OPENED_AT_ONCE = 20
+_NICE = 10
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ class _Reader(asyncio.Protocol):
 
 
 def _serve(pipe: Pipe, port: int, tokens: Sequence[str]) -> None:
+    os.nice(_NICE)
     uvloop.run(_follow(pipe, port, tokens))
 
 

@@ -4,9 +4,10 @@ Half of the guesses name a client that is there, half clients that are not; each
 well-formed, so that only its digest tells. They come from a thousand addresses, as a trusted proxy
 would report them: the shipped limit tells one address 429 after the first 1,200 failures in a
 minute, looks nothing up for it any more, and holds the answer for a moment. Others refresh, get
-tokens and sign in meanwhile, so many a second, whether or not those before were answered; but each
-waits for the answer to its own last request. Calm and guesses in turn. For the cost of one, guesses
-are also sent without a pause, from one address and from a thousand.
+tokens and sign in meanwhile, each from an address of its own, as the turns at the server go by
+address. So many come a second, whether or not those before were answered; but each waits for the
+answer to its own last request. Calm and guesses in turn. For the cost of one, guesses are also sent
+without a pause, from one address and from a thousand.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from bench.harness import figures, processes, servers
 from bench.harness.arrivals import Told
-from bench.harness.clients import logs_in, refreshes
+from bench.harness.clients import FromAddresses, logs_in, refreshes
 from bench.harness.crew import Crew, crew
 from bench.harness.load import Client, Connection, request
 from bench.harness.pour import Poured, pour
@@ -37,9 +38,9 @@ _FOREIGN = "a secret key of somebody else, and not of the server"
 
 # What others do: who does it, how often a second, and how many take turns.
 _WORK: dict[str, tuple[Client, float, int]] = {
-    "refresh": (refreshes, 100, 32),
-    "token": (gets_tokens, 100, 8),
-    "sign-in": (logs_in, 2, 8),
+    "refresh": (FromAddresses(refreshes, "10.78.0"), 100, 32),
+    "token": (FromAddresses(gets_tokens, "10.78.1"), 100, 8),
+    "sign-in": (FromAddresses(logs_in, "10.78.2"), 2, 8),
 }
 _PLENTY = "1000000/minute"
 _SETTINGS = {
