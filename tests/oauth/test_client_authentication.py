@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.fixtures.asgi import call_raw
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.logs import captured_log
 from tests.fixtures.programs import ORDERS, Program, make_program, make_resource
 from tests.fixtures.world import World
 
@@ -61,6 +62,15 @@ async def test_a_secret_in_the_form(world: World) -> None:
 
     assert (await ask(world, shown)).status_code == 200
     assert is_refused(await ask(world, {**shown, "client_secret": program.secret[:-1]}))
+
+
+async def test_a_wrong_secret_leaves_one_line_in_the_log(world: World, program: Program) -> None:
+    """Thousands a second come from somebody who guesses."""
+    with captured_log("info") as log:
+        assert is_refused(await ask(world, headers=basic(str(program.id), program.secret[:-1])))
+
+    (line,) = log.events
+    assert (line["event"], line["path"], line["status"]) == ("request", "/oauth2/token", 401)
 
 
 async def test_a_client_uses_the_method_that_it_is_registered_for(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-import structlog
 from prometheus_client import Counter
 
 from keyfob.clients.models import AuthMethod, RegisteredClient
@@ -22,8 +21,6 @@ AUTHENTICATIONS = Counter(
     "keyfob_client_authentications_total", "Authentications of clients by outcome.", ["outcome"]
 )
 _SUCCEEDED, _FAILED = AUTHENTICATIONS.labels("succeeded"), AUTHENTICATIONS.labels("failed")
-
-log = structlog.get_logger("keyfob.oauth")
 
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -62,7 +59,6 @@ class ClientAuthentication:
         if client is None:
             _FAILED.inc()
             self.failures.count(request.address)
-            log.info("client_refused", method=presented.method if presented else None)
             raise InvalidClient
         _SUCCEEDED.inc()
         self.calls.hit(client.id)

@@ -4,7 +4,7 @@ from keyfob.core.problems import OAuthError
 
 
 class InvalidClient(OAuthError):
-    """The client is unknown or disabled, or its proof is not valid; the log says which."""
+    """The client is unknown or disabled, or its proof is not valid; the answer never says which."""
 
     status = 401
     code = "invalid_client"
