@@ -5,6 +5,9 @@ from collections import deque
 
 Named = tuple[str, bytes]
 
+# The readers that are woken in one turn of the event loop: some tenths of a millisecond of work.
+_AT_ONCE = 8
+
 
 class FellBehind(Exception):
     """An event that a reader has not got is not kept any more."""
@@ -12,6 +15,8 @@ class FellBehind(Exception):
 
 class Events:
     """Events in order. A reader remembers a place, so one who sleeps costs the others nothing.
+
+    Readers are woken a few at a time: requests do not wait until an event was sent to all of them.
 
     Args:
         most_bytes: the length of all that are kept; a reader who is further behind starts over.
@@ -22,7 +27,8 @@ class Events:
         self._kept: deque[Named] = deque()
         self._bytes = 0
         self._first = 0
-        self._arrived = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._due: deque[asyncio.Future[None]] = deque()
         self.ending = ("", "")
 
     @property
@@ -59,11 +65,25 @@ class Events:
         while place >= self.end_place:
             if self.has_ended:
                 return None
-            await self._arrived.wait()
+            arrival = asyncio.get_running_loop().create_future()
+            self._waiting.append(arrival)
+            await arrival
         if place < self._first:
             raise FellBehind
         return self._kept[place - self._first]
 
     def _wake(self) -> None:
-        self._arrived.set()
-        self._arrived = asyncio.Event()
+        """Wake all who wait now, the first ones at once."""
+        is_waking = bool(self._due)
+        self._due += self._waiting
+        self._waiting = []
+        if not is_waking:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._due))):
+            arrival = self._due.popleft()
+            if not arrival.done():  # its reader may have left
+                arrival.set_result(None)
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._wake_some)
