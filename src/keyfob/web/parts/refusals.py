@@ -17,6 +17,8 @@ REFUSALS: Mapping[str, str] = {
     "body_too_large": N_("That is too much at once. Send less."),
     "client_gone": N_("The connection was lost. Try again."),
     "client_not_found": N_("There is no such client any more."),
+    "count_differs": N_("The list has changed meanwhile. Look at it again, then decide."),
+    "cross_origin_request": N_("This came from another site, so nothing was done."),
     "database_unavailable": N_("The service cannot answer now. Try again in a moment."),
     "email_taken": N_("This address has an account already."),
     "email_unverified": N_("The e-mail address of the account must be verified first."),
@@ -52,9 +54,13 @@ REFUSALS: Mapping[str, str] = {
     "no_factor": N_("There is no second factor yet. Add one first."),
     "no_password": N_("The account has no password yet. Ask for a link to choose one."),
     "no_signing_key": N_("The service cannot answer now. Try again in a moment."),
+    "not_as_left": N_(
+        "This can no longer be undone: the account was changed since, or it is too late."
+    ),
     "not_found": N_("There is nothing here. Perhaps it is gone, or its address is mistyped."),
     "not_your_session": N_("That was not your session. Nobody was signed out."),
     "overloaded": N_("The service is very busy. Try again in a moment."),
+    "own_account": N_("A change of many users leaves out your own account."),
     "passkey_taken": N_("This passkey is registered already."),
     "password_change_required": N_("Choose a password of your own first."),
     "request_timeout": N_("Your request took too long to arrive. Try again."),
