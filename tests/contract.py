@@ -143,6 +143,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="UserCreate",
         headers=frozenset({"Location"}),
     ),
+    ("GET", "/admin/users.csv"): admin(
+        200, None, *RECENT, *PARAMETERS, query=frozenset(USER_FILTER)
+    ),
     ("POST", "/admin/users/bulk"): admin(200, None, "count_differs", *RECENT, body="BulkChange"),
     ("POST", "/admin/users/bulk/undo"): admin(200, None, *RECENT, body="BulkUndo"),
     ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),

@@ -1,5 +1,6 @@
 """The list of users, for administrators."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -7,12 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keyfob.accounts.models import Status, UserOut
+from keyfob.administration.authority import Actor
+from keyfob.administration.exports import UserExport
 from keyfob.administration.models import Factor, Search, Sort, UserFilter
 from keyfob.administration.service import Administration
-from keyfob.authority.models import Permission, Role, Subject
-from keyfob.authority.requiring import require
+from keyfob.authority.models import Permission, Role, Subject, User
+from keyfob.authority.requiring import may_still, require
 from keyfob.core.bodies import Moment
 from keyfob.core.http import AskedPage, Provided, refuse_unknown_query, router
+from keyfob.core.http.streams import LongAnswer
+from keyfob.devices.requests import RequestSource
 from keyfob.limits.requests import limited
 
 routes = router("Administration", prefix="/admin")
@@ -20,6 +25,7 @@ routes = router("Administration", prefix="/admin")
 _LIMITED = [Depends(limited("admin", by="caller"))]
 
 Reader = Annotated[Subject, require(Permission.USERS_READ, programs=True)]
+RecentReader = Annotated[User, require(Permission.USERS_READ, recent=True)]
 AdminService = Annotated[Administration, Provided(Administration)]
 
 
@@ -100,4 +106,43 @@ async def list_users(
     now = admin.clock.now()
     return await page.answer(
         UserOut, shown, lambda row: UserOut.values_of(row.profile, now, admin.online_within)
+    )
+
+
+_CSV = "text/csv"
+_TABLE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A table with a line of names first, for spreadsheets: it begins with a byte"
+        " order mark, and what would be a formula begins with an apostrophe",
+        "content": {_CSV: {"schema": {"type": "string"}}},
+    },
+}
+
+
+@routes.get(
+    "/users.csv",
+    dependencies=[Depends(limited("admin-bulk", by="caller"))],
+    response_class=Response,
+    responses=_TABLE,
+)
+async def export_users(
+    request: Request,
+    caller: RecentReader,
+    source: RequestSource,
+    export: Annotated[UserExport, Provided(UserExport)],
+    wanted: Annotated[UserFilter, Depends(_asked_users)],
+) -> Response:
+    """Export the users that match as CSV, the oldest first; the audit log tells of it.
+
+    The caller needs a recent sign-in. If its right or its token ends meanwhile, the connection is
+    closed before the end of the table.
+    """
+    actor = Actor(caller, source)
+    await export.begin(actor, wanted)
+    name = f"users-{export.clock.now():%Y-%m-%d}.csv"
+    return LongAnswer(
+        export.rows(wanted, partial(may_still, request, Permission.USERS_READ)),
+        media_type=_CSV,
+        close=partial(export.close, actor),
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -6,6 +6,7 @@ from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
 from keyfob.administration.bulk import Bulk
 from keyfob.administration.clients import ClientAdministration
+from keyfob.administration.exports import UserExport
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
 from keyfob.administration.letters import Letters
@@ -112,6 +113,13 @@ def build(
             factor_reset,
             invitations,
             bulk,
+            UserExport(
+                db=db,
+                authority=authority,
+                clock=clock,
+                places=Places(),
+                online_within=administration.online_within,
+            ),
             ClientAdministration(
                 db=db,
                 clients=clients,

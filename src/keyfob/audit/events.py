@@ -95,6 +95,12 @@ class Event(StrEnum):
         Actor.ADMINISTRATOR,
         "A link for choosing another password was sent",
     )
+    USERS_EXPORTED = (
+        "users.exported",
+        Actor.ADMINISTRATOR,
+        "The list of users was exported; what was searched for is not recorded",
+        Target.SERVICE,
+    )
     USER_VOUCHED_FOR = (
         "user.vouched_for",
         Actor.COMMAND_LINE,

@@ -26,7 +26,7 @@ class LongAnswer(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["answered_at"] = time.perf_counter()  # what follows is no time of a request
         try:
-            if scope.get("is_head"):
+            if scope.get("is_head"):  # without a body there is nothing to wait for
                 await Response(headers=self.headers)(scope, receive, send)
             else:
                 await super().__call__(scope, receive, send)

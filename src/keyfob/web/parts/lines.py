@@ -109,6 +109,9 @@ EVENTS: Mapping[Event, Words] = {
     Event.SESSION_REVOKED: Words(
         N_("Session ended by a client"), N_("%(actor)s ended a session of %(target)s")
     ),
+    Event.USERS_EXPORTED: Words(
+        N_("List of users exported"), N_("%(actor)s exported the list of users")
+    ),
     Event.CLIENT_CREATED: Words(
         N_("Client registered"), N_("%(actor)s registered the client %(target)s")
     ),
