@@ -191,6 +191,16 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("GET", "/admin/events/stream"): admin(
         200, None, "unavailable", *PARAMETERS, query=frozenset({"kind"})
     ),
+    ("GET", "/admin/service"): admin(200, "Service", "unavailable"),
+    ("GET", "/admin/service/checks"): admin(200, "[Finding]"),
+    ("GET", "/admin/service/settings"): admin(200, "[Setting]"),
+    ("GET", "/admin/service/signing-keys"): admin(200, "[SigningKey]"),
+    ("GET", "/admin/outbox"): admin(
+        200, "[Job]", *PARAMETERS, query=frozenset({"failed", "limit"})
+    ),
+    ("POST", "/admin/outbox/{id}/retry"): admin(204, None, "job_not_found", *PARAMETERS),
+    ("DELETE", "/admin/outbox/{id}"): admin(204, None, "job_not_found", *PARAMETERS),
+    ("POST", "/admin/mail-test"): admin(200, "MailTest"),
     # 8. Other services: revocations
     ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
     ("GET", "/revocations/stream"): reader(),
@@ -532,6 +542,20 @@ ANSWERS = {
         "old_values",
         "new_values",
         "ip_address",
+    },
+    "Service": {
+        *("at", "version", "schema_revision", "schema_state", "database", "workers", "feed_live"),
+        *("outbox", "audit_chain", "live_sessions", "needs"),
+    },
+    "Finding": {"part", "well", "says"},
+    "MailTest": {"well", "says"},
+    "Setting": {"name", "variable", "value", "default", "is_secret", "is_set"},
+    "SigningKey": {
+        *("kid", "algorithm", "state", "created_at", "signs_from", "retires_at", "dropped_at"),
+    },
+    "Job": {
+        *("id", "what", "to", "state", "attempts", "created_at", "due_at", "failed_at"),
+        *("expires_at", "last_error"),
     },
     "Statistics": {"by", "zone", "as_of", "periods", "devices", "browsers", "present"},
     "Client": {

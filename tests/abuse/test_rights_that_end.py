@@ -98,7 +98,7 @@ async def dump(tx: Any, leaving_out: set[str]) -> dict[str, list[str]]:
 
 async def nothing_is_to_be_sent(world: World) -> bool:
     """Tell whether the mails of the preparation are sent: they would change the outbox later."""
-    return not await world.db.fetchval("SELECT count(*) FROM outbox")
+    return not await world.db.fetchval("SELECT count(*) FROM outbox WHERE failed_at IS NULL")
 
 
 async def overtaken(world: World, call: Prepared, take: Take, spent: set[str]) -> tuple[int, bool]:

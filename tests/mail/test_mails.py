@@ -45,6 +45,7 @@ EVERY: list[Content] = [
     mails.RecoveryCodeUsed(codes_left=9, **WHERE),
     mails.ErasurePlanned(erase_at=LATER, **WHERE),
     mails.ErasureCancelled(**WHERE),
+    mails.Trial(),
     mails.Erased(),
 ]
 # What an older release wrote into the outbox, as it stood there.

@@ -155,4 +155,4 @@ async def test_known_slow_recipients_have_a_lane_of_their_own(
 
 async def all_postponed(world: World) -> bool:
     world.wiring.runner.wake()
-    return all(row["last_error"] for row in await world.service(Outbox).list_rows())
+    return all(job.last_error for job in await world.service(Outbox).list_shown())

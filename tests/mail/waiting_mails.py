@@ -4,13 +4,14 @@ from typing import Any
 
 from tests.fixtures.waiting import until
 from tests.fixtures.world import World
+from tests.outbox.jobs import list_rows
 
 from keyfob.outbox.running import LEASE
 from keyfob.outbox.service import Outbox
 
 
 async def rows(world: World) -> list[dict[str, Any]]:
-    return await world.service(Outbox).list_rows()
+    return await list_rows(world.service(Outbox))
 
 
 async def tried(world: World, times: int = 1) -> dict[str, Any]:

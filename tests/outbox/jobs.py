@@ -5,7 +5,8 @@ from typing import Any
 from tests.fixtures.waiting import until
 
 from keyfob.core.database import Database
-from keyfob.outbox.models import Job
+from keyfob.core.encryption import CannotDecrypt
+from keyfob.outbox.models import Job, StoredJob
 from keyfob.outbox.running import OutboxRunner
 from keyfob.outbox.service import Outbox
 
@@ -31,6 +32,19 @@ class Hand:
 async def add(outbox: Outbox, say: object = "hello", **more: Any) -> None:
     async with outbox.db.begin() as tx:
         await outbox.add(tx, "talk", {"say": say}, **more)
+
+
+async def list_rows(outbox: Outbox) -> list[dict[str, Any]]:
+    """Return the jobs, oldest first, with what their payloads say; None if it is unreadable."""
+    found = []
+    for row in await outbox.db.fetch("SELECT * FROM outbox ORDER BY created_at, id"):
+        job = StoredJob(**row)
+        try:
+            payload = outbox.open(job)
+        except CannotDecrypt:
+            payload = None
+        found.append({**job._asdict(), "payload": payload})
+    return found
 
 
 async def left(db: Database) -> int:

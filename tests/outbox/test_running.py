@@ -8,7 +8,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.metrics import value_of
 from tests.fixtures.waiting import until
-from tests.outbox.jobs import Hand, add, failed, gone, left, row
+from tests.outbox.jobs import Hand, add, failed, gone, left, list_rows, row
 
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import DatabaseUnavailable
@@ -69,7 +69,7 @@ async def test_the_payload_is_sealed_and_bound_to_its_row(outbox: Outbox, db: Da
     assert not [one for one in rows if b"secret" in one["payload"]]
 
     await db.execute("UPDATE outbox SET payload = $1", rows[0]["payload"])
-    payloads = {one["id"]: one["payload"] for one in await outbox.list_rows()}
+    payloads = {one["id"]: one["payload"] for one in await list_rows(outbox)}
     assert payloads == {rows[0]["id"]: {"say": "a secret of Ada"}, rows[1]["id"]: None}
 
 
@@ -103,10 +103,10 @@ async def test_what_is_given_up_is_a_dead_letter_at_once(
     runner = await run()
     await failed(db, runner, 1)
 
-    (dead,) = await outbox.list_rows(failed_only=True)
-    assert (dead["last_error"], dead["failed_at"]) == ("550 no such box", clock.now())
+    (dead,) = await outbox.list_shown(failed_only=True)
+    assert (dead.last_error, dead.failed_at) == ("550 no such box", clock.now())
 
-    assert await outbox.retry([dead["id"]]) == [dead["id"]]
+    assert await outbox.retry([dead.id]) == [dead.id]
     await gone(db)
     assert hand.said == ["hello", "hello"]
 

@@ -15,6 +15,7 @@ from keyfob.administration.resources import ResourceAdministration
 from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
 from keyfob.administration.unproven import Unproven
+from keyfob.administration.upkeep import Upkeep
 from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
 from keyfob.authority.models import ApiKey, Client, ProgramStanding, Subject
@@ -24,10 +25,12 @@ from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.rooms import Room
+from keyfob.mail.delivery import Delivery
 from keyfob.mail.service import Mail
 from keyfob.mfa.service import Factors
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.outbox.service import Outbox
 from keyfob.own_account.erasure import Erasure
 from keyfob.passwords.service import Passwords
 from keyfob.proof.service import Proofs
@@ -59,6 +62,8 @@ def build(
     sign_ups: WaitingSignUps,
     proofs: Proofs,
     mail: Mail,
+    outbox: Outbox,
+    delivery: Delivery,
     audit: Audit,
     clients: Clients,
     api_keys: ApiKeys,
@@ -142,6 +147,7 @@ def build(
                 authority=authority,
                 clock=clock,
             ),
+            Upkeep(db=db, authority=authority, outbox=outbox, mail=mail, delivery=delivery),
             Unproven(db=db, authority=authority, proofs=proofs, clock=clock),
         ],
     )

@@ -225,6 +225,24 @@ class Event(StrEnum):
         "A signing key was made; with `compromised`, older ones were dropped",
         Target.SERVICE,
     )
+    OUTBOX_RETRIED = (
+        "outbox.retried",
+        Actor.ADMINISTRATOR,
+        "A dead letter was made due again",
+        Target.SERVICE,
+    )
+    OUTBOX_DROPPED = (
+        "outbox.dropped",
+        Actor.ADMINISTRATOR,
+        "A dead letter was deleted",
+        Target.SERVICE,
+    )
+    MAIL_TESTED = (
+        "mail.tested",
+        Actor.ADMINISTRATOR,
+        "The mail server was tried; `well` tells whether it took our mails",
+        Target.SERVICE,
+    )
     AUDIT_BEGUN_ANEW = (
         "audit.begun_anew",
         Actor.COMMAND_LINE,

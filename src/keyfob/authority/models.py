@@ -47,6 +47,8 @@ class Permission(StrEnum):
     CLIENTS_WRITE = "clients:write", "Make, change and remove clients, their secrets and resources"
     ROLES_READ = "roles:read", "List and read the further roles"
     ROLES_WRITE = "roles:write", "Define further roles, give them and take them away"
+    SERVICE_READ = "service:read", "Read the state and settings of the service, and its outbox"
+    SERVICE_WRITE = "service:write", "Retry and drop dead letters, and test the mail server"
     REVOCATIONS_READ = "revocations:read", "Follow what was revoked, by the revocation feed"
 
 

@@ -8,7 +8,7 @@ import typer
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
-from keyfob.core.telemetry import mask_email
+from keyfob.outbox.models import ShownJob
 from keyfob.outbox.service import Outbox
 from keyfob.wiring import Wiring
 
@@ -34,7 +34,7 @@ def list_mails(
 
     async def work(wiring: Wiring) -> list[dict[str, Any]]:
         outbox: Outbox = wiring.services[Outbox]
-        return [_shown(row) for row in await outbox.list_rows(failed_only=failed)]
+        return [_row_of(job) for job in await outbox.list_shown(failed_only=failed)]
 
     show_rows(run_with_services(work, open_keys=False), as_json=as_json)
 
@@ -62,8 +62,8 @@ def retry(
     async def work(wiring: Wiring) -> tuple[list[UUID], int]:
         outbox: Outbox = wiring.services[Outbox]
         retried = await outbox.retry(ids or None)
-        rows = await outbox.list_rows(failed_only=False)
-        return retried, sum(not row["failed_at"] and row["id"] not in retried for row in rows)
+        jobs = await outbox.list_shown()
+        return retried, sum(not job.failed_at and job.id not in retried for job in jobs)
 
     retried, waiting = run_with_services(work)
     if left := [str(one) for one in dict.fromkeys(ids or []) if one not in retried]:
@@ -76,17 +76,7 @@ def retry(
     show_one({"retried": [str(one) for one in retried]}, as_json=as_json, sentence=sentence)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    payload = row["payload"] or {}
-    to = payload.get("to") or {}
-    return {
-        "id": row["id"],
-        "what": payload.get("template", row["kind"]),
-        "to": mask_email(to["address"]) if "address" in to else None,
-        "state": "waiting" if row["failed_at"] is None else "failed",
-        "attempts": row["attempts"],
-        "created_at": row["created_at"],
-        "due_at": row["due_at"] if row["failed_at"] is None else None,
-        "failed_at": row["failed_at"],
-        "last_error": row["last_error"],
-    }
+def _row_of(job: ShownJob) -> dict[str, Any]:
+    row = job._asdict()
+    del row["expires_at"]
+    return row

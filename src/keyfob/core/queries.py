@@ -14,6 +14,12 @@ async def read_time(db: "Executor | asyncpg.Connection[Any]") -> datetime:
     return at
 
 
+async def read_server_version(db: Executor) -> str:
+    """Return the version of PostgreSQL, such as "18.6"."""
+    version: str = await db.fetchval("SELECT split_part(current_setting('server_version'), ' ', 1)")
+    return version
+
+
 async def find_schema_version(db: Executor) -> str | None:
     """Return the Alembic revision of the schema; None before the first migration."""
     exists = await db.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")

@@ -184,5 +184,9 @@ class ErasureCancelled(_Traced, template="erasure_cancelled"):
     """A planned erasure was cancelled."""
 
 
+class Trial(Content, template="mail_test", asked_for=True):
+    """An administrator tries the mail server."""
+
+
 class Erased(Content, template="erased"):
     """The account was erased: the last mail to its address."""

@@ -1,4 +1,14 @@
-"""Results of a job other than success."""
+"""Results of a job other than success, and the refusal of administrators' requests."""
+
+from keyfob.core.problems import Problem
+
+
+class JobNotFound(Problem):
+    """There is no dead letter with that id, or it cannot be retried."""
+
+    status = 404
+    code = "job_not_found"
+    title = "There is no such dead letter"
 
 
 class TryAgain(Exception):

@@ -32,6 +32,28 @@ class StoredJob(NamedTuple):
     last_error: str | None = None
 
 
+class ShownJob(NamedTuple):
+    """A job as administrators see it.
+
+    Args:
+        what: the template of a mail, or the kind of the job.
+        to: the address of a mail, masked; None if there is none, or no key opens the payload.
+        state: "waiting", or "failed": a dead letter.
+        due_at: when it is tried again, if it waits.
+    """
+
+    id: UUID
+    what: str
+    to: str | None
+    state: str
+    attempts: int
+    created_at: datetime
+    due_at: datetime | None
+    failed_at: datetime | None
+    expires_at: datetime | None
+    last_error: str | None
+
+
 class Amounts(NamedTuple):
     """The number of waiting jobs and of dead letters."""
 

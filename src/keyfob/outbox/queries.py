@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from keyfob.core.database import Executor
+from keyfob.core.database import Executor, Tx
 from keyfob.outbox.models import Amounts, StoredJob
 
 _COLUMNS = """
@@ -181,6 +181,15 @@ async def count_by_key(
         waiting_only,
     )
     return [(row["key_id"], row["amount"]) for row in rows]
+
+
+async def delete_dead_letter(tx: Tx, job_id: UUID) -> StoredJob | None:
+    """Delete a dead letter, and return it; None if there is none with that id."""
+    row = await tx.fetchrow(
+        f"DELETE FROM outbox WHERE id = $1 AND failed_at IS NOT NULL RETURNING {_COLUMNS}",  # noqa: S608 - a constant of this file
+        job_id,
+    )
+    return StoredJob(**row) if row else None
 
 
 async def delete_dead(db: Executor, failed_before: datetime) -> None:

@@ -17,11 +17,12 @@ from uuid import UUID
 from prometheus_client import Gauge
 
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Executor
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import KEY_ID_BYTES, Box, CannotDecrypt
 from keyfob.core.secrets import new_id
+from keyfob.core.telemetry import mask_email
 from keyfob.outbox import queries
-from keyfob.outbox.models import Handler, StoredJob
+from keyfob.outbox.models import Amounts, Handler, ShownJob, StoredJob
 
 OUTBOX_WAITING = Gauge(
     "keyfob_outbox_waiting", "Jobs that are not done yet.", multiprocess_mode="livemax"
@@ -93,17 +94,30 @@ class Outbox:
         payload: dict[str, Any] = json.loads(self.box.open(job.payload, job.id.bytes))
         return payload
 
-    async def list_rows(self, *, failed_only: bool = False) -> list[dict[str, Any]]:
-        """Return waiting and failed jobs, oldest first; an unreadable payload is None."""
-        jobs = await queries.list_jobs(self.db, failed_only=failed_only, limit=_MOST_LISTED)
-        return [{**job._asdict(), "payload": self._try_to_open(job)} for job in jobs]
+    async def list_shown(
+        self, *, failed_only: bool = False, limit: int = _MOST_LISTED
+    ) -> list[ShownJob]:
+        """Return waiting jobs and dead letters, oldest first."""
+        jobs = await queries.list_jobs(self.db, failed_only=failed_only, limit=limit)
+        return [self._shown(job) for job in jobs]
 
-    async def retry(self, ids: Sequence[UUID] | None = None) -> list[UUID]:
+    async def count_jobs(self) -> Amounts:
+        """Return the number of waiting jobs and of dead letters."""
+        return await queries.count_jobs(self.db)
+
+    async def retry(
+        self, ids: Sequence[UUID] | None = None, db: "Executor | None" = None
+    ) -> list[UUID]:
         """Make dead letters due again, all of them without ids; return their ids.
 
         Expired ones stay dead, as their links are.
         """
-        return await queries.revive(self.db, ids, self.clock.now())
+        return await queries.revive(db or self.db, ids, self.clock.now())
+
+    async def drop(self, tx: Tx, job_id: UUID) -> ShownJob | None:
+        """Delete a dead letter, and return it; None if there is none with that id."""
+        job = await queries.delete_dead_letter(tx, job_id)
+        return self._shown(job) if job else None
 
     async def delete_old(self) -> None:
         """Delete dead letters after 30 days."""
@@ -111,7 +125,7 @@ class Outbox:
 
     async def measure(self) -> None:
         """Set the gauges of waiting jobs and dead letters."""
-        counts = await queries.count_jobs(self.db)
+        counts = await self.count_jobs()
         OUTBOX_WAITING.set(counts.waiting)
         OUTBOX_DEAD.set(counts.dead)
 
@@ -124,8 +138,22 @@ class Outbox:
         rows = await queries.count_by_key(self.db, KEY_ID_BYTES, waiting_only=waiting_only)
         return self.box.ring.count_by_place(rows)
 
-    def _try_to_open(self, job: StoredJob) -> dict[str, Any] | None:
+    def _shown(self, job: StoredJob) -> ShownJob:
         try:
-            return self.open(job)
+            payload = self.open(job)
         except CannotDecrypt:
-            return None
+            payload = {}
+        to = payload.get("to") or {}
+        is_dead = job.failed_at is not None
+        return ShownJob(
+            id=job.id,
+            what=payload.get("template", job.kind),
+            to=mask_email(to["address"]) if "address" in to else None,
+            state="failed" if is_dead else "waiting",
+            attempts=job.attempts,
+            created_at=job.created_at,
+            due_at=None if is_dead else job.due_at,
+            failed_at=job.failed_at,
+            expires_at=job.expires_at,
+            last_error=job.last_error,
+        )

@@ -91,6 +91,14 @@ class Keyring:
         return max(self._keys.values(), key=lambda key: key.position)
 
     @property
+    def is_overdue(self) -> bool:
+        """True if the next key should sign already, by a day, and there is none."""
+        if not self._keys:
+            return True
+        due = self.newest().signs_from + self._rotate_after
+        return self._clock.now() > due + timedelta(days=1)
+
+    @property
     def jwks(self) -> bytes:
         """The public keys as a JWK Set.
 

@@ -1,0 +1,83 @@
+"""The upkeep of the service by administrators: dead letters, and a test of the mail server."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from keyfob.administration.authority import Actor, Authority
+from keyfob.audit.events import Event
+from keyfob.authority.models import Permission
+from keyfob.core.database import Database
+from keyfob.mail import mails
+from keyfob.mail.delivery import Delivery
+from keyfob.mail.service import Mail
+from keyfob.outbox.errors import JobNotFound, TryAgain
+from keyfob.outbox.service import Outbox
+
+
+class MailTest(NamedTuple):
+    """The outcome of a test: whether the server takes our mails, and if not, why."""
+
+    well: bool
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """Retries and drops dead letters, and tests the mail server; each is an audit event."""
+
+    db: Database
+    authority: Authority
+    outbox: Outbox
+    mail: Mail
+    delivery: Delivery
+
+    async def retry(self, actor: Actor, job_id: UUID) -> None:
+        """Make a dead letter due again.
+
+        Raises:
+            JobNotFound: there is none with that id, or its link has expired.
+            Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
+        """
+        async with self.db.begin() as tx:
+            await self.authority.ensure(tx, actor, Permission.SERVICE_WRITE)
+            if not await self.outbox.retry([job_id], tx):
+                raise JobNotFound
+            told = {"job_id": str(job_id)}
+            await self.authority.record(tx, actor, Event.OUTBOX_RETRIED, None, new=told)
+
+    async def drop(self, actor: Actor, job_id: UUID) -> None:
+        """Delete a dead letter.
+
+        Raises:
+            JobNotFound: there is none with that id.
+            Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
+        """
+        async with self.db.begin() as tx:
+            await self.authority.ensure(tx, actor, Permission.SERVICE_WRITE)
+            dropped = await self.outbox.drop(tx, job_id)
+            if dropped is None:
+                raise JobNotFound
+            told = {"job_id": str(job_id), "what": dropped.what}
+            await self.authority.record(tx, actor, Event.OUTBOX_DROPPED, None, old=told)
+
+    async def test_mail(self, actor: Actor) -> MailTest:
+        """Try the mail server, and send the actor a mail if it answers.
+
+        To nobody else: whoever has this right cannot have us write to strangers.
+
+        Raises:
+            Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
+        """
+        try:
+            await self.delivery.greet()
+            outcome = MailTest(True, "The mail server takes our mails")
+        except TryAgain as fault:
+            outcome = MailTest(False, fault.reason)
+        async with self.db.begin() as tx:
+            await self.authority.ensure(tx, actor, Permission.SERVICE_WRITE)
+            if outcome.well and actor.user_id:
+                await self.mail.tell(tx, actor.user_id, mails.Trial())
+            told = {"well": outcome.well}
+            await self.authority.record(tx, actor, Event.MAIL_TESTED, None, new=told)
+        return outcome
