@@ -18,7 +18,8 @@ from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
-from keyfob.web.account import security
+from keyfob.web import help as help_page
+from keyfob.web.account import profile, security
 from keyfob.web.account.security import Security
 from keyfob.web.brand import brand_of
 from keyfob.web.docs import docs_routes
@@ -99,4 +100,6 @@ _OURS: list[Router] = [
     register.routes,
     sign_out.routes,
     security.routes,
+    profile.routes,
+    help_page.routes,
 ]
