@@ -12,6 +12,8 @@ from tests.fixtures.programs import give_role
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.accounts.models import Status
+from keyfob.administration.bulk import Bulk
+from keyfob.administration.models import Consequences
 from keyfob.authority.models import Role
 from keyfob.core.secrets import new_id
 
@@ -176,3 +178,17 @@ class TestFilters:
         assert await world.db.fetchval(
             "SELECT count(*) FROM users WHERE role = 'moderator' AND status = 'blocked'"
         ) == len([1 for one in people if one["role"] == "moderator" and one["status"] == "blocked"])
+
+
+async def test_what_would_end_is_known_before(world: World) -> None:
+    ids = await make(world, "ada", "bob") + await make(world, "mod", role=Role.MODERATOR)
+    ada = await world.log_in()
+    await world.log_in("mod@example.com")
+    gone = await world.log_in("bob@example.com")
+    await world.api.delete("/logout", headers=gone.headers)
+    key = {"name": "Backup", "scope": ["account:read"]}
+    (await world.api.post("/me/api-keys", json=key, headers=ada.headers)).raise_for_status()
+    wanted = [UUID(one) for one in ids]
+
+    assert await world.service(Bulk).weigh(wanted) == Consequences(3, 1, 2, 1)
+    assert await world.service(Bulk).weigh(wanted[1:2]) == Consequences(1, 0, 0, 0)

@@ -17,7 +17,7 @@ from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.errors import CountDiffers, NotAsLeft, OwnAccount
 from keyfob.administration.invitations import Invitations
-from keyfob.administration.models import Action, Ending, Line, UserFilter
+from keyfob.administration.models import Action, Consequences, Ending, Line, UserFilter
 from keyfob.administration.places import Places
 from keyfob.administration.service import Administration
 from keyfob.audit.events import Event
@@ -88,6 +88,10 @@ class Bulk:
         if len(ids) != count:
             raise CountDiffers(extra={"count": len(ids)})
         return ids
+
+    async def weigh(self, ids: Sequence[UUID]) -> Consequences:
+        """Return what would end if these users were removed, to say so before it is done."""
+        return await queries.count_consequences(self.db, ids, self.clock.now())
 
     async def begin(
         self, actor: Actor, action: Action, ids: Sequence[UUID], *, role: Role | None = None

@@ -103,6 +103,15 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+class Consequences(NamedTuple):
+    """The numbers of what ends with some users; `above_user` of them have a higher role."""
+
+    users: int
+    above_user: int
+    sessions: int
+    api_keys: int
+
+
 class Line(NamedTuple):
     """The outcome for one account of a bulk change; without a refusal it is done.
 

@@ -8,7 +8,14 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.accounts.models import Profile, Status
-from keyfob.administration.models import MOST_COUNTED, Factor, ListedUser, Part, UserFilter
+from keyfob.administration.models import (
+    MOST_COUNTED,
+    Consequences,
+    Factor,
+    ListedUser,
+    Part,
+    UserFilter,
+)
 from keyfob.authority.models import Role
 from keyfob.core.database import Executor
 from keyfob.core.folding import fold
@@ -182,6 +189,23 @@ async def list_ids(
         *values,
     )
     return [row["id"] for row in rows]
+
+
+async def count_consequences(db: Executor, ids: Sequence[UUID], now: datetime) -> Consequences:
+    """Count what lives of these users."""
+    (row,) = await db.fetch(
+        """
+        SELECT (SELECT count(*) FROM users WHERE id = ANY ($1::uuid[])),
+               (SELECT count(*) FROM users WHERE id = ANY ($1::uuid[]) AND role <> 'user'),
+               (SELECT count(*) FROM sessions
+                 WHERE user_id = ANY ($1::uuid[]) AND ended_at IS NULL AND expires_at > $2),
+               (SELECT count(*) FROM api_keys
+                 WHERE user_id = ANY ($1::uuid[]) AND revoked_at IS NULL AND expires_at > $2)
+        """,
+        ids,
+        now,
+    )
+    return Consequences(*row)
 
 
 async def read_tally(db: Executor, role: Role | None, status: Status | None) -> int:
