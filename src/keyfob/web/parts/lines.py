@@ -142,6 +142,9 @@ EVENTS: Mapping[Event, Words] = {
     ),
     Event.ROLE_DELETED: Words(N_("Role removed"), N_("%(actor)s removed the role %(role)s")),
     Event.SIGNING_KEY_ROTATED: Words(N_("Signing key made"), N_("%(actor)s made a signing key")),
+    Event.OUTBOX_RETRIED: Words(N_("Dead letter retried"), N_("%(actor)s retried a dead letter")),
+    Event.OUTBOX_DROPPED: Words(N_("Dead letter deleted"), N_("%(actor)s deleted a dead letter")),
+    Event.MAIL_TESTED: Words(N_("Mail server tried"), N_("%(actor)s tried the mail server")),
     Event.AUDIT_BEGUN_ANEW: Words(
         N_("Audit log begun anew"), N_("%(actor)s began the chain of the audit log anew")
     ),

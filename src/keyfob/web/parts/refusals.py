@@ -43,6 +43,7 @@ REFUSALS: Mapping[str, str] = {
     "invalid_passkey": N_("This passkey cannot be used here. Try again, or take another device."),
     "invalid_refresh_token": N_("Your session has ended. Sign in again."),
     "invalid_token": N_("Your session has ended. Sign in again."),
+    "job_not_found": N_("This mail does not wait any more, or its link has expired."),
     "last_admin": N_(
         "Nobody would be left to administer the service. Make somebody else an administrator first."
     ),

@@ -93,7 +93,7 @@ def _said(line: str, holes: Mapping[str, object]) -> Markup:
 def _words(action: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Words:
     """Return the words of an event; of one that a later release wrote, its name."""
     event = _EVENTS.get(action)
-    if event is None:
+    if event is None or event not in EVENTS:
         return Words(action, "%(actor)s: %(action)s")
     changed = [field for field in ("status", "role", "email", "name") if field in new]
     if event is Event.USER_CHANGED and len(changed) == 1:
