@@ -486,7 +486,11 @@ CREATE INDEX api_keys_of_user ON public.api_keys USING btree (user_id, id);
 
 CREATE INDEX attempts_expires_at ON public.attempts USING btree (expires_at);
 
+CREATE INDEX audit_events_action ON public.audit_events USING btree (action, "position" DESC);
+
 CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor_id, "position" DESC);
+
+CREATE INDEX audit_events_at ON public.audit_events USING btree (at);
 
 CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, "position" DESC);
 
@@ -499,6 +503,10 @@ CREATE INDEX factors_unconfirmed ON public.factors USING btree (created_at) WHER
 CREATE INDEX login_events_address ON ONLY public.login_events USING btree (ip_address, at DESC, id DESC);
 
 CREATE INDEX login_events_default_ip_address_at_id_idx ON public.login_events_default USING btree (ip_address, at DESC, id DESC);
+
+CREATE INDEX login_events_reason ON ONLY public.login_events USING btree (reason, at DESC, id DESC);
+
+CREATE INDEX login_events_default_reason ON public.login_events_default USING btree (reason, at DESC, id DESC);
 
 CREATE INDEX login_events_user ON ONLY public.login_events USING btree (user_id, at DESC, id DESC);
 
@@ -573,6 +581,8 @@ CREATE INDEX webauthn_challenges_user ON public.webauthn_challenges USING btree 
 ALTER INDEX public.login_events_address ATTACH PARTITION public.login_events_default_ip_address_at_id_idx;
 
 ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_default_pkey;
+
+ALTER INDEX public.login_events_reason ATTACH PARTITION public.login_events_default_reason;
 
 ALTER INDEX public.login_events_user ATTACH PARTITION public.login_events_default_user_id_at_id_idx;
 

@@ -41,6 +41,36 @@ def build_index(name: str, definition: str) -> None:
         _run_raw(f"CREATE INDEX CONCURRENTLY {name} {definition}")
 
 
+def build_partitioned_index(table: str, name: str, definition: str) -> None:
+    """Build an index of a partitioned table while others read and write: name ON table definition.
+
+    PostgreSQL builds none concurrently on all partitions at once. So each gets its own, which is
+    then attached; the index of the whole counts once all of them have one. What was attached by an
+    interrupted build stays, and a partition that is made meanwhile has the index from the start.
+    """
+    run_sql(f"CREATE INDEX IF NOT EXISTS {name} ON ONLY {table} {definition}")
+    for partition in _partitions_without(table, name):
+        own = f"{partition}{name.removeprefix(table)}"
+        build_index(own, f"ON {partition} {definition}")
+        run_sql(f"ALTER INDEX {name} ATTACH PARTITION {own}")
+
+
+def _partitions_without(table: str, index: str) -> Sequence[str]:
+    found = op.get_bind().exec_driver_sql(
+        f"""
+        SELECT i.inhrelid::regclass::text FROM pg_inherits AS i
+         WHERE i.inhparent = '{table}'::regclass
+           AND NOT EXISTS (
+               SELECT FROM pg_inherits AS a JOIN pg_index AS x ON x.indexrelid = a.inhrelid
+                WHERE a.inhparent = '{index}'::regclass AND x.indrelid = i.inhrelid
+           )
+         ORDER BY 1
+        """  # noqa: S608 - the words of a revision
+    )
+    names: Sequence[str] = found.scalars().all()
+    return names
+
+
 def drop_index(name: str) -> None:
     """Drop an index while others read and write, as in `build_index`."""
     with op.get_context().autocommit_block():
