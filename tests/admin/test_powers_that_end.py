@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.admin.test_further_roles import define, give, may, refreshed
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.programs import own_api
+from tests.fixtures.programs import ORDERS, Program, make_program, make_resource, own_api
 from tests.fixtures.world import SignedIn, World
 
 HOUR = timedelta(hours=1)
@@ -162,3 +162,63 @@ async def test_an_api_key_makes_nothing_that_outlives_it(
 
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert harmless.status_code == 201, harmless.text
+
+
+async def make_deploy_tool(world: World) -> Program:
+    """Return a client that is there already, whose scope holds the right to write clients."""
+    scope = ["clients:write", "users:read", "users:write"]
+    return await make_program(world, scope=scope, resources=[own_api(world)])
+
+
+async def walk_by_secret(
+    world: World, deploy: Program, headers: dict[str, str], ends: datetime
+) -> list[int]:
+    """Add a secret until `ends`; return the answers to what a token of it asks for."""
+    secrets = f"/admin/clients/{deploy.id}/secrets"
+    sent = {"expires_at": ends.isoformat()}
+    made = await world.api.post(secrets, json=sent, headers=headers)
+    assert made.status_code == 201, made.text
+    token = await Program(world, deploy.id, made.json()["client_secret"]).get_token()
+    by_secret = {"Authorization": f"Bearer {token}"}
+    client = {"name": "x", "scope": ["users:write"], "resources": [own_api(world)]}
+    no_end = await world.api.post(secrets, json={}, headers=by_secret)
+    other = await world.api.post("/admin/clients", json=client, headers=by_secret)
+    told = await world.api.get("/admin/users", headers=by_secret)
+    return [no_end.status_code, other.status_code, told.status_code]
+
+
+@pytest.mark.parametrize("by", ["key", "person"])
+async def test_a_secret_that_ends_makes_nothing_that_does_not(
+    world: World, admin: SignedIn, clock: MovableClock, by: str
+) -> None:
+    """Threat: whoever may write clients for a minute holds it for good, by a client of others."""
+    deploy = await make_deploy_tool(world)
+    ends = clock.now() + HOUR
+    permissions = ["clients:write", "users:read", "users:write"]
+    headers = (await on_call(world, admin, ends, *permissions[1:]))[1].headers
+    if by == "key":
+        body = {"name": "ci", "scope": permissions, "expires_at": ends.isoformat()}
+        made = await world.api.post("/me/api-keys", json=body, headers=admin.headers)
+        headers = {"Authorization": f"Bearer {made.json()['api_key']}"}
+
+    assert await walk_by_secret(world, deploy, headers, ends) == [403, 403, 200]
+
+
+async def test_scopes_of_other_apis_are_given_no_longer_than_clients_may_be_written(
+    world: World, admin: SignedIn, clock: MovableClock
+) -> None:
+    await make_resource(world)
+    reports = await make_program(world)
+    ends = clock.now() + HOUR
+    body = {"name": "ci", "scope": ["clients:write"], "expires_at": ends.isoformat()}
+    made = await world.api.post("/me/api-keys", json=body, headers=admin.headers)
+    key = {"Authorization": f"Bearer {made.json()['api_key']}"}
+    client = {"name": "x", "scope": ["orders:read"], "resources": [ORDERS]}
+    secrets = f"/admin/clients/{reports.id}/secrets"
+
+    registered = await world.api.post("/admin/clients", json=client, headers=key)
+    no_end = await world.api.post(secrets, json={}, headers=key)
+    with_end = await world.api.post(secrets, json={"expires_at": ends.isoformat()}, headers=key)
+
+    assert [registered.status_code, no_end.status_code] == [403, 403]
+    assert with_end.status_code == 201

@@ -1,6 +1,7 @@
 """Tokens of service accounts: for whom, for what, for how long (RFC 6749 section 4.4)."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -17,6 +18,8 @@ from tests.fixtures.world import World, eventually
 
 from keyfob.clients.models import Grant
 from keyfob.clients.resources import Resources
+from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
 from keyfob.sessions.revocations import Revocations
 
 
@@ -46,6 +49,22 @@ async def test_a_client_gets_a_token_of_its_own(world: World, program: Program) 
     assert claims["exp"] - claims["iat"] == 300
     assert claims.keys().isdisjoint({"role", "roles", "auth_time", "amr", "acr"})
     assert jwt.get_unverified_header(body["access_token"])["typ"] == "at+jwt"
+
+
+async def test_a_token_does_not_outlive_the_secret_that_it_was_given_for(
+    world: World, program: Program
+) -> None:
+    """Threat: a secret for ten seconds works on for an hour, by the tokens of it."""
+    await program.change(access_token_ttl=3600)
+    clients = world.service(Clients)
+    async with world.db.begin() as tx:
+        ends = world.service(Clock).now() + timedelta(seconds=10)
+        _, made = await clients.add_secret(tx, program.id, ends)
+
+    answer = await Program(world, program.id, made.text).ask_token()
+
+    assert answer.json()["expires_in"] == 10
+    assert (await program.ask_token()).json()["expires_in"] == 3600
 
 
 async def test_a_scope_narrows_it(program: Program) -> None:

@@ -83,7 +83,7 @@ class ClientAdministration:
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
-            powers.ensure_outlast(_permissions(client.scope), None)
+            powers.ensure_outlast(_given_by(client.scope), None)
             await self.clients.add(tx, client)
             await self.authority.record(
                 tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client)
@@ -110,7 +110,7 @@ class ClientAdministration:
             )
             old, new = difference(before, after)
             if new and new != {"disabled": True}:
-                powers.ensure_outlast(_permissions(after.scope), None)
+                powers.ensure_outlast(_given_by(after.scope), None)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
                 await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
@@ -153,7 +153,7 @@ class ClientAdministration:
         ensure_to_come(expires_at, self.clock.now())
         async with self.db.begin() as tx:
             client, powers = await self._lock(tx, actor, client_id)
-            powers.ensure_outlast(_permissions(client.scope), expires_at)
+            powers.ensure_outlast(_given_by(client.scope), expires_at)
             if len(await self.clients.list_secrets(tx, client_id)) >= _MOST_SECRETS:
                 raise TooManySecrets
             secret, made = await self.clients.add_secret(tx, client_id, expires_at)
@@ -218,6 +218,14 @@ async def ensure_may_write(tx: Tx, authority: Authority, actor: Actor) -> Powers
 def _permissions(scope: Collection[str]) -> frozenset[str]:
     """Return the permissions of our own API in a scope; scopes of other APIs do not count."""
     return frozenset(Permission) & frozenset(scope)
+
+
+def _given_by(scope: Collection[str]) -> frozenset[str]:
+    """Return the permissions that whoever gives a scope to a client must hold for as long.
+
+    Scopes of other APIs are given by the right to write clients alone.
+    """
+    return _permissions(scope) | {Permission.CLIENTS_WRITE} if scope else frozenset()
 
 
 def _told(client: RegisteredClient) -> dict[str, Any]:

@@ -120,13 +120,14 @@ class Client:
     """A service account: a program with an access token that was issued for itself.
 
     `generation` is that of the client at that moment; `scope` limits the use of the token;
-    `token_id` is its `jti`.
+    `token_id` is its `jti`. The secret that the program showed ends at `ends_at`; None for good.
     """
 
     client_id: UUID
     generation: int
     scope: tuple[str, ...]
     token_id: UUID
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

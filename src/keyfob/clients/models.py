@@ -75,6 +75,13 @@ class KnownClient(NamedTuple):
     secrets: tuple[ClientSecret, ...]
 
 
+class AuthenticatedClient(NamedTuple):
+    """A client that has authenticated, and the end of the secret that it showed; None for good."""
+
+    client: RegisteredClient
+    ends_at: datetime | None
+
+
 class ClientChange(NamedTuple):
     """Changes to a client; None leaves a field as it is.
 

@@ -10,7 +10,12 @@ from uuid import UUID
 
 from keyfob.authority.models import Client, Held, Subject
 from keyfob.clients import queries
-from keyfob.clients.models import ClientSecret, KnownClient, RegisteredClient
+from keyfob.clients.models import (
+    AuthenticatedClient,
+    ClientSecret,
+    KnownClient,
+    RegisteredClient,
+)
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.machine_secrets import MachineSecrets, NewSecret
@@ -79,7 +84,7 @@ class Clients:
 
     async def find_by_secret(
         self, client_id: UUID, text: str, *, may_ask: bool = True
-    ) -> RegisteredClient | None:
+    ) -> AuthenticatedClient | None:
         """Return the client that a secret belongs to; None if there is none, or it has expired.
 
         Without `may_ask`, also None if the client was not found before.
@@ -90,23 +95,23 @@ class Clients:
         known = await self.find(client_id, may_ask=may_ask)
         if known is None:
             return None
-        if self._matches(known, digests):
-            return known.client
+        if secret := self._match(known, digests):
+            return AuthenticatedClient(known.client, secret.expires_at)
         # A secret that was made a moment ago may not be in memory yet.
         memory = self._known.get(client_id)
         if may_ask and memory and memory.read_at + _YOUNG <= self.clock.now():
             memory = await self._read(client_id)
-            if memory and self._matches(memory.known, digests):
-                return memory.known.client
+            if memory and (secret := self._match(memory.known, digests)):
+                return AuthenticatedClient(memory.known.client, secret.expires_at)
         return None
 
-    def _matches(self, known: KnownClient, digests: Sequence[bytes]) -> bool:
-        now, matched = self.clock.now(), False
+    def _match(self, known: KnownClient, digests: Sequence[bytes]) -> ClientSecret | None:
+        now, matched = self.clock.now(), None
         for secret in known.secrets:
             is_right = any(compare_digest(secret.digest, digest) for digest in digests)
             if is_right and (secret.expires_at is None or secret.expires_at > now):
                 self._used[secret.id] = (digests[0], now)
-                matched = True
+                matched = secret
         return matched
 
     async def write_uses(self) -> None:
@@ -195,6 +200,9 @@ class Clients:
     async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return the present permissions of a service account; see `ProgramStanding`.
 
+        Each ends with the secret that the token was given for. Threat: the finder of a secret that
+        ends makes one that does not.
+
         Raises:
             Unauthenticated: it is disabled or gone, or its token was revoked.
         """
@@ -205,4 +213,4 @@ class Clients:
         )
         if scope is None:
             raise Unauthenticated
-        return dict.fromkeys(frozenset(scope) & frozenset(subject.scope))
+        return dict.fromkeys(frozenset(scope) & frozenset(subject.scope), subject.ends_at)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from keyfob.clients.models import AuthMethod, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, AuthMethod
 from keyfob.clients.service import Clients
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
@@ -43,8 +43,8 @@ class ClientAuthentication:
     failures: LocalFailures
     calls: LocalRate
 
-    async def authenticate(self, request: ClientRequest) -> RegisteredClient:
-        """Return the client of a request.
+    async def authenticate(self, request: ClientRequest) -> AuthenticatedClient:
+        """Return the client of a request, and the end of its secret.
 
         Raises:
             InvalidClient: it is unknown or disabled, or its proof is not valid.
@@ -52,17 +52,17 @@ class ClientAuthentication:
             TooManyRequests: it calls too often, or there were too many failures from its address.
         """
         presented = presented_in(request.authorization, request.form)
-        client = None
+        shown = None
         if presented and (proof := self.proofs.get(presented.method)):
             may_ask = self.failures.is_free(request.address)
-            client = await proof.check(presented, may_ask=may_ask)
-        if client is None:
+            shown = await proof.check(presented, may_ask=may_ask)
+        if shown is None:
             _FAILED.inc()
             self.failures.count(request.address)
             raise InvalidClient
         _SUCCEEDED.inc()
-        self.calls.hit(client.id)
-        return client
+        self.calls.hit(shown.client.id)
+        return shown
 
 
 def presented_in(authorization: str | None, form: Form) -> Presented | None:
@@ -110,7 +110,7 @@ class SecretProof(NamedTuple):
 
     clients: Clients
 
-    async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
+    async def check(self, presented: Presented, *, may_ask: bool) -> AuthenticatedClient | None:
         """Return the client of an id and a secret.
 
         Raises:
@@ -119,10 +119,10 @@ class SecretProof(NamedTuple):
         client_id = read_client_id(presented.client_id)
         if client_id is None:
             return None
-        client = await self.clients.find_by_secret(client_id, presented.proof, may_ask=may_ask)
-        if client and client.auth_method is not presented.method:
-            raise InvalidClient(f"The client is registered for {client.auth_method}")
-        return client
+        shown = await self.clients.find_by_secret(client_id, presented.proof, may_ask=may_ask)
+        if shown and shown.client.auth_method is not presented.method:
+            raise InvalidClient(f"The client is registered for {shown.client.auth_method}")
+        return shown
 
 
 def read_client_id(text: str | None) -> UUID | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from keyfob.clients.models import AuthMethod, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, AuthMethod, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import SKEW, Clock
@@ -58,7 +58,7 @@ class AssertionProof:
     calls: LocalRate
     issuer: str
 
-    async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
+    async def check(self, presented: Presented, *, may_ask: bool) -> AuthenticatedClient | None:
         """Return the client that signed an assertion; the log says why it is refused.
 
         Raises:
@@ -74,7 +74,7 @@ class AssertionProof:
         except _Refused as refused:
             log.info("client_assertion_refused", reason=str(refused))
             return None
-        return client
+        return AuthenticatedClient(client, None)
 
     def _check_claims(self, claims: Mapping[str, Any], client_id: str | None) -> None:
         now = self.clock.timestamp()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from keyfob.clients.models import AuthMethod, Grant, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, AuthMethod, Grant
 from keyfob.core.forms import Form
 
 
@@ -27,7 +27,7 @@ class Presented(NamedTuple):
 class ClientProof(Protocol):
     """Checks one kind of credentials."""
 
-    async def check(self, presented: Presented, *, may_ask: bool) -> RegisteredClient | None:
+    async def check(self, presented: Presented, *, may_ask: bool) -> AuthenticatedClient | None:
         """Return the client, if its credentials are valid; otherwise None.
 
         Without `may_ask`, also None if the client was not found before.
@@ -45,8 +45,11 @@ class GivenToken:
 
 
 class GrantHandler(Protocol):
-    """Issues tokens for one grant, to clients that are registered for it."""
+    """Issues tokens for one grant, to clients that are registered for it.
+
+    None lives longer than the secret that the client showed.
+    """
 
     grant: Grant
 
-    async def give(self, client: RegisteredClient, form: Form) -> GivenToken: ...
+    async def give(self, shown: AuthenticatedClient, form: Form) -> GivenToken: ...

@@ -41,7 +41,7 @@ class ShownTokens:
         Raises:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
         """
-        client = await self.authentication.authenticate(request)
+        client = (await self.authentication.authenticate(request)).client
         text = request.form.need("token")
         live = await self._kind_of(text).find(text)
         if live is None or not _is_meant_for(client, live):
@@ -58,7 +58,7 @@ class ShownTokens:
             UnauthorizedClient: the token was issued to another client (RFC 7009 section 2.1).
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
         """
-        client = await self.authentication.authenticate(request)
+        client = (await self.authentication.authenticate(request)).client
         text = request.form.need("token")
         kind = self._kind_of(text)
         live = await kind.find(text)

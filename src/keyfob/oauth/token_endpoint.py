@@ -30,13 +30,13 @@ class TokenEndpoint:
             UnsupportedGrantType: there is no such grant.
             UnauthorizedClient: the client is not registered for it.
         """
-        client = await self.authentication.authenticate(request)
+        shown = await self.authentication.authenticate(request)
         handler = self.grants.get(request.form.need("grant_type"))
         if handler is None:
             raise UnsupportedGrantType
-        if handler.grant not in client.grants:
+        if handler.grant not in shown.client.grants:
             raise UnauthorizedClient
-        given = await handler.give(client, request.form)
+        given = await handler.give(shown, request.form)
         TOKENS_GIVEN.labels(handler.grant).inc()
         answer = {
             "access_token": given.access_token,

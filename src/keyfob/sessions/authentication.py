@@ -103,7 +103,13 @@ class SessionAuthenticator:
     def _subject_of(self, verified: VerifiedToken) -> User | Client:
         claims = verified.claims
         if claims.client_id == str(claims.subject) and claims.role is None:
-            return Client(claims.subject, claims.client_gen, claims.scope, verified.token_id)
+            return Client(
+                claims.subject,
+                claims.client_gen,
+                claims.scope,
+                verified.token_id,
+                claims.secret_ends_at,
+            )
         if claims.client_id != OWN_CLIENT or claims.role is None or claims.auth_time is None:
             raise self._refusal("of_an_app")  # our own API takes keys, and no tokens for them
         return User(

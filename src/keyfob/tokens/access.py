@@ -75,6 +75,8 @@ class AccessTokens:
             payload["roles"] = claims.roles
         if claims.rests_on:
             payload["rests_on"] = claims.rests_on
+        if claims.secret_ends_at is not None:
+            payload["secret_exp"] = int(claims.secret_ends_at.timestamp())
         if claims.auth_time is not None:
             payload["auth_time"] = int(claims.auth_time.timestamp())
             payload["acr"] = acr_of(claims.amr)
@@ -141,6 +143,7 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         scope=tuple(text(claims, "scope").split()),
         audience=_audience(claims["aud"]),
         rests_on=tuple((UUID(of), _generation(gen)) for of, gen in claims.get("rests_on", [])),
+        secret_ends_at=_moment(claims, "secret_exp") if "secret_exp" in claims else None,
     )
 
 

@@ -99,7 +99,8 @@ class AccessClaims(NamedTuple):
     the generations of the subject and of the client. A revocation names one of these ids with a
     generation, and revokes every token up to that; or it names the token's own id (`jti`).
 
-    `sub` is a user, or the client itself of a service account, which has no `role`.
+    `sub` is a user, or the client itself of a service account, which has no `role`. If the secret
+    that it showed has an end, `secret_exp` tells it: what the token makes may not outlive it.
     """
 
     subject: UUID
@@ -116,6 +117,7 @@ class AccessClaims(NamedTuple):
     scope: tuple[str, ...] = ("account",)
     audience: tuple[str, ...] = ()  # if empty, our own
     rests_on: tuple[tuple[UUID, int], ...] = ()  # what else revokes an exchanged token
+    secret_ends_at: datetime | None = None
 
 
 class VerifiedToken(NamedTuple):

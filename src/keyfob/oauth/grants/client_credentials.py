@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, Grant
 from keyfob.core.forms import Form
 from keyfob.oauth.models import GivenToken
 from keyfob.oauth.targets import Targets
@@ -18,13 +18,14 @@ class ClientCredentials:
     tokens: AccessTokens
     grant = Grant.CLIENT_CREDENTIALS
 
-    async def give(self, client: RegisteredClient, form: Form) -> GivenToken:
+    async def give(self, shown: AuthenticatedClient, form: Form) -> GivenToken:
         """Return a token of the client's present generation; a later generation revokes it.
 
         Raises:
             InvalidTarget, InvalidScope: see `Targets.choose`.
             NoSigningKey: no key is loaded.
         """
+        client = shown.client
         target = self.targets.choose(client, form.list_all("resource"), form.get("scope"))
         claims = AccessClaims(
             subject=client.id,
@@ -35,6 +36,8 @@ class ClientCredentials:
             client_gen=client.generation,
             scope=target.scope,
             audience=target.audience,
+            ends_at=shown.ends_at,
+            secret_ends_at=shown.ends_at,
         )
         token, lifetime = self.tokens.issue(claims, target.ttl)
         return GivenToken(token, lifetime, target.scope)

@@ -10,7 +10,7 @@ import structlog
 
 from keyfob.api_keys.service import ApiKeys
 from keyfob.authority.models import has_second_factor
-from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.core.clock import Clock
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
@@ -60,7 +60,7 @@ class TokenExchange:
     factor_roles: Collection[str]
     grant = Grant.TOKEN_EXCHANGE
 
-    async def give(self, client: RegisteredClient, form: Form) -> GivenToken:
+    async def give(self, shown: AuthenticatedClient, form: Form) -> GivenToken:
         """Return a token for the client to use at another resource.
 
         Raises:
@@ -70,6 +70,7 @@ class TokenExchange:
             InvalidScope: beyond the subject's scope, the client's or the target's.
         """
         _refuse_what_is_not_offered(form)
+        client = shown.client
         subject = await self._find_subject(client, form)
         target = self._choose(client, form, subject)
         claims = subject.claims._replace(
@@ -77,6 +78,7 @@ class TokenExchange:
             client_gen=client.generation,
             scope=target.scope,
             audience=target.audience,
+            ends_at=min(filter(None, (subject.claims.ends_at, shown.ends_at))),
         )
         token, lifetime = self.tokens.issue(claims, target.ttl)
         return GivenToken(token, lifetime, target.scope, {"issued_token_type": _OF_TOKENS})
