@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check fix measure-code bench bench-full bench-report drill drill-scaling soak lock words schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -26,24 +26,34 @@ test-slow: .venv/.dev ## Run what starts real processes, migrates data, or sends
 test-browser: .venv/.dev ## Run what drives a browser (Chromium)
 	$(PY) -m pytest $(PARALLEL) -m browser $(ARGS)
 
-PARALLEL = -n logical --maxprocesses 8
+# Whoever is done takes tests from another: the last ones are as long as hundreds of the others.
+PARALLEL = -n logical --maxprocesses 8 --dist worksteal
 
 test-all: ## Run every test on each Python from 3.11 up that this machine has; ARGS as above
 	@scripts/test-all $(ARGS)
 
 check: .venv/.dev ## Check style, spelling, types, architecture, schema, compose files, words, checklist, and for secrets
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-secrets check-style check-schema
+
+check-types: .venv/.dev
+	$(PY) -m mypy
+	$(PY) -m mypy scripts
+
+check-secrets: .venv/.dev
+	$(PY) scripts/check_secrets.py
+
+check-style: .venv/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
-	$(PY) -m mypy
-	$(PY) -m mypy scripts
 	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml src
-	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
-	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
 	$(PY) -m yamllint --strict --config-data '$(YAML_RULES)' docker-compose*.yml .pre-commit-config.yaml .github
 	$(PY) scripts/languages.py check
 	$(PY) scripts/check_asvs.py
-	$(PY) scripts/check_secrets.py
+
+check-schema: .venv/.dev
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(PY) -m keyfob.cli migrate --check-schema docs/schema.sql
 
 fix: .venv/.dev ## Format, and fix what ruff can fix
 	$(PY) -m ruff check --fix .

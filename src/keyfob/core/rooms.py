@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeVar, get_type_hints
 
 from keyfob.core.feed import Feed
@@ -57,6 +58,13 @@ class NotThere(LookupError):
     """A service is asked for that no room brings, or two rooms bring the same."""
 
 
+@cache  # tests build thousands of times
+def _needs_of(build: Callable[..., Room]) -> Mapping[str, Any]:
+    """Return the types of a function's parameters, by name."""
+    hints = get_type_hints(build)
+    return {name: hints[name] for name in inspect.signature(build).parameters}
+
+
 class Services:
     """A registry of services by their types, each once."""
 
@@ -95,8 +103,7 @@ class Services:
             NotThere: a parameter asks for a service that no earlier room brings.
             WrongSetting: a value cannot be used.
         """
-        hints = get_type_hints(build)
-        room = build(**{name: self[hints[name]] for name in inspect.signature(build).parameters})
+        room = build(**{name: self[kind] for name, kind in _needs_of(build).items()})
         for service in room.services:
             self.add(type(service), service)
         for kind, service in room.ports.items():
