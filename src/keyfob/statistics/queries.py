@@ -5,7 +5,7 @@ offsets of all time zones are multiples of it. Lines that are too new for the ta
 with each question. `sampled` rows say how things were at a moment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from keyfob.core.database import Executor, Tx
@@ -13,24 +13,6 @@ from keyfob.statistics.periods import QUARTER
 
 # Any constant that no other advisory lock of Keyfob uses.
 _LOCK = 0x6B66_7461
-
-# The figures at the moment $1, without sessions idle for longer than $2.
-_FIGURES = """
-    SELECT (SELECT coalesce(sum(amount), 0)::bigint FROM user_tallies) AS accounts,
-           (SELECT count(*) FROM user_activity
-             WHERE last_active_at >= $1::timestamptz - interval '1 hour') AS active_hour,
-           (SELECT count(*) FROM user_activity
-             WHERE last_active_at >= $1::timestamptz - interval '1 day') AS active_day,
-           (SELECT count(*) FROM user_activity
-             WHERE last_active_at >= $1::timestamptz - interval '30 days') AS active_month,
-           (SELECT count(*) FROM sessions
-             WHERE ended_at IS NULL AND expires_at > $1 AND last_activity_at > $1 - $2::interval)
-           AS live_sessions,
-           f.with_factor, f.with_passkey
-      FROM (SELECT count(*) AS with_factor, count(*) FILTER (WHERE has_passkey) AS with_passkey
-              FROM (SELECT bool_or(type = 'passkey') AS has_passkey FROM factors
-                     WHERE confirmed_at IS NOT NULL GROUP BY user_id) AS owners) AS f
-"""
 
 # The version is left out of a browser's name, as where networks and devices are known again.
 _LINES = """
@@ -89,18 +71,19 @@ async def insert_tallies(tx: Tx, since: datetime, until: datetime) -> None:
     )
 
 
-async def insert_sample(tx: Tx, at: datetime, idle_ttl: timedelta) -> None:
-    """Note the figures of a moment that has just passed, unless somebody has."""
-    if not await tx.fetchval("SELECT 1 FROM tallies WHERE series = 'sampled' AND at = $1", at):
-        await tx.execute(
-            f"""
-            INSERT INTO tallies (series, at, label, amount)
-            SELECT 'sampled', $1, one.key, one.value::bigint
-              FROM ({_FIGURES}) AS figures, jsonb_each_text(to_jsonb(figures)) AS one
-            """,  # noqa: S608 - a constant of this file
-            at,
-            idle_ttl,
-        )
+async def insert_sample(tx: Tx, at: datetime, figures: Mapping[str, int]) -> None:
+    """Note the figures of a moment that has just passed."""
+    await tx.execute(
+        """
+        INSERT INTO tallies (series, at, label, amount)
+        SELECT 'sampled', $1, f.label, f.amount
+          FROM unnest($2::text[], $3::bigint[]) AS f (label, amount)
+        ON CONFLICT DO NOTHING
+        """,
+        at,
+        list(figures),
+        list(figures.values()),
+    )
 
 
 async def find_sample(db: Executor, since: datetime) -> tuple[datetime, dict[str, int]] | None:
@@ -117,9 +100,34 @@ async def find_sample(db: Executor, since: datetime) -> tuple[datetime, dict[str
 
 
 async def get_figures(db: Executor, now: datetime, idle_ttl: timedelta) -> dict[str, int]:
-    """Count what a sample consists of."""
-    (row,) = await db.fetch(_FIGURES, now, idle_ttl)
-    return dict(row)
+    """Count what a sample consists of, by three statements: each has its own time-out."""
+    (accounts,) = await db.fetch(
+        """
+        SELECT (SELECT coalesce(sum(amount), 0)::bigint FROM user_tallies) AS accounts,
+               count(*) FILTER (WHERE last_active_at >= $1::timestamptz - interval '1 hour')
+               AS active_hour,
+               count(*) FILTER (WHERE last_active_at >= $1::timestamptz - interval '1 day')
+               AS active_day,
+               count(*) AS active_month
+          FROM user_activity WHERE last_active_at >= $1::timestamptz - interval '30 days'
+        """,
+        now,
+    )
+    (factors,) = await db.fetch(
+        """
+        SELECT (SELECT count(*) FROM users WHERE has_totp OR has_passkey) AS with_factor,
+               (SELECT count(*) FROM users WHERE has_passkey) AS with_passkey
+        """
+    )
+    live_sessions = await db.fetchval(
+        """
+        SELECT count(*) FROM sessions
+         WHERE ended_at IS NULL AND expires_at > $1 AND last_activity_at > $1 - $2::interval
+        """,
+        now,
+        idle_ttl,
+    )
+    return {**accounts, **factors, "live_sessions": live_sessions}
 
 
 async def delete_old(db: Executor, before: datetime, at_most: int) -> int:
@@ -188,10 +196,8 @@ async def count_admins_without_factor(db: Executor) -> int:
     """Count the active administrators who have no second factor."""
     amount: int = await db.fetchval(
         """
-        SELECT count(*) FROM users AS u
-         WHERE role = 'admin' AND status = 'active'
-           AND NOT EXISTS (SELECT FROM factors
-                            WHERE user_id = u.id AND confirmed_at IS NOT NULL)
+        SELECT count(*) FROM users
+         WHERE role = 'admin' AND status = 'active' AND NOT (has_totp OR has_passkey)
         """
     )
     return amount

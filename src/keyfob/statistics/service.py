@@ -128,8 +128,9 @@ class Statistics:
         at = _quarter_of(now)
         if now - at <= _PROMPT:
             async with self.db.begin() as tx:
-                if await queries.lock_tallies(tx):
-                    await queries.insert_sample(tx, at, self.idle_ttl)
+                if await queries.lock_tallies(tx) and not await queries.find_sample(tx, at):
+                    figures = await queries.get_figures(tx, at, self.idle_ttl)
+                    await queries.insert_sample(tx, at, figures)
 
     async def _read(self, by: By, edges: tuple[datetime, ...]) -> Series:
         now = self.clock.now()
