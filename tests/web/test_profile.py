@@ -170,3 +170,16 @@ async def test_help_is_there_for_strangers_and_keeps_the_language(
         assert shown.status_code == 200
         assert f'<html lang="{language}">' in shown.text
         assert 'href="/auth/ui/recover"' in shown.text
+
+
+async def test_times_are_shown_in_the_zone_that_the_account_has_chosen(world: World) -> None:
+    await world.make_user()
+    async with signed_in(world) as page:
+        page.cookies.set("keyfob-zone", "Asia%2FTokyo")
+        of_the_browser = await page.get("/ui/account")
+        await page.post("/ui/account/time-zone", data={"timezone": "Europe/Berlin"})
+        chosen = await page.get("/ui/account")
+
+    assert 'data-zone="Asia/Tokyo"' in of_the_browser.text
+    assert 'data-zone="Europe/Berlin"' in chosen.text
+    assert 'data-zone="Asia/Tokyo"' not in chosen.text

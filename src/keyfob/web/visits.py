@@ -45,7 +45,7 @@ from keyfob.web import cookies
 from keyfob.web.cookies import CookieJar, read_cookie
 from keyfob.web.engine import Engine, Page, Shell
 from keyfob.web.forms import Fields, read_fields
-from keyfob.web.parts.times import reading
+from keyfob.web.parts.times import move_to, reading
 from keyfob.web.refusing import RefusedPage
 from keyfob.web.same_origin import ensure_same_origin
 from keyfob.web.step_up import StepUpForm, StepUpPage, without_proof
@@ -135,6 +135,15 @@ class Visit:
         """The reader's time zone (IANA), as the browser says it; None if it is not known."""
         told = unquote(read_cookie(self.request.scope, cookies.ZONE) or "")
         return told if told in _zones() else None
+
+    async def move_to_own_zone(self) -> None:
+        """Show times in the zone that the account has chosen, if it has, rather than here."""
+        if self.session is None or self.request.method != "GET":
+            return
+        with suppress(Unauthenticated, DatabaseUnavailable):  # as in `_shell`
+            zone = (await self.profile()).timezone
+            if zone in _zones():
+                move_to(zone)
 
     @property
     def return_to(self) -> str:
@@ -287,6 +296,7 @@ async def _handled(
     request = visit.request
     ensure_same_origin(request, visit.public_base)
     await visit.find_session()
+    await visit.move_to_own_zone()
     if request.method == "POST":
         content_type = request.headers.get("content-type", "")
         visit.fields = read_fields(await request.body(), content_type)

@@ -74,6 +74,11 @@ def reading(zone: str | None, now: datetime) -> Iterator[None]:
         _reader.reset(token)
 
 
+def move_to(zone: str) -> None:
+    """Write in another zone from here to the end of `reading`."""
+    _reader.set(_reader.get()._replace(zone=ZoneInfo(zone), is_zone_known=True))
+
+
 def day(at: datetime | None) -> Markup | str:
     """Return a day such as "27 Nov 2026"; "never" for None."""
     return _never() if at is None else _marked(at, "day", _date(_local(at)))
