@@ -135,6 +135,23 @@ def test_users_are_administered_page_by_page(admin: api.Keyfob) -> None:
     assert taken.value.code == "email_taken"
 
 
+def test_many_users_are_changed_at_once_and_changed_back(admin: api.Keyfob) -> None:
+    made = [admin.create_user(f"many{one}@example.com", PASSWORD)["id"] for one in range(2)]
+
+    report = admin.change_users("block", filters={"search": "many"}, count=2)
+    assert [line["id"] for line in report["lines"]] == made
+    assert (report["done"], report["refused"], report["left"]) == (2, 0, 0)
+    with pytest.raises(api.ApiError) as differs:
+        admin.change_users("block", filters={"search": "many"}, count=3)
+    assert differs.value.code == "count_differs"
+
+    events = [line["event_id"] for line in report["lines"]]
+    assert admin.undo_changes(events)["done"] == 2
+    again = admin.undo_changes(events)["lines"]
+    assert [line["code"] for line in again] == ["not_as_left"] * 2
+    assert {user["status"] for user in admin.users(search="many")} == {"active"}
+
+
 def test_roles_are_defined_and_given(keyfob: Keyfob, admin: api.Keyfob) -> None:
     ada = keyfob.register()
     keyfob.keyfob("users", "mark-verified", ada["email"])

@@ -3,6 +3,7 @@
 Filters, and fields that change something, are those of the API, which OpenAPI describes.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from keyfob_client.api.operations import Listing, listing, operation
 from keyfob_client.api.own_account import OwnAccount
 from keyfob_client.api.results import (
     AuditEvent,
+    BulkReport,
     Client,
     GivenRole,
     LoginEvent,
@@ -92,6 +94,28 @@ class Users(OwnAccount):
     def change_user(self, user_id: str, /, **fields: Any) -> Flow[User]:
         """Change `role`, `status`, `name` or `email`; what is absent stays."""
         return self.asks("PATCH", at("/admin/users/{}", user_id), fields)
+
+    @operation
+    def change_users(self, action: str, /, **fields: Any) -> Flow[BulkReport]:
+        """Change up to 10,000 users, each by itself, after a recent sign-in.
+
+        Args:
+            action: block, unblock, sign-out, set-role, invite or delete.
+            fields: `ids`; or `filters`, as of `users`, with the `count` of users that one has seen;
+                and the `role` of set-role.
+        """
+        return self._report("/admin/users/bulk", {"action": action, **fields})
+
+    @operation
+    def undo_changes(self, event_ids: Sequence[str]) -> Flow[BulkReport]:
+        """Undo blocks, their ends and roles within ten minutes, by the events in their report."""
+        return self._report("/admin/users/bulk/undo", {"event_ids": list(event_ids)})
+
+    def _report(self, path: str, body: Mapping[str, Any]) -> Flow[BulkReport]:
+        answer = yield from self.call("POST", path, body)
+        *lines, ending = map(json.loads, answer.text.splitlines())
+        report: BulkReport = {"code": None} | ending | {"lines": lines}
+        return report
 
     @operation
     def delete_user(self, user_id: str) -> Flow[None]:

@@ -162,6 +162,35 @@ class Present(TypedDict):
     admins_without_factor: int
 
 
+class BulkLine(TypedDict, total=False):
+    """The outcome for one user of a change of many.
+
+    Attributes:
+        outcome: done or refused.
+        event_id: of what can be undone, the event to undo it by.
+        undoes: the event that was to be undone.
+        code: of a refusal, as of an error of the API.
+        title: likewise.
+    """
+
+    id: str
+    outcome: str
+    event_id: str
+    undoes: str
+    code: str
+    title: str
+
+
+class BulkReport(TypedDict):
+    """The outcome of a change of many users; `left` of them were not reached, for `code`."""
+
+    lines: list[BulkLine]
+    done: int
+    refused: int
+    left: int
+    code: str | None
+
+
 class Statistics(TypedDict):
     """Figures by hour or day, and of the present; `as_of` is at most a minute ago.
 
