@@ -370,6 +370,7 @@ CREATE TABLE public.users (
     known_since timestamp with time zone,
     has_totp boolean DEFAULT false NOT NULL,
     has_passkey boolean DEFAULT false NOT NULL,
+    address_unvouched boolean DEFAULT false NOT NULL,
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
     CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'blocked'::text])))
 );

@@ -54,6 +54,7 @@ class NewAccount:
     """The values that an account begins with.
 
     `registered_itself`: only the person who typed the address says whose it is.
+    `address_unvouched`: it has a password, and no administrator says whose it is.
     `must_change_password`: also set if an administrator made the account and its user has not
     chosen a password yet.
     """
@@ -65,6 +66,7 @@ class NewAccount:
     status: Status = Status.ACTIVE
     locale: Locale = Locale.ENGLISH
     registered_itself: bool = False
+    address_unvouched: bool = False
     is_verified: bool = False
     must_change_password: bool = False
 
@@ -82,6 +84,7 @@ class Account(NamedTuple):
     is_verified: bool
     was_proven: bool  # at this address or another
     registered_itself: bool
+    address_unvouched: bool  # typed by nobody of an administrator's rank
     must_change_password: bool
     erase_at: datetime | None
 
@@ -96,8 +99,14 @@ class Account(NamedTuple):
 
     @property
     def owner_is_unknown(self) -> bool:
-        """Tell whether only the person who typed the address says whose it is."""
-        return self.registered_itself and not self.was_proven
+        """Tell whether nobody but the one who typed the address says whose it is.
+
+        Threat: a program, or whoever may write users, makes an account at somebody's address with a
+        password of its own, or moves its own there, and waits until an administrator gives it a
+        role.
+        """
+        is_strangers = self.registered_itself and not self.was_proven
+        return is_strangers or (self.address_unvouched and not self.is_verified)
 
     @property
     def is_waiting_sign_up(self) -> bool:
@@ -108,7 +117,8 @@ class Account(NamedTuple):
         never be mixed up with it.
         """
         return (
-            self.owner_is_unknown
+            self.registered_itself
+            and not self.was_proven
             and self.password_hash is None
             and not self.must_change_password
             and self.role is Role.USER

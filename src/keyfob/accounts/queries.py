@@ -19,7 +19,7 @@ from keyfob.core.locales import Locale
 _ACCOUNT = """
     SELECT id, email, email_normal, name, locale, role, status, password_hash,
            email_verified_at IS NOT NULL AS is_verified, first_proven_at IS NOT NULL AS was_proven,
-           registered_itself, must_change_password, erase_at
+           registered_itself, address_unvouched, must_change_password, erase_at
       FROM users
 """
 # Any constant that no other advisory lock of Keyfob uses.
@@ -72,6 +72,7 @@ def _account(row: Record) -> Account:
         is_verified=row["is_verified"],
         was_proven=row["was_proven"],
         registered_itself=row["registered_itself"],
+        address_unvouched=row["address_unvouched"],
         must_change_password=row["must_change_password"],
         erase_at=row["erase_at"],
     )
@@ -126,10 +127,10 @@ async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> 
             INSERT INTO users (id, email, email_normal, name, role, status, password_hash,
                                created_at, updated_at, locale, email_verified_at,
                                first_proven_at, must_change_password, registered_itself,
-                               email_folded, name_folded)
+                               email_folded, name_folded, address_unvouched)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9,
                     CASE WHEN $10 THEN $8::timestamptz END,
-                    CASE WHEN $10 THEN $8::timestamptz END, $11, $12, $13, $14)
+                    CASE WHEN $10 THEN $8::timestamptz END, $11, $12, $13, $14, $15)
             ON CONFLICT (email_normal) DO NOTHING
             RETURNING id
         ), active AS (
@@ -151,6 +152,7 @@ async def insert_user(tx: Tx, user_id: UUID, new: NewAccount, now: datetime) -> 
         new.registered_itself,
         fold_email(new.email.typed, new.email.normal),
         fold_name(new.name),
+        new.address_unvouched,
     )
     return inserted is not None
 
@@ -166,7 +168,7 @@ async def update_user(tx: Tx, after: Account, admins_need_proof: bool, now: date
         UPDATE users AS u
            SET role = $3, status = $4, name = $5, email = $6, email_normal = $7, updated_at = $8,
                email_verified_at = CASE WHEN email_normal = $7 THEN email_verified_at END,
-               email_folded = $9, name_folded = $10
+               email_folded = $9, name_folded = $10, address_unvouched = $11
          WHERE id = $1
            AND (role <> 'admin' OR status <> 'active' OR {_OTHERS_ADMINISTER}
                 OR ($3 = 'admin' AND $4 = 'active' AND (email_normal = $7 OR NOT $2)))
@@ -182,6 +184,7 @@ async def update_user(tx: Tx, after: Account, admins_need_proof: bool, now: date
         now,
         fold_email(after.email.typed, after.email.normal),
         fold_name(after.name),
+        after.address_unvouched,
     )
     return bool(changed)
 

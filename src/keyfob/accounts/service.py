@@ -80,8 +80,12 @@ class Accounts:
             raise EmailTaken
         return user_id
 
-    async def change_account(self, tx: Tx, before: Account, changes: Changes) -> Change:
+    async def change_account(
+        self, tx: Tx, before: Account, changes: Changes, *, is_vouched: bool = True
+    ) -> Change:
         """Change an account that is locked with the administrators, and return the difference.
+
+        With `is_vouched`, an administrator says whose a new address is.
 
         Raises:
             EmailTaken: another account has the new address.
@@ -90,6 +94,8 @@ class Accounts:
         """
         _ensure_owner_is_known(before, changes.role)
         after = changes.applied_to(before)
+        if after.email.normal != before.email.normal:
+            after = after._replace(address_unvouched=not is_vouched)
         try:
             changed = await queries.update_user(tx, after, self.admins_need_proof, self.clock.now())
         except asyncpg.UniqueViolationError:
@@ -176,7 +182,7 @@ class Accounts:
 
 
 def _ensure_owner_is_known(account: Account, role: Role | None) -> None:
-    """Refuse a higher role for an account that registered itself and has proven no address.
+    """Refuse a higher role for an account whose owner nobody knows (`Account.owner_is_unknown`).
 
     Threat: a stranger signs up with somebody else's address, and an administrator promotes the
     account, believing it to be that person's.

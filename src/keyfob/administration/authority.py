@@ -56,6 +56,11 @@ class Powers(NamedTuple):
     role: Role
     permissions: Held
 
+    @property
+    def vouches(self) -> bool:
+        """Tell whether the actor's word says whose an address is: an administrator's."""
+        return self.role is Role.ADMIN
+
     def ensure_cover(self, permissions: Collection[str], role: Role = Role.USER) -> None:
         """Check that these powers cover some permissions and a role.
 

@@ -135,7 +135,7 @@ class RoleAdministration:
             UserNotFound: there is none with that id.
             UnknownRole: there is none of that name.
             RoleNotFound: the user does not have it.
-            UnprovenRole: the account registered itself, and its address is not verified.
+            UnprovenRole: nobody knows whose the account is (`Account.owner_is_unknown`).
             InsufficientAuthentication: the sign-in is not recent.
         """
         ensure_to_come(expires_at, self.clock.now())

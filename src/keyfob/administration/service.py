@@ -121,6 +121,7 @@ class Administration:
                 name=name,
                 role=role,
                 status=status,
+                address_unvouched=password_hash is not None and not powers.vouches,
                 # Whoever has the machine vouches for the address: the first administrator must be
                 # able to sign in, though no mail can be sent yet.
                 is_verified=actor.user_id is None and password_hash is not None,
@@ -172,7 +173,9 @@ class Administration:
             if changes.email and changes.email.normal != before.email.normal:
                 self.accounts.ensure_fit(changes.email)
                 replaced = await self.sign_ups.give_way(tx, changes.email, but=user_id)
-            change = await self.accounts.change_account(tx, before, changes)
+            change = await self.accounts.change_account(
+                tx, before, changes, is_vouched=powers.vouches
+            )
             await self._carry_out(tx, before, change)
             if not change.new:
                 return None
