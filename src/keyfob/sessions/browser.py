@@ -56,22 +56,32 @@ class BrowserSessions:
         token = RefreshToken(session.id, session.state.generation, session.salt)
         return self._session(token, session.state, is_new=True)
 
-    async def find(self, text: str, *, is_activity: bool = True) -> BrowserSession | None:
-        """Return the live session of a cookie; None if there is none.
+    async def find(self, text: str) -> BrowserSession | None:
+        """Return the live session of a cookie, which counts as activity; None if there is none.
 
-        One query, and a second one if the rights of the session have changed. Counts as activity,
-        unless the browser asks by itself.
+        One query, and a second one if the rights of the session have changed.
         """
-        cookie = self.codec.read(text)
-        if cookie is None:
+        cookie, state = await self._read(text)
+        if cookie is None or state is None:
             return None
-        stored = await queries.find_session(self.db, cookie.token.session_id)
-        if stored is None or not self._is_valid(cookie, stored, self.clock.now()):
-            return None
-        found = await self._present(cookie, stored.state)
-        if found is not None and is_activity:
+        found = await self._present(cookie, state)
+        if found is not None:
             self.activity.touch(found.user.user_id, found.user.session_id)
         return found
+
+    async def recognise(self, text: str) -> User | None:
+        """Return the user of a cookie's live session, with the present rights; None if none lives.
+
+        For an answer that goes on: it counts as no activity, and replaces no cookie.
+        """
+        cookie, state = await self._read(text)
+        return self._user(cookie.token.session_id, state) if cookie and state else None
+
+    async def _read(self, text: str) -> tuple[SessionCookie | None, SessionState | None]:
+        cookie = self.codec.read(text)
+        stored = await queries.find_session(self.db, cookie.token.session_id) if cookie else None
+        is_valid = cookie and stored and self._is_valid(cookie, stored, self.clock.now())
+        return cookie, stored.state if stored and is_valid else None
 
     async def replace(self, session: BrowserSession) -> BrowserSession | None:
         """Return the session with a new cookie, since it may do more now; None if it has ended."""

@@ -22,6 +22,7 @@ from keyfob.web import help as help_page
 from keyfob.web.account import profile, security
 from keyfob.web.account.security import Security
 from keyfob.web.brand import brand_of
+from keyfob.web.console import overview, records, service
 from keyfob.web.docs import docs_routes
 from keyfob.web.doors import (
     arrival,
@@ -102,4 +103,7 @@ _OURS: list[Router] = [
     security.routes,
     profile.routes,
     help_page.routes,
+    overview.routes,
+    records.routes,
+    service.routes,
 ]

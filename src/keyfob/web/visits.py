@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
-from keyfob.authority.models import User
+from keyfob.authority.models import Permission, User
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.locales import Locale, preferred_locale, speaking
@@ -190,6 +190,12 @@ class Visit:
         now = self.clock.now()
         until = now + cookies.STEP_TTL
         self._set_cookies[cookies.STEP] = self.jar.write(cookies.STEP, value, until, now)
+
+    async def may_still(self, permission: Permission) -> bool:
+        """Tell whether the reader of a long answer still has a permission; no activity."""
+        value = read_cookie(self.request.scope, self.jar.name_of(cookies.SESSION))
+        user = await self._services[BrowserSessions].recognise(value) if value else None
+        return user is not None and bool(self._services[Roles].allows(user, permission))
 
     @property
     def step(self) -> str | None:

@@ -114,6 +114,16 @@ def heading(on: date) -> str:
     return gettext(_WEEKDAYS[on.weekday()]) % {"day": _date(on)}
 
 
+def date_in_words(on: date) -> str:
+    """Return a date such as "27 Nov 2026", where no markup can be."""
+    return _date(on)
+
+
+def hour_in_words(at: datetime) -> str:
+    """Return the reader's time of the day, such as "14:00", where no markup can be."""
+    return f"{_local(at):%H:%M}"
+
+
 def local_date(at: datetime) -> date:
     """Return the reader's date at a time."""
     return _local(at).date()
