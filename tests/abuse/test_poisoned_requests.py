@@ -199,6 +199,8 @@ BEYOND_CHANCE = {
     "DELETE /admin/clients/{id}/secrets/{secret}",
     "PATCH /admin/resources/{id}",
     "DELETE /admin/resources/{id}",
+    "POST /admin/outbox/{id}/retry",
+    "DELETE /admin/outbox/{id}",
     "PATCH /admin/roles/{name}",
     "DELETE /admin/roles/{name}",
     "GET /admin/users/{id}/roles",
