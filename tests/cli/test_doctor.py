@@ -13,6 +13,7 @@ from tests.cli.conftest import Run
 from tests.cli.reports import report_of, unwell
 from tests.fixtures.factors import add_totp
 from tests.fixtures.postgres import migrate
+from tests.fixtures.programs import ORDERS, make_resource
 from tests.fixtures.world import World
 
 from keyfob.authority.models import Role
@@ -252,3 +253,16 @@ def test_a_limit_store_that_is_away(doctor: Run, monkeypatch: pytest.MonkeyPatch
     assert list(found) == ["limit store"]
     assert "The limit store does not answer: Error" in found["limit store"]
     assert "hunter2" not in said.out + said.err
+
+
+def test_a_resource_that_names_our_own_api_is_named(
+    doctor: Run, in_world: InWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_world(make_resource)
+    monkeypatch.setenv("KEYFOB_AUDIENCE", ORDERS)
+
+    said = doctor("--json")
+
+    assert unwell(said) == {
+        "resources": f"{ORDERS} is KEYFOB_AUDIENCE or KEYFOB_ISSUER; remove it: no token is for it"
+    }

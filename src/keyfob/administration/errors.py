@@ -68,7 +68,7 @@ class UnknownResource(Problem):
 
 
 class ResourceTaken(Problem):
-    """Another resource has that identifier, or it is that of Keyfob's own API."""
+    """Another resource has that identifier, or it is `KEYFOB_ISSUER` or `KEYFOB_AUDIENCE`."""
 
     status = 409
     code = "resource_taken"

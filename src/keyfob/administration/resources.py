@@ -40,14 +40,14 @@ class ResourceAdministration:
         """Register a resource, which gets its id and times here.
 
         Raises:
-            ResourceTaken: there is one with that identifier, or it is our own.
+            ResourceTaken: there is one with that identifier, or it names our own API.
             InsufficientAuthentication: the sign-in is not recent.
         """
         now = self.clock.now()
         resource = asked._replace(id=new_id(now), created_at=now, updated_at=now)
         async with self.db.begin() as tx:
             await ensure_may_write(tx, self.authority, actor)
-            is_own = resource.identifier == self.resources.issuer
+            is_own = self.resources.names_own(resource.identifier)
             if is_own or not await self.resources.add(tx, resource):
                 raise ResourceTaken
             told = {"identifier": resource.identifier, "scopes": sorted(resource.scopes)}

@@ -14,6 +14,8 @@ from keyfob.cli.context import read_settings, refusals
 from keyfob.cli.metadata import ask_for_metadata
 from keyfob.cli.output import AsJson, show_rows
 from keyfob.cli.secret_keys import tell_secret_keys
+from keyfob.clients.resources import Resources
+from keyfob.core.database import Database
 from keyfob.core.problems import DatabaseUnavailable
 from keyfob.core.telemetry import configure_logging
 from keyfob.health.checks import Checks, Finding, check_settings
@@ -92,11 +94,21 @@ async def _check_running(settings: Settings, known: KnownEvent | None) -> list[F
             Finding("secret keys", *await tell_secret_keys(wiring, len(settings.secret_keys))),
             await _check_audit(wiring, known),
             await _check_hashes(wiring),
+            *await _check_resources(wiring),
         ]
 
 
 async def _check_audit(wiring: Wiring, known: KnownEvent | None) -> Finding:
     return Finding("audit chain", *await judge_chain(wiring.services[Audit], known))
+
+
+async def _check_resources(wiring: Wiring) -> list[Finding]:
+    """Look for a resource that is no more found: its identifier has become `KEYFOB_AUDIENCE`."""
+    resources = wiring.services[Resources]
+    found = await resources.list_all(wiring.services[Database])
+    named = [one.identifier for one in found if resources.names_own(one.identifier)]
+    says = f"{', '.join(named)} is KEYFOB_AUDIENCE or KEYFOB_ISSUER; remove it: no token is for it"
+    return [Finding("resources", False, says)] if named else []
 
 
 async def _check_hashes(wiring: Wiring) -> Finding:

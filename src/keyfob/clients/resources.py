@@ -20,15 +20,20 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 class Resources:
     """Finds resources by their identifiers. Keyfob's own API is one: its identifier is the issuer.
 
+    Its other name is the audience of our own sign-ins, under which no resource is found. Threat: a
+    program registers it, and is told of all sign-ins, and believed wherever they are believed.
+
     Args:
         db: the database.
         clock: the time.
         issuer: the identifier of our own API, whose scopes are the permissions.
+        audience: the audience of our own sign-ins.
     """
 
     db: Database
     clock: Clock
     issuer: str
+    audience: str
     _registered: dict[str, Resource] = field(default_factory=dict)
     _polled: str = ""
 
@@ -42,10 +47,18 @@ class Resources:
         }
         return Resource(UUID(int=0), self.issuer, "Keyfob", scopes, None, _EPOCH, _EPOCH)
 
+    def names_own(self, identifier: str) -> bool:
+        """Tell whether an identifier names our own API, in any tokens."""
+        return identifier in {self.issuer, self.audience}
+
     async def load(self) -> None:
         """Read the resources into memory."""
         found = await queries.list_resources(self.db)
-        self._registered = {resource.identifier: resource for resource in found}
+        self._registered = {
+            resource.identifier: resource
+            for resource in found
+            if not self.names_own(resource.identifier)
+        }
 
     async def poll(self, db: Executor) -> None:
         """Read them if one has changed since the last poll, if notices are not heard."""

@@ -27,7 +27,9 @@ def build(
         revocations=revocations,
         secrets=MachineSecrets(secrets.derive("client secrets"), "kfs_"),
     )
-    resources = Resources(db=db, clock=clock, issuer=settings.issuer_url)
+    resources = Resources(
+        db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
+    )
 
     def listen(feed: Feed) -> None:
         feed.hear_and_reload("resources", resources.load)

@@ -90,7 +90,7 @@ class AccessIntrospector:
         claims = verified.claims
         audience = claims.audience
         if claims.client_id == OWN_CLIENT:
-            audience = (*audience, self.tokens.issuer)  # both name our own API
+            audience = (self.tokens.issuer,)  # for clients, the name of our own API
         return LiveToken(claims.client_id, audience, _members(verified, self.tokens.issuer))
 
 

@@ -113,8 +113,8 @@ class TokenExchange:
         except TokenRejected:
             return None
         claims, is_own = verified.claims, verified.claims.client_id == OWN_CLIENT
-        # Our own API has two names; the other one is in tokens of our own sign-ins.
-        audience = (*claims.audience, self.tokens.issuer) if is_own else claims.audience
+        # Our own API has two names, of which clients know this one.
+        audience = (self.tokens.issuer,) if is_own else claims.audience
         is_meant = claims.client_id == str(client.id) or set(audience) & set(client.resources)
         lacks_factor = claims.role in self.factor_roles and not has_second_factor(claims.amr)
         if not is_meant or (is_own and lacks_factor):
