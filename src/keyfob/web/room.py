@@ -22,7 +22,7 @@ from keyfob.web import help as help_page
 from keyfob.web.account import profile, security
 from keyfob.web.account.security import Security
 from keyfob.web.brand import brand_of
-from keyfob.web.console import overview, records, service
+from keyfob.web.console import clients, overview, records, roles, service
 from keyfob.web.docs import docs_routes
 from keyfob.web.doors import (
     arrival,
@@ -106,4 +106,6 @@ _OURS: list[Router] = [
     overview.routes,
     records.routes,
     service.routes,
+    clients.routes,
+    roles.routes,
 ]

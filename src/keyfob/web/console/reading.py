@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from keyfob.authority.models import Permission
 from keyfob.authority.roles import Roles
-from keyfob.core.problems import Forbidden
+from keyfob.core.pagination import Cursors
+from keyfob.core.problems import Forbidden, InvalidCursor
 from keyfob.web.parts.times import start_of
 from keyfob.web.visits import Visit
 
@@ -59,6 +60,15 @@ def size_of(visit: Visit) -> int:
     """Return the number of lines of a page that the query asks for."""
     asked = visit.request.query_params.get("size", "")
     return int(asked) if asked in {str(size) for size in SIZES} else SIZES[0]
+
+
+def place_in(visit: Visit, cursors: Cursors, kind: str) -> list[str] | None:
+    """Return the place after which the page begins; None for the first page."""
+    try:
+        at = visit.request.query_params.get("at")
+        return list(cursors.read(kind, at)) if at else None
+    except InvalidCursor:
+        return None
 
 
 def id_in(visit: Visit, name: str) -> UUID | None:

@@ -19,11 +19,10 @@ from keyfob.authority.roles import Roles
 from keyfob.core.http import Provided
 from keyfob.core.http.event_streams import EventStream
 from keyfob.core.pagination import Cursors, read_timed_place, timed_place
-from keyfob.core.problems import InvalidCursor
 from keyfob.limits.requests import limited
 from keyfob.login_log.models import LoginFilter, Outcome, Reason
 from keyfob.login_log.service import LoginLog
-from keyfob.web.console.reading import SIZES, day_in, id_in, link_of, size_of
+from keyfob.web.console.reading import SIZES, day_in, id_in, link_of, place_in, size_of
 from keyfob.web.parts.entries import Day, Entry, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.sentences import event_title, reason_title
 from keyfob.web.visits import AVisit, Visit, pages
@@ -78,7 +77,7 @@ async def show_logins(
         day_in(visit, "since"),
         day_in(visit, "until", after=1),
     )
-    place = _place(visit, cursors, _LOGINS)
+    place = place_in(visit, cursors, _LOGINS)
     found = await log.list_events(wanted, before=read_timed_place(place), limit=size + 1)
     link = link_of(visit, roles)
     entries = [entry_of_attempt(one, link) for one in found[:size]]
@@ -108,7 +107,7 @@ async def show_audit(
         day_in(visit, "until", after=1),
         id_in(visit, "user"),
     )
-    place = _place(visit, cursors, _AUDIT)
+    place = place_in(visit, cursors, _AUDIT)
     before = int(place[0]) if place else None
     found = await audit.list_events(wanted, before=before, limit=size + 1)
     link = link_of(visit, roles)
@@ -157,15 +156,6 @@ async def _show(
         sizes=[(size, visit.link(visit.path, **{**kept, "size": str(size)})) for size in SIZES],
     )
     return await visit.show(page)
-
-
-def _place(visit: Visit, cursors: Cursors, kind: str) -> list[str] | None:
-    """Return the place after which the page begins; None for the first page."""
-    try:
-        at = visit.request.query_params.get("at")
-        return list(cursors.read(kind, at)) if at else None
-    except InvalidCursor:
-        return None
 
 
 def _one_of(kind: type[T], text: str) -> T | None:

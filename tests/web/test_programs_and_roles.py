@@ -1,0 +1,106 @@
+"""Programs and roles in the console."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.world import PASSWORD, World
+from tests.web.test_signing_in import OURS, sign_in
+
+from keyfob.authority.models import Role
+
+OURSELVES = "http://localhost:8000/auth users:read"
+
+
+@pytest.fixture
+async def root(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which an administrator is signed in."""
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    async with world.client(**OURS) as browser:
+        assert (await sign_in(browser, "root@example.com")).status_code == 303
+        yield browser
+
+
+async def register(root: httpx.AsyncClient, name: str = "Invoices") -> httpx.Response:
+    form = await root.get("/console/clients/new")
+    scope = re.search(r'value="([^"]* users:read)"', form.text)
+    assert scope
+    fields = {"name": name, "scope": scope[1], "method": "client_secret_basic"}
+    return await root.post("/console/clients/new", data=fields)
+
+
+async def test_a_program_is_registered_and_gets_tokens(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    made = await register(root)
+
+    assert made.status_code == 200
+    secret = re.search(r"kfcs_[\w-]+|kfs_[\w-]+", made.text)
+    client_id = await world.db.fetchval("SELECT id FROM clients")
+    assert secret
+    grant = {"grant_type": "client_credentials"}
+    given = await world.api.post("/oauth2/token", data=grant, auth=(str(client_id), secret[0]))
+    assert given.status_code == 200
+    again = await root.get(f"/console/clients/{client_id}")
+    assert secret[0] not in again.text
+    await root.post(f"/console/clients/{client_id}/disabled", data={"disabled": "yes"})
+    refused = await world.api.post("/oauth2/token", data=grant, auth=(str(client_id), secret[0]))
+    assert refused.status_code == 401
+
+
+async def test_an_old_sign_in_is_asked_for_a_proof_and_goes_on(
+    world: World, root: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    await register(root)
+    client_id = await world.db.fetchval("SELECT id FROM clients")
+    clock.advance(3600)
+
+    asked = await root.post(f"/console/clients/{client_id}/delete")
+    wrong = await root.post(
+        f"/console/clients/{client_id}/delete", data={"step-up-password": "wrong"}
+    )
+    right = await root.post(
+        f"/console/clients/{client_id}/delete", data={"step-up-password": PASSWORD}
+    )
+
+    assert (asked.status_code, wrong.status_code, right.status_code) == (401, 401, 303)
+    assert f'action="/auth/console/clients/{client_id}/delete"' in asked.text
+    assert await world.db.fetchval("SELECT count(*) FROM clients") == 0
+
+
+async def test_a_name_is_text(world: World, root: httpx.AsyncClient) -> None:
+    await register(root, "<img src=x onerror=alert(1)>\"'{{7*7}}")
+
+    listed = await root.get("/console/clients")
+
+    assert "&lt;img src=x onerror=alert(1)&gt;" in listed.text
+    assert "<img src=x" not in listed.text
+
+
+async def test_a_role_is_defined_changed_and_deleted(world: World, root: httpx.AsyncClient) -> None:
+    fields = {"name": "support", "permission": ["users:read", "logins:read"]}
+
+    made = await root.post("/console/roles/new", data=fields)
+    twice = await root.post("/console/roles/new", data=fields)
+    odd = await root.post("/console/roles/new", data={"name": "No Name!"})
+    changed = await root.post("/console/roles/support", data={"permission": "users:read"})
+    listed = await root.get("/console/roles")
+
+    assert (made.status_code, twice.status_code, odd.status_code) == (303, 409, 422)
+    assert changed.status_code == 303
+    assert "support" in listed.text
+    assert await world.db.fetchval("SELECT permissions FROM roles") == ["users:read"]
+    assert (await root.post("/console/roles/support/delete")).status_code == 303
+    assert await world.db.fetchval("SELECT count(*) FROM roles") == 0
+
+
+async def test_nobody_else_sees_or_changes_them(world: World) -> None:
+    await world.make_user()
+    async with world.client(**OURS) as page:
+        await sign_in(page)
+        for path in ("/console/clients", "/console/clients/new", "/console/roles"):
+            assert (await page.get(path)).status_code == 403
+        for path in ("/console/clients/new", "/console/roles/new", "/console/roles/x/delete"):
+            assert (await page.post(path)).status_code == 403
