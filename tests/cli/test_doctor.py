@@ -34,6 +34,7 @@ def test_all_is_well(doctor: Run) -> None:
         "limits",
         "bcrypt cost",
         "issuer",
+        "pages",
         "database",
         "schema",
         "database writes",

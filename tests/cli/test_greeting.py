@@ -22,6 +22,7 @@ def test_it_names_an_address_that_a_browser_can_open(
     assert greeting(settings, [url]).splitlines() == [
         "",
         f"Keyfob serves on {base}/",
+        f"  open     {base}/ui/sign-in",
         f"  try it   {base}/docs",
         f"  read on  {base}/redoc",
     ]
@@ -35,7 +36,9 @@ def test_it_repeats_the_first_administrators_password(settings: Settings) -> Non
 
 
 def test_it_names_only_pages_that_there_are(settings: Settings) -> None:
-    bare = settings.model_copy(update={"docs": False, "redoc": False, "root_path": ""})
+    bare = settings.model_copy(
+        update={"docs": False, "redoc": False, "pages": False, "root_path": ""}
+    )
 
     assert greeting(bare, ["http://127.0.0.1:8000"]).split() == [
         "Keyfob",

@@ -113,6 +113,8 @@ def greeting(settings: Settings, urls: Sequence[str], password: str | None = Non
         return f"\nKeyfob serves on {urls[0]}, below {settings.root_path}/\n"
     base = _HERE.sub("//localhost:", url) + settings.root_path
     lines = ["", f"Keyfob serves on {base}/"]
+    if settings.pages:
+        lines.append(f"  open     {base}/ui/sign-in")
     if settings.docs:
         lines.append(f"  try it   {base}/docs")
     if settings.redoc:

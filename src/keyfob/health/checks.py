@@ -6,6 +6,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from keyfob.administration.unproven import Unproven
 from keyfob.core.database import Database
@@ -39,6 +40,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding("limits", settings.limits == "on", f"KEYFOB_LIMITS is {settings.limits}")
     yield Finding("bcrypt cost", settings.bcrypt_cost >= 10, f"is {settings.bcrypt_cost}")
     yield _check_issuer(settings)
+    if settings.pages:
+        yield _check_pages(settings)
 
 
 def _check_issuer(settings: Settings) -> Finding:
@@ -47,6 +50,16 @@ def _check_issuer(settings: Settings) -> Finding:
     well = not (unset and _is_for_others(settings))
     says = f"is {settings.issuer_url}"
     return Finding("issuer", well, says if well else f"{says}; set KEYFOB_ISSUER, others call it")
+
+
+def _check_pages(settings: Settings) -> Finding:
+    """Check that the cookie of pages is safe; only the operator knows what else is on the host."""
+    parts = urlsplit(settings.public_base)
+    if parts.scheme == "https" or is_loopback(parts.hostname or ""):
+        says = f"are on {parts.netloc}; any other app on that host gets their cookie"
+        return Finding("pages", True, says)
+    says = f"sign nobody in at {settings.public_base}: KEYFOB_PUBLIC_URL should be https"
+    return Finding("pages", False, says)
 
 
 def _is_for_others(settings: Settings) -> bool:
