@@ -3,13 +3,22 @@
 from datetime import timedelta
 
 import pytest
+from tests.admin.test_further_roles import define, give
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.programs import BILLING, ORDERS, Program, make_program, make_resource
+from tests.fixtures.programs import (
+    BILLING,
+    ORDERS,
+    Program,
+    make_program,
+    make_resource,
+    own_api,
+)
 from tests.fixtures.world import World
-from tests.oauth.test_token_exchange import exchange
+from tests.oauth.test_token_exchange import exchange, exchanged, make_key
 
 from keyfob.clients.models import Grant
 from keyfob.clients.service import Clients
+from keyfob.settings import Settings
 
 
 @pytest.fixture
@@ -18,8 +27,18 @@ async def gateway(world: World) -> Program:
     await make_resource(world)
     await make_resource(world, BILLING, ["bills:read", "orders:read"])
     return await make_program(
-        world, grants=[Grant.TOKEN_EXCHANGE], scope=["orders:read"], resources=[ORDERS, BILLING]
+        world,
+        grants=[Grant.TOKEN_EXCHANGE],
+        scope=["orders:read"],
+        resources=[ORDERS, BILLING, own_api(world)],
     )
+
+
+async def scope_at(gateway: Program, token: str) -> str | None:
+    """Return the scope that an introspection tells; None of what is not active."""
+    told = await gateway.introspect(token)
+    scope: str | None = told.get("scope")
+    return scope if told["active"] else None
 
 
 async def test_no_exchange_outlives_the_secret_of_its_client(
@@ -34,3 +53,46 @@ async def test_no_exchange_outlives_the_secret_of_its_client(
     answer = await exchange(by_new, subject, resource=BILLING)
 
     assert answer.json()["expires_in"] == 10
+
+
+async def test_what_the_definition_of_a_role_loses_is_in_no_token_any_more(
+    world: World, gateway: Program
+) -> None:
+    """Threat: an operator empties a role that is being abused, and its scopes work on."""
+    admin = await world.make_admin()
+    await define(world, admin, "clerk", "orders:read")
+    assert (await give(world, admin, await world.make_user(), "clerk")).status_code == 201
+    ada = await world.log_in()
+    _, key = await make_key(world, ada, "orders:read")
+    of_key = await exchanged(gateway, key, resource=BILLING)
+    of_sign_in = await exchanged(gateway, ada.access, resource=BILLING)
+    shown = [ada.access, of_key, of_sign_in]
+    before = [await scope_at(gateway, token) for token in shown]
+
+    await world.api.patch("/admin/roles/clerk", json={"permissions": []}, headers=admin.headers)
+
+    assert before == ["account orders:read", "orders:read", "orders:read"]
+    assert [await scope_at(gateway, token) for token in shown] == ["account", None, ""]
+    again = await exchange(gateway, ada.access, resource=BILLING)
+    assert (again.status_code, again.json().get("scope")) == (200, None)
+    assert (await exchange(gateway, of_key, resource=BILLING)).status_code == 400
+
+
+class TestWithoutTheFactor:
+    """Where a role requires a second factor."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"require_mfa_for": ["admin"]})
+
+    async def test_a_sign_in_that_we_refuse_is_not_active_to_others(
+        self, world: World, gateway: Program
+    ) -> None:
+        """Threat: a thief of a password is an administrator at each service that asks us."""
+        admin = await world.make_admin()
+        assert (await world.api.get("/admin/users", headers=admin.headers)).status_code == 403
+
+        assert await gateway.introspect(admin.access) == {"active": False}
+
+        await gateway.revoke(admin.access)
+        assert (await world.me(admin)).status_code == 401

@@ -1,7 +1,7 @@
 """Access tokens that clients present: introspection and revocation."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -9,19 +9,39 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.authority.models import LiveToken, acr_of
+from keyfob.authority.models import LiveToken, acr_of, has_second_factor
+from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.encoding import to_base64url
 from keyfob.sessions.revocations import Revocations, rests_on
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.errors import TokenRejected
-from keyfob.tokens.models import OWN_CLIENT, VerifiedToken
+from keyfob.tokens.models import OWN_CLIENT, AccessClaims, VerifiedToken
 
 log = structlog.get_logger("keyfob.oauth")
 
 
+# Found all the same, so that it can be revoked.
+_INACTIVE = {"active": False}
+
+
+def scope_now(claims: AccessClaims, roles: Roles) -> tuple[str, ...]:
+    """Return the part of a token's scope that the roles of its user give now; of a program, all.
+
+    Threat: what the definition of a role has lost would go on in tokens, and in those that they
+    are exchanged for. `account` is of no role: every sign-in has it.
+    """
+    if claims.role is None:
+        return claims.scope
+    held = {*roles.part_held(claims.scope, claims.role, claims.roles[1:])}
+    if claims.auth_time is not None:
+        held.add("account")
+    return tuple(name for name in claims.scope if name in held)
+
+
 class _Known(NamedTuple):
+    claims: AccessClaims
     token: LiveToken
     token_id: UUID
     rests_on: tuple[tuple[UUID, int], ...]
@@ -33,19 +53,31 @@ class AccessIntrospector:
     """Describes access tokens from memory; expiry and revocation are checked each time.
 
     At most `most` verified tokens are remembered, by digest; the oldest are dropped first.
+
+    A sign-in that Keyfob itself refuses for want of a factor (`factor_roles`) is not active.
     """
 
     db: Database
     clock: Clock
     tokens: AccessTokens
     revocations: Revocations
+    roles: Roles
+    factor_roles: Collection[str]
     most: int
     _known: dict[bytes, _Known] = field(default_factory=dict)
 
     async def find(self, text: str) -> LiveToken | None:
         """Return a valid token; this costs no query."""
         known = self._find(text)
-        return known.token if known else None
+        if known is None:
+            return None
+        claims, token = known.claims, known.token
+        scope = scope_now(claims, self.roles)
+        if scope == claims.scope or token.members is _INACTIVE:
+            return token
+        if not scope and claims.auth_time is None:  # of an API key, which is inactive by now
+            return token._replace(members=_INACTIVE)
+        return token._replace(members={**token.members, "scope": " ".join(scope)})
 
     async def revoke(self, text: str, client_id: UUID) -> None:
         """Revoke one token everywhere, by its `jti`; its session continues."""
@@ -78,7 +110,11 @@ class AccessIntrospector:
         except TokenRejected:
             return None
         known = _Known(
-            self._told(verified), verified.token_id, rests_on(verified), verified.expires_at
+            verified.claims,
+            self._told(verified),
+            verified.token_id,
+            rests_on(verified),
+            verified.expires_at,
         )
         if self.most:
             if len(self._known) >= self.most:
@@ -91,7 +127,13 @@ class AccessIntrospector:
         audience = claims.audience
         if claims.client_id == OWN_CLIENT:
             audience = (self.tokens.issuer,)  # for clients, the name of our own API
-        return LiveToken(claims.client_id, audience, _members(verified, self.tokens.issuer))
+        is_refused = (
+            claims.auth_time is not None
+            and claims.role in self.factor_roles
+            and not has_second_factor(claims.amr)
+        )
+        members = _INACTIVE if is_refused else _members(verified, self.tokens.issuer)
+        return LiveToken(claims.client_id, audience, members)
 
 
 def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:

@@ -3,6 +3,7 @@
 from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX
+from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthMethod
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
@@ -45,6 +46,7 @@ def build(
     sessions: Sessions,
     refresh: Refresh,
     revocations: Revocations,
+    roles: Roles,
     clients: Clients,
     resources: Resources,
     of_keys: KeyIntrospector,
@@ -74,6 +76,7 @@ def build(
         targets=targets,
         tokens=tokens,
         keys=of_keys.keys,
+        roles=roles,
         revocations=revocations,
         clock=clock,
         factor_roles=frozenset(settings.require_mfa_for),
@@ -87,6 +90,8 @@ def build(
         clock=clock,
         tokens=tokens,
         revocations=revocations,
+        roles=roles,
+        factor_roles=frozenset(settings.require_mfa_for),
         most=settings.token_cache_size,
     )
     keyring.on_change.append(access.forget)

@@ -10,10 +10,12 @@ import structlog
 
 from keyfob.api_keys.service import ApiKeys
 from keyfob.authority.models import has_second_factor
+from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.core.clock import Clock
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
+from keyfob.oauth.access_tokens import scope_now
 from keyfob.oauth.errors import InvalidScope, InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.oauth.targets import Target, Targets
@@ -55,6 +57,7 @@ class TokenExchange:
     targets: Targets
     tokens: AccessTokens
     keys: ApiKeys
+    roles: Roles
     revocations: Revocations
     clock: Clock
     factor_roles: Collection[str]
@@ -126,9 +129,10 @@ class TokenExchange:
         if not is_own and claims.client_id != str(claims.subject):
             further.append((UUID(claims.client_id), claims.client_gen))
         ends_at = datetime.fromtimestamp(verified.expires_at, UTC)
-        return _Subject(
-            claims._replace(ends_at=ends_at, rests_on=tuple(further)), needs_scope=not is_own
+        given = claims._replace(
+            ends_at=ends_at, rests_on=tuple(further), scope=scope_now(claims, self.roles)
         )
+        return _Subject(given, needs_scope=not is_own)
 
     async def _of_key(self, client: RegisteredClient, text: str) -> _Subject | None:
         live = await self.keys.find(text)
