@@ -16,7 +16,19 @@ from keyfob.authority.models import Role
 from keyfob.core.locales import CATALOGUES, Locale
 
 # What is not ours to translate: code, keys, names of people and machines, languages in themselves.
-_FOREIGN = {"script", "style", "svg", "code", "kbd", "samp", "bdi", "time", "option", "textarea"}
+_FOREIGN = {
+    "script",
+    "style",
+    "svg",
+    "code",
+    "kbd",
+    "samp",
+    "bdi",
+    "time",
+    "option",
+    "textarea",
+    "pre",
+}
 _SPOKEN = {"title", "alt", "placeholder", "aria-label", "aria-description"}
 _MARKED = re.compile(r"\[!!!(?:(?!\[!!!).)*?!!!\]", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -65,7 +77,7 @@ def ensure_sound(page: Element) -> None:
 
 
 def paths_of_pages(world: World) -> list[str]:
-    """Return the paths of pages that need no id."""
+    """Return the paths of pages that need no id; what is sent live has no end."""
     return sorted(
         route.path
         for route in world.app.routes
@@ -73,6 +85,7 @@ def paths_of_pages(world: World) -> list[str]:
         and "GET" in route.methods
         and re.match(r"/(ui|console)(/|$)", route.path)
         and "{" not in route.path
+        and not route.path.endswith("/live")
     )
 
 
