@@ -16,19 +16,8 @@ from keyfob.authority.models import Role
 from keyfob.core.locales import CATALOGUES, Locale
 
 # What is not ours to translate: code, keys, names of people and machines, languages in themselves.
-_FOREIGN = {
-    "script",
-    "style",
-    "svg",
-    "code",
-    "kbd",
-    "samp",
-    "bdi",
-    "time",
-    "option",
-    "textarea",
-    "pre",
-}
+_FOREIGN = {"script", "style", "svg", "code", "kbd", "samp", "pre"}
+_FOREIGN |= {"bdi", "time", "option", "textarea"}
 _SPOKEN = {"title", "alt", "placeholder", "aria-label", "aria-description"}
 _MARKED = re.compile(r"\[!!!(?:(?!\[!!!).)*?!!!\]", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]{2,}")

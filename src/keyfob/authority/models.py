@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from keyfob.core.database import Executor, Tx
+from keyfob.core.locales import N_
 
 # Distinguishes an API key from an access token in the same header.
 KEY_PREFIX = "kfk_"
@@ -37,19 +38,22 @@ class Permission(StrEnum):
         permission.meaning = meaning
         return permission
 
-    ACCOUNT_READ = "account:read", "Read one's own account; every role has it"
-    USERS_READ = "users:read", "List and read accounts, their sessions and their roles"
-    USERS_WRITE = "users:write", "Make, change, invite, recover and remove accounts"
-    SESSIONS_END = "sessions:end", "End the sessions of others"
-    LOGINS_READ = "logins:read", "Read the login log"
-    AUDIT_READ = "audit:read", "Read the audit log"
-    CLIENTS_READ = "clients:read", "List and read clients and resources"
-    CLIENTS_WRITE = "clients:write", "Make, change and remove clients, their secrets and resources"
-    ROLES_READ = "roles:read", "List and read the further roles"
-    ROLES_WRITE = "roles:write", "Define further roles, give them and take them away"
-    SERVICE_READ = "service:read", "Read the state and settings of the service, and its outbox"
-    SERVICE_WRITE = "service:write", "Retry and drop dead letters, and test the mail server"
-    REVOCATIONS_READ = "revocations:read", "Follow what was revoked, by the revocation feed"
+    ACCOUNT_READ = "account:read", N_("Read one's own account; every role has it")
+    USERS_READ = "users:read", N_("List and read accounts, their sessions and their roles")
+    USERS_WRITE = "users:write", N_("Make, change, invite, recover and remove accounts")
+    SESSIONS_END = "sessions:end", N_("End the sessions of others")
+    LOGINS_READ = "logins:read", N_("Read the login log")
+    AUDIT_READ = "audit:read", N_("Read the audit log")
+    CLIENTS_READ = "clients:read", N_("List and read clients and resources")
+    CLIENTS_WRITE = (
+        "clients:write",
+        N_("Make, change and remove clients, their secrets and resources"),
+    )
+    ROLES_READ = "roles:read", N_("List and read the further roles")
+    ROLES_WRITE = "roles:write", N_("Define further roles, give them and take them away")
+    SERVICE_READ = "service:read", N_("Read the state and settings of the service, and its outbox")
+    SERVICE_WRITE = "service:write", N_("Retry and drop dead letters, and test the mail server")
+    REVOCATIONS_READ = "revocations:read", N_("Follow what was revoked, by the revocation feed")
 
 
 # A moderator has no more rights than a user until a further role gives them: this role is for
