@@ -6,6 +6,7 @@ page, and cookies that have changed are sent with every response.
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import unquote, urlencode
@@ -162,6 +163,11 @@ class Visit:
                 raise Unauthenticated
             self._profile = await self._services[Profiles].read(self.session.user)
         return self._profile
+
+    @property
+    def asking(self) -> Source:
+        """The source of a request whose mail is to lead on, like this page (`return_to`)."""
+        return replace(self.source, return_to=self.return_to)
 
     def link(self, path: str, **query: str) -> str:
         """Return a link to one of our pages; empty parameters are left out."""

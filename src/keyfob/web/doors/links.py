@@ -157,7 +157,7 @@ async def request_recovery(visit: AVisit, recovery: TheRecovery) -> Response:
         email = Email.parse(visit.fields.line("email"))
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
-    await recovery.request_link(email, visit.source)
+    await recovery.request_link(email, visit.asking)
     return await visit.show(link_page(visit, sent_to=email.typed))
 
 

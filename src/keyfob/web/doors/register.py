@@ -62,7 +62,7 @@ async def register(
                 Email.parse(visit.fields.line("email")),
                 SecretStr(visit.fields.get("password")),
                 visit.fields.line("name") or None,
-                visit.source,
+                visit.asking,
             )
             opened = await while_present(visit.request, attempt)
         except WeakPassword as weak:

@@ -67,7 +67,7 @@ async def request_verification(
         email = Email.parse(visit.fields.line("email"))
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
-    await links.request(email, visit.source)
+    await links.request(email, visit.asking)
     return await visit.show(link_page(visit, sent_to=email.typed))
 
 
