@@ -222,3 +222,53 @@ async def test_scopes_of_other_apis_are_given_no_longer_than_clients_may_be_writ
 
     assert [registered.status_code, no_end.status_code] == [403, 403]
     assert with_end.status_code == 201
+
+
+async def key_of(world: World, caller: SignedIn, ends: datetime, *scope: str) -> dict[str, str]:
+    """Return the headers of an API key that ends."""
+    body = {"name": "ci", "scope": scope, "expires_at": ends.isoformat()}
+    made = await world.api.post("/me/api-keys", json=body, headers=caller.headers)
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"Bearer {made.json()['api_key']}"}
+
+
+@pytest.mark.parametrize("by", ["key", "person"])
+async def test_a_role_that_only_others_read_is_given_no_longer_than_roles_may_be(
+    world: World, admin: SignedIn, clock: MovableClock, by: str
+) -> None:
+    """Threat: services that read `roles` believe a name that was given for good in a minute."""
+    ends = clock.now() + HOUR
+    pal_id = await world.make_user("pal@example.com")
+    await define(world, admin, "refunds")
+    if by == "key":
+        headers = await key_of(world, admin, ends, "roles:write")
+    else:
+        await define(world, admin, "giver", "roles:write")
+        eve_id = await world.make_user("eve@example.com")
+        await give(world, admin, eve_id, "giver", ends)
+        headers = (await world.log_in("eve@example.com")).headers
+
+    async def give_refunds(until: datetime | None) -> int:
+        body = {"role": "refunds", "expires_at": until.isoformat() if until else None}
+        path = f"/admin/users/{pal_id}/roles"
+        return (await world.api.post(path, json=body, headers=headers)).status_code
+
+    assert [await give_refunds(until) for until in (None, ends + HOUR, ends)] == [403, 403, 201]
+
+
+async def test_a_key_that_ends_shortens_no_role_of_its_own_user(
+    world: World, admin: SignedIn, clock: MovableClock
+) -> None:
+    """Threat: the finder of a key locks its user out of what the user has for good."""
+    eve_id = await world.make_user("eve@example.com")
+    await define(world, admin, "lead", "roles:write", "users:read")
+    await give(world, admin, eve_id, "lead")
+    eve = await world.log_in("eve@example.com")
+    key = await key_of(world, eve, clock.now() + HOUR, "roles:write", "users:read")
+    path = f"/admin/users/{eve_id}/roles/lead"
+
+    soon = {"expires_at": (clock.now() + HOUR / 2).isoformat()}
+    shortened = await world.api.patch(path, json=soon, headers=key)
+    taken = await world.api.delete(path, headers=key)
+
+    assert [shortened.status_code, taken.status_code] == [403, 403]

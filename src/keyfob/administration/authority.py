@@ -145,8 +145,9 @@ class Authority:
             raise UserNotFound
         held = await self.standing.permissions_of(tx, account)
         powers.ensure_cover(held, account.role)
-        if user_id != actor.user_id:
-            # Threat: whoever has a right for a day takes over who has it for good.
+        if user_id != actor.user_id or not isinstance(actor.caller, User):
+            # Threat: whoever has a right for a day takes over who has it for good; the finder of a
+            # key takes rights from its user.
             for name in held.keys() - OF_ROLE[Role.USER]:
                 powers.ensure_outlast([name], held[name])
         return account, powers
