@@ -77,7 +77,7 @@ class Engine:
         if self._environment is None:
             # It takes a second; in a thread, so that everybody else waits for nothing.
             self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
-        return self._environment.get_template(page.template).render(page=page, shell=shell)
+        return self._environment.get_template(page.template).render({"page": page, "shell": shell})
 
     def routes(self) -> APIRouter:
         """Return the routes of the static files."""
