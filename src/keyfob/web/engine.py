@@ -43,10 +43,11 @@ class Shell:
 
     `root` is the public path before `/ui` and `/console`; `path` that of this page, without it.
     `query` is kept by the switch of language. `can` contains the reader's permissions.
-    `session_ends_in` is in seconds.
+    `session_ends_in` is in seconds. `signs_in` is false where there are pages of links alone.
     """
 
     root: str
+    signs_in: bool
     path: str
     query: str
     locale: Locale
@@ -64,10 +65,16 @@ class Shell:
 
 
 class Engine:
-    """Renders pages. `further` is a folder whose templates replace ours, file by file."""
+    """Renders pages. `further` is a folder whose templates replace ours, file by file.
 
-    def __init__(self, root: str, *, brand: Brand, further: Path | None = None) -> None:
+    `signs_in`: there are pages for signing in; else none gives a cookie, or leads to one of them.
+    """
+
+    def __init__(
+        self, root: str, *, brand: Brand, signs_in: bool, further: Path | None = None
+    ) -> None:
         self.root = root
+        self.signs_in = signs_in
         self.brand = brand
         self._further = further
         self._environment: Environment | None = None

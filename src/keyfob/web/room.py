@@ -62,7 +62,12 @@ def build(
 ) -> Room:
     """Build the API's documentation, the pages that links in mails open, and our own pages."""
     root = urlsplit(settings.public_base).path.rstrip("/")
-    engine = Engine(root, brand=brand_of(settings, root), further=settings.page_templates)
+    engine = Engine(
+        root,
+        brand=brand_of(settings, root),
+        signs_in=settings.pages,
+        further=settings.page_templates,
+    )
     arriving = Arrival(browsers=browsers, own_sessions=own_sessions, profiles=profiles)
     return Room(
         services=[

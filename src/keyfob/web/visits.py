@@ -240,7 +240,8 @@ class Visit:
     def choose_language(self, locale: Locale) -> None:
         """Remember a language that the reader has chosen."""
         self.locale = locale
-        self._set_cookies[cookies.LANGUAGE] = self.jar.write_plain(cookies.LANGUAGE, locale)
+        if self.engine.signs_in:
+            self._set_cookies[cookies.LANGUAGE] = self.jar.write_plain(cookies.LANGUAGE, locale)
 
     def _keep(self, session: BrowserSession) -> None:
         self.session = session
@@ -269,6 +270,7 @@ class Visit:
                 can = self._services[Roles].permissions_of(self.session.user)
         return Shell(
             root=self.engine.root,
+            signs_in=self.engine.signs_in,
             path=self.path,
             query=self.request.url.query,
             locale=self.locale,

@@ -194,7 +194,7 @@ function warnOfTheEnd() {
 }
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone) document.cookie = `keyfob-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+if (zone && "keepsZone" in document.body.dataset) document.cookie = `keyfob-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
 
 enliven();
 warnOfTheEnd();
