@@ -108,3 +108,18 @@ def page_routes(world: World, method: str) -> list[APIRoute]:
         and method in route.methods
         and not re.search(r"\{\w+:path\}", route.path)
     ]
+
+
+async def send(
+    page: httpx.AsyncClient, shown: httpx.Response, path: str, **typed: str
+) -> httpx.Response:
+    """Fill in a form of a page and send it."""
+    form = form_to(shown, path)
+    assert form.method == "post"
+    return await page.post(form.path, data={**form.fields, **typed})
+
+
+async def open_link(page: httpx.AsyncClient, what: str, token: str) -> httpx.Response:
+    """Do what the script does with the token of a link: put it into the form and send that."""
+    shown = await page.get(f"/ui/{what}")
+    return await send(page, shown, f"/ui/{what}/open", token=token)

@@ -12,9 +12,7 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import signed_in, text_of
-from tests.web.markup import OURS, form_to, forms_of, is_page
-
-from keyfob.settings import Settings
+from tests.web.markup import OURS, form_to, forms_of, is_page, open_link, send
 
 NEW = "countess@example.org"
 TOKEN = re.compile(r"kfl_[\w-]+")
@@ -35,21 +33,6 @@ async def _ensure_no_token_in_a_url(answer: httpx.Response) -> None:
     await answer.aread()
     for form in forms_of(answer) if is_page(answer) else []:
         assert "kfl_" not in form.path
-
-
-async def send(
-    page: httpx.AsyncClient, shown: httpx.Response, path: str, **typed: str
-) -> httpx.Response:
-    """Fill in a form of a page and send it."""
-    form = form_to(shown, path)
-    assert form.method == "post"
-    return await page.post(form.path, data={**form.fields, **typed})
-
-
-async def open_link(page: httpx.AsyncClient, what: str, token: str) -> httpx.Response:
-    """Do what the script does with the token of a link: put it into the form and send that."""
-    shown = await page.get(f"/ui/{what}")
-    return await send(page, shown, f"/ui/{what}/open", token=token)
 
 
 def like(answer: httpx.Response, email: str) -> tuple[int, str, list[str]]:
@@ -366,48 +349,3 @@ async def test_somebody_else_who_is_signed_in_changes_no_address(
         refused = await eve.post("/ui/email/confirm", data={"token": token})
 
     assert (refused.status_code, await email_of(world)) == (400, ADA)
-
-
-class TestWithoutPages:
-    """KEYFOB_PAGES=off: links work, and nobody gets a cookie."""
-
-    @pytest.fixture
-    def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"pages": False})
-
-    async def test_links_work_without_any_cookie(
-        self, mailbox: Mailbox, world: World, page: httpx.AsyncClient
-    ) -> None:
-        await world.make_user()
-        token = await recovery_token(world, mailbox)
-        chosen = await send(
-            page,
-            await open_link(page, "recover", token),
-            "/ui/recover/set",
-            new_password=OTHER,
-        )
-        await forget_proof(world)
-        await ask(world, "/verify-email/request")
-        shown = await open_link(page, "verify", await token_from(mailbox, subject="Confirm"))
-        verified = await send(page, shown, "/ui/verify/confirm", password=OTHER)
-
-        assert (chosen.status_code, verified.status_code) == (200, 200)
-        assert "Your password is set" in text_of(chosen)
-        assert "Your address is confirmed" in text_of(verified)
-        assert dict(page.cookies) == {}
-        assert await world.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
-
-    async def test_nothing_leads_to_a_page_that_is_not_there(
-        self, world: World, page: httpx.AsyncClient
-    ) -> None:
-        for path in ("sign-in", "register", "password", "factor", "account", "sign-out"):
-            assert (await page.get(f"/ui/{path}")).status_code == 404
-            assert (await page.post(f"/ui/{path}", data={"email": ADA})).status_code in {404, 405}
-        for what in ("recover", "invite", "verify", "email"):
-            shown = await page.get(f"/ui/{what}")
-            for link in re.findall(r'(?:href|action)="/auth(/ui/[^"#?]*)', shown.text):
-                if not link.endswith("/open"):
-                    assert (await page.get(link)).status_code == 200, link
-            assert "data-keeps-zone" not in shown.text  # nor does the script set a cookie
-        await page.get("/ui/recover?lang=ru")
-        assert dict(page.cookies) == {}

@@ -1,16 +1,15 @@
 """Every page, in a made-up language: no words that were never marked, and sound HTML."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
-import html5lib
 import pytest
 from fastapi.routing import APIRoute
 from tests.fixtures.pseudo import PseudoTranslations
 from tests.fixtures.world import PASSWORD, World
+from tests.web.markup import ensure_sound, parse
 
 from keyfob.authority.models import Role
 from keyfob.core.locales import CATALOGUES, Locale
@@ -41,28 +40,6 @@ def unmarked_words(page: Element) -> set[str]:
     while _MARKED.search(left):
         left = _MARKED.sub(" ", left)
     return set(_WORD.findall(left)) - _OURS
-
-
-def parse(html: str) -> Element:
-    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-    page: Element = parser.parse(html)
-    assert [error[1] for error in parser.errors] == []
-    return page
-
-
-def ensure_sound(page: Element) -> None:
-    """Fail if a page breaks the policy of its headers, or what scripts and labels rely on."""
-    attributes = [(name, value) for one in page.iter() for name, value in one.attrib.items()]
-    ids = Counter(value for name, value in attributes if name == "id")
-    assert [one for one, count in ids.items() if count > 1] == []
-    assert {name for name, _ in attributes if name.startswith("on") or name == "style"} == set()
-    referred = {
-        one
-        for name, value in attributes
-        if name in {"aria-describedby", "aria-labelledby", "for"}
-        for one in value.split()
-    }
-    assert referred - set(ids) == set()
 
 
 def paths_of_pages(world: World) -> list[str]:

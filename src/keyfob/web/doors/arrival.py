@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fastapi import Depends
 from starlette.responses import Response
 
 from keyfob.accounts.profiles import Profiles
@@ -11,6 +12,7 @@ from keyfob.authority.models import User
 from keyfob.core.locales import known_locale
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
+from keyfob.limits.requests import limited
 from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.models import OpenedSession
 from keyfob.sessions.own import OwnSessions
@@ -65,7 +67,7 @@ async def signed_in(visit: AVisit) -> Response:
     return visit.go_to(visit.return_to or visit.link("/ui/account"))
 
 
-@routes.post("/ui/step-up")
+@routes.post("/ui/step-up", dependencies=[Depends(limited("me", by="caller"))])
 async def stepped_up(visit: AVisit) -> Response:
     """Go on to the page that needed a recent sign-in; the proof is read before this is called."""
     return visit.go_to(visit.return_to or visit.link("/ui/account"))
