@@ -100,13 +100,16 @@ def is_page(answer: httpx.Response) -> bool:
 
 
 def page_routes(world: World, method: str) -> list[APIRoute]:
-    """Return the routes of pages with a method, but not the one for all that is nowhere."""
+    """Return the routes of pages with a method, without streams, which do not end by themselves.
+
+    Nor does the one for all that is nowhere count.
+    """
     return [
         route
         for route in world.app.routes
         if isinstance(route, PageRoute)
         and method in route.methods
-        and not re.search(r"\{\w+:path\}", route.path)
+        and not re.search(r"\{\w+:path\}|/live$", route.path)
     ]
 
 

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.hostile import each_change
-from tests.fixtures.postgres import _TABLES
+from tests.fixtures.postgres import TABLES
 from tests.fixtures.pseudo import PseudoTranslations
 from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import HOSTILE, signed_in
@@ -98,7 +98,7 @@ async def everything(world: World) -> dict[str, str]:
         table: await world.db.fetchval(
             f"SELECT md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) FROM {table} t"
         )
-        for table in _TABLES
+        for table in TABLES
     }
 
 
