@@ -7,10 +7,12 @@ import re
 import threading
 import time
 import zlib
+from collections import OrderedDict
 from typing import NamedTuple
 
 from keyfob_client.errors import InvalidToken, IssuerNotReached, Unavailable
 from keyfob_client.metrics import Metrics
+from keyfob_client.places import Places
 from keyfob_client.program import TokenEndpoint, TokenRefused
 
 _KEY = re.compile(r"kfk_[0-9A-Za-z]{49}")
@@ -22,7 +24,8 @@ _OF_KEYS = "urn:keyfob:token-type:api-key"
 _OF_THE_KEY = frozenset({"invalid_request", "invalid_grant", "invalid_scope"})
 _REFUSED_SECONDS = 10.0
 _USED_SHARE = 0.8  # of a token's life, so that none expires on the way
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 12  # exchanges of keys that were good before
+_MOST_OF_STRANGERS = 4
 
 
 def is_api_key(text: str) -> bool:
@@ -40,18 +43,22 @@ def with_checksum(begin: str) -> str:
 
 
 class _Exchanged(NamedTuple):
-    token: str | None  # None: the key was refused
+    token: str
     until: float
 
 
 class ApiKeys:
     """Exchanges API keys for access tokens, and remembers these by the SHA-256 of the key.
 
+    Threat: a stranger shows keys that nobody made, whose checksum is right. Their refusals are
+    remembered apart, and a key that was good before waits for none of them.
+
     Args:
         endpoint: where keys are exchanged, in the name of the service's own client.
         resource: the identifier of the service, whose tokens are asked for.
         metrics: is told of refusals that are not the key's fault.
-        most: how many keys to remember; the oldest are dropped first.
+        most: how many good keys to remember, and how many refused ones; those that were not used
+            for the longest time are dropped first.
     """
 
     def __init__(
@@ -61,10 +68,12 @@ class ApiKeys:
         self._resource = resource
         self._metrics = metrics
         self._most = most
-        self._known: dict[bytes, _Exchanged] = {}
+        self._known: OrderedDict[bytes, _Exchanged] = OrderedDict()
+        self._refused: dict[bytes, float] = {}  # until when
         self._writing = threading.Lock()
         self._flights: dict[bytes, asyncio.Task[str]] = {}
-        self._places = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._places = Places(_MOST_AT_ONCE)
+        self._places_of_strangers = Places(_MOST_OF_STRANGERS)
 
     def recall(self, key: str) -> str | None:
         """Return the token of a key that was exchanged before. Any thread may ask.
@@ -72,28 +81,33 @@ class ApiKeys:
         Raises:
             InvalidToken: the key was refused a moment ago.
         """
-        known = self._known.get(_digest(key))
-        if known is None or known.until <= time.monotonic():
-            return None
-        if known.token is None:
+        digest, now = _digest(key), time.monotonic()
+        if self._refused.get(digest, now) > now:
             raise InvalidToken("api_key_refused")
+        with self._writing:
+            known = self._known.get(digest)
+            if known is None or known.until <= now:
+                return None
+            self._known.move_to_end(digest)
         return known.token
 
     def forget(self, key: str) -> None:
-        """Forget what a key was exchanged for."""
+        """Forget what a key was exchanged for, and not that it was good."""
+        digest = _digest(key)
         with self._writing:
-            self._known.pop(_digest(key), None)
+            if known := self._known.get(digest):
+                self._known[digest] = known._replace(until=0.0)
 
     def refuse(self, key: str) -> None:
         """Refuse a key for a moment. Threat: each use of it would ask the issuer once more."""
-        self._remember(_digest(key), None, _REFUSED_SECONDS)
+        self._refuse(_digest(key))
 
     async def exchange(self, key: str) -> str:
         """Return a token for a key; any number of callers lead to one request.
 
         Raises:
             InvalidToken: the issuer refuses the key.
-            Unavailable: the issuer is not reached, or refuses us.
+            Unavailable: the issuer is not reached, or refuses us, or too many keys wait.
         """
         digest = _digest(key)
         flight = self._flights.get(digest)
@@ -108,8 +122,10 @@ class ApiKeys:
             flight.exception()  # whoever waits has it
 
     async def _exchange(self, key: str, digest: bytes) -> str:
+        was_good = digest in self._known
+        places = self._places if was_good else self._places_of_strangers
         try:
-            async with self._places:
+            async with places.take():
                 issued = await self._endpoint.ask(
                     grant_type=_EXCHANGE,
                     subject_token=key,
@@ -118,7 +134,7 @@ class ApiKeys:
                 )
         except IssuerNotReached as wrong:
             if isinstance(wrong, TokenRefused) and wrong.code in _OF_THE_KEY:
-                self._remember(digest, None, _REFUSED_SECONDS)
+                self._refuse(digest)
                 raise InvalidToken("api_key_refused") from None
             # Each request with a key comes here while the issuer is away.
             level = logging.WARNING if self._metrics.is_news(str(wrong)) else logging.DEBUG
@@ -127,11 +143,20 @@ class ApiKeys:
         self._remember(digest, issued.token, issued.lifetime * _USED_SHARE)
         return issued.token
 
-    def _remember(self, digest: bytes, token: str | None, seconds: float) -> None:
+    def _remember(self, digest: bytes, token: str, seconds: float) -> None:
         with self._writing:
-            while len(self._known) >= self._most:
-                del self._known[next(iter(self._known))]
             self._known[digest] = _Exchanged(token, time.monotonic() + seconds)
+            self._known.move_to_end(digest)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+    def _refuse(self, digest: bytes) -> None:
+        with self._writing:
+            self._known.pop(digest, None)
+            self._refused.pop(digest, None)
+            while len(self._refused) >= self._most:
+                del self._refused[next(iter(self._refused))]
+            self._refused[digest] = time.monotonic() + _REFUSED_SECONDS
 
 
 def _digest(key: str) -> bytes:
