@@ -1,8 +1,22 @@
 // A small issuer with real keys on loopback: metadata, keys, tokens, and a feed that a test steers.
+import { crc32 } from "node:zlib";
 import { createServer } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
 export const AUDIENCE = "https://orders.example.com";
+
+/** Return an API key with a right checksum: a CRC-32 in base62. */
+export function apiKey(letter, number = 0) {
+  const begin = `kfk_${letter}${String(number).padStart(42, letter)}`;
+  const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  let sum = crc32(begin);
+  let end = "";
+  for (let place = 0; place < 6; place += 1) {
+    end = digits[sum % 62] + end;
+    sum = Math.floor(sum / 62);
+  }
+  return begin + end;
+}
 
 export class FakeIssuer {
   streams = new Set();

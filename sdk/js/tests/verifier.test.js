@@ -7,7 +7,7 @@ import fastifyApp from "fastify";
 import { generateKeyPair } from "jose";
 import { express, fastify, Refused, Unavailable, Verifier } from "../src/server/index.js";
 import { KINDS } from "../src/server/errors.js";
-import { AUDIENCE, FakeIssuer, until } from "./issuer.js";
+import { apiKey, AUDIENCE, FakeIssuer, until } from "./issuer.js";
 
 let issuer;
 let verifier;
@@ -108,11 +108,11 @@ test("each cause of revocation ends a token that was remembered", async () => {
 });
 
 test("an API key is exchanged once, ends at once, and is refused for a while", async () => {
-  issuer.goodKey = `kfk_${"a".repeat(49)}`;
+  issuer.goodKey = apiKey("a");
   const callers = await Promise.all(Array.from({ length: 20 }, () => verifier.verify(issuer.goodKey)));
   assert.ok(callers.every((caller) => caller.scope.has("orders:read")));
   assert.equal(issuer.exchanges, 1);
-  const wrong = `kfk_${"b".repeat(49)}`;
+  const wrong = apiKey("b");
   for (let time = 0; time < 3; time += 1) await assert.rejects(verifier.verify(wrong), is(Refused, { status: 401 }));
   assert.equal(issuer.exchanges, 2);
   await issuer.revoke({ sid: "0199c0de-0000-7000-8000-000000000077", gen: Number.MAX_SAFE_INTEGER });

@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 import { KINDS, Refused, Unavailable } from "./errors.js";
+import { Exchanges, isApiKey, remember } from "./exchanges.js";
 import { Follower } from "./follower.js";
 import { Issuer } from "./issuer.js";
 import { Program } from "./program.js";
 
-const MOST_REMEMBERED = 10_000;
 const FIRST_WAIT = 5_000;
-const API_KEY = /^kfk_[0-9A-Za-z]{49}$/;
 const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
-const REFUSED_FOR = 10_000; // milliseconds in which a refused key is not asked for again
 
 /**
  * @typedef {object} Options
@@ -45,12 +43,10 @@ export class Verifier {
   #leeway;
   #failOpenFor;
   #onRefused;
-  /** @type {Program | undefined} */
-  #program;
   /** @type {Map<string, {caller: Caller, kid: string}>} */
   #known = new Map();
-  /** @type {Map<string, {endsAt: number, token: Promise<string>}>} */
-  #exchanged = new Map();
+  /** @type {Exchanges | undefined} */
+  #exchanges;
 
   /** @param {Options} options */
   constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn, onRefused }) {
@@ -59,9 +55,10 @@ export class Verifier {
     this.#leeway = leeway;
     this.#failOpenFor = failOpenFor;
     this.#onRefused = onRefused;
-    this.#program = client && new Program(this.#issuer, client.id, client.secret);
+    const program = client && new Program(this.#issuer, client.id, client.secret);
+    this.#exchanges = program && new Exchanges(program, [audience].flat().at(-1) ?? "");
     /** @type {Follower | undefined} */
-    this.revocations = this.#program && new Follower(this.#issuer, this.#program, log);
+    this.revocations = program && new Follower(this.#issuer, program, log);
   }
 
   /** What `Verifier` counts, for metrics. */
@@ -84,7 +81,7 @@ export class Verifier {
    */
   async verify(token, needs = {}) {
     await this.#ensureInformed();
-    const { caller, kid } = await this.#read(API_KEY.test(token) ? await this.#exchange(token) : token);
+    const { caller, kid } = await this.#read(isApiKey(token) ? await this.#exchange(token) : token);
     if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
     ensureEnough(caller, needs);
     return caller;
@@ -113,32 +110,10 @@ export class Verifier {
     }
   }
 
-  /**
-   * Return the access token of an API key: asked for once, and kept until it ends.
-   * @param {string} key
-   */
-  async #exchange(key) {
-    const program = this.#program;
-    if (program === undefined) throw new Refused("API keys are not taken here");
-    const digest = createHash("sha256").update(key).digest("base64");
-    const known = this.#exchanged.get(digest);
-    if (known && known.endsAt > Date.now()) return known.token;
-    const audience = [this.#audience].flat().at(-1) ?? "";
-    const kept = { endsAt: Infinity, token: Promise.resolve("") };
-    kept.token = program.exchange(key, audience).then(
-      ({ text, endsAt }) => {
-        kept.endsAt = endsAt - 5_000;
-        return text;
-      },
-      (fault) => {
-        // That it cannot be asked for is no word about the key.
-        kept.endsAt = fault instanceof Refused ? Date.now() + REFUSED_FOR : 0;
-        throw fault instanceof Refused ? new Refused("The API key is not valid here") : fault;
-      },
-    );
-    forgetOldest(this.#exchanged);
-    this.#exchanged.set(digest, kept);
-    return kept.token;
+  /** @param {string} key */
+  #exchange(key) {
+    if (this.#exchanges === undefined) throw new Refused("API keys are not taken here");
+    return this.#exchanges.find(key);
   }
 
   /** @param {string} token */
@@ -156,8 +131,7 @@ export class Verifier {
     // A token that is bound to a key is no bearer token (RFC 9449 section 7.2).
     if (claims.cnf !== undefined) throw new Refused("The token is bound to a key");
     const found = { caller: callerOf(claims), kid };
-    forgetOldest(this.#known);
-    this.#known.set(digest, found);
+    remember(this.#known, digest, found);
     return found;
   }
 }
@@ -171,13 +145,6 @@ function tokenIn(header) {
   if (scheme?.toLowerCase() !== "bearer") throw new Refused("There is no token", KINDS.noToken);
   if (!TOKEN.test(rest.trim())) throw new Refused("The token has letters that no token has");
   return rest.trim();
-}
-
-/** @param {Map<string, unknown>} memory */
-function forgetOldest(memory) {
-  if (memory.size < MOST_REMEMBERED) return;
-  const { value } = memory.keys().next();
-  if (value !== undefined) memory.delete(value);
 }
 
 /**
