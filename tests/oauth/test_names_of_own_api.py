@@ -49,10 +49,10 @@ async def test_one_from_before_gets_no_token_and_is_told_of_none(
     """Threat: services that trust our sign-ins believe its tokens, and it ends everybody's."""
     own = await shadow.ask_token()
     by_sign_in = await exchange(shadow, admin.access, resource=API)
-    told = await shadow.introspect(admin.access)
+    told = [await shadow.introspect(token) for token in (admin.access, admin.refresh)]
     await shadow.revoke(admin.access)
 
     assert (own.status_code, own.json()["error"]) == (400, "invalid_target")
     assert by_sign_in.status_code == 400
-    assert told == {"active": False}
+    assert told == [{"active": False}] * 2
     assert (await world.me(admin)).status_code == 200

@@ -45,7 +45,7 @@ class RefreshIntrospector:
             "acr": acr_of(state.amr),
             "amr": state.amr,
         }
-        return LiveToken(OWN_CLIENT, (self.access.audience, self.access.issuer), members)
+        return LiveToken(OWN_CLIENT, (self.access.issuer,), members)
 
     async def revoke(self, text: str, client_id: UUID) -> None:
         """End the session of a token, with all its access tokens (RFC 7009 section 2.1)."""
