@@ -147,3 +147,18 @@ async def test_a_client_that_a_key_is_meant_for_may_revoke_it(
         "SELECT actor_id FROM audit_events WHERE action = 'api_key.revoked'"
     )
     assert actor == own.id
+
+
+async def test_each_api_is_told_its_own_part_of_a_key(world: World, ada: SignedIn) -> None:
+    """Threat: it learns what else the key in its hands opens, and where."""
+    _, key = await make_key(world, ada, "account:read", "orders:read", "orders:write")
+    parts = {own_api(world): "account:read", ORDERS: "orders:read orders:write"}
+
+    for resource, part in parts.items():
+        told = await (await make_program(world, scope=[], resources=[resource])).introspect(key)
+        assert (told["scope"], told["aud"]) == (part, [resource])
+    both = await (await make_program(world, scope=[], resources=list(parts))).introspect(key)
+    assert (both["scope"].split(), both["aud"]) == (
+        ["account:read", "orders:read", "orders:write"],
+        list(parts),
+    )

@@ -30,7 +30,7 @@ class KeyIntrospector:
         if live is None:
             return None
         key, scope = live.key, self.keys.scope_of(live)
-        audience = tuple(self.resources.offering(scope))
+        audience = tuple(self.resources.parts_of(scope))
         if live.lacks_factor:  # found all the same, so that it can be revoked
             return LiveToken(None, audience, {"active": False})
         members = {
@@ -43,7 +43,7 @@ class KeyIntrospector:
             "sid": str(key.id),
             "roles": [live.role, *live.roles],
         }
-        return LiveToken(None, audience, members)
+        return LiveToken(None, audience, members, self.resources.parts_of(scope))
 
     async def revoke(self, text: str, client_id: UUID | None) -> None:
         """Revoke a key, everywhere at once; as a client asks that was shown it, or the operator."""

@@ -173,12 +173,26 @@ class LiveToken(NamedTuple):
     """A valid token or key, with its introspection (RFC 7662 section 2.2).
 
     It was issued to `client_id` (None: to no client) and is meant for `audience`; `members` are
-    those of the response, without `active`, unless that is False.
+    those of the response, without `active`, unless that is False. Where `scope_at` is given, each
+    audience is told its own part of the scope alone.
     """
 
     client_id: str | None
     audience: tuple[str, ...]
     members: Mapping[str, object]
+    scope_at: Mapping[str, Collection[str]] | None = None
+
+    def members_for(self, resources: Collection[str]) -> Mapping[str, object]:
+        """Return the members for whoever has these resources.
+
+        Threat: an API learns what else a key that was shown to it opens, and where.
+        """
+        if self.scope_at is None:
+            return self.members
+        theirs = [name for name in self.audience if name in resources]
+        parts = frozenset(scope for name in theirs for scope in self.scope_at[name])
+        told = [scope for scope in str(self.members["scope"]).split() if scope in parts]
+        return {**self.members, "scope": " ".join(told), "aud": theirs}
 
 
 class Introspector(Protocol):

@@ -79,16 +79,13 @@ class Resources:
             found |= resource.scopes.keys()
         return frozenset(found)
 
-    def offering(self, scope: Collection[str]) -> list[str]:
-        """Return the identifiers of the resources that offer a part of a scope, our own first."""
+    def parts_of(self, scope: Collection[str]) -> dict[str, frozenset[str]]:
+        """Return the parts of a scope by the identifiers of those that offer them, ours first."""
         wanted = frozenset(scope)
-        own = [] if wanted.isdisjoint(Permission) else [self.issuer]
-        others = (
-            identifier
-            for identifier, resource in self._registered.items()
-            if not wanted.isdisjoint(resource.scopes)
-        )
-        return [*own, *others]
+        parts = {self.issuer: wanted & frozenset(Permission)}
+        for identifier, resource in self._registered.items():
+            parts[identifier] = wanted & resource.scopes.keys()
+        return {identifier: part for identifier, part in parts.items() if part}
 
     async def list_all(self, db: Executor) -> Sequence[Resource]:
         """Return the present state of every registered resource, by identifier."""

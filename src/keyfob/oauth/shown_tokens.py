@@ -46,7 +46,7 @@ class ShownTokens:
         live = await self._kind_of(text).find(text)
         if live is None or not _is_meant_for(client, live):
             return _INACTIVE
-        return to_json({"active": True, **live.members})
+        return to_json({"active": True, **live.members_for(client.resources)})
 
     async def revoke(self, request: ClientRequest) -> bytes:
         """Revoke a token, if the client may; the answer does not reveal whether there was one.

@@ -139,7 +139,7 @@ class TokenExchange:
         if live is None or live.lacks_factor:
             return None
         key, scope = live.key, self.keys.scope_of(live)
-        if set(self.targets.resources.offering(scope)).isdisjoint(client.resources):
+        if self.targets.resources.parts_of(scope).keys().isdisjoint(client.resources):
             return None
         claims = AccessClaims(
             subject=key.user_id,
