@@ -1,0 +1,311 @@
+"""The pages in a real Chromium, before a real service: each test is a person's day."""
+
+import re
+import socket
+from collections.abc import Iterator
+from typing import Literal
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+from tests.fixtures.chromium import find_program
+from tests.fixtures.world import PASSWORD
+from tests.journeys.conftest import Instance, Start, wait_until
+from tests.journeys.people_at_pages import Person, link_to, person
+
+from keyfob.core.clock import Clock
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(find_program() is None, reason="there is no chromium here"),
+]
+
+ADMIN = "admin@example.com"
+ADMIN_PASSWORD = "quite another battery"
+NEW = "a battery of horses"
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, object]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {
+        "PORT": port,
+        "ISSUER": f"http://localhost:{port}/auth",
+        "ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "VERIFY_EMAIL": "optional",
+        "LIMITS": "off",  # all of these are one client, within a minute
+    }
+
+
+@pytest.fixture(scope="module")
+def service(start: Start, settings: dict[str, object]) -> Instance:
+    instance = start(**settings)
+    wait_until(lambda: instance.is_ready, seconds=120)
+    return instance
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_program(),
+            args=["--no-sandbox"],
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield browser
+        browser.close()
+
+
+def sign_up(ada: Person, email: str) -> None:
+    """Sign up at the page, and confirm the address by the link of the mail."""
+    ada.open("/ui/register")
+    ada.page.get_by_label("E-mail address").fill(email)
+    ada.page.locator("#f-password").fill(PASSWORD)
+    ada.press("Create the account")
+    ada.wait_for("/ui/account")
+    ada.page.goto(link_to(ada.service, "verify", email))
+    ada.press("Confirm the address")
+    expect(ada.page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
+
+
+def test_who_signs_up_comes_back_with_a_forgotten_password(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as ada:
+        sign_up(ada, "ada@example.com")
+        ada.open("/ui/sign-out?return_to=/auth/ui/account/security")
+        ada.press("Sign out")
+        ada.wait_for("/ui/sign-in")
+        expect(ada.page.get_by_text("You are signed out.")).to_be_visible()
+
+        ada.sign_in("ada@example.com", "not this one")
+        expect(ada.page.get_by_role("alert")).to_be_focused()
+        expect(ada.page.get_by_label("E-mail address")).to_have_value("ada@example.com")
+        ada.page.get_by_role("link", name="Forgot your password?").click()
+        ada.page.get_by_label("E-mail address").fill("ada@example.com")
+        ada.press("Send the link")
+        expect(ada.page.get_by_text("a link is on its way")).to_be_visible()
+        ada.page.goto("about:blank")
+        ada.page.goto(link_to(service, "recover", "ada@example.com"))
+        expect(ada.page.locator("#f-new_password")).to_be_focused()
+        assert "token" not in ada.page.url
+        expect(ada.page.get_by_label("E-mail address")).to_have_value("ada@example.com")
+        ada.page.locator("#f-new_password").fill("horse")
+        ada.press("Set the password")
+        expect(ada.page.get_by_role("alert")).to_be_focused()
+        ada.page.locator("#f-new_password").fill(NEW)
+        ada.press("Set the password")
+        ada.wait_for("/ui/account/security")  # the way on is in the mail, too
+
+
+def test_a_passkey_is_added_and_signs_in_by_button_and_by_autofill(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as bob:
+        sign_up(bob, "bob@example.com")
+        bob.plug_in()
+        bob.open("/ui/account/passkeys/new")
+        bob.page.get_by_label("Name").fill("Bob's laptop")
+        bob.press("Go on")
+        expect(bob.page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible()
+        bob.press("I have kept them")
+        expect(bob.page.get_by_text("Bob's laptop").first).to_be_visible()
+
+        bob.open("/ui/sign-out")
+        bob.press("Sign out")
+        bob.wait_for("/ui/account")  # the sign-in page has asked the passkey by itself
+        bob.context.add_init_script(
+            "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+        )
+        bob.open("/ui/sign-out?return_to=/auth/ui/account/security")
+        bob.press("Sign out")
+        bob.press("Sign in with a passkey")
+        bob.wait_for("/ui/account/security")
+
+        bob.open("/ui/sign-out")
+        bob.press("Sign out")
+        bob.sign_in("bob@example.com")  # and after the password, too
+        bob.press("Use a passkey")
+        bob.wait_for("/ui/account")
+
+
+def test_an_authenticator_and_a_recovery_code_are_the_second_step(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as carol:
+        sign_up(carol, "carol@example.com")
+        secret = carol.add_app()
+        codes = carol.page.locator("li code, .codes code, .codes li")
+        expect(codes.first).to_be_visible()
+        kept = codes.first.inner_text().strip()
+        carol.press("I have kept them")
+
+        carol.open("/ui/sign-out?return_to=/auth/ui/account/security")
+        carol.press("Sign out")
+        carol.sign_in("carol@example.com")
+        carol.page.get_by_label("Code").fill("000000")  # sends itself once it is whole
+        expect(carol.page.get_by_role("alert")).to_be_focused()
+        code = pyotp.TOTP(secret).at(Clock().timestamp() + 30)  # the present one was used
+        carol.page.get_by_label("Code").fill(f"{code[:3]} {code[3:]}")
+        carol.wait_for("/ui/account/security")
+
+        carol.open("/ui/sign-out")
+        carol.press("Sign out")
+        carol.sign_in("carol@example.com")
+        carol.page.get_by_role("link", name="Use a recovery code").click()
+        carol.page.get_by_label("Recovery code").fill(kept)
+        carol.press("Go on")
+        carol.wait_for("/ui/account")
+
+
+def test_back_after_signing_out_shows_nothing_private(service: Instance, chromium: Browser) -> None:
+    with person(chromium, service) as dora:
+        sign_up(dora, "dora@example.com")
+        dora.open("/ui/account")
+        expect(dora.page.get_by_text("dora@example.com").first).to_be_visible()
+        dora.page.get_by_role("button", name="Your menu").click()
+        dora.press("Sign out")
+        dora.wait_for("/ui/sign-in")
+        dora.page.evaluate("history.back()")
+        dora.wait_for("/ui/sign-in")
+        expect(dora.page.get_by_label("E-mail address")).to_be_visible()
+        assert "dora@example.com" not in dora.page.content()
+
+
+def test_a_second_tab_goes_on_by_itself(service: Instance, chromium: Browser) -> None:
+    with person(chromium, service) as admin:
+        admin.open("/ui/sign-in?return_to=/auth/ui/account/security")
+        other = admin.context.new_page()
+        other.goto(f"{service.url}/ui/sign-in")
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        admin.wait_for("/ui/account/security")
+        with other.expect_navigation():
+            other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        other.wait_for_url("**/ui/account")
+
+
+def test_everything_but_passkeys_works_without_scripts(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as admin:  # makes the account; eve's browser has no scripts
+        sign_up(admin, "eve@example.com")
+    with person(chromium, service, java_script_enabled=False) as eve:
+        eve.open("/ui/recover?return_to=/auth/ui/account/security")
+        eve.page.get_by_label("E-mail address").fill("eve@example.com")
+        eve.press("Send the link")
+        eve.page.get_by_role("link", name="Wrong address?").click()
+        eve.page.locator("#pasted").fill(link_to(service, "recover", "eve@example.com"))
+        eve.press("Go on")
+        eve.page.locator("#f-new_password").fill(NEW)
+        eve.press("Set the password")
+        eve.wait_for("/ui/account/security")
+        eve.add_app()
+        eve.press("Confirm")
+        expect(eve.page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible()
+        eve.open("/ui/account")
+        eve.page.get_by_role("button", name="Your menu").click()
+        eve.press("Sign out")
+        eve.wait_for("/ui/sign-in")
+        expect(eve.page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+
+
+def test_a_keyboard_is_enough_and_the_focus_is_always_seen(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as admin:
+        admin.open("/ui/sign-in")
+        keys = admin.page.keyboard
+        expect(admin.page.get_by_label("E-mail address")).to_be_focused()
+        keys.type(ADMIN)
+        keys.press("Tab")
+        keys.type(ADMIN_PASSWORD)
+        keys.press("Enter")
+        admin.wait_for("/ui/account")
+        keys.press("Tab")
+        expect(admin.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        for _ in range(14):
+            keys.press("Tab")
+            seen = admin.page.evaluate(
+                """(() => { const one = document.activeElement, box = one.getBoundingClientRect();
+                const style = getComputedStyle(one);
+                return [one.outerHTML.slice(0, 80), style.outlineStyle != "none" ||
+                    style.boxShadow != "none", box.width > 0]; })()"""
+            )
+            assert seen[1:] == [True, True], seen
+        admin.page.get_by_role("button", name="Your menu").focus()
+        keys.press("Enter")
+        keys.press("Tab")
+        expect(admin.page.locator("#reader-menu").get_by_role("link").first).to_be_focused()
+        keys.press("Escape")
+        expect(admin.page.get_by_role("button", name="Your menu")).to_be_focused()
+
+
+def links_within(admin: Person) -> list[str]:
+    """Return the paths of pages that this one leads to, without those of single records."""
+    found = admin.page.eval_on_selector_all(
+        "a[href]:not(svg *)", "all => all.map(one => one.pathname)"
+    )
+    return sorted(
+        {
+            path.removeprefix("/auth")
+            for path in found
+            if re.fullmatch(r"/auth/(ui|console)[a-z/-]*", path)
+        }
+    )
+
+
+DOORS = ["sign-in", "register", "recover", "verify", "invite", "email", "help", "nowhere"]
+
+
+def test_every_page_is_found_sound_by_axe_and_fits_a_small_phone(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as admin:
+        paths = [f"/ui/{name}" for name in DOORS]
+        faults = look_at(admin, paths)
+        admin.open("/ui/sign-in")
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        admin.wait_for("/ui/account")
+        inner = set(links_within(admin))
+        admin.open("/console")
+        inner |= set(links_within(admin))
+        inner |= {"/ui/account/password", "/ui/account/passkeys/new", "/ui/sign-out"}
+        faults += look_at(admin, sorted(inner))
+    assert faults == []
+
+
+def look_at(reader: Person, paths: list[str]) -> list[tuple[str, object]]:
+    """Look at pages in both languages, light and dark, wide and small; return what is wrong."""
+    faults: list[tuple[str, object]] = []
+    looks: list[tuple[str, Literal["light", "dark"], list[str] | None]] = [
+        ("en", "light", None),
+        ("ru", "dark", ["color-contrast"]),  # each look of axe takes half a second
+    ]
+    for path in paths:
+        for language, scheme, rules in looks:
+            reader.page.set_viewport_size({"width": 1280, "height": 900})
+            reader.page.emulate_media(color_scheme=scheme)
+            reader.open(f"{path}?lang={language}")
+            faults += [(f"{path} {language} {scheme}", one) for one in reader.faults(rules)]
+            reader.page.set_viewport_size({"width": 320, "height": 700})
+            if reader.is_too_wide:
+                faults.append((f"{path} {language}", "scrolls sideways at 320 px"))
+    reader.open("/ui/help?lang=en")
+    reader.page.set_viewport_size({"width": 1280, "height": 900})
+    return faults
+
+
+def test_an_open_page_signs_in_after_a_restart(
+    service: Instance, chromium: Browser, start: Start, settings: dict[str, object]
+) -> None:
+    """It is the last one: the service that the others use has ended."""
+    with person(chromium, service) as admin:
+        admin.open("/ui/sign-in?return_to=/auth/ui/account/security")
+        assert service.stop() == 0
+        again = start(**settings)
+        wait_until(lambda: again.is_ready, seconds=120)
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        admin.wait_for("/ui/account/security")
