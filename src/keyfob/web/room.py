@@ -4,12 +4,17 @@ from urllib.parse import urlsplit
 
 from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.profiles import Profiles
+from keyfob.administration.bulk import Bulk
+from keyfob.administration.service import Administration
+from keyfob.audit.service import Audit
+from keyfob.authority.roles import Roles
 from keyfob.core.database import Database
 from keyfob.core.rooms import Room, Router
 from keyfob.limits.rates import RateLimits
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.second_factor import SecondFactor
 from keyfob.login.service import Login
+from keyfob.login_log.service import LoginLog
 from keyfob.mfa.service import Factors
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.own_account.email import OwnEmail
@@ -22,7 +27,8 @@ from keyfob.web import help as help_page
 from keyfob.web.account import profile, security
 from keyfob.web.account.security import Security
 from keyfob.web.brand import brand_of
-from keyfob.web.console import clients, overview, records, roles, service
+from keyfob.web.console import clients, overview, records, roles, service, user
+from keyfob.web.console.user import Users
 from keyfob.web.docs import docs_routes
 from keyfob.web.doors import (
     arrival,
@@ -46,6 +52,11 @@ def build(
     *,
     settings: Settings,
     db: Database,
+    administration: Administration,
+    bulk: Bulk,
+    log: LoginLog,
+    audit: Audit,
+    roles: Roles,
     profiles: Profiles,
     credentials: Credentials,
     rates: RateLimits,
@@ -82,6 +93,14 @@ def build(
             ),
             Choice(recovery=recovery, login=login, arrival=arriving, signs_in=settings.pages),
             Links(db=db, links=one_time_tokens, credentials=credentials),
+            Users(
+                administration=administration,
+                factors=factors,
+                roles=roles,
+                bulk=bulk,
+                log=log,
+                audit=audit,
+            ),
             Security(factors=factors, sessions=sessions),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],
@@ -111,6 +130,7 @@ _OURS: list[Router] = [
     overview.routes,
     records.routes,
     service.routes,
+    user.routes,
     clients.routes,
     roles.routes,
 ]

@@ -1,0 +1,305 @@
+"""The page of one user, and the form that adds somebody."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from fastapi import Depends, Path
+from pydantic import TypeAdapter
+from starlette.responses import Response
+
+from keyfob.accounts.changes import Changes
+from keyfob.accounts.email import Email
+from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.models import Name, Profile, Status
+from keyfob.administration.authority import Actor
+from keyfob.administration.bulk import Bulk
+from keyfob.administration.factors import FactorReset
+from keyfob.administration.invitations import Invitations
+from keyfob.administration.models import Consequences
+from keyfob.administration.roles import RoleAdministration
+from keyfob.administration.service import Administration
+from keyfob.audit.models import AuditFilter
+from keyfob.audit.service import Audit
+from keyfob.authority.models import GivenRole, Permission, Role, RoleDefinition, User
+from keyfob.authority.requiring import require
+from keyfob.authority.roles import Roles
+from keyfob.core.http import Provided
+from keyfob.core.locales import N_, _, gettext
+from keyfob.core.problems import InvalidInput, Problem
+from keyfob.limits.requests import limited
+from keyfob.login_log.models import LoginFilter
+from keyfob.login_log.service import LoginLog
+from keyfob.mfa.models import Factor
+from keyfob.mfa.service import Factors
+from keyfob.sessions.models import LiveSession
+from keyfob.web.console.reading import link_of
+from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
+from keyfob.web.parts.refusals import refusal
+from keyfob.web.visits import AVisit, Visit, pages
+
+routes = pages()
+
+Reader = Annotated[User, require(Permission.USERS_READ)]
+Writer = Annotated[User, require(Permission.USERS_WRITE)]
+RecentWriter = Annotated[User, require(Permission.USERS_WRITE, recent=True)]
+Ender = Annotated[User, require(Permission.SESSIONS_END)]
+Giver = Annotated[User, require(Permission.ROLES_WRITE, recent=True)]
+UserId = Annotated[UUID, Path(alias="id")]
+Admin = Annotated[Administration, Provided(Administration)]
+TheRoles = Annotated[RoleAdministration, Provided(RoleAdministration)]
+Inviting = Annotated[Invitations, Provided(Invitations)]
+_LIMITED = [Depends(limited("admin", by="caller"))]
+
+_name: TypeAdapter[str] = TypeAdapter(Name)
+_MOST_LINES = 25
+_HOURS = (1, 8, 24, 7 * 24)
+
+_DONE: Mapping[str, str] = {
+    "added": N_("The account is made, and an invitation is on its way."),
+    "blocked": N_("The account is blocked, and all its sessions have ended."),
+    "active": N_("The account is active again."),
+    "role": N_("The role is changed. It counts at once."),
+    "name": N_("The name is changed."),
+    "signed_out": N_("All sessions of the account have ended."),
+    "invited": N_("An invitation is on its way."),
+    "recovering": N_("A link for a new password is on its way."),
+    "factors": N_("The second factors are removed, and the sessions have ended."),
+    "given": N_("The role is given."),
+    "taken": N_("The role is taken away."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserPage:
+    """A user, as far as the reader may see. `errors` are of what was just refused."""
+
+    template: ClassVar[str] = "console/user.html"
+
+    user: Profile
+    factors: Sequence[Factor]
+    sessions: Sequence[LiveSession]
+    given: Sequence[GivenRole]
+    further: Sequence[RoleDefinition]
+    days: Sequence[Day]
+    weight: Consequences
+    is_self: bool
+    hours: Sequence[int] = _HOURS
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUserPage:
+    """The form that adds somebody, who is invited by mail."""
+
+    template: ClassVar[str] = "console/new_user.html"
+
+    email: str = ""
+    name: str = ""
+    role: str = "user"
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """Reads what the page of a user shows."""
+
+    administration: Administration
+    factors: Factors
+    roles: Roles
+    bulk: Bulk
+    log: LoginLog
+    audit: Audit
+
+    async def show(
+        self, visit: Visit, caller: User, user_id: UUID, wrong: Problem | None = None
+    ) -> Response:
+        """Return the page; `wrong` is why something was refused.
+
+        Raises:
+            UserNotFound: there is none with that id.
+        """
+        can, db = self.roles.permissions_of(caller), self.administration.db
+        reads_roles = Permission.ROLES_READ in can
+        page = UserPage(
+            user=await self.administration.accounts.get_profile(user_id),
+            factors=await self.factors.list(db, user_id),
+            sessions=await self.administration.sessions.list_live(user_id),
+            given=await self.roles.list_given(db, user_id) if reads_roles else [],
+            further=await self.roles.list_all() if reads_roles else [],
+            days=await self._timeline(visit, caller, user_id),
+            weight=await self.bulk.weigh([user_id]),
+            is_self=user_id == caller.user_id,
+            errors={"": refusal(wrong.code)} if wrong else {},
+        )
+        done = _DONE.get(visit.request.query_params.get("done", ""))
+        status = wrong.status if wrong else 200
+        return await visit.show(page, status, toast=gettext(done) if done else None)
+
+    async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:
+        """Return the latest lines of both logs about a user, as far as the reader may see them."""
+        can, link = self.roles.permissions_of(caller), link_of(visit, self.roles)
+        found = []
+        if Permission.LOGINS_READ in can:
+            logins = await self.log.list_events(
+                LoginFilter(user_id=user_id), before=None, limit=_MOST_LINES
+            )
+            found += [entry_of_attempt(one, link) for one in logins]
+        if Permission.AUDIT_READ in can:
+            events = await self.audit.list_events(
+                AuditFilter(user_id=user_id), before=None, limit=_MOST_LINES
+            )
+            found += [entry_of_event(one, link) for one in events]
+        found.sort(key=lambda entry: entry.at, reverse=True)
+        return by_day(found[:_MOST_LINES])
+
+
+TheUsers = Annotated[Users, Provided(Users)]
+
+
+@routes.get("/console/users/new", dependencies=_LIMITED)
+async def ask(visit: AVisit, caller: Writer) -> Response:
+    """Show the form that adds somebody."""
+    return await visit.show(NewUserPage())
+
+
+@routes.post("/console/users/new", dependencies=_LIMITED)
+async def add(visit: AVisit, caller: Writer, admin: Admin) -> Response:
+    """Make an account, and invite its owner to choose a password."""
+    fields, errors, status = visit.fields, {}, 422
+    try:
+        email = Email.parse(fields.line("email"))
+        name = _name.validate_python(fields.line("name")) if fields.line("name") else None
+        role = Role(fields.get("role") or Role.USER)
+        user_id = await admin.create(Actor(caller, visit.source), email, None, role=role, name=name)
+    except EmailTaken as taken:
+        errors["email"], status = refusal(taken.code), taken.status
+    except (ValueError, InvalidInput):
+        errors["email"] = _("No account can be made for this address.")
+    else:
+        return visit.go(f"/console/users/{user_id}", done="added")
+    page = NewUserPage(
+        email=fields.line("email"),
+        name=fields.line("name"),
+        role=fields.get("role"),
+        errors=errors,
+    )
+    return await visit.show(page, status)
+
+
+@routes.get("/console/users/{id:uuid}", dependencies=_LIMITED)
+async def show(user_id: UserId, visit: AVisit, caller: Reader, users: TheUsers) -> Response:
+    """Show a user."""
+    return await users.show(visit, caller, user_id)
+
+
+async def _do(
+    visit: Visit, caller: User, users: Users, user_id: UUID, work: Awaitable[object], done: str
+) -> Response:
+    """Do something with a user and show the page again, with what was done or why not."""
+    try:
+        await work
+    except Problem as wrong:
+        if wrong.status not in {404, 409, 422} or wrong.code == "user_not_found":
+            raise
+        return await users.show(visit, caller, user_id, wrong)
+    return visit.go(f"/console/users/{user_id}", done=done)
+
+
+@routes.post("/console/users/{id:uuid}/status", dependencies=_LIMITED)
+async def set_status(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
+    """Block an account, or make it active again."""
+    status = Status.BLOCKED if visit.fields.get("status") == "blocked" else Status.ACTIVE
+    actor = Actor(caller, visit.source)
+    work = users.administration.change(actor, user_id, Changes(status=status))
+    return await _do(visit, caller, users, user_id, work, status)
+
+
+@routes.post("/console/users/{id:uuid}/role", dependencies=_LIMITED)
+async def set_role(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
+    """Give an account another built-in role."""
+    asked = visit.fields.get("role")
+    if asked not in set(Role):
+        return visit.go(f"/console/users/{user_id}")
+    work = users.administration.change(
+        Actor(caller, visit.source), user_id, Changes(role=Role(asked))
+    )
+    return await _do(visit, caller, users, user_id, work, "role")
+
+
+@routes.post("/console/users/{id:uuid}/sign-out", dependencies=_LIMITED)
+async def sign_out(user_id: UserId, visit: AVisit, caller: Ender, users: TheUsers) -> Response:
+    """End all sessions of a user."""
+    work = users.administration.log_out_everywhere(Actor(caller, visit.source), user_id)
+    return await _do(visit, caller, users, user_id, work, "signed_out")
+
+
+@routes.post("/console/users/{id:uuid}/invite", dependencies=_LIMITED)
+async def invite(
+    user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers, inviting: Inviting
+) -> Response:
+    """Send a link for choosing a first password."""
+    work = inviting.invite(Actor(caller, visit.source), user_id)
+    return await _do(visit, caller, users, user_id, work, "invited")
+
+
+@routes.post("/console/users/{id:uuid}/recover", dependencies=_LIMITED)
+async def recover(
+    user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers, inviting: Inviting
+) -> Response:
+    """Send a link for choosing a new password."""
+    work = inviting.start_recovery(Actor(caller, visit.source), user_id)
+    return await _do(visit, caller, users, user_id, work, "recovering")
+
+
+@routes.post("/console/users/{id:uuid}/reset-factors", dependencies=_LIMITED)
+async def reset_factors(
+    user_id: UserId,
+    visit: AVisit,
+    caller: RecentWriter,
+    users: TheUsers,
+    factors: Annotated[FactorReset, Provided(FactorReset)],
+) -> Response:
+    """Remove all factors of a user, and end the sessions."""
+    work = factors.reset(Actor(caller, visit.source), user_id)
+    return await _do(visit, caller, users, user_id, work, "factors")
+
+
+@routes.post("/console/users/{id:uuid}/roles", dependencies=_LIMITED)
+async def give_role(
+    user_id: UserId, visit: AVisit, caller: Giver, users: TheUsers, roles: TheRoles
+) -> Response:
+    """Give a further role, for good or for some hours."""
+    hours = visit.fields.get("hours")
+    ends = (
+        visit.clock.now() + timedelta(hours=int(hours)) if hours in set(map(str, _HOURS)) else None
+    )
+    name = visit.fields.get("role")
+    work = roles.give(Actor(caller, visit.source), user_id, name, ends)
+    return await _do(visit, caller, users, user_id, work, "given")
+
+
+@routes.post("/console/users/{id:uuid}/roles/take", dependencies=_LIMITED)
+async def take_role(
+    user_id: UserId, visit: AVisit, caller: Giver, users: TheUsers, roles: TheRoles
+) -> Response:
+    """Take a further role away."""
+    work = roles.take(Actor(caller, visit.source), user_id, visit.fields.get("role"))
+    return await _do(visit, caller, users, user_id, work, "taken")
+
+
+@routes.post("/console/users/{id:uuid}/remove", dependencies=_LIMITED)
+async def remove(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
+    """Remove an account, if its address was typed as a confirmation."""
+    profile = await users.administration.accounts.get_profile(user_id)
+    if visit.fields.line("email").casefold() != profile.email.casefold():
+        return visit.go(f"/console/users/{user_id}")
+    try:
+        await users.administration.delete(Actor(caller, visit.source), user_id)
+    except Problem as wrong:
+        if wrong.status != 409:
+            raise
+        return await users.show(visit, caller, user_id, wrong)
+    return visit.go("/console/users", done="removed")

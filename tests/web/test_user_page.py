@@ -1,0 +1,106 @@
+"""The page of one user in the console."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.world import PASSWORD, World
+from tests.web.test_signing_in import OURS, sign_in
+
+from keyfob.authority.models import Role
+
+HELL = "<img src=x onerror=alert(1)>\"'{{7*7}}\u202egnp.exe"
+
+
+@pytest.fixture
+async def root(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which an administrator is signed in."""
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    async with world.client(**OURS) as browser:
+        assert (await sign_in(browser, "root@example.com")).status_code == 303
+        yield browser
+
+
+async def test_somebody_is_invited_comes_and_is_blocked_and_unblocked(
+    world: World, mailbox: Mailbox, root: httpx.AsyncClient
+) -> None:
+    made = await root.post("/console/users/new", data={"email": "eve@example.com", "name": "Eve"})
+    place = made.headers["location"].removeprefix("/auth").partition("?")[0]
+    token = (await mailbox.next(to="eve@example.com")).tokens()[0]
+    async with world.client(**OURS) as eve:
+        opened = await eve.post("/ui/invite/open", data={"token": token})
+        chosen = {"token": token, "new_password": "lovely engines 1843"}
+        entered = await eve.post("/ui/invite/set", data=chosen)
+        blocked = await root.post(f"{place}/status", data={"status": "blocked"})
+        out = await eve.get("/ui/account")
+        again = await root.post(f"{place}/status", data={"status": "active"})
+
+    assert (made.status_code, opened.status_code, entered.status_code) == (303, 200, 303)
+    assert 'value="eve@example.com"' in opened.text
+    assert (blocked.status_code, out.status_code, again.status_code) == (303, 303, 303)
+    assert out.headers["location"].startswith("/auth/ui/sign-in")
+    page = await root.get(f"{place}?done=active")
+    assert "The account is active again." in page.text
+    assert "signed in" in page.text
+
+
+async def test_names_from_hell_stay_names(world: World, root: httpx.AsyncClient) -> None:
+    user_id = await world.make_user("ada@example.com", name=HELL.replace("\u202e", ""))
+
+    page = await root.get(f"/console/users/{user_id}")
+
+    assert "<img src=x" not in page.text
+    assert "&lt;img src=x" in page.text
+
+
+async def test_what_is_dangerous_asks_for_a_recent_sign_in_and_the_address(
+    world: World, root: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    user_id = await world.make_user("mod@example.com", role=Role.MODERATOR)
+    place = f"/console/users/{user_id}"
+    clock.advance(3600)
+
+    asked = await root.post(f"{place}/role", data={"role": "admin"})
+    wrong = await root.post(f"{place}/remove", data={"email": "other@example.com"})
+    proof = {"step-up-password": PASSWORD}
+    done = await root.post(f"{place}/role", data={"role": "admin", **proof})
+    removed = await root.post(f"{place}/remove", data={"email": "MOD@example.com"})
+
+    assert asked.status_code == 401
+    assert 'name="role" value="admin"' in asked.text
+    assert wrong.headers["location"].endswith(place)
+    assert done.headers["location"].endswith("done=role")
+    assert removed.headers["location"] == "/auth/console/users?done=removed"
+
+
+async def test_the_last_administrator_stays(world: World, root: httpx.AsyncClient) -> None:
+    own = await world.db.fetchval("SELECT id FROM users WHERE role = 'admin'")
+
+    answer = await root.post(f"/console/users/{own}/role", data={"role": "user"})
+
+    assert answer.status_code == 409
+    assert await world.db.fetchval("SELECT role FROM users WHERE id = $1", own) == "admin"
+
+
+async def test_who_may_only_read_changes_nothing(world: World, root: httpx.AsyncClient) -> None:
+    user_id = await world.make_user()
+    await root.post("/console/roles/new", data={"name": "reader", "permission": "users:read"})
+    reader = await world.make_user("reader@example.com")
+    await root.post(f"/console/users/{reader}/roles", data={"role": "reader", "hours": "8"})
+    async with world.client(**OURS) as page:
+        await sign_in(page, "reader@example.com")
+        seen = await page.get(f"/console/users/{user_id}")
+        for path in ("status", "role", "sign-out", "invite", "recover", "remove", "roles"):
+            answer = await page.post(f"/console/users/{user_id}/{path}", data={"role": "admin"})
+            assert answer.status_code in {401, 403}, path
+
+    assert seen.status_code == 200
+    assert "danger" not in seen.text.partition("<main")[2]
+    assert await world.db.fetchval("SELECT status FROM users WHERE id = $1", user_id) == "active"
+
+
+async def test_nobody_is_nobody(root: httpx.AsyncClient) -> None:
+    for path in ("01900000-0000-7000-8000-000000000000", "nobody", "1"):
+        assert (await root.get(f"/console/users/{path}")).status_code == 404
