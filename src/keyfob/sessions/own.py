@@ -59,6 +59,18 @@ class OwnSessions:
                 tx, caller.user_id, EndReason.LOGOUT_EVERYWHERE, source=source
             )
 
+    async def end_others(self, caller: User, source: Source) -> None:
+        """End all of the caller's sessions but the calling one, which needs a refresh.
+
+        Raises:
+            Unauthenticated: see `Standing.ensure`.
+        """
+        async with self.db.begin() as tx:
+            await self.standing.ensure(tx, caller)
+            await self.sessions.end_all(
+                tx, caller.user_id, EndReason.OWNER, but=caller.session_id, source=source
+            )
+
     async def _end(self, caller: User, session_id: UUID, source: Source) -> bool:
         reason = EndReason.LOGOUT if session_id == caller.session_id else EndReason.OWNER
         async with self.db.begin() as tx:

@@ -6,10 +6,12 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.profiles import Profiles
 from keyfob.administration.bulk import Bulk
 from keyfob.administration.service import Administration
+from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
 from keyfob.authority.roles import Roles
 from keyfob.core.database import Database
 from keyfob.core.rooms import Room, Router
+from keyfob.devices.places import Places
 from keyfob.limits.rates import RateLimits
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.second_factor import SecondFactor
@@ -24,8 +26,10 @@ from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.web import help as help_page
-from keyfob.web.account import profile, security
+from keyfob.web.account import activity, profile, security
+from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
+from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
 from keyfob.web.console import clients, overview, records, roles, service, user
 from keyfob.web.console.user import Users
@@ -70,6 +74,8 @@ def build(
     own_sessions: OwnSessions,
     sessions: Sessions,
     browsers: BrowserSessions,
+    places: Places,
+    api_keys: ApiKeys,
 ) -> Room:
     """Build the API's documentation, the pages that links in mails open, and our own pages."""
     root = urlsplit(settings.public_base).path.rstrip("/")
@@ -101,6 +107,12 @@ def build(
                 log=log,
                 audit=audit,
             ),
+            OwnActivity(
+                sessions=sessions,
+                timeline=OwnTimeline(log=log, audit=audit, places=places),
+                factors=factors,
+                keys=api_keys,
+            ),
             Security(factors=factors, sessions=sessions),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],
@@ -126,6 +138,7 @@ _OURS: list[Router] = [
     sign_out.routes,
     security.routes,
     profile.routes,
+    activity.routes,
     help_page.routes,
     overview.routes,
     records.routes,

@@ -82,7 +82,7 @@ def tell_attempt(attempt: LoggedAttempt, link: Link) -> Markup:
 
 def reason_title(reason: Reason | EndReason) -> str:
     """Return how a sign-in went, or why a session ended, such as "Wrong password"."""
-    return gettext(REASONS[Reason(reason.value)].title)
+    return gettext(REASONS[Reason(reason)].title)
 
 
 def _said(line: str, holes: Mapping[str, object]) -> Markup:
