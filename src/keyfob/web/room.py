@@ -26,7 +26,7 @@ from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
 from keyfob.web import help as help_page
-from keyfob.web.account import activity, profile, security
+from keyfob.web.account import activity, apps, data, keys, profile, security
 from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
@@ -139,6 +139,9 @@ _OURS: list[Router] = [
     security.routes,
     profile.routes,
     activity.routes,
+    data.routes,
+    keys.routes,
+    apps.routes,
     help_page.routes,
     overview.routes,
     records.routes,
