@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words screenshots schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -107,6 +107,9 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 words: .venv/.dev ## Collect the marked words of code and templates into src/keyfob/locale, and compile them
 	$(PY) scripts/languages.py update
 	$(PY) scripts/languages.py missing
+
+screenshots: .venv/.dev ## Write docs/screenshots: every page, light and dark, wide and small; needs Chromium
+	$(PY) scripts/screenshots.py
 
 schema: .venv/.dev ## Write docs/schema.sql from the migrations
 	$(PY) -m keyfob.cli migrate --write-schema docs/schema.sql
