@@ -129,7 +129,8 @@ on("submit", (event) => {
     return;
   }
   for (const button of all("[data-show]", form)) document.getElementById(button.dataset.show).type = "password";
-  if (form.method === "get") return;
+  // After a download the page stays, and its form can be sent again.
+  if (form.method === "get" || "download" in form.dataset) return;
   form.setAttribute("aria-busy", "true");
   (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
 });
@@ -143,7 +144,6 @@ addEventListener("pageshow", (event) => {
   for (const busy of all("[aria-busy=true]")) busy.removeAttribute("aria-busy");
 });
 
-// A download leaves the page as it is.
 on("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
   tellTimes(document);
