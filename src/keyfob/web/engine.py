@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from keyfob.accounts.models import OwnUserOut
 from keyfob.core.locales import Locale, install_words
 from keyfob.web.assets import Assets, add_asset, add_text
-from keyfob.web.parts import refusals, times
+from keyfob.web.parts import names, refusals, times
 
 HERE = Path(__file__).parent
 
@@ -118,6 +118,7 @@ def _compiled(root: str, further: Path | None) -> Environment:
     environment.globals["asset"] = lambda file: f"{root}/ui/static/{_assets.name_of(file)}"
     environment.filters.update(times.FILTERS)
     environment.filters["refusal"] = refusals.refusal
+    environment.filters["name"] = names.name
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)
     return environment

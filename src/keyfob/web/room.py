@@ -10,6 +10,7 @@ from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
 from keyfob.authority.roles import Roles
 from keyfob.core.database import Database
+from keyfob.core.pagination import Cursors
 from keyfob.core.rooms import Room, Router
 from keyfob.devices.places import Places
 from keyfob.limits.rates import RateLimits
@@ -31,8 +32,9 @@ from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
-from keyfob.web.console import clients, overview, records, roles, service, user
+from keyfob.web.console import clients, overview, records, roles, service, user, users
 from keyfob.web.console.user import Users
+from keyfob.web.console.users import UserList
 from keyfob.web.docs import docs_routes
 from keyfob.web.doors import (
     arrival,
@@ -76,6 +78,7 @@ def build(
     browsers: BrowserSessions,
     places: Places,
     api_keys: ApiKeys,
+    cursors: Cursors,
 ) -> Room:
     """Build the API's documentation, the pages that links in mails open, and our own pages."""
     root = urlsplit(settings.public_base).path.rstrip("/")
@@ -114,6 +117,7 @@ def build(
                 keys=api_keys,
             ),
             Security(factors=factors, sessions=sessions),
+            UserList(administration=administration, cursors=cursors),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],
         routes=[
@@ -149,4 +153,5 @@ _OURS: list[Router] = [
     user.routes,
     clients.routes,
     roles.routes,
+    users.routes,
 ]
