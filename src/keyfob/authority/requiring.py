@@ -33,6 +33,7 @@ from keyfob.core.problems import (
     Problem,
     Unauthenticated,
 )
+from keyfob.core.rooms import Services
 
 log = structlog.get_logger("keyfob.http")
 
@@ -214,8 +215,22 @@ async def may_still(request: Request, permission: Permission) -> bool:
             subject = services[Authenticator].recognise(token)
     except Problem:
         return False
+    return await holds(services, subject, permission)
+
+
+async def holds(services: Services, subject: Subject, permission: Permission) -> bool:
+    """Tell whether `Requirement` would let a subject use a permission that concerns others."""
     roles: Roles = services[Roles]
-    return roles.allows(subject, permission)
+    if not roles.allows(subject, permission):
+        return False
+    if isinstance(subject, User):
+        step_up: StepUp = services[StepUp]  # type: ignore[type-abstract] # wiring's is not
+        try:
+            unrestricted(subject)
+            await step_up.ensure_factor(subject)
+        except Problem:
+            return False
+    return True
 
 
 def unrestricted(user: User) -> User:

@@ -13,7 +13,7 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import Role, User
 from keyfob.core.database import Database, Executor, Tx
-from keyfob.core.problems import Unauthenticated
+from keyfob.core.problems import FactorRequired, Unauthenticated
 from keyfob.core.telemetry import mask_email
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
@@ -85,8 +85,11 @@ class OwnEmail:
             InvalidLink: the token is not valid, or was sent for another account.
             EmailTaken: somebody else has registered with the address meanwhile.
             InsufficientAuthentication: a factor was added, which this session has not presented.
+            FactorRequired: the role asks for a factor, which this session has not presented.
             Unauthenticated: see `Standing.ensure`.
         """
+        if caller.is_restricted:
+            raise FactorRequired
         user_id = caller.user_id
         async with self.db.begin() as tx:
             before = await self.standing.ensure(tx, caller)

@@ -105,7 +105,9 @@ class BrowserSessions:
         """Return the session with its present rights; with another cookie if they have changed."""
         token = cookie.token
         if token.generation != state.generation:
-            return self._session(token._replace(generation=state.generation), state, is_new=True)
+            # Of another tab, which has the new cookie or gets it. Threat: a thief of the old one
+            # would exchange it for one with more rights.
+            return self._session(token, state, is_new=False)
         has_changed = cookie.sub_gen != state.sub_gen or self.revocations.kills(
             token.session_id, token.generation
         )
@@ -129,8 +131,7 @@ class BrowserSessions:
         stored = await queries.find_session(self.db, token.session_id)
         if stored is None or not self._is_valid(cookie, stored, now):
             return None
-        generation = stored.state.generation
-        return self._session(token._replace(generation=generation), stored.state, is_new=True)
+        return self._session(token, stored.state, is_new=False)
 
     def _session(self, token: RefreshToken, state: SessionState, *, is_new: bool) -> BrowserSession:
         value = self.codec.write(SessionCookie(token, state.sub_gen))

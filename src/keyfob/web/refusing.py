@@ -37,3 +37,10 @@ class RefusedPage:
             action=action,
             again=again or [],
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnsafePage:
+    """Says that nobody can sign in over plain http from another machine."""
+
+    template: ClassVar[str] = "unsafe.html"

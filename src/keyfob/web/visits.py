@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
 from keyfob.authority.models import Permission, User
+from keyfob.authority.requiring import holds
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.locales import Locale, preferred_locale, speaking
@@ -47,7 +48,7 @@ from keyfob.web.cookies import CookieJar, read_cookie
 from keyfob.web.engine import Engine, Page, Shell
 from keyfob.web.forms import Fields, read_fields
 from keyfob.web.parts.times import move_to, reading
-from keyfob.web.refusing import RefusedPage
+from keyfob.web.refusing import RefusedPage, UnsafePage
 from keyfob.web.same_origin import ensure_same_origin
 from keyfob.web.step_up import StepUpForm, StepUpPage, without_proof
 from keyfob.web.targets import safe_target
@@ -169,7 +170,7 @@ class Visit:
         """The source of a request whose mail is to lead on, like this page (`return_to`)."""
         return replace(self.source, return_to=self.return_to)
 
-    def link(self, path: str, **query: str) -> str:
+    def link(self, path: str, /, **query: str) -> str:
         """Return a link to one of our pages; empty parameters are left out."""
         kept = {name: value for name, value in query.items() if value}
         return f"{self.engine.root}{path}" + (f"?{urlencode(kept)}" if kept else "")
@@ -201,7 +202,7 @@ class Visit:
         """Tell whether the reader of a long answer still has a permission; no activity."""
         value = read_cookie(self.request.scope, self.jar.name_of(cookies.SESSION))
         user = await self._services[BrowserSessions].recognise(value) if value else None
-        return user is not None and bool(self._services[Roles].allows(user, permission))
+        return user is not None and await holds(self._services, user, permission)
 
     @property
     def step(self) -> str | None:
@@ -218,7 +219,7 @@ class Visit:
         headers = {**_HEADERS, "Content-Language": self.locale}
         return HTMLResponse(html, status_code=status, headers=headers)
 
-    def go(self, path: str, **query: str) -> Response:
+    def go(self, path: str, /, **query: str) -> Response:
         """Send the browser on to one of our pages, after a form."""
         return self.go_to(self.link(path, **query))
 
@@ -309,7 +310,11 @@ async def _handled(
 ) -> Response:
     request = visit.request
     ensure_same_origin(request, visit.public_base)
-    await visit.find_session()
+    if visit.engine.signs_in and not visit.jar.is_safe:
+        # Threat: anybody on the way reads passwords, links and cookies.
+        return await visit.show(UnsafePage(), 403)
+    if visit.engine.signs_in:
+        await visit.find_session()
     await visit.move_to_own_zone()
     if request.method == "POST":
         content_type = request.headers.get("content-type", "")

@@ -67,6 +67,7 @@ class OverviewPage:
     range: str
     state: State
     needs: Sequence[Attention]
+    version: str
     rows: Sequence[Row]
     drawing: Markup
     finding: str
@@ -146,11 +147,13 @@ async def show(
     since = visit.clock.now() - timedelta(days=days) + timedelta(minutes=1)
     series = await statistics.read(by, zone=ZoneInfo(visit.zone or "UTC"), since=since)
     rows = [_row(visit, by, period) for period in series.periods]
+    sees_service = roles.allows(caller, Permission.SERVICE_READ)
     state = await watch.state()
     page = OverviewPage(
         range=chosen,
         state=state,
-        needs=watch.needs(state),
+        needs=watch.needs(state) if sees_service else [],
+        version=state.version if sees_service else "",
         rows=rows,
         drawing=bars(_bars(rows), number),
         finding=_finding(rows),

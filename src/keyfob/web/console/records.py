@@ -36,6 +36,9 @@ TheCursors = Annotated[Cursors, Provided(Cursors)]
 Streams = Annotated[RecordStreams, Provided(RecordStreams)]
 T = TypeVar("T", bound=StrEnum)
 _LIMITED = [Depends(limited("admin", by="caller"))]
+_FILTERS = frozenset(
+    {"user", "actor", "target", "outcome", "kind", "address", "since", "until", "size"}
+)
 _LOGINS, _AUDIT = "console logins", "console audit"
 
 
@@ -143,7 +146,7 @@ async def _show(
     following: str,
 ) -> Response:
     query = visit.request.query_params
-    kept = {name: value for name, value in query.items() if value and name not in {"at", "lang"}}
+    kept = {name: value for name, value in query.items() if value and name in _FILTERS}
     page = RecordPage(
         log=log,
         days=by_day(entries),
@@ -164,6 +167,8 @@ def _one_of(kind: type[T], text: str) -> T | None:
 
 def _network(text: str) -> str | None:
     try:
-        return str(ip_network(text.strip(), strict=False)) if len(text) < 64 else None
+        # A scope id is for the machine that knows it, and PostgreSQL has none.
+        plain = text.strip() if len(text) < 64 and "%" not in text else ""
+        return str(ip_network(plain, strict=False))
     except ValueError:
         return None

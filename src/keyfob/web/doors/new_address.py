@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from fastapi import Depends
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter
 from starlette.responses import Response
 
 from keyfob.accounts.email import Email
@@ -43,15 +43,17 @@ _LIMITED = [Depends(limited("login", by="address"))]
 
 @dataclass(frozen=True, kw_only=True)
 class NewAddressPage:
-    """Confirms a new address: by one button for its user, else after the password, then a code.
+    """Confirms a new address: by one button for its user, else after a sign-in, then a code.
 
-    `pending` is the token of a sign-in whose second step is asked for.
+    `email` is what was typed: a mistyped new address belongs to somebody who should not learn the
+    present one. `pending` is the token of a sign-in whose second step is asked for.
     """
 
     template: ClassVar[str] = "new_address.html"
 
     token: str
-    email: str
+    is_owner: bool = False
+    email: str = ""
     pending: str = ""
     error: str | None = None
 
@@ -96,7 +98,8 @@ async def open_link(visit: AVisit, links: TheLinks) -> Response:
         email = await links.address_of(token, Kind.CHANGE_EMAIL)
     except InvalidLink:
         return await no_link(visit)
-    return await visit.show(NewAddressPage(token=token, email=email.typed))
+    is_owner = visit.user is not None and (await visit.profile()).email == email.typed
+    return await visit.show(NewAddressPage(token=token, is_owner=is_owner))
 
 
 @routes.post("/ui/email/confirm", dependencies=_LIMITED)
@@ -104,29 +107,26 @@ async def confirm(visit: AVisit, links: TheLinks, change: Change) -> Response:
     """Change the address."""
     token = token_in(visit.fields.get("token"))
     try:
-        email = await links.address_of(token, Kind.CHANGE_EMAIL)
-    except InvalidLink:
-        return await no_link(visit)
-    try:
-        await _change(visit, change, email, token)
+        await links.address_of(token, Kind.CHANGE_EMAIL)
+        await _change(visit, change, token)
     except InvalidLink:
         return await no_link(visit)
     except MfaRequired as asked:
         pending = str(asked.extra["mfa_token"])
-        return await visit.show(NewAddressPage(token=token, email=email.typed, pending=pending))
-    except ValidationError:
-        return await _again(visit, token, email, InvalidCredentials())
+        email = visit.fields.line("email")
+        return await visit.show(NewAddressPage(token=token, email=email, pending=pending))
+    except ValueError:  # of what was typed
+        return await _again(visit, token, InvalidCredentials())
     except _REFUSALS as refused:
-        return await _again(visit, token, email, refused)
+        return await _again(visit, token, refused)
     return await visit.show(DonePage(what="email"))
 
 
-async def _change(visit: Visit, change: AddressChange, email: Email, token: str) -> None:
+async def _change(visit: Visit, change: AddressChange, token: str) -> None:
     if visit.user is not None and "password" not in visit.fields:
         await change.own.confirm(visit.user, token, visit.source)
     else:
-        opened = await _signed_in(visit, change, email)
-        await change.confirm(opened, token, visit)
+        await change.confirm(await _signed_in(visit, change), token, visit)
 
 
 _REFUSALS = (
@@ -141,22 +141,23 @@ _REFUSALS = (
 )
 
 
-async def _signed_in(visit: Visit, change: AddressChange, email: Email) -> OpenedSession:
+async def _signed_in(visit: Visit, change: AddressChange) -> OpenedSession:
     """Sign in with the fields of the form: the password, or the code of a sign-in that waits."""
     fields = visit.fields
     if pending := fields.get("pending"):
         code = _code.validate_python(fields.line("code"))
         return await change.second_factor.present(pending, PresentedFactor(code), visit.source)
+    email = Email.parse(fields.line("email"))
     password = _password.validate_python(fields.get("password"))
     return await while_present(
         visit.request, change.login.with_password(email, password, visit.source)
     )
 
 
-async def _again(visit: Visit, token: str, email: Email, refused: Problem) -> Response:
+async def _again(visit: Visit, token: str, refused: Problem) -> Response:
     page = NewAddressPage(
         token=token,
-        email=email.typed,
+        email=visit.fields.line("email"),
         pending=visit.fields.get("pending") if isinstance(refused, InvalidFactor) else "",
         error=refusal(refused.code),
     )

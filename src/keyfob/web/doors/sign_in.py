@@ -48,7 +48,6 @@ class SignInPage:
     why: str = ""
     error: str | None = None
     retry_after: int | None = None
-    is_safe: bool = True
 
 
 @routes.get("/ui/sign-in")
@@ -72,8 +71,6 @@ async def sign_in(
         password = _password.validate_python(visit.fields.get("password"))
     except ValueError:  # neither can be an account's: as any wrong pair
         return await _again(visit, InvalidCredentials())
-    if not visit.jar.is_safe:
-        return await visit.show(_page(visit), 403)
     try:
         attempt = login.with_password(email, password, visit.source)
         opened = await while_present(visit.request, attempt)
@@ -89,8 +86,6 @@ async def sign_in_with_passkey(
     visit: AVisit, login: Annotated[PasskeyLogin, Provided(PasskeyLogin)], arrival: TheArrival
 ) -> Response:
     """Sign in with the answer of a passkey, which a script has put into the form."""
-    if not visit.jar.is_safe:
-        return await visit.show(_page(visit), 403)
     try:
         challenge_id, credential = read_assertion(visit.fields.get("passkey"))
         opened = await login.sign_in(challenge_id, credential, visit.source)
@@ -120,7 +115,6 @@ def _page(visit: Visit, *, why: str = "", refusal: Problem | None = None) -> Sig
         why=why,
         error=refusal.code if refusal else None,
         retry_after=int(wait) if wait.isdigit() else None,
-        is_safe=visit.jar.is_safe,
     )
 
 

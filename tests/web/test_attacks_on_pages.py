@@ -1,0 +1,118 @@
+"""Walks of attackers through the pages, each as it was found."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.factors import add_totp
+from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.web.test_signing_in import COOKIE, OURS, sign_in
+
+from keyfob.authority.models import Role
+from keyfob.settings import Settings
+
+
+@pytest.fixture
+async def root(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which an administrator is signed in."""
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    async with world.client(**OURS) as browser:
+        assert (await sign_in(browser, "root@example.com")).status_code == 303
+        yield browser
+
+
+@pytest.mark.parametrize("query", ["path=x", "self=x", "address=fe80::1%25eth0", "visit=x"])
+async def test_no_name_in_a_query_breaks_a_page(root: httpx.AsyncClient, query: str) -> None:
+    for path in ("/console/logins", "/console/audit", "/console/clients", "/ui/sign-out"):
+        assert (await root.get(f"{path}?{query}")).status_code < 500
+
+
+async def test_an_old_cookie_is_exchanged_for_no_stronger_one(
+    world: World, clock: MovableClock
+) -> None:
+    user_id = await world.make_user()
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    async with world.client(**OURS) as owner, world.client(**OURS) as thief:
+        await sign_in(owner)
+        thief.cookies.set(COOKIE, owner.cookies[COOKIE])
+        admin = await world.log_in("root@example.com")
+        told = {"role": "moderator"}
+        await world.api.patch(f"/admin/users/{user_id}", json=told, headers=admin.headers)
+        await owner.get("/ui/sign-out")
+
+        lately = await thief.get("/ui/sign-out")
+        clock.advance(11)
+        later = await thief.get("/ui/sign-out")
+
+    assert (lately.status_code, later.status_code) == (200, 303)
+    assert not any(COOKIE in one for one in lately.headers.get_list("set-cookie"))
+
+
+async def test_a_page_without_the_right_to_the_service_tells_nothing_of_it(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    await root.post("/console/roles/new", data={"name": "reader", "permission": "logins:read"})
+    reader = await world.make_user("reader@example.com")
+    await root.post(f"/console/users/{reader}/roles", data={"role": "reader"})
+    async with world.client(**OURS) as page:
+        await sign_in(page, "reader@example.com")
+        overview = await page.get("/console/overview")
+
+    assert overview.status_code == 200
+    assert "administrator has no second factor" not in overview.text
+    assert "Version" not in overview.text
+
+
+async def test_over_plain_http_to_another_machine_no_door_is_open(
+    settings: Settings, clock: MovableClock
+) -> None:
+    told = settings.model_copy(update={"public_url": "http://192.0.2.7/auth"})
+    async with World(told, clock) as world, world.client(**OURS) as page:
+        for path in ("/ui/sign-in", "/ui/register", "/ui/recover/set", "/ui/password"):
+            answer = await page.post(path, data={"email": "ada@example.com", "password": PASSWORD})
+            assert answer.status_code == 403
+            assert "set-cookie" not in answer.headers
+            assert "not encrypted" in answer.text
+
+
+async def test_a_restricted_session_changes_no_address_by_a_link(
+    mailbox: Mailbox, settings: Settings, clock: MovableClock
+) -> None:
+    told = settings.model_copy(update={"require_mfa_for": ["moderator"]})
+    async with World(told, clock) as world, world.client(**OURS) as page:
+        user_id = await world.make_user()
+        await world.make_user("root@example.com", role=Role.ADMIN)
+        own, admin = await world.log_in(), await world.log_in("root@example.com")
+        new = {"email": "thief@example.com"}
+        await world.api.post("/me/email", json=new, headers=own.headers)
+        token = (await mailbox.next(to="thief@example.com")).tokens()[0]
+        role = {"role": "moderator"}
+        changed = await world.api.patch(f"/admin/users/{user_id}", json=role, headers=admin.headers)
+        await sign_in(page)
+
+        by_session = await page.post("/ui/email/confirm", data={"token": token})
+        typed = {"token": token, "email": "ada@example.com", "password": PASSWORD}
+        by_password = await page.post("/ui/email/confirm", data=typed)
+        email = await world.db.fetchval("SELECT email FROM users WHERE id = $1", user_id)
+
+    assert changed.status_code == 200
+    for answer in (by_session, by_password):
+        assert answer.headers["location"].endswith("/security?why=factor_required")
+    assert email == "ada@example.com"
+
+
+async def test_the_live_log_ends_where_the_page_asks_for_a_factor(
+    world: World, root: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    own: SignedIn = await world.log_in("root@example.com")
+    before = await root.get("/console/logins")
+
+    await add_totp(world, own, clock)
+
+    assert before.status_code == 200
+    assert (await root.get("/console/logins")).status_code == 401
+    assert (await root.get("/console/logins/live")).status_code == 401
+    assert re.search("step-up-code", (await root.get("/console/logins")).text)
