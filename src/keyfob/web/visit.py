@@ -1,0 +1,258 @@
+"""A visit: one request of a browser for a page, with its reader, its form and its response."""
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from urllib.parse import unquote, urlencode
+from zoneinfo import available_timezones
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from keyfob.accounts.models import OwnUserOut
+from keyfob.accounts.profiles import Profiles
+from keyfob.authority.models import Permission, User
+from keyfob.authority.requiring import holds
+from keyfob.authority.roles import Roles
+from keyfob.core.clock import Clock
+from keyfob.core.locales import Locale, preferred_locale
+from keyfob.core.problems import (
+    DatabaseUnavailable,
+    Unauthenticated,
+)
+from keyfob.devices.source import Source
+from keyfob.sessions.browser import BrowserSession, BrowserSessions
+from keyfob.sessions.models import OpenedSession
+from keyfob.web import cookies
+from keyfob.web.cookies import CookieJar, read_cookie
+from keyfob.web.engine import Engine, Page, Shell
+from keyfob.web.forms import Fields
+from keyfob.web.parts.times import move_to
+from keyfob.web.targets import safe_target
+
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # "no-referrer" would make the Origin of our own forms null.
+    "Referrer-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+    "Vary": "Accept-Language, Cookie",
+}
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+class Visit:
+    """One request for a page: who asks, in which language, with which form, and the answer.
+
+    `session` is None for a stranger; `fields` are those of the form.
+    """
+
+    def __init__(self, request: Request, source: Source) -> None:
+        settings, self._services = request.app.state.settings, request.app.state.services
+        self.request = request
+        self.source = source
+        self.session: BrowserSession | None = None
+        self.fields = Fields({})
+        self.public_base: str = settings.public_base
+        self.origins: list[str] = settings.return_to_origins
+        self.engine: Engine = self._services[Engine]
+        self.jar = CookieJar(self.public_base)
+        self.clock: Clock = self._services[Clock]
+        self._set_cookies: dict[str, str] = {}
+        self._headers: dict[str, str] = {}
+        self._profile: OwnUserOut | None = None
+        self.had_cookie = False
+        self.locale = self._choose_locale()
+        # For `require`: an Authorization header means nothing here.
+        request.state.subject = Unauthenticated(presented=False)
+
+    async def find_session(self) -> None:
+        """Find the session of the browser's cookie, if there is one.
+
+        Raises:
+            DatabaseUnavailable: nothing can be found now.
+        """
+        value = read_cookie(self.request.scope, self.jar.name_of(cookies.SESSION))
+        if value is None:
+            return
+        self.had_cookie = True
+        session = await self._services[BrowserSessions].find(value)
+        if session is not None:
+            self._keep(session)
+
+    @property
+    def user(self) -> User | None:
+        """The signed-in user; None for a stranger."""
+        return self.session.user if self.session else None
+
+    @property
+    def path(self) -> str:
+        """The path of this page, without the public prefix."""
+        scope = self.request.scope
+        path: str = scope["path"].removeprefix(scope["root_path"])
+        return path
+
+    @property
+    def here(self) -> str:
+        """The public path of this page, with its query."""
+        query = self.request.url.query
+        return self.link(self.path) + (f"?{query}" if query else "")
+
+    @property
+    def zone(self) -> str | None:
+        """The reader's time zone (IANA), as the browser says it; None if it is not known."""
+        told = unquote(read_cookie(self.request.scope, cookies.ZONE) or "")
+        return told if told in _zones() else None
+
+    async def move_to_own_zone(self) -> None:
+        """Show times in the zone that the account has chosen, if it has, rather than here."""
+        if self.session is None or self.request.method != "GET":
+            return
+        with suppress(Unauthenticated, DatabaseUnavailable):  # as in `_shell`
+            zone = (await self.profile()).timezone
+            if zone in _zones():
+                move_to(zone)
+
+    @property
+    def return_to(self) -> str:
+        """The place to which the form or the query asks to return; empty if it asks for none."""
+        asked = self.fields.get("return_to") or self.request.query_params.get("return_to", "")
+        return safe_target(asked, self.public_base, self.origins) or ""
+
+    async def profile(self) -> OwnUserOut:
+        """Return the account of the signed-in user, read once.
+
+        Raises:
+            Unauthenticated: nobody is signed in, or the account has just been erased.
+        """
+        if self._profile is None:
+            if self.session is None:
+                raise Unauthenticated
+            self._profile = await self._services[Profiles].read(self.session.user)
+        return self._profile
+
+    @property
+    def asking(self) -> Source:
+        """The source of a request whose mail is to lead on, like this page (`return_to`)."""
+        return replace(self.source, return_to=self.return_to)
+
+    def link(self, path: str, /, **query: str) -> str:
+        """Return a link to one of our pages; empty parameters are left out."""
+        kept = {name: value for name, value in query.items() if value}
+        return f"{self.engine.root}{path}" + (f"?{urlencode(kept)}" if kept else "")
+
+    def begin_session(self, opened: OpenedSession) -> None:
+        """Give the browser the cookie of a session that was just opened or renewed."""
+        self._keep(self._services[BrowserSessions].begin(opened))
+
+    async def replace_cookie(self) -> None:
+        """Give the browser a new cookie, since its session may do more now."""
+        if self.session is not None:
+            renewed = await self._services[BrowserSessions].replace(self.session)
+            if renewed is not None:
+                self._keep(renewed)
+
+    def end_session(self) -> None:
+        """Have the browser forget its cookie, and what it has kept of our pages."""
+        self.session = None
+        self._set_cookies[cookies.SESSION] = self.jar.drop(cookies.SESSION)
+        self._headers["Clear-Site-Data"] = '"cache"'
+
+    def begin_step(self, value: str) -> None:
+        """Keep the handle of a half-done sign-in in a cookie, for five minutes."""
+        now = self.clock.now()
+        until = now + cookies.STEP_TTL
+        self._set_cookies[cookies.STEP] = self.jar.write(cookies.STEP, value, until, now)
+
+    async def may_still(self, permission: Permission) -> bool:
+        """Tell whether the reader of a long answer still has a permission; no activity."""
+        value = read_cookie(self.request.scope, self.jar.name_of(cookies.SESSION))
+        user = await self._services[BrowserSessions].recognise(value) if value else None
+        return user is not None and await holds(self._services, user, permission)
+
+    @property
+    def step(self) -> str | None:
+        """The handle of a half-done sign-in; None if there is none."""
+        return read_cookie(self.request.scope, self.jar.name_of(cookies.STEP))
+
+    def end_step(self) -> None:
+        """Forget the handle of a half-done sign-in."""
+        self._set_cookies[cookies.STEP] = self.jar.drop(cookies.STEP)
+
+    async def show(self, page: Page, status: int = 200, *, toast: str | None = None) -> Response:
+        """Return a page as the response."""
+        html = await self.engine.render(page, await self._shell(toast))
+        headers = {**_HEADERS, "Content-Language": self.locale}
+        return HTMLResponse(html, status_code=status, headers=headers)
+
+    def go(self, path: str, /, **query: str) -> Response:
+        """Send the browser on to one of our pages, after a form."""
+        return self.go_to(self.link(path, **query))
+
+    def go_to(self, url: str) -> Response:
+        """Send the browser on to a URL that is known to be safe."""
+        return RedirectResponse(url, status_code=303, headers=_HEADERS)
+
+    def json(self, content: object) -> Response:
+        """Return JSON, for a script of the page."""
+        return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+    def answer(self, response: Response) -> Response:
+        """Add the cookies and headers of this visit to its response."""
+        for cookie in self._set_cookies.values():
+            response.headers.append("set-cookie", cookie)
+        response.headers.update(self._headers)
+        return response
+
+    def choose_language(self, locale: Locale) -> None:
+        """Remember a language that the reader has chosen."""
+        self.locale = locale
+        if self.engine.signs_in:
+            self._set_cookies[cookies.LANGUAGE] = self.jar.write_plain(cookies.LANGUAGE, locale)
+
+    def _keep(self, session: BrowserSession) -> None:
+        self.session = session
+        self.request.state.subject = session.user
+        if not session.is_new:
+            return
+        self._set_cookies[cookies.SESSION] = self.jar.write(
+            cookies.SESSION, session.cookie, session.expires_at, self.clock.now()
+        )
+
+    def _choose_locale(self) -> Locale:
+        asked = self.request.query_params.get("lang", "")
+        kept = read_cookie(self.request.scope, cookies.LANGUAGE) or ""
+        known = {locale.value for locale in Locale}
+        if asked in known:
+            self.choose_language(Locale(asked))
+            return Locale(asked)
+        return Locale(kept) if kept in known else preferred_locale(self.source.languages)
+
+    async def _shell(self, toast: str | None) -> Shell:
+        user, can = None, frozenset[str]()
+        if self.session is not None:
+            # Gone: the account was just erased, or the database is away.
+            with suppress(Unauthenticated, DatabaseUnavailable):
+                user = await self.profile()
+                can = self._services[Roles].permissions_of(self.session.user)
+        return Shell(
+            root=self.engine.root,
+            signs_in=self.engine.signs_in,
+            path=self.path,
+            query=self.request.url.query,
+            locale=self.locale,
+            zone=self.zone,
+            user=user,
+            can=can,
+            brand=self.engine.brand,
+            toast=toast,
+        )
