@@ -2,6 +2,7 @@
 
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
+from tests.fixtures.fuzzing import ENDLESS
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.authority.models import Role
@@ -47,9 +48,11 @@ async def test_53_a_session_from_before_the_factor_reads_nothing_of_others(
     answers = {}
     for path in reads:
         url = path.replace("{id}", str(ada_id))
+        # Whoever may read a stream would read without end.
+        asking = (thief,) if path in ENDLESS else (thief, root)
         answers[path] = [
-            (await world.api.get(url, headers=who.headers)).status_code for who in (thief, root)
+            (await world.api.get(url, headers=who.headers)).status_code for who in asking
         ]
 
-    assert {path: status for path, (status, _) in answers.items() if status != 401} == {}
-    assert [status for _, status in answers.values() if status in {401, 403}] == []
+    assert {path: status for path, (status, *_) in answers.items() if status != 401} == {}
+    assert [one for _, *others in answers.values() for one in others if one in {401, 403}] == []

@@ -69,6 +69,7 @@ async def test_owner_and_administrators_see_when_from_where_and_with_what(
             "reason": "factor_not_shown",
             "user_id": (await world.me(ada)).json()["id"],
             "email": "ada@example.com",
+            "name": None,
             "ip_address": ELSEWHERE,
             "device_type": "desktop",
             "browser": "Firefox 132",
