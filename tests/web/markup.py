@@ -55,6 +55,7 @@ def ensure_sound(page: Element) -> None:
     attributes = [(name, value) for one in page.iter() for name, value in one.attrib.items()]
     ids = Counter(value for name, value in attributes if name == "id")
     assert [one for one, count in ids.items() if count > 1] == []
+    assert [*page.iter("style"), *(one for one in page.iter("script") if not one.get("src"))] == []
     assert {name for name, _ in attributes if name.startswith("on") or name == "style"} == set()
     referred = {
         one

@@ -20,19 +20,21 @@ TOKEN = re.compile(r"kfl_[\w-]+")
 
 @pytest.fixture
 async def page(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser, as far as requests go, which never sees a token in a URL."""
+    """A browser, as far as requests go, which never sees a token in a URL or a bare password."""
     async with world.client(**OURS) as browser:
-        browser.event_hooks["response"].append(_ensure_no_token_in_a_url)
+        browser.event_hooks["response"].append(_ensure_careful)
         yield browser
 
 
-async def _ensure_no_token_in_a_url(answer: httpx.Response) -> None:
+async def _ensure_careful(answer: httpx.Response) -> None:
     assert "kfl_" not in str(answer.request.url)
     assert "kfl_" not in answer.headers.get("location", "")
     assert "kfl_" not in str(answer.headers.get_list("set-cookie"))
     await answer.aread()
     for form in forms_of(answer) if is_page(answer) else []:
         assert "kfl_" not in form.path
+        passwords = [one for one in form.inputs if one.autocomplete.endswith("-password")]
+        assert {one.type for one in passwords} <= {"password"}
 
 
 def like(answer: httpx.Response, email: str) -> tuple[int, str, list[str]]:

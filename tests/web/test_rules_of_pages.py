@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import HOSTILE, signed_in
 from tests.web.markup import OURS, ensure_sound, forms_of, is_page, page_routes, parse
 
+import keyfob.web
 from keyfob.authority.models import Role
 from keyfob.core.locales import CATALOGUES, Locale
 from keyfob.limits.requests import Limited
@@ -28,6 +30,7 @@ from keyfob.limits.requests import Limited
 PAYLOAD = '"><svg onload=alert(1)>'
 SCRIPT = re.compile(r"<svg onload|<img src=x", re.IGNORECASE)
 USER_AGENT = "Mozilla/5.0 (<img src=x onerror=alert(1)>) \"'{{7*7}}"
+STATIC = Path(keyfob.web.__file__).parent / "static"
 SOMEBODY = "01890000-0000-7000-8000-000000000000"
 ROOT = "root@example.com"
 COOKIE = "keyfob-http"
@@ -274,6 +277,23 @@ async def test_a_password_manager_finds_its_fields(readers: Readers, who: str) -
         {"/ui/account/password", "/ui/account"} if is_stranger else {"/ui/sign-in", "/ui/register"}
     )
     assert found == {one for one in EXPECTED if one[0] not in absent}
+
+
+@WHO
+async def test_passwords_are_hidden(readers: Readers, who: str) -> None:
+    answers = [await readers.browsers[who].get(path) for path in readers.gets()]
+    forms = [form for answer in answers if is_page(answer) for form in forms_of(answer)]
+    found = [one for form in forms for one in form.inputs if "password" in one.name]
+
+    assert found
+    assert {one.type for one in found} == {"password"}
+
+
+def test_no_script_hinders_a_paste() -> None:
+    scripts = [file.read_text(encoding="utf-8") for file in STATIC.glob("*.js")]
+
+    assert scripts
+    assert [one for one in scripts if re.search("paste|clipboardData", one)] == []
 
 
 EXPECTED = {

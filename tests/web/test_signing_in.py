@@ -231,6 +231,7 @@ async def test_every_page_tells_browsers_to_be_careful(
         policy = answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in policy
         assert "form-action 'self'" in policy
-        assert "trusted-types 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "require-trusted-types-for 'script'; trusted-types 'none'" in policy
         assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
