@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import hypothesis
 import pytest
+import structlog
 from coverage import Coverage
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
@@ -43,6 +44,19 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def pytest_configure() -> None:
+    """Set what holds for all tests: signals, and the log as a failed test shows it."""
+    _restore_signals()
+    _show_plain_tracebacks()
+
+
+def _show_plain_tracebacks() -> None:
+    # Else by Rich, if it is there, with local variables: of a page's environment of templates,
+    # that takes minutes of the event loop.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
+
+
+def _restore_signals() -> None:
     """Restore signals that are ignored at the start, as for a shell job in the background.
 
     Processes that a test starts would inherit this.

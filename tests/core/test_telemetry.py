@@ -164,5 +164,17 @@ def test_a_traceback_shows_no_secret_of_its_frames(
     assert PASSWORD not in written
 
 
+def test_a_failed_test_shows_plain_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    """With local variables, that of a page would take minutes."""
+    try:
+        fail_with(PASSWORD)
+    except RuntimeError:
+        structlog.get_logger("keyfob.test").exception("unexpected_error")
+
+    written = capsys.readouterr().out
+    assert "RuntimeError" in written
+    assert PASSWORD not in written
+
+
 def fail_with(password: str) -> None:
     raise RuntimeError(f"failed with {REFRESH}, and a local of {len(password)}")
