@@ -28,8 +28,9 @@ def make_portable(document: Schema) -> None:
     for name in answered:
         if not _lists_values(schemas[name]):
             schemas[name] = _rewrite(schemas[name], _opened(schemas))
-    for name, schema in schemas.items():
-        schemas[name] = _rewrite(schema, _plain)
+    for name in [*schemas]:
+        schemas[name] = _rewrite(schemas[name], _plain(schemas))
+    _drop_unused(document)
 
 
 def _rewrite(part: Any, rule: Callable[[Schema], Schema]) -> Any:
@@ -55,13 +56,33 @@ def _if_given(schema: Schema) -> Schema:
     return options[0] if "$ref" in options[0] else {**rest, **options[0]}
 
 
-def _plain(schema: Schema) -> Schema:
-    """Turn a union of a type and null into a nullable type."""
-    options = schema.get("anyOf", [])
-    if len(options) != 2 or options[1] != _NULL or "type" not in options[0]:
-        return schema
-    rest = {name: inner for name, inner in schema.items() if name != "anyOf"}
-    return {**options[0], **rest, "type": [options[0]["type"], "null"]}
+def _plain(schemas: Schema) -> Callable[[Schema], Schema]:
+    """Return a rule that turns a union of a type and null into a nullable type.
+
+    A component stands in its place by its contents: a reference cannot be made nullable.
+    """
+
+    def rule(schema: Schema) -> Schema:
+        options = schema.get("anyOf", [])
+        if len(options) != 2 or options[1] != _NULL:
+            return schema
+        named = schemas.get(str(options[0].get("$ref", "")).removeprefix(_COMPONENT))
+        one = _rewrite(named, rule) if named else options[0]
+        if "type" not in one:
+            return schema
+        rest = {name: inner for name, inner in schema.items() if name != "anyOf"}
+        values = {"enum": [*one["enum"], None]} if "enum" in one else {}
+        return {**one, **values, **rest, "type": [one["type"], "null"]}
+
+    return rule
+
+
+def _drop_unused(document: Schema) -> None:
+    """Remove the components that nothing refers to."""
+    schemas = document["components"]["schemas"]
+    used = _reached_from([document["paths"]], schemas)
+    for name in set(schemas) - used:
+        del schemas[name]
 
 
 def _opened(schemas: Schema) -> Callable[[Schema], Schema]:
