@@ -13,7 +13,7 @@ from starlette.responses import Response
 from keyfob.api_keys.errors import KeyNotFound, TooManyKeys
 from keyfob.api_keys.models import KeyCreate, KeyRename, StoredKey
 from keyfob.api_keys.service import OwnKeys
-from keyfob.authority.models import Role, User
+from keyfob.authority.models import Permission, Role, User
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.clients.errors import UnknownScope
@@ -53,11 +53,14 @@ class KeysPage:
 
 @dataclass(frozen=True, kw_only=True)
 class NewKeyPage:
-    """Asks for the name, the scope and the time of a new key; `offered` is what one holds."""
+    """Asks for the name, the scope and the time of a new key; `offered` is what one holds.
+
+    Each has its meaning; what other APIs call so has none here.
+    """
 
     template: ClassVar[str] = "account/new_key.html"
 
-    offered: list[str]
+    offered: list[tuple[str, str]]
     name: str
     chosen: tuple[str, ...]
     days: str
@@ -166,8 +169,10 @@ def _form(
     held = roles.permissions_of(caller)
     longest = own.longest // timedelta(days=1)
     periods = sorted({days for days in _DAYS if days <= longest} | {longest})
+    names = sorted(held | own.resources.scopes if caller.role is Role.ADMIN else held)
+    meanings = {permission.value: permission.meaning for permission in Permission}
     return NewKeyPage(
-        offered=sorted(held | own.resources.scopes if caller.role is Role.ADMIN else held),
+        offered=[(one, gettext(meanings[one]) if one in meanings else "") for one in names],
         name=visit.fields.line("name"),
         chosen=visit.fields.list_all("scope"),
         days=visit.fields.line("days") or str(next((n for n in periods if n >= 90), longest)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -116,7 +116,7 @@ class OwnTimeline:
             "pencil",
             "" if is_own else "accent",
             tuple(part for part in where if part),
-            tuple(tell_changes(event.old_values, event.new_values)),
+            tuple(tell_changes(event.old_values, _without_times(event.new_values))),
         )
 
 
@@ -137,6 +137,11 @@ def _folded(lines: Iterable[Line]) -> list[Line]:
         else:
             folded.append(line)
     return folded
+
+
+def _without_times(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without times, which other pages show in the zone of the reader."""
+    return {name: value for name, value in values.items() if not name.endswith("_at")}
 
 
 def _other_actor(listed: ListedEvent) -> str:
