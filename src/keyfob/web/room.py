@@ -32,7 +32,7 @@ from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
-from keyfob.web.console import clients, overview, records, roles, service, user, users
+from keyfob.web.console import clients, many, overview, records, roles, service, user, users
 from keyfob.web.console.user import Users
 from keyfob.web.console.users import UserList
 from keyfob.web.docs import docs_routes
@@ -154,4 +154,5 @@ _OURS: list[Router] = [
     clients.routes,
     roles.routes,
     users.routes,
+    many.routes,
 ]
