@@ -298,6 +298,37 @@ def look_at(reader: Person, paths: list[str]) -> list[tuple[str, object]]:
     return faults
 
 
+def test_an_administrator_invites_somebody_and_sees_them_arrive(
+    service: Instance, chromium: Browser
+) -> None:
+    """What a newcomer does first: invite, watch, block and unblock."""
+    with person(chromium, service) as admin, person(chromium, service) as grace:
+        admin.open("/ui/sign-in?return_to=/auth/console/users/new")
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        admin.page.get_by_label("E-mail address").fill("grace@example.com")
+        admin.press("Invite")
+        expect(admin.page.get_by_role("heading", name="grace@example.com")).to_be_visible()
+        user = admin.page.url
+
+        admin.open("/console/logins")
+        admin.press("Live")
+        grace.page.goto(link_to(service, "invite", "grace@example.com"))
+        grace.page.locator("#f-new_password").fill(NEW)
+        grace.press("Set the password")
+        grace.wait_for("/ui/account")
+        expect(admin.page.locator("#log").get_by_text("grace@example.com").first).to_be_visible()
+
+        admin.page.goto(user)
+        admin.press("Block")
+        expect(admin.page.get_by_text("blocked", exact=True).first).to_be_visible()
+        grace.open("/ui/account")
+        grace.wait_for("/ui/sign-in")
+        admin.press("Unblock")
+        expect(admin.page.get_by_text("active", exact=True).first).to_be_visible()
+        grace.sign_in("grace@example.com", NEW)
+        grace.wait_for("/ui/account")
+
+
 def test_an_open_page_signs_in_after_a_restart(
     service: Instance, chromium: Browser, start: Start, settings: dict[str, object]
 ) -> None:
