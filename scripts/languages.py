@@ -41,6 +41,7 @@ _CODE = re.compile(r"<!--.*?-->|<(style|script|svg|kbd)\b.*?</\1>", re.DOTALL)
 _SPOKEN = re.compile(r'\s(?:title|alt|label|placeholder|aria-(?:label|description))="([^"]*)"')
 _TRANS = re.compile(r"{%-?\s*trans\b.*?endtrans\s*-?%}", re.DOTALL)
 _SENTENCE = re.compile(r"^[A-Z][a-z]+([ .,:!?…]|$)|^[^\0]*[a-z]+ [a-z]+ [a-z]+[^\0]*$")
+_KEYS = {"Ctrl K", "Enter", "Esc"}  # of the keyboard, the same in every language
 _MARKERS = {"_", "gettext", "ngettext", "pgettext", "npgettext"}
 
 _HOLE = re.compile(r"%\(\w+\)s|%%|%")
@@ -187,8 +188,10 @@ def unmarked(template: str) -> Iterator[str]:
         for said in call.find_all(nodes.Const)
     }
     for said in tree.find_all(nodes.Const):
-        if id(said) not in marked and isinstance(said.value, str) and "<" not in said.value:
-            yield from [said.value] if _SENTENCE.search(said.value) else []
+        if id(said) in marked or not isinstance(said.value, str) or said.value in _KEYS:
+            continue
+        if "<" not in said.value and _SENTENCE.search(said.value):
+            yield said.value
 
 
 def missing() -> Iterator[str]:
