@@ -56,7 +56,7 @@ async def test_a_page_without_the_right_to_the_service_tells_nothing_of_it(
 ) -> None:
     await root.post("/console/roles/new", data={"name": "reader", "permission": "logins:read"})
     reader = await world.make_user("reader@example.com")
-    await root.post(f"/console/users/{reader}/roles", data={"role": "reader"})
+    await root.post(f"/console/users/{reader}/roles", data={"role": "reader", "hours": ""})
     async with world.client(**OURS) as page:
         await sign_in(page, "reader@example.com")
         overview = await page.get("/console/overview")
@@ -116,3 +116,41 @@ async def test_the_live_log_ends_where_the_page_asks_for_a_factor(
     assert (await root.get("/console/logins")).status_code == 401
     assert (await root.get("/console/logins/live")).status_code == 401
     assert re.search("step-up-code", (await root.get("/console/logins")).text)
+
+
+async def test_an_empty_or_outdated_form_gives_and_unblocks_nothing(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    user_id = await world.make_user()
+    place = f"/console/users/{user_id}"
+    await root.post("/console/roles/new", data={"name": "reader", "permission": "logins:read"})
+    await root.post(f"{place}/status", data={"status": "blocked"})
+
+    answers = [
+        await root.post(f"{place}/status"),
+        await root.post(f"{place}/status", data={"status": "x"}),
+        await root.post(f"{place}/roles", data={"role": "reader"}),
+        await root.post(f"{place}/roles", data={"role": "reader", "hours": "5"}),
+        await root.post(f"{place}/roles", data={"role": "\x00", "hours": ""}),
+        await root.post(f"{place}/roles/take", data={"role": "\x00"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * 6
+    assert await world.db.fetchval("SELECT status FROM users WHERE id = $1", user_id) == "blocked"
+    assert await world.db.fetchval("SELECT count(*) FROM user_roles") == 0
+
+
+async def test_strangers_get_no_long_form_back(world: World) -> None:
+    async with world.client(**OURS) as page:
+        many = {f"f{number}": "x" for number in range(200)}
+        answer = await page.post("/ui/account", data=many)
+        too_many = await page.post("/ui/sign-in", content=b"&".join([b"a=b"] * 2000))
+
+    assert "f100" not in answer.text
+    assert too_many.status_code == 400
+
+
+async def test_another_site_opens_no_stream_of_its_visitor(root: httpx.AsyncClient) -> None:
+    headers = {"Sec-Fetch-Site": "same-site"}
+
+    assert (await root.get("/console/logins/live", headers=headers)).status_code == 403

@@ -78,12 +78,15 @@ class Engine:
         self.brand = brand
         self._further = further
         self._environment: Environment | None = None
+        self._compiling = asyncio.Lock()
 
     async def render(self, page: Page, shell: Shell) -> str:
         """Return the HTML of a page, in the language that is spoken (`locales.speaking`)."""
         if self._environment is None:
-            # It takes a second; in a thread, so that everybody else waits for nothing.
-            self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
+            # It takes a second; once, in a thread, so that everybody else waits for nothing.
+            async with self._compiling:
+                if self._environment is None:
+                    self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
         return self._environment.get_template(page.template).render({"page": page, "shell": shell})
 
     def routes(self) -> APIRouter:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from keyfob.core.forms import FORM
 from keyfob.core.problems import BadRequest
 
-_MOST_FIELDS = 2000
+_MOST_FIELDS = 300
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from keyfob.sessions.models import OpenedSession
 from keyfob.web.forms import Fields
 
 PASSWORD, CODE, PASSKEY = "step-up-password", "step-up-code", "step-up-passkey"
+_MOST_TEXT = 16_384
 _ALL = frozenset({PASSWORD, CODE, PASSKEY})
 
 
@@ -91,14 +92,19 @@ class StepUpForm:
         )
 
 
-def without_proof(fields: Fields) -> list[tuple[str, str]]:
-    """Return the fields of a form for sending them again: without any password or proof."""
-    return [
+def without_proof(fields: Fields, *, at_most: int) -> list[tuple[str, str]]:
+    """Return the fields of a form for sending them again: without any password or proof.
+
+    None if there are more than `at_most`. Threat: strangers have a worker write thousands of them.
+    """
+    found = [
         (name, value)
         for name, values in fields.values.items()
         if name not in _ALL and "password" not in name
         for value in values
     ]
+    is_small = len(found) <= at_most and sum(len(value) for _, value in found) <= _MOST_TEXT
+    return found if is_small else []
 
 
 def read_assertion(text: str) -> tuple[UUID, dict[str, Any]]:

@@ -38,6 +38,9 @@ from keyfob.web.visit import Visit
 
 __all__ = ["AVisit", "PageRoute", "Visit", "last_routes", "pages"]
 
+# The most fields that a page writes back, to send them again.
+_OF_USERS, _OF_STRANGERS = 150, 12
+
 log = structlog.get_logger("keyfob.http")
 
 
@@ -96,9 +99,10 @@ async def _ask_to_step_up(visit: Visit, user: User, wrong: Problem | None = None
     """Return the form that asks for a proof, and contains what was asked for."""
     form: StepUpForm = visit.request.app.state.services[StepUpForm]
     is_post = visit.request.method == "POST"
+    kept = without_proof(visit.fields, at_most=_OF_USERS)
     page = StepUpPage(
         action=visit.link(visit.path if is_post else "/ui/step-up"),
-        fields=without_proof(visit.fields) if is_post else [("return_to", visit.here)],
+        fields=kept if is_post else [("return_to", visit.here)],
         ways=await form.ways(user),
         error=wrong.code if wrong else None,
     )
@@ -118,7 +122,8 @@ async def _refuse(
         return await _ask_to_step_up(visit, visit.user)
     if isinstance(problem, FactorRequired):
         return visit.go("/ui/account/security", why="factor_required")
-    again = [] if is_get else without_proof(visit.fields)
+    most = _OF_USERS if visit.user or visit.had_cookie else _OF_STRANGERS
+    again = [] if is_get else without_proof(visit.fields, at_most=most)
     page = RefusedPage.of(problem, visit.link(visit.path), again)
     response = await visit.show(page, problem.status)
     if "Retry-After" in problem.headers:

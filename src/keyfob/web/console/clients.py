@@ -24,6 +24,7 @@ from keyfob.core.locales import N_, _, gettext, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.core.problems import Problem
 from keyfob.limits.requests import limited
+from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import place_in
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
@@ -158,8 +159,8 @@ async def add_secret(
     client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients
 ) -> Response:
     """Create a secret, and show it once."""
-    days = visit.fields.get("days")
-    ends = visit.clock.now() + timedelta(days=int(days)) if days in set(map(str, _DAYS)) else None
+    days = choice_in(visit, "days", {"", *map(str, _DAYS)})
+    ends = visit.clock.now() + timedelta(days=int(days)) if days else None
     try:
         _secret, text = await clients.add_secret(Actor(caller, visit.source), client_id, ends)
     except TooManySecrets:
@@ -186,7 +187,7 @@ async def remove_secret(
 @routes.post("/console/clients/{id:uuid}/disabled", dependencies=_LIMITED)
 async def disable(client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients) -> Response:
     """Disable a program, or enable it again."""
-    disabled = visit.fields.get("disabled") == "yes"
+    disabled = choice_in(visit, "disabled", {"yes", "no"}) == "yes"
     await clients.change(Actor(caller, visit.source), client_id, ClientChange(disabled=disabled))
     return visit.go(f"/console/clients/{client_id}", done="disabled" if disabled else "enabled")
 

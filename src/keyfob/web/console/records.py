@@ -25,6 +25,7 @@ from keyfob.login_log.service import LoginLog
 from keyfob.web.console.reading import SIZES, day_in, id_in, link_of, place_in, size_of
 from keyfob.web.parts.entries import Day, Entry, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.sentences import event_title, reason_title
+from keyfob.web.same_origin import CrossOriginRequest
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -134,6 +135,8 @@ async def follow_audit(visit: AVisit, caller: AuditReader, streams: Streams) -> 
 
 
 async def _follow(visit: Visit, caller: User, streams: RecordStreams, kind: Kind) -> Response:
+    if visit.request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        raise CrossOriginRequest  # Threat: a page of another site takes all streams of its visitor
     last = visit.request.headers.get("last-event-id")
     return EventStream(await streams.open(caller.user_id, last, (kind,), visit.may_still))
 

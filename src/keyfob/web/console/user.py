@@ -35,6 +35,7 @@ from keyfob.login_log.service import LoginLog
 from keyfob.mfa.models import Factor
 from keyfob.mfa.service import Factors
 from keyfob.sessions.models import LiveSession
+from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import link_of
 from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.refusals import refusal
@@ -211,7 +212,7 @@ async def _do(
 @routes.post("/console/users/{id:uuid}/status", dependencies=_LIMITED)
 async def set_status(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
     """Block an account, or make it active again."""
-    status = Status.BLOCKED if visit.fields.get("status") == "blocked" else Status.ACTIVE
+    status = Status(choice_in(visit, "status", set(Status)))
     actor = Actor(caller, visit.source)
     work = users.administration.change(actor, user_id, Changes(status=status))
     return await _do(visit, caller, users, user_id, work, status)
@@ -220,12 +221,8 @@ async def set_status(user_id: UserId, visit: AVisit, caller: Writer, users: TheU
 @routes.post("/console/users/{id:uuid}/role", dependencies=_LIMITED)
 async def set_role(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
     """Give an account another built-in role."""
-    asked = visit.fields.get("role")
-    if asked not in set(Role):
-        return visit.go(f"/console/users/{user_id}")
-    work = users.administration.change(
-        Actor(caller, visit.source), user_id, Changes(role=Role(asked))
-    )
+    role = Role(choice_in(visit, "role", set(Role)))
+    work = users.administration.change(Actor(caller, visit.source), user_id, Changes(role=role))
     return await _do(visit, caller, users, user_id, work, "role")
 
 
@@ -272,11 +269,9 @@ async def give_role(
     user_id: UserId, visit: AVisit, caller: Giver, users: TheUsers, roles: TheRoles
 ) -> Response:
     """Give a further role, for good or for some hours."""
-    hours = visit.fields.get("hours")
-    ends = (
-        visit.clock.now() + timedelta(hours=int(hours)) if hours in set(map(str, _HOURS)) else None
-    )
-    name = visit.fields.get("role")
+    hours = choice_in(visit, "hours", {"", *map(str, _HOURS)})
+    ends = visit.clock.now() + timedelta(hours=int(hours)) if hours else None
+    name = choice_in(visit, "role", {role.name for role in await roles.list_all()})
     work = roles.give(Actor(caller, visit.source), user_id, name, ends)
     return await _do(visit, caller, users, user_id, work, "given")
 
@@ -286,7 +281,8 @@ async def take_role(
     user_id: UserId, visit: AVisit, caller: Giver, users: TheUsers, roles: TheRoles
 ) -> Response:
     """Take a further role away."""
-    work = roles.take(Actor(caller, visit.source), user_id, visit.fields.get("role"))
+    name = choice_in(visit, "role", {role.name for role in await roles.list_all()})
+    work = roles.take(Actor(caller, visit.source), user_id, name)
     return await _do(visit, caller, users, user_id, work, "taken")
 
 
