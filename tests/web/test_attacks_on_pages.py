@@ -144,10 +144,9 @@ async def test_strangers_get_no_long_form_back(world: World) -> None:
     async with world.client(**OURS) as page:
         many = {f"f{number}": "x" for number in range(200)}
         answer = await page.post("/ui/account", data=many)
-        too_many = await page.post("/ui/sign-in", content=b"&".join([b"a=b"] * 2000))
 
+    assert answer.status_code == 400
     assert "f100" not in answer.text
-    assert too_many.status_code == 400
 
 
 async def test_another_site_opens_no_stream_of_its_visitor(root: httpx.AsyncClient) -> None:

@@ -7,8 +7,6 @@ from urllib.parse import parse_qsl
 from keyfob.core.forms import FORM
 from keyfob.core.problems import BadRequest
 
-_MOST_FIELDS = 300
-
 
 @dataclass(frozen=True)
 class Fields:
@@ -32,8 +30,8 @@ class Fields:
         return name in self.values
 
 
-def read_fields(body: bytes, content_type: str) -> Fields:
-    """Parse the body of a request; an empty one has no fields.
+def read_fields(body: bytes, content_type: str, *, at_most: int) -> Fields:
+    """Parse the body of a request, of at most so many fields; an empty one has none.
 
     Raises:
         BadRequest: it is not a form in UTF-8, or has too many fields.
@@ -49,7 +47,7 @@ def read_fields(body: bytes, content_type: str) -> Fields:
             keep_blank_values=True,
             strict_parsing=False,
             errors="strict",
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=at_most,
         )
     except ValueError:  # not UTF-8, or too many fields
         raise BadRequest("The form cannot be read") from None

@@ -25,7 +25,7 @@ from keyfob.sessions.models import OpenedSession
 from keyfob.web.forms import Fields
 
 PASSWORD, CODE, PASSKEY = "step-up-password", "step-up-code", "step-up-passkey"
-_MOST_TEXT = 16_384
+_MOST_TEXT = 65_536
 _ALL = frozenset({PASSWORD, CODE, PASSKEY})
 
 

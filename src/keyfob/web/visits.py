@@ -38,8 +38,8 @@ from keyfob.web.visit import Visit
 
 __all__ = ["AVisit", "PageRoute", "Visit", "last_routes", "pages"]
 
-# The most fields that a page writes back, to send them again.
-_OF_USERS, _OF_STRANGERS = 150, 12
+# The most fields of a form, which a refusal writes back so that it can be sent again.
+_OF_USERS, _OF_STRANGERS = 2000, 30
 
 log = structlog.get_logger("keyfob.http")
 
@@ -79,7 +79,8 @@ async def _handled(
     await visit.move_to_own_zone()
     if request.method == "POST":
         content_type = request.headers.get("content-type", "")
-        visit.fields = read_fields(await request.body(), content_type)
+        most = _OF_USERS if visit.user else _OF_STRANGERS
+        visit.fields = read_fields(await request.body(), content_type, at_most=most)
         if visit.user is not None:
             try:
                 await _step_up(visit, visit.user)
@@ -122,7 +123,7 @@ async def _refuse(
         return await _ask_to_step_up(visit, visit.user)
     if isinstance(problem, FactorRequired):
         return visit.go("/ui/account/security", why="factor_required")
-    most = _OF_USERS if visit.user or visit.had_cookie else _OF_STRANGERS
+    most = _OF_USERS if visit.user else _OF_STRANGERS
     again = [] if is_get else without_proof(visit.fields, at_most=most)
     page = RefusedPage.of(problem, visit.link(visit.path), again)
     response = await visit.show(page, problem.status)
