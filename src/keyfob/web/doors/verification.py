@@ -93,6 +93,8 @@ async def confirm_own(visit: AVisit, verification: Verification) -> Response:
         await verification.confirm_own(visit.user, token, visit.source)
     except InvalidLink:
         return await no_link(visit)
+    if visit.return_to:
+        return visit.go_to(visit.return_to)
     return await visit.show(DonePage(what="verified"))
 
 

@@ -136,6 +136,9 @@ on("submit", (event) => {
 });
 
 // A page that comes back by Back is asked for again, if it was somebody's own; else it is made free.
+// On a narrow screen the places stand in one row, which scrolls.
+document.querySelector("nav.side [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 addEventListener("pageshow", (event) => {
   if (event.persisted && "signedIn" in document.body.dataset) {
     location.reload();
