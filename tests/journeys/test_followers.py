@@ -1,0 +1,211 @@
+"""A service follows the feed by our package, over a new key, a restart and a killed process."""
+
+import base64
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from tests.fixtures.world import SignedIn
+from tests.journeys.conftest import Instance, wait_until
+
+from keyfob.devdb.server import EmbeddedPostgres
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = Path(__file__).parents[2] / "sdk" / "python" / "src"
+FOLLOWER = """
+import sys
+from keyfob_client import ClientSecret, Verifier
+from keyfob_client.errors import InvalidToken
+issuer, client_id, secret = sys.argv[1:]
+with Verifier(issuer, audience="keyfob", client=ClientSecret(client_id, secret),
+              allow_http=True, quiet_for=4, refresh_interval=0.2) as verifier:
+    for line in sys.stdin:
+        try:
+            print(verifier.verify(line.strip()).subject, flush=True)
+        except InvalidToken:
+            print("refused", flush=True)
+"""
+ADMIN_PASSWORD = "quite another battery"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("database"), {"fsync": "off"})
+    server.start()
+    yield server
+    server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Keyfob:
+    """An instance that starts again on the same port, with a client that may follow the feed."""
+
+    def __init__(self, folder: Path, database: EmbeddedPostgres) -> None:
+        self._folder, self._port, self._number = folder, free_port(), 0
+        self.issuer = f"http://localhost:{self._port}/auth"
+        self._settings = {
+            "DATABASE_URL": database.dsn,
+            "SECRET_KEY": "a secret key that every start knows",
+            "ADMIN_PASSWORD": ADMIN_PASSWORD,
+            "ISSUER": self.issuer,
+            "REQUEST_TIMEOUT": 3,
+        }
+        self.start()
+        scope = ("--resource", self.issuer, "--scope", "revocations:read", "--json")
+        made = json.loads(self.running.keyfob("clients", "create", "Orders", *scope))
+        self.client = (made["id"], made["client_secret"])
+
+    def start(self) -> None:
+        self._number += 1
+        name = f"start-{self._number}"
+        self.running = Instance(self._folder, name, PORT=self._port, **self._settings)
+        wait_until(lambda: self.running.is_ready)
+
+    def sign_in(self) -> SignedIn:
+        return SignedIn.of(self.running.log_in("admin@example.com", ADMIN_PASSWORD))
+
+    def sign_out(self, who: SignedIn) -> None:
+        self.running.call("DELETE", "/logout", headers=who.headers).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def keyfob(
+    tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres
+) -> Iterator[Keyfob]:
+    found = Keyfob(tmp_path_factory.mktemp("keyfob"), database)
+    yield found
+    assert found.running.stop() == 0
+
+
+def test_a_service_learns_of_each_end_over_a_rotation_a_restart_and_a_killed_process(
+    keyfob: Keyfob,
+) -> None:
+    follower = subprocess.Popen(
+        [sys.executable, "-c", FOLLOWER, keyfob.issuer, *keyfob.client],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+    )
+    assert follower.stdin
+    assert follower.stdout
+
+    def accepts(who: SignedIn) -> bool:
+        follower.stdin.write(who.access + "\n")
+        follower.stdin.flush()
+        return "refused" not in follower.stdout.readline()
+
+    def ends(who: SignedIn) -> None:
+        keyfob.sign_out(who)
+        wait_until(lambda: not accepts(who))
+
+    try:
+        before = keyfob.sign_in()
+        assert accepts(before)
+        ends(before)
+        old = keyfob.sign_in()
+
+        keyfob.running.keyfob("keys", "rotate", "--publish-ahead", "0")
+        new = wait_until(
+            lambda: (fresh := keyfob.sign_in()) and kid_of(fresh) != kid_of(old) and fresh
+        )
+        wait_until(lambda: accepts(new))
+        assert accepts(old), "the key that retires is still trusted"
+        ends(old)
+
+        assert keyfob.running.stop() == 0
+        assert accepts(new), "verified without Keyfob"
+        keyfob.start()
+        ends(new)
+
+        last = keyfob.sign_in()
+        assert accepts(last)
+        keyfob.running.process.send_signal(signal.SIGKILL)
+        keyfob.running.process.wait(timeout=20)
+        keyfob.start()
+        ends(last)
+        assert accepts(keyfob.sign_in())
+    finally:
+        follower.stdin.close()
+        assert follower.wait(timeout=20) == 0
+
+
+def kid_of(who: SignedIn) -> str:
+    head = who.access.partition(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
+
+
+async def test_a_reader_who_sleeps_is_cut_off_and_costs_the_others_nothing(
+    keyfob: Keyfob, database: EmbeddedPostgres
+) -> None:
+    admin = keyfob.sign_in()
+    asking = (
+        f"GET /auth/revocations/stream HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {admin.access}\r\n\r\n"
+    ).encode()
+    address = ("127.0.0.1", urlsplit(keyfob.issuer).port)
+    with closing(socket.socket()) as asleep, closing(socket.create_connection(address)) as awake:
+        asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        asleep.connect(address)
+        for reader in (asleep, awake):
+            reader.sendall(asking)
+        hangs_up = select.poll()
+        hangs_up.register(asleep, 0)  # errors and hang-ups only: nothing is read
+        got = await drown(database.dsn, awake, hangs_up)
+
+    assert got > 5_000_000, "the other reader got every event"
+    assert keyfob.running.is_ready
+
+
+async def drown(dsn: str, awake: socket.socket, hangs_up: "select.poll") -> int:
+    """Revoke until the sleeper is cut off; return the bytes that the other reader got."""
+    got, until = 0, time.monotonic() + 90
+    connection = await asyncpg.connect(dsn)
+    try:
+        while not hangs_up.poll(0):
+            assert time.monotonic() < until, "a reader who sleeps keeps its stream"
+            await connection.execute(REVOKE)
+            got += read_for(awake, 0.2)
+    finally:
+        await connection.close()
+    return got + read_for(awake, 1)
+
+
+REVOKE = """
+WITH made AS (
+    INSERT INTO revocations (kind, id, generation, revoked_at, expires_at)
+    SELECT 'session', gen_random_uuid(), 0, now(), now() + interval '5 minutes'
+      FROM generate_series(1, 4000)
+    RETURNING id, generation, expires_at
+)
+SELECT count(pg_notify('keyfob', 'revoked ' || id || ' ' || generation || ' '
+             || (extract(epoch FROM now()) * 1000)::bigint || ' '
+             || (extract(epoch FROM expires_at) * 1000)::bigint)) FROM made
+"""
+
+
+def read_for(reader: socket.socket, seconds: float) -> int:
+    got, until = 0, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if select.select([reader], [], [], left)[0]:
+            part = reader.recv(1 << 20)
+            assert part, "the reader that is awake keeps its stream"
+            got += len(part)
+    return got
