@@ -25,7 +25,7 @@ SHARDS = 8
 _MODULES: tuple[ModuleType, ...] = (sessions, rotation, revocations, upkeep, login)
 
 # They name a month and change the table itself, or ask the catalogue.
-_OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months"}
+_OF_WHOLE_TABLES = {"create_month", "drop_month", "list_months", "list_after"}
 
 # Not of a user whose sign-ins stand in the shard of those without user: erasing moves them there.
 _LIVE = f"""

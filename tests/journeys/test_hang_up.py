@@ -108,7 +108,10 @@ def serve_on_a_terminal(
     until = time.monotonic() + 60
     while b"Keyfob serves on" not in said:
         assert time.monotonic() < until, said
-        said += os.read(ours, 4096)
+        try:
+            said += os.read(ours, 4096)
+        except OSError:  # it has ended
+            raise AssertionError(said) from None
     return process, ours
 
 

@@ -118,6 +118,8 @@ document.addEventListener("keydown", (event) => {
   const isButton = event.key === "Enter" && event.target.closest("a, button, summary");
   if (!isPlain || isElsewhere || isButton || event.defaultPrevented || !areOn() || !(event.key in keys)) return;
   if (event.key === "Enter" && !current()) return;
+  // What is open closes by this key, unless it is taken from the browser.
+  if (event.key === "Escape" && document.querySelector(":popover-open, dialog[open]")) return;
   event.preventDefault();
   keys[event.key]();
 });
