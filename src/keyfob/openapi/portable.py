@@ -59,7 +59,7 @@ def _if_given(schema: Schema) -> Schema:
 def _plain(schemas: Schema) -> Callable[[Schema], Schema]:
     """Return a rule that turns a union of a type and null into a nullable type.
 
-    A component stands in its place by its contents: a reference cannot be made nullable.
+    A component with values stands in its place by its contents: a reference cannot be nullable.
     """
 
     def rule(schema: Schema) -> Schema:
@@ -68,7 +68,8 @@ def _plain(schemas: Schema) -> Callable[[Schema], Schema]:
             return schema
         named = schemas.get(str(options[0].get("$ref", "")).removeprefix(_COMPONENT))
         one = _rewrite(named, rule) if named else options[0]
-        if "type" not in one:
+        # Generators take a nullable object only as a reference beside null.
+        if "type" not in one or (named and one["type"] == "object"):
             return schema
         rest = {name: inner for name, inner in schema.items() if name != "anyOf"}
         values = {"enum": [*one["enum"], None]} if "enum" in one else {}
