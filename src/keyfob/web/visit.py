@@ -1,5 +1,6 @@
 """A visit: one request of a browser for a page, with its reader, its form and its response."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -15,7 +16,7 @@ from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import holds
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
-from keyfob.core.locales import Locale, preferred_locale
+from keyfob.core.locales import Locale, gettext, preferred_locale
 from keyfob.core.problems import (
     DatabaseUnavailable,
     Unauthenticated,
@@ -144,6 +145,11 @@ class Visit:
     def asking(self) -> Source:
         """The source of a request whose mail is to lead on, like this page (`return_to`)."""
         return replace(self.source, return_to=self.return_to)
+
+    def done(self, words: Mapping[str, str]) -> str | None:
+        """Return the sentence about what was just done, by its name in the query; None for none."""
+        said = words.get(self.request.query_params.get("done", ""))
+        return gettext(said) if said else None
 
     def link(self, path: str, /, **query: str) -> str:
         """Return a link to one of our pages; empty parameters are left out."""

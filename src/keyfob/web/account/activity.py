@@ -14,7 +14,7 @@ from keyfob.api_keys.service import ApiKeys
 from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, gettext
+from keyfob.core.locales import N_
 from keyfob.core.problems import Problem
 from keyfob.limits.requests import limited
 from keyfob.mfa.models import Factor
@@ -103,7 +103,7 @@ class OwnActivity:
             is_first=until is None,
             errors={"": refusal(wrong.code)} if wrong else {},
         )
-        return await visit.show(page, status, toast=_toast(visit))
+        return await visit.show(page, status, toast=visit.done(_DONE))
 
     async def not_me(self, visit: Visit, caller: User) -> Response:
         """Return the page that leads through what to do."""
@@ -113,7 +113,7 @@ class OwnActivity:
             factors=await self.factors.list(self.factors.db, caller.user_id),
             keys=len(await self.keys.list_live(caller.user_id)),
         )
-        return await visit.show(page, toast=_toast(visit))
+        return await visit.show(page, toast=visit.done(_DONE))
 
     async def _sessions(self, caller: User) -> list[ShownSession]:
         live = await self.sessions.list_live(caller.user_id)
@@ -179,8 +179,3 @@ def _read_time(text: str) -> datetime | None:
         return at.astimezone(UTC) if at.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _toast(visit: Visit) -> str | None:
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return gettext(done) if done else None

@@ -13,7 +13,7 @@ from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.http import Provided
 from keyfob.core.http.kept import takes_gzip
-from keyfob.core.locales import N_, gettext
+from keyfob.core.locales import N_
 from keyfob.core.problems import InsufficientAuthentication, Problem, Unavailable
 from keyfob.limits.requests import limited
 from keyfob.own_account.erasure import OwnErasure
@@ -100,8 +100,8 @@ async def _show(
         days=erasure.grace // timedelta(days=1),
         errors={"": refusal(wrong.code)} if wrong else {},
     )
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return await visit.show(page, status, toast=gettext(done) if done else None)
+    done = visit.done(_DONE)
+    return await visit.show(page, status, toast=done)
 
 
 def _file(visit: Visit, caller: User, packed: Packed) -> Response:

@@ -155,8 +155,8 @@ async def _show(
         keys=await own.keys.list_live(caller.user_id),
         errors={"": refusal(wrong.code)} if wrong else errors or {},
     )
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return await visit.show(page, status, toast=gettext(done) if done else None)
+    done = visit.done(_DONE)
+    return await visit.show(page, status, toast=done)
 
 
 def _form(

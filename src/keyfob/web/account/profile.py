@@ -17,7 +17,7 @@ from keyfob.accounts.models import OwnUserOut
 from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, Locale, _, gettext
+from keyfob.core.locales import N_, Locale, _
 from keyfob.core.problems import InvalidInput
 from keyfob.limits.requests import limited
 from keyfob.own_account.email import OwnEmail
@@ -166,8 +166,8 @@ async def _show(
         time_there=_time_in(zone, visit.clock.now()),
         errors=errors or {},
     )
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return await visit.show(page, status, toast=gettext(done) if done else None)
+    done = visit.done(_DONE)
+    return await visit.show(page, status, toast=done)
 
 
 async def _show_zones(

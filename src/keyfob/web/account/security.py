@@ -17,7 +17,7 @@ from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.bodies import Body
 from keyfob.core.http import Provided, while_present
-from keyfob.core.locales import N_, _, gettext
+from keyfob.core.locales import N_, _
 from keyfob.core.problems import Overloaded, Problem
 from keyfob.limits.errors import TooManyAttempts
 from keyfob.limits.requests import limited
@@ -176,8 +176,8 @@ class Security:
             why=visit.request.query_params.get("why", ""),
             errors={"": refusal(wrong.code)} if wrong else {},
         )
-        done = _DONE.get(visit.request.query_params.get("done", ""))
-        return await visit.show(page, status, toast=gettext(done) if done else None)
+        done = visit.done(_DONE)
+        return await visit.show(page, status, toast=done)
 
 
 TheSecurity = Annotated[Security, Provided(Security)]

@@ -20,7 +20,7 @@ from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, _, gettext, ngettext
+from keyfob.core.locales import N_, _, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.core.problems import Problem
 from keyfob.limits.requests import limited
@@ -110,7 +110,7 @@ async def show_list(
         first=place is None,
         following=visit.link("/console/clients", at=following) if following else "",
     )
-    return await visit.show(page, toast=_toast(visit))
+    return await visit.show(page, toast=visit.done(_DONE))
 
 
 @routes.get("/console/clients/new", dependencies=_LIMITED)
@@ -210,7 +210,7 @@ async def _show(
         secrets=await clients.list_secrets(client_id),
         secret=secret,
     )
-    return await visit.show(page, toast=_toast(visit))
+    return await visit.show(page, toast=visit.done(_DONE))
 
 
 async def _form(
@@ -230,8 +230,3 @@ async def _form(
         method=visit.fields.get("method") or "client_secret_basic",
         errors=errors or {},
     )
-
-
-def _toast(visit: Visit) -> str | None:
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return gettext(done) if done else None

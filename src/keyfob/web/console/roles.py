@@ -15,7 +15,7 @@ from keyfob.authority.names import RoleName
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, _, gettext
+from keyfob.core.locales import N_, _
 from keyfob.core.problems import Forbidden, Problem
 from keyfob.limits.requests import limited
 from keyfob.web.parts.refusals import refusal
@@ -145,8 +145,8 @@ async def _list(
         further=await service.list_all(),
         errors=errors or {},
     )
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return await visit.show(page, status, toast=gettext(done) if done else None)
+    done = visit.done(_DONE)
+    return await visit.show(page, status, toast=done)
 
 
 def _form(

@@ -13,7 +13,7 @@ from keyfob.administration.upkeep import Upkeep
 from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import require
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, gettext
+from keyfob.core.locales import N_
 from keyfob.health.checks import Checks, Finding, check_settings
 from keyfob.health.state import State, Watch
 from keyfob.limits.requests import limited
@@ -82,8 +82,8 @@ async def show(
         settings=shown_settings(settings),
         findings=findings,
     )
-    done = _DONE.get(visit.request.query_params.get("done", ""))
-    return await visit.show(page, toast=gettext(done) if done else None)
+    done = visit.done(_DONE)
+    return await visit.show(page, toast=done)
 
 
 @routes.post("/console/service/outbox/{id}/retry", dependencies=_LIMITED)

@@ -27,7 +27,7 @@ from keyfob.authority.models import GivenRole, Permission, Role, RoleDefinition,
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, _, gettext
+from keyfob.core.locales import N_, _
 from keyfob.core.problems import InvalidInput, Problem
 from keyfob.limits.requests import limited
 from keyfob.login_log.models import LoginFilter
@@ -135,9 +135,9 @@ class Users:
             is_self=user_id == caller.user_id,
             errors={"": refusal(wrong.code)} if wrong else {},
         )
-        done = _DONE.get(visit.request.query_params.get("done", ""))
+        done = visit.done(_DONE)
         status = wrong.status if wrong else 200
-        return await visit.show(page, status, toast=gettext(done) if done else None)
+        return await visit.show(page, status, toast=done)
 
     async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:
         """Return the latest lines of both logs about a user, as far as the reader may see them."""
