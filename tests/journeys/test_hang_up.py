@@ -46,7 +46,7 @@ main()
 # function, called by another, begins or returns.
 _AT_A_MOMENT = """
 import signal, sys
-from keyfob.boot.database import database_of
+from keyfob.boot import complete
 from keyfob.core.stopping import end_in_order
 from keyfob.settings import load_settings
 
@@ -61,7 +61,7 @@ def watch(frame, event, _):
 end_in_order()
 settings = load_settings()
 sys.settrace(watch)
-with database_of(settings, founding=True):
+with complete(settings, founding=True):
     pass
 """
 
