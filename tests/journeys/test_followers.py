@@ -1,4 +1,4 @@
-"""A service follows the feed by our package, over a new key, a restart and a killed process."""
+"""A service follows the feed by our package, whatever happens to Keyfob and its database."""
 
 import base64
 import json
@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from bench.harness.cluster import HOST, USER, Cluster, standby, temporary
 from tests.fixtures.world import SignedIn
 from tests.journeys.conftest import Instance, wait_until
 
@@ -26,8 +27,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = Path(__file__).parents[2] / "sdk" / "python" / "src"
 FOLLOWER = """
 import sys
-from keyfob_client import ClientSecret, Verifier
-from keyfob_client.errors import InvalidToken
+from keyfob_client import ClientSecret, InvalidToken, Unavailable, Verifier
 issuer, client_id, secret = sys.argv[1:]
 with Verifier(issuer, audience="keyfob", client=ClientSecret(client_id, secret),
               allow_http=True, quiet_for=4, refresh_interval=0.2) as verifier:
@@ -36,6 +36,8 @@ with Verifier(issuer, audience="keyfob", client=ClientSecret(client_id, secret),
             print(verifier.verify(line.strip()).subject, flush=True)
         except InvalidToken:
             print("refused", flush=True)
+        except Unavailable:
+            print("cannot tell", flush=True)
 """
 ADMIN_PASSWORD = "quite another battery"
 
@@ -57,11 +59,11 @@ def free_port() -> int:
 class Keyfob:
     """An instance that starts again on the same port, with a client that may follow the feed."""
 
-    def __init__(self, folder: Path, database: EmbeddedPostgres) -> None:
+    def __init__(self, folder: Path, dsn: str) -> None:
         self._folder, self._port, self._number = folder, free_port(), 0
         self.issuer = f"http://localhost:{self._port}/auth"
         self._settings = {
-            "DATABASE_URL": database.dsn,
+            "DATABASE_URL": dsn,
             "SECRET_KEY": "a secret key that every start knows",
             "ADMIN_PASSWORD": ADMIN_PASSWORD,
             "ISSUER": self.issuer,
@@ -89,36 +91,60 @@ class Keyfob:
 def keyfob(
     tmp_path_factory: pytest.TempPathFactory, database: EmbeddedPostgres
 ) -> Iterator[Keyfob]:
-    found = Keyfob(tmp_path_factory.mktemp("keyfob"), database)
+    found = Keyfob(tmp_path_factory.mktemp("keyfob"), database.dsn)
     yield found
     assert found.running.stop() == 0
+
+
+class Service:
+    """A program that judges tokens by our package, and follows the feed."""
+
+    def __init__(self, keyfob: Keyfob) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", FOLLOWER, keyfob.issuer, *keyfob.client],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+        )
+
+    def accepts(self, who: SignedIn) -> bool:
+        """Tell whether it lets somebody in; it must not say that it cannot tell."""
+        asking, answers = self._process.stdin, self._process.stdout
+        assert asking
+        assert answers
+        asking.write(who.access + "\n")
+        asking.flush()
+        answer = answers.readline().strip()
+        assert answer not in {"", "cannot tell"}
+        return answer != "refused"
+
+    def stop(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        assert self._process.wait(timeout=20) == 0
+
+
+@contextmanager
+def following(keyfob: Keyfob) -> Iterator[Service]:
+    service = Service(keyfob)
+    try:
+        yield service
+    finally:
+        service.stop()
 
 
 def test_a_service_learns_of_each_end_over_a_rotation_a_restart_and_a_killed_process(
     keyfob: Keyfob,
 ) -> None:
-    follower = subprocess.Popen(
-        [sys.executable, "-c", FOLLOWER, keyfob.issuer, *keyfob.client],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
-    )
-    assert follower.stdin
-    assert follower.stdout
+    with following(keyfob) as service:
 
-    def accepts(who: SignedIn) -> bool:
-        follower.stdin.write(who.access + "\n")
-        follower.stdin.flush()
-        return "refused" not in follower.stdout.readline()
+        def ends(who: SignedIn) -> None:
+            keyfob.sign_out(who)
+            wait_until(lambda: not service.accepts(who))
 
-    def ends(who: SignedIn) -> None:
-        keyfob.sign_out(who)
-        wait_until(lambda: not accepts(who))
-
-    try:
         before = keyfob.sign_in()
-        assert accepts(before)
+        assert service.accepts(before)
         ends(before)
         old = keyfob.sign_in()
 
@@ -126,25 +152,64 @@ def test_a_service_learns_of_each_end_over_a_rotation_a_restart_and_a_killed_pro
         new = wait_until(
             lambda: (fresh := keyfob.sign_in()) and kid_of(fresh) != kid_of(old) and fresh
         )
-        wait_until(lambda: accepts(new))
-        assert accepts(old), "the key that retires is still trusted"
+        wait_until(lambda: service.accepts(new))
+        assert service.accepts(old), "the key that retires is still trusted"
         ends(old)
 
         assert keyfob.running.stop() == 0
-        assert accepts(new), "verified without Keyfob"
+        assert service.accepts(new), "verified without Keyfob"
         keyfob.start()
         ends(new)
 
         last = keyfob.sign_in()
-        assert accepts(last)
+        assert service.accepts(last)
         keyfob.running.process.send_signal(signal.SIGKILL)
         keyfob.running.process.wait(timeout=20)
         keyfob.start()
         ends(last)
-        assert accepts(keyfob.sign_in())
-    finally:
-        follower.stdin.close()
-        assert follower.wait(timeout=20) == 0
+        assert service.accepts(keyfob.sign_in())
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Cluster, Cluster]]:
+    """A primary, which commits when its standby has applied the change, and the standby."""
+    with temporary({"synchronous_commit": "remote_apply"}) as primary, standby(primary) as second:
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        primary.sql("SELECT pg_reload_conf()")
+        yield primary, second
+
+
+def test_a_service_goes_on_while_a_standby_is_promoted(
+    tmp_path: Path, servers: tuple[Cluster, Cluster]
+) -> None:
+    primary, second = servers
+    hosts = ",".join(f"{HOST}:{server.port}" for server in servers)
+    dsn = f"postgresql://{USER}@{hosts}/postgres?target_session_attrs=read-write"
+    keyfob = Keyfob(tmp_path, dsn)
+    with following(keyfob) as service:
+        stays, ended, later = keyfob.sign_in(), keyfob.sign_in(), keyfob.sign_in()
+        everybody = (stays, ended, later)
+        assert all(service.accepts(who) for who in everybody)
+
+        def only_ended_are_refused(*gone: SignedIn) -> bool:
+            seen = {who.session_id for who in everybody if not service.accepts(who)}
+            assert seen <= {who.session_id for who in gone}, "nobody else is refused"
+            return len(seen) == len(gone)
+
+        keyfob.sign_out(ended)
+        wait_until(lambda: only_ended_are_refused(ended))
+
+        primary.kill()
+        wait_until(lambda: only_ended_are_refused(ended) and not keyfob.running.is_ready)
+        second.promote()
+        wait_until(lambda: only_ended_are_refused(ended) and keyfob.running.is_ready, 60)
+
+        keyfob.sign_out(later)
+        wait_until(lambda: only_ended_are_refused(ended, later))
+        assert service.accepts(keyfob.sign_in())
+        with following(keyfob) as another:
+            assert [another.accepts(who) for who in everybody] == [True, False, False]
+    assert keyfob.running.stop() == 0
 
 
 def kid_of(who: SignedIn) -> str:

@@ -1,26 +1,13 @@
-"""Each cause of a revocation is in the feed, and a service that follows it refuses the tokens."""
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+"""The entries of the feed by what they concern; test_every_cause.py walks through the causes."""
 
 import jwt
 import pytest
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.feed import Claims, Follower, token_of_reader
-from tests.fixtures.links import OTHER, recover, recovery_token
-from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.programs import (
-    BILLING,
-    ORDERS,
-    Program,
-    give_role,
-    make_program,
-    make_resource,
-    own_api,
-)
-from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.fixtures.programs import BILLING, ORDERS, Program, give_role, make_resource
+from tests.fixtures.world import SignedIn, World
+from tests.revocation_feed.causes import OF_KEYS, exchange, exchanger
 
-from keyfob.clients.models import Grant
 from keyfob.tokens.keyring import Keyring
 
 
@@ -62,156 +49,25 @@ async def test_a_sign_out_everywhere_is_of_the_user(
     assert not follower.refuses((await world.log_in()).access)
 
 
-@dataclass
-class Scene:
-    """A user, an administrator, and what they call."""
-
-    world: World
-    ada: SignedIn
-    root: SignedIn
-    clock: MovableClock
-    mailbox: Mailbox
-
-    @property
-    def path(self) -> str:
-        return f"/admin/users/{claims_of(self.ada.access)['sub']}"
-
-    async def call(
-        self, by: SignedIn, method: str, path: str, body: Claims | None = None
-    ) -> Claims:
-        answer = await self.world.api.request(method, path, headers=by.headers, json=body)
-        answer.raise_for_status()
-        told: Claims = answer.json() if answer.content else {}
-        return told
-
-
-@pytest.fixture
-async def scene(world: World, ada: SignedIn, clock: MovableClock, mailbox: Mailbox) -> Scene:
-    return Scene(world, ada, await world.make_admin(), clock, mailbox)
-
-
-async def be_blocked(scene: Scene) -> None:
-    await scene.call(scene.root, "PATCH", scene.path, {"status": "blocked"})
-
-
-async def get_another_role(scene: Scene) -> None:
-    await scene.call(scene.root, "PATCH", scene.path, {"role": "moderator"})
-
-
-async def be_removed(scene: Scene) -> None:
-    await scene.call(scene.root, "DELETE", scene.path)
-
-
-async def be_signed_out(scene: Scene) -> None:
-    await scene.call(scene.root, "DELETE", f"{scene.path}/logout-all")
-
-
-async def change_the_password(scene: Scene) -> None:
-    body = {"current_password": PASSWORD, "password": OTHER}
-    await scene.call(scene.ada, "POST", "/me/password", body)
-
-
-async def recover_the_account(scene: Scene) -> None:
-    token = await recovery_token(scene.world, scene.mailbox)
-    (await recover(scene.world, token)).raise_for_status()
-
-
-async def use_a_refresh_token_twice(scene: Scene) -> None:
-    (await scene.world.refresh(scene.ada.refresh)).raise_for_status()
-    scene.clock.advance(11)
-    assert (await scene.world.refresh(scene.ada.refresh)).status_code == 401
-
-
-async def end_it_among_the_sessions(scene: Scene) -> None:
-    await scene.call(scene.ada, "DELETE", f"/me/sessions/{scene.ada.session_id}")
-
-
-@pytest.mark.parametrize(
-    "cause",
-    [
-        be_blocked,
-        get_another_role,
-        be_removed,
-        be_signed_out,
-        change_the_password,
-        recover_the_account,
-        use_a_refresh_token_twice,
-        end_it_among_the_sessions,
-    ],
-    ids=lambda cause: cause.__name__,
-)
-async def test_what_ends_a_user_s_tokens_is_in_the_feed(
-    scene: Scene, follower: Follower, cause: Callable[[Scene], Awaitable[None]]
-) -> None:
-    await cause(scene)
-
-    assert await follower.poll()
-    assert follower.refuses(scene.ada.access)
-    assert not follower.refuses(scene.root.access)
-
-
 @pytest.fixture
 async def billing(world: World) -> Program:
-    """The API of orders, which may get tokens for itself, and exchange others."""
+    """A program that may get tokens for itself, and exchange others."""
     await make_resource(world)
     await make_resource(world, BILLING, ["bills:read", "orders:read"])
-    return await make_program(
-        world,
-        grants=[Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE],
-        scope=["bills:read", "orders:read"],
-        resources=[ORDERS, BILLING, own_api(world)],
-    )
+    return await exchanger(world)
 
 
-async def exchange(program: Program, token: str, kind: str) -> str:
-    answer = await program.ask(
-        "token",
-        grant_type=Grant.TOKEN_EXCHANGE.value,
-        subject_token=token,
-        subject_token_type=kind,
-        resource=BILLING,
-    )
-    assert answer.status_code == 200, answer.text
-    given: str = answer.json()["access_token"]
-    return given
-
-
-async def disable_it(scene: Scene, client: str) -> None:
-    await scene.call(scene.root, "PATCH", f"/admin/clients/{client}", {"disabled": True})
-
-
-async def narrow_it(scene: Scene, client: str) -> None:
-    await scene.call(scene.root, "PATCH", f"/admin/clients/{client}", {"scope": ["orders:read"]})
-
-
-async def replace_its_secret(scene: Scene, client: str) -> None:
-    path = f"/admin/clients/{client}/secrets"
-    (old,) = (await scene.world.api.get(path, headers=scene.root.headers)).json()
-    await scene.call(scene.root, "POST", path, {})
-    await scene.call(scene.root, "DELETE", f"{path}/{old['id']}")
-
-
-async def delete_it(scene: Scene, client: str) -> None:
-    await scene.call(scene.root, "DELETE", f"/admin/clients/{client}")
-
-
-@pytest.mark.parametrize(
-    "cause",
-    [disable_it, narrow_it, replace_its_secret, delete_it],
-    ids=lambda cause: cause.__name__,
-)
-async def test_what_ends_a_program_s_tokens_is_in_the_feed(
-    scene: Scene,
-    billing: Program,
-    follower: Follower,
-    cause: Callable[[Scene, str], Awaitable[None]],
+async def test_a_change_of_a_client_is_of_the_client(
+    world: World, billing: Program, follower: Follower, clock: MovableClock
 ) -> None:
     token = await billing.get_token(resource=ORDERS)
-    await cause(scene, str(billing.id))
+    await billing.change(scope=("orders:read",))
 
-    (entry,) = await follower.poll()
-    assert (entry["client_id"], entry["client_gen"]) == (str(billing.id), 0)
+    expires = clock.timestamp() + 3600 + 300
+    named = {"client_id": str(billing.id), "client_gen": 0}
+    assert await follower.poll() == [{**named, "exp": expires}]
     assert follower.refuses(token)
+    assert not follower.refuses(await billing.get_token(resource=ORDERS))
 
 
 async def test_a_token_that_a_client_revokes_is_named_by_its_own_id(
@@ -226,31 +82,21 @@ async def test_a_token_that_a_client_revokes_is_named_by_its_own_id(
     assert not follower.refuses(beside)
 
 
-async def test_a_token_that_was_exchanged_ends_with_its_subject_token(
-    billing: Program, follower: Follower
-) -> None:
-    kind = "urn:ietf:params:oauth:token-type:access_token"
-    subject, beside = [await billing.get_token(resource=ORDERS) for _ in range(2)]
-    tokens = [await exchange(billing, one, kind) for one in (subject, beside)]
-    await billing.revoke(subject)
-
-    await follower.poll()
-    assert [follower.refuses(one) for one in tokens] == [True, False]
-
-
 async def test_an_api_key_ends_with_what_it_was_exchanged_for(
-    scene: Scene, billing: Program, follower: Follower
+    world: World, billing: Program, follower: Follower, ada: SignedIn
 ) -> None:
-    await give_role(scene.world, scene.ada, "orders:read")
+    await give_role(world, ada, "orders:read")
     body = {"name": "Backup", "scope": ["orders:read"]}
-    key = await scene.call(scene.ada, "POST", "/me/api-keys", body)
-    token = await exchange(billing, key["api_key"], "urn:keyfob:token-type:api-key")
-    await scene.call(scene.ada, "DELETE", f"/me/api-keys/{key['id']}")
+    ada = await world.log_in()
+    key = (await world.api.post("/me/api-keys", json=body, headers=ada.headers)).json()
+    token = await exchange(billing, key["api_key"], OF_KEYS)
+    await follower.poll()
+    await world.api.delete(f"/me/api-keys/{key['id']}", headers=ada.headers)
 
     (entry,) = await follower.poll()
     assert (entry["sid"], entry["gen"]) == (key["id"], 2**31 - 1)
     assert follower.refuses(token)
-    assert not follower.refuses(scene.ada.access)
+    assert not follower.refuses(ada.access)
 
 
 async def test_a_key_that_was_dropped_is_named(
