@@ -364,3 +364,25 @@ async def test_a_forged_step_or_session_begins_anew(world: World, clock: Movable
         async with world.client(**OURS) as browser:
             told = {"Cookie": f"{COOKIE}={forged}".encode()}
             assert (await browser.get("/ui/account", headers=told)).status_code == 303, forged
+
+
+@pytest.mark.parametrize(
+    ("site", "accepted", "is_packed"),
+    [
+        ("same-origin", "gzip, br", True),
+        ("none", "gzip", True),
+        ("same-origin", "br", False),
+        ("cross-site", "gzip", False),
+        ("same-site", "gzip", False),
+        ("", "gzip", False),
+    ],
+)
+async def test_a_page_is_compressed_unless_another_site_led_there(
+    world: World, site: str, accepted: str, is_packed: bool
+) -> None:
+    headers = {"Accept-Encoding": accepted} | ({"Sec-Fetch-Site": site} if site else {})
+    answer = await world.api.get("/ui/sign-in", headers=headers)
+
+    assert (answer.headers.get("content-encoding") == "gzip") is is_packed
+    assert {"Accept-Encoding", "Sec-Fetch-Site"} <= set(answer.headers["vary"].split(", "))
+    assert answer.text.startswith("<!doctype html>")

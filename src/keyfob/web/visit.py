@@ -1,5 +1,6 @@
 """A visit: one request of a browser for a page, with its reader, its form and its response."""
 
+import gzip
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +17,7 @@ from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import holds
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
+from keyfob.core.http.kept import takes_gzip
 from keyfob.core.locales import Locale, gettext, preferred_locale
 from keyfob.core.problems import (
     DatabaseUnavailable,
@@ -42,8 +44,9 @@ _HEADERS = {
     # "no-referrer" would make the Origin of our own forms null.
     "Referrer-Policy": "same-origin",
     "X-Robots-Tag": "noindex",
-    "Vary": "Accept-Language, Cookie",
+    "Vary": "Accept-Encoding, Accept-Language, Cookie, Sec-Fetch-Site",
 }
+_COMPRESSION = 3  # a quarter of a millisecond for a list; 6 would take three times that for 10 %
 
 
 @cache
@@ -196,9 +199,23 @@ class Visit:
 
     async def show(self, page: Page, status: int = 200, *, toast: str | None = None) -> Response:
         """Return a page as the response."""
-        html = await self.engine.render(page, await self._shell(toast))
+        html = (await self.engine.render(page, await self._shell(toast))).encode()
         headers = {**_HEADERS, "Content-Language": self.locale}
+        if self._may_compress:
+            html = gzip.compress(html, _COMPRESSION, mtime=0)
+            headers["Content-Encoding"] = "gzip"
         return HTMLResponse(html, status_code=status, headers=headers)
+
+    @property
+    def _may_compress(self) -> bool:
+        """Tell whether the page may be sent compressed.
+
+        Threat: another site leads the browser to a page whose address repeats a guess, and the
+        length of what comes tells whether the page contains it (BREACH).
+        """
+        asked = self.request.headers
+        is_own = asked.get("sec-fetch-site") in {"same-origin", "none"}
+        return is_own and takes_gzip(asked.get("accept-encoding", ""))
 
     def go(self, path: str, /, **query: str) -> Response:
         """Send the browser on to one of our pages, after a form."""
