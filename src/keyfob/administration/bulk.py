@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -20,12 +19,10 @@ from keyfob.administration.invitations import Invitations
 from keyfob.administration.models import Action, Consequences, Ending, Line, UserFilter
 from keyfob.administration.places import Places
 from keyfob.administration.service import Administration
-from keyfob.audit.events import Event
-from keyfob.audit.models import AuditEvent
-from keyfob.audit.service import Audit
+from keyfob.administration.undoing import Undoing
 from keyfob.authority.models import Permission, Role
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database
 from keyfob.core.problems import DatabaseUnavailable, Problem, Unauthenticated, Unavailable
 from keyfob.core.transactions import to_the_end
 
@@ -58,18 +55,16 @@ class Bulk:
         places: the bulk changes under way in this worker.
         pause: the seconds between two accounts. Each takes the lock on the administrators for a
             moment, for which their other calls wait.
-        undo_within: the time in which a change can be undone.
     """
 
     db: Database
     administration: Administration
     invitations: Invitations
     authority: Authority
-    audit: Audit
     clock: Clock
+    undoing: Undoing
     places: Places
     pause: float = 0.005
-    undo_within: timedelta = timedelta(minutes=10)
     is_stopping: bool = False
 
     def stop(self) -> None:
@@ -119,12 +114,12 @@ class Bulk:
         What a block ended stays ended.
         """
         await self._ensure(actor, Permission.USERS_WRITE, None)
-        events = await self.audit.find_events(event_ids)
+        events = await self.undoing.find(actor, event_ids)
         items = []
         for event_id in dict.fromkeys(event_ids):
             event = events.get(event_id)
-            user_id = event.target_id if event and self._may_undo(actor, event) else None
-            items.append(Item(user_id, partial(self._undo, actor, event), event_id))
+            user_id = event.target_id if event else None
+            items.append(Item(user_id, partial(self.undoing.undo, actor, event), event_id))
         return self._run(actor, "undo", items)
 
     async def _ensure(self, actor: Actor, permission: Permission, role: Role | None) -> None:
@@ -159,31 +154,6 @@ class Bulk:
             case Action.SET_ROLE:
                 return await self.administration.change(actor, user_id, Changes(role=role))
         return None
-
-    def _may_undo(self, actor: Actor, event: AuditEvent) -> bool:
-        return (
-            event.action == Event.USER_CHANGED
-            and event.actor_id == actor.user_id
-            and event.at > self.clock.now() - self.undo_within
-            and event.new_values.keys() in ({"role"}, {"status"})
-        )
-
-    async def _undo(self, actor: Actor, event: AuditEvent | None) -> UUID | None:
-        """Give a field of an account the value back that it had before an event.
-
-        Raises:
-            NotAsLeft: it has been changed since.
-        """
-        if event is None or event.target_id is None:
-            raise NotAsLeft
-        user_id, ((name, value),) = event.target_id, event.old_values.items()
-
-        async def is_as_left(tx: Tx) -> None:
-            if await self.audit.find_last_change(tx, user_id, name) != event.id:
-                raise NotAsLeft
-
-        changes = Changes(role=Role(value)) if name == "role" else Changes(status=Status(value))
-        return await self.administration.change(actor, user_id, changes, check=is_as_left)
 
 
 @dataclass

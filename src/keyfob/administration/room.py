@@ -14,6 +14,7 @@ from keyfob.administration.places import Places
 from keyfob.administration.resources import ResourceAdministration
 from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
+from keyfob.administration.undoing import Undoing
 from keyfob.administration.unproven import Unproven
 from keyfob.administration.upkeep import Upkeep
 from keyfob.api_keys.service import ApiKeys
@@ -102,13 +103,14 @@ def build(
         mail=mail,
     )
     invitations = Invitations(db=db, authority=authority, letters=letters)
+    undoing = Undoing(administration=administration, audit=audit, clock=clock)
     bulk = Bulk(
         db=db,
         administration=administration,
         invitations=invitations,
         authority=authority,
-        audit=audit,
         clock=clock,
+        undoing=undoing,
         places=Places(),
     )
     return Room(
@@ -118,6 +120,7 @@ def build(
             factor_reset,
             invitations,
             bulk,
+            undoing,
             UserExport(
                 db=db,
                 authority=authority,

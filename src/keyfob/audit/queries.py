@@ -135,9 +135,9 @@ async def find_events(db: Executor, ids: Sequence[UUID]) -> list[AuditEvent]:
     return [AuditEvent(*row) for row in rows]
 
 
-async def find_last_change(tx: Tx, target_id: UUID, action: str, field: str) -> UUID | None:
+async def find_last_change(db: Executor, target_id: UUID, action: str, field: str) -> UUID | None:
     """Return the id of the newest event of this kind that gave a field of the target a value."""
-    found: UUID | None = await tx.fetchval(
+    found: UUID | None = await db.fetchval(
         """
         SELECT id FROM audit_events
          WHERE target_id = $1 AND action = $2 AND new_values ? $3

@@ -118,9 +118,9 @@ class Audit:
         """Return the events with these ids that there are."""
         return {event.id: event for event in await queries.find_events(self.db, ids)}
 
-    async def find_last_change(self, tx: Tx, user_id: UUID, field: str) -> UUID | None:
+    async def find_last_change(self, db: Executor, user_id: UUID, field: str) -> UUID | None:
         """Return the id of the last event that changed a field of an account; None if none did."""
-        return await queries.find_last_change(tx, user_id, Event.USER_CHANGED, field)
+        return await queries.find_last_change(db, user_id, Event.USER_CHANGED, field)
 
     async def verify(self, *, batch: int = 500) -> Verdict:
         """Check that no event of the chain was changed, removed or inserted.

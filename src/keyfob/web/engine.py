@@ -1,10 +1,11 @@
 """From a page's model to HTML: one environment of Jinja, made with the first page."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from fastapi import APIRouter
 from jinja2 import (
@@ -45,6 +46,13 @@ class Brand:
     stylesheet: str = ""
 
 
+class Undo(NamedTuple):
+    """The form of a toast that undoes what was just done."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shell:
     """The surroundings of every page: the reader, the language, and the place.
@@ -64,6 +72,7 @@ class Shell:
     can: frozenset[str]
     brand: Brand
     toast: str | None = None
+    undo: Undo | None = None
     session_ends_in: int | None = None
 
     @property

@@ -6,6 +6,7 @@ from keyfob.accounts.credentials import Credentials
 from keyfob.accounts.profiles import Profiles
 from keyfob.administration.bulk import Bulk
 from keyfob.administration.service import Administration
+from keyfob.administration.undoing import Undoing
 from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
 from keyfob.authority.roles import Roles
@@ -32,7 +33,8 @@ from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
-from keyfob.web.console import clients, many, overview, records, roles, service, user, users
+from keyfob.web.console import clients, many, overview, records, roles, service, undo, user, users
+from keyfob.web.console.undo import Undos
 from keyfob.web.console.user import Users
 from keyfob.web.console.users import UserList
 from keyfob.web.docs import docs_routes
@@ -60,6 +62,7 @@ def build(
     db: Database,
     administration: Administration,
     bulk: Bulk,
+    undoing: Undoing,
     log: LoginLog,
     audit: Audit,
     roles: Roles,
@@ -88,6 +91,7 @@ def build(
         signs_in=settings.pages,
         further=settings.page_templates,
     )
+    undos = Undos(administration=administration, undoing=undoing)
     arriving = Arrival(browsers=browsers, own_sessions=own_sessions, profiles=profiles)
     return Room(
         services=[
@@ -107,6 +111,7 @@ def build(
                 factors=factors,
                 roles=roles,
                 bulk=bulk,
+                undos=undos,
                 log=log,
                 audit=audit,
             ),
@@ -117,7 +122,7 @@ def build(
                 keys=api_keys,
             ),
             Security(factors=factors, sessions=sessions),
-            UserList(administration=administration, cursors=cursors),
+            UserList(administration=administration, cursors=cursors, undos=undos),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],
         routes=[
@@ -155,4 +160,5 @@ _OURS: list[Router] = [
     roles.routes,
     users.routes,
     many.routes,
+    undo.routes,
 ]

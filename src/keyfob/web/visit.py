@@ -28,7 +28,7 @@ from keyfob.sessions.browser import BrowserSession, BrowserSessions
 from keyfob.sessions.models import OpenedSession
 from keyfob.web import cookies
 from keyfob.web.cookies import CookieJar, read_cookie
-from keyfob.web.engine import Engine, Page, Shell
+from keyfob.web.engine import Engine, Page, Shell, Undo
 from keyfob.web.forms import Fields
 from keyfob.web.parts.times import move_to
 from keyfob.web.targets import safe_target
@@ -197,9 +197,11 @@ class Visit:
         """Forget the handle of a half-done sign-in."""
         self._set_cookies[cookies.STEP] = self.jar.drop(cookies.STEP)
 
-    async def show(self, page: Page, status: int = 200, *, toast: str | None = None) -> Response:
-        """Return a page as the response."""
-        html = (await self.engine.render(page, await self._shell(toast))).encode()
+    async def show(
+        self, page: Page, status: int = 200, *, toast: str | None = None, undo: Undo | None = None
+    ) -> Response:
+        """Return a page as the response; `toast` says what was just done, `undo` undoes it."""
+        html = (await self.engine.render(page, await self._shell(toast, undo))).encode()
         headers = {**_HEADERS, "Content-Language": self.locale}
         if self._may_compress:
             html = gzip.compress(html, _COMPRESSION, mtime=0)
@@ -260,7 +262,7 @@ class Visit:
             return Locale(asked)
         return Locale(kept) if kept in known else preferred_locale(self.source.languages)
 
-    async def _shell(self, toast: str | None) -> Shell:
+    async def _shell(self, toast: str | None, undo: Undo | None) -> Shell:
         user, can = None, frozenset[str]()
         if self.session is not None:
             # Gone: the account was just erased, or the database is away.
@@ -278,4 +280,5 @@ class Visit:
             can=can,
             brand=self.engine.brand,
             toast=toast,
+            undo=undo,
         )

@@ -13,8 +13,8 @@ from keyfob.core.problems import InvalidInput
 PATH = "/console/users"
 FILTERS = ("search", "role", "status", "factor", "verified")
 SIZES = (25, 50, 100)
-# `done` says what was just done, and `lang` chooses a language.
-_KNOWN = {*FILTERS, "sort", "size", "after", "before", "done", "lang"}
+# `done` says what was just done, to `who`, and how to `undo` it; `lang` chooses a language.
+_KNOWN = {*FILTERS, "sort", "size", "after", "before", "done", "who", "undo", "lang"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,12 @@ class Asked:
     @property
     def here(self) -> str:
         """The query of this very page."""
-        return urlencode(self.kept | _set(after=self.after, before=self.before))
+        return urlencode(self.here_by_name)
+
+    @property
+    def here_by_name(self) -> dict[str, str]:
+        """The parameters of that query."""
+        return self.kept | _set(after=self.after, before=self.before)
 
 
 def _wrong(names: Iterable[str], detail: str) -> InvalidInput:

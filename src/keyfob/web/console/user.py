@@ -37,6 +37,7 @@ from keyfob.mfa.service import Factors
 from keyfob.sessions.models import LiveSession
 from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import link_of
+from keyfob.web.console.undo import Undos, back
 from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
@@ -62,6 +63,7 @@ _DONE: Mapping[str, str] = {
     "added": N_("The account is made, and an invitation is on its way."),
     "blocked": N_("The account is blocked, and all its sessions have ended."),
     "active": N_("The account is active again."),
+    "undone": N_("The account is as before."),
     "role": N_("The role is changed. It counts at once."),
     "name": N_("The name is changed."),
     "signed_out": N_("All sessions of the account have ended."),
@@ -111,6 +113,7 @@ class Users:
     factors: Factors
     roles: Roles
     bulk: Bulk
+    undos: Undos
     log: LoginLog
     audit: Audit
 
@@ -137,7 +140,8 @@ class Users:
         )
         done = visit.done(_DONE)
         status = wrong.status if wrong else 200
-        return await visit.show(page, status, toast=done)
+        undo = await self.undos.offer(visit, caller)
+        return await visit.show(page, status, toast=done, undo=undo)
 
     async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:
         """Return the latest lines of both logs about a user, as far as the reader may see them."""
@@ -201,12 +205,12 @@ async def _do(
 ) -> Response:
     """Do something with a user and show the page again, with what was done or why not."""
     try:
-        await work
+        found = await work
     except Problem as wrong:
         if wrong.status not in {404, 409, 422} or wrong.code == "user_not_found":
             raise
         return await users.show(visit, caller, user_id, wrong)
-    return visit.go(f"/console/users/{user_id}", done=done)
+    return back(visit, user_id, done, found)
 
 
 @routes.post("/console/users/{id:uuid}/status", dependencies=_LIMITED)

@@ -15,6 +15,7 @@ from keyfob.core.locales import _, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.limits.requests import limited
 from keyfob.web.console.asked import PATH, SIZES, Asked
+from keyfob.web.console.undo import Undos
 from keyfob.web.parts.times import number
 from keyfob.web.visits import AVisit, Visit, pages
 
@@ -112,8 +113,9 @@ class UserList:
 
     administration: Administration
     cursors: Cursors
+    undos: Undos
 
-    async def show(self, visit: Visit) -> Response:
+    async def show(self, visit: Visit, caller: User) -> Response:
         """Return the page that the query asks for.
 
         Raises:
@@ -138,8 +140,10 @@ class UserList:
             previous=self._cursor(kind, rows[0]) if has_previous and rows else "",
             next=self._cursor(kind, rows[-1]) if has_next and rows else "",
         )
-        done = _("The user is removed.") if query.get("done") == "removed" else None
-        return await visit.show(page, toast=done)
+        is_removed = query.get("done") == "removed"
+        done = _("The user is removed.") if is_removed else await self.undos.words(visit)
+        undo = await self.undos.offer(visit, caller, asked.here)
+        return await visit.show(page, toast=done, undo=undo)
 
     def _cursor(self, kind: str, row: ListedUser) -> str:
         return self.cursors.write(kind, [row.place, str(row.profile.id)])
@@ -151,7 +155,7 @@ TheList = Annotated[UserList, Provided(UserList)]
 @routes.get("/console/users", dependencies=_LIMITED)
 async def show_users(visit: AVisit, caller: Reader, users: TheList) -> Response:
     """Show a page of the list."""
-    return await users.show(visit)
+    return await users.show(visit, caller)
 
 
 def _cut(rows: list[ListedUser], size: int, *, from_end: bool) -> tuple[list[ListedUser], bool]:

@@ -60,9 +60,12 @@ function show(toast) {
   requestAnimationFrame(() => box.append(toast)); // what is there from the start is not read out
   if (toast.dataset.toast === "stay") return;
   let timer;
-  const wait = () => { timer = setTimeout(() => toast.remove(), toast.querySelector("form") ? 10000 : 6000); };
-  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, () => clearTimeout(timer));
-  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, () => { clearTimeout(timer); wait(); });
+  const leave = () => (document.hidden || toast.matches(":hover, :focus-within") ? wait() : toast.remove());
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(leave, toast.querySelector("form") ? 10000 : 6000);
+  };
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, wait);
   wait();
 }
 
@@ -94,7 +97,10 @@ const presses = {
     setTimeout(() => swap(button, false), 2000);
   },
   print: () => print(),
-  dismiss: (button) => button.closest("[data-toast]").remove(),
+  dismiss(button) {
+    button.closest("[data-toast]").remove();
+    document.getElementById("main")?.focus({ preventScroll: true });
+  },
   dialog(opener, event) {
     const dialog = document.getElementById(opener.dataset.dialog);
     if (!dialog) return;
