@@ -60,6 +60,7 @@ async def kept(empty_dsn: str) -> AsyncIterator[Kept]:
         while not kept.is_complete():
             async with crowd(kept.ledger, [server.port], 7) as people:
                 await people.acknowledged(60)
+                await people.until(kept.is_complete)
         yield kept
 
 
