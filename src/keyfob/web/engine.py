@@ -47,10 +47,11 @@ class Brand:
 
 
 class Undo(NamedTuple):
-    """The form of a toast that undoes what was just done."""
+    """The form of a toast that undoes what was just done; `recent` if that needs such a sign-in."""
 
     action: str
     fields: Mapping[str, str]
+    recent: bool
 
 
 @dataclass(frozen=True, kw_only=True)

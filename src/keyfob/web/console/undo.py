@@ -57,7 +57,7 @@ class Undos:
         if event is None or not await self.undoing.is_as_left(self.administration.db, event):
             return None
         fields = {"event": str(event.id)} | ({} if state is None else {"state": state})
-        return Undo(visit.link(f"{PATH}/undo"), fields)
+        return Undo(visit.link(f"{PATH}/undo"), fields, recent="role" in event.new_values)
 
     async def words(self, visit: Visit) -> str | None:
         """Return the sentence about the account that the query names; None for none."""

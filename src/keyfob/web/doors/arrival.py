@@ -2,13 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from fastapi import Depends
 from starlette.responses import Response
 
 from keyfob.accounts.profiles import Profiles
 from keyfob.authority.models import User
+from keyfob.authority.requiring import require
 from keyfob.core.locales import known_locale
 from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
@@ -65,6 +66,12 @@ async def signed_in(visit: AVisit) -> Response:
     if visit.user is None:
         return await visit.show(NoCookiePage(), 400)
     return visit.go_to(visit.return_to or visit.link("/ui/account"))
+
+
+@routes.get("/ui/step-up", dependencies=[Depends(limited("me", by="caller"))])
+async def is_recent(visit: AVisit, caller: Annotated[User, require(recent=True)]) -> Response:
+    """Tell a script that nothing is asked for; else it is answered by the question for a proof."""
+    return visit.json({"recent": True})
 
 
 @routes.post("/ui/step-up", dependencies=[Depends(limited("me", by="caller"))])

@@ -108,6 +108,11 @@ const presses = {
     opener.closest("[popover]")?.hidePopover();
     if (!dialog.open) dialog.showModal();
   },
+  recent(link, event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    prove(link, () => location.assign(link.href));
+  },
   stay(button) {
     const asking = new XMLHttpRequest();
     asking.open("HEAD", button.dataset.stay);
@@ -126,12 +131,33 @@ on("click", (event) => {
   for (const name of Object.keys(control.dataset)) presses[name]?.(control, event);
 });
 
+// What needs a recent sign-in asks for a proof first, in a dialog, and then goes on. If that cannot be
+// done here, the service answers with a page that asks.
+const isProven = new WeakSet();
+async function prove(control, goOn) {
+  if (control.getAttribute("aria-busy") === "true") return;
+  control.setAttribute("aria-busy", "true");
+  const asking = import("./proof.js").then((proof) => proof.prove(control, document.body.dataset.proofAt, enliven));
+  const mayGoOn = await asking.catch(() => true);
+  control.removeAttribute("aria-busy");
+  if (mayGoOn) goOn();
+}
+
 // Passwords that are shown are hidden again before they are sent, and kept by no form history.
 on("submit", (event) => {
   const form = event.target;
   if (form.method === "dialog" || event.submitter?.formMethod === "dialog") return;
   if (form.getAttribute("aria-busy") === "true") {
     event.preventDefault();
+    return;
+  }
+  if ("recent" in form.dataset && !isProven.delete(form)) {
+    event.preventDefault();
+    const button = event.submitter;
+    prove(button ?? form, () => {
+      isProven.add(form);
+      form.requestSubmit(button);
+    });
     return;
   }
   for (const button of all("[data-show]", form)) document.getElementById(button.dataset.show).type = "password";

@@ -1,0 +1,236 @@
+"""Questions in dialogs, and toasts, in a real Chromium: nothing of the page is lost."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import pyotp
+import pytest
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from tests.fixtures.chromium import find_program
+from tests.fixtures.postgres import create_empty_database
+from tests.journeys.conftest import Instance, Start, wait_until
+from tests.journeys.people_at_pages import Person, person
+
+from keyfob.core.clock import Clock
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(find_program() is None, reason="there is no chromium here"),
+]
+
+ADMIN = "admin@example.com"
+MIA = "mia@example.com"
+PASSWORD = "quite another battery"
+
+Run = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def database(postgres: str) -> str:
+    return create_empty_database(postgres, "dialogs")
+
+
+@pytest.fixture(scope="module")
+def run(database: str) -> Run:
+    """Run a statement on the service's database."""
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(database)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def run_one(statement: str) -> None:
+        # In a thread of its own: Playwright's loop runs in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, execute(statement)).result()
+
+    return run_one
+
+
+@pytest.fixture(scope="module")
+def service(start: Start, database: str) -> Instance:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    instance = start(
+        PORT=port,
+        ISSUER=f"http://localhost:{port}/auth",
+        DATABASE_URL=database,
+        SECRET_KEY="a secret key that every start knows",
+        ADMIN_PASSWORD=PASSWORD,
+        LIMITS="off",
+    )
+    wait_until(lambda: instance.is_ready, seconds=120)
+    return instance
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_program(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def grow_old(run: Run) -> None:
+    """Make all sign-ins an hour older."""
+    run("UPDATE sessions SET auth_time = auth_time - interval '1 hour'")
+
+
+def sign_in(admin: Person, path: str = "/console/users") -> None:
+    admin.open(f"/ui/sign-in?return_to=/auth{path}")
+    admin.sign_in(ADMIN, PASSWORD)
+    admin.wait_for(path)
+
+
+def invite(admin: Person, *names: str) -> None:
+    for name in names:
+        admin.open("/console/users/new")
+        admin.page.get_by_label("E-mail address").fill(f"{name.lower()}@example.com")
+        admin.page.get_by_label("Name").fill(name)
+        admin.press("Invite")
+        expect(admin.page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def dialog_of(admin: Person) -> Locator:
+    return admin.page.locator("dialog[open]")
+
+
+def test_a_proof_is_asked_for_in_a_dialog_and_nothing_is_lost(
+    service: Instance, chromium: Browser, run: Run
+) -> None:
+    with person(chromium, service) as admin:
+        sign_in(admin)
+        invite(admin, "Ann")
+        admin.open("/console/users?search=ann")
+        grow_old(run)
+        box = admin.page.locator("[data-pick]").first
+        box.check()
+        again, keys = admin.page.get_by_role("button", name="Invite again"), admin.page.keyboard
+        again.focus()
+
+        keys.press("Enter")
+        expect(dialog_of(admin).get_by_role("heading", name="Is it you?")).to_be_visible()
+        expect(dialog_of(admin).get_by_label("Your password")).to_be_focused()
+        assert admin.faults() == []
+        keys.press("Escape")
+        expect(dialog_of(admin)).to_have_count(0)
+        expect(again).to_be_focused()
+        expect(box).to_be_checked()
+
+        keys.press("Enter")
+        expect(dialog_of(admin).get_by_label("Your password")).to_be_focused()
+        keys.type("not this one")
+        keys.press("Enter")
+        expect(dialog_of(admin).get_by_role("alert")).to_be_focused()
+        dialog_of(admin).get_by_label("Your password").fill(PASSWORD)
+        keys.press("Enter")
+        expect(admin.page.get_by_text("Done: 1, refused: 0")).to_be_visible()
+
+
+def test_a_download_and_a_question_go_on_where_they_were(
+    service: Instance, chromium: Browser, run: Run
+) -> None:
+    with person(chromium, service) as admin:
+        sign_in(admin, "/ui/account/data")
+        grow_old(run)
+        admin.press("Erase my account")
+        dialog_of(admin).get_by_role("button", name="Erase my account").click()
+        expect(dialog_of(admin)).to_have_count(1)  # the proof is asked for in the same one
+        expect(dialog_of(admin).get_by_label("Your password")).to_be_focused()
+        dialog_of(admin).get_by_role("link", name="Cancel").click()
+        opener = admin.page.get_by_role("button", name="Erase my account")
+        expect(opener).to_be_focused()
+        opener.click()
+        expect(dialog_of(admin).get_by_role("button", name="Erase my account")).to_be_visible()
+        admin.page.keyboard.press("Escape")
+
+        with admin.page.expect_download() as download:
+            admin.press("Download")
+            dialog_of(admin).get_by_label("Your password").fill(PASSWORD)
+            admin.page.keyboard.press("Enter")
+        assert download.value.suggested_filename.endswith(".json")
+        expect(dialog_of(admin)).to_have_count(0)
+        expect(admin.page.get_by_role("button", name="Download")).to_be_focused()
+
+
+def test_a_passkey_or_a_code_proves_it_in_the_dialog(
+    service: Instance, chromium: Browser, run: Run
+) -> None:
+    made = json.loads(service.keyfob("users", "create", MIA, "--role", "admin", "--json"))
+    service.keyfob("users", "mark-verified", MIA)
+    with person(chromium, service) as mia:
+        mia.open("/ui/sign-in")
+        mia.sign_in(MIA, made["password"])
+        mia.wait_for("/ui/account")
+        secret = mia.add_app()
+        mia.press("I have kept them")
+        grow_old(run)
+        mia.page.get_by_role("link", name="Add a passkey").last.click()
+        code = pyotp.TOTP(secret).at(Clock().timestamp() + 30)  # the present one was used
+        dialog_of(mia).get_by_label("Code of your authenticator app").fill(code)
+        mia.page.keyboard.press("Enter")
+        mia.wait_for("/ui/account/passkeys/new")  # a link is followed
+        mia.plug_in()
+        mia.page.get_by_label("Name").fill("Laptop")
+        mia.press("Go on")
+        mia.wait_for("/ui/account/security")
+
+        grow_old(run)
+        mia.open("/console/users?search=mia")
+        with mia.page.expect_download():
+            mia.press("Export")
+            dialog_of(mia).get_by_role("button", name="Use a passkey").click()
+        expect(dialog_of(mia)).to_have_count(0)
+
+
+def test_without_scripts_a_page_asks_and_goes_on(
+    service: Instance, chromium: Browser, run: Run
+) -> None:
+    with person(chromium, service, java_script_enabled=False) as admin:
+        sign_in(admin, "/ui/account/security")
+        grow_old(run)
+        admin.page.get_by_role("link", name="Change the password").click()
+        expect(admin.page.get_by_role("heading", name="Is it you?")).to_be_visible()
+        admin.page.get_by_label("Your password").fill(PASSWORD)
+        admin.press("Go on")
+        admin.wait_for("/ui/account/password")
+
+
+def test_a_toast_offers_undo_to_the_keyboard_and_waits(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as admin:
+        sign_in(admin)
+        invite(admin, "Eve")
+        admin.page.clock.install()
+        admin.open("/console/users?search=eve")
+        admin.page.get_by_role("button", name="Actions for Eve").click()
+        admin.press("Block")
+        toast = admin.page.get_by_role("status").filter(has_text="Eve is blocked")
+        expect(toast).to_be_visible()
+        assert "/console/users?search=eve" in admin.page.url
+        assert admin.faults() == []
+
+        undo = admin.page.get_by_role("button", name="Undo")
+        undo.hover()
+        admin.page.clock.run_for(30_000)
+        expect(undo).to_be_visible()  # it does not vanish under the pointer
+        admin.page.mouse.move(5, 5)
+        for _ in range(2):
+            admin.page.keyboard.press("Tab")  # the link to the content, and then this
+        expect(undo).to_be_focused()
+        admin.page.clock.run_for(30_000)
+        admin.page.keyboard.press("Enter")
+        toast = admin.page.get_by_role("status").filter(has_text="Eve is as before")
+        expect(toast).to_be_visible()
+        expect(undo).to_have_count(0)
+        admin.page.clock.run_for(7_000)
+        expect(toast).to_have_count(0)
