@@ -127,6 +127,9 @@ def _add_routes(app: FastAPI, rooms: Sequence[Room]) -> None:
 
 
 def _place_of(route: BaseRoute) -> int:
-    """Return the place of a route in the description: by its tag, then by the order of rooms."""
+    """Return the place of a route in the description: by its tag, then by the order of rooms.
+
+    Those without a place there come first, for pages: they tell at once what is not for them.
+    """
     tags = getattr(route, "tags", [])
-    return TAGS.index(tags[0]) if tags else len(TAGS)
+    return TAGS.index(tags[0]) if tags else -1

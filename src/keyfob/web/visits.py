@@ -5,6 +5,7 @@ becomes a page, and cookies that have changed are sent with every response.
 """
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Annotated, Any
 
 import structlog
@@ -14,6 +15,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from keyfob.authority.models import User
 from keyfob.core.locales import speaking
@@ -46,6 +49,14 @@ log = structlog.get_logger("keyfob.http")
 
 class PageRoute(APIRoute):
     """A route of pages for browsers."""
+
+    @cached_property
+    def _beginning(self) -> str:
+        return self.path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route; cheaply if not, as there are a hundred."""
+        return super().matches(scope) if self._beginning in scope["path"] else (Match.NONE, {})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
