@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 from typing import ClassVar, NamedTuple, Protocol
 
 from fastapi import APIRouter
@@ -24,6 +25,8 @@ from keyfob.web.assets import Assets, add_asset, add_text
 from keyfob.web.parts import names, refusals, times
 
 HERE = Path(__file__).parent
+
+_AT_ONCE = 0.001  # seconds of rendering; then it is the turn of others, such as a refresh
 
 
 class Page(Protocol):
@@ -105,7 +108,14 @@ class Engine:
             async with self._compiling:
                 if self._environment is None:
                     self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
-        return self._environment.get_template(page.template).render({"page": page, "shell": shell})
+        template = self._environment.get_template(page.template)
+        parts, began = [], perf_counter()
+        for part in template.generate({"page": page, "shell": shell}):
+            parts.append(part)
+            if perf_counter() - began > _AT_ONCE:
+                await asyncio.sleep(0)
+                began = perf_counter()
+        return "".join(parts)
 
     def routes(self) -> APIRouter:
         """Return the routes of the static files."""

@@ -174,17 +174,22 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 def _marked(at: datetime, form: Form, text: str) -> Markup:
     reader, utc = _reader.get(), at.astimezone(UTC)
-    local = at.astimezone(reader.zone)
-    title = f"{_date(utc)}, {utc:%H:%M:%S} UTC"
+    title = f"{_date(utc)}, {_second(utc)} UTC"
+    zone = ""
     if reader.is_zone_known:
-        title = f"{_date(local)}, {local:%H:%M:%S} {reader.zone.key} ({title})"
-    zone = f' data-zone="{reader.zone.key}"' if reader.is_zone_known else ""
-    stamp = f"{utc:%Y-%m-%dT%H:%M:%SZ}"
+        local, key = at.astimezone(reader.zone), reader.zone.key
+        title = f"{_date(local)}, {_second(local)} {key} ({title})"
+        zone = f' data-zone="{key}"'
     # A list has dozens of times, and `Markup.format` would take most of their cost.
     return Markup(  # noqa: S704 - made of names of ours and of zones, and of escaped words
-        f'<time datetime="{stamp}" title="{escape(title)}" data-form="{form}"{zone}>'
-        f"{escape(text)}</time>"
+        f'<time datetime="{utc.date()}T{_second(utc)}Z" title="{escape(title)}"'
+        f' data-form="{form}"{zone}>{escape(text)}</time>'
     )
+
+
+def _second(at: datetime) -> str:
+    """Return the time of the day in ISO 8601, at a quarter of the cost of `strftime`."""
+    return at.isoformat(timespec="seconds")[11:19]
 
 
 def _local(at: datetime) -> datetime:
