@@ -19,12 +19,14 @@ LINES = (
     "revocation",
     "feed",
     "lists",
+    "pages",
     "growth",
 )
 # What `make bench-full` measures beside them.
 BEYOND = (
     "storm_in_full",
     "million",
+    "console",
     "growth_in_full",
     "ceiling",
     "workers",
