@@ -3,8 +3,8 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import pyotp
@@ -27,7 +27,7 @@ ADMIN = "admin@example.com"
 MIA = "mia@example.com"
 PASSWORD = "quite another battery"
 
-Run = Callable[[str], None]
+Do = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +36,27 @@ def database(postgres: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(database: str) -> Run:
-    """Run a statement on the service's database."""
+def aside() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread of its own: Playwright's runs in this one."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
-    async def execute(statement: str) -> None:
-        connection = await asyncpg.connect(database)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
 
-    def run_one(statement: str) -> None:
-        # In a thread of its own: Playwright's loop runs in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, execute(statement)).result()
+@pytest.fixture(scope="module")
+def do(aside: asyncio.AbstractEventLoop, database: str) -> Iterator[Do]:
+    """Run a statement on the service's database, always on the same connection."""
+    opened = asyncio.run_coroutine_threadsafe(asyncpg.connect(database), aside).result()
 
-    return run_one
+    def execute(statement: str) -> None:
+        asyncio.run_coroutine_threadsafe(opened.execute(statement), aside).result()
+
+    yield execute
+    asyncio.run_coroutine_threadsafe(opened.close(), aside).result()
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,7 @@ def service(start: Start, database: str) -> Instance:
         SECRET_KEY="a secret key that every start knows",
         ADMIN_PASSWORD=PASSWORD,
         LIMITS="off",
+        DATABASE_COMMAND_TIMEOUT=60,  # a test holds the service up
     )
     wait_until(lambda: instance.is_ready, seconds=120)
     return instance
@@ -79,9 +85,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def grow_old(run: Run) -> None:
+def grow_old(do: Do) -> None:
     """Make all sign-ins an hour older."""
-    run("UPDATE sessions SET auth_time = auth_time - interval '1 hour'")
+    do("UPDATE sessions SET auth_time = auth_time - interval '1 hour'")
 
 
 def sign_in(admin: Person, path: str = "/console/users") -> None:
@@ -104,13 +110,13 @@ def dialog_of(admin: Person) -> Locator:
 
 
 def test_a_proof_is_asked_for_in_a_dialog_and_nothing_is_lost(
-    service: Instance, chromium: Browser, run: Run
+    service: Instance, chromium: Browser, do: Do
 ) -> None:
     with person(chromium, service) as admin:
         sign_in(admin)
         invite(admin, "Ann")
         admin.open("/console/users?search=ann")
-        grow_old(run)
+        grow_old(do)
         box = admin.page.locator("[data-pick]").first
         box.check()
         again, keys = admin.page.get_by_role("button", name="Invite again"), admin.page.keyboard
@@ -136,11 +142,11 @@ def test_a_proof_is_asked_for_in_a_dialog_and_nothing_is_lost(
 
 
 def test_a_download_and_a_question_go_on_where_they_were(
-    service: Instance, chromium: Browser, run: Run
+    service: Instance, chromium: Browser, do: Do
 ) -> None:
     with person(chromium, service) as admin:
         sign_in(admin, "/ui/account/data")
-        grow_old(run)
+        grow_old(do)
         admin.press("Erase my account")
         dialog_of(admin).get_by_role("button", name="Erase my account").click()
         expect(dialog_of(admin)).to_have_count(1)  # the proof is asked for in the same one
@@ -162,7 +168,7 @@ def test_a_download_and_a_question_go_on_where_they_were(
 
 
 def test_a_passkey_or_a_code_proves_it_in_the_dialog(
-    service: Instance, chromium: Browser, run: Run
+    service: Instance, chromium: Browser, do: Do
 ) -> None:
     made = json.loads(service.keyfob("users", "create", MIA, "--role", "admin", "--json"))
     service.keyfob("users", "mark-verified", MIA)
@@ -172,7 +178,7 @@ def test_a_passkey_or_a_code_proves_it_in_the_dialog(
         mia.wait_for("/ui/account")
         secret = mia.add_app()
         mia.press("I have kept them")
-        grow_old(run)
+        grow_old(do)
         mia.page.get_by_role("link", name="Add a passkey").last.click()
         code = pyotp.TOTP(secret).at(Clock().timestamp() + 30)  # the present one was used
         dialog_of(mia).get_by_label("Code of your authenticator app").fill(code)
@@ -183,7 +189,7 @@ def test_a_passkey_or_a_code_proves_it_in_the_dialog(
         mia.press("Go on")
         mia.wait_for("/ui/account/security")
 
-        grow_old(run)
+        grow_old(do)
         mia.open("/console/users?search=mia")
         with mia.page.expect_download():
             mia.press("Export")
@@ -192,11 +198,11 @@ def test_a_passkey_or_a_code_proves_it_in_the_dialog(
 
 
 def test_without_scripts_a_page_asks_and_goes_on(
-    service: Instance, chromium: Browser, run: Run
+    service: Instance, chromium: Browser, do: Do
 ) -> None:
     with person(chromium, service, java_script_enabled=False) as admin:
         sign_in(admin, "/ui/account/security")
-        grow_old(run)
+        grow_old(do)
         admin.page.get_by_role("link", name="Change the password").click()
         expect(admin.page.get_by_role("heading", name="Is it you?")).to_be_visible()
         admin.page.get_by_label("Your password").fill(PASSWORD)
@@ -234,3 +240,31 @@ def test_a_toast_offers_undo_to_the_keyboard_and_waits(
         expect(undo).to_have_count(0)
         admin.page.clock.run_for(7_000)
         expect(toast).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_change_of_many_shows_how_far_it_is(
+    service: Instance, chromium: Browser, do: Do, scripts: bool
+) -> None:
+    many = f"many{scripts}".lower()
+    for at in range(30):
+        service.register(f"{many}{at}@example.com")
+    with person(chromium, service, java_script_enabled=scripts) as admin:
+        sign_in(admin)
+        admin.open(f"/console/users?search={many}")
+        admin.page.locator("[data-pick]").first.check()
+        admin.page.get_by_label("All 30 that match").check()
+        block = admin.page.locator("#bulk").get_by_role("button", name="Block", exact=True)
+        do(f"BEGIN; SELECT FROM users WHERE email = '{many}29@example.com' FOR UPDATE")
+        block.click(no_wait_after=True)
+        expect(admin.page.get_by_text("29 of 30")).to_be_visible()
+        expect(admin.page.get_by_role("progressbar")).to_have_count(1)  # the last step
+        expect(admin.page.get_by_text("Leave this page open")).to_be_visible()
+        do("COMMIT")
+        expect(admin.page.get_by_role("heading", name="Report")).to_be_visible()
+        expect(admin.page.get_by_role("progressbar")).to_have_count(0)
+        expect(admin.page.get_by_text("Done: 30, refused: 0")).to_be_visible()
+        if scripts:
+            assert admin.faults() == []
+        admin.page.get_by_role("link", name="Back to the users").click()
+        admin.page.wait_for_url(f"**/console/users?search={many}")

@@ -16,7 +16,7 @@ from keyfob.administration import queries
 from keyfob.administration.authority import Actor, Authority
 from keyfob.administration.errors import CountDiffers, NotAsLeft, OwnAccount
 from keyfob.administration.invitations import Invitations
-from keyfob.administration.models import Action, Consequences, Ending, Line, UserFilter
+from keyfob.administration.models import Action, Consequences, Ending, Line, Person, UserFilter
 from keyfob.administration.places import Places
 from keyfob.administration.service import Administration
 from keyfob.administration.undoing import Undoing
@@ -87,6 +87,10 @@ class Bulk:
     async def weigh(self, ids: Sequence[UUID]) -> Consequences:
         """Return what would end if these users were removed, to say so before it is done."""
         return await queries.count_consequences(self.db, ids, self.clock.now())
+
+    async def list_people(self, ids: Sequence[UUID]) -> dict[UUID, Person]:
+        """Return the names and addresses of users, for the report; removed ones have none later."""
+        return await queries.list_people(self.db, ids)
 
     async def begin(
         self, actor: Actor, action: Action, ids: Sequence[UUID], *, role: Role | None = None

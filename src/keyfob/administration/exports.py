@@ -106,10 +106,10 @@ class UserExport:
 
 def _cells(user: ListedUser) -> list[str]:
     profile = user.profile._asdict() | {"second_factor": user.has_factor}
-    return [_cell(profile[column]) for column in COLUMNS]
+    return [cell_of(profile[column]) for column in COLUMNS]
 
 
-def _cell(value: object) -> str:
+def cell_of(value: object) -> str:
     """Return the text of a cell, which no spreadsheet takes for a formula."""
     if value is None:
         return ""

@@ -112,6 +112,13 @@ class Consequences(NamedTuple):
     api_keys: int
 
 
+class Person(NamedTuple):
+    """A user's name, if there is one, and address."""
+
+    name: str | None
+    email: str
+
+
 class Line(NamedTuple):
     """The outcome for one account of a bulk change; without a refusal it is done.
 

@@ -14,6 +14,7 @@ from keyfob.administration.models import (
     Factor,
     ListedUser,
     Part,
+    Person,
     UserFilter,
 )
 from keyfob.authority.models import Role
@@ -189,6 +190,12 @@ async def list_ids(
         *values,
     )
     return [row["id"] for row in rows]
+
+
+async def list_people(db: Executor, ids: Sequence[UUID]) -> dict[UUID, Person]:
+    """Return the names and addresses of those of some users that there are."""
+    rows = await db.fetch("SELECT id, name, email FROM users WHERE id = ANY ($1::uuid[])", ids)
+    return {row["id"]: Person(row["name"], row["email"]) for row in rows}
 
 
 async def count_consequences(db: Executor, ids: Sequence[UUID], now: datetime) -> Consequences:

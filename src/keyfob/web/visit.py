@@ -1,8 +1,8 @@
 """A visit: one request of a browser for a page, with its reader, its form and its response."""
 
 import gzip
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from urllib.parse import unquote, urlencode
@@ -18,7 +18,8 @@ from keyfob.authority.requiring import holds
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.http.kept import takes_gzip
-from keyfob.core.locales import Locale, gettext, preferred_locale
+from keyfob.core.http.streams import LongAnswer
+from keyfob.core.locales import Locale, gettext, preferred_locale, speaking
 from keyfob.core.problems import (
     DatabaseUnavailable,
     Unauthenticated,
@@ -30,7 +31,7 @@ from keyfob.web import cookies
 from keyfob.web.cookies import CookieJar, read_cookie
 from keyfob.web.engine import Engine, Page, Shell, Undo
 from keyfob.web.forms import Fields
-from keyfob.web.parts.times import move_to
+from keyfob.web.parts.times import move_to, reading
 from keyfob.web.targets import safe_target
 
 _CSP = (
@@ -196,6 +197,21 @@ class Visit:
     def end_step(self) -> None:
         """Forget the handle of a half-done sign-in."""
         self._set_cookies[cookies.STEP] = self.jar.drop(cookies.STEP)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Write in the reader's language and zone, in this task alone."""
+        with speaking(self.locale), reading(self.zone, self.clock.now()):
+            yield
+
+    async def render(self, page: Page) -> str:
+        """Return the HTML of a page or a part of one, for `write`; call it within `speaking`."""
+        return await self.engine.render(page, await self._shell(None, None))
+
+    def write(self, pieces: AsyncIterator[bytes], *, close: Callable[[], object]) -> Response:
+        """Return a page that is written piece by piece; `close` is called in the end."""
+        headers = {**_HEADERS, "Content-Language": self.locale}
+        return LongAnswer(pieces, media_type="text/html", close=close, headers=headers)
 
     async def show(
         self, page: Page, status: int = 200, *, toast: str | None = None, undo: Undo | None = None

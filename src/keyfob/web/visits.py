@@ -19,7 +19,6 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from keyfob.authority.models import User
-from keyfob.core.locales import speaking
 from keyfob.core.problems import (
     FactorRequired,
     InsufficientAuthentication,
@@ -33,7 +32,6 @@ from keyfob.limits.errors import TooManyAttempts
 from keyfob.login.errors import InvalidCredentials
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.web.forms import read_fields
-from keyfob.web.parts.times import reading
 from keyfob.web.refusing import RefusedPage, UnsafePage
 from keyfob.web.same_origin import ensure_same_origin
 from keyfob.web.step_up import StepUpForm, StepUpPage, without_proof
@@ -64,7 +62,7 @@ class PageRoute(APIRoute):
         async def visit_page(request: Request) -> Response:
             visit = Visit(request, source_of(request, is_page=True))
             request.state.visit = visit
-            with speaking(visit.locale), reading(visit.zone, visit.clock.now()):
+            with visit.speaking():
                 try:
                     response = await _handled(visit, handle)
                 except (Problem, RequestValidationError, HTTPException) as refusal:

@@ -79,6 +79,10 @@ class Asked:
         query = {name: value for name, value in {**self.kept, **changes}.items() if value}
         return f"{root}{PATH}" + (f"?{urlencode(query)}" if query else "")
 
+    def link_here(self, root: str) -> str:
+        """Return a link to this very page."""
+        return f"{root}{PATH}" + (f"?{self.here}" if self.here else "")
+
     @property
     def here(self) -> str:
         """The query of this very page."""

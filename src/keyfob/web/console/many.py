@@ -1,31 +1,29 @@
 """Work on many users: changes with a report, a question before removal, a table."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, NamedTuple
-from urllib.parse import parse_qsl, quote
+from typing import Annotated, ClassVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import Depends
 from starlette.responses import Response
 
 from keyfob.administration.authority import Actor
-from keyfob.administration.bulk import Bulk, Run
+from keyfob.administration.bulk import Bulk
 from keyfob.administration.exports import UserExport
-from keyfob.administration.models import Action, Consequences, Ending, Line
+from keyfob.administration.models import Action, Consequences
 from keyfob.authority.models import Permission, Role, User
 from keyfob.authority.requiring import require
-from keyfob.core.http import Provided, while_present
+from keyfob.core.http import Provided
 from keyfob.core.http.streams import LongAnswer
 from keyfob.core.locales import _
-from keyfob.core.problems import InvalidInput, Problem
+from keyfob.core.problems import InvalidInput
 from keyfob.limits.requests import limited
 from keyfob.web.console.asked import PATH, Asked
+from keyfob.web.console.report import list_of, report
 from keyfob.web.forms import Fields
-from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -36,9 +34,6 @@ _LIMITED = [Depends(limited("admin-bulk", by="caller"))]
 
 # To remove more than these, their number is typed.
 _FEW = 20
-# The ids of changes that one form undoes: a body contains 64 KiB.
-_MOST_UNDONE = 1500
-_MOST_SHOWN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,54 +57,6 @@ class SurePage:
         return {"typed": self.error} if self.error else {}
 
 
-class Outcome(NamedTuple):
-    """The outcome for one user; `user_id` is None if there is none with that id."""
-
-    user_id: UUID | None
-    words: str
-    is_done: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPage:
-    """The outcome of a change to many users; `left` were not reached, for the reason `why`.
-
-    `undo` contains the ids of the changes that can be undone, in portions of one form each.
-    """
-
-    template: ClassVar[str] = "console/report.html"
-
-    root: str
-    outcomes: Sequence[Outcome]
-    ending: Ending
-    why: str
-    undo: Sequence[str]
-
-    @property
-    def path(self) -> str:
-        return f"{self.root}{PATH}"
-
-    @property
-    def shown(self) -> Sequence[Outcome]:
-        """The first outcomes, the refused ones before the others."""
-        return sorted(self.outcomes, key=lambda one: one.is_done)[:_MOST_SHOWN]
-
-    @property
-    def hidden(self) -> int:
-        return max(0, len(self.outcomes) - _MOST_SHOWN)
-
-    @property
-    def table(self) -> str:
-        """The report as a link to a table (CSV) that the browser keeps."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\r\n")
-        rows.writerow(["id", "outcome", "reason"])
-        for one in self.outcomes:
-            outcome = "done" if one.is_done else "refused"
-            rows.writerow([one.user_id or "", outcome, "" if one.is_done else one.words])
-        return f"data:text/csv;charset=utf-8,{quote(text.getvalue())}"
-
-
 @routes.post("/console/users/bulk", dependencies=_LIMITED)
 async def change_many(visit: AVisit, caller: RecentReader, bulk: TheBulk) -> Response:
     """Change the selected users, or all that match; removal is asked about first."""
@@ -117,17 +64,17 @@ async def change_many(visit: AVisit, caller: RecentReader, bulk: TheBulk) -> Res
     action, role = _action(fields)
     ids = await _chosen(fields, bulk)
     if not ids:
-        return visit.go_to(f"{visit.link(PATH)}?{_state(fields)}")
+        return visit.go_to(list_of(visit))
     if action is Action.DELETE and not _is_sure(fields, len(ids)):
         return await _ask(visit, bulk, ids)
-    return await _report(visit, await bulk.begin(actor, action, ids, role=role))
+    return await report(visit, bulk, await bulk.begin(actor, action, ids, role=role))
 
 
 @routes.post("/console/users/bulk/undo", dependencies=_LIMITED)
 async def undo_many(visit: AVisit, caller: RecentReader, bulk: TheBulk) -> Response:
     """Undo changes by their ids."""
     ids = _ids(visit.fields.get("events").split())
-    return await _report(visit, await bulk.begin_undo(Actor(caller, visit.source), ids))
+    return await report(visit, bulk, await bulk.begin_undo(Actor(caller, visit.source), ids))
 
 
 @routes.post("/console/users/export", dependencies=_LIMITED)
@@ -147,44 +94,12 @@ async def export_users(
     )
 
 
-async def _report(visit: Visit, run: Run) -> Response:
-    try:
-        lines = await while_present(visit.request, _all(run))
-    finally:
-        run.close()
-    *done, ending = lines
-    outcomes = [line for line in done if isinstance(line, Line)]
-    events = [str(line.event_id) for line in outcomes if line.event_id]
-    if not isinstance(ending, Ending):
-        raise Problem
-    page = ReportPage(
-        root=visit.engine.root,
-        outcomes=[_outcome(line) for line in outcomes],
-        ending=ending,
-        why=refusal(ending.why.code) if ending.why else "",
-        undo=[
-            " ".join(events[start : start + _MOST_UNDONE])
-            for start in range(0, len(events), _MOST_UNDONE)
-        ],
-    )
-    return await visit.show(page)
-
-
-async def _all(run: Run) -> list[Line | Ending]:
-    return [line async for line in run.lines()]
-
-
-def _outcome(line: Line) -> Outcome:
-    words = refusal(line.refusal.code) if line.refusal else _("Done")
-    return Outcome(line.user_id, words, line.refusal is None)
-
-
 async def _ask(visit: Visit, bulk: Bulk, ids: Sequence[UUID]) -> Response:
     is_wrong = "typed" in visit.fields
     left_out = {"typed", "sure"}
     page = SurePage(
         action=visit.link(f"{PATH}/bulk"),
-        back=f"{visit.link(PATH)}?{_state(visit.fields)}",
+        back=list_of(visit),
         ends=await bulk.weigh(ids),
         is_many=len(ids) > _FEW,
         fields=[
@@ -230,7 +145,3 @@ def _ids(texts: Sequence[str]) -> list[UUID]:
         return list(map(UUID, texts))
     except ValueError:
         raise InvalidInput([{"pointer": "/ids", "detail": "should be ids"}]) from None
-
-
-def _state(fields: Fields) -> str:
-    return Asked.read(dict(parse_qsl(fields.get("state")))).here
