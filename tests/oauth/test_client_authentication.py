@@ -11,6 +11,7 @@ from tests.fixtures.asgi import call_raw
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log
 from tests.fixtures.programs import ORDERS, Program, make_program, make_resource
+from tests.fixtures.statements import recorded_statements
 from tests.fixtures.world import World
 
 from keyfob.clients.models import AuthMethod
@@ -297,3 +298,25 @@ async def test_calls_of_a_client_are_limited(settings: Settings, clock: MovableC
         assert answer.json()["error"] == "temporarily_unavailable"
         assert answer.headers["ratelimit-policy"] == '"client";q=2;w=60'
         assert (await other.ask_token()).status_code == 200
+
+
+async def test_guesses_with_ids_of_no_client_cost_few_queries_and_stop_no_new_client(
+    settings: Settings, clock: MovableClock, world: World
+) -> None:
+    await make_resource(world)
+    async with World(settings, clock) as other:
+        clients = world.service(Clients)
+        await clients.read_ids()
+        new = await make_program(other)
+        with recorded_statements() as statements:
+            for _ in range(60):
+                guess = basic(str(new_id(clock.now())), new.secret)
+                assert is_refused(await ask(world, headers=guess))
+        assert 0 < len(statements) <= 20
+        assert (await new.ask_token(by=world)).status_code == 401, "it could be one more guess"
+
+        await clients.read_ids()  # as each worker does every few seconds
+
+        assert (await new.ask_token(by=world)).status_code == 200
+        clock.advance(seconds=1)
+        assert (await (await make_program(other)).ask_token(by=world)).status_code == 200

@@ -101,6 +101,14 @@ async def list_clients(db: Executor, after: UUID | None, limit: int) -> list[Reg
     return [_client(row) for row in rows]
 
 
+async def list_ids(db: Executor, since: datetime | None) -> list[UUID]:
+    """Return the ids of the clients that were made since a moment, or of all."""
+    rows = await db.fetch(
+        "SELECT id FROM clients WHERE $1::timestamptz IS NULL OR created_at >= $1", since
+    )
+    return [row["id"] for row in rows]
+
+
 async def list_clients_of_resource(db: Executor, identifier: str) -> list[RegisteredClient]:
     """Return the clients that have a resource, in the order of their creation."""
     rows = await db.fetch(

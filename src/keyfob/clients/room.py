@@ -38,6 +38,7 @@ def build(
     return Room(
         services=[clients, resources],
         chores=[
+            Chore("ids of clients", 5, clients.read_ids, at_start=True),
             Chore("uses of secrets", 10, clients.write_uses),
             Chore("old client secrets", 3600, clients.clean_up),
         ],

@@ -26,6 +26,8 @@ from keyfob.sessions.revocations import Revocations
 _REMEMBERED = timedelta(seconds=5)
 _YOUNG = timedelta(seconds=1)
 _MOST = 10_000
+_STRANGERS = 20  # that are asked for in a second
+_OVERLAP = timedelta(minutes=1)  # in which commits and clocks may differ
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,6 +51,9 @@ class Clients:
     secrets: MachineSecrets
     _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
+    _ids: set[UUID] = field(default_factory=set)
+    _ids_read_at: datetime = _LONG_AGO
+    _asked: tuple[int, int] = (0, 0)  # a second, and for how many strangers in it
 
     async def find(self, client_id: UUID, *, may_ask: bool = True) -> KnownClient | None:
         """Return a client that is not disabled, from memory if it was read within seconds.
@@ -57,11 +62,30 @@ class Clients:
         ask, because those that there are not cost none.
         """
         memory = self._known.get(client_id)
-        if memory is None and not may_ask:
+        if memory is None and not (may_ask and self._may_exist(client_id)):
             return None
         if memory is None or not self._holds(memory):
             memory = await self._read(client_id)
         return memory.known if memory else None
+
+    def _may_exist(self, client_id: UUID) -> bool:
+        """Tell whether to ask the database for a client that is not in memory.
+
+        Threat: guesses by the thousand, each with another id, cost a query each. Those of no client
+        that `read_ids` has seen may be of a new one, so a few of them are asked for.
+        """
+        if client_id in self._ids:
+            return True
+        now, (second, asked) = self.clock.timestamp(), self._asked
+        self._asked = (now, asked + 1 if second == now else 1)
+        return self._asked[1] <= _STRANGERS
+
+    async def read_ids(self) -> None:
+        """Read the ids of the clients that were made since the last time."""
+        began = self.clock.now()
+        since = None if self._ids_read_at == _LONG_AGO else self._ids_read_at - _OVERLAP
+        self._ids.update(await queries.list_ids(self.db, since))
+        self._ids_read_at = began
 
     def _holds(self, memory: _Memory) -> bool:
         if memory.read_at + _REMEMBERED <= self.clock.now():
@@ -72,6 +96,8 @@ class Clients:
     async def _read(self, client_id: UUID) -> _Memory | None:
         now = self.clock.now()
         client = await queries.find_client(self.db, client_id)
+        if client is None:
+            self._ids.discard(client_id)
         if client is None or client.disabled_at is not None:
             self._known.pop(client_id, None)
             return None
@@ -144,6 +170,7 @@ class Clients:
         """Add a client."""
         await queries.insert_client(tx, client)
         self._forget_after(tx, client.id)
+        tx.after_commit(partial(self._ids.add, client.id))
 
     async def change(self, tx: Tx, client: RegisteredClient, *, revokes: bool) -> RegisteredClient:
         """Write a client that `tx` has locked; with `revokes`, revoke all its earlier tokens."""

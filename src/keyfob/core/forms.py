@@ -60,7 +60,7 @@ def parse_form(body: bytes, content_type: str, query: bytes = b"") -> Form:
     if body and content_type.partition(";")[0].strip().lower() != FORM:
         raise BadRequest(f"Send a form, with Content-Type: {FORM}")
     values = _read(body)
-    in_query = _read(query)
+    in_query = _read(query) if query else {}
     _refuse_if_any(in_query.keys() & _NEVER_IN_A_QUERY, "does not belong in a query")
     _refuse_if_any(in_query.keys() & values.keys(), "stands in the query and in the body")
     present = {name: tuple(filter(None, given)) for name, given in values.items()}
