@@ -156,6 +156,17 @@ CREATE TABLE public.factors (
     CONSTRAINT factors_type_check CHECK ((type = ANY (ARRAY['totp'::text, 'passkey'::text])))
 );
 
+CREATE TABLE public.id_token_keys (
+    algorithm text NOT NULL,
+    "position" integer NOT NULL,
+    kid text NOT NULL,
+    public_jwk jsonb NOT NULL,
+    private_key bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    signs_from timestamp with time zone NOT NULL,
+    dropped_at timestamp with time zone
+);
+
 CREATE TABLE public.login_events (
     id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -414,6 +425,12 @@ ALTER TABLE ONLY public.factors
 
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.id_token_keys
+    ADD CONSTRAINT id_token_keys_kid_key UNIQUE (kid);
+
+ALTER TABLE ONLY public.id_token_keys
+    ADD CONSTRAINT id_token_keys_pkey PRIMARY KEY (algorithm, "position");
 
 ALTER TABLE ONLY public.login_events
     ADD CONSTRAINT login_events_pkey PRIMARY KEY (at, id);

@@ -47,6 +47,7 @@ OWNERS = {
     "login_events": "login_log",
     "audit_events": "audit",
     "signing_keys": "tokens",
+    "id_token_keys": "tokens",
     "attempts": "limits",
     "one_time_tokens": "one_time_tokens",
     "outbox": "outbox",

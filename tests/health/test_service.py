@@ -19,6 +19,7 @@ from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
 from keyfob.settings.shown import shown_settings
 from keyfob.statistics.service import Statistics
+from keyfob.tokens.keyring import Keyring
 
 Body = dict[str, Any]
 
@@ -156,9 +157,23 @@ async def test_no_value_of_a_secret_is_in_what_is_shown(settings: Settings) -> N
 async def test_the_signing_keys_are_listed_without_their_halves(
     world: World, admin: SignedIn
 ) -> None:
-    (key,) = await read(world, admin, "/signing-keys")
+    keyring = world.wiring.services[Keyring]
+    await keyring.prepare("ES256")
+    await keyring.rotate()
 
-    assert (key["state"], key["algorithm"], key["dropped_at"]) == ("active", "EdDSA", None)
+    keys = await read(world, admin, "/signing-keys")
+
+    assert [(key["signs"], key["algorithm"], key["state"]) for key in keys] == [
+        ("access_tokens", "EdDSA", "active"),
+        ("access_tokens", "EdDSA", "next"),
+        ("id_tokens", "ES256", "active"),
+        ("id_tokens", "ES256", "next"),
+    ]
+    assert all("private" not in name for key in keys for name in key)
+    told = await world.db.fetch(
+        "SELECT new_values FROM audit_events WHERE action = 'signing_key.rotated'"
+    )
+    assert [row["new_values"].get("signs") for row in told] == [None, "id_tokens"]
 
 
 async def test_a_dead_letter_is_listed_retried_and_dropped(

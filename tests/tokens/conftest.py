@@ -9,12 +9,13 @@ from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.hostile import (
     Sign,
 )
-from tests.tokens.keys import CLAIMS
+from tests.tokens.keys import CLAIMS, id_token_key
 
 from keyfob.core.database import Database
 from keyfob.core.encryption import Box, SecretKeyring
 from keyfob.tokens import algorithms
 from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.id_tokens import ID_TOKEN_ALGORITHMS, IdTokens
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import SigningKey
 
@@ -78,6 +79,13 @@ def keyring(clock: MovableClock) -> Keyring:
 @pytest.fixture
 def tokens(keyring: Keyring, make_tokens: MakeTokens) -> AccessTokens:
     return make_tokens(keyring)
+
+
+@pytest.fixture
+def id_tokens(keyring: Keyring, clock: MovableClock) -> IdTokens:
+    """Return the service of ID tokens, with a key of each algorithm."""
+    keyring.id_tokens.hold([id_token_key(algorithm) for algorithm in ID_TOKEN_ALGORITHMS])
+    return IdTokens(keyring, clock, issuer="https://id.example/auth")
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ class SigningKeyOut(BaseModel):
 
     kid: str
     algorithm: str
+    signs: Annotated[str, Field(description="access_tokens, or id_tokens")]
     state: Annotated[str, Field(description="next, active, retiring, retired, or dropped")]
     created_at: datetime
     signs_from: datetime

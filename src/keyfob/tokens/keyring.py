@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +14,11 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.encryption import Box
 from keyfob.tokens import queries
 from keyfob.tokens.errors import NoSigningKey
+from keyfob.tokens.id_keys import IdTokenKeys, Recorder, key_that_signs
 from keyfob.tokens.models import KeyHistory, SealedKey, SigningKey
 from keyfob.tokens.sealed_keys import SealedKeys
 
 log = structlog.get_logger("keyfob.keys")
-
-# Records that a key was made, in the transaction that makes it: wiring passes in the audit log.
-Recorder = Callable[[Tx, dict[str, Any]], Awaitable[None]]
 
 
 async def _record_nothing(_: Tx, __: dict[str, Any]) -> None:
@@ -48,37 +46,40 @@ class Keyring:
         record: Recorder = _record_nothing,
     ) -> None:
         self._db = db
-        self._sealed = SealedKeys(box, clock, algorithm)
+        self._sealed = SealedKeys(box, clock)
         self._clock = clock
         self._algorithm = algorithm
-        self._token_ttl = token_ttl
+        # A token signed just before its key retires lives for its TTL.
+        self._known_for = token_ttl + SKEW
         self._rotate_after = rotate_after
         self._publish_ahead = publish_ahead
         self._record = record
         self._keys: dict[str, SigningKey] = {}
-        self._loading = asyncio.Lock()
+        self.id_tokens = IdTokenKeys(
+            db,
+            self._sealed,
+            clock,
+            rotate_after=rotate_after,
+            publish_ahead=publish_ahead,
+            record=record,
+        )
+        self._loading, self._preparing = asyncio.Lock(), asyncio.Lock()
         self._jwks = b""
-        self._polled = (0, 0)
+        self._polled: tuple[int, ...] = ()
         # Whether the algorithm was another when this worker started; None before the start.
         self._asks_for_algorithm: bool | None = None
         self._waits_for = ""
         self.on_change: list[Callable[[], None]] = []
 
-    def active(self) -> SigningKey:
-        """Return the key that signs now: the newest one that may.
+    def active(self, algorithm: str | None = None) -> SigningKey:
+        """Return the key that signs access tokens now, or ID tokens by that algorithm.
 
         Raises:
-            NoSigningKey: no key is loaded.
+            NoSigningKey: no such key is loaded.
         """
-        now = self._clock.now()
-        newest = None
-        for key in self._keys.values():
-            # The oldest may in any case: this clock may be behind that of the key's maker.
-            if newest is None or key.signs_from <= now:
-                newest = key
-        if newest is None:
-            raise NoSigningKey
-        return newest
+        if algorithm is not None:
+            return self.id_tokens.active(algorithm)
+        return key_that_signs([*self._keys.values()], self._clock.now())
 
     def newest(self) -> SigningKey:
         """Return the key that signs last: the active one, or a future one.
@@ -96,7 +97,7 @@ class Keyring:
         if not self._keys:
             return True
         due = self.newest().signs_from + self._rotate_after
-        return self._clock.now() > due + timedelta(days=1)
+        return self._clock.now() > due + timedelta(days=1) or self.id_tokens.is_overdue
 
     @property
     def jwks(self) -> bytes:
@@ -115,7 +116,7 @@ class Keyring:
         return min(300, int(self._publish_ahead.total_seconds()) // 2)
 
     def find(self, kid: str) -> SigningKey | None:
-        """Return the key with that id if it may still verify. An unknown id costs no I/O.
+        """Return the key with that id if it may still verify access tokens, without I/O.
 
         Raises:
             NoSigningKey: no key is loaded, so the answer is unknown.
@@ -132,6 +133,7 @@ class Keyring:
                 await self._make_first()
                 usable = await self._list_usable()
             before = self._keys.keys()
+            await self.id_tokens.load()
             self.hold([self._sealed.open(sealed) for sealed in usable])
             if usable and self._asks_for_algorithm is not False:
                 self._asks_for_algorithm = self.newest().algorithm != self._algorithm
@@ -142,7 +144,19 @@ class Keyring:
     def hold(self, keys: Sequence[SigningKey]) -> None:
         """Sign and verify with these keys, the oldest first, and with no others."""
         self._keys = {key.kid: key for key in keys}
-        self._jwks = json.dumps({"keys": [key.public_jwk for key in keys]}).encode()
+        public = [key.public_jwk for key in keys] + self.id_tokens.public_jwks
+        self._jwks = json.dumps({"keys": public}).encode()
+
+    async def prepare(self, algorithm: str) -> None:
+        """Make the first key that signs ID tokens by an algorithm, if there is none.
+
+        Raises:
+            DatabaseUnavailable: there is none, and the database does not answer.
+        """
+        async with self._preparing:
+            if not self.id_tokens.has(algorithm):
+                await self.id_tokens.make_if_due(algorithm)
+                await self.load()
 
     async def poll(self, db: Executor) -> None:
         """Read the keys if one was made or dropped since the last poll, without notices."""
@@ -153,7 +167,7 @@ class Keyring:
 
     async def list_all(self) -> list[dict[str, Any]]:
         """Return every key ever made with its state: next, active, retiring, retired, dropped."""
-        keys = await queries.list_all_keys(self._db)
+        keys = await queries.list_all_keys(self._db) + await self.id_tokens.list_all()
         return [{**key._asdict(), "state": self._state(key)} for key in keys]
 
     def _state(self, key: KeyHistory) -> str:
@@ -164,14 +178,18 @@ class Keyring:
             return "next"
         if retires_at is None or retires_at > now:
             return "active"
-        return "retiring" if retires_at > self._retired_before() else "retired"
+        until = retires_at + (
+            self.id_tokens.known_for if key.signs == "id_tokens" else self._known_for
+        )
+        return "retiring" if until > now else "retired"
 
     async def rotate(
         self, *, publish_ahead: timedelta | None = None, compromised: bool = False
     ) -> str:
         """Make the next key and return its kid; it signs once it was published long enough.
 
-        With `compromised`, it signs at once, and every older key is refused from now on.
+        With `compromised`, it signs at once, and every older key is refused from now on. The same
+        is done for each algorithm of ID tokens.
         """
         now = self._clock.now()
         ahead = self._publish_ahead if publish_ahead is None else publish_ahead
@@ -180,13 +198,14 @@ class Keyring:
             keys = await queries.list_all_keys(tx)
             position = keys[-1].position + 1 if keys else 1
             at_once = compromised or position == 1  # no other key could sign meanwhile
-            kid = await self._sealed.insert(tx, position, now if at_once else now + ahead)
+            kid = await self._insert(tx, position, now if at_once else now + ahead)
             if kid is None:  # pragma: no cover - the lock lets one at a time pass
                 raise NoSigningKey
             if compromised:
                 await queries.drop_keys_before(tx, position, now)
             made = {"kid": kid, "algorithm": self._algorithm, "compromised": compromised}
             await self._record(tx, made)
+            await self.id_tokens.rotate(tx, ahead, compromised=compromised)
         log.info("signing_key_made", **made)
         await self.load()
         return kid
@@ -212,13 +231,19 @@ class Keyring:
         made = None
         async with self._db.begin() as tx:
             # If several workers find it due, the position lets one win.
-            if kid := await self._sealed.insert(tx, newest.position + 1, signs_from):
+            if kid := await self._insert(tx, newest.position + 1, signs_from):
                 made = {"kid": kid, "algorithm": self._algorithm, "compromised": False}
                 await self._record(tx, made)
         if made:
             log.info("signing_key_made", **made)
             self._warn_of_change(newest, signs_from)
         await self.load()
+
+    async def rotate_id_tokens_when_due(self) -> None:
+        """Make the next key of each algorithm of ID tokens in time, and the first one of RS256."""
+        await self.load()
+        if await self.id_tokens.rotate_when_due():
+            await self.load()
 
     def _warn_of_change(self, before: SigningKey, signs_from: datetime) -> None:
         if before.algorithm != self._algorithm:
@@ -233,20 +258,29 @@ class Keyring:
     async def reseal(self) -> int:
         """Encrypt every private key with the first secret key; return how many were not."""
         async with self._db.begin() as tx:
-            return await self._sealed.renew(tx, await queries.list_keys(tx, self._retired_before()))
+            usable = await queries.list_keys(tx, self._retired_before())
+            renewed = [*self._sealed.renewed(usable)]
+            for kid, private_key in renewed:
+                await queries.update_private_key(tx, kid, private_key)
+            return len(renewed) + await self.id_tokens.reseal(tx)
 
     async def count_sealed(self) -> Counter[int | None]:
         """Return the number of usable keys that each secret key encrypted, by its place."""
         usable = await self._list_usable()
-        return Counter(self._sealed.box.place_of(sealed.private_key) for sealed in usable)
+        counted = Counter(self._sealed.box.place_of(sealed.private_key) for sealed in usable)
+        return counted + await self.id_tokens.count_sealed()
+
+    async def _insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
+        """Insert a key at that position and return its kid; None if another worker was faster."""
+        key = await self._sealed.make(self._algorithm, position, signs_from)
+        return key.kid if await queries.insert_key(tx, key) else None
 
     async def _make_first(self) -> None:
         async with self._db.begin() as tx:
-            await self._sealed.insert(tx, 1, self._clock.now())
+            await self._insert(tx, 1, self._clock.now())
 
     def _retired_before(self) -> datetime:
-        # A token signed just before its key retires lives for its TTL.
-        return self._clock.now() - self._token_ttl - SKEW
+        return self._clock.now() - self._known_for
 
     async def _list_usable(self) -> list[SealedKey]:
         return await queries.list_keys(self._db, self._retired_before())

@@ -17,6 +17,9 @@ OWN_CLIENT = "keyfob"
 # The most seconds that a token lives, whatever a client asks for (`access_token_ttl`).
 LONGEST_TTL = 3600
 
+# The most seconds that an ID token lives.
+LONGEST_ID_TOKEN = 3600
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -31,6 +34,7 @@ class KeyHistory(NamedTuple):
     signs_from: datetime
     retires_at: datetime | None
     dropped_at: datetime | None
+    signs: str = "access_tokens"  # or "id_tokens"
 
 
 class SealedKey(NamedTuple):
@@ -74,13 +78,15 @@ class TokenKind(NamedTuple):
 
     `typ` is in the header (RFC 8725 section 3.11). Without an `audience`, each token has its own,
     which the caller writes and compares. After `longest` seconds since its issue a token has
-    expired, whatever it says itself. `required` are the claims that it must have.
+    expired, whatever it says itself. `required` are the claims that it must have. A text of more
+    than `most_characters` is not even parsed.
     """
 
     typ: str
     audience: str | None
     longest: int
     required: frozenset[str]
+    most_characters: int = 4096
 
 
 class VerifiedClaims(NamedTuple):

@@ -26,10 +26,16 @@ async def list_keys(db: Executor, retired_before: datetime) -> list[SealedKey]:
     return [SealedKey(**row) for row in rows]
 
 
-async def count_keys(db: Executor) -> tuple[int, int]:
-    """Return the number of keys ever made, and of dropped ones."""
-    (counted,) = await db.fetch("SELECT count(*), count(dropped_at) FROM signing_keys")
-    return counted[0], counted[1]
+async def count_keys(db: Executor) -> tuple[int, ...]:
+    """Return the number of keys ever made, and of dropped ones, and both of ID tokens' keys."""
+    (counted,) = await db.fetch(
+        """
+        SELECT *
+          FROM (SELECT count(*), count(dropped_at) FROM signing_keys) AS a,
+               (SELECT count(*), count(dropped_at) FROM id_token_keys) AS b
+        """
+    )
+    return tuple(counted)
 
 
 async def exists_any(db: Executor) -> bool:
@@ -99,11 +105,9 @@ async def forget_private_keys(db: Executor, retired_before: datetime) -> None:
     )
 
 
-async def update_private_key(tx: Tx, position: int, private_key: bytes) -> None:
+async def update_private_key(tx: Tx, kid: str, private_key: bytes) -> None:
     """Store the same private key, encrypted again."""
-    await tx.execute(
-        "UPDATE signing_keys SET private_key = $2 WHERE position = $1", position, private_key
-    )
+    await tx.execute("UPDATE signing_keys SET private_key = $2 WHERE kid = $1", kid, private_key)
 
 
 async def notify_keys_changed(tx: Tx) -> None:

@@ -13,6 +13,7 @@ from keyfob.core.rooms import Chore, Room
 from keyfob.settings import Settings
 from keyfob.tokens import routes
 from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.id_tokens import IdTokens
 from keyfob.tokens.keyring import Keyring
 
 
@@ -43,8 +44,12 @@ def build(
         feed.hear_and_reload("keys", keyring.load)
 
     return Room(
-        services=[keyring, tokens],
+        services=[keyring, tokens, IdTokens(keyring, clock, issuer=settings.issuer_url)],
         routes=[routes.routes],
-        chores=[Chore("key rotation", 60, keyring.rotate_when_due, at_start=True)],
+        chores=[
+            Chore("key rotation", 60, keyring.rotate_when_due, at_start=True),
+            # Not at the start: an RSA key takes long, and the first one can wait.
+            Chore("rotation of ID tokens' keys", 60, keyring.rotate_id_tokens_when_due),
+        ],
         listen=listen,
     )

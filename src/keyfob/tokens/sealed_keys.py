@@ -1,40 +1,37 @@
 """Signing keys as stored: with the private half encrypted for its row."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from keyfob.core.clock import Clock
-from keyfob.core.database import Tx
 from keyfob.core.encryption import Box
 from keyfob.core.secrets import random_text
-from keyfob.tokens import algorithms, queries
+from keyfob.tokens import algorithms
 from keyfob.tokens.models import SealedKey, SigningKey
 
 
 @dataclass(frozen=True)
 class SealedKeys:
-    """Makes keys of one algorithm, and decrypts stored keys of any."""
+    """Makes keys, and decrypts stored ones."""
 
     box: Box
     clock: Clock
-    algorithm: str
 
-    async def insert(self, tx: Tx, position: int, signs_from: datetime) -> str | None:
-        """Insert a key at that position and return its kid; None if another worker was faster."""
+    async def make(self, algorithm: str, position: int, signs_from: datetime) -> SealedKey:
+        """Return a new key for that position of its series; RSA takes some 0.2 s, in a thread."""
         kid = random_text(12)
-        private = await asyncio.to_thread(algorithms.generate, self.algorithm)
-        key = SealedKey(
+        private = await asyncio.to_thread(algorithms.generate, algorithm)
+        return SealedKey(
             position=position,
             kid=kid,
-            algorithm=self.algorithm,
-            public_jwk=algorithms.to_jwk(self.algorithm, kid, private.public_key()),
+            algorithm=algorithm,
+            public_jwk=algorithms.to_jwk(algorithm, kid, private.public_key()),
             private_key=self.box.seal(algorithms.to_pkcs8(private), kid.encode()),
             created_at=self.clock.now(),
             signs_from=signs_from,
         )
-        return kid if await queries.insert_key(tx, key) else None
 
     def open(self, sealed: SealedKey) -> SigningKey:
         """Return a key with its private half.
@@ -55,13 +52,12 @@ class SealedKeys:
             private_key=private,
         )
 
-    async def renew(self, tx: Tx, keys: Sequence[SealedKey]) -> int:
-        """Encrypt keys with the first secret key; return the number of changed ones."""
-        renewed = 0
+    def renewed(self, keys: Iterable[SealedKey]) -> Iterator[tuple[str, bytes]]:
+        """Yield the private halves that the first secret key did not encrypt, encrypted with it.
+
+        Each comes with the id of its key.
+        """
         for key in keys:
             if not self.box.is_current(key.private_key):
                 bound = key.kid.encode()
-                plain = self.box.open(key.private_key, bound)
-                await queries.update_private_key(tx, key.position, self.box.seal(plain, bound))
-                renewed += 1
-        return renewed
+                yield key.kid, self.box.seal(self.box.open(key.private_key, bound), bound)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 
@@ -11,22 +11,30 @@ from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.secrets import random_bytes
 from keyfob.tokens import algorithms
 from keyfob.tokens.errors import TokenRejected
-from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import SigningKey, TokenKind, VerifiedClaims
 
 # The seconds by which clocks of two instances may differ before a new token seems to be issued in
 # the future.
 _LEEWAY = 5
-_LONGEST_TOKEN = 4096
 _IN_EVERY_TOKEN = frozenset({"iss", "aud", "iat", "exp", "jti"})
 TOKEN_ID_BYTES = 16
+
+
+class Keys(Protocol):
+    """The keys of a kind of tokens: the keyring, or its keys of ID tokens."""
+
+    def active(self, algorithm: str | None = None) -> SigningKey:
+        """Return the key that signs now."""
+
+    def find(self, kid: str) -> SigningKey | None:
+        """Return the key with that id if it may still verify."""
 
 
 class SignedTokens:
     """Signs and verifies the tokens of one issuer and one kind, by the algorithm of each key."""
 
-    def __init__(self, keyring: Keyring, clock: Clock, *, issuer: str, kind: TokenKind) -> None:
-        self._keyring = keyring
+    def __init__(self, keys: Keys, clock: Clock, *, issuer: str, kind: TokenKind) -> None:
+        self._keys = keys
         self._clock = clock
         self._issuer = issuer
         self._kind = kind
@@ -35,7 +43,9 @@ class SignedTokens:
         self._headers: dict[str, str] = {}
         self._kids: dict[str, str] = {}
 
-    def sign(self, claims: Mapping[str, Any], *, lifetime: int) -> str:
+    def sign(
+        self, claims: Mapping[str, Any], *, lifetime: int, algorithm: str | None = None
+    ) -> str:
         """Return a token with these claims that lives `lifetime` seconds.
 
         Issuer, audience, times and an id of its own are added (RFC 7519 section 4.1); an `aud` in
@@ -44,7 +54,7 @@ class SignedTokens:
         Raises:
             NoSigningKey: no key is loaded.
         """
-        key = self._keyring.active()
+        key = self._keys.active(algorithm)
         now = self._clock.timestamp()
         payload = {
             "iss": self._issuer,
@@ -59,7 +69,7 @@ class SignedTokens:
         signature = to_base64url(algorithms.sign(key, signed))
         return (signed + b"." + signature).decode("ascii")
 
-    def verify(self, token: str) -> VerifiedClaims:
+    def verify(self, token: str, *, even_expired: bool = False) -> VerifiedClaims:
         """Check the signature, and the claims that every token has (RFC 8725).
 
         The algorithm is the key's, never the header's; keys come only from the keyring, so that
@@ -68,7 +78,7 @@ class SignedTokens:
         Raises:
             TokenRejected: for whatever reason; it says which, for the log.
         """
-        if len(token) > _LONGEST_TOKEN:
+        if len(token) > self._kind.most_characters:
             raise TokenRejected("too_long")
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")
@@ -79,7 +89,10 @@ class SignedTokens:
             claims = json.loads(from_base64url(payload))
         except (ValueError, RecursionError):
             raise TokenRejected("malformed") from None
-        return VerifiedClaims(claims, self._expiry_of(claims), key.kid)
+        expires_at = self._expiry_of(claims)
+        if expires_at <= self._clock.timestamp() and not even_expired:
+            raise TokenRejected("expired")
+        return VerifiedClaims(claims, expires_at, key.kid)
 
     def _header_of(self, key: SigningKey) -> str:
         header = self._headers.get(key.kid)
@@ -91,7 +104,7 @@ class SignedTokens:
     def _key_of(self, header: str) -> SigningKey:
         # Our own header need not be parsed; any other is parsed to say what is wrong with it.
         kid = self._kids.get(header)
-        key = self._keyring.find(kid) if kid else self._key_named_in(header)
+        key = self._keys.find(kid) if kid else self._key_named_in(header)
         if key is None:
             raise TokenRejected("unknown_key")
         return key
@@ -107,7 +120,7 @@ class SignedTokens:
             raise TokenRejected("wrong_type")
         if "crit" in named or "b64" in named:  # RFC 7515 section 4.1.11: no extension is supported
             raise TokenRejected("wrong_type")
-        key = self._keyring.find(str(named.get("kid")))
+        key = self._keys.find(str(named.get("kid")))
         if key is None or named.get("alg") != key.algorithm:
             return None
         self._header_of(key)  # the next one need not be parsed
@@ -121,8 +134,6 @@ class SignedTokens:
         expires_at = min(whole(claims, "exp"), issued_at + kind.longest)
         if claims["iss"] != self._issuer or kind.audience not in (None, claims["aud"]):
             raise TokenRejected("wrong_audience")
-        if expires_at <= now:
-            raise TokenRejected("expired")
         if issued_at > now + _LEEWAY or whole(claims, "nbf", issued_at) > now + _LEEWAY:
             raise TokenRejected("not_yet_valid")
         return expires_at
