@@ -19,7 +19,7 @@ SHELL = Shell(
     can=frozenset(),
     brand=Brand(),
 )
-ROWS = 200_000
+ROWS = 10_000
 
 
 @dataclass(frozen=True)

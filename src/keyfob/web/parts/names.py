@@ -18,7 +18,7 @@ def name(text: object) -> Markup:
     plain = str(text)
     # Nearly every name; sign by sign, a page of a log would take 20 ms more.
     shown = plain if plain.isprintable() else Markup().join(map(_shown, plain))
-    return Markup("<bdi>") + shown + Markup("</bdi>")
+    return Markup(f"<bdi>{escape(shown)}</bdi>")  # noqa: S704 - escaped
 
 
 def _shown(sign: str) -> Markup:
