@@ -268,3 +268,80 @@ def test_a_change_of_many_shows_how_far_it_is(
             assert admin.faults() == []
         admin.page.get_by_role("link", name="Back to the users").click()
         admin.page.wait_for_url(f"**/console/users?search={many}")
+
+
+def test_questions_are_asked_over_the_list_which_stays_as_it_is(
+    service: Instance, chromium: Browser
+) -> None:
+    with person(chromium, service) as admin:
+        sign_in(admin)
+        invite(admin, "Ida", "Ivy")
+        admin.open("/console/users?search=@example.com")
+        boxes, keys = admin.page.locator("[data-pick]"), admin.page.keyboard
+        boxes.nth(0).check()
+        boxes.nth(1).check()
+        remove = admin.page.locator("#bulk").get_by_role("button", name="Remove…")
+
+        remove.click()
+        expect(dialog_of(admin).get_by_role("heading", name="Remove 2 users?")).to_be_visible()
+        expect(dialog_of(admin).get_by_text("0 sessions end.")).to_be_visible()
+        expect(dialog_of(admin).get_by_text("Cancel")).to_be_focused()
+        assert admin.faults() == []
+        keys.press("Enter")
+        expect(dialog_of(admin)).to_have_count(0)
+        expect(remove).to_be_focused()
+        expect(boxes.nth(1)).to_be_checked()
+        remove.click()
+        dialog_of(admin).get_by_role("button", name="Remove them").click()
+        expect(admin.page.get_by_text("Done: 2, refused: 0")).to_be_visible()
+        expect(admin.page.get_by_text("ivy@example.com")).to_be_visible()
+
+
+def test_somebody_is_invited_and_removed_in_dialogs(service: Instance, chromium: Browser) -> None:
+    with person(chromium, service) as admin:
+        sign_in(admin)
+        keys, opener = admin.page.keyboard, admin.page.get_by_role("link", name="Invite somebody")
+        opener.first.press("Enter")
+        address = dialog_of(admin).get_by_label("E-mail address")
+        expect(address).to_be_focused()
+        assert admin.faults() == []
+        keys.type(ADMIN)
+        keys.press("Enter")
+        expect(dialog_of(admin).get_by_role("alert")).to_be_focused()
+        expect(address).to_have_value(ADMIN)
+        keys.press("Escape")
+        expect(opener.first).to_be_focused()
+        opener.first.press("Enter")
+        expect(address).to_be_focused()
+        expect(dialog_of(admin).get_by_label("Role")).to_have_value("user")
+        keys.type("kim@example.com")
+        keys.press("Enter")
+        expect(admin.page.get_by_role("heading", name="kim@example.com")).to_be_visible()
+
+        admin.open("/console/users?search=kim")
+        menu = admin.page.get_by_role("button", name="Actions for kim@example.com")
+        menu.click()
+        admin.page.get_by_role("link", name="Remove…").click()
+        expect(dialog_of(admin).get_by_role("button", name="Cancel")).to_be_focused()
+        keys.press("Escape")
+        expect(menu).to_be_focused()
+        menu.click()
+        admin.page.get_by_role("link", name="Remove…").click()
+        dialog_of(admin).get_by_label("Type the address").fill("kim@example.com")
+        keys.press("Enter")
+        expect(admin.page.get_by_text("The user is removed.")).to_be_visible()
+
+
+def test_without_scripts_pages_ask(service: Instance, chromium: Browser) -> None:
+    with person(chromium, service, java_script_enabled=False) as admin:
+        sign_in(admin)
+        admin.page.get_by_role("link", name="Invite somebody").first.click()
+        admin.page.get_by_label("E-mail address").fill("leo@example.com")
+        admin.press("Invite")
+        expect(admin.page.get_by_role("heading", name="leo@example.com")).to_be_visible()
+        admin.open("/console/users?search=leo")
+        admin.page.locator("[data-pick]").first.check()
+        admin.page.locator("#bulk").get_by_role("button", name="Remove…").click()
+        expect(admin.page.get_by_role("heading", name="Remove 1 user?")).to_be_visible()
+        admin.press("Remove them")
+        expect(admin.page.get_by_text("Done: 1, refused: 0")).to_be_visible()

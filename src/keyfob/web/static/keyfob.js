@@ -108,11 +108,8 @@ const presses = {
     opener.closest("[popover]")?.hidePopover();
     if (!dialog.open) dialog.showModal();
   },
-  recent(link, event) {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    event.preventDefault();
-    prove(link, () => location.assign(link.href));
-  },
+  recent: prepareLink,
+  asks: prepareLink,
   stay(button) {
     const asking = new XMLHttpRequest();
     asking.open("HEAD", button.dataset.stay);
@@ -131,16 +128,28 @@ on("click", (event) => {
   for (const name of Object.keys(control.dataset)) presses[name]?.(control, event);
 });
 
-// What needs a recent sign-in asks for a proof first, in a dialog, and then goes on. If that cannot be
-// done here, the service answers with a page that asks.
-const isProven = new WeakSet();
-async function prove(control, goOn) {
+// What needs a recent sign-in asks for a proof first, and what cannot be undone asks back: in a dialog,
+// and then it goes on. If that cannot be done here, pages of the service ask.
+const isReady = new WeakSet();
+async function prepare(control, form, goOn) {
   if (control.getAttribute("aria-busy") === "true") return;
   control.setAttribute("aria-busy", "true");
-  const asking = import("./proof.js").then((proof) => proof.prove(control, document.body.dataset.proofAt, enliven));
-  const mayGoOn = await asking.catch(() => true);
+  let mayGoOn = true;
+  try {
+    const { prove, ask } = await import("./questions.js");
+    if ("recent" in (form ?? control).dataset) mayGoOn = await prove(control, enliven);
+    if (mayGoOn && "asks" in control.dataset) mayGoOn = !(await ask(control, form, enliven));
+  } catch (fault) {
+    console.error(fault);
+  }
   control.removeAttribute("aria-busy");
   if (mayGoOn) goOn();
+}
+function prepareLink(link, event) {
+  if (!link.href || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  link.closest("[popover]")?.hidePopover(); // the focus returns to what has opened it
+  prepare(link, null, () => location.assign(link.href));
 }
 
 // Passwords that are shown are hidden again before they are sent, and kept by no form history.
@@ -151,11 +160,12 @@ on("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if ("recent" in form.dataset && !isProven.delete(form)) {
+  const button = event.submitter;
+  const asksFirst = "recent" in form.dataset || "asks" in (button?.dataset ?? {});
+  if (asksFirst && !event.defaultPrevented && !isReady.delete(form)) {
     event.preventDefault();
-    const button = event.submitter;
-    prove(button ?? form, () => {
-      isProven.add(form);
+    prepare(button ?? form, form, () => {
+      isReady.add(form);
       form.requestSubmit(button);
     });
     return;
@@ -164,7 +174,7 @@ on("submit", (event) => {
   // After a download the page stays, and its form can be sent again.
   if (form.method === "get" || "download" in form.dataset) return;
   form.setAttribute("aria-busy", "true");
-  (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
+  (button ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
 });
 
 // A page that comes back by Back is asked for again, if it was somebody's own; else it is made free.
