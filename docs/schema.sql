@@ -574,11 +574,15 @@ CREATE INDEX users_created ON public.users USING btree (created_at, id);
 
 CREATE INDEX users_folded ON public.users USING gin ((((COALESCE(email_folded, email_normal) || ' '::text) || COALESCE(name_folded, ''::text))) public.gin_trgm_ops);
 
+CREATE INDEX users_never_proven ON public.users USING btree (created_at, id) WHERE (first_proven_at IS NULL);
+
 CREATE INDEX users_ranked ON public.users USING btree (role, created_at, id) WHERE (role <> 'user'::text);
 
 CREATE INDEX users_to_erase ON public.users USING btree (erase_at) WHERE (erase_at IS NOT NULL);
 
 CREATE INDEX users_unverified ON public.users USING btree (created_at, id) WHERE (email_verified_at IS NULL);
+
+CREATE INDEX users_unverified_with_factor ON public.users USING btree (created_at, id) WHERE ((email_verified_at IS NULL) AND (has_totp OR has_passkey));
 
 CREATE INDEX users_verified ON public.users USING btree (created_at, id) WHERE (email_verified_at IS NOT NULL);
 

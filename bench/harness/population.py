@@ -24,14 +24,17 @@ class Population:
     login_events: int = 0
 
 
+# Everybody has proven an address at some time, one in two has now, and one in three of these has an
+# app for codes.
 _USERS = """
 WITH made AS (
     INSERT INTO users (id, email, email_normal, name, name_folded, password_hash, created_at,
-                       updated_at)
+                       updated_at, first_proven_at, email_verified_at, has_totp)
     SELECT uuidv7(-n * interval '1 second'), address, address,
            left(md5(-n || ''), 6) || ' ' || left(address, 5),
            left(md5(-n || ''), 6) || ' ' || left(address, 5),
-           '-', now() - n * interval '1 second', now()
+           '-', now() - n * interval '1 second', now(), now(),
+           CASE WHEN n % 2 = 0 THEN now() END, n % 6 = 0
       FROM generate_series(1, $1::int) AS n,
            LATERAL (SELECT left(md5(n || ''), 10) || '@' || n % 97 || '.example') AS a (address)
     RETURNING id

@@ -37,7 +37,7 @@ LISTS = {
     "not confirmed": "?verified=false",
     "with a passkey": "?factor=passkey",
     "nobody: blocked administrators": "?role=admin&status=blocked",
-    "nobody: confirmed, with an app": "?verified=true&factor=totp",
+    "nobody: not confirmed, with an app": "?verified=false&factor=totp",
     "nobody: search with no hit": "?search=zzzzzz",
     "nobody: search and blocked": "?search=ab&status=blocked",
     "nobody: blocked, by activity": "?status=blocked&sort=last_active_at",
