@@ -15,6 +15,7 @@ from tests.web.markup import ensure_sound, forms_of, parse
 
 from keyfob.administration.bulk import Bulk
 from keyfob.authority.models import Role
+from keyfob.web.console import report
 
 BULK = "/console/users/bulk"
 
@@ -70,17 +71,17 @@ async def test_it_names_people_beside_their_ids(world: World, root: httpx.AsyncC
     own = await world.db.fetchval("SELECT id FROM users WHERE role = 'admin'")
     nobody = "01900000-0000-7000-8000-000000000000"
 
-    report = await root.post(
+    answer = await root.post(
         BULK, data={"action": "delete", "sure": "yes", "ids": [ada, formula, own, nobody]}
     )
 
-    said = text_of(report)
-    assert "<img src=x" not in report.text
+    said = text_of(answer)
+    assert "<img src=x" not in answer.text
     assert "Done: 2, refused: 2, not reached: 0" in said
     assert f"{HOSTILE}ada@example.com Done {ada}" in said
-    assert f'href="/auth/console/users/{ada}"' not in report.text  # there is no such page any more
-    assert f'href="/auth/console/users/{own}"' in report.text
-    rows = {row["id"]: row for row in rows_of(report)}
+    assert f'href="/auth/console/users/{ada}"' not in answer.text  # there is no such page any more
+    assert f'href="/auth/console/users/{own}"' in answer.text
+    rows = {row["id"]: row for row in rows_of(answer)}
     assert rows[str(ada)]["email"] == "ada@example.com"
     assert rows[str(ada)]["outcome"] == "done"
     assert rows[str(formula)]["name"] == "'=1+1"
@@ -101,13 +102,13 @@ async def test_it_leads_back_to_the_list_as_it_was_also_after_an_undo(
     ids = await make(world, 2)
     state = "search=person&size=50"
 
-    report = await root.post(BULK, data={"action": "block", "ids": ids, "state": state})
-    undo = next(form for form in forms_of(report) if form.path == f"{BULK}/undo")
+    answer = await root.post(BULK, data={"action": "block", "ids": ids, "state": state})
+    undo = next(form for form in forms_of(answer) if form.path == f"{BULK}/undo")
     undone = await root.post(undo.path, data=undo.fields)
 
-    for answer in (report, undone):
-        assert 'href="/auth/console/users?search=person&amp;size=50"' in answer.text
-        assert "Person 0person0@example.com" in text_of(answer)
+    for one in (answer, undone):
+        assert 'href="/auth/console/users?search=person&amp;size=50"' in one.text
+        assert "Person 0person0@example.com" in text_of(one)
     assert await world.db.fetchval("SELECT count(*) FROM users WHERE status = 'blocked'") == 0
 
 
@@ -117,12 +118,26 @@ async def test_it_is_in_the_language_of_the_reader_to_the_end(
     ids = await make(world, 1)
     await root.get("/ui/help?lang=ru")
 
-    report = await root.post(BULK, data={"action": "block", "ids": ids})
+    answer = await root.post(BULK, data={"action": "block", "ids": ids})
 
-    assert "Изменяется 1 учётная запись" in report.text
-    assert "1 из 1" in report.text
-    assert "Готово" in report.text
-    assert "Done" not in report.text
+    assert "Изменяется 1 учётная запись" in answer.text
+    assert "1 из 1" in answer.text
+    assert "Готово" in answer.text
+    assert "Done" not in answer.text
+
+
+async def test_many_changes_are_undone_in_portions_that_say_which(
+    world: World, root: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await make(world, 3)
+    monkeypatch.setattr(report, "MOST_UNDONE", 2)
+
+    answer = await root.post(BULK, data={"action": "block", "ids": ids})
+
+    portions = [form for form in forms_of(answer) if form.path == f"{BULK}/undo"]
+    assert [len(form.fields["events"].split()) for form in portions] == [2, 1]
+    assert "Undo 1 to 2" in text_of(answer)
+    assert "Undo 3 to 3" in text_of(answer)
 
 
 async def test_with_a_list_that_there_is_not_nothing_is_changed(

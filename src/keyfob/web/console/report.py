@@ -25,7 +25,7 @@ from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import Visit
 
 # The ids of changes that one form undoes: a body contains 64 KiB.
-_MOST_UNDONE = 1500
+MOST_UNDONE = 1500
 _MOST_SHOWN = 200
 # Screen readers read each of them.
 _STEPS = 20
@@ -61,6 +61,14 @@ class Outcome(NamedTuple):
     is_done: bool
 
 
+class Portion(NamedTuple):
+    """The ids of the changes from the `first` to the `last` that one form undoes, with spaces."""
+
+    first: int
+    last: int
+    events: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The last part of the page. Some were not reached (`ending.left`), for the reason `why`.
@@ -79,7 +87,7 @@ class Report:
     ending: Ending
     why: str
     table: str
-    undo: Sequence[str]
+    undo: Sequence[Portion]
     removes: bool
 
     @property
@@ -160,8 +168,9 @@ def _report(
         why=refusal(ending.why.code) if ending.why else "",
         table=_table(outcomes),
         undo=[
-            " ".join(events[start : start + _MOST_UNDONE])
-            for start in range(0, len(events), _MOST_UNDONE)
+            Portion(start + 1, start + len(part), " ".join(part))
+            for start in range(0, len(events), MOST_UNDONE)
+            for part in [events[start : start + MOST_UNDONE]]
         ],
         removes=run.name == Action.DELETE,
     )

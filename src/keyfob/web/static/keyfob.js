@@ -241,6 +241,14 @@ function warnOfTheEnd() {
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && "keepsZone" in document.body.dataset) document.cookie = `keyfob-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
 
+// What was just done is said once: not again by a reload, or on the way back.
+function forgetWhatWasDone() {
+  const here = new URL(location);
+  for (const name of ["done", "who", "undo"]) here.searchParams.delete(name);
+  if (here.href !== location.href) history.replaceState(null, "", here);
+}
+
 enliven();
+forgetWhatWasDone();
 warnOfTheEnd();
 document.querySelector("[data-focus]")?.focus();
