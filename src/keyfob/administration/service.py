@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -71,15 +71,15 @@ class Administration:
             total = await queries.read_tally(self.db, wanted.role, wanted.status)
             return UserPage(rows, total, is_capped=False)
         # A search finds few as a rule, and looking for them costs more than sorting them.
-        if wanted.search or await self._are_few(wanted, online_since):
+        counted = 1 if wanted.search else await queries.count_users(self.db, wanted, online_since)
+        if counted == 0:
+            return UserPage([], 0, is_capped=False)
+        if counted <= MOST_COUNTED:
             rows, total = await queries.list_few_users(self.db, wanted, part, online_since)
             if total <= MOST_COUNTED:
                 return UserPage(rows, total, is_capped=False)
         rows = await queries.list_users(self.db, wanted, part, online_since)
         return UserPage(rows, MOST_COUNTED, is_capped=True)
-
-    async def _are_few(self, wanted: UserFilter, online_since: datetime) -> bool:
-        return await queries.count_users(self.db, wanted, online_since) <= MOST_COUNTED
 
     async def create(
         self,
