@@ -551,7 +551,8 @@ ANSWERS = {
     "MailTest": {"well", "says"},
     "Setting": {"name", "variable", "value", "default", "is_secret", "is_set"},
     "SigningKey": {
-        *("kid", "algorithm", "state", "created_at", "signs_from", "retires_at", "dropped_at"),
+        *("kid", "algorithm", "signs", "state", "created_at", "signs_from", "retires_at"),
+        "dropped_at",
     },
     "Job": {
         *("id", "what", "to", "state", "attempts", "created_at", "due_at", "failed_at"),
