@@ -64,6 +64,8 @@ _SECTIONS: dict[str, Section] = {
     "field_storm": field.storm,
     "million": sections.lists,
     "field_lists": field.lists,
+    "pages": sections.pages,
+    "console": sections.console,
     "growth_in_full": sections.growth,
     "workers": sections.workers,
     "ceiling": sections.ceiling,

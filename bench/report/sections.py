@@ -58,6 +58,39 @@ def lists(document: Document, plots: Plots) -> list[str]:
     ]
 
 
+def pages(document: Document, _: Plots) -> list[str]:
+    """CPU and bytes of pages."""
+    grid = Grid(document.figures)
+    rows = [
+        (cell(side), grid.write(side, None, "server CPU"), grid.write(side, None, "bytes"))
+        for side in grid.sides
+    ]
+    return [
+        "## Pages",
+        "",
+        "Rendered on the server, with ten thousand users in the database. Bytes are those of the "
+        "page alone, compressed: what comes after the first visit.",
+        "",
+        *table(("page", "CPU of the server, ms", "kB"), rows),
+    ]
+
+
+def console(document: Document, _: Plots) -> list[str]:
+    """Lists of the console at a million users."""
+    grid = Grid([figure for figure in document.figures if figure.table == "console"])
+    lists = [side for side in grid.sides if grid.find(side, None, "time")]
+    return [
+        "## The console at a million users",
+        "",
+        "Pages of 25, from the request to the last byte. Half of the users have an address that is "
+        "verified, and one in three of these has an app for codes.",
+        "",
+        *table(
+            ("list", "median, ms"), [(cell(side), grid.write(side, None, "time")) for side in lists]
+        ),
+    ]
+
+
 def growth(document: Document, plots: Plots) -> list[str]:
     """The section about the space that refreshes take."""
     grid = Grid(document.figures)

@@ -150,6 +150,25 @@ def test_the_page_tells_of_lists_in_the_field_at_each_size(
     assert "- other: reads them all" in written
 
 
+def test_the_page_tells_of_pages_and_of_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    pages, console = Report(), Report()
+    pages.figure("pages", "sign-in", "server CPU", "ms", [0.5, 0.7])
+    pages.figure("pages", "list of 25 users", "bytes", "kB", [9.3])
+    console.figure("console", "nobody: blocked", "time", "ms", [4.0, 6.0])
+    console.figure("console", "refresh in calm", "p99", "ms", [2.0])
+    documents = {
+        "pages": document(pages, scene="pages"),
+        "console": document(console, scene="console"),
+    }
+
+    written = page.write(documents)
+
+    assert "| sign-in | 0.600 | - |" in written
+    assert "| list of 25 users | - | 9.30 |" in written
+    assert "| nobody: blocked | 5.00 |" in written
+    assert "refresh in calm" not in written
+
+
 def test_who_is_absent_names_no_folder_of_the_machine() -> None:
     report = Report()
 
