@@ -106,6 +106,29 @@ CREATE TABLE public.audit_events (
     mac bytea NOT NULL
 );
 
+CREATE TABLE public.authorization_codes (
+    code_hash bytea NOT NULL,
+    client_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    opened_from uuid NOT NULL,
+    redirect_uri text NOT NULL,
+    challenge text,
+    nonce text,
+    scope text[] NOT NULL,
+    audience text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    session_id uuid
+);
+
+CREATE TABLE public.authorization_requests (
+    handle_hash bytea NOT NULL,
+    client_id uuid NOT NULL,
+    asked jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.client_secrets (
     id uuid NOT NULL,
     client_id uuid NOT NULL,
@@ -130,8 +153,21 @@ CREATE TABLE public.clients (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
+    redirect_uris text[] DEFAULT '{}'::text[] NOT NULL,
+    first_party boolean DEFAULT false NOT NULL,
+    require_pkce boolean DEFAULT true NOT NULL,
+    id_token_alg text DEFAULT 'RS256'::text NOT NULL,
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
+    CONSTRAINT clients_id_token_alg_check CHECK ((id_token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
     CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text])))
+);
+
+CREATE TABLE public.consents (
+    user_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    scope text[] NOT NULL,
+    audience text[] NOT NULL,
+    given_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.factors (
@@ -308,7 +344,11 @@ CREATE TABLE public.sessions (
     roles text[] DEFAULT '{}'::text[] NOT NULL,
     role_ends timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     kind text DEFAULT 'api'::text NOT NULL,
-    CONSTRAINT sessions_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'browser'::text])))
+    client_id uuid,
+    opened_from uuid,
+    scope text[] DEFAULT '{}'::text[] NOT NULL,
+    audience text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT sessions_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'browser'::text, 'app'::text])))
 )
 WITH (fillfactor='70');
 
@@ -414,11 +454,20 @@ ALTER TABLE ONLY public.audit_events
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY public.authorization_codes
+    ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (code_hash);
+
+ALTER TABLE ONLY public.authorization_requests
+    ADD CONSTRAINT authorization_requests_pkey PRIMARY KEY (handle_hash);
+
 ALTER TABLE ONLY public.client_secrets
     ADD CONSTRAINT client_secrets_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.clients
     ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.consents
+    ADD CONSTRAINT consents_pkey PRIMARY KEY (user_id, client_id);
 
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_credential_id_key UNIQUE (credential_id);
@@ -512,7 +561,19 @@ CREATE INDEX audit_events_at ON public.audit_events USING btree (at);
 
 CREATE INDEX audit_events_target ON public.audit_events USING btree (target_id, "position" DESC);
 
+CREATE INDEX authorization_codes_client_id ON public.authorization_codes USING btree (client_id);
+
+CREATE INDEX authorization_codes_expires_at ON public.authorization_codes USING btree (expires_at);
+
+CREATE INDEX authorization_codes_user_id ON public.authorization_codes USING btree (user_id);
+
+CREATE INDEX authorization_requests_client_id ON public.authorization_requests USING btree (client_id);
+
+CREATE INDEX authorization_requests_expires_at ON public.authorization_requests USING btree (expires_at);
+
 CREATE INDEX client_secrets_of_client ON public.client_secrets USING btree (client_id);
+
+CREATE INDEX consents_client_id ON public.consents USING btree (client_id);
 
 CREATE INDEX factors_of_user ON public.factors USING btree (user_id, created_at);
 
@@ -559,6 +620,8 @@ CREATE INDEX sessions_expire ON public.sessions USING btree (expires_at);
 CREATE INDEX sessions_live_by_user ON public.sessions USING btree (user_id, login_at) WHERE (ended_at IS NULL);
 
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id, id);
+
+CREATE INDEX sessions_opened_from ON public.sessions USING btree (opened_from) WHERE ((opened_from IS NOT NULL) AND (ended_at IS NULL));
 
 CREATE INDEX spent_ids_expire ON public.spent_ids USING btree (expires_at);
 
@@ -625,8 +688,23 @@ CREATE TRIGGER users_tally_rows AFTER INSERT OR DELETE ON public.users FOR EACH 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.authorization_codes
+    ADD CONSTRAINT authorization_codes_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.authorization_codes
+    ADD CONSTRAINT authorization_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.authorization_requests
+    ADD CONSTRAINT authorization_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.client_secrets
     ADD CONSTRAINT client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.consents
+    ADD CONSTRAINT consents_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.consents
+    ADD CONSTRAINT consents_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

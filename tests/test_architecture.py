@@ -62,6 +62,9 @@ OWNERS = {
     "resources": "clients",
     "api_keys": "api_keys",
     "spent_ids": "oauth",
+    "authorization_requests": "oauth",
+    "authorization_codes": "oauth",
+    "consents": "oauth",
     "tallies": "statistics",
 }
 WRITTEN_BY_ANOTHER = {

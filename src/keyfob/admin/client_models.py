@@ -47,13 +47,34 @@ Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]
 JwksUri = Annotated[str, StringConstraints(max_length=500), AfterValidator(ensure_jwks_uri)]
 
 
+_OF_SERVICES = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
+
+
+def _of_services(grants: list[Grant]) -> list[Grant]:
+    if not set(grants) <= _OF_SERVICES:
+        raise ValueError("should be grants of service accounts")
+    return grants
+
+
+def _proves(method: AuthMethod) -> AuthMethod:
+    if method is AuthMethod.NONE:
+        raise ValueError("a service account authenticates")
+    return method
+
+
 def _once(values: list[Any]) -> list[Any]:
     if len(set(values)) != len(values):
         raise ValueError("should name each once")
     return values
 
 
-Grants = Annotated[list[Grant], Field(min_length=1, max_length=10), AfterValidator(_once)]
+Grants = Annotated[
+    list[Grant],
+    Field(min_length=1, max_length=10),
+    AfterValidator(_once),
+    AfterValidator(_of_services),
+]
+Method = Annotated[AuthMethod, AfterValidator(_proves)]
 ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
@@ -66,7 +87,7 @@ class ClientCreate(PartialBody):
     grants: Grants = Field(default_factory=lambda: [Grant.CLIENT_CREDENTIALS])
     scope: ScopeList = Field(default_factory=list)
     resources: ResourceList = Field(default_factory=list)
-    auth_method: AuthMethod = AuthMethod.BASIC
+    auth_method: Method = AuthMethod.BASIC
     jwks: Jwks | None = _ABSENT
     jwks_uri: JwksUri | None = _ABSENT
     access_token_ttl: Ttl = 300
@@ -109,7 +130,7 @@ class ClientUpdate(PartialBody):
     grants: Grants | None = _ABSENT
     scope: ScopeList | None = _ABSENT
     resources: ResourceList | None = _ABSENT
-    auth_method: AuthMethod | None = _ABSENT
+    auth_method: Method | None = _ABSENT
     jwks: Jwks | None = _ABSENT
     jwks_uri: JwksUri | None = _ABSENT
     access_token_ttl: Ttl | None = _ABSENT

@@ -151,6 +151,8 @@ class Event(StrEnum):
         "A client revoked a refresh token, and its session ended",
     )
 
+    APP_ALLOWED = "app.allowed", Actor.OWNER, "An app may have what it asked for"
+    APP_REMOVED = "app.removed", Actor.OWNER, "An app lost what it was allowed, and its tokens"
     CLIENT_CREATED = (
         "client.created",
         Actor.ADMINISTRATOR,
@@ -222,7 +224,8 @@ class Event(StrEnum):
     SIGNING_KEY_ROTATED = (
         "signing_key.rotated",
         Actor.EITHER,
-        "A signing key was made; with `compromised`, older ones were dropped",
+        "A signing key was made (with `signs`, the next one of ID tokens); with `compromised`, "
+        "older ones were dropped",
         Target.SERVICE,
     )
     OUTBOX_RETRIED = (

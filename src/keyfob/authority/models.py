@@ -11,6 +11,10 @@ from keyfob.core.database import Executor, Tx
 from keyfob.core.locales import N_
 
 # Distinguishes an API key from an access token in the same header.
+# What an app may ask about the person who signs in (OpenID Connect Core sections 5.4 and 11). They
+# are no permissions of our own API.
+OPENID_SCOPES = ("openid", "profile", "email", "groups", "offline_access")
+
 KEY_PREFIX = "kfk_"
 
 

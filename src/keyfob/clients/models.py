@@ -19,6 +19,8 @@ class Grant(StrEnum):
     """The grants that a client may use, as in `grant_type`."""
 
     CLIENT_CREDENTIALS = "client_credentials"
+    AUTHORIZATION_CODE = "authorization_code"
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a grant, no secret
     TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693
 
 
@@ -28,11 +30,20 @@ class AuthMethod(StrEnum):
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
     PRIVATE_KEY_JWT = "private_key_jwt"
+    NONE = "none"
 
     @property
     def has_secret(self) -> bool:
         """Tell whether the method uses a secret that we made."""
-        return self is not AuthMethod.PRIVATE_KEY_JWT
+        return self in {AuthMethod.BASIC, AuthMethod.POST}
+
+
+class IdTokenAlgorithm(StrEnum):
+    """The algorithms by which ID tokens can be signed (OpenID Connect Core section 2)."""
+
+    RS256 = "RS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
 
 
 class ClientSecret(NamedTuple):
@@ -49,7 +60,8 @@ class RegisteredClient(NamedTuple):
     """A registered client.
 
     `scope` and `resources` are the most that it may ask for. Tokens that it was issued in an
-    earlier generation are revoked.
+    earlier generation are revoked. An app, by which people sign in, has `redirect_uris`; of a
+    `first_party` one, nobody is asked for consent.
     """
 
     id: UUID
@@ -66,6 +78,15 @@ class RegisteredClient(NamedTuple):
     created_at: datetime
     updated_at: datetime
     disabled_at: datetime | None
+    redirect_uris: tuple[str, ...] = ()
+    first_party: bool = False
+    require_pkce: bool = True
+    id_token_alg: IdTokenAlgorithm = IdTokenAlgorithm.RS256
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether anybody can say to be this client, since it has no secret and no key."""
+        return self.auth_method is AuthMethod.NONE
 
 
 class KnownClient(NamedTuple):
@@ -98,6 +119,10 @@ class ClientChange(NamedTuple):
     jwks_uri: str | None = None
     access_token_ttl: int | None = None
     disabled: bool | None = None
+    redirect_uris: tuple[str, ...] | None = None
+    first_party: bool | None = None
+    require_pkce: bool | None = None
+    id_token_alg: IdTokenAlgorithm | None = None
 
 
 class Resource(NamedTuple):

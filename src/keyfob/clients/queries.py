@@ -13,6 +13,7 @@ from keyfob.clients.models import (
     ClientKind,
     ClientSecret,
     Grant,
+    IdTokenAlgorithm,
     RegisteredClient,
     Resource,
 )
@@ -20,7 +21,8 @@ from keyfob.core.database import Executor, Tx
 
 _CLIENT = """
     id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri, access_token_ttl,
-    generation, created_at, updated_at, disabled_at
+    generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
+    id_token_alg
 """
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
 _RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
@@ -42,6 +44,10 @@ def _client(row: Record) -> RegisteredClient:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         disabled_at=row["disabled_at"],
+        redirect_uris=tuple(row["redirect_uris"]),
+        first_party=row["first_party"],
+        require_pkce=row["require_pkce"],
+        id_token_alg=IdTokenAlgorithm(row["id_token_alg"]),
     )
 
 
@@ -124,8 +130,10 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         """
         INSERT INTO clients
                (id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri,
-                access_token_ttl, created_at, updated_at, disabled_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12)
+                access_token_ttl, created_at, updated_at, disabled_at, redirect_uris,
+                first_party, require_pkce, id_token_alg)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
+                $15, $16)
         """,
         client.id,
         client.name,
@@ -139,6 +147,10 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         client.access_token_ttl,
         client.created_at,
         client.disabled_at,
+        list(client.redirect_uris),
+        client.first_party,
+        client.require_pkce,
+        client.id_token_alg,
     )
 
 
@@ -149,7 +161,8 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         UPDATE clients
            SET name = $2, grants = $3, scope = $4, resources = $5, auth_method = $6,
                jwks = $7::text::jsonb, jwks_uri = $8, access_token_ttl = $9, generation = $10,
-               updated_at = $11, disabled_at = $12
+               updated_at = $11, disabled_at = $12, redirect_uris = $13, first_party = $14,
+               require_pkce = $15, id_token_alg = $16
          WHERE id = $1
         """,
         client.id,
@@ -164,6 +177,10 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         client.generation,
         client.updated_at,
         client.disabled_at,
+        list(client.redirect_uris),
+        client.first_party,
+        client.require_pkce,
+        client.id_token_alg,
     )
 
 

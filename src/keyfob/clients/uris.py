@@ -4,6 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keyfob.clients.keys import read_registered
+from keyfob.clients.models import RegisteredClient
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def ensure_resource(identifier: str) -> str:
@@ -42,3 +45,31 @@ def ensure_jwks(jwks: dict[str, Any]) -> dict[str, Any]:
     """
     read_registered(jwks)
     return jwks
+
+
+def find_redirect_uri(client: RegisteredClient, asked: str) -> bool:
+    """Tell whether an app has registered a redirect URI, character by character.
+
+    At a loopback address the port may differ: apps take a free one (RFC 8252 section 7.3).
+    """
+    if asked in client.redirect_uris:
+        return True
+    plain = _without_port(asked)
+    return plain is not None and any(plain == _without_port(one) for one in client.redirect_uris)
+
+
+def _without_port(uri: str) -> str | None:
+    """Return a URI at a loopback address without its port; None for any other."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    suffix = "" if port is None else f":{port}"
+    # Nothing else may have been there: no user, no other spelling of the host or the port.
+    if parts.netloc != host + suffix:
+        return None
+    return uri.replace(parts.netloc, host, 1)

@@ -25,6 +25,7 @@ ROUTES = (
     "admin",
     "admin-bulk",
     "revocations",
+    "authorize",
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.authority.models import LiveToken, acr_of, has_second_factor
+from keyfob.authority.models import OPENID_SCOPES, LiveToken, acr_of, has_second_factor
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -30,13 +30,13 @@ def scope_now(claims: AccessClaims, roles: Roles) -> tuple[str, ...]:
     """Return the part of a token's scope that the roles of its user give now; of a program, all.
 
     Threat: what the definition of a role has lost would go on in tokens, and in those that they
-    are exchanged for. `account` is of no role: every sign-in has it.
+    are exchanged for. `account`, and what apps ask about a person, are of no role.
     """
     if claims.role is None:
         return claims.scope
     held = {*roles.part_held(claims.scope, claims.role, claims.roles[1:])}
     if claims.auth_time is not None:
-        held.add("account")
+        held.update(("account", *OPENID_SCOPES))
     return tuple(name for name in claims.scope if name in held)
 
 

@@ -81,7 +81,9 @@ def presented_in(authorization: str | None, form: Form) -> Presented | None:
         if form.get("client_assertion_type") != _JWT_BEARER:
             raise BadRequest(f"client_assertion_type should be {_JWT_BEARER}")
         return Presented(AuthMethod.PRIVATE_KEY_JWT, client_id, assertion)
-    return Presented(AuthMethod.POST, client_id, secret) if secret is not None else None
+    if secret is not None:
+        return Presented(AuthMethod.POST, client_id, secret)
+    return Presented(AuthMethod.NONE, client_id, "") if client_id is not None else None
 
 
 def _read_basic(header: str, client_id: str | None) -> Presented | None:
@@ -123,6 +125,21 @@ class SecretProof(NamedTuple):
         if shown and shown.client.auth_method is not presented.method:
             raise InvalidClient(f"The client is registered for {shown.client.auth_method}")
         return shown
+
+
+class NoProof(NamedTuple):
+    """Finds public clients, which have nothing to prove who they are by (OAuth 2.1 section 2.1).
+
+    What they present was given to them alone: a code with its verifier, or a refresh token.
+    """
+
+    clients: Clients
+
+    async def check(self, presented: Presented, *, may_ask: bool) -> AuthenticatedClient | None:
+        """Return the client of an id, if it is a public one."""
+        client_id = read_client_id(presented.client_id)
+        known = await self.clients.find(client_id, may_ask=may_ask) if client_id else None
+        return AuthenticatedClient(known.client, None) if known and known.client.is_public else None
 
 
 def read_client_id(text: str | None) -> UUID | None:

@@ -35,6 +35,7 @@ def describe(own: Resource, methods: Iterable[AuthMethod], grants: Iterable[Gran
 
 def _describe_server(own: Resource, methods: list[AuthMethod], grants: list[Grant]) -> object:
     base = own.identifier.rstrip("/")
+    proving = [method for method in methods if method is not AuthMethod.NONE]
     return {
         "issuer": own.identifier,
         "token_endpoint": f"{base}/oauth2/token",
@@ -44,7 +45,7 @@ def _describe_server(own: Resource, methods: list[AuthMethod], grants: list[Gran
         "response_types_supported": [],  # required, and there is no authorization endpoint yet
         "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": proving,
         "revocation_endpoint_auth_methods_supported": methods,
         # Required with private_key_jwt.
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,

@@ -1,5 +1,6 @@
 """The room of OAuth 2 for programs."""
 
+from keyfob.accounts.service import Accounts
 from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX
@@ -14,10 +15,16 @@ from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
 from keyfob.oauth import routes
 from keyfob.oauth.access_tokens import AccessIntrospector
-from keyfob.oauth.authentication import ClientAuthentication, SecretProof
+from keyfob.oauth.app_tokens import AppTokens
+from keyfob.oauth.asking import Asking
+from keyfob.oauth.authentication import ClientAuthentication, NoProof, SecretProof
+from keyfob.oauth.authorization import Authorization
+from keyfob.oauth.claims import PersonClaims
 from keyfob.oauth.client_assertions import AssertionProof
 from keyfob.oauth.client_keys import ClientKeys
+from keyfob.oauth.grants.authorization_code import AuthorizationCode
 from keyfob.oauth.grants.client_credentials import ClientCredentials
+from keyfob.oauth.grants.refresh_token import RefreshTokenGrant
 from keyfob.oauth.grants.token_exchange import TokenExchange
 from keyfob.oauth.metadata import describe
 from keyfob.oauth.models import GrantHandler
@@ -25,12 +32,15 @@ from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
+from keyfob.sessions.grants import Grants
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import PREFIX as REFRESH_PREFIX
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.service import Sessions
+from keyfob.sessions.standing import Standing
 from keyfob.settings import Settings
 from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.id_tokens import IdTokens
 from keyfob.tokens.keyring import Keyring
 
 
@@ -50,6 +60,10 @@ def build(
     clients: Clients,
     resources: Resources,
     of_keys: KeyIntrospector,
+    of_apps: Grants,
+    id_tokens: IdTokens,
+    accounts: Accounts,
+    standing: Standing,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
@@ -67,6 +81,7 @@ def build(
             AuthMethod.BASIC: by_secret,
             AuthMethod.POST: by_secret,
             AuthMethod.PRIVATE_KEY_JWT: by_key,
+            AuthMethod.NONE: NoProof(clients),
         },
         failures=limits.client_failures,
         calls=limits.client,
@@ -81,7 +96,26 @@ def build(
         clock=clock,
         factor_roles=frozenset(settings.require_mfa_for),
     )
-    grants: list[GrantHandler] = [ClientCredentials(targets=targets, tokens=tokens), exchange]
+    app_tokens = AppTokens(
+        grants=of_apps,
+        id_tokens=id_tokens,
+        claims=PersonClaims(accounts=accounts),
+        userinfo=f"{settings.issuer_url.rstrip('/')}/oauth2/userinfo",
+    )
+    grants: list[GrantHandler] = [
+        ClientCredentials(targets=targets, tokens=tokens),
+        exchange,
+        AuthorizationCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens),
+        RefreshTokenGrant(grants=of_apps, tokens=app_tokens),
+    ]
+    authorization = Authorization(
+        db=db,
+        clock=clock,
+        asking=Asking(clients=clients, targets=targets),
+        standing=standing,
+        audit=audit,
+        issuer=settings.issuer_url,
+    )
     endpoint = TokenEndpoint(
         authentication=authentication, grants={handler.grant: handler for handler in grants}
     )
@@ -103,11 +137,15 @@ def build(
         access=access,
         by_prefix={REFRESH_PREFIX: of_sessions, KEY_PREFIX: of_keys},
         revocations=limits.revoke,
+        grants=of_apps,
     )
     metadata = describe(resources.own, authentication.proofs, (handler.grant for handler in grants))
     return Room(
-        services=[authentication, endpoint, shown, metadata],
+        services=[authentication, endpoint, shown, metadata, authorization],
         routes=[routes.routes, routes.public],
-        chores=[Chore("spent ids", 600, by_key.clean_up)],
+        chores=[
+            Chore("spent ids", 600, by_key.clean_up),
+            Chore("requests of apps", 60, authorization.clean_up),
+        ],
         close=by_key.keys.close,
     )

@@ -13,6 +13,7 @@ from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import NotFound, TooManyRequests
 from keyfob.oauth.errors import (
     InvalidClient,
+    InvalidGrant,
     InvalidScope,
     InvalidTarget,
     UnauthorizedClient,
@@ -58,6 +59,10 @@ class TokenForm(ClientForm):
     subject_token: _Text
     subject_token_type: _Text
     requested_token_type: _Text
+    code: _Text
+    redirect_uri: _Text
+    code_verifier: _Text
+    refresh_token: _Text
 
 
 class ShownForm(ClientForm):
@@ -104,6 +109,8 @@ class AccessTokenOut(BaseModel):
     expires_in: int
     scope: str | None = None
     issued_token_type: Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
+    refresh_token: Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
+    id_token: Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
 
 
 async def _request_of(call: HotCall) -> ClientRequest:
@@ -120,7 +127,9 @@ def _refuses(*more: Any) -> Any:
     "/token",
     response_model=AccessTokenOut,
     form=TokenForm,
-    responses=_refuses(UnsupportedGrantType, UnauthorizedClient, InvalidScope, InvalidTarget),
+    responses=_refuses(
+        UnsupportedGrantType, UnauthorizedClient, InvalidGrant, InvalidScope, InvalidTarget
+    ),
     dependencies=[_client],
 )
 async def give_token(call: HotCall) -> bytes:
@@ -129,6 +138,9 @@ async def give_token(call: HotCall) -> bytes:
     Without `resource`, the token is for the client's only resource; without `scope`, it gets all
     that the client may ask for there. A token exchange (RFC 8693) takes a `subject_token` that is
     meant for the client, and gives a token for another resource, within it.
+
+    An app exchanges the code of its user (OAuth 2.1 section 4.1.3), and later its refresh token,
+    and gets an ID token with them if its scope has `openid`.
     """
     return await call.service(TokenEndpoint).give(await _request_of(call))
 

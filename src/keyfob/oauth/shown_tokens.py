@@ -9,8 +9,10 @@ from keyfob.authority.models import Introspector, LiveToken
 from keyfob.clients.models import RegisteredClient
 from keyfob.limits.local import LocalRate
 from keyfob.oauth.authentication import ClientAuthentication
-from keyfob.oauth.errors import UnauthorizedClient
+from keyfob.oauth.errors import InvalidClient, UnauthorizedClient
 from keyfob.oauth.models import ClientRequest
+from keyfob.sessions.grants import Grants
+from keyfob.sessions.refresh_tokens import PREFIX_OF_APPS
 from keyfob.tokens.models import OWN_CLIENT
 
 _INACTIVE = to_json({"active": False})
@@ -28,12 +30,14 @@ class ShownTokens:
         access: the access tokens.
         by_prefix: tokens of other kinds.
         revocations: counts the revocations of each client, since every worker keeps each of them.
+        grants: what apps have, whose refresh tokens concern nobody else.
     """
 
     authentication: ClientAuthentication
     access: Introspector
     by_prefix: Mapping[str, Introspector]
     revocations: LocalRate
+    grants: Grants
 
     async def introspect(self, request: ClientRequest) -> bytes:
         """Return the description of a token as JSON; of an invalid one, only that.
@@ -42,6 +46,8 @@ class ShownTokens:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
         """
         client = (await self.authentication.authenticate(request)).client
+        if client.is_public:  # anybody can say to be it (RFC 7662 section 2.1)
+            raise InvalidClient
         text = request.form.need("token")
         live = await self._kind_of(text).find(text)
         if live is None or not _is_meant_for(client, live):
@@ -60,6 +66,10 @@ class ShownTokens:
         """
         client = (await self.authentication.authenticate(request)).client
         text = request.form.need("token")
+        if text.startswith(PREFIX_OF_APPS):
+            self.revocations.hit(client.id)
+            await self.grants.give_up(text, client.id)
+            return b"{}"
         kind = self._kind_of(text)
         live = await kind.find(text)
         if live is not None and _is_meant_for(client, live):

@@ -34,10 +34,35 @@ class EndReason(StrEnum):
 
 
 class SessionKind(StrEnum):
-    """The holder of a session: a program with tokens, or a browser with a cookie."""
+    """The holder of a session: a program with tokens, a browser with a cookie, or an app.
+
+    An app has what its user consented to: such a session is a grant to a client.
+    """
 
     API = "api"
     BROWSER = "browser"
+    APP = "app"
+
+
+class Granted(NamedTuple):
+    """A user's grant to a client: `scope` at `audience`.
+
+    `opened_from` is the session of the browser in which the user gave it.
+    """
+
+    client_id: UUID
+    opened_from: UUID
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+
+
+class GrantOfUser(NamedTuple):
+    """All grants of a user to one client; `is_offline` if some of it outlives a sign-out."""
+
+    client_id: UUID
+    sessions: int
+    last_used_at: datetime
+    is_offline: bool
 
 
 class Ending(NamedTuple):

@@ -67,7 +67,7 @@ async def insert_session(
                   roles, role_ends,
                   (SELECT count(*) >= $15 FROM (
                        SELECT FROM sessions
-                        WHERE user_id = $2 AND ended_at IS NULL
+                        WHERE user_id = $2 AND ended_at IS NULL AND client_id IS NULL
                           AND expires_at > $5 AND last_activity_at > $14
                         LIMIT $15
                    ) AS live) AS too_many
@@ -155,13 +155,13 @@ async def renew_session(
 async def list_live_sessions(
     db: Executor, user_id: UUID, now: datetime, idle_ttl: timedelta
 ) -> list[LiveSession]:
-    """Return the user's live sessions, newest first."""
+    """Return the user's live sessions, newest first, but for those of apps."""
     rows = await db.fetch(
         """
         SELECT id, kind, ip_address, device_type, browser, os, platform, login_at,
                last_activity_at, LEAST(expires_at, last_activity_at + $3::interval) AS expires_at
           FROM sessions
-         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
+         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND client_id IS NULL
            AND last_activity_at + $3::interval > $2
          ORDER BY login_at DESC, id DESC
          LIMIT 1000

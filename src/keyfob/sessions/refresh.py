@@ -68,14 +68,25 @@ class Refresh:
         """
         token = self.tokens.refresh.read(text)
         if token is None:
-            raise self._refusal("forged")
+            raise self.refusal("forged")
+        return self.tokens.write(await self.advance(token))
+
+    async def advance(self, token: RefreshToken) -> OpenedSession:
+        """Move a genuine token's session to its next generation, as `exchange` says.
+
+        The successor is a pure function of state and salt, so that a replay gets the same.
+
+        Raises:
+            InvalidRefreshToken, TooManyRequests: see `exchange`.
+        """
         self.rate.hit(token.session_id)
         now = self.clock.now()
         state = await self.rotations.rotate(token)
         if state is None:
-            return await self._replay(token, now)
-        _ROTATED.inc()
-        return self._tokens(token, state)
+            state = await self._replay(token, now)
+        else:
+            _ROTATED.inc()
+        return OpenedSession(token.session_id, token.salt, state)
 
     async def find_live(self, text: str) -> LiveRefresh | None:
         """Return the session of a token that `exchange` would accept now; it changes nothing."""
@@ -91,25 +102,25 @@ class Refresh:
         ends_at = min(session.state.expires_at, session.last_activity_at + self.idle_ttl)
         return LiveRefresh(token.session_id, session.state, ends_at) if ends_at > now else None
 
-    async def _replay(self, token: RefreshToken, now: datetime) -> Tokens:
+    async def _replay(self, token: RefreshToken, now: datetime) -> SessionState:
         """Handle a token that did not rotate its session."""
         session = await queries.find_session(self.db, token.session_id)
         if session is None or not compare_digest(session.secret_hash, token.secret_hash):
-            raise self._refusal("unknown")
+            raise self.refusal("unknown")
         if session.ended_at is not None:
-            raise self._refusal("ended")
+            raise self.refusal("ended")
         if session.state.expires_at <= now or session.last_activity_at + self.idle_ttl <= now:
-            raise self._refusal("expired")
+            raise self.refusal("expired")
         age = session.state.generation - token.generation
         if age <= 0:
-            raise self._refusal("ahead")  # the row was restored from a dump
+            raise self.refusal("ahead")  # the row was restored from a dump
         if self._was_used_lately(session, age, now):
             if age > 1:
-                raise self._refusal("overtaken")
+                raise self.refusal("overtaken")
             REFRESHES.labels("replayed").inc()
-            return self._tokens(token, session.state)
+            return session.state
         await self._end_reused(token, session, now)
-        raise self._refusal("reused")
+        raise self.refusal("reused")
 
     def _was_used_lately(self, session: StoredSession, age: int, now: datetime) -> bool:
         """Tell whether the token of so many generations ago is within the grace of its use.
@@ -129,12 +140,12 @@ class Refresh:
         async with self.db.begin() as tx:
             # The account first, as in a block or a deletion.
             if await locks.lock(tx, user_id) is None:
-                raise self._refusal("reused")
+                raise self.refusal("reused")
             await self.mail.tell(tx, user_id, mails.SessionReused(**where))
             if not await queries.end_reused_session(
                 tx, token.session_id, token.generation, token.secret_hash, now, self.grace
             ):
-                raise self._refusal("reused")  # another request has ended it
+                raise self.refusal("reused")  # another request has ended it
             await self.sessions.revocations.revoke_ended(tx, token.session_id)
             SESSIONS_ENDED.labels(EndReason.REUSE).inc()
             await self.sessions.write_down(tx, Ending(user_id, EndReason.REUSE, token.session_id))
@@ -148,12 +159,9 @@ class Refresh:
         REUSES.inc()
         log.warning("refresh_token_reused", session_id=str(token.session_id), user_id=str(user_id))
 
-    def _tokens(self, used: RefreshToken, state: SessionState) -> Tokens:
-        """Return the successor: a pure function of state and salt, so a replay gets the same."""
-        return self.tokens.write(OpenedSession(used.session_id, used.salt, state))
-
     @staticmethod
-    def _refusal(reason: str) -> InvalidRefreshToken:
+    def refusal(reason: str) -> InvalidRefreshToken:
+        """Return the refusal of a token; the log and the metrics say why."""
         REFRESHES.labels(reason).inc()
         log.info("refresh_refused", reason=reason)
         return InvalidRefreshToken()

@@ -16,7 +16,7 @@ from keyfob.core.encoding import from_base64url, to_base64url
 from keyfob.core.encryption import KEY_ID_BYTES, DerivedKey, KeyRing
 from keyfob.core.secrets import compare_digest
 
-PREFIX = "kfr_"
+PREFIX, PREFIX_OF_APPS = "kfr_", "kfg_"
 SALT_BYTES = 16
 _VERSION = b"\x01"
 _MAC_BYTES = 32
@@ -41,12 +41,17 @@ class RefreshToken(NamedTuple):
 
 
 class RefreshTokenCodec:
-    """Writes refresh tokens with the first server key, and reads those of every key."""
+    """Writes refresh tokens with the first server key, and reads those of every key.
 
-    def __init__(self, ring: KeyRing) -> None:
+    Those of apps begin with another `prefix`, and their MAC includes the id of the client
+    (`holder`): shown by another client, such a token is forged.
+    """
+
+    def __init__(self, ring: KeyRing, prefix: str = PREFIX) -> None:
         self._ring = ring
+        self._prefix = prefix
 
-    def write(self, token: RefreshToken) -> str:
+    def write(self, token: RefreshToken, holder: bytes = b"") -> str:
         """Return the token as text, which is always the same for a session and generation."""
         key = self._ring.first
         body = b"".join(
@@ -58,19 +63,19 @@ class RefreshTokenCodec:
                 token.salt,
             )
         )
-        return PREFIX + to_base64url(body + key.mac(body)).decode("ascii")
+        return self._prefix + to_base64url(body + key.mac(body + holder)).decode("ascii")
 
-    def read(self, text: str) -> RefreshToken | None:
+    def read(self, text: str, holder: bytes = b"") -> RefreshToken | None:
         """Return the contents of a token; None if it is not genuine. Does not use the database."""
-        if len(text) != _ENCODED_LENGTH or not text.startswith(PREFIX):
+        if len(text) != _ENCODED_LENGTH or not text.startswith(self._prefix):
             return None
         try:
-            data = from_base64url(text[len(PREFIX) :])
+            data = from_base64url(text[len(self._prefix) :])
         except ValueError:
             return None
         body, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
         key = self._key_of(body)
-        if key is None or not compare_digest(key.mac(body), mac):
+        if key is None or not compare_digest(key.mac(body + holder), mac):
             return None
         return RefreshToken(UUID(bytes=body[_ID]), int.from_bytes(body[_GENERATION]), body[_SALT])
 

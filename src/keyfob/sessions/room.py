@@ -19,9 +19,10 @@ from keyfob.sessions.authentication import SessionAuthenticator
 from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.claims import SessionClaims
 from keyfob.sessions.cookies import SessionCookieCodec
+from keyfob.sessions.grants import Grants
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.refresh import Refresh
-from keyfob.sessions.refresh_tokens import RefreshTokenCodec
+from keyfob.sessions.refresh_tokens import PREFIX_OF_APPS, RefreshTokenCodec
 from keyfob.sessions.revocations import Revocations
 from keyfob.sessions.rotation import Rotations
 from keyfob.sessions.service import Sessions, SessionTokens
@@ -86,6 +87,18 @@ def build(
         mail=mail,
         rotations=Rotations(db, clock, idle_ttl=idle_ttl, most=settings.refreshes_together),
     )
+    grants = Grants(
+        db=db,
+        keyring=keyring,
+        access=access,
+        codec=RefreshTokenCodec(secrets.derive("refresh tokens of apps"), PREFIX_OF_APPS),
+        refreshing=refresh,
+        revocations=revocations,
+        roles=roles,
+        clock=clock,
+        idle_ttl=idle_ttl,
+        max_ttl=sessions.max_ttl,
+    )
     authenticator = SessionAuthenticator(
         access,
         revocations,
@@ -108,6 +121,7 @@ def build(
             tokens,
             codec,
             refresh,
+            grants,
             revocations,
             standing,
             SessionClaims(accounts=accounts, revocations=revocations, clock=clock),

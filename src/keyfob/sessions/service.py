@@ -18,7 +18,7 @@ from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import new_id, random_bytes
 from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
-from keyfob.sessions import queries, upkeep_queries
+from keyfob.sessions import grant_queries, queries, upkeep_queries
 from keyfob.sessions.activity import Activity
 from keyfob.sessions.models import (
     Ending,
@@ -214,7 +214,11 @@ class Sessions:
         """
         if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
-        await self.revocations.revoke_ended(tx, session_id)
+        # What apps got in this browser ends with it, unless they may work without their user.
+        with_it = await grant_queries.end_grants_from(tx, session_id, self.clock.now(), reason)
+        await self.revocations.revoke(
+            tx, [(one, LAST_GENERATION) for one in (session_id, *with_it)]
+        )
         SESSIONS_ENDED.labels(reason).inc()
         await self.write_down(tx, Ending(user_id, reason, session_id, source))
         return True

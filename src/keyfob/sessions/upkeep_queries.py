@@ -64,7 +64,11 @@ async def update_activity(
     )
 
 
-_LIVE = "user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_activity_at > $3"
+# Of people's own sign-ins: what apps have is counted apart (`grant_queries`).
+_LIVE = (
+    "user_id = $1 AND ended_at IS NULL AND client_id IS NULL"
+    " AND expires_at > $2 AND last_activity_at > $3"
+)
 
 
 class EndedSession(NamedTuple):
@@ -137,7 +141,7 @@ async def list_crowded(
         """
         WITH seen AS (
             SELECT user_id, count(*) AS amount FROM sessions
-             WHERE ended_at IS NULL AND user_id > $1
+             WHERE ended_at IS NULL AND client_id IS NULL AND user_id > $1
              GROUP BY user_id ORDER BY user_id LIMIT $3
         )
         SELECT coalesce(array_agg(user_id) FILTER (WHERE amount > $2), '{}') AS crowded,

@@ -115,3 +115,6 @@ class LimitSettings(BaseModel):
     limit_revocations: Limit = Field(
         "6000/minute", description="Per caller: polls and streams of the revocation feed"
     )
+    limit_authorize: Limit = Field(
+        "60/minute", description="Per user, or client address: sign-ins that apps ask for"
+    )

@@ -52,6 +52,7 @@ from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.links import Choice, Links
 from keyfob.web.doors.new_address import AddressChange
 from keyfob.web.engine import Engine
+from keyfob.web.provider import authorize
 from keyfob.web.step_up import StepUpForm
 from keyfob.web.visits import last_routes
 
@@ -141,6 +142,7 @@ def build(
 _OURS: list[Router] = [
     arrival.routes,
     sign_in.routes,
+    authorize.routes,
     links.sign_in_routes,
     factor.routes,
     register.routes,

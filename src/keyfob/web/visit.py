@@ -214,11 +214,23 @@ class Visit:
         return LongAnswer(pieces, media_type="text/html", close=close, headers=headers)
 
     async def show(
-        self, page: Page, status: int = 200, *, toast: str | None = None, undo: Undo | None = None
+        self,
+        page: Page,
+        status: int = 200,
+        *,
+        toast: str | None = None,
+        undo: Undo | None = None,
+        form_action: str | None = None,
     ) -> Response:
-        """Return a page as the response; `toast` says what was just done, `undo` undoes it."""
+        """Return a page as the response; `toast` says what was just done, `undo` undoes it.
+
+        `form_action` is another origin to which a form of the page leads.
+        """
         html = (await self.engine.render(page, await self._shell(toast, undo))).encode()
         headers = {**_HEADERS, "Content-Language": self.locale}
+        if form_action is not None:
+            policy = _CSP.replace("form-action 'self'", f"form-action {form_action}")
+            headers["Content-Security-Policy"] = policy
         if self._may_compress:
             html = gzip.compress(html, _COMPRESSION, mtime=0)
             headers["Content-Encoding"] = "gzip"

@@ -71,7 +71,7 @@ def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Rec
 
 
 def _is_page(path: str) -> bool:
-    return path.startswith(_PAGES) or path in {"/ui", "/console"}
+    return path.startswith(_PAGES) or path in {"/ui", "/console", "/oauth2/authorize"}
 
 
 def _join(name: bytes, first: bytes, second: bytes) -> bytes:

@@ -112,6 +112,10 @@ EVENTS: Mapping[Event, Words] = {
     Event.USERS_EXPORTED: Words(
         N_("List of users exported"), N_("%(actor)s exported the list of users")
     ),
+    Event.APP_ALLOWED: Words(N_("App allowed"), N_("%(actor)s let an app have what it asked for")),
+    Event.APP_REMOVED: Words(
+        N_("App removed"), N_("%(actor)s took from an app what it had of %(target)s")
+    ),
     Event.CLIENT_CREATED: Words(
         N_("Client registered"), N_("%(actor)s registered the client %(target)s")
     ),

@@ -18,6 +18,10 @@ REFUSALS: Mapping[str, str] = {
     "client_gone": N_("The connection was lost. Try again."),
     "client_not_found": N_("There is no such client any more."),
     "count_differs": N_("The list has changed meanwhile. Look at it again, then decide."),
+    "unknown_app": N_(
+        "The app that sent you here is not registered, asks to return to an unknown address, or "
+        "has waited too long. Go back to it and begin again."
+    ),
     "cross_origin_request": N_("This came from another site, so nothing was done."),
     "database_unavailable": N_("The service cannot answer now. Try again in a moment."),
     "email_taken": N_("This address has an account already."),

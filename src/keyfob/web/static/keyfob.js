@@ -251,4 +251,5 @@ function forgetWhatWasDone() {
 enliven();
 forgetWhatWasDone();
 warnOfTheEnd();
+document.querySelector("form[data-sends-itself]")?.submit();
 document.querySelector("[data-focus]")?.focus();

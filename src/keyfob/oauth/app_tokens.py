@@ -1,0 +1,84 @@
+"""The tokens of an app: for its API or `userinfo`, for the next tokens, and about the person."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyfob.authority.models import acr_of
+from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.core.encoding import to_base64url
+from keyfob.oauth.claims import PersonClaims
+from keyfob.oauth.models import GivenToken
+from keyfob.sessions.grants import Grants
+from keyfob.sessions.models import Granted, OpenedSession
+from keyfob.sessions.service import present_roles
+from keyfob.tokens.id_tokens import IdTokens
+
+_ID_TOKEN_LIVES = 300  # seconds: it tells of a sign-in, and is no pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppTokens:
+    """Writes what the token endpoint gives an app."""
+
+    grants: Grants
+    id_tokens: IdTokens
+    claims: PersonClaims
+    userinfo: str
+
+    async def give(
+        self,
+        client: RegisteredClient,
+        granted: Granted,
+        opened: OpenedSession,
+        *,
+        nonce: str | None,
+    ) -> GivenToken:
+        """Return an access token, and a refresh token and an ID token where they belong.
+
+        Raises:
+            NoSigningKey: no key is loaded.
+        """
+        to = granted if granted.audience else granted._replace(audience=(self.userinfo,))
+        text, lifetime, scope = self.grants.write_access_token(
+            opened, to, generation=client.generation, ttl=client.access_token_ttl
+        )
+        more: dict[str, object] = {}
+        if Grant.REFRESH_TOKEN in client.grants:
+            more["refresh_token"] = self.grants.write_refresh_token(opened, client.id)
+        if "openid" in granted.scope:
+            more["id_token"] = await self._id_token(client, granted, opened, text, nonce)
+        return GivenToken(text, lifetime, scope, more)
+
+    async def _id_token(
+        self,
+        client: RegisteredClient,
+        granted: Granted,
+        opened: OpenedSession,
+        access_token: str,
+        nonce: str | None,
+    ) -> str:
+        state = opened.state
+        names, _ = present_roles(state, self.grants.clock.now())
+        return await self.id_tokens.issue(
+            subject=state.user_id,
+            client_id=str(client.id),
+            algorithm=client.id_token_alg,
+            auth_time=state.auth_time,
+            amr=state.amr,
+            acr=acr_of(state.amr),
+            nonce=nonce,
+            sid=sid_of(granted.opened_from, client.id),
+            access_token=access_token,
+            claims=await self.claims.of(state.user_id, names, granted.scope),
+            lifetime=_ID_TOKEN_LIVES,
+        )
+
+
+def sid_of(browser_session: UUID, client_id: UUID) -> str:
+    """Return the `sid` of ID and logout tokens: the same for one browser and one client.
+
+    Threat: apps that compare theirs learn which of their users are one person.
+    """
+    digest = hashlib.sha256(browser_session.bytes + client_id.bytes).digest()
+    return to_base64url(digest[:16]).decode("ascii")

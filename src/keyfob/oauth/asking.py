@@ -1,0 +1,180 @@
+"""Requests of apps at the authorization endpoint, checked by their registration.
+
+OAuth 2.1 section 4.1.1, OpenID Connect Core section 3.1.2.1. What is wrong with the client or its
+redirect URI is said on a page, since nobody may be sent there; anything else is told to the app.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+from keyfob.authority.models import OPENID_SCOPES
+from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.clients.service import Clients
+from keyfob.clients.uris import find_redirect_uri
+from keyfob.core.forms import Form
+from keyfob.core.problems import OAuthError, Problem
+from keyfob.oauth.authentication import read_client_id
+from keyfob.oauth.targets import Targets
+
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
+_PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+_LONGEST_NONCE, _LONGEST_STATE = 512, 2048
+_LONGEST_AGE = 10**9
+
+
+class UnknownApp(Problem):
+    """The client is unknown or disabled, no app, or has not registered this redirect URI.
+
+    The browser is not sent there: it may be anybody's address (RFC 9700 section 4.11.2).
+    """
+
+    status = 400
+    code = "unknown_app"
+    title = "The app that sent you here is not registered, or asks to return to an unknown address"
+
+
+class Asked(NamedTuple):
+    """A checked request of an app. `audience` names resources; without any, it is for `userinfo`.
+
+    `max_age` is in seconds.
+    """
+
+    client_id: UUID
+    redirect_uri: str
+    form_post: bool
+    state: str | None
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    challenge: str | None
+    nonce: str | None
+    prompt: tuple[str, ...]
+    max_age: int | None
+    login_hint: str | None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `_asdict` has written, as JSON gives it back."""
+        lists = {name: tuple(stored[name]) for name in ("scope", "audience", "prompt")}
+        return cls(**{**stored, **lists, "client_id": UUID(stored["client_id"])})
+
+
+class RefusedToApp(Exception):
+    """A refusal that the app is told (OAuth 2.1 section 4.1.2.1), at its redirect URI."""
+
+    def __init__(self, asked: Asked, error: str, description: str = "") -> None:
+        super().__init__(error)
+        self.asked, self.error, self.description = asked, error, description
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """Checks what apps ask for."""
+
+    clients: Clients
+    targets: Targets
+
+    async def find_app(self, client_id: UUID | None) -> RegisteredClient:
+        """Return a client by which people sign in.
+
+        Raises:
+            UnknownApp: there is none with that id, or it is disabled.
+        """
+        known = await self.clients.find(client_id) if client_id else None
+        if known is None or Grant.AUTHORIZATION_CODE not in known.client.grants:
+            raise UnknownApp
+        return known.client
+
+    async def read(self, form: Form) -> tuple[RegisteredClient, Asked]:
+        """Return the client of a request, and what it asks for.
+
+        Raises:
+            UnknownApp: nobody can be told what is wrong.
+            RefusedToApp: the request is not valid.
+        """
+        client = await self.find_app(read_client_id(form.get("client_id")))
+        redirect_uri = form.get("redirect_uri")
+        if redirect_uri is None or not find_redirect_uri(client, redirect_uri):
+            raise UnknownApp
+        return client, self._read(client, form, redirect_uri)
+
+    def _read(self, client: RegisteredClient, form: Form, redirect_uri: str) -> Asked:
+        mode = form.get("response_mode")
+        asked = Asked(
+            client_id=client.id,
+            redirect_uri=redirect_uri,
+            form_post=mode == "form_post",
+            state=form.get("state"),
+            scope=(),
+            audience=(),
+            challenge=form.get("code_challenge"),
+            nonce=form.get("nonce"),
+            prompt=tuple(dict.fromkeys((form.get("prompt") or "").split())),
+            max_age=None,
+            login_hint=form.get("login_hint"),
+        )
+        if asked.state is not None and len(asked.state) > _LONGEST_STATE:
+            raise RefusedToApp(asked._replace(state=None), "invalid_request", "state is too long")
+        self._check_form(asked, form, mode)
+        self._check_challenge(asked, client, form)
+        scope, audience = self._choose(asked, client, form)
+        return asked._replace(scope=scope, audience=audience, max_age=_age(asked, form))
+
+    def _check_form(self, asked: Asked, form: Form, mode: str | None) -> None:
+        for name in ("request", "request_uri", "registration"):
+            if form.get(name) is not None:
+                raise RefusedToApp(asked, f"{name}_not_supported")
+        if form.get("response_type") not in {None, "code"}:
+            raise RefusedToApp(asked, "unsupported_response_type")
+        wrong = {
+            "response_type is missing": form.get("response_type") is None,
+            "response_mode is query or form_post": mode not in {None, "query", "form_post"},
+            "prompt has an unknown value": not set(asked.prompt) <= _PROMPTS,
+            "prompt=none stands alone": "none" in asked.prompt and len(asked.prompt) > 1,
+            "nonce is too long": len(asked.nonce or "") > _LONGEST_NONCE,
+        }
+        for description, is_so in wrong.items():
+            if is_so:
+                raise RefusedToApp(asked, "invalid_request", description)
+
+    def _check_challenge(self, asked: Asked, client: RegisteredClient, form: Form) -> None:
+        method = form.get("code_challenge_method")
+        if asked.challenge is None:
+            if client.require_pkce or client.is_public or method is not None:
+                raise RefusedToApp(asked, "invalid_request", "code_challenge is missing")
+            return
+        # Without a method it would be `plain`, which reveals the verifier.
+        if method != "S256" or not _CHALLENGE.match(asked.challenge):
+            raise RefusedToApp(asked, "invalid_request", "code_challenge_method should be S256")
+
+    def _choose(
+        self, asked: Asked, client: RegisteredClient, form: Form
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return scope and audience; without any resource, a token opens `userinfo` alone."""
+        named, wanted = form.list_all("resource"), (form.get("scope") or "").split()
+        about = [name for name in OPENID_SCOPES if name in wanted]
+        if Grant.REFRESH_TOKEN not in client.grants and "offline_access" in about:
+            about.remove("offline_access")  # to be ignored: OpenID Connect Core section 11
+        further = [name for name in wanted if name not in OPENID_SCOPES]
+        if not named and not further:
+            if not about:
+                raise RefusedToApp(asked, "invalid_scope", "No scope is asked for")
+            return tuple(about), ()
+        try:
+            target = self.targets.choose(client, named, " ".join(further))
+        except OAuthError as refusal:
+            raise RefusedToApp(asked, refusal.code, refusal.title) from None
+        if self.targets.resources.own.identifier in target.audience:
+            raise RefusedToApp(asked, "invalid_target", "No app gets a token of our own API")
+        return (*about, *target.scope), target.audience
+
+
+def _age(asked: Asked, form: Form) -> int | None:
+    text = form.get("max_age")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LONGEST_AGE)):
+        raise RefusedToApp(asked, "invalid_request", "max_age is a number of seconds")
+    return int(text)

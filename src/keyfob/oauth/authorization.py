@@ -1,0 +1,216 @@
+"""The authorization endpoint's decisions: who has to sign in, to consent, or gets a code.
+
+A request that waits for its user is stored, so that nothing that comes back from the browser can
+change it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from keyfob.audit.events import Event
+from keyfob.audit.service import Audit
+from keyfob.authority.models import User
+from keyfob.clients.models import RegisteredClient
+from keyfob.core.batches import in_batches
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.secrets import random_text
+from keyfob.oauth import authorization_queries as queries
+from keyfob.oauth.asking import Asked, Asking, RefusedToApp, UnknownApp
+from keyfob.sessions.standing import Standing
+
+# To sign in may need a mail; a code is exchanged by a program.
+_REQUEST_LIVES = timedelta(hours=1)
+_CODE_LIVES = timedelta(seconds=60)
+# So that a code that is used twice is recognised.
+_SPENT_CODES_STAY = timedelta(minutes=10)
+
+
+class Step(StrEnum):
+    """The next step of a request, for its user."""
+
+    SIGN_IN = "sign_in"
+    PROVE = "prove"  # who is signed in proves it once more
+    CONSENT = "consent"
+    ANSWER = "answer"
+
+
+class Waiting(NamedTuple):
+    """A stored request, its client, and when it came."""
+
+    client: RegisteredClient
+    asked: Asked
+    came_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """Decides about requests of apps, and answers them with codes."""
+
+    db: Database
+    clock: Clock
+    asking: Asking
+    standing: Standing
+    audit: Audit
+    issuer: str
+
+    async def store(self, asked: Asked) -> str:
+        """Store a request until its user has signed in and decided; return its handle."""
+        handle, now = random_text(32), self.clock.now()
+        await queries.insert_request(self.db, _digest(handle), asked, now, now + _REQUEST_LIVES)
+        return handle
+
+    async def find(self, handle: str) -> Waiting:
+        """Return a stored request.
+
+        Raises:
+            UnknownApp: there is none, it has expired, or its client is not registered any more.
+        """
+        found = await queries.find_request(self.db, _digest(handle), self.clock.now())
+        if found is None:
+            raise UnknownApp
+        asked, came_at = found
+        return Waiting(await self.asking.find_app(asked.client_id), asked, came_at)
+
+    async def decide(
+        self, client: RegisteredClient, asked: Asked, came_at: datetime, user: User | None
+    ) -> Step:
+        """Return what comes next.
+
+        Raises:
+            RefusedToApp: the app wants no page to be shown (`prompt=none`), but one is needed.
+        """
+        silent = "none" in asked.prompt
+        if user is None or self._is_too_old(asked, came_at, user):
+            if silent:
+                raise RefusedToApp(asked, "login_required")
+            return Step.SIGN_IN if user is None else Step.PROVE
+        if user.is_restricted:
+            if silent:
+                raise RefusedToApp(asked, "interaction_required")
+            return Step.PROVE
+        if await self._needs_consent(client, asked, user):
+            if silent:
+                raise RefusedToApp(asked, "consent_required")
+            return Step.CONSENT
+        return Step.ANSWER
+
+    def _is_too_old(self, asked: Asked, came_at: datetime, user: User) -> bool:
+        """Tell whether the sign-in is not the one that the app asks for.
+
+        One that came after the request is always recent enough, however short `max_age` is.
+        """
+        if user.auth_time >= came_at.replace(microsecond=0):
+            return False
+        is_old = asked.max_age is not None and (
+            self.clock.now() - user.auth_time > timedelta(seconds=asked.max_age)
+        )
+        return is_old or "login" in asked.prompt
+
+    async def _needs_consent(self, client: RegisteredClient, asked: Asked, user: User) -> bool:
+        if {"consent", "select_account"} & set(asked.prompt):
+            return True
+        if not is_remembered(asked.redirect_uri):
+            return True
+        if client.first_party:
+            return False
+        given = await queries.find_consent(self.db, user.user_id, client.id)
+        return given is None or not (
+            set(asked.scope) <= set(given.scope) and set(asked.audience) <= set(given.audience)
+        )
+
+    async def consent(self, client: RegisteredClient, asked: Asked, user: User) -> None:
+        """Remember that a user lets an app have what it asks for.
+
+        Raises:
+            Unauthenticated: see `Standing.ensure`.
+        """
+        async with self.db.begin() as tx:
+            await self.standing.ensure(tx, user)
+            await queries.add_consent(tx, user.user_id, asked, self.clock.now())
+            await self.audit.record(
+                tx,
+                action=Event.APP_ALLOWED,
+                actor_id=user.user_id,
+                target_id=user.user_id,
+                new={
+                    "client_id": str(client.id),
+                    "name": client.name,
+                    "scope": list(asked.scope),
+                    "audience": list(asked.audience),
+                },
+            )
+
+    async def answer(self, asked: Asked, user: User, handle: str | None) -> dict[str, str]:
+        """Return the parameters of a good answer: a code, for 60 seconds and one use.
+
+        A stored request is answered once.
+
+        Raises:
+            UnknownApp: it was answered meanwhile.
+            Unauthenticated: see `Standing.ensure`.
+        """
+        code, now = random_text(32), self.clock.now()
+        async with self.db.begin() as tx:
+            await self.standing.ensure(tx, user)
+            if handle is not None and not await queries.delete_request(tx, _digest(handle)):
+                raise UnknownApp
+            await queries.insert_code(
+                tx, _digest(code), asked, user.user_id, user.session_id, now + _CODE_LIVES
+            )
+        return self._with_state(asked, {"code": code})
+
+    def refuse(self, refusal: RefusedToApp) -> dict[str, str]:
+        """Return the parameters that tell the app of a refusal."""
+        told = {"error": refusal.error}
+        if refusal.description:
+            told["error_description"] = refusal.description
+        return self._with_state(refusal.asked, told)
+
+    async def drop(self, handle: str) -> None:
+        """Forget a stored request that was refused."""
+        await queries.delete_request(self.db, _digest(handle))
+
+    def _with_state(self, asked: Asked, told: dict[str, str]) -> dict[str, str]:
+        state = {} if asked.state is None else {"state": asked.state}
+        # RFC 9207: the app sees that no other server has answered.
+        return {**told, **state, "iss": self.issuer}
+
+    async def clean_up(self) -> None:
+        """Delete what has expired."""
+        now = self.clock.now()
+        await in_batches(partial(queries.delete_old_requests, self.db, now))
+        await in_batches(partial(queries.delete_old_codes, self.db, now - _SPENT_CODES_STAY))
+
+
+def is_remembered(redirect_uri: str) -> bool:
+    """Tell whether consent for an app there is remembered, or may be skipped.
+
+    Threat: any program of a machine can listen at its loopback address, or take a private-use
+    scheme, and say to be the app (RFC 8252 section 8.6).
+    """
+    parts = urlsplit(redirect_uri)
+    return parts.scheme == "https"
+
+
+def with_parameters(redirect_uri: str, told: dict[str, str]) -> str:
+    """Return a redirect URI with the parameters of an answer added to its query."""
+    mark = "&" if "?" in redirect_uri else "?"
+    return f"{redirect_uri}{mark}{urlencode(told)}"
+
+
+def challenge_of(verifier: str) -> bytes:
+    """Return the SHA-256 of a code verifier (RFC 7636 section 4.6)."""
+    return hashlib.sha256(verifier.encode("ascii", "replace")).digest()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="replace")).digest()
+
+
+digest_of_code = _digest

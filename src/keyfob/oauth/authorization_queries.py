@@ -1,0 +1,241 @@
+"""SQL for requests of apps, their codes, and what users consented to."""
+
+import json
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from asyncpg import Record
+
+from keyfob.core.database import Executor, Tx
+from keyfob.oauth.asking import Asked
+from keyfob.sessions.models import Granted
+
+
+class Consent(NamedTuple):
+    """A user's consent to what an app asks for."""
+
+    client_id: UUID
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    given_at: datetime
+
+
+class SpentCode(NamedTuple):
+    """A code that was used: whose it is, what it stands for, and the grant that it gave."""
+
+    user_id: UUID
+    granted: Granted
+    nonce: str | None
+    session_id: UUID | None
+
+
+async def insert_request(
+    db: Executor, handle_hash: bytes, asked: Asked, now: datetime, expires_at: datetime
+) -> None:
+    """Insert a request of an app."""
+    await db.execute(
+        """
+        INSERT INTO authorization_requests (handle_hash, client_id, asked, created_at, expires_at)
+        SELECT $1, id, $3::text::jsonb, $4, $5 FROM clients WHERE id = $2
+        """,
+        handle_hash,
+        asked.client_id,
+        json.dumps(asked._asdict(), default=str),
+        now,
+        expires_at,
+    )
+
+
+async def find_request(
+    db: Executor, handle_hash: bytes, now: datetime
+) -> tuple[Asked, datetime] | None:
+    """Return a request that has not expired, and when it came."""
+    row = await db.fetchrow(
+        """
+        SELECT asked::text, created_at FROM authorization_requests
+         WHERE handle_hash = $1 AND expires_at > $2
+        """,
+        handle_hash,
+        now,
+    )
+    return (Asked.of(json.loads(row[0])), row[1]) if row else None
+
+
+async def delete_request(db: Executor, handle_hash: bytes) -> bool:
+    """Delete a request; False if there is none: of two answers at once, only one can win."""
+    gone = await db.fetchval(
+        "DELETE FROM authorization_requests WHERE handle_hash = $1 RETURNING true", handle_hash
+    )
+    return bool(gone)
+
+
+async def insert_code(
+    tx: Tx, code_hash: bytes, asked: Asked, user_id: UUID, opened_from: UUID, expires_at: datetime
+) -> None:
+    """Insert a code."""
+    await tx.execute(
+        """
+        INSERT INTO authorization_codes
+               (code_hash, client_id, user_id, opened_from, redirect_uri, challenge, nonce, scope,
+                audience, expires_at)
+        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10 FROM clients WHERE id = $2
+        """,
+        code_hash,
+        asked.client_id,
+        user_id,
+        opened_from,
+        asked.redirect_uri,
+        asked.challenge,
+        asked.nonce,
+        list(asked.scope),
+        list(asked.audience),
+        expires_at,
+    )
+
+
+_CODE = "user_id, client_id, opened_from, scope, audience, nonce, session_id"
+# Each alone would do: whose it is, where it was sent, and who asked for it. A redirect URI need not
+# be repeated (OAuth 2.1 section 10.2), a verifier must be, and there is none without a challenge.
+_FITS = """
+    code_hash = $1 AND client_id = $2 AND ($3::text IS NULL OR redirect_uri = $3)
+    AND challenge IS NOT DISTINCT FROM $4
+"""
+
+
+async def spend_code(
+    tx: Tx,
+    code_hash: bytes,
+    client_id: UUID,
+    redirect_uri: str | None,
+    challenge: str | None,
+    now: datetime,
+) -> SpentCode | None:
+    """Spend a code; None unless all that comes with it fits, and it is neither used nor expired.
+
+    One UPDATE: of fifty exchanges at once, only one can win.
+    """
+    row = await tx.fetchrow(
+        f"""
+        UPDATE authorization_codes SET spent_at = $5
+         WHERE {_FITS} AND spent_at IS NULL AND expires_at > $5
+        RETURNING {_CODE}
+        """,  # noqa: S608 - constants
+        code_hash,
+        client_id,
+        redirect_uri,
+        challenge,
+        now,
+    )
+    return _spent(row) if row else None
+
+
+async def find_spent_code(
+    db: Executor,
+    code_hash: bytes,
+    client_id: UUID,
+    redirect_uri: str | None,
+    challenge: str | None,
+) -> SpentCode | None:
+    """Return a used code, if all that comes with it fits."""
+    row = await db.fetchrow(
+        f"SELECT {_CODE} FROM authorization_codes WHERE {_FITS} AND spent_at IS NOT NULL",  # noqa: S608 - constants
+        code_hash,
+        client_id,
+        redirect_uri,
+        challenge,
+    )
+    return _spent(row) if row else None
+
+
+def _spent(row: Record) -> SpentCode:
+    user_id, client_id, opened_from, scope, audience, nonce, session_id = row
+    granted = Granted(client_id, opened_from, tuple(scope), tuple(audience))
+    return SpentCode(user_id, granted, nonce, session_id)
+
+
+async def name_grant(tx: Tx, code_hash: bytes, session_id: UUID) -> None:
+    """Write which grant a code gave."""
+    await tx.execute(
+        "UPDATE authorization_codes SET session_id = $2 WHERE code_hash = $1",
+        code_hash,
+        session_id,
+    )
+
+
+async def find_consent(db: Executor, user_id: UUID, client_id: UUID) -> Consent | None:
+    """Return what a user lets an app have."""
+    row = await db.fetchrow(
+        """
+        SELECT client_id, scope, audience, given_at FROM consents
+         WHERE user_id = $1 AND client_id = $2
+        """,
+        user_id,
+        client_id,
+    )
+    return _consent(row) if row else None
+
+
+async def list_consents(db: Executor, user_id: UUID) -> list[Consent]:
+    """Return what a user lets apps have."""
+    rows = await db.fetch(
+        "SELECT client_id, scope, audience, given_at FROM consents WHERE user_id = $1", user_id
+    )
+    return [_consent(row) for row in rows]
+
+
+def _consent(row: Record) -> Consent:
+    client_id, scope, audience, given_at = row
+    return Consent(client_id, tuple(scope), tuple(audience), given_at)
+
+
+async def add_consent(tx: Tx, user_id: UUID, asked: Asked, now: datetime) -> None:
+    """Add what a user lets an app have to what it had before."""
+    await tx.execute(
+        """
+        INSERT INTO consents AS c (user_id, client_id, scope, audience, given_at)
+        SELECT $1, id, $3::text[], $4::text[], $5 FROM clients WHERE id = $2
+        ON CONFLICT (user_id, client_id) DO UPDATE
+           SET scope = ARRAY(SELECT DISTINCT unnest(c.scope || EXCLUDED.scope)),
+               audience = ARRAY(SELECT DISTINCT unnest(c.audience || EXCLUDED.audience)),
+               given_at = EXCLUDED.given_at
+        """,
+        user_id,
+        asked.client_id,
+        list(asked.scope),
+        list(asked.audience),
+        now,
+    )
+
+
+async def delete_consent(tx: Tx, user_id: UUID, client_id: UUID) -> bool:
+    """Forget what a user lets an app have; False if it is nothing."""
+    gone = await tx.fetchval(
+        "DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING true",
+        user_id,
+        client_id,
+    )
+    return bool(gone)
+
+
+async def delete_old_requests(db: Executor, before: datetime, at_most: int) -> int:
+    """Delete requests that expired before a moment; return their number."""
+    return await _delete_old(db, "authorization_requests", before, at_most)
+
+
+async def delete_old_codes(db: Executor, before: datetime, at_most: int) -> int:
+    """Delete codes that expired before a moment; return their number."""
+    return await _delete_old(db, "authorization_codes", before, at_most)
+
+
+async def _delete_old(db: Executor, table: str, before: datetime, at_most: int) -> int:
+    gone = await db.fetch(
+        f"""
+        DELETE FROM {table} WHERE ctid IN (
+            SELECT ctid FROM {table} WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) RETURNING 1
+        """,  # noqa: S608 - our own tables
+        before,
+        at_most,
+    )
+    return len(gone)

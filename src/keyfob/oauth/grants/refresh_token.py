@@ -1,0 +1,47 @@
+"""Refresh tokens of apps, for their next tokens (OAuth 2.1 section 4.3)."""
+
+from dataclasses import dataclass
+
+from keyfob.clients.models import AuthenticatedClient, Grant
+from keyfob.core.forms import Form
+from keyfob.oauth.app_tokens import AppTokens
+from keyfob.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from keyfob.oauth.models import GivenToken
+from keyfob.sessions.errors import InvalidRefreshToken
+from keyfob.sessions.grants import Grants
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshTokenGrant:
+    """Moves a grant to its next generation, as a refresh of our own sign-ins does.
+
+    The answer may be lost: within the grace time the same tokens are given again.
+    """
+
+    grants: Grants
+    tokens: AppTokens
+    grant = Grant.REFRESH_TOKEN
+
+    async def give(self, shown: AuthenticatedClient, form: Form) -> GivenToken:
+        """Return the next tokens; `scope` and `resource` may narrow the access token.
+
+        Raises:
+            InvalidGrant: the token is not valid, or another client's.
+            InvalidScope, InvalidTarget: more is asked for than was granted.
+            BadRequest: there is no token.
+            TooManyRequests: it refreshes more often than the limit allows.
+        """
+        client, text = shown.client, form.need("refresh_token")
+        named, asked = form.list_all("resource"), form.get("scope")
+        try:
+            granted = await self.grants.find(text, client.id)
+            if asked is not None and not set(asked.split()) <= set(granted.scope):
+                raise InvalidScope
+            if not set(named) <= set(granted.audience):
+                raise InvalidTarget
+            opened = await self.grants.refresh(text, client.id)
+        except InvalidRefreshToken:
+            raise InvalidGrant from None
+        scope = granted.scope if asked is None else tuple(asked.split())
+        narrowed = granted._replace(scope=scope, audience=named or granted.audience)
+        return await self.tokens.give(client, narrowed, opened, nonce=None)

@@ -1,0 +1,160 @@
+"""SQL for grants: sessions of apps, which rest on the session of a browser."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from keyfob.core.database import Executor, Tx
+from keyfob.sessions.models import EndReason, Granted, GrantOfUser, SessionKind, SessionState
+from keyfob.sessions.queries import state_of
+
+_OFFLINE = "'offline_access' = ANY(scope)"
+
+
+async def insert_grant(
+    tx: Tx,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    granted: Granted,
+    secret_hash: bytes,
+    now: datetime,
+    expires_at: datetime,
+) -> SessionState | None:
+    """Open a session of an app; None if the user, or the browser's session, is not live any more.
+
+    The user's row is locked FOR SHARE, as when a user signs in. Where the user is, and when and how
+    they have proven who they are, is what the browser's session says.
+    """
+    row = await tx.fetchrow(
+        f"""
+        WITH owner AS (
+            SELECT id, role, sub_gen FROM users
+             WHERE id = $2 AND status = 'active' AND NOT must_change_password FOR SHARE
+        ), browser AS (
+            SELECT amr, auth_time, ip_address, device_type, browser, os, platform FROM sessions
+             WHERE id = $3 AND user_id = $2 AND kind = '{SessionKind.BROWSER}'
+               AND ended_at IS NULL AND expires_at > $5 FOR SHARE
+        )
+        INSERT INTO sessions
+               (id, user_id, role, sub_gen, secret_hash, rotated_at, last_activity_at, expires_at,
+                amr, auth_time, login_at, ip_address, device_type, browser, os, platform,
+                roles, role_ends, kind, client_id, opened_from, scope, audience)
+        SELECT $1, id, role, sub_gen, $4, $5, $5, $6,
+               amr, auth_time, $5, ip_address, device_type, browser.browser, os, platform,
+               further.names, further.ends, '{SessionKind.APP}', $7, $3, $8, $9
+          FROM owner, browser, further_roles(owner.id, $5) AS further
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends
+        """,  # noqa: S608 - constants
+        session_id,
+        user_id,
+        granted.opened_from,
+        secret_hash,
+        now,
+        expires_at,
+        granted.client_id,
+        list(granted.scope),
+        list(granted.audience),
+    )
+    return state_of(row) if row else None
+
+
+async def find_granted(db: Executor, session_id: UUID, now: datetime) -> Granted | None:
+    """Return what an app was granted with a session; None if it has ended, or its browser's has.
+
+    A grant with `offline_access` does not depend on the browser.
+    """
+    row = await db.fetchrow(
+        f"""
+        SELECT client_id, opened_from, scope, audience FROM sessions AS s
+         WHERE id = $1 AND kind = '{SessionKind.APP}' AND ended_at IS NULL
+           AND ({_OFFLINE} OR EXISTS (
+                   SELECT FROM sessions AS b
+                    WHERE b.id = s.opened_from AND b.ended_at IS NULL AND b.expires_at > $2))
+        """,  # noqa: S608 - constants
+        session_id,
+        now,
+    )
+    if row is None:
+        return None
+    return Granted(
+        row["client_id"], row["opened_from"], tuple(row["scope"]), tuple(row["audience"])
+    )
+
+
+async def end_grants_from(
+    tx: Tx, opened_from: UUID, now: datetime, reason: EndReason
+) -> list[UUID]:
+    """End what apps got in a browser's session, unless it may outlive it, and return the ids."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE sessions SET ended_at = $2, end_reason = $3
+         WHERE opened_from = $1 AND ended_at IS NULL AND NOT {_OFFLINE}
+        RETURNING id
+        """,  # noqa: S608 - constants
+        opened_from,
+        now,
+        reason,
+    )
+    return [row["id"] for row in rows]
+
+
+async def end_grants_of(
+    tx: Tx, user_id: UUID, client_id: UUID, now: datetime, reason: EndReason
+) -> list[UUID]:
+    """End all that an app has of a user, and return the ids."""
+    rows = await tx.fetch(
+        """
+        UPDATE sessions SET ended_at = $3, end_reason = $4
+         WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL
+        RETURNING id
+        """,
+        user_id,
+        client_id,
+        now,
+        reason,
+    )
+    return [row["id"] for row in rows]
+
+
+async def end_older_grants(
+    tx: Tx, user_id: UUID, client_id: UUID, now: datetime, most: int
+) -> list[UUID]:
+    """End what an app has of a user beyond the `most` that were used last, and return the ids."""
+    rows = await tx.fetch(
+        """
+        UPDATE sessions SET ended_at = $3, end_reason = $5
+         WHERE id IN (
+             SELECT id FROM sessions
+              WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL
+              ORDER BY last_activity_at DESC, id DESC OFFSET $4
+                FOR NO KEY UPDATE SKIP LOCKED)
+        RETURNING id
+        """,
+        user_id,
+        client_id,
+        now,
+        most,
+        EndReason.TOO_MANY,
+    )
+    return [row["id"] for row in rows]
+
+
+async def list_grants(
+    db: Executor, user_id: UUID, now: datetime, idle_since: datetime
+) -> Sequence[GrantOfUser]:
+    """Return, by client, what apps have of a user now, and when it was last used."""
+    rows = await db.fetch(
+        f"""
+        SELECT client_id, count(*) AS sessions, max(last_activity_at) AS last_used_at,
+               bool_or({_OFFLINE}) AS is_offline
+          FROM sessions
+         WHERE user_id = $1 AND client_id IS NOT NULL AND ended_at IS NULL
+           AND expires_at > $2 AND last_activity_at > $3
+         GROUP BY client_id
+        """,  # noqa: S608 - constants
+        user_id,
+        now,
+        idle_since,
+    )
+    return [GrantOfUser(*row) for row in rows]

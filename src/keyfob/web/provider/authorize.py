@@ -1,0 +1,203 @@
+"""The authorization endpoint: an app sends its user here, who goes back with a code."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from fastapi import Depends
+from starlette.responses import Response
+
+from keyfob.authority.models import OPENID_SCOPES, User
+from keyfob.clients.models import RegisteredClient
+from keyfob.clients.resources import Resources
+from keyfob.core.forms import FORM, parse_form
+from keyfob.core.http import Provided
+from keyfob.core.problems import FactorRequired, InsufficientAuthentication
+from keyfob.limits.requests import limited
+from keyfob.oauth.asking import Asked, RefusedToApp
+from keyfob.oauth.authorization import (
+    Authorization,
+    Step,
+    Waiting,
+    is_remembered,
+    with_parameters,
+)
+from keyfob.web.visits import AVisit, Visit, pages
+
+routes = pages()
+
+TheAuthorization = Annotated[Authorization, Provided(Authorization)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentPage:
+    """Asks a user whether an app may have what it asks for.
+
+    `about` are scopes about the person, `further` those of APIs, each in words. `host` is where the
+    app is; None for an app on the user's own machine.
+    """
+
+    template: ClassVar[str] = "provider/consent.html"
+
+    request: str
+    user_id: str
+    name: str
+    host: str | None
+    about: list[str]
+    further: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoingOnPage:
+    """Leads back to the app.
+
+    Not by a redirect: browsers follow none to another site after a form (`form-action`).
+    """
+
+    template: ClassVar[str] = "provider/going_on.html"
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormPostPage:
+    """Carries the answer to the app in a form that sends itself (Form Post Response Mode)."""
+
+    template: ClassVar[str] = "provider/form_post.html"
+
+    url: str
+    name: str
+    fields: list[tuple[str, str]]
+
+
+@routes.get("/oauth2/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
+    """Answer the app at once if its user is signed in and nothing has to be asked."""
+    query: bytes = visit.request.scope["query_string"]
+    form = parse_form(query, FORM)
+    try:
+        client, asked = await authorization.asking.read(form)
+        came_at = authorization.clock.now()
+        step = await authorization.decide(client, asked, came_at, visit.user)
+        if step is Step.ANSWER and visit.user is not None:
+            told = await authorization.answer(asked, visit.user, None)
+            return await _redirect(visit, client, asked, told)
+    except RefusedToApp as refusal:
+        client = await authorization.asking.find_app(refusal.asked.client_id)
+        told = authorization.refuse(refusal)
+        return await _redirect(visit, client, refusal.asked, told)
+    return visit.go("/ui/authorize", request=await authorization.store(asked))
+
+
+@routes.post("/oauth2/authorize", dependencies=[Depends(limited("authorize", by="address"))])
+async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> Response:
+    """Store the request: a form of another site brings no cookie, and a GET of ours does."""
+    request = visit.request
+    form = parse_form(
+        await request.body(), request.headers.get("content-type", ""), request.scope["query_string"]
+    )
+    try:
+        _, asked = await authorization.asking.read(form)
+    except RefusedToApp as refusal:
+        client = await authorization.asking.find_app(refusal.asked.client_id)
+        return await _lead_on(visit, client, refusal.asked, authorization.refuse(refusal))
+    return visit.go("/ui/authorize", request=await authorization.store(asked))
+
+
+@routes.get("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+async def go_on(
+    visit: AVisit,
+    authorization: TheAuthorization,
+    resources: Annotated[Resources, Provided(Resources)],
+) -> Response:
+    """Ask a user whatever a stored request needs: to sign in, to prove it, to consent."""
+    handle = visit.request.query_params.get("request", "")
+    waiting = await authorization.find(handle)
+    try:
+        step = await authorization.decide(*waiting, visit.user)
+    except RefusedToApp as refusal:
+        await authorization.drop(handle)
+        return await _lead_on(visit, waiting.client, waiting.asked, authorization.refuse(refusal))
+    if step is Step.SIGN_IN or visit.user is None:
+        return _to_sign_in(visit, waiting.asked)
+    if step is Step.PROVE:
+        raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
+    if step is Step.CONSENT:
+        page = _consent_page(visit, visit.user, handle, waiting, resources)
+        return await visit.show(page)
+    told = await authorization.answer(waiting.asked, visit.user, handle)
+    return await _lead_on(visit, waiting.client, waiting.asked, told)
+
+
+@routes.post("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
+    """Do what the user has decided on the page."""
+    user, handle = visit.user, visit.fields.get("request")
+    client, asked, came_at = await authorization.find(handle)
+    # Threat: another user has signed in in this browser since, and consents unawares.
+    if user is None or visit.fields.get("user_id") != str(user.user_id):
+        return visit.go("/ui/authorize", request=handle)
+    if visit.fields.get("decision") != "allow":
+        await authorization.drop(handle)
+        refusal = RefusedToApp(asked, "access_denied")
+        return await _lead_on(visit, client, asked, authorization.refuse(refusal))
+    if await authorization.decide(client, asked, came_at, user) not in {Step.CONSENT, Step.ANSWER}:
+        return visit.go("/ui/authorize", request=handle)
+    await authorization.consent(client, asked, user)
+    told = await authorization.answer(asked, user, handle)
+    return await _lead_on(visit, client, asked, told)
+
+
+def _to_sign_in(visit: Visit, asked: Asked) -> Response:
+    path = "/ui/register" if "create" in asked.prompt else "/ui/sign-in"
+    hint = asked.login_hint if asked.login_hint and "@" in asked.login_hint else ""
+    return visit.go(path, return_to=visit.here, email=hint)
+
+
+def _consent_page(
+    visit: Visit, user: User, handle: str, waiting: Waiting, resources: Resources
+) -> ConsentPage:
+    client, asked, _ = waiting
+    known = [resources.find(name) for name in asked.audience]
+    offered = {name: words for one in known if one for name, words in one.scopes.items()}
+    further = [name for name in asked.scope if name not in OPENID_SCOPES]
+    return ConsentPage(
+        request=handle,
+        user_id=str(user.user_id),
+        name=client.name,
+        host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
+        about=[name for name in asked.scope if name in OPENID_SCOPES],
+        further=[
+            offered.get(name, {}).get(visit.locale) or offered.get(name, {}).get("en") or name
+            for name in further
+        ],
+    )
+
+
+async def _redirect(
+    visit: Visit, client: RegisteredClient, asked: Asked, told: dict[str, str]
+) -> Response:
+    """Answer the app whose link has led the browser here."""
+    if asked.form_post:
+        return await _post(visit, client, asked, told)
+    return visit.go_to(with_parameters(asked.redirect_uri, told))
+
+
+async def _lead_on(
+    visit: Visit, client: RegisteredClient, asked: Asked, told: dict[str, str]
+) -> Response:
+    """Answer the app after a form of ours."""
+    if asked.form_post:
+        return await _post(visit, client, asked, told)
+    return await visit.show(
+        GoingOnPage(url=with_parameters(asked.redirect_uri, told), name=client.name)
+    )
+
+
+async def _post(
+    visit: Visit, client: RegisteredClient, asked: Asked, told: dict[str, str]
+) -> Response:
+    page = FormPostPage(url=asked.redirect_uri, name=client.name, fields=list(told.items()))
+    parts = urlsplit(asked.redirect_uri)
+    return await visit.show(page, form_action=f"{parts.scheme}://{parts.netloc}")
