@@ -52,6 +52,7 @@ function focusIn(question) {
  * `stage.end` is given; to false if somebody turns back.
  */
 function put(question, control, enliven, send) {
+  control.removeAttribute("aria-busy"); // it waits for an answer, and not for the service
   const own = control.closest("dialog") ? null : document.createElement("dialog");
   const dialog = own ?? control.closest("dialog");
   const others = [...dialog.children].filter((other) => !other.hidden);
