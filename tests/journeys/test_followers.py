@@ -30,7 +30,8 @@ import sys
 from keyfob_client import ClientSecret, InvalidToken, Unavailable, Verifier
 issuer, client_id, secret = sys.argv[1:]
 with Verifier(issuer, audience="keyfob", client=ClientSecret(client_id, secret),
-              allow_http=True, quiet_for=4, refresh_interval=0.2) as verifier:
+              allow_http=True, quiet_for=4, refresh_interval=0.2,
+              fail_open_for=300) as verifier:
     for line in sys.stdin:
         try:
             print(verifier.verify(line.strip()).subject, flush=True)
