@@ -1,7 +1,7 @@
 """Bodies of requests and responses about clients and resources."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
@@ -20,9 +20,11 @@ from keyfob.clients.models import (
     ClientKind,
     ClientSecret,
     Grant,
+    IdTokenAlgorithm,
     RegisteredClient,
     Resource,
 )
+from keyfob.clients.registration import KINDS, MOST_REDIRECT_URIS
 from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri, ensure_resource
 from keyfob.core.bodies import Body, MomentInUtc, PartialBody, drop_null
 from keyfob.core.locales import Locale
@@ -47,50 +49,46 @@ Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]
 JwksUri = Annotated[str, StringConstraints(max_length=500), AfterValidator(ensure_jwks_uri)]
 
 
-_OF_SERVICES = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
-
-
-def _of_services(grants: list[Grant]) -> list[Grant]:
-    if not set(grants) <= _OF_SERVICES:
-        raise ValueError("should be grants of service accounts")
-    return grants
-
-
-def _proves(method: AuthMethod) -> AuthMethod:
-    if method is AuthMethod.NONE:
-        raise ValueError("a service account authenticates")
-    return method
-
-
 def _once(values: list[Any]) -> list[Any]:
     if len(set(values)) != len(values):
         raise ValueError("should name each once")
     return values
 
 
-Grants = Annotated[
-    list[Grant],
-    Field(min_length=1, max_length=10),
-    AfterValidator(_once),
-    AfterValidator(_of_services),
+Grants = Annotated[list[Grant], Field(min_length=1, max_length=10), AfterValidator(_once)]
+RedirectUri = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    Field(examples=["https://app.example.com/callback"]),
 ]
-Method = Annotated[AuthMethod, AfterValidator(_proves)]
+RedirectUris = Annotated[
+    list[RedirectUri], Field(max_length=MOST_REDIRECT_URIS), AfterValidator(_once)
+]
 ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
 
 class ClientCreate(PartialBody):
-    """A program to register. So far, these are service accounts."""
+    """A program to register: a service account, or an app by which people sign in.
+
+    Without `grants` and `auth_method`, it gets those that are usual for its kind.
+    """
 
     name: Name
-    kind: Literal[ClientKind.SERVICE] = ClientKind.SERVICE
-    grants: Grants = Field(default_factory=lambda: [Grant.CLIENT_CREDENTIALS])
+    kind: ClientKind = ClientKind.SERVICE
+    grants: Grants | None = _ABSENT
     scope: ScopeList = Field(default_factory=list)
     resources: ResourceList = Field(default_factory=list)
-    auth_method: Method = AuthMethod.BASIC
+    auth_method: AuthMethod | None = _ABSENT
     jwks: Jwks | None = _ABSENT
     jwks_uri: JwksUri | None = _ABSENT
     access_token_ttl: Ttl = 300
+    redirect_uris: RedirectUris = Field(
+        default_factory=list, description="The exact places to which an app has its users sent"
+    )
+    first_party: bool = Field(default=False, description="Nobody is asked for consent")
+    require_pkce: bool = True
+    id_token_alg: IdTokenAlgorithm = IdTokenAlgorithm.RS256
 
     @model_validator(mode="after")
     def _has_keys_where_it_signs(self) -> "ClientCreate":
@@ -102,14 +100,15 @@ class ClientCreate(PartialBody):
 
     def to_client(self) -> RegisteredClient:
         """Return the client, without the id and the times that it gets when it is registered."""
+        usual = KINDS[self.kind]
         return RegisteredClient(
             id=UUID(int=0),
             name=self.name,
             kind=self.kind,
-            grants=tuple(self.grants),
+            grants=usual.default if self.grants is None else tuple(self.grants),
             scope=tuple(self.scope),
             resources=tuple(self.resources),
-            auth_method=self.auth_method,
+            auth_method=self.auth_method or usual.default_method,
             jwks=self.jwks,
             jwks_uri=self.jwks_uri,
             access_token_ttl=self.access_token_ttl,
@@ -117,6 +116,10 @@ class ClientCreate(PartialBody):
             created_at=_EPOCH,
             updated_at=_EPOCH,
             disabled_at=None,
+            redirect_uris=tuple(self.redirect_uris),
+            first_party=self.first_party,
+            require_pkce=self.require_pkce,
+            id_token_alg=self.id_token_alg,
         )
 
 
@@ -130,11 +133,15 @@ class ClientUpdate(PartialBody):
     grants: Grants | None = _ABSENT
     scope: ScopeList | None = _ABSENT
     resources: ResourceList | None = _ABSENT
-    auth_method: Method | None = _ABSENT
+    auth_method: AuthMethod | None = _ABSENT
     jwks: Jwks | None = _ABSENT
     jwks_uri: JwksUri | None = _ABSENT
     access_token_ttl: Ttl | None = _ABSENT
     disabled: bool | None = _ABSENT
+    redirect_uris: RedirectUris | None = _ABSENT
+    first_party: bool | None = _ABSENT
+    require_pkce: bool | None = _ABSENT
+    id_token_alg: IdTokenAlgorithm | None = _ABSENT
 
     @model_validator(mode="after")
     def _keeps_method_and_keys_together(self) -> "ClientUpdate":
@@ -157,6 +164,10 @@ class ClientUpdate(PartialBody):
             jwks_uri=self.jwks_uri,
             access_token_ttl=self.access_token_ttl,
             disabled=self.disabled,
+            redirect_uris=None if self.redirect_uris is None else tuple(self.redirect_uris),
+            first_party=self.first_party,
+            require_pkce=self.require_pkce,
+            id_token_alg=self.id_token_alg,
         )
 
 
@@ -173,6 +184,10 @@ class ClientOut(BaseModel):
     jwks: dict[str, Any] | None
     jwks_uri: str | None
     access_token_ttl: int
+    redirect_uris: list[str]
+    first_party: bool
+    require_pkce: bool
+    id_token_alg: IdTokenAlgorithm
     disabled: bool
     created_at: datetime
     updated_at: datetime

@@ -17,11 +17,12 @@ from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, User
 from keyfob.clients.errors import UnknownScope
 from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient
+from keyfob.clients.registration import Unfit, ensure_fit
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
-from keyfob.core.problems import ensure_to_come
+from keyfob.core.problems import InvalidInput, ensure_to_come
 from keyfob.core.secrets import new_id
 
 # Two, so that the new one can be deployed before the old one is removed.
@@ -74,12 +75,14 @@ class ClientAdministration:
         """Register a client, which gets its id and times here.
 
         Raises:
+            InvalidInput: a field does not fit the kind of the client.
             UnknownResource, UnknownScope: no resource has that identifier, or that scope.
             InsufficientAuthentication: the sign-in is not recent.
             Unauthenticated, Forbidden: see `Authority.ensure`; the same holds below.
         """
         now = self.clock.now()
         client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
+        _ensure_fits_kind(client)
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
@@ -97,11 +100,12 @@ class ClientAdministration:
 
         Raises:
             ClientNotFound: there is none with that id.
-            UnknownResource, UnknownScope, InsufficientAuthentication: see `create`.
+            InvalidInput, UnknownResource, UnknownScope, InsufficientAuthentication: see `create`.
         """
         async with self.db.begin() as tx:
             before, powers = await self._lock(tx, actor, client_id)
             after = self._changed(before, changes)
+            _ensure_fits_kind(after)
             if (after.scope, after.resources) != (before.scope, before.resources):
                 await self._ensure_fit(tx, powers, after)
             is_disabled = after.disabled_at is not None and before.disabled_at is None
@@ -228,8 +232,22 @@ def _given_by(scope: Collection[str]) -> frozenset[str]:
     return _permissions(scope) | {Permission.CLIENTS_WRITE} if scope else frozenset()
 
 
+def _ensure_fits_kind(client: RegisteredClient) -> None:
+    try:
+        ensure_fit(client)
+    except Unfit as fault:
+        raise InvalidInput([{"pointer": f"/body/{fault.field}", "detail": str(fault)}]) from None
+
+
 def _told(client: RegisteredClient) -> dict[str, Any]:
+    of_app = {
+        "redirect_uris": list(client.redirect_uris),
+        "first_party": client.first_party,
+        "require_pkce": client.require_pkce,
+        "id_token_alg": client.id_token_alg.value,
+    }
     return {
+        **({"kind": client.kind.value, **of_app} if client.redirect_uris else {}),
         "name": client.name,
         "grants": list(client.grants),
         "scope": list(client.scope),
@@ -246,8 +264,8 @@ def difference(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the old and the new values of what a change has changed, for the audit log."""
     old, new = _told(before), _told(after)
-    changed = [name for name in new if old[name] != new[name]]
-    told_old = {name: old[name] for name in changed}
+    changed = [name for name in new if old.get(name) != new[name]]
+    told_old = {name: old.get(name) for name in changed}
     told_new = {name: new[name] for name in changed}
     if before.jwks != after.jwks:
         told_old["jwks"], told_new["jwks"] = _kids(before), _kids(after)

@@ -15,7 +15,13 @@ from keyfob.administration.clients import ClientAdministration
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
-from keyfob.clients.models import AuthMethod, ClientChange, Grant, RegisteredClient
+from keyfob.clients.models import (
+    AuthMethod,
+    ClientChange,
+    ClientKind,
+    Grant,
+    RegisteredClient,
+)
 from keyfob.wiring import Wiring
 
 app = typer.Typer(help="Programs that get tokens.", no_args_is_help=True)
@@ -47,6 +53,13 @@ JwksFile = Annotated[
     ),
 ]
 JwksUri = Annotated[str | None, typer.Option(help="The URL of its JWK Set, for private_key_jwt.")]
+RedirectUris = Annotated[
+    list[str] | None,
+    typer.Option("--redirect-uri", help="A place to which an app has its users sent; repeatable."),
+]
+FirstParty = Annotated[
+    bool | None, typer.Option(help="Whether people are not asked for consent to this app.")
+]
 _MOST = 1000
 
 
@@ -87,6 +100,8 @@ def _row(client: RegisteredClient) -> dict[str, Any]:
     return {
         "id": client.id,
         "name": client.name,
+        "kind": client.kind.value,
+        "redirect_uris": " ".join(client.redirect_uris),
         "scope": " ".join(client.scope),
         "resources": " ".join(client.resources),
         "grants": " ".join(client.grants),
@@ -115,6 +130,9 @@ def list_clients(as_json: AsJson = False) -> None:
 def create_client(
     name: Annotated[str, typer.Argument(help="A name for people.")],
     *,
+    kind: Annotated[ClientKind, typer.Option(help="What it is.")] = ClientKind.SERVICE,
+    redirect_uri: RedirectUris = None,
+    first_party: FirstParty = None,
     resource: ResourceOptions = None,
     scope: ScopeOptions = None,
     grant: GrantOptions = None,
@@ -124,17 +142,23 @@ def create_client(
     jwks_uri: JwksUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a service account, and print its secret, unless it signs with a key of its own.
+    """Register a program, and print its secret, if it has one.
+
+    A service account gets tokens of its own. By the other kinds people sign in: web has a server
+    that keeps a secret, browser and native (mobile, desktop, command line) have none.
 
     Examples:
+
+        keyfob clients create Grafana --kind web --redirect-uri https://grafana.example.com/login/generic_oauth
 
         keyfob clients create Reports --resource https://orders.example.com --scope orders:read
 
         keyfob clients create Reports --method private_key_jwt --jwks public-keys.json
     """
-    more = given(resources=resource, scope=scope, grants=grant, auth_method=method)
+    of_app = given(redirect_uris=redirect_uri, first_party=first_party)
+    more = given(resources=resource, scope=scope, grants=grant, auth_method=method, **of_app)
     keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
-    asked = checked(ClientCreate, name=name, access_token_ttl=ttl, **more, **keys)
+    asked = checked(ClientCreate, name=name, kind=kind, access_token_ttl=ttl, **more, **keys)
 
     async def work(wiring: Wiring) -> tuple[RegisteredClient, str | None]:
         administration = _administration(wiring)
@@ -155,6 +179,8 @@ def change_client(
     client_id: ClientId,
     *,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    redirect_uri: RedirectUris = None,
+    first_party: FirstParty = None,
     resource: ResourceOptions = None,
     no_resource: Annotated[bool, typer.Option("--no-resource", help="No API any more.")] = False,
     scope: ScopeOptions = None,
@@ -181,6 +207,8 @@ def change_client(
             raise typer.BadParameter(f"choose one of --{option} and --no-{option}")
     changes = given(
         name=name,
+        redirect_uris=redirect_uri,
+        first_party=first_party,
         resources=[] if no_resource else resource,
         scope=[] if no_scope else scope,
         grants=grant,

@@ -1,12 +1,18 @@
-"""Checks of a resource's identifier, and of a client's keys, when they are registered."""
+"""Checks of resources' identifiers, and of clients' keys and redirect URIs, when registered."""
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from keyfob.clients.keys import read_registered
-from keyfob.clients.models import RegisteredClient
+from keyfob.clients.models import ClientKind, RegisteredClient
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+# With a dot, as the reverse of a domain of the app's maker (RFC 8252 section 7.1).
+_PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
+# What a URI consists of (RFC 3986 section 2), but for the marks of a fragment and of a user.
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/?\[\]!$&'()*+,;=%-]+\Z")
+_LONGEST_URI = 500
 
 
 def ensure_resource(identifier: str) -> str:
@@ -45,6 +51,48 @@ def ensure_jwks(jwks: dict[str, Any]) -> dict[str, Any]:
     """
     read_registered(jwks)
     return jwks
+
+
+def ensure_redirect_uri(uri: str, kind: ClientKind) -> str:
+    """Return a place to which a kind of app may have its users sent (OAuth 2.1 section 2.3).
+
+    It is compared character by character later, so it has to be written as browsers write it. The
+    rule is closed: https for all; plain http for programs on the user's own machine, and for apps
+    that are being developed there; a private-use scheme for native apps.
+
+    Raises:
+        ValueError: it is not such a URI.
+    """
+    if len(uri) > _LONGEST_URI or not _PLAIN.match(uri):
+        raise ValueError("should be an absolute URI of up to 500 characters, without # and @")
+    parts = urlsplit(uri)
+    parts.port  # noqa: B018 - raises ValueError if it is none
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(uri)):
+        if not uri.startswith(f"{parts.scheme}://{parts.netloc.lower()}/") or not _is_host(parts):
+            raise ValueError("should have a host in lower case, and a path")
+        if any(part in {".", ".."} for part in parts.path.split("/")):
+            raise ValueError("should have no . or .. in its path")
+        return uri
+    is_private = kind is ClientKind.NATIVE and _PRIVATE_USE.match(parts.scheme)
+    if not is_private or parts.netloc or not uri.startswith(f"{parts.scheme}:/"):
+        raise ValueError(
+            "should be https, or http at a loopback address; com.example.app:/ if native"
+        )
+    return uri
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Tell whether a URL names one host, by a name or an address."""
+    return bool(parts.hostname) and not set("*!$&'()+,;=%") & set(parts.netloc)
+
+
+def is_https(uri: str) -> bool:
+    """Tell whether a redirect URI leads to a place that only one party can have."""
+    return urlsplit(uri).scheme == "https"
+
+
+def _is_loopback(uri: str) -> bool:
+    return _without_port(uri) is not None
 
 
 def find_redirect_uri(client: RegisteredClient, asked: str) -> bool:

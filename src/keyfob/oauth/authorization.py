@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User
 from keyfob.clients.models import RegisteredClient
+from keyfob.clients.uris import is_https
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -194,8 +195,7 @@ def is_remembered(redirect_uri: str) -> bool:
     Threat: any program of a machine can listen at its loopback address, or take a private-use
     scheme, and say to be the app (RFC 8252 section 8.6).
     """
-    parts = urlsplit(redirect_uri)
-    return parts.scheme == "https"
+    return is_https(redirect_uri)
 
 
 def with_parameters(redirect_uri: str, told: dict[str, str]) -> str:

@@ -230,7 +230,9 @@ class Administration(Roles):
             name: its name for people.
             scope: what its tokens may permit at most.
             resources: the identifiers of the APIs that they may be for.
-            fields: `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`.
+            fields: `kind`, `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`; of apps
+                by which people sign in `redirect_uris`, `first_party`, `require_pkce` and
+                `id_token_alg`.
         """
         body = {"name": name, "scope": list(scope), "resources": list(resources), **fields}
         return self.asks("POST", "/admin/clients", body)

@@ -321,6 +321,10 @@ class Client(TypedDict):
     jwks: dict[str, Any] | None
     jwks_uri: str | None
     access_token_ttl: int
+    redirect_uris: list[str]
+    first_party: bool
+    require_pkce: bool
+    id_token_alg: str
     disabled: bool
     created_at: str
     updated_at: str

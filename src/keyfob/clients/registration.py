@@ -1,0 +1,94 @@
+"""Rules of registration by kind of client (OAuth 2.1 sections 2.1 and 2.3, RFC 8252)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient
+from keyfob.clients.uris import ensure_redirect_uri, is_https
+
+_PROVING = frozenset({AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY_JWT})
+_OF_PROGRAMS = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
+_OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
+MOST_REDIRECT_URIS = 20
+
+
+class Kind(NamedTuple):
+    """The choices of a kind of client. `default` are the grants of one that names none."""
+
+    methods: frozenset[AuthMethod]
+    grants: frozenset[Grant]
+    default: tuple[Grant, ...]
+    is_app: bool
+
+    @property
+    def default_method(self) -> AuthMethod:
+        """The method of a client that names none."""
+        return AuthMethod.BASIC if AuthMethod.BASIC in self.methods else AuthMethod.NONE
+
+
+KINDS: Mapping[ClientKind, Kind] = {
+    ClientKind.SERVICE: Kind(_PROVING, _OF_PROGRAMS, (Grant.CLIENT_CREDENTIALS,), is_app=False),
+    ClientKind.WEB: Kind(
+        _PROVING,
+        _OF_PROGRAMS | _OF_APPS,
+        (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
+        is_app=True,
+    ),
+    # Whoever has the app has all that is in it, so it has no secret.
+    ClientKind.BROWSER: Kind(
+        frozenset({AuthMethod.NONE}),
+        _OF_APPS,
+        (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
+        is_app=True,
+    ),
+    ClientKind.NATIVE: Kind(
+        frozenset({AuthMethod.NONE}),
+        _OF_APPS,
+        (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
+        is_app=True,
+    ),
+}
+
+
+class Unfit(ValueError):
+    """A field of a registration does not fit; `field` is its name."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+def ensure_fit(client: RegisteredClient) -> None:
+    """Check that a client's registration fits its kind.
+
+    Raises:
+        Unfit: a field does not.
+    """
+    kind = KINDS[client.kind]
+    if client.auth_method not in kind.methods:
+        names = ", ".join(sorted(kind.methods))
+        raise Unfit("auth_method", f"should be one of these for a {client.kind} client: {names}")
+    if not set(client.grants) <= kind.grants:
+        names = ", ".join(sorted(kind.grants))
+        raise Unfit("grants", f"should be of these for a {client.kind} client: {names}")
+    if Grant.REFRESH_TOKEN in client.grants and Grant.AUTHORIZATION_CODE not in client.grants:
+        raise Unfit("grants", "refresh_token comes with authorization_code")
+    _ensure_uris(client, kind)
+    if client.is_public and not client.require_pkce:
+        raise Unfit("require_pkce", "should be true for a client without a secret")
+
+
+def _ensure_uris(client: RegisteredClient, kind: Kind) -> None:
+    signs_in = Grant.AUTHORIZATION_CODE in client.grants
+    if signs_in != bool(client.redirect_uris):
+        raise Unfit(
+            "redirect_uris",
+            "should name at least one place" if signs_in else "come with authorization_code",
+        )
+    for uri in client.redirect_uris:
+        try:
+            ensure_redirect_uri(uri, client.kind)
+        except ValueError as fault:
+            raise Unfit("redirect_uris", str(fault)) from None
+    if client.first_party and not (kind.is_app and all(map(is_https, client.redirect_uris))):
+        raise Unfit("first_party", "is for apps whose redirect URIs are all https")
