@@ -71,7 +71,7 @@ async def test_what_is_dangerous_asks_for_a_recent_sign_in_and_the_address(
     assert asked.status_code == 401
     assert 'name="role" value="admin"' in asked.text
     assert wrong.headers["location"].endswith(place)
-    assert done.headers["location"].endswith("done=role")
+    assert "done=role" in done.headers["location"]
     assert removed.headers["location"] == "/auth/console/users?done=removed"
 
 
