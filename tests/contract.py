@@ -83,6 +83,12 @@ def oauth(answer: str | None, *codes: str, form: str) -> Call:
     return Call(200, answer, frozenset(shared), body=form, authority="client")
 
 
+def userinfo(*codes: str, **more: Any) -> Call:
+    """A call of an app with the token of its user."""
+    shared = {"invalid_token", "insufficient_scope", *codes, *ANY, *AWAY}
+    return Call(200, "UserInfo", frozenset(shared), authority="app", **more)
+
+
 PAGE = {"limit", "cursor"}
 LOGIN_FILTER = frozenset({*PAGE, "outcome", "reason", "ip_address", "since", "until"})
 USER_FILTER = {
@@ -413,6 +419,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("POST", "/oauth2/introspect"): oauth("Introspected", form="ShownForm"),
     ("POST", "/oauth2/revoke"): oauth(None, "unauthorized_client", form="ShownForm"),
+    # 10. The provider
+    ("GET", "/oauth2/userinfo"): userinfo(),
+    ("POST", "/oauth2/userinfo"): userinfo(*BODY_OF_FORM, body="UserInfoForm"),
     # 5. Service
     ("GET", "/"): service("Welcome"),
     ("GET", "/.well-known/jwks.json"): service(None),
@@ -449,6 +458,7 @@ BODIES = {
     "Refresh": (set(), {"token", "refresh_token"}),  # exactly one of both
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
+    "UserInfoForm": (set(), {"access_token"}),
     "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
     "TokenForm": (
         {"grant_type"},
@@ -502,6 +512,10 @@ ANSWERS = {
     "Introspected": {
         *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
         *("sid", "auth_time", "acr", "amr", "roles"),
+    },
+    "UserInfo": {
+        *("sub", "preferred_username", "name", "locale", "zoneinfo", "email", "email_verified"),
+        "groups",
     },
     "AccessToken": {"access_token", "token_type", "expires_in", "scope", "issued_token_type"},
     "Export": {

@@ -83,7 +83,12 @@ class TestEachCall:
     def test_its_authority_is_the_contract_s(self, schema: Schema, call: tuple[str, str]) -> None:
         operation = operations(schema)[call]
         bearer = {"bearer": []}
-        by_authority = {None: [], "anyone": [{}, bearer], "client": [{"client": []}]}
+        by_authority = {
+            None: [],
+            "anyone": [{}, bearer],
+            "client": [{"client": []}],
+            "app": [{"app": []}],
+        }
 
         security = by_authority.get(CONTRACT[call].authority, [bearer])
         assert operation.get("security", []) == security
@@ -110,7 +115,7 @@ class TestEachCall:
             return
 
         ((kind, content),) = body["content"].items()
-        is_form = CONTRACT[call].authority == "client"
+        is_form = CONTRACT[call].authority in {"client", "app"}
         assert kind == ("application/x-www-form-urlencoded" if is_form else "application/json")
         given = resolved(schema, content["schema"])
         required, optional = BODIES[named]

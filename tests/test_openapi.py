@@ -240,8 +240,13 @@ def sent_parts(schema: Schema) -> Iterator[tuple[str, Schema]]:
     yield "RefreshIn", refresh["schema"]["properties"]
 
 
-def test_one_scheme_authorises_callers_and_one_clients(schema: Schema) -> None:
+def test_one_scheme_authorises_callers_one_clients_and_one_apps(schema: Schema) -> None:
     assert schema["components"]["securitySchemes"] == {
+        "app": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token of an app, for this address",
+        },
         "bearer": {
             "type": "http",
             "scheme": "bearer",

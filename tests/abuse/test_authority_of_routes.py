@@ -88,6 +88,7 @@ OF_CLIENTS: set[Operation] = {
     ("POST", "/oauth2/token"),
     ("POST", "/oauth2/introspect"),
     ("POST", "/oauth2/revoke"),
+    *(OF_APPS := {("GET", "/oauth2/userinfo"), ("POST", "/oauth2/userinfo")}),
 }
 # Asked without the body, which does not end.
 ENDLESS: set[Operation] = {("GET", "/revocations/stream"), ("GET", "/admin/events/stream")}
@@ -162,7 +163,7 @@ async def test_27_the_schema_declares_what_the_service_does(world: World) -> Non
     assert set(documented) | PAGES == operations_of(world.app)
     assert without_security == PUBLIC
     for name in OF_CLIENTS:
-        assert documented[name]["security"] == [{"client": []}]
+        assert documented[name]["security"] == [{"app": []} if name in OF_APPS else {"client": []}]
     for name in set(documented) - PUBLIC - OF_CLIENTS:
         assert documented[name]["security"] == [{"bearer": []}]
         assert "401" in documented[name]["responses"]

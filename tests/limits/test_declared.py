@@ -68,6 +68,8 @@ NOT_COUNTED = {
     "POST /oauth2/token",
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
+    "GET /oauth2/userinfo",
+    "POST /oauth2/userinfo",
 }
 
 

@@ -1,4 +1,4 @@
-"""Refusals of OAuth (RFC 6749 section 5.2, RFC 8707 section 2)."""
+"""Refusals of OAuth (RFC 6749 section 5.2, RFC 6750 section 3.1, RFC 8707 section 2)."""
 
 from keyfob.core.problems import OAuthError
 
@@ -47,3 +47,15 @@ class InvalidTarget(OAuthError):
 
     code = "invalid_target"
     title = "The resource is not one of the client's"
+
+
+class InsufficientScope(OAuthError):
+    """The token is valid, and its scope has no `openid`."""
+
+    status = 403
+    code = "insufficient_scope"
+    title = "The scope of the token is too narrow"
+
+    def __init__(self) -> None:
+        challenge = 'Bearer error="insufficient_scope", scope="openid"'
+        super().__init__(headers={"WWW-Authenticate": challenge})

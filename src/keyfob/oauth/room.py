@@ -13,7 +13,7 @@ from keyfob.core.database import Database
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
-from keyfob.oauth import routes
+from keyfob.oauth import routes, userinfo_routes
 from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.app_tokens import AppTokens
 from keyfob.oauth.asking import Asking
@@ -32,6 +32,7 @@ from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
+from keyfob.oauth.userinfo import UserInfo
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import PREFIX as REFRESH_PREFIX
@@ -96,12 +97,9 @@ def build(
         clock=clock,
         factor_roles=frozenset(settings.require_mfa_for),
     )
-    app_tokens = AppTokens(
-        grants=of_apps,
-        id_tokens=id_tokens,
-        claims=PersonClaims(accounts=accounts),
-        userinfo=f"{settings.issuer_url.rstrip('/')}/oauth2/userinfo",
-    )
+    claims = PersonClaims(accounts=accounts)
+    at_userinfo = f"{settings.issuer_url.rstrip('/')}/oauth2/userinfo"
+    app_tokens = AppTokens(grants=of_apps, id_tokens=id_tokens, claims=claims, userinfo=at_userinfo)
     grants: list[GrantHandler] = [
         ClientCredentials(targets=targets, tokens=tokens),
         exchange,
@@ -139,10 +137,11 @@ def build(
         revocations=limits.revoke,
         grants=of_apps,
     )
+    userinfo = UserInfo(access=access, claims=claims, address=at_userinfo)
     metadata = describe(resources.own, authentication.proofs, (handler.grant for handler in grants))
     return Room(
-        services=[authentication, endpoint, shown, metadata, authorization],
-        routes=[routes.routes, routes.public],
+        services=[authentication, endpoint, shown, metadata, authorization, userinfo],
+        routes=[routes.routes, routes.public, userinfo_routes.routes],
         chores=[
             Chore("spent ids", 600, by_key.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),

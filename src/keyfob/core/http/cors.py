@@ -1,4 +1,4 @@
-"""Cross-origin reading of responses (Fetch standard, section 3.2), for configured origins only.
+"""Cross-origin reading of responses (Fetch standard, section 3.2), mostly for configured origins.
 
 A token decides what a request may do, no browser adds it by itself, and
 `Access-Control-Allow-Credentials` is never sent. Pages of other origins change nothing (`heads`).
@@ -10,6 +10,8 @@ Headers = list[tuple[bytes, bytes]]
 
 # Public keys and metadata are for everybody.
 _PUBLIC = "/.well-known/"
+# An app in a browser has a token there, which alone opens it.
+_USERINFO = "/oauth2/userinfo"
 # Secrets of clients do not belong in browsers, so no page may read what they are given.
 _NOBODY = "/oauth2/"
 _ANYBODY = [(b"access-control-allow-origin", b"*")]
@@ -47,6 +49,8 @@ class Cors:
         """Return the headers that let the page of this origin read the response, if it may."""
         if path.startswith(_PUBLIC):
             return _ANYBODY
+        if path == _USERINFO:
+            return [*_ANYBODY, _EXPOSED]
         if not self._origins or path.startswith(_NOBODY):
             return []
         named = [value for name, value in headers if name == b"origin"]

@@ -29,6 +29,7 @@ PROBLEM_JSON = "application/problem+json"
 # Below this, requests and refusals have the form of RFC 6749.
 OAUTH = "/oauth2/"
 _OAUTH_BY_STATUS = {
+    401: "invalid_token",  # RFC 6750 section 3.1, of an access token
     429: "temporarily_unavailable",
     500: "server_error",
     503: "temporarily_unavailable",
