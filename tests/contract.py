@@ -427,6 +427,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("GET", "/.well-known/jwks.json"): service(None),
     ("GET", "/.well-known/oauth-authorization-server"): service(None),
     ("GET", "/.well-known/oauth-protected-resource"): service(None),
+    ("GET", "/.well-known/openid-configuration"): service(None),
     ("GET", "/.well-known/webauthn"): Call(
         200, "RelatedOrigins", frozenset({*ANY, "unavailable", "not_found"})
     ),

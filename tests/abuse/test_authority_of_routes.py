@@ -31,6 +31,7 @@ PUBLIC: set[Operation] = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/oauth-protected-resource"),
+    ("GET", "/.well-known/openid-configuration"),
     ("GET", "/.well-known/webauthn"),  # browsers ask which other domains may use passkeys of ours
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
@@ -39,6 +40,7 @@ PAGES: set[Operation] = {
     # The same as above, at the root of the host: for the path of the issuer alone.
     ("GET", "/.well-known/oauth-authorization-server/{path}"),
     ("GET", "/.well-known/oauth-protected-resource/{path}"),
+    ("GET", "/.well-known/openid-configuration/{path}"),
     ("GET", "/docs"),
     ("GET", "/redoc"),
     ("GET", "/openapi.json"),

@@ -203,7 +203,7 @@ async def test_58_wrong_secrets_by_the_thousand_cost_no_query_and_stop_no_client
 
 async def test_59_what_is_said_of_the_service_comes_from_no_request(world: World) -> None:
     hostile = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Origin": "null"}
-    for name in ("oauth-authorization-server", "oauth-protected-resource"):
+    for name in ("oauth-authorization-server", "oauth-protected-resource", "openid-configuration"):
         for place in (name, f"{name}/auth"):
             answer = await world.api.get(f"/.well-known/{place}", headers=hostile)
             assert answer.status_code == 200

@@ -176,6 +176,7 @@ OF_STRANGERS = {
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/openid-configuration",
     "GET /health/live",
     "GET /health/ready",
     "POST /register",

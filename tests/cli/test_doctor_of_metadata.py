@@ -12,9 +12,12 @@ from tests.cli.conftest import Run
 from tests.cli.reports import report_of, unwell
 
 SERVER, RESOURCE = "oauth-authorization-server", "oauth-protected-resource"
+OPENID = "openid-configuration"
 PLACES = [
     f"/auth/.well-known/{SERVER}",
     f"/.well-known/{SERVER}/auth",
+    f"/auth/.well-known/{OPENID}",
+    f"/.well-known/{OPENID}/auth",
     f"/auth/.well-known/{RESOURCE}",
     f"/.well-known/{RESOURCE}/auth",
 ]
@@ -54,7 +57,7 @@ def test_all_places_are_found(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
     assert unwell(said) == {}
     report = {finding["part"]: finding["says"] for finding in report_of(said)}
-    assert report["metadata"] == "found in 4 places"
+    assert report["metadata"] == "found in 6 places"
 
 
 @pytest.mark.parametrize("status", [404, 301, 502])
@@ -67,7 +70,8 @@ def test_a_proxy_that_passes_on_the_issuer_s_path_alone(
 
     host = issuer.removesuffix("/auth")
     assert unwell(said) == {
-        "metadata": f"a proxy hides {host}{PLACES[1]}, {host}{PLACES[3]}; let it pass these on, too"
+        "metadata": f"a proxy hides {host}{PLACES[1]}, {host}{PLACES[3]}, {host}{PLACES[5]}; "
+        "let it pass these on, too"
     }
 
 

@@ -10,6 +10,7 @@ from tests.fixtures.world import OUR_API, World
 from keyfob.settings import Settings
 
 SERVER, RESOURCE = "oauth-authorization-server", "oauth-protected-resource"
+OPENID = "openid-configuration"
 ISSUERS = [
     # issuer, root path, and where its metadata are at the root of the host
     ("https://id.example.com/auth", "/auth", "/auth"),
@@ -38,11 +39,51 @@ async def test_it_tells_where_clients_get_tokens_and_how(world: World) -> None:
     assert told["revocation_endpoint"] == f"{issuer}/oauth2/revoke"
     assert told["jwks_uri"] == f"{issuer}/.well-known/jwks.json"
     assert "client_credentials" in told["grant_types_supported"]
-    assert told["response_types_supported"] == []
     for name in ("token", "introspection", "revocation"):
         methods = told[f"{name}_endpoint_auth_methods_supported"]
         assert {"client_secret_basic", "client_secret_post"} <= set(methods)
     assert "users:read" in told["scopes_supported"]
+
+
+async def test_it_tells_apps_how_people_sign_in(world: World) -> None:
+    issuer = own_api(world)
+
+    told = await read(world, f"/.well-known/{OPENID}")
+
+    assert told == await read(world, f"/.well-known/{SERVER}")
+    expected = {
+        "authorization_endpoint": f"{issuer}/oauth2/authorize",
+        "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+        "acr_values_supported": ["aal1", "aal2"],
+        "ui_locales_supported": ["en", "ru"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "claims_parameter_supported": False,
+    }
+    assert {name: told[name] for name in expected} == expected
+    assert {"authorization_code", "refresh_token"} <= set(told["grant_types_supported"])
+    assert {"openid", "profile", "email", "groups"} <= set(told["scopes_supported"])
+    assert "none" in told["token_endpoint_auth_methods_supported"]
+    assert "none" not in told["introspection_endpoint_auth_methods_supported"]
+
+
+async def test_without_pages_it_is_no_provider_for_apps(
+    settings: Settings, clock: MovableClock
+) -> None:
+    async with World(settings.model_copy(update={"pages": False}), clock) as world:
+        told = await read(world, f"/.well-known/{SERVER}")
+
+        assert told["response_types_supported"] == []
+        assert "authorization_endpoint" not in told
+        assert "client_credentials" in told["grant_types_supported"]
+        assert not {"authorization_code", "refresh_token"} & set(told["grant_types_supported"])
 
 
 async def test_it_tells_whose_tokens_our_own_api_takes(world: World) -> None:
@@ -55,7 +96,7 @@ async def test_it_tells_whose_tokens_our_own_api_takes(world: World) -> None:
     assert "users:read" in told["scopes_supported"]
 
 
-@pytest.mark.parametrize("name", [SERVER, RESOURCE])
+@pytest.mark.parametrize("name", [SERVER, OPENID, RESOURCE])
 @pytest.mark.parametrize(("issuer", "root", "path"), ISSUERS)
 async def test_each_place_has_the_same_bytes_whatever_host_is_asked(
     settings: Settings, clock: MovableClock, name: str, issuer: str, root: str, path: str
@@ -76,7 +117,7 @@ async def test_each_place_has_the_same_bytes_whatever_host_is_asked(
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
         told = answers[0].json()
-        assert told["issuer" if name == SERVER else "resource"] == issuer
+        assert told["resource" if name == RESOURCE else "issuer"] == issuer
         assert "evil" not in answers[0].text
         for other in ("/other", "/auth/x", "//auth", "/AUTH", "/..%2fauth"):
             if other.strip("/") != path.strip("/"):
@@ -99,7 +140,8 @@ async def test_the_endpoints_that_it_names_are_there(
 
 @pytest.mark.parametrize("origin", ["https://anybody.example", "null"])
 async def test_a_page_of_any_origin_may_read_it(world: World, origin: str) -> None:
-    for name in (SERVER, RESOURCE, f"{SERVER}/auth", f"{RESOURCE}/auth", "jwks.json"):
+    names = [f"{name}{path}" for name in (SERVER, OPENID, RESOURCE) for path in ("", "/auth")]
+    for name in (*names, "jwks.json"):
         answer = await world.api.get(f"/.well-known/{name}", headers={"Origin": origin})
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["cache-control"].startswith("public, max-age=")

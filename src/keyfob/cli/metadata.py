@@ -10,7 +10,11 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from keyfob.settings.urls import well_known
 
 # Each document, and its member that has to be the issuer.
-_DOCUMENTS = {"oauth-authorization-server": "issuer", "oauth-protected-resource": "resource"}
+_DOCUMENTS = {
+    "oauth-authorization-server": "issuer",
+    "openid-configuration": "issuer",
+    "oauth-protected-resource": "resource",
+}
 _SECONDS = 3
 _MOST_BYTES = 65_536
 

@@ -20,7 +20,7 @@ from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.targets import Targets
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
-_PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+PROMPTS = ("none", "login", "consent", "select_account", "create")
 _LONGEST_NONCE, _LONGEST_STATE = 512, 2048
 _LONGEST_AGE = 10**9
 
@@ -131,7 +131,7 @@ class Asking:
         wrong = {
             "response_type is missing": form.get("response_type") is None,
             "response_mode is query or form_post": mode not in {None, "query", "form_post"},
-            "prompt has an unknown value": not set(asked.prompt) <= _PROMPTS,
+            "prompt has an unknown value": not set(asked.prompt) <= set(PROMPTS),
             "prompt=none stands alone": "none" in asked.prompt and len(asked.prompt) > 1,
             "nonce is too long": len(asked.nonce or "") > _LONGEST_NONCE,
         }

@@ -8,6 +8,11 @@ from uuid import UUID
 from keyfob.accounts.models import Profile
 from keyfob.accounts.service import Accounts
 
+CLAIMS_OF_PERSON = (
+    *("preferred_username", "name", "locale", "zoneinfo"),
+    *("email", "email_verified", "groups"),
+)
+
 
 def claims_of(profile: Profile, roles: Sequence[str], scope: Collection[str]) -> dict[str, Any]:
     """Return the claims of a person that a scope opens; without what is not known.

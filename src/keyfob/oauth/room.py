@@ -138,7 +138,12 @@ def build(
         grants=of_apps,
     )
     userinfo = UserInfo(access=access, claims=claims, address=at_userinfo)
-    metadata = describe(resources.own, authentication.proofs, (handler.grant for handler in grants))
+    metadata = describe(
+        resources.own,
+        authentication.proofs,
+        [handler.grant for handler in grants],
+        signs_in=settings.pages,
+    )
     return Room(
         services=[authentication, endpoint, shown, metadata, authorization, userinfo],
         routes=[routes.routes, routes.public, userinfo_routes.routes],

@@ -214,6 +214,17 @@ async def describe_own_api(metadata: ProvidedMetadata) -> Response:
     return _answer(metadata.resource)
 
 
+@public.get(
+    "/.well-known/openid-configuration",
+    response_class=Response,
+    responses=_described("The same document, where clients of OpenID Connect look for it"),
+)
+async def describe_openid_provider(metadata: ProvidedMetadata) -> Response:
+    """Return how apps sign people in. Also at the root of the host, with our path."""
+    return _answer(metadata.server)
+
+
+@public.get("/.well-known/openid-configuration/{path:path}", include_in_schema=False)
 @public.get("/.well-known/oauth-authorization-server/{path:path}", include_in_schema=False)
 async def describe_authorization_server_at_the_root(
     path: str, metadata: ProvidedMetadata
