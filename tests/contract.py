@@ -413,6 +413,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "AccessToken",
         "unsupported_grant_type",
         "unauthorized_client",
+        "invalid_grant",
         "invalid_scope",
         "invalid_target",
         form="TokenForm",
@@ -467,6 +468,7 @@ BODIES = {
             *CLIENT_FORM,
             *("scope", "resource", "audience"),
             *("subject_token", "subject_token_type", "requested_token_type"),
+            *("code", "redirect_uri", "code_verifier", "refresh_token"),
         },
     ),
     "UserChange": (set(), {"role", "status", "name", "email"}),
@@ -518,7 +520,10 @@ ANSWERS = {
         *("sub", "preferred_username", "name", "locale", "zoneinfo", "email", "email_verified"),
         "groups",
     },
-    "AccessToken": {"access_token", "token_type", "expires_in", "scope", "issued_token_type"},
+    "AccessToken": {
+        *("access_token", "token_type", "expires_in", "scope", "issued_token_type"),
+        *("refresh_token", "id_token"),
+    },
     "Export": {
         "exported_at",
         "account",
