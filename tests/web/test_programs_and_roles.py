@@ -104,3 +104,44 @@ async def test_nobody_else_sees_or_changes_them(world: World) -> None:
             assert (await page.get(path)).status_code == 403
         for path in ("/console/clients/new", "/console/roles/new", "/console/roles/x/delete"):
             assert (await page.post(path)).status_code == 403
+
+
+async def test_an_app_is_registered_by_its_kind_and_moves(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    form = await root.get("/console/clients/new?kind=web")
+    fields = {
+        "kind": "web",
+        "name": "Ledger",
+        "method": "client_secret_basic",
+        "redirect_uris": "https://app.example.com/callback\r\nhttps://app.example.com/other",
+        "first_party": "yes",
+    }
+    wrong = await root.post("/console/clients/new", data={**fields, "redirect_uris": "app"})
+    made = await root.post("/console/clients/new", data=fields)
+    client_id = await world.db.fetchval("SELECT id FROM clients")
+    here = f"/console/clients/{client_id}"
+    moved = await root.post(f"{here}/places", data={"redirect_uris": "https://app.example.com/"})
+    lost = await root.post(f"{here}/places", data={"redirect_uris": "javascript:alert(1)"})
+
+    assert 'name="redirect_uris"' in form.text
+    assert (wrong.status_code, made.status_code, moved.status_code) == (422, 200, 303)
+    assert "begin with https://" in wrong.text
+    assert re.search(r"kfs_\w+", made.text)
+    assert "/.well-known/openid-configuration" in made.text
+    assert lost.status_code == 422
+    kept = await world.db.fetchrow("SELECT redirect_uris, first_party FROM clients")
+    assert kept is not None
+    assert tuple(kept) == (["https://app.example.com/"], True)
+
+
+async def test_an_app_without_a_server_gets_no_secret(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    fields = {"kind": "native", "name": "Phone", "redirect_uris": "com.example.app:/back"}
+
+    made = await root.post("/console/clients/new", data=fields)
+
+    assert made.status_code == 200
+    assert not re.search(r"kfs_\w+", made.text)
+    assert await world.db.fetchval("SELECT auth_method FROM clients") == "none"

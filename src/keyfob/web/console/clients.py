@@ -18,11 +18,19 @@ from keyfob.administration.resources import ResourceAdministration
 from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
-from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient, Resource
+from keyfob.clients.models import (
+    AuthMethod,
+    ClientChange,
+    ClientKind,
+    ClientSecret,
+    RegisteredClient,
+    Resource,
+)
+from keyfob.clients.registration import KINDS
 from keyfob.core.http import Provided
-from keyfob.core.locales import N_, _, ngettext
+from keyfob.core.locales import N_, gettext, ngettext
 from keyfob.core.pagination import Cursors
-from keyfob.core.problems import Problem
+from keyfob.core.problems import InvalidInput, Problem
 from keyfob.limits.requests import limited
 from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import place_in
@@ -47,8 +55,25 @@ _DONE: Mapping[str, str] = {
     "enabled": N_("The program may ask for tokens again."),
     "secret_removed": N_("The secret is deleted, and the tokens of the program have ended."),
     "deleted": N_("The program is deleted, with its secrets and tokens."),
+    "places": N_("The places to return to are changed."),
     "too_many": N_("The program has two secrets. Remove one first."),
     "gone": N_("It was gone already."),
+}
+
+
+_KINDS: Mapping[ClientKind, str] = {
+    ClientKind.SERVICE: N_("A service without people"),
+    ClientKind.WEB: N_("An app with a server"),
+    ClientKind.BROWSER: N_("An app in the browser alone"),
+    ClientKind.NATIVE: N_("An app on a phone or computer"),
+}
+_ERRORS: Mapping[str, str] = {
+    "name": N_("Type a name of up to 200 characters."),
+    "redirect_uris": N_(
+        "Type whole addresses, one on each line. They begin with https://. On the user's own "
+        "machine they may begin with http://localhost/, and on a phone with com.example.app:/."
+    ),
+    "first_party": N_("That is for apps whose addresses all begin with https://."),
 }
 
 
@@ -72,10 +97,28 @@ class NewClientPage:
     resources: Sequence[Resource]
     own: str
     may: Sequence[Permission]
+    kind: ClientKind
     name: str = ""
     chosen: Sequence[str] = ()
     method: str = "client_secret_basic"
+    redirect_uris: str = ""
+    first_party: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_app(self) -> bool:
+        """Tell whether people sign in by it."""
+        return KINDS[self.kind].is_app
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether it gets a secret."""
+        return AuthMethod.NONE not in KINDS[self.kind].methods
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """The kinds, by their name in the address, with words for people."""
+        return [(kind.value, gettext(words)) for kind, words in _KINDS.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +129,14 @@ class ClientPage:
 
     client: RegisteredClient
     secrets: Sequence[ClientSecret]
+    issuer: str
     secret: str | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of program, in words."""
+        return gettext(_KINDS[self.client.kind])
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -124,19 +174,14 @@ async def register(
     visit: AVisit, caller: Writer, clients: Clients, resources: Resources, roles: TheRoles
 ) -> Response:
     """Register a program, with a first secret, which is shown once."""
-    actor, errors, status = Actor(caller, visit.source), {}, 422
-    chosen = [one.partition(" ") for one in visit.fields.list_all("scope")]
+    actor, status = Actor(caller, visit.source), 422
+    errors: dict[str, str] = {}
     try:
-        asked = ClientCreate(
-            name=visit.fields.line("name"),
-            resources=list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
-            scope=list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
-            auth_method=visit.fields.get("method"),
-        )
-        client = await clients.create(actor, asked.to_client())
-        _secret, text = await clients.add_secret(actor, client.id, None)
-    except ValidationError:
-        errors["name"] = _("Type a name of up to 200 characters.")
+        client, text = await _create(visit, actor, clients)
+    except ValidationError as fault:
+        errors |= dict(_error_of(str(one["loc"][0])) for one in fault.errors())
+    except InvalidInput as fault:
+        errors |= dict(_error_of(one["pointer"].rpartition("/")[2]) for one in fault.errors)
     except Problem as refused:
         if refused.status not in {400, 403, 404, 409, 422}:
             raise
@@ -144,6 +189,48 @@ async def register(
     else:
         return await _show(visit, clients, client.id, secret=text)
     return await visit.show(await _form(visit, caller, resources, roles, errors), status)
+
+
+async def _create(
+    visit: Visit, actor: Actor, clients: ClientAdministration
+) -> tuple[RegisteredClient, str | None]:
+    """Register what the form says, and return it with the text of its first secret, if it has one.
+
+    Raises:
+        ValidationError, Problem: something does not fit.
+    """
+    kind, chosen = _kind_in(visit), [one.partition(" ") for one in visit.fields.list_all("scope")]
+    has_secret = AuthMethod.NONE not in KINDS[kind].methods
+    asked = ClientCreate(
+        name=visit.fields.line("name"),
+        kind=kind,
+        resources=list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
+        scope=list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
+        auth_method=AuthMethod(visit.fields.get("method")) if has_secret else AuthMethod.NONE,
+        redirect_uris=_lines(visit),
+        first_party=bool(visit.fields.get("first_party")),
+    )
+    client = await clients.create(actor, asked.to_client())
+    if not client.auth_method.has_secret:
+        return client, None
+    _secret, text = await clients.add_secret(actor, client.id, None)
+    return client, text
+
+
+def _kind_in(visit: Visit) -> ClientKind:
+    asked = visit.fields.get("kind") or visit.request.query_params.get("kind", "")
+    return ClientKind(asked) if asked in set(ClientKind) else ClientKind.SERVICE
+
+
+def _lines(visit: Visit) -> list[str]:
+    return visit.fields.get("redirect_uris").split()
+
+
+def _error_of(name: str) -> tuple[str, str]:
+    """Return the sentence for a field that does not fit, by its name."""
+    if name in _ERRORS:
+        return name, gettext(_ERRORS[name])
+    return "", refusal("invalid_input")
 
 
 @routes.get("/console/clients/{id:uuid}", dependencies=_LIMITED)
@@ -184,6 +271,20 @@ async def remove_secret(
     return visit.go(f"/console/clients/{client_id}", done="secret_removed")
 
 
+@routes.post("/console/clients/{id:uuid}/places", dependencies=_LIMITED)
+async def change_places(
+    client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients
+) -> Response:
+    """Change the places to which an app has its users sent."""
+    change = ClientChange(redirect_uris=tuple(dict.fromkeys(_lines(visit))))
+    try:
+        await clients.change(Actor(caller, visit.source), client_id, change)
+    except InvalidInput:
+        errors = dict([_error_of("redirect_uris")])
+        return await _show(visit, clients, client_id, errors=errors, status=422)
+    return visit.go(f"/console/clients/{client_id}", done="places")
+
+
 @routes.post("/console/clients/{id:uuid}/disabled", dependencies=_LIMITED)
 async def disable(client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients) -> Response:
     """Disable a program, or enable it again."""
@@ -203,14 +304,22 @@ async def delete(client_id: ClientId, visit: AVisit, caller: Writer, clients: Cl
 
 
 async def _show(
-    visit: Visit, clients: ClientAdministration, client_id: UUID, *, secret: str | None = None
+    visit: Visit,
+    clients: ClientAdministration,
+    client_id: UUID,
+    *,
+    secret: str | None = None,
+    errors: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> Response:
     page = ClientPage(
         client=await clients.get(client_id),
         secrets=await clients.list_secrets(client_id),
+        issuer=clients.resources.own.identifier,
         secret=secret,
+        errors=errors or {},
     )
-    return await visit.show(page, toast=visit.done(_DONE))
+    return await visit.show(page, status, toast=visit.done(_DONE))
 
 
 async def _form(
@@ -225,8 +334,11 @@ async def _form(
         resources=await resources.list_all(),
         own=resources.resources.own.identifier,
         may=[one for one in Permission if one in held and one is not Permission.ACCOUNT_READ],
+        kind=_kind_in(visit),
         name=visit.fields.line("name"),
         chosen=visit.fields.list_all("scope"),
+        redirect_uris=visit.fields.get("redirect_uris"),
+        first_party=bool(visit.fields.get("first_party")),
         method=visit.fields.get("method") or "client_secret_basic",
         errors=errors or {},
     )
