@@ -18,6 +18,7 @@ import structlog
 from coverage import Coverage
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.kept_sessions import sessions_kept
 from tests.fixtures.mailbox import Mailbox, bound_socket, serving
 from tests.fixtures.postgres import (
     create_database,
@@ -163,9 +164,11 @@ def quick_connections() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dsn(postgres: str, worker_id: str) -> str:
-    """A migrated database for this test process only."""
-    return create_database(postgres, f"tests_{worker_id}")
+def dsn(postgres: str, worker_id: str) -> Iterator[str]:
+    """A migrated database for this test process only, whose sessions are used again and again."""
+    dsn = create_database(postgres, f"tests_{worker_id}")
+    with sessions_kept(dsn):
+        yield dsn
 
 
 @pytest.fixture
