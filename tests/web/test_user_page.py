@@ -104,3 +104,62 @@ async def test_who_may_only_read_changes_nothing(world: World, root: httpx.Async
 async def test_nobody_is_nobody(root: httpx.AsyncClient) -> None:
     for path in ("01900000-0000-7000-8000-000000000000", "nobody", "1"):
         assert (await root.get(f"/console/users/{path}")).status_code == 404
+
+
+async def test_name_and_address_are_edited_there(
+    world: World, mailbox: Mailbox, root: httpx.AsyncClient
+) -> None:
+    user_id = await world.make_user("ada@example.com", name="Ada")
+    await world.make_user("eve@example.com")
+    place = f"/console/users/{user_id}"
+
+    taken = await root.post(f"{place}/edit", data={"name": "A" * 201, "email": "eve@example.com"})
+    also = await root.post(f"{place}/edit", data={"name": "Ada", "email": "EVE@example.com"})
+    empty = await root.post(f"{place}/edit", data={"name": ""})
+    done = await root.post(f"{place}/edit", data={"name": "", "email": "new@example.com"})
+
+    assert (taken.status_code, also.status_code, empty.status_code) == (422, 409, 422)
+    assert 'href="#f-name"' in taken.text
+    assert 'href="#f-email"' in also.text
+    assert 'value="EVE@example.com"' in also.text
+    assert done.headers["location"].endswith(f"{place}?done=edited")
+    row = await world.db.fetchrow("SELECT email, name FROM users WHERE id = $1", user_id)
+    assert tuple(row) == ("new@example.com", None)
+    told = await world.db.fetchval(
+        "SELECT new_values FROM audit_events WHERE action = 'user.changed' AND target_id = $1",
+        user_id,
+    )
+    assert {"email", "name"} <= set(told)
+    assert await mailbox.next(to="ada@example.com")
+
+
+async def test_a_new_address_of_an_administrator_needs_a_recent_sign_in(
+    world: World, root: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    user_id = await world.make_user("mod@example.com", role=Role.MODERATOR)
+    place = f"/console/users/{user_id}"
+    clock.advance(3600)
+
+    asked = await root.post(f"{place}/edit", data={"name": "", "email": "new@example.com"})
+    named = await root.post(f"{place}/edit", data={"name": "Mo", "email": "mod@example.com"})
+
+    assert asked.status_code == 401
+    assert 'name="email" value="new@example.com"' in asked.text
+    assert named.status_code == 303
+
+
+async def test_the_page_tells_why_somebody_has_a_right(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    user_id = await world.make_user("ada@example.com")
+    told = {"name": "reader", "permission": ["users:read", "orders:read"]}
+    await root.post("/console/roles/new", data=told)
+    await root.post(f"/console/users/{user_id}/roles", data={"role": "reader", "hours": "8"})
+
+    page = await root.get(f"/console/users/{user_id}")
+    rights = page.text.partition('id="rights"')[2].partition("</section>")[0]
+
+    assert '<code>users:read</code> <span class="badge">reader</span>' in rights
+    assert "List and read accounts" in rights
+    assert "<code>orders:read</code>" in rights
+    assert "audit:read" not in rights

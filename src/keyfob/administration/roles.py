@@ -185,12 +185,7 @@ class RoleAdministration:
         profile = await self.accounts.get_profile(user_id)
         await self.roles.load()  # the command line does not hear of changes
         given = await self.roles.list_given(self.db, user_id)
-        had = [(str(profile.role), None), *((one.role, one.expires_at) for one in given)]
-        found = [
-            (name, ends)
-            for name, ends in had
-            if permission in self.roles.permissions_of_roles([name])
-        ]
+        found = self.roles.sources_of(profile.role, given).get(permission, [])
         held = bool(found) and profile.status == Status.ACTIVE
         return Why(permission, held, Status(profile.status), found)
 

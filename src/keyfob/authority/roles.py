@@ -81,6 +81,23 @@ class Roles:
         """Tell whether a subject has a permission."""
         return permission in self.permissions_of(subject)
 
+    def sources_of(
+        self, role: Role, given: Iterable[GivenRole]
+    ) -> dict[str, list[tuple[str, datetime | None]]]:
+        """Return what a user's roles permit: permission -> the roles that give it, and their ends.
+
+        The permissions are in the order of their names, a role's end is None for good.
+        """
+        found: dict[str, list[tuple[str, datetime | None]]] = {}
+        for name, ends in ((str(role), None), *((one.role, one.expires_at) for one in given)):
+            for permission in self.permissions_of_roles([name]):
+                found.setdefault(str(permission), []).append((name, ends))
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Return the names of the further roles, from memory."""
+        return sorted(self._further)
+
     async def list_all(self) -> Sequence[RoleDefinition]:
         """Return every further role, by name."""
         return await queries.list_roles(self.db)
@@ -104,7 +121,8 @@ class Roles:
     async def remove(self, tx: Tx, name: str) -> None:
         """Delete a role that `tx` has locked and that nobody has."""
         await queries.delete_role(tx, name, self.clock.now())
-        await self._announce(tx, name, ())
+        await queries.announce(tx)
+        tx.after_commit(partial(self._further.pop, name, None))
 
     async def _announce(self, tx: Tx, name: str, permissions: Collection[str]) -> None:
         await queries.announce(tx)

@@ -2,17 +2,17 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 from uuid import UUID
 
 from fastapi import Depends, Path
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from keyfob.accounts.changes import Changes
 from keyfob.accounts.email import Email
-from keyfob.accounts.errors import EmailTaken
+from keyfob.accounts.errors import EmailTaken, UnprovenRole
 from keyfob.accounts.models import Name, Profile, Status
 from keyfob.administration.authority import Actor
 from keyfob.administration.bulk import Bulk
@@ -23,7 +23,7 @@ from keyfob.administration.roles import RoleAdministration
 from keyfob.administration.service import Administration
 from keyfob.audit.models import AuditFilter
 from keyfob.audit.service import Audit
-from keyfob.authority.models import GivenRole, Permission, Role, RoleDefinition, User
+from keyfob.authority.models import GivenRole, Permission, Role, User
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.core.http import Provided
@@ -65,7 +65,7 @@ _DONE: Mapping[str, str] = {
     "active": N_("The account is active again."),
     "undone": N_("The account is as before."),
     "role": N_("The role is changed. It counts at once."),
-    "name": N_("The name is changed."),
+    "edited": N_("Name and address are as you typed them."),
     "signed_out": N_("All sessions of the account have ended."),
     "invited": N_("An invitation is on its way."),
     "recovering": N_("A link for a new password is on its way."),
@@ -77,7 +77,11 @@ _DONE: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class UserPage:
-    """A user, as far as the reader may see. `errors` are of what was just refused."""
+    """A user, as far as the reader may see. `errors` are of what was just refused.
+
+    `rights` are what the roles permit, each with these roles and their ends. `typed` are the name
+    and the address of a form that was refused.
+    """
 
     template: ClassVar[str] = "console/user.html"
 
@@ -85,12 +89,19 @@ class UserPage:
     factors: Sequence[Factor]
     sessions: Sequence[LiveSession]
     given: Sequence[GivenRole]
-    further: Sequence[RoleDefinition]
+    further: Sequence[str]
+    rights: Mapping[str, Sequence[tuple[str, datetime | None]]]
     days: Sequence[Day]
     weight: Consequences
     is_self: bool
     hours: Sequence[int] = _HOURS
     errors: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """The meanings of the permissions of our own API; those of other APIs are not known."""
+        return {permission.value: permission.meaning for permission in Permission}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,30 +129,38 @@ class Users:
     audit: Audit
 
     async def show(
-        self, visit: Visit, caller: User, user_id: UUID, wrong: Problem | None = None
+        self,
+        visit: Visit,
+        caller: User,
+        user_id: UUID,
+        status: int = 200,
+        *,
+        errors: Mapping[str, str] | None = None,
+        typed: Mapping[str, str] | None = None,
     ) -> Response:
-        """Return the page; `wrong` is why something was refused.
+        """Return the page; `errors` say why something was refused, `typed` is what was.
 
         Raises:
             UserNotFound: there is none with that id.
         """
-        can, db = self.roles.permissions_of(caller), self.administration.db
-        reads_roles = Permission.ROLES_READ in can
+        db, reads_roles = self.administration.db, self.roles.allows(caller, Permission.ROLES_READ)
+        user = await self.administration.accounts.get_profile(user_id)
+        given = await self.roles.list_given(db, user_id) if reads_roles else []
         page = UserPage(
-            user=await self.administration.accounts.get_profile(user_id),
+            user=user,
             factors=await self.factors.list(db, user_id),
             sessions=await self.administration.sessions.list_live(user_id),
-            given=await self.roles.list_given(db, user_id) if reads_roles else [],
-            further=await self.roles.list_all() if reads_roles else [],
+            given=given,
+            further=self.roles.names() if reads_roles else [],
+            rights=self.roles.sources_of(user.role, given) if reads_roles else {},
             days=await self._timeline(visit, caller, user_id),
             weight=await self.bulk.weigh([user_id]),
             is_self=user_id == caller.user_id,
-            errors={"": refusal(wrong.code)} if wrong else {},
+            errors=errors or {},
+            typed=typed or {},
         )
-        done = visit.done(_DONE)
-        status = wrong.status if wrong else 200
         undo = await self.undos.offer(visit, caller)
-        return await visit.show(page, status, toast=done, undo=undo)
+        return await visit.show(page, status, toast=visit.done(_DONE), undo=undo)
 
     async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:
         """Return the latest lines of both logs about a user, as far as the reader may see them."""
@@ -173,25 +192,37 @@ async def ask(visit: AVisit, caller: Writer) -> Response:
 @routes.post("/console/users/new", dependencies=_LIMITED)
 async def add(visit: AVisit, caller: Writer, admin: Admin) -> Response:
     """Make an account, and invite its owner to choose a password."""
-    fields, errors, status = visit.fields, {}, 422
+    role = choice_in(visit, "role", set(Role)) if "role" in visit.fields else Role.USER
+    email, name, errors = _read_person(visit)
+    status = 422
+    if email and not errors:
+        actor = Actor(caller, visit.source)
+        try:
+            user_id = await admin.create(actor, email, None, role=Role(role), name=name)
+        except EmailTaken as taken:
+            errors["email"], status = refusal(taken.code), taken.status
+        except InvalidInput:
+            errors["email"] = _("No account can have this address.")
+        else:
+            return visit.go(f"/console/users/{user_id}", done="added")
+    typed = {part: visit.fields.line(part) for part in ("email", "name")}
+    return await visit.show(NewUserPage(**typed, role=role, errors=errors), status)
+
+
+def _read_person(visit: Visit) -> tuple[Email | None, str | None, dict[str, str]]:
+    """Return the address and the name of a form, and what is wrong with them, by the field."""
+    errors: dict[str, str] = {}
+    email = name = None
     try:
-        email = Email.parse(fields.line("email"))
-        name = _name.validate_python(fields.line("name")) if fields.line("name") else None
-        role = Role(fields.get("role") or Role.USER)
-        user_id = await admin.create(Actor(caller, visit.source), email, None, role=role, name=name)
-    except EmailTaken as taken:
-        errors["email"], status = refusal(taken.code), taken.status
-    except (ValueError, InvalidInput):
-        errors["email"] = _("No account can be made for this address.")
-    else:
-        return visit.go(f"/console/users/{user_id}", done="added")
-    page = NewUserPage(
-        email=fields.line("email"),
-        name=fields.line("name"),
-        role=fields.get("role"),
-        errors=errors,
-    )
-    return await visit.show(page, status)
+        email = Email.parse(visit.fields.line("email"))
+    except ValueError:
+        errors["email"] = _("No account can have this address.")
+    try:
+        typed = visit.fields.line("name")
+        name = _name.validate_python(typed) if typed else None
+    except ValidationError:
+        errors["name"] = _("Type a name of up to 200 characters, without any that are not seen.")
+    return email, name, errors
 
 
 @routes.get("/console/users/{id:uuid}", dependencies=_LIMITED)
@@ -209,8 +240,30 @@ async def _do(
     except Problem as wrong:
         if wrong.status not in {404, 409, 422} or wrong.code == "user_not_found":
             raise
-        return await users.show(visit, caller, user_id, wrong)
+        errors = {"": refusal(wrong.code)}
+        return await users.show(visit, caller, user_id, wrong.status, errors=errors)
     return back(visit, user_id, done, found)
+
+
+@routes.post("/console/users/{id:uuid}/edit", dependencies=_LIMITED)
+async def edit(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
+    """Change the name and the address of an account; an empty name is none."""
+    if not {"name", "email"} <= visit.fields.values.keys():
+        raise InvalidInput([{"pointer": "", "detail": "should contain name and email"}])
+    email, name, errors = _read_person(visit)
+    status = 422
+    if not errors:
+        changes = Changes(email=email, name=name, clears_name=name is None)
+        try:
+            await users.administration.change(Actor(caller, visit.source), user_id, changes)
+        except (EmailTaken, UnprovenRole) as wrong:
+            errors["email"], status = refusal(wrong.code), wrong.status
+        except InvalidInput:
+            errors["email"] = _("No account can have this address.")
+        else:
+            return visit.go(f"/console/users/{user_id}", done="edited")
+    typed = {part: visit.fields.line(part) for part in ("email", "name")}
+    return await users.show(visit, caller, user_id, status, errors=errors, typed=typed)
 
 
 @routes.post("/console/users/{id:uuid}/status", dependencies=_LIMITED)
@@ -301,5 +354,6 @@ async def remove(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers
     except Problem as wrong:
         if wrong.status != 409:
             raise
-        return await users.show(visit, caller, user_id, wrong)
+        errors = {"": refusal(wrong.code)}
+        return await users.show(visit, caller, user_id, wrong.status, errors=errors)
     return visit.go("/console/users", done="removed")
