@@ -439,6 +439,9 @@ CONTRACT: dict[tuple[str, str], Call] = {
 CLIENT_FORM = {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
 
 # Fields of what is sent: those that must be there, and the others.
+# Of a client by which people sign in.
+OF_APPS = ("redirect_uris", "first_party", "require_pkce", "id_token_alg")
+
 BODIES = {
     "BulkChange": ({"action"}, {"ids", "filters", "count", "role"}),
     "BulkUndo": ({"event_ids"}, set()),
@@ -476,14 +479,14 @@ BODIES = {
         {"name"},
         {
             *("kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
-            "access_token_ttl",
+            *("access_token_ttl", *OF_APPS),
         },
     ),
     "ClientUpdate": (
         set(),
         {
             *("name", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
-            *("access_token_ttl", "disabled"),
+            *("access_token_ttl", "disabled", *OF_APPS),
         },
     ),
     "SecretCreate": (set(), {"expires_at"}),
@@ -581,7 +584,7 @@ ANSWERS = {
     "Statistics": {"by", "zone", "as_of", "periods", "devices", "browsers", "present"},
     "Client": {
         *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
-        *("access_token_ttl", "disabled", "created_at", "updated_at"),
+        *("access_token_ttl", "disabled", "created_at", "updated_at", *OF_APPS),
     },
     "Key": {"id", "name", "scope", "created_at", "expires_at", "last_used_at"},
     "NewKey": {"id", "name", "scope", "created_at", "expires_at", "last_used_at", "api_key"},
