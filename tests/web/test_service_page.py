@@ -29,3 +29,15 @@ async def test_a_dead_letter_is_dropped_after_a_question(world: World, clock: Mo
     assert "It was tried 3 times, and is tried no more." in dialog
     assert dropped.headers["location"].endswith("done=dropped")
     assert "Nothing waits." in text_of(left)
+
+
+async def test_a_check_up_is_made_by_a_form_alone(world: World) -> None:
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    async with signed_in(world, "root@example.com") as page:
+        shown = await page.get("/console/service?checks=1")
+        form = form_to(shown, "/console/service/checks")
+        checked = await page.post(form.path, data=form.fields)
+
+    assert 'id="checks"' not in shown.text
+    ensure_sound(parse(checked.text))
+    assert "bcrypt cost" in text_of(checked)

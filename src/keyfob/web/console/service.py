@@ -23,7 +23,7 @@ from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
 from keyfob.settings.shown import ShownSetting, shown_settings
 from keyfob.tokens.keyring import Keyring
-from keyfob.web.visits import AVisit, pages
+from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
 
@@ -61,29 +61,43 @@ class ServicePage:
         return [setting for setting in self.settings if setting.is_set]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Reads what the page shows."""
+
+    watch: Annotated[Watch, Provided(Watch)]
+    keyring: Annotated[Keyring, Provided(Keyring)]
+    outbox: Annotated[Outbox, Provided(Outbox)]
+    settings: Annotated[Settings, Provided(Settings)]
+
+    async def show(self, visit: Visit, findings: Sequence[Finding] = ()) -> Response:
+        """Return the page, with the findings of a check-up."""
+        page = ServicePage(
+            state=await self.watch.state(),
+            keys=[key for key in await self.keyring.list_all() if key["dropped_at"] is None],
+            jobs=await self.outbox.list_shown(failed_only=False, limit=_MOST_JOBS),
+            settings=shown_settings(self.settings),
+            findings=findings,
+        )
+        return await visit.show(page, toast=visit.done(_DONE))
+
+
+TheParts = Annotated[Parts, Depends()]
+
+
 @routes.get("/console/service", dependencies=_LIMITED)
-async def show(
-    visit: AVisit,
-    caller: Reader,
-    watch: Annotated[Watch, Provided(Watch)],
-    keyring: Annotated[Keyring, Provided(Keyring)],
-    outbox: Annotated[Outbox, Provided(Outbox)],
-    settings: Annotated[Settings, Provided(Settings)],
-    checks: Annotated[Checks, Provided(Checks)],
+async def show(visit: AVisit, caller: Reader, parts: TheParts) -> Response:
+    """Show the state."""
+    return await parts.show(visit)
+
+
+@routes.post("/console/service/checks", dependencies=_LIMITED)
+async def check(
+    visit: AVisit, caller: Reader, parts: TheParts, checks: Annotated[Checks, Provided(Checks)]
 ) -> Response:
-    """Show the state; with `checks` in the query also what `keyfob doctor` would say."""
-    findings: list[Finding] = []
-    if "checks" in visit.request.query_params:
-        findings = [*check_settings(settings), *[one async for one in checks.run()]]
-    page = ServicePage(
-        state=await watch.state(),
-        keys=[key for key in await keyring.list_all() if key["dropped_at"] is None],
-        jobs=await outbox.list_shown(failed_only=False, limit=_MOST_JOBS),
-        settings=shown_settings(settings),
-        findings=findings,
-    )
-    done = visit.done(_DONE)
-    return await visit.show(page, toast=done)
+    """Show also what `keyfob doctor` would say. It is no GET: the checks ask other servers."""
+    found = [*check_settings(parts.settings), *[one async for one in checks.run()]]
+    return await parts.show(visit, found)
 
 
 @routes.post("/console/service/outbox/{id}/retry", dependencies=_LIMITED)
