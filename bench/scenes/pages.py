@@ -32,7 +32,7 @@ _OF_ACCOUNTS = (
 )
 _OF_CONSOLE = (
     *("overview", "users", "users?search=4711", "users?size=100", "users/new", "logins", "audit"),
-    *("clients", "clients/new", "roles", "roles/new", "service"),
+    *("clients", "clients/new", "roles", "new-role", "service"),
 )
 _LANGUAGES = ("en", "ru")
 _LOADED = re.compile(r'(?:href|src)="([^"]*/ui/static/[^"]*)"')

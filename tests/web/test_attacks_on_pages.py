@@ -54,7 +54,7 @@ async def test_an_old_cookie_is_exchanged_for_no_stronger_one(
 async def test_a_page_without_the_right_to_the_service_tells_nothing_of_it(
     world: World, root: httpx.AsyncClient
 ) -> None:
-    await root.post("/console/roles/new", data={"name": "reader", "permission": "logins:read"})
+    await root.post("/console/new-role", data={"name": "reader", "permission": "logins:read"})
     reader = await world.make_user("reader@example.com")
     await root.post(f"/console/users/{reader}/roles", data={"role": "reader", "hours": ""})
     async with world.client(**OURS) as page:
@@ -123,7 +123,7 @@ async def test_an_empty_or_outdated_form_gives_and_unblocks_nothing(
 ) -> None:
     user_id = await world.make_user()
     place = f"/console/users/{user_id}"
-    await root.post("/console/roles/new", data={"name": "reader", "permission": "logins:read"})
+    await root.post("/console/new-role", data={"name": "reader", "permission": "logins:read"})
     await root.post(f"{place}/status", data={"status": "blocked"})
 
     answers = [

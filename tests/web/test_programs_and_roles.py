@@ -82,9 +82,9 @@ async def test_a_name_is_text(world: World, root: httpx.AsyncClient) -> None:
 async def test_a_role_is_defined_changed_and_deleted(world: World, root: httpx.AsyncClient) -> None:
     fields = {"name": "support", "permission": ["users:read", "logins:read"]}
 
-    made = await root.post("/console/roles/new", data=fields)
-    twice = await root.post("/console/roles/new", data=fields)
-    odd = await root.post("/console/roles/new", data={"name": "No Name!"})
+    made = await root.post("/console/new-role", data=fields)
+    twice = await root.post("/console/new-role", data=fields)
+    odd = await root.post("/console/new-role", data={"name": "No Name!"})
     changed = await root.post("/console/roles/support", data={"permission": "users:read"})
     listed = await root.get("/console/roles")
 
@@ -96,13 +96,24 @@ async def test_a_role_is_defined_changed_and_deleted(world: World, root: httpx.A
     assert await world.db.fetchval("SELECT count(*) FROM roles") == 0
 
 
+async def test_a_role_may_be_named_as_a_form_is(world: World, root: httpx.AsyncClient) -> None:
+    await root.post("/console/new-role", data={"name": "new", "permission": "users:read"})
+
+    form = await root.get("/console/roles/new")
+    changed = await root.post("/console/roles/new", data={"permission": "logins:read"})
+
+    assert 'action="/auth/console/roles/new"' in form.text
+    assert changed.status_code == 303
+    assert await world.db.fetchval("SELECT permissions FROM roles") == ["logins:read"]
+
+
 async def test_nobody_else_sees_or_changes_them(world: World) -> None:
     await world.make_user()
     async with world.client(**OURS) as page:
         await sign_in(page)
         for path in ("/console/clients", "/console/clients/new", "/console/roles"):
             assert (await page.get(path)).status_code == 403
-        for path in ("/console/clients/new", "/console/roles/new", "/console/roles/x/delete"):
+        for path in ("/console/clients/new", "/console/new-role", "/console/roles/x/delete"):
             assert (await page.post(path)).status_code == 403
 
 

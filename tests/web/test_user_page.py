@@ -86,7 +86,7 @@ async def test_the_last_administrator_stays(world: World, root: httpx.AsyncClien
 
 async def test_who_may_only_read_changes_nothing(world: World, root: httpx.AsyncClient) -> None:
     user_id = await world.make_user()
-    await root.post("/console/roles/new", data={"name": "reader", "permission": "users:read"})
+    await root.post("/console/new-role", data={"name": "reader", "permission": "users:read"})
     reader = await world.make_user("reader@example.com")
     await root.post(f"/console/users/{reader}/roles", data={"role": "reader", "hours": "8"})
     async with world.client(**OURS) as page:
@@ -153,7 +153,7 @@ async def test_the_page_tells_why_somebody_has_a_right(
 ) -> None:
     user_id = await world.make_user("ada@example.com")
     told = {"name": "reader", "permission": ["users:read", "orders:read"]}
-    await root.post("/console/roles/new", data=told)
+    await root.post("/console/new-role", data=told)
     await root.post(f"/console/users/{user_id}/roles", data={"role": "reader", "hours": "8"})
 
     page = await root.get(f"/console/users/{user_id}")

@@ -72,13 +72,14 @@ async def show_list(visit: AVisit, caller: Reader, service: Service) -> Response
     return await _list(visit, service)
 
 
-@routes.get("/console/roles/new", dependencies=_LIMITED)
+# Beside the roles and not among them: one may be named "new".
+@routes.get("/console/new-role", dependencies=_LIMITED)
 async def ask(visit: AVisit, caller: Writer, roles: TheRoles) -> Response:
     """Show the form of a new role."""
     return await visit.show(_form(visit, caller, roles, "", (), {}))
 
 
-@routes.post("/console/roles/new", dependencies=_LIMITED)
+@routes.post("/console/new-role", dependencies=_LIMITED)
 async def create(visit: AVisit, caller: Writer, service: Service, roles: TheRoles) -> Response:
     """Define a role."""
     errors, status = {}, 422
