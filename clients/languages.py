@@ -153,20 +153,22 @@ LANGUAGES = (
         ],
         use=lambda _: ["php", "-d", "include_path=.:/usr/share/php", "use.php"],
     ),
-    # Not generated: OAuth clients of others, for programs.
+    # Not generated: OAuth clients of others, for programs, and for apps by which people sign in.
     Language(
         "oauth-python",
         (),
         prepare=_install,
         build=lambda _: [],
-        use=lambda folder: [_python(folder), "use.py"],
+        use=lambda folder: [
+            *("sh", "-c", '"$0" use.py && "$0" -W ignore sign_in.py', _python(folder)),
+        ],
     ),
     Language(
         "oauth-node",
         ("node", "npm"),
         prepare=lambda _: [NPM_CI],
         build=lambda _: [],
-        use=lambda _: ["node", "use.js"],
+        use=lambda _: ["sh", "-c", "node use.js && node sign_in.js"],
     ),
     Language(
         "oauth-go",

@@ -122,4 +122,4 @@ const wrong = await configured(basic, client.ClientSecretBasic(`kfs_${"0".repeat
 // RFC 6749 section 5.2 asks for a challenge in a 401 to Basic; the library reports that.
 assert.equal(await refusal(client.clientCredentialsGrant(wrong)), "OAUTH_WWW_AUTHENTICATE_CHALLENGE");
 const codes = { grant_type: "authorization_code", code: "x", redirect_uri: "https://x.example.com" };
-assert.equal(await refusal(client.genericGrantRequest(caller, codes.grant_type, codes)), "unsupported_grant_type");
+assert.equal(await refusal(client.genericGrantRequest(caller, codes.grant_type, codes)), "unauthorized_client");

@@ -304,3 +304,23 @@ async def test_an_answer_may_come_by_a_form(app: App, browser: httpx.AsyncClient
     assert f'action="{CALLBACK}"' in page.text
     assert "form-action https://app.example.com" in page.headers["content-security-policy"]
     assert {"code", "state", "iss"} <= dict(hidden_fields(page)).keys()
+
+
+async def test_an_app_chooses_the_language_of_the_pages(world: World, app: App) -> None:
+    async with world.client(**OURS) as stranger:
+        page = await onward(stranger, await app.send(stranger, ui_locales="fr-CA ru-RU en"))
+
+    assert '<html lang="ru">' in page.text
+
+
+async def test_an_app_asks_for_a_factor_of_who_has_one(
+    app: App, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    clock.advance(5)
+    page = await onward(browser, await app.send(browser, acr_values="aal2 aal1"))
+    going_on = dict(hidden_fields(page)) | {"step-up-password": PASSWORD}
+
+    answer = await allowed(browser, await browser.post("/ui/step-up", data=going_on))
+
+    assert "Is it you?" in text_of(page)
+    assert "code" in answer_of(answer)  # it is voluntary: she has none

@@ -96,12 +96,15 @@ def has_second_factor(amr: Collection[str]) -> bool:
     return "mfa" in amr
 
 
+WEAK, STRONG = "aal1", "aal2"
+
+
 def acr_of(amr: Collection[str]) -> str:
     """Return the `acr` of a sign-in: "aal2" with a second factor, else "aal1".
 
     Named after the authenticator assurance levels of NIST SP 800-63B, without claiming conformance.
     """
-    return "aal2" if has_second_factor(amr) else "aal1"
+    return STRONG if has_second_factor(amr) else WEAK
 
 
 @dataclass(frozen=True, slots=True)

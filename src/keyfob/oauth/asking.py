@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from keyfob.authority.models import OPENID_SCOPES
+from keyfob.authority.models import OPENID_SCOPES, STRONG
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.clients.uris import find_redirect_uri
@@ -39,7 +39,7 @@ class UnknownApp(Problem):
 class Asked(NamedTuple):
     """A checked request of an app. `audience` names resources; without any, it is for `userinfo`.
 
-    `max_age` is in seconds.
+    `max_age` is in seconds. `wants_factor`: a sign-in with a second factor, if its user has one.
     """
 
     client_id: UUID
@@ -53,6 +53,7 @@ class Asked(NamedTuple):
     prompt: tuple[str, ...]
     max_age: int | None
     login_hint: str | None
+    wants_factor: bool
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
@@ -114,6 +115,8 @@ class Asking:
             prompt=tuple(dict.fromkeys((form.get("prompt") or "").split())),
             max_age=None,
             login_hint=form.get("login_hint"),
+            # Voluntary, and in order of preference (OpenID Connect Core section 3.1.2.1).
+            wants_factor=(form.get("acr_values") or "").split()[:1] == [STRONG],
         )
         if asked.state is not None and len(asked.state) > _LONGEST_STATE:
             raise RefusedToApp(asked._replace(state=None), "invalid_request", "state is too long")

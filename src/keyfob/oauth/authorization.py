@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.authority.models import User
+from keyfob.authority.models import User, has_second_factor
 from keyfob.clients.models import RegisteredClient
 from keyfob.clients.uris import is_https
 from keyfob.core.batches import in_batches
@@ -102,7 +102,7 @@ class Authorization:
         return Step.ANSWER
 
     def _is_too_old(self, asked: Asked, came_at: datetime, user: User) -> bool:
-        """Tell whether the sign-in is not the one that the app asks for.
+        """Tell whether the sign-in is older, or weaker, than what the app asks for.
 
         One that came after the request is always recent enough, however short `max_age` is.
         """
@@ -111,7 +111,8 @@ class Authorization:
         is_old = asked.max_age is not None and (
             self.clock.now() - user.auth_time > timedelta(seconds=asked.max_age)
         )
-        return is_old or "login" in asked.prompt
+        is_weak = asked.wants_factor and not has_second_factor(user.amr)
+        return is_old or is_weak or "login" in asked.prompt
 
     async def _needs_consent(self, client: RegisteredClient, asked: Asked, user: User) -> bool:
         if {"consent", "select_account"} & set(asked.prompt):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from keyfob.authority.models import OPENID_SCOPES
+from keyfob.authority.models import OPENID_SCOPES, STRONG, WEAK
 from keyfob.clients.keys import ALGORITHMS
 from keyfob.clients.models import AuthMethod, Grant, Resource
 from keyfob.core.locales import Locale
@@ -94,7 +94,7 @@ def _describe_provider(own: Resource) -> dict[str, object]:
         "scopes_supported": [*OPENID_SCOPES, *sorted(own.scopes)],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ID_TOKEN_ALGORITHMS,
-        "acr_values_supported": ["aal1", "aal2"],
+        "acr_values_supported": [WEAK, STRONG],
         "claims_supported": [*_CLAIMS_OF_TOKEN, *CLAIMS_OF_PERSON],
         "ui_locales_supported": list(Locale),
         "claims_parameter_supported": False,

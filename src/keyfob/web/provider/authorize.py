@@ -10,8 +10,9 @@ from starlette.responses import Response
 from keyfob.authority.models import OPENID_SCOPES, User
 from keyfob.clients.models import RegisteredClient
 from keyfob.clients.resources import Resources
-from keyfob.core.forms import FORM, parse_form
+from keyfob.core.forms import FORM, Form, parse_form
 from keyfob.core.http import Provided
+from keyfob.core.locales import Locale
 from keyfob.core.problems import FactorRequired, InsufficientAuthentication
 from keyfob.limits.requests import limited
 from keyfob.oauth.asking import Asked, RefusedToApp
@@ -76,6 +77,7 @@ async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
     """Answer the app at once if its user is signed in and nothing has to be asked."""
     query: bytes = visit.request.scope["query_string"]
     form = parse_form(query, FORM)
+    _speak(visit, form)
     try:
         client, asked = await authorization.asking.read(form)
         came_at = authorization.clock.now()
@@ -97,6 +99,7 @@ async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> R
     form = parse_form(
         await request.body(), request.headers.get("content-type", ""), request.scope["query_string"]
     )
+    _speak(visit, form)
     try:
         _, asked = await authorization.asking.read(form)
     except RefusedToApp as refusal:
@@ -147,6 +150,15 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
     await authorization.consent(client, asked, user)
     told = await authorization.answer(asked, user, handle)
     return await _lead_on(visit, client, asked, told)
+
+
+def _speak(visit: Visit, form: Form) -> None:
+    """Speak the first language that the app prefers and that we know."""
+    known = {locale.value for locale in Locale}
+    for tag in (form.get("ui_locales") or "").split():
+        if (language := tag.partition("-")[0].lower()) in known:
+            visit.choose_language(Locale(language))
+            return
 
 
 def _to_sign_in(visit: Visit, asked: Asked) -> Response:

@@ -1,0 +1,114 @@
+// Apps by which a person signs in, with openid-client and oauth4webapi.
+import assert from "node:assert";
+import * as oauth from "oauth4webapi";
+import * as client from "openid-client";
+
+const { KEYFOB_URL: issuer, KEYFOB_ADMIN_PASSWORD: password } = process.env;
+const email = "admin@example.com";
+const CALLBACK = "https://app.example.com/callback";
+const NATIVE = "http://127.0.0.1:51004/callback";
+const scope = "openid profile email groups offline_access";
+const insecure = { [oauth.allowInsecureRequests]: true }; // the trial serves http on localhost
+
+async function post(path, body, headers = {}) {
+  const answer = await fetch(`${issuer}/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+}
+
+const { access_token: own } = await post("login", { email, password });
+const admin = { Authorization: `Bearer ${own}` };
+const register = async (fields) => (await post("admin/clients", { name: "Ledger", ...fields }, admin)).id;
+const secretOf = async (id) => (await post(`admin/clients/${id}/secrets`, {}, admin)).client_secret;
+
+const plain = (text) => text.replaceAll("&amp;", "&").replaceAll("&#39;", "'").replaceAll("&#34;", '"').replaceAll("&quot;", '"');
+
+// A person with a browser, as far as forms go: signs in, and allows an app what it asks for.
+class Person {
+  #cookies = new Map();
+
+  async visit(url, callback) {
+    let next = { url: String(url) };
+    while (!next.url.startsWith(callback)) next = await this.#open(next);
+    return next;
+  }
+
+  async #open({ url, form }) {
+    const headers = { "Sec-Fetch-Site": "same-origin", Cookie: [...this.#cookies].map((pair) => pair.join("=")).join("; ") };
+    const body = form && new URLSearchParams(form);
+    const answer = await fetch(url, { method: form ? "POST" : "GET", headers, body, redirect: "manual" });
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie);
+      this.#cookies.set(name, value);
+    }
+    if (answer.status === 303) return { url: new URL(answer.headers.get("location"), url).href };
+    const page = await answer.text();
+    assert.equal(answer.status, 200, page);
+    const onward = /http-equiv="refresh" content="0;url=([^"]*)"/.exec(page);
+    if (onward) return { url: plain(onward[1]) };
+    const hidden = Object.fromEntries([...page.matchAll(/<input type="hidden" name="([\w-]+)" value="([^"]*)"/g)].map(([, name, value]) => [name, plain(value)]));
+    const sent = /data-sends-itself/.test(page) && /<form class="stack" method="post" action="([^"]*)"/.exec(page);
+    if (sent) return { url: plain(sent[1]), form: hidden };
+    const here = url.split("?")[0];
+    if (here.endsWith("/ui/sign-in")) return { url: here, form: { ...hidden, email, password } };
+    assert.ok(here.endsWith("/ui/authorize"), here);
+    return { url: here, form: { ...hidden, decision: "allow" } };
+  }
+}
+
+async function useOpenidClient(id, authentication, callback, more = {}) {
+  const config = await client.discovery(new URL(issuer), id, more.metadata, authentication, {
+    execute: [client.allowInsecureRequests],
+  });
+  const verifier = client.randomPKCECodeVerifier();
+  const [state, nonce] = [client.randomState(), client.randomNonce()];
+  const asked = client.buildAuthorizationUrl(config, {
+    redirect_uri: callback, scope, state, nonce, code_challenge_method: "S256",
+    code_challenge: await client.calculatePKCECodeChallenge(verifier), ...more.asked,
+  });
+  const came = await new Person().visit(asked, callback);
+  const back = came.form ? new Request(came.url, { method: "POST", body: new URLSearchParams(came.form) }) : new URL(came.url);
+  const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true, ...more.checks };
+  const tokens = await client.authorizationCodeGrant(config, back, checks);
+  const claims = tokens.claims();
+  const about = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
+  assert.deepEqual(about.groups, ["admin"]);
+  assert.deepEqual(claims.groups, about.groups);
+  const next = await client.refreshTokenGrant(config, tokens.refresh_token);
+  assert.equal(next.claims().sub, claims.sub);
+  await client.tokenRevocation(config, next.refresh_token);
+  await assert.rejects(client.refreshTokenGrant(config, next.refresh_token), { error: "invalid_grant" });
+}
+
+const web = (more) => register({ kind: "web", redirect_uris: [CALLBACK], ...more });
+
+for (const algorithm of ["RS256", "ES256", "EdDSA"]) {
+  const id = await web({ id_token_alg: algorithm });
+  const metadata = { id_token_signed_response_alg: algorithm };
+  await useOpenidClient(id, client.ClientSecretBasic(await secretOf(id)), CALLBACK, { metadata });
+}
+const posting = await web({ auth_method: "client_secret_post" });
+await useOpenidClient(posting, client.ClientSecretPost(await secretOf(posting)), CALLBACK, {
+  asked: { response_mode: "form_post", max_age: "3600" }, checks: { maxAge: 3600 },
+});
+const native = await register({ kind: "native", redirect_uris: ["http://127.0.0.1/callback"] });
+await useOpenidClient(native, client.None(), NATIVE);
+
+// Strict about each answer of its own: the refusal of a person, and of a request.
+const as = await oauth.processDiscoveryResponse(
+  new URL(issuer), await oauth.discoveryRequest(new URL(issuer), { algorithm: "oidc", ...insecure }),
+);
+const refused = new URL(as.authorization_endpoint);
+refused.search = new URLSearchParams({
+  client_id: native, redirect_uri: NATIVE, response_type: "code", scope, state: "s", prompt: "none",
+  code_challenge: await oauth.calculatePKCECodeChallenge("v".repeat(43)), code_challenge_method: "S256",
+});
+const told = await fetch(refused, { redirect: "manual" });
+assert.throws(
+  () => oauth.validateAuthResponse(as, { client_id: native }, new URL(told.headers.get("location")), "s"),
+  { error: "login_required" },
+);
