@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words screenshots schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser pictures test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words screenshots schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -25,6 +25,9 @@ test-slow: .venv/.dev ## Run what starts real processes, migrates data, or sends
 
 test-browser: .venv/.dev ## Run what drives a browser (Chromium)
 	$(PY) -m pytest $(PARALLEL) -m browser $(ARGS)
+
+pictures: .venv/.dev ## Write anew what each page says to a screen reader (tests/web/aria); read the difference before you commit it
+	PICTURES=new $(PY) -m pytest -q tests/web/test_every_page_in_chromium.py
 
 # Whoever is done takes tests from another: the last ones are as long as hundreds of the others.
 PARALLEL = -n logical --maxprocesses 8 --dist worksteal

@@ -1,9 +1,7 @@
 """The pages in a real Chromium, before a real service: each test is a person's day."""
 
-import re
 import socket
 from collections.abc import Iterator
-from typing import Literal
 
 import pyotp
 import pytest
@@ -241,61 +239,6 @@ def test_a_keyboard_is_enough_and_the_focus_is_always_seen(
         expect(admin.page.locator("#reader-menu").get_by_role("link").first).to_be_focused()
         keys.press("Escape")
         expect(admin.page.get_by_role("button", name="Your menu")).to_be_focused()
-
-
-def links_within(admin: Person) -> list[str]:
-    """Return the paths of pages that this one leads to, without those of single records."""
-    found = admin.page.eval_on_selector_all(
-        "a[href]:not(svg *)", "all => all.map(one => one.pathname)"
-    )
-    return sorted(
-        {
-            path.removeprefix("/auth")
-            for path in found
-            if re.fullmatch(r"/auth/(ui|console)[a-z/-]*", path)
-        }
-    )
-
-
-DOORS = ["sign-in", "register", "recover", "verify", "invite", "email", "help", "nowhere"]
-
-
-def test_every_page_is_found_sound_by_axe_and_fits_a_small_phone(
-    service: Instance, chromium: Browser
-) -> None:
-    with person(chromium, service) as admin:
-        paths = [f"/ui/{name}" for name in DOORS]
-        faults = look_at(admin, paths)
-        admin.open("/ui/sign-in")
-        admin.sign_in(ADMIN, ADMIN_PASSWORD)
-        admin.wait_for("/ui/account")
-        inner = set(links_within(admin))
-        admin.open("/console")
-        inner |= set(links_within(admin))
-        inner |= {"/ui/account/password", "/ui/account/passkeys/new", "/ui/sign-out"}
-        faults += look_at(admin, sorted(inner))
-    assert faults == []
-
-
-def look_at(reader: Person, paths: list[str]) -> list[tuple[str, object]]:
-    """Look at pages in both languages, light and dark, wide and small; return what is wrong."""
-    faults: list[tuple[str, object]] = []
-    looks: list[tuple[str, Literal["light", "dark"], list[str] | None]] = [
-        ("en", "light", None),
-        ("ru", "dark", ["color-contrast"]),  # each look of axe takes half a second
-    ]
-    for path in paths:
-        for language, scheme, rules in looks:
-            reader.page.set_viewport_size({"width": 1280, "height": 900})
-            reader.page.emulate_media(color_scheme=scheme)
-            reader.open(f"{path}?lang={language}")
-            faults += [(f"{path} {language} {scheme}", one) for one in reader.faults(rules)]
-            reader.page.set_viewport_size({"width": 320, "height": 700})
-            if reader.is_too_wide:
-                faults.append((f"{path} {language}", "scrolls sideways at 320 px"))
-    reader.open("/ui/help?lang=en")
-    reader.page.set_viewport_size({"width": 1280, "height": 900})
-    return faults
 
 
 def test_an_administrator_invites_somebody_and_sees_them_arrive(
