@@ -72,6 +72,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return usable_cores() * 3 // 2
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a wanted mark: most have none, and each process imports all."""
+    wanted = {"slow": {"slow"}, "browser": {"browser"}, "slow or browser": {"slow", "browser"}}
+    marks = wanted.get(config.getoption("markexpr"))
+    if marks is None or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return None if any(f"mark.{mark}" in text for mark in marks) else True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collect without collecting garbage, and do so rarely afterwards, without what stays.
