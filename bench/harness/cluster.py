@@ -5,6 +5,7 @@ kills, restarts, fills and copies its server. The programs are those of the same
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -31,12 +32,21 @@ _OPTIONS = {
 }
 
 
+# Each process begins at another one.
+_PORTS = itertools.count(os.getpid() * 101)
+
+
 def free_port() -> int:
-    """Find a port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port on loopback that nobody has, nor the next one above.
+
+    It is below those that the kernel gives to connections (on Linux from 32768 on): of them, one
+    that is free now may be taken when a server, which needs seconds to start, comes to listen.
+    """
+    while True:
+        port = 20_000 + next(_PORTS) % 6_000 * 2
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 @dataclass

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import uniform
 from urllib.request import urlopen
 
-from bench.harness import figures, processes, servers
+from bench.harness import cluster, figures, processes, servers
 from bench.harness.clients import refreshes, registered
 from bench.harness.load import Connection, Result, Step, request, run_clients
 from bench.harness.resource_server import RESOURCE, basic
@@ -41,7 +41,7 @@ class _Programs:
 
 
 def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
-    port = servers.free_port()
+    port = cluster.free_port()
     issuer = f"http://localhost:{port}/auth"
     settings = {**_SETTINGS, "PORT": port, "ISSUER": issuer}
     with servers.keyfob(dsn, **settings) as keyfob:
@@ -245,7 +245,7 @@ def _sign_outs(port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _service(how: str, issuer: str, programs: _Programs) -> Iterator[Server]:
-    port = servers.free_port()
+    port = cluster.free_port()
     command = [servers.KEYFOB[0], "-m", "bench.harness.resource_server", how, str(port), issuer]
     path = {"PYTHONPATH": "src:.:sdk/python/src", "BENCH_CLIENT": programs.service}
     with servers.run(command, port, "/feed", path) as service:

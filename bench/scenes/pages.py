@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from bench.harness import figures, processes, servers
+from bench.harness import cluster, figures, processes, servers
 from bench.harness.browsing import LIST, PREFIX, Browser, administrator, text_of
 from bench.harness.clients import PASSWORD
 from bench.harness.load import Connection, request
@@ -61,7 +61,7 @@ def run(report: figures.Report, dsn: str, rounds: int, seconds: float) -> None:
 @contextmanager
 def _mail_server() -> Iterator[int]:
     """A mail server that takes everything; gives its port."""
-    port = servers.free_port()
+    port = cluster.free_port()
     command = ["-m", "aiosmtpd", "-n", "-l", f"{servers.HOST}:{port}"]
     sink = subprocess.Popen([sys.executable, *command, "-c", "aiosmtpd.handlers.Sink"])
     try:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope
-from bench.harness.servers import free_port
+from bench.harness.cluster import free_port
 
 from drills.harness.ledger import Account, Ledger
 from drills.harness.people import Visitor

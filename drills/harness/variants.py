@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.harness.servers import KEYFOB, Server, environment_of, free_port, run
+from bench.harness.cluster import free_port
+from bench.harness.servers import KEYFOB, Server, environment_of, run
 
 from drills.harness.instances import SETTINGS
 from keyfob.migrations.head import HEAD

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from bench.harness.servers import free_port
+from bench.harness.cluster import free_port
 from tests.cli.conftest import Run
 from tests.cli.reports import report_of, unwell
 from tests.fixtures.factors import add_totp

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
-from bench.harness.servers import free_port
+from bench.harness.cluster import free_port
 from tests.cli.conftest import Run
 from tests.cli.reports import unwell
 

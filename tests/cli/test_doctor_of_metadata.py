@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from bench.harness.servers import free_port
+from bench.harness.cluster import free_port
 from tests.cli.conftest import Run
 from tests.cli.reports import report_of, unwell
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from bench.harness.servers import free_port
+from bench.harness.cluster import free_port
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.logs import captured_log

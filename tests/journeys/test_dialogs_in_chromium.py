@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import asyncpg
 import pyotp
 import pytest
+from bench.harness.cluster import free_port
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 from tests.fixtures.chromium import find_program
 from tests.fixtures.postgres import create_empty_database
@@ -61,9 +61,7 @@ def do(aside: asyncio.AbstractEventLoop, database: str) -> Iterator[Do]:
 
 @pytest.fixture(scope="module")
 def service(start: Start, database: str) -> Instance:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     instance = start(
         PORT=port,
         ISSUER=f"http://localhost:{port}/auth",

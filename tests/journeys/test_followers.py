@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from bench.harness.cluster import HOST, USER, Cluster, standby, temporary
+from bench.harness.cluster import HOST, USER, Cluster, free_port, standby, temporary
 from tests.fixtures.world import SignedIn
 from tests.journeys.conftest import Instance, wait_until
 
@@ -49,12 +49,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     server.start()
     yield server
     server.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Keyfob:

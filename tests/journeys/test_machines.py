@@ -2,12 +2,12 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from bench.harness.cluster import free_port
 from tests.journeys.conftest import SOURCE, Instance, wait_until
 
 from keyfob.authority.models import Permission
@@ -61,9 +61,7 @@ def test_every_block_of_the_page_does_what_it_says(tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m keyfob.cli "$@"\n')
     program.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://localhost:{port}/auth"  # the issuer is a resource, by the same address
     instance = Instance(tmp_path, "walk", PORT=port, ISSUER=url, ADMIN_PASSWORD=ADMIN_PASSWORD)
     try:

@@ -1,10 +1,10 @@
 """The pages in a real Chromium, before a real service: each test is a person's day."""
 
-import socket
 from collections.abc import Iterator
 
 import pyotp
 import pytest
+from bench.harness.cluster import free_port
 from playwright.sync_api import Browser, expect, sync_playwright
 from tests.fixtures.chromium import find_program
 from tests.fixtures.world import PASSWORD
@@ -26,9 +26,7 @@ NEW = "a battery of horses"
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, object]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return {
         "PORT": port,
         "ISSUER": f"http://localhost:{port}/auth",

@@ -1,11 +1,11 @@
 """Passkeys as people use them: a real Chromium, a real service with two workers, virtual keys."""
 
 import json
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from bench.harness.cluster import free_port
 from tests.fixtures.chromium import Page, PageFault, browsing, find_program
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import PASSWORD, SignedIn
@@ -63,9 +63,7 @@ window.signInWithBoth = async (email, password) => {
 @pytest.fixture(scope="module")
 def service(start: Start) -> Instance:
     """Two workers on a database of their own, told only the address at which they are found."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     instance = start(
         PORT=port,
         ISSUER=f"http://localhost:{port}/auth",

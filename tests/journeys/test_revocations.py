@@ -2,12 +2,12 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from bench.harness.cluster import free_port
 from tests.journeys.conftest import SOURCE, Instance, wait_until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "revocations.md").read_text("utf-8")
@@ -19,9 +19,7 @@ def test_every_block_of_the_page_does_what_it_says(tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m keyfob.cli "$@"\n')
     program.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://localhost:{port}/auth"  # the issuer is a resource, by the same address
     blocks = "".join(re.findall(r"(?ms)^```sh\n(.+?)^```$", PAGE))
     assert "api=http://localhost:8000/auth\n" in blocks

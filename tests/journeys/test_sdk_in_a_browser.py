@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.harness.cluster import free_port
 from tests.fixtures.chromium import Page, PageFault, browsing, find_program
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.world import PASSWORD, SignedIn
@@ -76,9 +76,7 @@ def origin(app: ThreadingHTTPServer) -> str:
 
 @pytest.fixture(scope="module")
 def service(start: Start, origin: str) -> Instance:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     issuer = f"http://localhost:{port}/auth"
     instance = start(
         PORT=port, ISSUER=issuer, WORKERS=2, CORS_ORIGINS=origin, WEBAUTHN_ORIGINS=origin

@@ -4,12 +4,12 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
+from bench.harness.cluster import free_port
 from tests.fixtures.world import SignedIn
 from tests.journeys.conftest import Instance, Start, wait_until
 
@@ -31,13 +31,6 @@ pytestmark = [
         reason="its packages are not installed: make sdk-js does that",
     ),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

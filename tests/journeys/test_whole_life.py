@@ -2,13 +2,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench.harness.cluster import free_port
 from tests.journeys.conftest import Start, wait_until
 
 pytestmark = pytest.mark.slow
@@ -60,9 +60,7 @@ def folder(tmp_path: Path) -> Path:
 def catcher(folder: Path) -> Iterator[int]:
     """The mail server of the page's first terminal; gives its port."""
     _, catching = sections()["Three terminals"][0].splitlines()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert "localhost:1025" in catching
     server = subprocess.Popen(
         ["bash", "-c", f"exec {catching.replace('localhost:1025', f'127.0.0.1:{port}')}"],

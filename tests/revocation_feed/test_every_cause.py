@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from bench.harness.cluster import free_port
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.feed import Follower, token_of_reader
 from tests.fixtures.fuzzing import listening
-from tests.fixtures.mailbox import Mailbox, bound_socket
+from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.programs import BILLING, ORDERS, make_program, own_api
 from tests.fixtures.waiting import until
 from tests.fixtures.world import World
@@ -48,8 +49,7 @@ async def hello(_: object, __: object, send: Send) -> None:
 
 @pytest.fixture
 def port() -> int:
-    with bound_socket() as bound:
-        return int(bound.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Keyfob itself, as a process with an embedded PostgreSQL of its own."""
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import socket
 import subprocess
 import threading
@@ -22,13 +24,20 @@ PASSWORD = "the analyst of engines"
 _GREETING = re.compile(r"Keyfob serves on (http://localhost:\d+/auth)/")
 
 
+def _free_port() -> int:
+    # The kernel gives none below 32768 to connections: nobody has it when the service can listen.
+    while True:
+        port = 10_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Keyfob:
     """A running service, its command line, and people who sign in there."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = _free_port()
         self._environment = {
             **{name: value for name, value in os.environ.items() if "KEYFOB" not in name},
             "KEYFOB_DATA_DIR": str(folder),
