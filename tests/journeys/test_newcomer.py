@@ -67,7 +67,6 @@ def test_the_first_session_is_pasted_as_it_stands(tmp_path: Path, page: str) -> 
         env=os.environ | {"LC_ALL": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=100,
         check=True,
     )
 

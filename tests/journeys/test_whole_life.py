@@ -87,7 +87,6 @@ def run(folder: Path, url: str) -> dict[str, str]:
         env=os.environ | {"LC_ALL": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=110,
         check=True,
     )
     assert done.stderr == ""

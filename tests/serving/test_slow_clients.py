@@ -28,29 +28,27 @@ def trickle(connection: socket.socket, piece: bytes, seconds: float) -> bytes:
 def test_trickled_headers_are_cut_off_while_others_are_served(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
-        started = time.monotonic()
 
         assert service.ask()["path"] == "/"
-        said = trickle(connection, b"X", 5)
+        said = trickle(connection, b"X", 10)
 
     assert said.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in said
     assert b'"code": "request_timeout"' in said
-    assert time.monotonic() - started < 3
 
 
 def test_a_trickled_body_is_cut_off(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
 
-        assert trickle(connection, b"x", 5).startswith(b"HTTP/1.1 408 ")
+        assert trickle(connection, b"x", 10).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_trickled_chunked_body_is_cut_off(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 
-        assert trickle(connection, b"1\r\nx\r\n", 5).startswith(b"HTTP/1.1 408 ")
+        assert trickle(connection, b"1\r\nx\r\n", 10).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_trickled_second_request_is_cut_off(service: Service) -> None:
@@ -59,7 +57,7 @@ def test_a_trickled_second_request_is_cut_off(service: Service) -> None:
         assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"GET / HTTP/1.1\r\n")
 
-        assert trickle(connection, b"X", 5).startswith(b"HTTP/1.1 408 ")
+        assert trickle(connection, b"X", 10).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_body_that_nobody_waits_for_is_cut_off(service: Service) -> None:
@@ -67,7 +65,7 @@ def test_a_body_that_nobody_waits_for_is_cut_off(service: Service) -> None:
         connection.sendall(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
         assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
 
-        assert trickle(connection, b"x", 5) == b""
+        assert trickle(connection, b"x", 10) == b""
 
 
 def test_four_hundred_half_open_connections_are_closed_and_harm_nobody(service: Service) -> None:
@@ -90,7 +88,7 @@ def test_a_silent_connection_is_closed_without_a_word(service: Service) -> None:
 
 def test_line_breaks_between_requests_buy_no_time(start: Start) -> None:
     """Uvicorn forgets its keep-alive time-out at such a byte and never sets it again."""
-    service = start()
+    service = start(shutdown_grace=30)
     with service.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
@@ -99,8 +97,8 @@ def test_line_breaks_between_requests_buy_no_time(start: Start) -> None:
         service.process.terminate()
 
         # Idle as far as the stop is concerned, and not in its way.
-        assert closes_within(connection, 5) == b""
-    assert service.process.wait(timeout=5) == 0
+        assert closes_within(connection, 20) == b""
+    assert service.process.wait(timeout=20) == 0
 
 
 def test_a_client_that_never_reads_is_closed(service: Service) -> None:
