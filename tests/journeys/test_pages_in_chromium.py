@@ -268,16 +268,3 @@ def test_an_administrator_invites_somebody_and_sees_them_arrive(
         expect(admin.page.get_by_text("active", exact=True).first).to_be_visible()
         grace.sign_in("grace@example.com", NEW)
         grace.wait_for("/ui/account")
-
-
-def test_an_open_page_signs_in_after_a_restart(
-    service: Instance, chromium: Browser, start: Start, settings: dict[str, object]
-) -> None:
-    """It is the last one: the service that the others use has ended."""
-    with person(chromium, service) as admin:
-        admin.open("/ui/sign-in?return_to=/auth/ui/account/security")
-        assert service.stop() == 0
-        again = start(**settings)
-        wait_until(lambda: again.is_ready, seconds=120)
-        admin.sign_in(ADMIN, ADMIN_PASSWORD)
-        admin.wait_for("/ui/account/security")

@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 from tests.fixtures import passkeys
+from tests.fixtures.apps import make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, wrong_code
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.web.account_pages import signed_in
 
 from keyfob.audit.service import Audit
 from keyfob.core.locales import Locale
@@ -96,6 +98,9 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     (token,) = (await mailbox.next(to="Ada.Lovelace@personal.example")).tokens()
     moved = await home.post("/me/email/confirm", json={"token": token}, headers=registered.headers)
     assert moved.status_code == 204
+
+    async with signed_in(world, new, **{"user-agent": BROWSER}) as browser:
+        await (await make_app(world)).tokens(browser)
 
     await world.attempt_login(new, "a wrong one", by=office)
     abroad = await world.log_in(new, by=office)
