@@ -20,6 +20,7 @@ RUN = {
     "docs/backup.md": (None, "tests/journeys/test_backup.py"),
     "docs/imported-hashes.md": ("", ""),
     "docs/machines.md": (None, "tests/journeys/test_machines.py"),
+    "docs/provider.md": ("", ""),
     "docs/runbook.md": ("", ""),
     "examples/browser/README.md": (None, "tests/journeys/test_examples.py"),
     "examples/django/README.md": (None, "tests/journeys/test_examples.py"),
