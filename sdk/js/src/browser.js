@@ -46,10 +46,11 @@ export class KeyfobError extends Error {
   }
 }
 
-/** Nobody is signed in, or the session has ended. */
+/** Nobody is signed in, or the session has ended, be it that another has begun meanwhile. */
 export class SignedOut extends Error {
-  constructor() {
-    super("Nobody is signed in");
+  /** @param {string} [message] */
+  constructor(message = "Nobody is signed in") {
+    super(message);
     this.name = "SignedOut";
   }
 }
@@ -120,6 +121,14 @@ export class Keyfob {
   /** Whether somebody is signed in, as far as this browser knows. */
   get signedIn() {
     return this.#read() !== null;
+  }
+
+  /**
+   * The session, null if nobody is signed in. It differs once somebody has signed in anew.
+   * @returns {string | null}
+   */
+  get sessionId() {
+    return this.#read()?.session_id ?? null;
   }
 
   /**
@@ -203,9 +212,7 @@ export class Keyfob {
    * @throws {SignedOut} the session has ended
    */
   async accessToken() {
-    const held = this.#read();
-    if (held === null) throw new SignedOut();
-    return isOver(held) ? (await this.#renew(held.access_token)).access_token : held.access_token;
+    return (await this.#lasting()).access_token;
   }
 
   /**
@@ -215,6 +222,7 @@ export class Keyfob {
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
+   * @throws {SignedOut} the session has ended; in another, the request is never sent again
    */
   async fetch(input, init) {
     const request = new Request(input, init);
@@ -222,10 +230,10 @@ export class Keyfob {
       throw new TypeError(`${new URL(request.url).origin} is not among the apis`);
     }
     const again = request.clone();
-    const token = await this.accessToken();
-    const answer = await globalThis.fetch(bearing(request, token));
+    const held = await this.#lasting();
+    const answer = await globalThis.fetch(bearing(request, held.access_token));
     if (answer.status !== 401 || asksForMore(answer)) return answer;
-    const renewed = await this.#renew(token);
+    const renewed = await this.#renew(held);
     return globalThis.fetch(bearing(again, renewed.access_token));
   }
 
@@ -274,21 +282,36 @@ export class Keyfob {
   }
 
   /**
-   * Renew the session unless somebody has done so since `used` was read.
-   * @param {string} used the access token that is over, or was refused
+   * Return the session, renewed if it has to be.
    * @returns {Promise<Held>}
+   * @throws {SignedOut}
    */
-  #renew(used) {
+  async #lasting() {
+    const held = this.#read();
+    if (held === null) throw new SignedOut();
+    return isOver(held) ? this.#renew(held) : held;
+  }
+
+  /**
+   * Renew the session unless somebody has done so since it was read. Threat: meanwhile another person
+   * has signed in, in whose name nothing may be done that the first one has asked for.
+   * @param {Held} used whose access token is over, or was refused
+   * @returns {Promise<Held>} of the same session
+   * @throws {SignedOut}
+   */
+  async #renew(used) {
     this.#renewing ??= this.#alone(async () => {
       const held = this.#read();
       if (held === null) throw new SignedOut();
       // Another tab was faster.
-      if (held.access_token !== used && !isOver(held)) return held;
+      if (held.access_token !== used.access_token && !isOver(held)) return held;
       return this.#refresh(held);
     }).finally(() => {
       this.#renewing = null;
     });
-    return this.#renewing;
+    const held = await this.#renewing;
+    ensureSame(held, used);
+    return held;
   }
 
   /**
@@ -299,7 +322,9 @@ export class Keyfob {
   async #refresh(held) {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return this.#keep(await this.call("POST", "/refresh", { token: held.refresh_token }));
+        const tokens = await this.call("POST", "/refresh", { token: held.refresh_token });
+        ensureSame(this.#read(), held); // a tab without locks has signed in or out meanwhile
+        return this.#keep(tokens);
       } catch (error) {
         if (!(error instanceof KeyfobError)) throw error;
         if (error.status === 401) {
@@ -375,6 +400,15 @@ export class Keyfob {
     const signedIn = this.signedIn;
     for (const listener of [...this.#listeners]) listener(signedIn);
   }
+}
+
+/**
+ * @param {Held | null} held
+ * @param {Held} used
+ * @throws {SignedOut}
+ */
+function ensureSame(held, used) {
+  if (held?.session_id !== used.session_id) throw new SignedOut("The session has ended, or another has begun");
 }
 
 /** @param {Held} held */

@@ -28,9 +28,10 @@ export class KeyfobError extends Error {
     /** The seconds after which another attempt makes sense, if Keyfob said so. */
     retryAfter: number | null;
 }
-/** Nobody is signed in, or the session has ended. */
+/** Nobody is signed in, or the session has ended, be it that another has begun meanwhile. */
 export class SignedOut extends Error {
-    constructor();
+    /** @param {string} [message] */
+    constructor(message?: string);
 }
 /** A sign-in that waits for a second factor; valid for `expiresIn` seconds, and for one success. */
 export class PendingSignIn {
@@ -62,6 +63,11 @@ export class Keyfob {
     constructor({ issuer, apis, storage }: Options);
     /** Whether somebody is signed in, as far as this browser knows. */
     get signedIn(): boolean;
+    /**
+     * The session, null if nobody is signed in. It differs once somebody has signed in anew.
+     * @returns {string | null}
+     */
+    get sessionId(): string | null;
     /**
      * Call a listener whenever somebody signs in or out, in this tab or another.
      * @param {(signedIn: boolean) => void} listener
@@ -115,6 +121,7 @@ export class Keyfob {
      * @param {RequestInfo | URL} input
      * @param {RequestInit} [init]
      * @returns {Promise<Response>}
+     * @throws {SignedOut} the session has ended; in another, the request is never sent again
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
