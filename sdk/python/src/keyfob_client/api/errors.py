@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 
 class SignedOut(ApiError):
-    """Nobody is signed in here, or the session has ended: sign in."""
+    """Nobody is signed in here, or the session has ended or given way to another: sign in."""
 
 
 class InvalidCredentials(ApiError):

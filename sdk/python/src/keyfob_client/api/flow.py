@@ -17,6 +17,7 @@ _USED_SHARE = 0.8  # of a token's life, so that none expires on the way
 _FIRST_PAUSE = 0.25  # seconds, doubled by each attempt
 _LOCK_PAUSE = 0.02
 _SIGNED_OUT: Mapping[str, Any] = {"code": "signed_out", "title": "Nobody is signed in"}
+_ANOTHER: Mapping[str, Any] = {"code": "signed_out", "title": "Another session has begun"}
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -128,7 +129,7 @@ class Core:
         """Send a request in the name of who is signed in; a token that was refused is renewed once.
 
         Raises:
-            SignedOut: nobody is.
+            SignedOut: nobody is, or no more in the session in which this began.
             ApiError: it is refused.
         """
         asked = Call(method, path, json, query, self._api_key)
@@ -143,34 +144,32 @@ class Core:
                 )
             )
         except SignedOut:
-            tokens = yield from self.fresh(refused=tokens.access_token)
+            tokens = yield from self._whole(self._renewed(tokens))
         return (
             yield from self.send(replace(asked, token=tokens.access_token), may_repeat=may_repeat)
         )
 
-    def fresh(self, refused: str | None = None) -> Flow[Tokens]:
+    def fresh(self) -> Flow[Tokens]:
         """Return tokens that are good for a while; renew them if need be, one caller at a time.
-
-        Args:
-            refused: an access token that Keyfob does not take any more.
 
         Raises:
             SignedOut: nobody is signed in, or the session has ended.
             ApiError: Keyfob does not answer; the tokens stay.
         """
         tokens = self._held()
-        if self._is_good(tokens, refused):
+        if self._is_good(tokens):
             return tokens
-        return (yield from self._whole(self._renewed(refused)))
+        return (yield from self._whole(self._renewed(tokens)))
 
     def exchange(self, path: str, body: Any) -> Flow[Tokens]:
         """Send what replaces the tokens of this session, and keep the new ones.
 
         Raises:
-            SignedOut: nobody is signed in.
+            SignedOut: nobody is signed in, or no more in the session in which this began.
             ApiError: it is refused.
         """
-        return (yield from self._whole(self._exchanged(path, body)))
+        begun_with = self._held()
+        return (yield from self._whole(self._exchanged(begun_with, path, body)))
 
     def locked(self) -> Flow[Release]:
         """Wait for the lock of the store; return what gives it back."""
@@ -196,8 +195,19 @@ class Core:
             raise SignedOut(0, _SIGNED_OUT)
         return tokens
 
-    def _is_good(self, tokens: Tokens, refused: str | None) -> bool:
-        return tokens.access_token != refused and self._manners.clock() < tokens.renew_at
+    def _held_like(self, begun_with: Tokens) -> Tokens:
+        """Return the tokens that are held, if they are of the same session.
+
+        Threat: meanwhile another person has signed in, in whose name nothing may be done that the
+        first one has asked for.
+        """
+        tokens = self._held()
+        if tokens.session_id != begun_with.session_id:
+            raise SignedOut(0, _ANOTHER)
+        return tokens
+
+    def _is_good(self, tokens: Tokens) -> bool:
+        return self._manners.clock() < tokens.renew_at
 
     def _whole(self, flow: Flow[Tokens]) -> Flow[Tokens]:
         """Run a flow that nothing may end halfway.
@@ -211,21 +221,21 @@ class Core:
             raise TypeError(outcome)  # a shell that does not keep to the rules
         return outcome
 
-    def _renewed(self, refused: str | None) -> Flow[Tokens]:
+    def _renewed(self, used: Tokens) -> Flow[Tokens]:
         release = yield from self.locked()
         try:
-            tokens = self._held()  # another has renewed them meanwhile?
-            if self._is_good(tokens, refused):
-                return tokens
+            tokens = self._held_like(used)
+            if tokens.access_token != used.access_token and self._is_good(tokens):
+                return tokens  # another has renewed them meanwhile
             return (yield from self._renew(tokens))
         finally:
             release()
 
-    def _exchanged(self, path: str, body: Any) -> Flow[Tokens]:
+    def _exchanged(self, begun_with: Tokens, path: str, body: Any) -> Flow[Tokens]:
         release = yield from self.locked()
         try:
-            tokens = self._held()
-            if not self._is_good(tokens, None):
+            tokens = self._held_like(begun_with)
+            if not self._is_good(tokens):
                 tokens = yield from self._renew(tokens)
             asked = Call("POST", path, body)
             try:

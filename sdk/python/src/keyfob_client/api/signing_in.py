@@ -43,10 +43,12 @@ class SignIn(Core):
         finally:
             release()
 
-    def _forgets(self) -> Flow[None]:
+    def _forgets(self, ended: Tokens) -> Flow[None]:
         release = yield from self.locked()
         try:
-            self.store.save(None)
+            held = self.store.load()
+            if held is not None and held.session_id == ended.session_id:
+                self.store.save(None)
         finally:
             release()
 
@@ -166,6 +168,8 @@ class SignIn(Core):
         yield from self._ends("/logout-all")
 
     def _ends(self, path: str) -> Flow[None]:
+        held = self.store.load()
         with suppress(SignedOut):
             yield from self.call("DELETE", path)
-        yield from self._forgets()
+        if held is not None:
+            yield from self._forgets(held)
