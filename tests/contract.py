@@ -127,6 +127,8 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ("GET", "/me"): user(200, "OwnUser", limited=False),
     ("GET", "/me/sessions"): user(200, "[Session]"),
     ("DELETE", "/me/sessions/{id}"): user(204, None, "session_not_found", *PARAMETERS),
+    ("GET", "/me/grants"): user(200, "[Grant]"),
+    ("DELETE", "/me/grants/{client_id}"): user(204, None, "grant_not_found", *PARAMETERS),
     ("GET", "/me/logins"): user(
         200, "[Login]", "invalid_cursor", *PARAMETERS, query=frozenset(PAGE), headers=LINK
     ),
@@ -163,6 +165,10 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("DELETE", "/admin/users/{id}"): admin(204, None, NO_USER, "last_admin", *RECENT, *PARAMETERS),
     ("DELETE", "/admin/users/{id}/logout-all"): admin(204, None, NO_USER, *RECENT, *PARAMETERS),
+    ("GET", "/admin/users/{id}/grants"): admin(200, "[Grant]", NO_USER, *PARAMETERS),
+    ("DELETE", "/admin/users/{id}/grants/{client_id}"): admin(
+        204, None, NO_USER, "grant_not_found", *RECENT, *PARAMETERS
+    ),
     ("GET", "/admin/users/{id}/logins"): admin(
         200, "[Login]", NO_USER, "invalid_cursor", *PARAMETERS, query=LOGIN_FILTER, headers=LINK
     ),
@@ -540,6 +546,7 @@ ANSWERS = {
         "audit",
         "roles",
         "api_keys",
+        "consents",
     },
     "ErasurePlanned": {"erase_at"},
     "Tokens": {"access_token", "refresh_token", "token_type", "expires_in", "session_id"},
@@ -552,6 +559,10 @@ ANSWERS = {
     "OwnUser": USER_FIELDS | {"erase_at"},
     "UserWithSessions": USER_FIELDS | {"login_sessions"},
     "Session": {"id", "kind", "login_at", "last_activity_at", "expires_at", "current", *DEVICE},
+    "Grant": {
+        *("client_id", "name", "scope", "audience", "given_at", "grants", "last_used_at"),
+        "offline_access",
+    },
     "Login": {"id", "at", "outcome", "reason", "user_id", "email", "name", "session_id", *DEVICE},
     "Audit": {
         "id",

@@ -58,6 +58,8 @@ OF_EVERY_USER: set[Operation] = {
     ("GET", "/me"),
     ("GET", "/me/sessions"),
     ("DELETE", "/me/sessions/{id}"),
+    ("GET", "/me/grants"),
+    ("DELETE", "/me/grants/{client_id}"),
     ("GET", "/me/logins"),
     ("POST", "/me/reauthenticate"),
     ("GET", "/me/factors"),

@@ -124,6 +124,7 @@ async def test_29_a_tampered_id_is_refused(world: World, admin: SignedIn, given:
         ("DELETE", "/admin/users/{}/logout-all"),
         ("GET", "/admin/users/{}/logins"),
         ("DELETE", "/me/sessions/{}"),
+        ("DELETE", "/me/grants/{}"),
     ]:
         body = {"name": "x"} if method in {"PUT", "PATCH"} else None
         answer = await world.api.request(

@@ -54,6 +54,8 @@ BY_CALLER = {
     "DELETE /logout-all",
     "GET /me/sessions",
     "DELETE /me/sessions/{id}",
+    "GET /me/grants",
+    "DELETE /me/grants/{client_id}",
     "GET /me/logins",
     "GET /me/factors",
     "GET /me/api-keys",

@@ -23,6 +23,7 @@ from keyfob.core.problems import InsufficientAuthentication, Overloaded
 from keyfob.devices.requests import RequestSource
 from keyfob.limits.requests import limited
 from keyfob.mfa.errors import LastFactor
+from keyfob.oauth.app_access import AppAccess, GrantNotFound, GrantOut
 from keyfob.passwords.errors import WeakPassword
 from keyfob.sessions.models import SessionOut
 
@@ -36,6 +37,7 @@ RecentWriter = Annotated[User, require(Permission.USERS_WRITE, recent=True)]
 Ender = Annotated[Subject, require(Permission.SESSIONS_END, programs=True)]
 AdminService = Annotated[Administration, Provided(Administration)]
 InvitationService = Annotated[Invitations, Provided(Invitations)]
+Access = Annotated[AppAccess, Provided(AppAccess)]
 UserId = Annotated[UUID, Path(alias="id")]
 
 
@@ -148,6 +150,31 @@ async def log_user_out(
     If it is another user whose role is above `user`, the caller needs a recent sign-in.
     """
     await admin.log_out_everywhere(Actor(caller, source), user_id)
+
+
+@routes.get("/users/{id}/grants", dependencies=_LIMITED, responses=may_refuse(UserNotFound))
+async def list_grants(
+    user_id: UserId, caller: Reader, admin: AdminService, access: Access
+) -> list[GrantOut]:
+    """List the apps that have access to a user's account, by name."""
+    await admin.accounts.get_profile(user_id)
+    return [GrantOut.of(app) for app in await access.list_of(user_id)]
+
+
+@routes.delete(
+    "/users/{id}/grants/{client_id}",
+    status_code=204,
+    dependencies=_LIMITED,
+    responses=may_refuse(InsufficientAuthentication, UserNotFound, GrantNotFound),
+)
+async def take_grant_back(
+    user_id: UserId, client_id: UUID, caller: Ender, source: RequestSource, access: Access
+) -> None:
+    """Take from an app all that it has of a user: its tokens are refused at once.
+
+    If it is another user whose role is above `user`, the caller needs a recent sign-in.
+    """
+    await access.take_from(Actor(caller, source), user_id, client_id)
 
 
 @routes.post(

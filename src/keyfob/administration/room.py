@@ -116,6 +116,7 @@ def build(
     return Room(
         stopping=bulk.stop,
         services=[
+            authority,
             administration,
             factor_reset,
             invitations,

@@ -14,6 +14,7 @@ class Actor(StrEnum):
     COMMAND_LINE = "null: the command line"
     EITHER = "null: the service, or the command line"
     UNKNOWN = "null: anybody"
+    REMOVER = "the owner, or an administrator"
     REVOKER = "the owner; a client that was shown it; null: the command line"
 
 
@@ -152,7 +153,7 @@ class Event(StrEnum):
     )
 
     APP_ALLOWED = "app.allowed", Actor.OWNER, "An app may have what it asked for"
-    APP_REMOVED = "app.removed", Actor.OWNER, "An app lost what it was allowed, and its tokens"
+    APP_REMOVED = "app.removed", Actor.REMOVER, "An app lost what it was allowed, and its tokens"
     CLIENT_CREATED = (
         "client.created",
         Actor.ADMINISTRATOR,

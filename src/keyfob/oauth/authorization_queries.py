@@ -1,8 +1,9 @@
 """SQL for requests of apps, their codes, and what users consented to."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -113,12 +114,18 @@ async def spend_code(
 ) -> SpentCode | None:
     """Spend a code; None unless all that comes with it fits, and it is neither used nor expired.
 
-    One UPDATE: of fifty exchanges at once, only one can win.
+    One UPDATE: of fifty exchanges at once, only one can win. The account's lock is shared first, as
+    whoever deletes codes has it.
     """
     row = await tx.fetchrow(
         f"""
+        WITH owner AS MATERIALIZED (
+            SELECT id FROM users
+             WHERE id = (SELECT user_id FROM authorization_codes WHERE code_hash = $1) FOR SHARE
+        )
         UPDATE authorization_codes SET spent_at = $5
          WHERE {_FITS} AND spent_at IS NULL AND expires_at > $5
+           AND user_id = (SELECT id FROM owner)
         RETURNING {_CODE}
         """,  # noqa: S608 - constants
         code_hash,
@@ -176,15 +183,27 @@ async def find_consent(db: Executor, user_id: UUID, client_id: UUID) -> Consent 
     return _consent(row) if row else None
 
 
-async def list_consents(db: Executor, user_id: UUID) -> list[Consent]:
-    """Return what a user lets apps have."""
+async def list_apps(
+    db: Executor, user_id: UUID, further: list[UUID]
+) -> list[tuple[UUID, str, Consent | None]]:
+    """Return the ids and names of apps that a user lets have something, and of `further` ones."""
     rows = await db.fetch(
-        "SELECT client_id, scope, audience, given_at FROM consents WHERE user_id = $1", user_id
+        """
+        SELECT client_id, consents.scope, audience, given_at, id, name
+          FROM clients LEFT JOIN consents ON client_id = id AND user_id = $1
+         WHERE id IN (SELECT client_id FROM consents WHERE user_id = $1
+                      UNION SELECT unnest($2::uuid[]))
+         ORDER BY lower(name), id
+        """,
+        user_id,
+        further,
     )
-    return [_consent(row) for row in rows]
+    return [
+        (row["id"], row["name"], _consent(row[:4]) if row["given_at"] else None) for row in rows
+    ]
 
 
-def _consent(row: Record) -> Consent:
+def _consent(row: Iterable[Any]) -> Consent:
     client_id, scope, audience, given_at = row
     return Consent(client_id, tuple(scope), tuple(audience), given_at)
 
@@ -216,6 +235,20 @@ async def delete_consent(tx: Tx, user_id: UUID, client_id: UUID) -> bool:
         client_id,
     )
     return bool(gone)
+
+
+async def delete_unused_codes(tx: Tx, user_id: UUID, client_id: UUID) -> int:
+    """Delete codes of a user that an app has not used, and return their number."""
+    gone = await tx.fetch(
+        """
+        DELETE FROM authorization_codes
+         WHERE user_id = $1 AND client_id = $2 AND spent_at IS NULL
+        RETURNING 1
+        """,
+        user_id,
+        client_id,
+    )
+    return len(gone)
 
 
 async def delete_old_requests(db: Executor, before: datetime, at_most: int) -> int:

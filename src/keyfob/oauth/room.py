@@ -1,6 +1,7 @@
 """The room of OAuth 2 for programs."""
 
 from keyfob.accounts.service import Accounts
+from keyfob.administration.authority import Authority
 from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX
@@ -13,8 +14,9 @@ from keyfob.core.database import Database
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
-from keyfob.oauth import routes, userinfo_routes
+from keyfob.oauth import app_access_routes, routes, userinfo_routes
 from keyfob.oauth.access_tokens import AccessIntrospector
+from keyfob.oauth.app_access import AppAccess
 from keyfob.oauth.app_tokens import AppTokens
 from keyfob.oauth.asking import Asking
 from keyfob.oauth.authentication import ClientAuthentication, NoProof, SecretProof
@@ -65,6 +67,7 @@ def build(
     id_tokens: IdTokens,
     accounts: Accounts,
     standing: Standing,
+    authority: Authority,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
@@ -114,6 +117,9 @@ def build(
         audit=audit,
         issuer=settings.issuer_url,
     )
+    app_access = AppAccess(
+        db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
+    )
     endpoint = TokenEndpoint(
         authentication=authentication, grants={handler.grant: handler for handler in grants}
     )
@@ -145,8 +151,8 @@ def build(
         signs_in=settings.pages,
     )
     return Room(
-        services=[authentication, endpoint, shown, metadata, authorization, userinfo],
-        routes=[routes.routes, routes.public, userinfo_routes.routes],
+        services=[authentication, endpoint, shown, metadata, authorization, userinfo, app_access],
+        routes=[routes.routes, routes.public, userinfo_routes.routes, app_access_routes.routes],
         chores=[
             Chore("spent ids", 600, by_key.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),

@@ -117,6 +117,7 @@ class OwnExport:
         yield b',"recovery_codes_left":' + to_json(codes_left)
         yield b',"roles":' + to_json(await queries.list_roles(tx, user_id))
         yield b',"api_keys":' + to_json(await queries.list_api_keys(tx, user_id))
+        yield b',"consents":' + to_json(await queries.list_consents(tx, user_id))
         yield b',"links":' + to_json(await queries.list_links(tx, user_id))
         pending = await queries.list_pending_logins(tx, user_id)
         yield b',"pending_sign_ins":' + to_json(pending)

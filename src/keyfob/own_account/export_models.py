@@ -79,6 +79,16 @@ class ExportedKey(BaseModel):
     revoked_at: datetime | None
 
 
+class ExportedConsent(BaseModel):
+    """An app that the person lets have something."""
+
+    client_id: UUID
+    name: str
+    scope: list[str]
+    audience: list[str]
+    given_at: datetime
+
+
 class ExportedLink(BaseModel):
     """A sent and unused link, without its token."""
 
@@ -163,6 +173,7 @@ class ExportOut(BaseModel):
     recovery_codes_left: int
     roles: Annotated[list[ExportedRole], Field(description="Further roles")]
     api_keys: list[ExportedKey]
+    consents: Annotated[list[ExportedConsent], Field(description="What apps may have")]
     links: list[ExportedLink]
     pending_sign_ins: list[ExportedSignIn]
     queued: Annotated[list[ExportedJob], Field(description="Mails and other jobs")]

@@ -60,6 +60,18 @@ async def list_api_keys(tx: Tx, user_id: UUID) -> list[Row]:
     )
 
 
+async def list_consents(tx: Tx, user_id: UUID) -> list[Row]:
+    """Return what apps may have, with their names."""
+    return await _list(
+        tx,
+        """
+        SELECT client_id, name, consents.scope, audience, given_at
+          FROM consents JOIN clients ON id = client_id WHERE user_id = $1 ORDER BY given_at, id
+        """,
+        user_id,
+    )
+
+
 async def list_roles(tx: Tx, user_id: UUID) -> list[Row]:
     """Return the further roles, also those that have just ended."""
     return await _list(

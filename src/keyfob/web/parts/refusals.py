@@ -33,6 +33,7 @@ REFUSALS: Mapping[str, str] = {
         "Your browser sends too much. Delete the cookies of this site, then retry."
     ),
     "insufficient_user_authentication": N_("Show once more that it is you, then go on."),
+    "grant_not_found": N_("This app has no access any more."),
     "internal_error": N_(
         "Something went wrong on our side. Try again; if that does not help, tell the "
         "administrators the number of the request."

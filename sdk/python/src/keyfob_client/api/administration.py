@@ -15,6 +15,7 @@ from keyfob_client.api.results import (
     BulkReport,
     Client,
     GivenRole,
+    Grant,
     LoginEvent,
     NewSecret,
     Resource,
@@ -126,6 +127,16 @@ class Users(OwnAccount):
     def sign_user_out(self, user_id: str) -> Flow[None]:
         """End all sessions of a user."""
         return self.asks("DELETE", at("/admin/users/{}/logout-all", user_id))
+
+    @operation
+    def grants_of(self, user_id: str) -> Flow[list[Grant]]:
+        """Return the apps that have access to a user's account, by name."""
+        return self.asks("GET", at("/admin/users/{}/grants", user_id))
+
+    @operation
+    def take_grant_of(self, user_id: str, client_id: str) -> Flow[None]:
+        """Take from one of them all that it has of the user."""
+        return self.asks("DELETE", at("/admin/users/{}/grants/{}", user_id, client_id))
 
     @operation
     def invite(self, user_id: str) -> Flow[None]:

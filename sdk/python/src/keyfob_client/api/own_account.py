@@ -11,6 +11,7 @@ from keyfob_client.api.results import (
     Ceremony,
     Factor,
     Factors,
+    Grant,
     LoginEvent,
     NewApiKey,
     NewPasskey,
@@ -76,6 +77,16 @@ class OwnAccount(SignIn):
     def end_session(self, session_id: str) -> Flow[None]:
         """End one of them."""
         return self.asks("DELETE", at("/me/sessions/{}", session_id))
+
+    @operation
+    def grants(self) -> Flow[list[Grant]]:
+        """Return the apps that have access to the account, by name."""
+        return self.asks("GET", "/me/grants")
+
+    @operation
+    def take_grant_back(self, client_id: str) -> Flow[None]:
+        """Take from one of them all that it has."""
+        return self.asks("DELETE", at("/me/grants/{}", client_id))
 
     @listing
     def logins(self) -> Listing[LoginEvent]:

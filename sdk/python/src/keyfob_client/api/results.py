@@ -63,6 +63,26 @@ class Session(Device):
     current: bool
 
 
+class Grant(TypedDict):
+    """All that one app has of a user.
+
+    Attributes:
+        scope: what the user consented to; empty if nobody was asked.
+        given_at: None if nobody was asked.
+        grants: how often the app is signed in now.
+        offline_access: whether some of it outlives a sign-out.
+    """
+
+    client_id: str
+    name: str
+    scope: list[str]
+    audience: list[str]
+    given_at: str | None
+    grants: int
+    last_used_at: str | None
+    offline_access: bool
+
+
 class UserWithSessions(User):
     """An account with its live sessions."""
 
