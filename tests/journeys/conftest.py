@@ -20,7 +20,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 _GREETING = re.compile(r"Keyfob serves on (http://localhost:\d+)/auth/")
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return the first true result; fail if there is none in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -89,7 +89,7 @@ class Instance:
             assert self.process.poll() is None, self.said
             return _GREETING.search(self.said)
 
-        match: re.Match[str] = wait_until(greeting)
+        match: re.Match[str] = wait_until(greeting, seconds=120)
         return match[1] + "/auth"
 
     def call(self, method: str, path: str, **request: Any) -> httpx.Response:
