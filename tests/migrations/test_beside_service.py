@@ -1,6 +1,7 @@
 """Migrations beside running instances: short waits for locks, and indexes built concurrently."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -115,7 +116,7 @@ def test_a_migration_that_meets_a_backup_waits_briefly_and_again(
     waits, code = asyncio.run(back_up())
 
     assert HELD_UP < max(waits) < 2, "who comes after the migration is held up, and briefly"
-    assert sum(waits) < 3
+    assert sum(wait for wait in waits if wait > HELD_UP) < 3
     assert code == 0
 
 
@@ -163,7 +164,8 @@ def test_who_meets_a_lock_while_going_back_by_several_goes_no_further_than_was_s
             await backup.execute("LOCK TABLE factors IN ACCESS SHARE MODE")
             migration = start(f"-{steps}")
             await until(lambda: is_at_factors(unmigrated_dsn), seconds=60)
-            await asyncio.sleep(1)  # longer than it waits
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it would try again for ever
+                await asyncio.to_thread(migration.wait, 20)
         await backup.close()
         return (await asyncio.to_thread(migration.communicate))[1]
 
