@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
 export const AUDIENCE = "https://orders.example.com";
+export const KEY = "0199c0de-0000-7000-8000-000000000077"; // the id of any API key
 
 /** Return an API key with a right checksum: a CRC-32 in base62. */
 export function apiKey(letter, number = 0) {
@@ -23,6 +24,7 @@ export class FakeIssuer {
   polls = 0;
   keyFetches = 0;
   exchanges = 0;
+  generation = 0; // of the tokens that keys are exchanged for
   position = 0;
   entries = [];
   down = false;
@@ -125,7 +127,7 @@ export class FakeIssuer {
         if (await this.isExchange(request)) {
           this.exchanges += 1;
           if (this.goodKey !== this.shownKey) return json({ error: "invalid_request" }, 400);
-          const access_token = await this.token({ sid: "0199c0de-0000-7000-8000-000000000077", gen: 0 });
+          const access_token = await this.token({ sid: KEY, gen: this.generation });
           return json({ access_token, token_type: "Bearer", expires_in: 300 });
         }
         return json({ access_token: "own", token_type: "Bearer", expires_in: 300 });

@@ -7,7 +7,7 @@ import fastifyApp from "fastify";
 import { generateKeyPair } from "jose";
 import { express, fastify, Refused, Unavailable, Verifier } from "../src/server/index.js";
 import { KINDS } from "../src/server/errors.js";
-import { apiKey, AUDIENCE, FakeIssuer, until } from "./issuer.js";
+import { apiKey, AUDIENCE, FakeIssuer, KEY, until } from "./issuer.js";
 
 let issuer;
 let verifier;
@@ -71,6 +71,21 @@ test("a token is cut or changed at no place", async () => {
   }
 });
 
+test("a verifier is made with no option that would let everybody in", () => {
+  const wrong = [undefined, null, "", [], [undefined], ["orders", ""], [null], 5, {}, [["orders"]]];
+  for (const audience of wrong) {
+    assert.throws(() => new Verifier({ issuer: issuer.name, audience }), TypeError, JSON.stringify(audience));
+  }
+  for (const name of [undefined, null, ""]) {
+    assert.throws(() => new Verifier({ issuer: name, audience: AUDIENCE }), TypeError, String(name));
+  }
+  for (const seconds of [NaN, null, "60", -1]) {
+    for (const option of ["failOpenFor", "leeway"]) {
+      assert.throws(() => new Verifier({ issuer: issuer.name, audience: AUDIENCE, [option]: seconds }), TypeError, option);
+    }
+  }
+});
+
 test("a scope, a role and a recent sign-in are asked for", async () => {
   const token = await issuer.token();
   await verifier.verify(token, { scope: "orders:read", role: "clerk", maxAge: 300 });
@@ -115,7 +130,7 @@ test("an API key is exchanged once, ends at once, and is refused for a while", a
   const wrong = apiKey("b");
   for (let time = 0; time < 3; time += 1) await assert.rejects(verifier.verify(wrong), is(Refused, { status: 401 }));
   assert.equal(issuer.exchanges, 2);
-  await issuer.revoke({ sid: "0199c0de-0000-7000-8000-000000000077", gen: Number.MAX_SAFE_INTEGER });
+  await issuer.revoke({ sid: KEY, gen: Number.MAX_SAFE_INTEGER });
   await until(() => verifier.verify(issuer.goodKey).then(() => false, is(Refused)));
   const plain = new Verifier({ issuer: issuer.name, audience: AUDIENCE, ...quiet });
   await assert.rejects(plain.verify(issuer.goodKey), is(Refused));

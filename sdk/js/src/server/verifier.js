@@ -48,15 +48,26 @@ export class Verifier {
   /** @type {Exchanges | undefined} */
   #exchanges;
 
-  /** @param {Options} options */
+  /**
+   * @param {Options} options
+   * @throws {TypeError} one of them would let anybody in, such as no audience
+   */
   constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn, onRefused }) {
+    const names = [audience].flat();
+    // Threat: of a variable that is not set, "no audience" would be made, which any token is for.
+    if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
+      throw new TypeError("An audience is needed: the name of this service, as tokens have it in aud");
+    }
+    for (const seconds of [leeway, failOpenFor]) {
+      if (typeof seconds !== "number" || !(seconds >= 0)) throw new TypeError("leeway and failOpenFor are seconds");
+    }
     this.#issuer = new Issuer(issuer);
     this.#audience = audience;
     this.#leeway = leeway;
     this.#failOpenFor = failOpenFor;
     this.#onRefused = onRefused;
     const program = client && new Program(this.#issuer, client.id, client.secret);
-    this.#exchanges = program && new Exchanges(program, [audience].flat().at(-1) ?? "");
+    this.#exchanges = program && new Exchanges(program, /** @type {string} */ (names.at(-1)));
     /** @type {Follower | undefined} */
     this.revocations = program && new Follower(this.#issuer, program, log);
   }

@@ -25,7 +25,10 @@
 /** @typedef {{scope?: string, role?: string, maxAge?: number}} Needs */
 /** Verifies access tokens (RFC 9068) without asking the issuer, and knows what was revoked. */
 export class Verifier {
-    /** @param {Options} options */
+    /**
+     * @param {Options} options
+     * @throws {TypeError} one of them would let anybody in, such as no audience
+     */
     constructor({ issuer, audience, client, leeway, failOpenFor, log, onRefused }: Options);
     /** @type {Follower | undefined} */
     revocations: Follower | undefined;
