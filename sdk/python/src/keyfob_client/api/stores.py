@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkstemp
 from typing import NamedTuple, Protocol
 
 Release = Callable[[], None]
@@ -89,24 +90,32 @@ class FileStore:
             return None
 
     def save(self, tokens: Tokens | None) -> None:
-        """Keep them; a reader sees the old ones or the new, never half of them."""
+        """Keep them; a reader sees the old ones or the new, never half of them.
+
+        Threat: in a folder where others may write, a file or link waits under the name that is
+        written to. The name is a random one, and the file is always made anew, for its owner alone.
+        """
         if tokens is None:
             self._path.unlink(missing_ok=True)
             return
-        written = self._path.with_name(f"{self._path.name}.{os.getpid()}.{threading.get_ident()}")
-        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(tokens._asdict(), file)
-            file.flush()
-            os.fsync(file.fileno())  # a lost refresh token is a lost session
-        written.replace(self._path)
+        descriptor, name = mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)
+        written = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(tokens._asdict(), file)
+                file.flush()
+                os.fsync(file.fileno())  # a lost refresh token is a lost session
+            written.replace(self._path)
+        except BaseException:
+            written.unlink(missing_ok=True)
+            raise
 
     def try_lock(self) -> Release | None:
         """Take the lock, if it is free; it ends with the process at the latest."""
         import fcntl  # noqa: PLC0415 - Windows has none, and may use the other store
 
         path = self._path.with_name(f"{self._path.name}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
