@@ -136,6 +136,26 @@ test("an API key is exchanged once, ends at once, and is refused for a while", a
   await assert.rejects(plain.verify(issuer.goodKey), is(Refused));
 });
 
+test("a key whose token was revoked is exchanged once more, and is good if it still is", async () => {
+  const other = await FakeIssuer.start();
+  other.goodKey = apiKey("c");
+  const service = new Verifier({ issuer: other.name, audience: AUDIENCE, client, ...quiet });
+  assert.equal((await service.verify(other.goodKey)).claims.gen, 0);
+  other.generation = 1; // as when a role is given
+  await other.revoke({ sid: KEY, gen: 0 });
+  await until(() => service.revocations.revoked.size > 0);
+  const callers = await Promise.all(Array.from({ length: 20 }, () => service.verify(other.goodKey)));
+  assert.ok(callers.every((caller) => caller.claims.gen === 1));
+  assert.equal(other.exchanges, 2);
+
+  await other.revoke({ sid: KEY, gen: 1 }); // and now it gives nothing better
+  await until(() => service.verify(other.goodKey).then(() => false, is(Refused)));
+  for (let time = 0; time < 5; time += 1) await assert.rejects(service.verify(other.goodKey), is(Refused));
+  assert.equal(other.exchanges, 3);
+  await service.close();
+  await other.stop();
+});
+
 test("a stream that is cut, and one that is never there, is made up for", async () => {
   const [first, second] = [await issuer.token({ sid: "a" }), await issuer.token({ sid: "b" })];
   issuer.streamless = true;

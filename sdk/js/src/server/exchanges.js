@@ -129,7 +129,7 @@ export class Exchanges {
    * @throws {Refused | Unavailable}
    */
   async find(key) {
-    const digest = createHash("sha256").update(key).digest("base64");
+    const digest = digestOf(key);
     if ((this.#refused.get(digest) ?? 0) > Date.now()) throw notValid();
     const known = this.#good.get(digest);
     if (known && known.endsAt > Date.now()) {
@@ -141,6 +141,26 @@ export class Exchanges {
     const flight = this.#ask(key, digest, known !== undefined).finally(() => this.#flights.delete(digest));
     this.#flights.set(digest, flight);
     return flight;
+  }
+
+  /**
+   * Forget what a key was exchanged for, if that is still remembered.
+   * @param {string} key
+   * @param {string} text its access token, which is of no use any more
+   */
+  forget(key, text) {
+    const known = this.#good.get(digestOf(key));
+    if (known?.text === text) known.endsAt = 0; // and it stays known as one that was good
+  }
+
+  /**
+   * Refuse a key for a while: what it is exchanged for is not believed here.
+   * @param {string} key
+   */
+  refuse(key) {
+    const digest = digestOf(key);
+    this.#good.delete(digest);
+    remember(this.#refused, digest, Date.now() + REFUSED_FOR, this.#most);
   }
 
   /**
@@ -156,11 +176,15 @@ export class Exchanges {
       return text;
     } catch (fault) {
       if (!(fault instanceof Refused)) throw fault; // that it cannot be asked for is no word about the key
-      this.#good.delete(digest);
-      remember(this.#refused, digest, Date.now() + REFUSED_FOR, this.#most);
+      this.refuse(key);
       throw notValid();
     }
   }
+}
+
+/** @param {string} key */
+function digestOf(key) {
+  return createHash("sha256").update(key).digest("base64");
 }
 
 function notValid() {

@@ -92,8 +92,7 @@ export class Verifier {
    */
   async verify(token, needs = {}) {
     await this.#ensureInformed();
-    const { caller, kid } = await this.#read(isApiKey(token) ? await this.#exchange(token) : token);
-    if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
+    const caller = await (isApiKey(token) ? this.#callerOfKey(token) : this.#callerOf(token));
     ensureEnough(caller, needs);
     return caller;
   }
@@ -121,10 +120,35 @@ export class Verifier {
     }
   }
 
-  /** @param {string} key */
-  #exchange(key) {
-    if (this.#exchanges === undefined) throw new Refused("API keys are not taken here");
-    return this.#exchanges.find(key);
+  /**
+   * Return the caller of an API key. Its token may have been revoked while the key is good, as when a
+   * role was given: then the key is exchanged once more, and refused for a while if that is of no use.
+   * @param {string} key
+   */
+  async #callerOfKey(key) {
+    const exchanges = this.#exchanges;
+    if (exchanges === undefined) throw new Refused("API keys are not taken here");
+    const text = await exchanges.find(key);
+    try {
+      return await this.#callerOf(text);
+    } catch (fault) {
+      if (!(fault instanceof Refused)) throw fault;
+      exchanges.forget(key, text);
+    }
+    const next = await exchanges.find(key);
+    try {
+      return await this.#callerOf(next);
+    } catch (fault) {
+      if (fault instanceof Refused) exchanges.refuse(key);
+      throw fault;
+    }
+  }
+
+  /** @param {string} token */
+  async #callerOf(token) {
+    const { caller, kid } = await this.#read(token);
+    if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
+    return caller;
   }
 
   /** @param {string} token */

@@ -34,6 +34,17 @@ export class Exchanges {
      * @throws {Refused | Unavailable}
      */
     find(key: string): Promise<string>;
+    /**
+     * Forget what a key was exchanged for, if that is still remembered.
+     * @param {string} key
+     * @param {string} text its access token, which is of no use any more
+     */
+    forget(key: string, text: string): void;
+    /**
+     * Refuse a key for a while: what it is exchanged for is not believed here.
+     * @param {string} key
+     */
+    refuse(key: string): void;
     #private;
 }
 export type Program = import("./program.js").Program;
