@@ -86,6 +86,23 @@ test("a verifier is made with no option that would let everybody in", () => {
   }
 });
 
+test("needs that are none are refused when they are named, before anybody is let in", async () => {
+  const token = await issuer.token();
+  const wrong = [
+    { scopes: "orders:delete" }, { roles: ["admin"] }, { role: undefined }, { scope: undefined }, { maxAge: undefined },
+    { scope: "" }, { scope: ["orders:read"] }, { role: null }, { role: 5 }, { maxAge: "300" }, { maxAge: NaN }, { max_age: 300 },
+    "orders:read", null,
+  ];
+  for (const needs of wrong) {
+    for (const make of [express, fastify]) {
+      assert.throws(() => make(verifier, needs), TypeError, `${make.name}: ${JSON.stringify(needs)}`);
+    }
+    await assert.rejects(verifier.verify(token, needs), is(TypeError), JSON.stringify(needs));
+    await assert.rejects(verifier.authenticate(`Bearer ${token}`, needs), is(TypeError), JSON.stringify(needs));
+  }
+  for (const make of [express, fastify]) make(verifier, { scope: "orders:read", role: "clerk", maxAge: 0, metadata: "x" });
+});
+
 test("a scope, a role and a recent sign-in are asked for", async () => {
   const token = await issuer.token();
   await verifier.verify(token, { scope: "orders:read", role: "clerk", maxAge: 300 });

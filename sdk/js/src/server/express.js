@@ -1,4 +1,5 @@
 import { answerTo, authorizationOf } from "./answers.js";
+import { checkNeeds } from "./needs.js";
 
 /** @typedef {import("./verifier.js").Verifier} Verifier */
 /** @typedef {import("./verifier.js").Needs} Needs */
@@ -7,8 +8,10 @@ import { answerTo, authorizationOf } from "./answers.js";
  * Return a middleware for Express: it admits callers with a valid token, and sets `request.caller`.
  * @param {Verifier} verifier
  * @param {Needs & {metadata?: string}} [needs] `metadata`: the URL of your resource metadata
+ * @throws {TypeError} a need is unknown, or has no value
  */
 export function express(verifier, { metadata, ...needs } = {}) {
+  checkNeeds(needs);
   /**
    * @param {any} request
    * @param {any} response

@@ -3,6 +3,7 @@ import { KINDS, Refused, Unavailable } from "./errors.js";
 import { Exchanges, isApiKey, remember } from "./exchanges.js";
 import { Follower } from "./follower.js";
 import { Issuer } from "./issuer.js";
+import { checkNeeds } from "./needs.js";
 import { Program } from "./program.js";
 
 const FIRST_WAIT = 5_000;
@@ -88,9 +89,10 @@ export class Verifier {
    * @param {string} token
    * @param {Needs} [needs]
    * @returns {Promise<Caller>}
-   * @throws {Refused | Unavailable}
+   * @throws {Refused | Unavailable} or a TypeError: a need is unknown, or has no value
    */
   async verify(token, needs = {}) {
+    checkNeeds(needs);
     await this.#ensureInformed();
     const caller = await (isApiKey(token) ? this.#callerOfKey(token) : this.#callerOf(token));
     ensureEnough(caller, needs);

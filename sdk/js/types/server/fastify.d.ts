@@ -4,6 +4,7 @@
  * Return a `preHandler` for Fastify: it admits callers with a valid token, and sets `request.caller`.
  * @param {Verifier} verifier
  * @param {Needs & {metadata?: string}} [needs] `metadata`: the URL of your resource metadata
+ * @throws {TypeError} a need is unknown, or has no value
  */
 export function fastify(verifier: Verifier, { metadata, ...needs }?: Needs & {
     metadata?: string;

@@ -48,7 +48,7 @@ export class Verifier {
      * @param {string} token
      * @param {Needs} [needs]
      * @returns {Promise<Caller>}
-     * @throws {Refused | Unavailable}
+     * @throws {Refused | Unavailable} or a TypeError: a need is unknown, or has no value
      */
     verify(token: string, needs?: Needs): Promise<Caller>;
     /**
