@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from keyfob_client.errors import InvalidToken, NoToken, Refused, RequestNotValid
@@ -45,7 +45,7 @@ class Rights(TypedDict, total=False):
     user: bool
     role: str | Sequence[str]
     scope: str | Sequence[str]
-    max_age: int | None
+    max_age: int
     acr: str | Sequence[str]
 
 
@@ -60,22 +60,26 @@ class Needs:
     acr_values: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls,
-        *,
-        user: bool = False,
-        role: str | Sequence[str] = (),
-        scope: str | Sequence[str] = (),
-        max_age: int | None = None,
-        acr: str | Sequence[str] = (),
-    ) -> "Needs":
-        """Return the needs that `Rights` name; a name that is none of them is a TypeError."""
+    def of(cls, **rights: Unpack[Rights]) -> "Needs":
+        """Return the needs that `Rights` name.
+
+        Raises:
+            TypeError: a name is none of them, or its value asks for nothing. Threat: of a list or a
+                setting that happens to be empty, a route would let everybody in.
+        """
+        if unknown := rights.keys() - Rights.__annotations__.keys():
+            raise TypeError(f"there is no need {', '.join(sorted(unknown))}")
+        user, max_age = rights.get("user", False), rights.get("max_age")
+        if not isinstance(user, bool):
+            raise TypeError("user is either true or false")
+        if "max_age" in rights and not (isinstance(max_age, int | float) and max_age >= 0):
+            raise TypeError("max_age is a number of seconds")
         return cls(
             user=user,
-            roles=_words(role),
-            scope=_words(scope),
+            roles=_words(rights, "role"),
+            scope=_words(rights, "scope"),
             max_age=max_age,
-            acr_values=_words(acr),
+            acr_values=_words(rights, "acr"),
         )
 
     def check(self, token: AccessToken, *, now: float) -> None:
@@ -96,8 +100,14 @@ class Needs:
             token.require_acr(*self.acr_values)
 
 
-def _words(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _words(rights: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    if name not in rights:
+        return ()
+    given = rights[name]
+    words = (given,) if isinstance(given, str) else tuple(given)
+    if not words or not all(isinstance(word, str) and word for word in words):
+        raise TypeError(f"{name} is a word, or several")
+    return words
 
 
 def token_in(authorization: Sequence[str], trust: Trust) -> str:

@@ -103,12 +103,12 @@ CurrentUser = Annotated[AccessToken, _require(Needs(user=True))]
 
 def require_role(*roles: str) -> Any:
     """Return a dependency that refuses whoever has none of these roles; it gives the token."""
-    return _require(Needs(roles=roles))
+    return _require(Needs.of(role=roles))
 
 
 def require_scope(*scope: str) -> Any:
     """Return a dependency that refuses a token without all of these scopes; it gives the token."""
-    return _require(Needs(scope=scope))
+    return _require(Needs.of(scope=scope))
 
 
 def require_recent_sign_in(max_age: int = 300) -> Any:
@@ -117,9 +117,9 @@ def require_recent_sign_in(max_age: int = 300) -> Any:
     An older one is answered 401 `insufficient_user_authentication`, which tells an app to have its
     user sign in once more. The dependency gives the token.
     """
-    return _require(Needs(user=True, max_age=max_age))
+    return _require(Needs.of(user=True, max_age=max_age))
 
 
 def require_acr(*acr_values: str) -> Any:
     """Return a dependency that asks for a sign-in of one of these strengths, likewise."""
-    return _require(Needs(user=True, acr_values=acr_values))
+    return _require(Needs.of(user=True, acr=acr_values))
