@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from keyfob import __version__
+from keyfob.clients.origins import Origins
 from keyfob.core.clock import Clock
 from keyfob.core.http import Edge, StrictRoute
 from keyfob.core.http.clients import Clients
@@ -97,6 +98,7 @@ def _edge(app: Service, settings: Settings) -> Edge:
         clients=app.state.clients,
         hsts=settings.strict_transport,
         cors_origins=settings.cors_origins,
+        is_of_browser_app=app.state.services[Origins].knows,
         hot={
             (method, route.path): route
             for route in app.router.routes

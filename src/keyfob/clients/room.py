@@ -1,5 +1,6 @@
 """The room of clients and resources."""
 
+from keyfob.clients.origins import Origins
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
@@ -30,15 +31,19 @@ def build(
     resources = Resources(
         db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
     )
+    origins = Origins(db=db)
 
     def listen(feed: Feed) -> None:
         feed.hear_and_reload("resources", resources.load)
+        feed.hear_and_reload("browser_apps", origins.load)
         feed.poll_with(resources.poll)
 
     return Room(
-        services=[clients, resources],
+        services=[clients, resources, origins],
         chores=[
             Chore("ids of clients", 5, clients.read_ids, at_start=True),
+            # Workers that poll hear no notices.
+            Chore("origins of browser apps", 5, origins.load),
             Chore("uses of secrets", 10, clients.write_uses),
             Chore("old client secrets", 3600, clients.clean_up),
         ],

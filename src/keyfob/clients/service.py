@@ -12,6 +12,7 @@ from keyfob.authority.models import Client, Held, Subject
 from keyfob.clients import queries
 from keyfob.clients.models import (
     AuthenticatedClient,
+    ClientKind,
     ClientSecret,
     KnownClient,
     RegisteredClient,
@@ -169,6 +170,7 @@ class Clients:
     async def add(self, tx: Tx, client: RegisteredClient) -> None:
         """Add a client."""
         await queries.insert_client(tx, client)
+        await self._announce(tx, client)
         self._forget_after(tx, client.id)
         tx.after_commit(partial(self._ids.add, client.id))
 
@@ -179,6 +181,7 @@ class Clients:
             client = client._replace(generation=client.generation + 1)
         client = client._replace(updated_at=self.clock.now())
         await queries.update_client(tx, client)
+        await self._announce(tx, client)
         self._forget_after(tx, client.id)
         return client
 
@@ -186,6 +189,7 @@ class Clients:
         """Delete a client that `tx` has locked, and revoke all its tokens."""
         await self.revocations.revoke_client(tx, client.id, client.generation)
         await queries.delete_client(tx, client.id)
+        await self._announce(tx, client)
         self._forget_after(tx, client.id)
 
     async def add_secret(
@@ -216,6 +220,10 @@ class Clients:
         """Return names of clients with a secret whose digest is by another key than the first."""
         key_id = self.secrets.key_id
         return await queries.list_names_of_others(self.db, key_id, self.clock.now(), limit)
+
+    async def _announce(self, tx: Tx, client: RegisteredClient) -> None:
+        if client.kind is ClientKind.BROWSER:
+            await queries.announce_browser_apps(tx)
 
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:
         tx.after_commit(partial(self._read_anew, client_id))

@@ -13,6 +13,7 @@ _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 # What a URI consists of (RFC 3986 section 2), but for the marks of a fragment and of a user.
 _PLAIN = re.compile(r"[A-Za-z0-9._~:/?\[\]!$&'()*+,;=%-]+\Z")
 _LONGEST_URI = 500
+_USUAL_PORTS = {"https": 443, "http": 80}
 
 
 def ensure_resource(identifier: str) -> str:
@@ -89,6 +90,14 @@ def _is_host(parts: SplitResult) -> bool:
 def is_https(uri: str) -> bool:
     """Tell whether a redirect URI leads to a place that only one party can have."""
     return urlsplit(uri).scheme == "https"
+
+
+def origin_of(uri: str) -> str:
+    """Return the origin of a registered https or http URI, as browsers write it (RFC 6454)."""
+    parts = urlsplit(uri)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    is_usual = parts.port in {None, _USUAL_PORTS.get(parts.scheme)}
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{parts.port}")
 
 
 def _is_loopback(uri: str) -> bool:

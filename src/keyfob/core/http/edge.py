@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,6 +87,7 @@ class Edge:
         clients: Clients,
         hsts: str | None,
         cors_origins: Sequence[str],
+        is_of_browser_app: Callable[[bytes], bool],
         hot: Mapping[tuple[str, str], HotRoute],
     ) -> None:
         self._app = app
@@ -94,8 +95,8 @@ class Edge:
         self._max_body = max_body_bytes
         self._larger = larger
         self._clients = clients
-        self._cors = Cors(cors_origins)
-        self._always = [*always_sent(hsts=hsts), *self._cors.always]
+        self._cors = Cors(cors_origins, is_of_browser_app)
+        self._always = always_sent(hsts=hsts)
         self._hot = hot
         self._outages = Outages()
         self._observers: dict[tuple[str, str, int], Any] = {}
@@ -108,7 +109,7 @@ class Edge:
             scope, send = _as_get(scope, send)
         path = self._settle_path(scope)
         granted = self._cors.grants(path, scope["headers"])
-        answer = _Answer(send, self._name_request(scope), [*self._always, *granted])
+        answer = _Answer(send, self._name_request(scope), self._always_at(path) + granted)
         started = time.perf_counter()
         try:
             place = (scope["method"], path)
@@ -131,6 +132,9 @@ class Edge:
         finally:
             ended = scope.get("answered_at") or time.perf_counter()  # of a stream: its beginning
             self._observe(scope, answer.status, ended - started)
+
+    def _always_at(self, path: str) -> list[tuple[bytes, bytes]]:
+        return [*self._always, *self._cors.always(path)]
 
     def _name_request(self, scope: Scope) -> str:
         """Set client and id of the request; the X-Request-ID of a trusted proxy, or a new one."""

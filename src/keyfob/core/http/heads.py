@@ -100,7 +100,7 @@ def _check_site(found: Mapping[bytes, bytes]) -> None:
     No preflight comes before a POST without a body, or with that of a form.
     """
     if found.get(b"sec-fetch-site") in _OTHER_SITES:
-        raise BadRequest("A page of an origin that KEYFOB_CORS_ORIGINS does not name calls this")
+        raise BadRequest("A page of an origin that is not registered for this calls it")
 
 
 def _check_version(version: str, found: Mapping[bytes, bytes]) -> None:
