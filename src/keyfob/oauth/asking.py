@@ -18,6 +18,8 @@ from keyfob.core.forms import Form
 from keyfob.core.problems import OAuthError, Problem
 from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.targets import Targets
+from keyfob.tokens.errors import TokenRejected
+from keyfob.tokens.id_tokens import IdTokens
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
 PROMPTS = ("none", "login", "consent", "select_account", "create")
@@ -40,6 +42,7 @@ class Asked(NamedTuple):
     """A checked request of an app. `audience` names resources; without any, it is for `userinfo`.
 
     `max_age` is in seconds. `wants_factor`: a sign-in with a second factor, if its user has one.
+    `user_id`: the only user that may answer, from an ID token that the app got for them.
     """
 
     client_id: UUID
@@ -54,12 +57,14 @@ class Asked(NamedTuple):
     max_age: int | None
     login_hint: str | None
     wants_factor: bool
+    user_id: UUID | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `_asdict` has written, as JSON gives it back."""
         lists = {name: tuple(stored[name]) for name in ("scope", "audience", "prompt")}
-        return cls(**{**stored, **lists, "client_id": UUID(stored["client_id"])})
+        ids = {name: UUID(stored[name]) for name in ("client_id", "user_id") if stored.get(name)}
+        return cls(**{**stored, **lists, **ids})
 
 
 class RefusedToApp(Exception):
@@ -76,6 +81,7 @@ class Asking:
 
     clients: Clients
     targets: Targets
+    id_tokens: IdTokens
 
     async def find_app(self, client_id: UUID | None) -> RegisteredClient:
         """Return a client by which people sign in.
@@ -117,6 +123,7 @@ class Asking:
             login_hint=form.get("login_hint"),
             # Voluntary, and in order of preference (OpenID Connect Core section 3.1.2.1).
             wants_factor=(form.get("acr_values") or "").split()[:1] == [STRONG],
+            user_id=self._hinted(client, form.get("id_token_hint")),
         )
         if asked.state is not None and len(asked.state) > _LONGEST_STATE:
             raise RefusedToApp(asked._replace(state=None), "invalid_request", "state is too long")
@@ -124,6 +131,15 @@ class Asking:
         self._check_challenge(asked, client, form)
         scope, audience = self._choose(asked, client, form)
         return asked._replace(scope=scope, audience=audience, max_age=_age(asked, form))
+
+    def _hinted(self, client: RegisteredClient, hint: str | None) -> UUID | None:
+        """Return whom an `id_token_hint` names; one that is no ID token of this app is ignored."""
+        if hint is None:
+            return None
+        try:
+            return self.id_tokens.read_hint(hint, str(client.id)).subject
+        except TokenRejected:
+            return None
 
     def _check_form(self, asked: Asked, form: Form, mode: str | None) -> None:
         for name in ("request", "request_uri", "registration"):

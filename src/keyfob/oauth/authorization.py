@@ -37,6 +37,7 @@ class Step(StrEnum):
 
     SIGN_IN = "sign_in"
     PROVE = "prove"  # who is signed in proves it once more
+    SWITCH = "switch"  # the app asks for another user than who is signed in
     CONSENT = "consent"
     ANSWER = "answer"
 
@@ -86,20 +87,27 @@ class Authorization:
         Raises:
             RefusedToApp: the app wants no page to be shown (`prompt=none`), but one is needed.
         """
-        silent = "none" in asked.prompt
-        if user is None or self._is_too_old(asked, came_at, user):
-            if silent:
-                raise RefusedToApp(asked, "login_required")
-            return Step.SIGN_IN if user is None else Step.PROVE
+        step, error = await self._choose(client, asked, came_at, user)
+        if error and "none" in asked.prompt:
+            raise RefusedToApp(asked, error)
+        return step
+
+    async def _choose(
+        self, client: RegisteredClient, asked: Asked, came_at: datetime, user: User | None
+    ) -> tuple[Step, str | None]:
+        """Return what comes next, and the error of an app that wants no page to be shown."""
+        if user is None:
+            return Step.SIGN_IN, "login_required"
+        if asked.user_id not in {None, user.user_id}:
+            # Nobody else may answer (OpenID Connect Core section 3.1.2.1).
+            return Step.SWITCH, "login_required"
+        if self._is_too_old(asked, came_at, user):
+            return Step.PROVE, "login_required"
         if user.is_restricted:
-            if silent:
-                raise RefusedToApp(asked, "interaction_required")
-            return Step.PROVE
+            return Step.PROVE, "interaction_required"
         if await self._needs_consent(client, asked, user):
-            if silent:
-                raise RefusedToApp(asked, "consent_required")
-            return Step.CONSENT
-        return Step.ANSWER
+            return Step.CONSENT, "consent_required"
+        return Step.ANSWER, None
 
     def _is_too_old(self, asked: Asked, came_at: datetime, user: User) -> bool:
         """Tell whether the sign-in is older, or weaker, than what the app asks for.

@@ -112,7 +112,7 @@ def build(
     authorization = Authorization(
         db=db,
         clock=clock,
-        asking=Asking(clients=clients, targets=targets),
+        asking=Asking(clients=clients, targets=targets, id_tokens=id_tokens),
         standing=standing,
         audit=audit,
         issuer=settings.issuer_url,

@@ -35,7 +35,8 @@ class ConsentPage:
     """Asks a user whether an app may have what it asks for.
 
     `about` are scopes about the person, `further` those of APIs, each in words. `host` is where the
-    app is; None for an app on the user's own machine.
+    app is; None for an app on the user's own machine. `is_other`: it asks for another user, and who
+    is signed in cannot allow it.
     """
 
     template: ClassVar[str] = "provider/consent.html"
@@ -44,6 +45,7 @@ class ConsentPage:
     user_id: str
     name: str
     host: str | None
+    is_other: bool
     about: list[str]
     further: list[str]
 
@@ -126,8 +128,9 @@ async def go_on(
         return _to_sign_in(visit, waiting.asked)
     if step is Step.PROVE:
         raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
-    if step is Step.CONSENT:
-        page = _consent_page(visit, visit.user, handle, waiting, resources)
+    if step in {Step.CONSENT, Step.SWITCH}:
+        is_other = step is Step.SWITCH
+        page = _consent_page(visit, visit.user, handle, waiting, resources, is_other=is_other)
         return await visit.show(page)
     told = await authorization.answer(waiting.asked, visit.user, handle)
     return await _lead_on(visit, waiting.client, waiting.asked, told)
@@ -168,7 +171,13 @@ def _to_sign_in(visit: Visit, asked: Asked) -> Response:
 
 
 def _consent_page(
-    visit: Visit, user: User, handle: str, waiting: Waiting, resources: Resources
+    visit: Visit,
+    user: User,
+    handle: str,
+    waiting: Waiting,
+    resources: Resources,
+    *,
+    is_other: bool,
 ) -> ConsentPage:
     client, asked, _ = waiting
     known = [resources.find(name) for name in asked.audience]
@@ -179,6 +188,7 @@ def _consent_page(
         user_id=str(user.user_id),
         name=client.name,
         host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
+        is_other=is_other,
         about=[name for name in asked.scope if name in OPENID_SCOPES],
         further=[
             offered.get(name, {}).get(visit.locale) or offered.get(name, {}).get("en") or name
