@@ -324,3 +324,13 @@ async def test_an_app_asks_for_a_factor_of_who_has_one(
 
     assert "Is it you?" in text_of(page)
     assert "code" in answer_of(answer)  # it is voluntary: she has none
+
+
+async def test_a_stored_request_is_small_whatever_is_sent(world: World, app: App) -> None:
+    async with world.client(**OURS) as stranger:
+        await app.send(stranger, login_hint="a" * 20_000, nonce="n" * 512, state="s" * 2048)
+
+    stored = await world.db.fetchval(
+        "SELECT max(pg_column_size(asked::text)) FROM authorization_requests"
+    )
+    assert 2000 < stored < 4096

@@ -10,11 +10,14 @@ import pytest
 from tests.fixtures.apps import App, make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.links import forget_proof
-from tests.fixtures.programs import ORDERS, make_resource
+from tests.fixtures.programs import ORDERS, Program, make_resource
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in
 
+from keyfob.authority.models import Role
+from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthMethod, Grant
+from keyfob.sessions.claims import SessionClaims
 
 pytestmark = pytest.mark.usefixtures("ada")
 
@@ -290,3 +293,26 @@ async def test_a_signing_client_gets_tokens_in_its_algorithm(
         assert header["alg"] == algorithm
         by_ours = {"verify_exp": False, "verify_iat": False}  # the clock of the tests stands
         jwt.decode(token, key, algorithms=[algorithm], audience=str(app.id), options=by_ours)
+
+
+async def test_what_an_app_may_not_ask_for_any_more_is_not_refreshed(
+    world: World, browser: httpx.AsyncClient, ada: UUID
+) -> None:
+    await make_resource(world)
+    app = await make_app(world, resources=(ORDERS,), scope=("orders:read",))
+    async with world.db.begin() as tx:
+        await world.service(Roles).add(tx, "clerk", ["orders:read"])
+        await world.service(Roles).give(tx, ada, "clerk", given_by=None, expires_at=None)
+        await world.service(SessionClaims).change_roles(tx, ada, Role.USER)
+    asked = {"scope": "openid orders:read", "resource": ORDERS}
+    tokens = await app.tokens(browser, **asked)
+    program = Program(world, app.id, app.secret or "")
+
+    await program.change(scope=())
+    less = (await app.refresh(tokens["refresh_token"])).json()
+    await program.change(resources=())
+    none = await app.refresh(less["refresh_token"])
+
+    assert tokens["scope"] == "openid orders:read"
+    assert less["scope"] == "openid"
+    assert none.json()["error"] == "invalid_target"

@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from keyfob.authority.models import acr_of
+from keyfob.authority.models import OPENID_SCOPES, acr_of
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.core.encoding import to_base64url
 from keyfob.oauth.claims import PersonClaims
+from keyfob.oauth.errors import InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.models import Granted, OpenedSession
@@ -36,9 +37,13 @@ class AppTokens:
     ) -> GivenToken:
         """Return an access token, and a refresh token and an ID token where they belong.
 
+        What the client may not ask for any more is left out.
+
         Raises:
+            InvalidTarget: the client may not ask for any of the resources any more.
             NoSigningKey: no key is loaded.
         """
+        granted = _within(client, granted)
         to = granted if granted.audience else granted._replace(audience=(self.userinfo,))
         text, lifetime, scope = self.grants.write_access_token(
             opened, to, generation=client.generation, ttl=client.access_token_ttl
@@ -73,6 +78,16 @@ class AppTokens:
             claims=await self.claims.of(state.user_id, names, granted.scope),
             lifetime=_ID_TOKEN_LIVES,
         )
+
+
+def _within(client: RegisteredClient, granted: Granted) -> Granted:
+    """Return the part of a grant that the client is registered for now."""
+    audience = tuple(one for one in granted.audience if one in client.resources)
+    if granted.audience and not audience:
+        raise InvalidTarget  # and not a token for `userinfo`, which nobody asked for
+    known = {*OPENID_SCOPES, *client.scope}
+    scope = tuple(name for name in granted.scope if name in known)
+    return granted._replace(scope=scope, audience=audience)
 
 
 def sid_of(browser_session: UUID, client_id: UUID) -> str:

@@ -23,7 +23,7 @@ from keyfob.tokens.id_tokens import IdTokens
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
 PROMPTS = ("none", "login", "consent", "select_account", "create")
-_LONGEST_NONCE, _LONGEST_STATE = 512, 2048
+_LONGEST_NONCE, _LONGEST_STATE, _LONGEST_HINT = 512, 2048, 320
 _LONGEST_AGE = 10**9
 
 
@@ -120,7 +120,7 @@ class Asking:
             nonce=form.get("nonce"),
             prompt=tuple(dict.fromkeys((form.get("prompt") or "").split())),
             max_age=None,
-            login_hint=form.get("login_hint"),
+            login_hint=_short(form.get("login_hint")),
             # Voluntary, and in order of preference (OpenID Connect Core section 3.1.2.1).
             wants_factor=(form.get("acr_values") or "").split()[:1] == [STRONG],
             user_id=self._hinted(client, form.get("id_token_hint")),
@@ -188,6 +188,11 @@ class Asking:
         if self.targets.resources.own.identifier in target.audience:
             raise RefusedToApp(asked, "invalid_target", "No app gets a token of our own API")
         return (*about, *target.scope), target.audience
+
+
+def _short(hint: str | None) -> str | None:
+    """Return a hint, if it may be an address. Threat: it is stored, and anybody may send one."""
+    return hint if hint is not None and len(hint) <= _LONGEST_HINT else None
 
 
 def _age(asked: Asked, form: Form) -> int | None:

@@ -222,4 +222,5 @@ async def _post(
 ) -> Response:
     page = FormPostPage(url=asked.redirect_uri, name=client.name, fields=list(told.items()))
     parts = urlsplit(asked.redirect_uri)
-    return await visit.show(page, form_action=f"{parts.scheme}://{parts.netloc}")
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    return await visit.show(page, form_action=origin)
