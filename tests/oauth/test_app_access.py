@@ -191,3 +191,24 @@ async def test_the_export_tells_what_apps_may_have(
             "given_at": "2026-11-22T12:00:00Z",
         }
     ]
+
+
+async def test_the_page_lists_apps_and_takes_back_what_one_has(
+    app: App, browser: httpx.AsyncClient
+) -> None:
+    empty = await browser.get("/ui/account/apps")
+    tokens = await app.tokens(browser, scope="openid offline_access")
+    listed = await browser.get("/ui/account/apps")
+
+    path = f"/ui/account/apps/{app.id}/remove"
+    done = await onward(browser, await browser.post(path))
+    again = await browser.post(path)
+
+    assert "No app has access" in text_of(empty)
+    assert "Ledger" in text_of(listed)
+    assert "also while you are signed out" in text_of(listed)
+    assert path in listed.text
+    assert "No app has access" in text_of(done)
+    assert again.status_code == 404
+    assert "This app has no access any more." in text_of(again)
+    assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
