@@ -9,6 +9,8 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, SignedIn, World
+from tests.web.account_pages import text_of
+from tests.web.markup import form_to
 from tests.web.test_signing_in import COOKIE, OURS, sign_in
 
 from keyfob.authority.models import Role
@@ -153,3 +155,47 @@ async def test_another_site_opens_no_stream_of_its_visitor(root: httpx.AsyncClie
     headers = {"Sec-Fetch-Site": "same-site"}
 
     assert (await root.get("/console/logins/live", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("/ui/account", "/ui/account"),
+        ("/console/users/{ada}", "/console/users/{ada}/status"),
+        ("/ui/account/activity", "/ui/account/sessions/end-others"),
+    ],
+)
+async def test_a_form_of_one_user_is_not_carried_out_as_another(
+    world: World, root: httpx.AsyncClient, place: str, path: str
+) -> None:
+    ada = await world.make_user()
+    await world.log_in("root@example.com")
+    await world.make_user("other@example.com", role=Role.ADMIN)
+    await world.log_in("other@example.com")
+    shown = await root.get(place.format(ada=ada))
+    form = form_to(shown, path.format(ada=ada))
+    told = {"name": "Somebody", "status": "blocked", "step-up-password": PASSWORD}
+
+    assert (await sign_in(root, "other@example.com")).status_code == 303
+    before = await world.db.fetch("SELECT id, name, status FROM users ORDER BY id")
+    refused = await root.post(form.path, data={**form.fields, **told})
+    after = await world.db.fetch("SELECT id, name, status FROM users ORDER BY id")
+
+    assert refused.status_code == 409
+    assert "other@example.com" in text_of(refused)
+    assert before == after
+    assert await world.db.fetchval("SELECT count(*) FROM sessions WHERE ended_at IS NULL") > 2
+
+
+async def test_whose_a_form_is_is_written_once_however_often_it_is_refused(
+    root: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    shown = await root.get("/ui/account/data")
+    form = form_to(shown, "/ui/account/export")
+    clock.advance(3600)
+    for _ in range(2):
+        shown = await root.post(form.path, data={**form.fields, "step-up-password": "wrong"})
+        form = form_to(shown, "/ui/account/export")
+
+    assert shown.status_code == 401
+    assert [one.name for one in form.inputs].count("user_id") == 1

@@ -1,6 +1,7 @@
 """From a page's model to HTML: one environment of Jinja, made with the first page."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,10 @@ from keyfob.web.assets import Assets, add_asset, add_text
 from keyfob.web.parts import names, refusals, times
 
 HERE = Path(__file__).parent
+
+# Forms that are carried out for whoever is signed in. Values are escaped, so none contains a ">".
+_OF_USERS = r"""<form\b[^>]*\bmethod="post" action="{root}/(?:console|ui/(?:{own}))\b[^>]*>"""
+_OWN = "account|authorize|step-up|verify/mine"
 
 _AT_ONCE = 500  # pieces, less than a millisecond; then it is the turn of others, such as a refresh
 
@@ -98,6 +103,7 @@ class Engine:
         self.signs_in = signs_in
         self.brand = brand
         self._further = further
+        self._forms = re.compile(_OF_USERS.format(root=re.escape(root), own=_OWN))
         self._environment: Environment | None = None
         self._compiling = asyncio.Lock()
 
@@ -114,7 +120,13 @@ class Engine:
         while some := list(islice(rendering, _AT_ONCE)):
             parts += some
             await asyncio.sleep(0)
-        return "".join(parts)
+        return self._for_user("".join(parts), shell.user) if shell.user else "".join(parts)
+
+    def _for_user(self, html: str, user: OwnUserOut) -> str:
+        """Have each form of a user say whose it is; `visits` refuses it from anybody else."""
+        return self._forms.sub(
+            rf'\g<0><input type="hidden" name="user_id" value="{user.id}">', html
+        )
 
     def routes(self) -> APIRouter:
         """Return the routes of the static files."""

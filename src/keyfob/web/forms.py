@@ -26,6 +26,10 @@ class Fields:
         """Return all values of a field that may be repeated, such as a checkbox of a list."""
         return self.values.get(name, ())
 
+    def without(self, name: str) -> "Fields":
+        """Return all fields but one."""
+        return Fields({one: values for one, values in self.values.items() if one != name})
+
     def __contains__(self, name: object) -> bool:
         return name in self.values
 

@@ -44,3 +44,12 @@ class UnsafePage:
     """Says that nobody can sign in over plain http from another machine."""
 
     template: ClassVar[str] = "unsafe.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherUserPage:
+    """Says that a form is another user's than who is signed in now, and leads to `onward`."""
+
+    template: ClassVar[str] = "other_user.html"
+
+    onward: str

@@ -32,7 +32,7 @@ from keyfob.limits.errors import TooManyAttempts
 from keyfob.login.errors import InvalidCredentials
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.web.forms import read_fields
-from keyfob.web.refusing import RefusedPage, UnsafePage
+from keyfob.web.refusing import OtherUserPage, RefusedPage, UnsafePage
 from keyfob.web.same_origin import ensure_same_origin
 from keyfob.web.step_up import StepUpForm, StepUpPage, without_proof
 from keyfob.web.visit import Visit
@@ -95,6 +95,11 @@ async def _handled(
         most = _OF_USERS if visit.user else _OF_STRANGERS
         visit.fields = read_fields(await request.body(), content_type, at_most=most)
         if visit.user is not None:
+            # Threat: another user has signed in in this browser since, and does it unawares.
+            if set(visit.fields.list_all("user_id")) - {str(visit.user.user_id)}:
+                onward = visit.return_to or visit.link("/ui/account")
+                return await visit.show(OtherUserPage(onward=onward), 409)
+            visit.fields = visit.fields.without("user_id")  # the next page writes it again
             try:
                 await _step_up(visit, visit.user)
             except (InvalidCredentials, InvalidFactor, TooManyAttempts, Overloaded) as refusal:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends
 from starlette.responses import Response
 
-from keyfob.authority.models import OPENID_SCOPES, User
+from keyfob.authority.models import OPENID_SCOPES
 from keyfob.clients.models import RegisteredClient
 from keyfob.clients.resources import Resources
 from keyfob.core.forms import FORM, Form, parse_form
@@ -42,7 +42,7 @@ class ConsentPage:
     template: ClassVar[str] = "provider/consent.html"
 
     request: str
-    user_id: str
+    here: str
     name: str
     host: str | None
     is_other: bool
@@ -130,7 +130,7 @@ async def go_on(
         raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
     if step in {Step.CONSENT, Step.SWITCH}:
         is_other = step is Step.SWITCH
-        page = _consent_page(visit, visit.user, handle, waiting, resources, is_other=is_other)
+        page = _consent_page(visit, handle, waiting, resources, is_other=is_other)
         return await visit.show(page)
     told = await authorization.answer(waiting.asked, visit.user, handle)
     return await _lead_on(visit, waiting.client, waiting.asked, told)
@@ -141,8 +141,7 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
     """Do what the user has decided on the page."""
     user, handle = visit.user, visit.fields.get("request")
     client, asked, came_at = await authorization.find(handle)
-    # Threat: another user has signed in in this browser since, and consents unawares.
-    if user is None or visit.fields.get("user_id") != str(user.user_id):
+    if user is None:
         return visit.go("/ui/authorize", request=handle)
     if visit.fields.get("decision") != "allow":
         await authorization.drop(handle)
@@ -172,7 +171,6 @@ def _to_sign_in(visit: Visit, asked: Asked) -> Response:
 
 def _consent_page(
     visit: Visit,
-    user: User,
     handle: str,
     waiting: Waiting,
     resources: Resources,
@@ -185,7 +183,7 @@ def _consent_page(
     further = [name for name in asked.scope if name not in OPENID_SCOPES]
     return ConsentPage(
         request=handle,
-        user_id=str(user.user_id),
+        here=visit.here,
         name=client.name,
         host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
         is_other=is_other,
