@@ -14,6 +14,7 @@ from keyfob.core.database import Database
 from keyfob.core.pagination import Cursors
 from keyfob.core.rooms import Room, Router
 from keyfob.devices.places import Places
+from keyfob.health.state import Watch
 from keyfob.limits.rates import RateLimits
 from keyfob.login.reauthentication import Reauthentication
 from keyfob.login.second_factor import SecondFactor
@@ -21,12 +22,14 @@ from keyfob.login.service import Login
 from keyfob.login_log.service import LoginLog
 from keyfob.mfa.service import Factors
 from keyfob.one_time_tokens.service import OneTimeTokens
+from keyfob.outbox.service import Outbox
 from keyfob.own_account.email import OwnEmail
 from keyfob.recovery.service import Recovery
 from keyfob.sessions.browser import BrowserSessions
 from keyfob.sessions.own import OwnSessions
 from keyfob.sessions.service import Sessions
 from keyfob.settings import Settings
+from keyfob.tokens.keyring import Keyring
 from keyfob.web import help as help_page
 from keyfob.web.account import activity, apps, data, keys, profile, security
 from keyfob.web.account.activity import OwnActivity
@@ -83,6 +86,9 @@ def build(
     places: Places,
     api_keys: ApiKeys,
     cursors: Cursors,
+    watch: Watch,
+    keyring: Keyring,
+    outbox: Outbox,
 ) -> Room:
     """Build the API's documentation, the pages that links in mails open, and our own pages."""
     root = urlsplit(settings.public_base).path.rstrip("/")
@@ -123,6 +129,7 @@ def build(
                 keys=api_keys,
             ),
             Security(factors=factors, sessions=sessions),
+            service.Parts(watch=watch, keyring=keyring, outbox=outbox, settings=settings),
             UserList(administration=administration, cursors=cursors, undos=undos),
             StepUpForm(db=db, reauthentication=reauthentication, factors=factors, rates=rates),
         ],

@@ -179,7 +179,7 @@ async def register(
     try:
         client, text = await _create(visit, actor, clients)
     except ValidationError as fault:
-        errors |= dict(_error_of(str(one["loc"][0])) for one in fault.errors())
+        errors |= dict(_error_of(str(*one["loc"][:1])) for one in fault.errors())
     except InvalidInput as fault:
         errors |= dict(_error_of(one["pointer"].rpartition("/")[2]) for one in fault.errors)
     except Problem as refused:
@@ -201,14 +201,16 @@ async def _create(
     """
     kind, chosen = _kind_in(visit), [one.partition(" ") for one in visit.fields.list_all("scope")]
     has_secret = AuthMethod.NONE not in KINDS[kind].methods
-    asked = ClientCreate(
-        name=visit.fields.line("name"),
-        kind=kind,
-        resources=list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
-        scope=list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
-        auth_method=AuthMethod(visit.fields.get("method")) if has_secret else AuthMethod.NONE,
-        redirect_uris=_lines(visit),
-        first_party=bool(visit.fields.get("first_party")),
+    asked = ClientCreate.model_validate(
+        {
+            "name": visit.fields.line("name"),
+            "kind": kind,
+            "resources": list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
+            "scope": list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
+            "auth_method": visit.fields.get("method") if has_secret else AuthMethod.NONE,
+            "redirect_uris": _lines(visit),
+            "first_party": bool(visit.fields.get("first_party")),
+        }
     )
     client = await clients.create(actor, asked.to_client())
     if not client.auth_method.has_secret:

@@ -65,10 +65,10 @@ class ServicePage:
 class Parts:
     """Reads what the page shows."""
 
-    watch: Annotated[Watch, Provided(Watch)]
-    keyring: Annotated[Keyring, Provided(Keyring)]
-    outbox: Annotated[Outbox, Provided(Outbox)]
-    settings: Annotated[Settings, Provided(Settings)]
+    watch: Watch
+    keyring: Keyring
+    outbox: Outbox
+    settings: Settings
 
     async def show(self, visit: Visit, findings: Sequence[Finding] = ()) -> Response:
         """Return the page, with the findings of a check-up."""
@@ -82,7 +82,7 @@ class Parts:
         return await visit.show(page, toast=visit.done(_DONE))
 
 
-TheParts = Annotated[Parts, Depends()]
+TheParts = Annotated[Parts, Provided(Parts)]
 
 
 @routes.get("/console/service", dependencies=_LIMITED)
