@@ -70,7 +70,8 @@ async def test_no_cell_begins_a_formula(world: World, name: str) -> None:
 
     (ada,) = table(await export(world, admin, role="user"))
 
-    assert (ada["name"], ada["email"]) == (f"'{name}", "'=ada@example.com")
+    marked = name.replace("\t=", "\t'=")  # where a tab separates cells
+    assert (ada["name"], ada["email"]) == (f"'{marked}", "'=ada@example.com")
 
 
 async def test_every_page_is_in_it_once_in_order(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from keyfob.accounts.errors import UnprovenRole, UserNotFound
@@ -14,7 +14,7 @@ from keyfob.administration.authority import Actor
 from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken, UnknownRole
 from keyfob.administration.roles import RoleAdministration, Why
 from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, Subject
-from keyfob.authority.names import PermissionName, RoleName
+from keyfob.authority.names import PermissionName, Permissions, RoleName
 from keyfob.authority.requiring import require
 from keyfob.core.bodies import Body, MomentInUtc
 from keyfob.core.http import Provided, may_refuse, router
@@ -34,23 +34,6 @@ Service = Annotated[RoleAdministration, Provided(RoleAdministration)]
 UserId = Annotated[UUID, Path(alias="id")]
 
 InPath = Annotated[RoleName, Path(alias="name")]
-
-
-def _once(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("should name each once")
-    return values
-
-
-Permissions = Annotated[
-    list[PermissionName],
-    Field(
-        max_length=100,
-        description="Rights at Keyfob, and scopes of other APIs",
-        examples=[["users:read", "logins:read"]],
-    ),
-    AfterValidator(_once),
-]
 
 
 class RoleCreate(Body):

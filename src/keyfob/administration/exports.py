@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ COLUMNS = (
 # A spreadsheet would read these as the beginning of a formula, also in their wide form, or skip
 # them on the way to one (OWASP, CSV Injection).
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - on purpose
+# Where the decimal sign is a comma, a semicolon separates the cells of such a file: a formula may
+# begin in the middle of ours. Other signs do where somebody chooses so.
+_AFTER_SEPARATOR = re.compile(r"([;\t|:])(\s*)(?=[=+\-@＝＋－＠])")  # noqa: RUF001 - on purpose
 # Without it, spreadsheets take UTF-8 for the machine's own encoding.
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # The rows of one piece: a millisecond of the event loop.
@@ -115,7 +119,9 @@ def cell_of(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = _AFTER_SEPARATOR.sub(r"\1\2'", str(value))
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 RoleName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$"), Field(examples=["support"])
@@ -12,4 +12,21 @@ RoleName = Annotated[
 # people can tell apart.
 PermissionName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_.:/-]{0,63}$"), Field(examples=["orders:read"])
+]
+
+
+def _once(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("should name each once")
+    return values
+
+
+Permissions = Annotated[
+    list[PermissionName],
+    Field(
+        max_length=100,
+        description="Rights at Keyfob, and scopes of other APIs",
+        examples=[["users:read", "logins:read"]],
+    ),
+    AfterValidator(_once),
 ]

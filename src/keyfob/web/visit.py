@@ -185,7 +185,8 @@ class Visit:
 
     async def may_still(self, permission: Permission) -> bool:
         """Tell whether the reader of a long answer still has a permission; no activity."""
-        value = read_cookie(self.request.scope, self.jar.name_of(cookies.SESSION))
+        # As it is now: a proof in the form has renewed the session, and its old cookie is nobody's.
+        value = self.session.cookie if self.session else None
         user = await self._services[BrowserSessions].recognise(value) if value else None
         return user is not None and await holds(self._services, user, permission)
 

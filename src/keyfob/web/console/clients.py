@@ -1,6 +1,6 @@
 """Programs: the list, one program with its secrets, and the form that registers one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -46,7 +46,8 @@ Clients = Annotated[ClientAdministration, Provided(ClientAdministration)]
 Resources = Annotated[ResourceAdministration, Provided(ResourceAdministration)]
 TheRoles = Annotated[Roles, Provided(Roles)]
 ClientId = Annotated[UUID, Path(alias="id")]
-_LIMITED = [Depends(limited("admin", by="caller"))]
+# Whatever a change answers with is a page of what may be read, so each asks for that right, too.
+_LIMITED = [Depends(limited("admin", by="caller")), require(Permission.CLIENTS_READ)]
 _LIST, _SIZE = "console clients", 50
 _DAYS = (30, 90, 365)
 
@@ -75,6 +76,14 @@ _ERRORS: Mapping[str, str] = {
     ),
     "first_party": N_("That is for apps whose addresses all begin with https://."),
 }
+
+
+class MixedRights(Problem):
+    """A right was ticked at one API that another ticked API has by the same name."""
+
+    status = 422
+    code = "mixed_rights"
+    title = "A right of that name belongs to another chosen API, too"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +209,7 @@ async def _create(
         ValidationError, Problem: something does not fit.
     """
     kind, chosen = _kind_in(visit), [one.partition(" ") for one in visit.fields.list_all("scope")]
+    await _ensure_distinct(clients, {(resource, scope) for resource, _space, scope in chosen})
     has_secret = AuthMethod.NONE not in KINDS[kind].methods
     asked = ClientCreate.model_validate(
         {
@@ -217,6 +227,26 @@ async def _create(
         return client, None
     _secret, text = await clients.add_secret(actor, client.id, None)
     return client, text
+
+
+async def _ensure_distinct(
+    clients: ClientAdministration, ticked: Collection[tuple[str, str]]
+) -> None:
+    """Check that no ticked name is also a right of another ticked API, where it is not ticked.
+
+    Threat: a program has its scopes at all of its APIs. Ticked at one, a name that another has,
+    too, would be given there unseen, such as a permission of our own API.
+
+    Raises:
+        MixedRights: one is.
+    """
+    resources = (clients.resources.own, *await clients.resources.list_all(clients.db))
+    named = {resource for resource, _ in ticked}
+    for scope in {scope for _, scope in ticked}:
+        for one in resources:
+            has_it = one.identifier in named and scope in one.scopes
+            if has_it and (one.identifier, scope) not in ticked:
+                raise MixedRights
 
 
 def _kind_in(visit: Visit) -> ClientKind:

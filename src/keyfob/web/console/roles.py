@@ -11,12 +11,12 @@ from starlette.responses import Response
 from keyfob.administration.authority import Actor
 from keyfob.administration.roles import RoleAdministration
 from keyfob.authority.models import OF_ROLE, Permission, RoleDefinition, User
-from keyfob.authority.names import RoleName
+from keyfob.authority.names import Permissions, RoleName
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.core.http import Provided
 from keyfob.core.locales import N_, _
-from keyfob.core.problems import Forbidden, Problem
+from keyfob.core.problems import Forbidden, InvalidInput, Problem
 from keyfob.limits.requests import limited
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
@@ -29,7 +29,9 @@ Service = Annotated[RoleAdministration, Provided(RoleAdministration)]
 TheRoles = Annotated[Roles, Provided(Roles)]
 Name = Annotated[RoleName, Path(alias="name")]
 _name: TypeAdapter[str] = TypeAdapter(RoleName)
-_LIMITED = [Depends(limited("admin", by="caller"))]
+_permissions: TypeAdapter[list[str]] = TypeAdapter(Permissions)
+# Whatever a change answers with is a page of what may be read, so each asks for that right, too.
+_LIMITED = [Depends(limited("admin", by="caller")), require(Permission.ROLES_READ)]
 
 _DONE: Mapping[str, str] = {
     "made": N_("The role is defined. Give it to somebody on their page."),
@@ -86,7 +88,7 @@ async def create(visit: AVisit, caller: Writer, service: Service, roles: TheRole
     chosen = visit.fields.list_all("permission")
     try:
         name = _name.validate_python(visit.fields.line("name"))
-        await service.create(Actor(caller, visit.source), name, set(chosen))
+        await service.create(Actor(caller, visit.source), name, set(_read(chosen)))
     except ValidationError:
         errors["name"] = _("Type a name of small letters, digits and dashes, such as support.")
     except Problem as refused:
@@ -116,7 +118,7 @@ async def change(
     """Change the permissions of a role."""
     chosen = visit.fields.list_all("permission")
     try:
-        await service.change(Actor(caller, visit.source), name, set(chosen))
+        await service.change(Actor(caller, visit.source), name, set(_read(chosen)))
     except Forbidden as refused:
         errors = {"": refusal(refused.code)}
         return await visit.show(_form(visit, caller, roles, name, chosen, errors), refused.status)
@@ -133,6 +135,18 @@ async def delete(name: Name, visit: AVisit, caller: Writer, service: Service) ->
             raise
         return await _list(visit, service, {"": refusal(refused.code)}, refused.status)
     return visit.go("/console/roles", done="deleted")
+
+
+def _read(chosen: Sequence[str]) -> list[str]:
+    """Return permissions that the boxes of the form can have, as the API reads them.
+
+    Raises:
+        InvalidInput: something else was sent.
+    """
+    try:
+        return _permissions.validate_python(list(chosen))
+    except ValidationError:
+        raise InvalidInput([{"pointer": "/permission", "detail": "should be names"}]) from None
 
 
 async def _list(

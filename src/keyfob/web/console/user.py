@@ -53,7 +53,8 @@ UserId = Annotated[UUID, Path(alias="id")]
 Admin = Annotated[Administration, Provided(Administration)]
 TheRoles = Annotated[RoleAdministration, Provided(RoleAdministration)]
 Inviting = Annotated[Invitations, Provided(Invitations)]
-_LIMITED = [Depends(limited("admin", by="caller"))]
+# Whatever a change answers with is a page of what may be read, so each asks for that right, too.
+_LIMITED = [Depends(limited("admin", by="caller")), require(Permission.USERS_READ)]
 
 _name: TypeAdapter[str] = TypeAdapter(Name)
 _MOST_LINES = 25

@@ -18,6 +18,10 @@ REFUSALS: Mapping[str, str] = {
     "client_gone": N_("The connection was lost. Try again."),
     "client_not_found": N_("There is no such client any more."),
     "count_differs": N_("The list has changed meanwhile. Look at it again, then decide."),
+    "mixed_rights": N_(
+        "A right that you chose at one API belongs to another chosen API by the same name. A "
+        "program has its rights at all of its APIs: choose it at both, or register two programs."
+    ),
     "unknown_app": N_(
         "The app that sent you here is not registered, asks to return to an unknown address, or "
         "has waited too long. Go back to it and begin again."
