@@ -70,7 +70,7 @@ async def plant_everywhere(world: World, callers: list[dict[str, str]], tokens: 
         # Whoever may read the stream would read without end.
         for caller in callers if path not in ENDLESS else callers[:2]:
             headers = {**leaky, **caller}
-            url = path.format(id=SOMEBODY, secret=SOMEBODY, name="support")
+            url = path.format(id=SOMEBODY, secret=SOMEBODY, client_id=SOMEBODY, name="support")
             if method in {"post", "put", "patch"}:
                 for body in planted_bodies(tokens):
                     yield await world.api.request(method, url, json=body, headers=headers)

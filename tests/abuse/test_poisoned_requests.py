@@ -148,7 +148,7 @@ async def test_37_foreign_origins_get_no_cors_answer_but_for_public_keys(
             for method in ("OPTIONS", "GET"):
                 answer = await world.api.request(
                     method,
-                    path.format(id=SOMEBODY, secret=SOMEBODY, name="support"),
+                    path.format(id=SOMEBODY, secret=SOMEBODY, client_id=SOMEBODY, name="support"),
                     headers={
                         # With the right to it, the stream would not end.
                         **(admin.headers if path not in ENDLESS else {}),
