@@ -103,7 +103,8 @@ async def browsers(
         assert made.status_code == 200
         clock.advance(1)
         role = {"name": "support", "permission": ["users:read", "logins:read"]}
-        await kinds["admin"].post("/console/roles/new", data=role)
+        defined = await kinds["admin"].post("/console/new-role", data=role)
+        assert defined.status_code == 303
         yield kinds
 
 
