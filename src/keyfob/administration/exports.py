@@ -27,8 +27,8 @@ COLUMNS = (
 # them on the way to one (OWASP, CSV Injection).
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - on purpose
 # Where the decimal sign is a comma, a semicolon separates the cells of such a file: a formula may
-# begin in the middle of ours. Other signs do where somebody chooses so.
-_AFTER_SEPARATOR = re.compile(r"([;\t|:])(\s*)(?=[=+\-@＝＋－＠])")  # noqa: RUF001 - on purpose
+# begin in the middle of ours, also in quotes. Other signs do where somebody chooses so.
+_AFTER_SEPARATOR = re.compile(r'([;\t|:])([\s"]*)(?=[=+\-@＝＋－＠])')  # noqa: RUF001 - on purpose
 # Without it, spreadsheets take UTF-8 for the machine's own encoding.
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # The rows of one piece: a millisecond of the event loop.
