@@ -21,10 +21,12 @@ def test_new_connections_are_served_until_the_delay_is_over(start: Start, worker
         service.process.send_signal(signal.SIGTERM)
 
         wait_until(lambda: service.ask()["leaving"])  # on a new connection each time
-        kept.sendall(ASK)
-        answer = read_answer(kept)
-        assert b'"leaving": true' in answer
-        assert b"connection: close" not in answer.lower()
+        # The worker of this connection may hear of it a moment after the other.
+        answer = b""
+        while b'"leaving": true' not in answer:
+            kept.sendall(ASK)
+            answer = read_answer(kept)
+            assert b"connection: close" not in answer.lower()
         served = set()
         while len(served) < workers:  # which worker takes a connection is the system's choice
             told = service.ask()
