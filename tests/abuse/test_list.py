@@ -71,5 +71,5 @@ def test_every_test_that_is_named_exists_and_every_one_of_the_account_s_life_is_
         for path, name in sorted(named)
         if not (ROOT / path).exists() or name not in functions_of(ROOT / path)
     ] == []
-    for file in ("test_account_life.py", "test_links_and_requests.py"):
+    for file in ("test_account_life.py", "test_apps.py", "test_links_and_requests.py"):
         assert functions_of(Path(__file__).parent / file) <= {name for _, name in named}

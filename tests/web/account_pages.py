@@ -18,11 +18,11 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
 @asynccontextmanager
 async def signed_in(
-    world: World, email: str = "ada@example.com", **headers: str
+    world: World, email: str = "ada@example.com", password: str = PASSWORD, **headers: str
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Sign in at the page."""
     async with world.client(**{**OURS, **headers}) as browser:
-        form = {"email": email, "password": PASSWORD}
+        form = {"email": email, "password": password}
         assert (await browser.post("/ui/sign-in", data=form)).status_code == 303
         yield browser
 

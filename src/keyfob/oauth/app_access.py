@@ -17,8 +17,18 @@ from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.oauth import authorization_queries as queries
 from keyfob.sessions.grants import Grants
-from keyfob.sessions.models import EndReason
+from keyfob.sessions.models import Ending, EndReason
 from keyfob.sessions.standing import Standing
+
+# Somebody else may have been in the account until then.
+_FORGETTING = frozenset(
+    {
+        EndReason.ADDRESS_PROVEN,
+        EndReason.ADDRESS_MOVED,
+        EndReason.FACTORS_RESET,
+        EndReason.RECOVERED,
+    }
+)
 
 
 class GrantNotFound(Problem):
@@ -135,6 +145,15 @@ class AppAccess:
             if user_id != actor.user_id:
                 await self.authority.ensure_recent_above_user(tx, actor, account)
             await self._end(tx, actor, user_id, client_id)
+
+    async def forget_with_sessions(self, tx: Tx, ending: Ending) -> None:
+        """Forget what a user allowed, where all sessions end for such a reason.
+
+        Threat: a stranger who used the address before its owner allows an app, which then gets what
+        it asks for of the owner, unasked.
+        """
+        if ending.reason in _FORGETTING:
+            await queries.delete_consents(tx, ending.user_id)
 
     async def _end(self, tx: Tx, actor: Actor, user_id: UUID, client_id: UUID) -> None:
         """Take it, once the account is locked, which every exchange of a code shares."""

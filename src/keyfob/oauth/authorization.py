@@ -16,10 +16,10 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User, has_second_factor
 from keyfob.clients.models import RegisteredClient
-from keyfob.clients.uris import is_https
+from keyfob.clients.uris import find_redirect_uri, is_https
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.asking import Asked, Asking, RefusedToApp, UnknownApp
@@ -71,13 +71,19 @@ class Authorization:
         """Return a stored request.
 
         Raises:
-            UnknownApp: there is none, it has expired, or its client is not registered any more.
+            UnknownApp: there is none, it has expired, or its client or redirect URI is not
+                registered any more.
         """
         found = await queries.find_request(self.db, _digest(handle), self.clock.now())
         if found is None:
             raise UnknownApp
         asked, came_at = found
-        return Waiting(await self.asking.find_app(asked.client_id), asked, came_at)
+        client = await self.asking.find_app(asked.client_id)
+        # Threat: a place that the app has lost to somebody else gets the codes of requests that
+        # were stored while it was registered.
+        if not find_redirect_uri(client, asked.redirect_uri):
+            raise UnknownApp
+        return Waiting(client, asked, came_at)
 
     async def decide(
         self, client: RegisteredClient, asked: Asked, came_at: datetime, user: User | None
@@ -105,7 +111,7 @@ class Authorization:
             return Step.PROVE, "login_required"
         if user.is_restricted:
             return Step.PROVE, "interaction_required"
-        if await self._needs_consent(client, asked, user):
+        if await self._needs_consent(self.db, client, asked, user):
             return Step.CONSENT, "consent_required"
         return Step.ANSWER, None
 
@@ -122,47 +128,36 @@ class Authorization:
         is_weak = asked.wants_factor and not has_second_factor(user.amr)
         return is_old or is_weak or "login" in asked.prompt
 
-    async def _needs_consent(self, client: RegisteredClient, asked: Asked, user: User) -> bool:
+    async def _needs_consent(
+        self, db: Executor, client: RegisteredClient, asked: Asked, user: User
+    ) -> bool:
         if {"consent", "select_account"} & set(asked.prompt):
             return True
         if not is_remembered(asked.redirect_uri):
             return True
         if client.first_party:
             return False
-        given = await queries.find_consent(self.db, user.user_id, client.id)
+        given = await queries.find_consent(db, user.user_id, client.id)
         return given is None or not (
             set(asked.scope) <= set(given.scope) and set(asked.audience) <= set(given.audience)
         )
 
-    async def consent(self, client: RegisteredClient, asked: Asked, user: User) -> None:
-        """Remember that a user lets an app have what it asks for.
-
-        Raises:
-            Unauthenticated: see `Standing.ensure`.
-        """
-        async with self.db.begin() as tx:
-            await self.standing.ensure(tx, user)
-            await queries.add_consent(tx, user.user_id, asked, self.clock.now())
-            await self.audit.record(
-                tx,
-                action=Event.APP_ALLOWED,
-                actor_id=user.user_id,
-                target_id=user.user_id,
-                new={
-                    "client_id": str(client.id),
-                    "name": client.name,
-                    "scope": list(asked.scope),
-                    "audience": list(asked.audience),
-                },
-            )
-
-    async def answer(self, asked: Asked, user: User, handle: str | None) -> dict[str, str]:
+    async def answer(
+        self,
+        client: RegisteredClient,
+        asked: Asked,
+        user: User,
+        handle: str | None,
+        *,
+        allows: bool = False,
+    ) -> dict[str, str]:
         """Return the parameters of a good answer: a code, for 60 seconds and one use.
 
-        A stored request is answered once.
+        A stored request is answered once. `allows`: the user has just said so, which is remembered.
 
         Raises:
             UnknownApp: it was answered meanwhile.
+            RefusedToApp: the user took the consent back meanwhile.
             Unauthenticated: see `Standing.ensure`.
         """
         code, now = random_text(32), self.clock.now()
@@ -170,10 +165,29 @@ class Authorization:
             await self.standing.ensure(tx, user)
             if handle is not None and not await queries.delete_request(tx, _digest(handle)):
                 raise UnknownApp
+            if allows:
+                await self._remember(tx, client, asked, user)
+            elif await self._needs_consent(tx, client, asked, user):
+                raise RefusedToApp(asked, "access_denied")
             await queries.insert_code(
                 tx, _digest(code), asked, user.user_id, user.session_id, now + _CODE_LIVES
             )
         return self._with_state(asked, {"code": code})
+
+    async def _remember(self, tx: Tx, client: RegisteredClient, asked: Asked, user: User) -> None:
+        await queries.add_consent(tx, user.user_id, asked, self.clock.now())
+        await self.audit.record(
+            tx,
+            action=Event.APP_ALLOWED,
+            actor_id=user.user_id,
+            target_id=user.user_id,
+            new={
+                "client_id": str(client.id),
+                "name": client.name,
+                "scope": list(asked.scope),
+                "audience": list(asked.audience),
+            },
+        )
 
     def refuse(self, refusal: RefusedToApp) -> dict[str, str]:
         """Return the parameters that tell the app of a refusal."""

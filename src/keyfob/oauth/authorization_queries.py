@@ -237,6 +237,11 @@ async def delete_consent(tx: Tx, user_id: UUID, client_id: UUID) -> bool:
     return bool(gone)
 
 
+async def delete_consents(tx: Tx, user_id: UUID) -> None:
+    """Forget what a user lets all apps have."""
+    await tx.execute("DELETE FROM consents WHERE user_id = $1", user_id)
+
+
 async def delete_unused_codes(tx: Tx, user_id: UUID, client_id: UUID) -> int:
     """Delete codes of a user that an app has not used, and return their number."""
     gone = await tx.fetch(

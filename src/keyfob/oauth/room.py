@@ -120,6 +120,7 @@ def build(
     app_access = AppAccess(
         db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
     )
+    sessions.on_end_all.append(app_access.forget_with_sessions)
     endpoint = TokenEndpoint(
         authentication=authentication, grants={handler.grant: handler for handler in grants}
     )

@@ -85,7 +85,7 @@ async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
         came_at = authorization.clock.now()
         step = await authorization.decide(client, asked, came_at, visit.user)
         if step is Step.ANSWER and visit.user is not None:
-            told = await authorization.answer(asked, visit.user, None)
+            told = await authorization.answer(client, asked, visit.user, None)
             return await _redirect(visit, client, asked, told)
     except RefusedToApp as refusal:
         client = await authorization.asking.find_app(refusal.asked.client_id)
@@ -119,21 +119,21 @@ async def go_on(
     """Ask a user whatever a stored request needs: to sign in, to prove it, to consent."""
     handle = visit.request.query_params.get("request", "")
     waiting = await authorization.find(handle)
+    client, asked, _ = waiting
     try:
         step = await authorization.decide(*waiting, visit.user)
+        if step is Step.ANSWER and visit.user is not None:
+            told = await authorization.answer(client, asked, visit.user, handle)
+            return await _lead_on(visit, client, asked, told)
     except RefusedToApp as refusal:
         await authorization.drop(handle)
-        return await _lead_on(visit, waiting.client, waiting.asked, authorization.refuse(refusal))
+        return await _lead_on(visit, client, asked, authorization.refuse(refusal))
     if step is Step.SIGN_IN or visit.user is None:
-        return _to_sign_in(visit, waiting.asked)
+        return _to_sign_in(visit, asked)
     if step is Step.PROVE:
         raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
-    if step in {Step.CONSENT, Step.SWITCH}:
-        is_other = step is Step.SWITCH
-        page = _consent_page(visit, handle, waiting, resources, is_other=is_other)
-        return await visit.show(page)
-    told = await authorization.answer(waiting.asked, visit.user, handle)
-    return await _lead_on(visit, waiting.client, waiting.asked, told)
+    is_other = step is Step.SWITCH
+    return await visit.show(_consent_page(visit, handle, waiting, resources, is_other=is_other))
 
 
 @routes.post("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
@@ -149,8 +149,7 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
         return await _lead_on(visit, client, asked, authorization.refuse(refusal))
     if await authorization.decide(client, asked, came_at, user) not in {Step.CONSENT, Step.ANSWER}:
         return visit.go("/ui/authorize", request=handle)
-    await authorization.consent(client, asked, user)
-    told = await authorization.answer(asked, user, handle)
+    told = await authorization.answer(client, asked, user, handle, allows=True)
     return await _lead_on(visit, client, asked, told)
 
 
