@@ -118,7 +118,8 @@ CREATE TABLE public.authorization_codes (
     audience text[] NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     spent_at timestamp with time zone,
-    session_id uuid
+    session_id uuid,
+    claims jsonb
 );
 
 CREATE TABLE public.authorization_requests (
@@ -348,6 +349,7 @@ CREATE TABLE public.sessions (
     opened_from uuid,
     scope text[] DEFAULT '{}'::text[] NOT NULL,
     audience text[] DEFAULT '{}'::text[] NOT NULL,
+    claims jsonb,
     CONSTRAINT sessions_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'browser'::text, 'app'::text])))
 )
 WITH (fillfactor='70');

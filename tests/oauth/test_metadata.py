@@ -65,7 +65,7 @@ async def test_it_tells_apps_how_people_sign_in(world: World) -> None:
         "ui_locales_supported": ["en", "ru"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
     }
     assert {name: told[name] for name in expected} == expected
     assert {"authorization_code", "refresh_token"} <= set(told["grant_types_supported"])

@@ -181,13 +181,15 @@ class LiveToken(NamedTuple):
 
     It was issued to `client_id` (None: to no client) and is meant for `audience`; `members` are
     those of the response, without `active`, unless that is False. Where `scope_at` is given, each
-    audience is told its own part of the scope alone.
+    audience is told its own part of the scope alone. `userinfo` are claims that an app asked for by
+    name.
     """
 
     client_id: str | None
     audience: tuple[str, ...]
     members: Mapping[str, object]
     scope_at: Mapping[str, Collection[str]] | None = None
+    userinfo: tuple[str, ...] = ()
 
     def members_for(self, resources: Collection[str]) -> Mapping[str, object]:
         """Return the members for whoever has these resources.

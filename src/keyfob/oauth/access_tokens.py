@@ -133,7 +133,7 @@ class AccessIntrospector:
             and not has_second_factor(claims.amr)
         )
         members = _INACTIVE if is_refused else _members(verified, self.tokens.issuer)
-        return LiveToken(claims.client_id, audience, members)
+        return LiveToken(claims.client_id, audience, members, userinfo=claims.userinfo)
 
 
 def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:

@@ -75,7 +75,9 @@ class AppTokens:
             nonce=nonce,
             sid=sid_of(granted.opened_from, client.id),
             access_token=access_token,
-            claims=await self.claims.of(state.user_id, names, granted.scope),
+            claims=await self.claims.of(
+                state.user_id, names, granted.scope, granted.claims.id_token
+            ),
             lifetime=_ID_TOKEN_LIVES,
         )
 

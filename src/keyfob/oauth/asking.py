@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from keyfob.authority.models import OPENID_SCOPES, STRONG
+from keyfob.authority.models import OPENID_SCOPES, STRONG, WEAK
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.clients.uris import find_redirect_uri
 from keyfob.core.forms import Form
 from keyfob.core.problems import OAuthError, Problem
+from keyfob.oauth.asked_claims import read_claims
 from keyfob.oauth.authentication import read_client_id
+from keyfob.oauth.claims import scopes_of
 from keyfob.oauth.targets import Targets
+from keyfob.sessions.models import AskedClaims
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.id_tokens import IdTokens
 
@@ -25,6 +28,8 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 _LONGEST_NONCE, _LONGEST_STATE, _LONGEST_HINT = 512, 2048, 320
 _LONGEST_AGE = 10**9
+# Of OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
+UNMET = "unmet_authentication_requirements"
 
 
 class UnknownApp(Problem):
@@ -42,7 +47,8 @@ class Asked(NamedTuple):
     """A checked request of an app. `audience` names resources; without any, it is for `userinfo`.
 
     `max_age` is in seconds. `wants_factor`: a sign-in with a second factor, if its user has one.
-    `user_id`: the only user that may answer, from an ID token that the app got for them.
+    `needs_factor`: no other sign-in will do. `user_id`: the only user that may answer. `claims` are
+    asked for by name, beyond those of the scope.
     """
 
     client_id: UUID
@@ -58,13 +64,22 @@ class Asked(NamedTuple):
     login_hint: str | None
     wants_factor: bool
     user_id: UUID | None = None
+    needs_factor: bool = False
+    claims: AskedClaims = AskedClaims()
+
+    @property
+    def consented(self) -> tuple[str, ...]:
+        """The scope that its user is asked for: single claims in the words of theirs."""
+        named = scopes_of((*self.claims.userinfo, *self.claims.id_token))
+        return tuple(dict.fromkeys((*self.scope, *named)))
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `_asdict` has written, as JSON gives it back."""
         lists = {name: tuple(stored[name]) for name in ("scope", "audience", "prompt")}
         ids = {name: UUID(stored[name]) for name in ("client_id", "user_id") if stored.get(name)}
-        return cls(**{**stored, **lists, **ids})
+        claims = AskedClaims(*map(tuple, stored.get("claims", ())))
+        return cls(**{**stored, **lists, **ids, "claims": claims})
 
 
 class RefusedToApp(Exception):
@@ -130,6 +145,7 @@ class Asking:
         self._check_form(asked, form, mode)
         self._check_challenge(asked, client, form)
         scope, audience = self._choose(asked, client, form)
+        asked = _with_claims(asked, form) if "openid" in scope else asked
         return asked._replace(scope=scope, audience=audience, max_age=_age(asked, form))
 
     def _hinted(self, client: RegisteredClient, hint: str | None) -> UUID | None:
@@ -193,6 +209,24 @@ class Asking:
 def _short(hint: str | None) -> str | None:
     """Return a hint, if it may be an address. Threat: it is stored, and anybody may send one."""
     return hint if hint is not None and len(hint) <= _LONGEST_HINT else None
+
+
+def _with_claims(asked: Asked, form: Form) -> Asked:
+    """Return a request with what its `claims` parameter asks for."""
+    try:
+        read = read_claims(form.get("claims"))
+    except ValueError as fault:
+        raise RefusedToApp(asked, "invalid_request", str(fault)) from None
+    if read.acr and read.acr.isdisjoint((WEAK, STRONG)):
+        raise RefusedToApp(asked, UNMET)
+    if read.subject and asked.user_id not in {None, read.subject}:
+        raise RefusedToApp(asked, "invalid_request", "claims and id_token_hint name two users")
+    return asked._replace(
+        claims=read.names,
+        needs_factor=read.needs_factor,
+        wants_factor=asked.wants_factor or read.prefers_factor,
+        user_id=read.subject or asked.user_id,
+    )
 
 
 def _age(asked: Asked, form: Form) -> int | None:

@@ -22,7 +22,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
-from keyfob.oauth.asking import Asked, Asking, RefusedToApp, UnknownApp
+from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp
 from keyfob.sessions.standing import Standing
 
 # To sign in may need a mail; a code is exchanged by a program.
@@ -91,7 +91,8 @@ class Authorization:
         """Return what comes next.
 
         Raises:
-            RefusedToApp: the app wants no page to be shown (`prompt=none`), but one is needed.
+            RefusedToApp: the app wants no page to be shown (`prompt=none`), but one is needed; or
+                a second factor is essential to it, and who has just signed in has none.
         """
         step, error = await self._choose(client, asked, came_at, user)
         if error and "none" in asked.prompt:
@@ -111,6 +112,8 @@ class Authorization:
             return Step.PROVE, "login_required"
         if user.is_restricted:
             return Step.PROVE, "interaction_required"
+        if asked.needs_factor and not has_second_factor(user.amr):
+            raise RefusedToApp(asked, UNMET)
         if await self._needs_consent(self.db, client, asked, user):
             return Step.CONSENT, "consent_required"
         return Step.ANSWER, None
@@ -125,7 +128,8 @@ class Authorization:
         is_old = asked.max_age is not None and (
             self.clock.now() - user.auth_time > timedelta(seconds=asked.max_age)
         )
-        is_weak = asked.wants_factor and not has_second_factor(user.amr)
+        wants_factor = asked.wants_factor or asked.needs_factor
+        is_weak = wants_factor and not has_second_factor(user.amr)
         return is_old or is_weak or "login" in asked.prompt
 
     async def _needs_consent(
@@ -139,7 +143,7 @@ class Authorization:
             return False
         given = await queries.find_consent(db, user.user_id, client.id)
         return given is None or not (
-            set(asked.scope) <= set(given.scope) and set(asked.audience) <= set(given.audience)
+            set(asked.consented) <= set(given.scope) and set(asked.audience) <= set(given.audience)
         )
 
     async def answer(
@@ -184,7 +188,7 @@ class Authorization:
             new={
                 "client_id": str(client.id),
                 "name": client.name,
-                "scope": list(asked.scope),
+                "scope": list(asked.consented),
                 "audience": list(asked.audience),
             },
         )

@@ -10,7 +10,7 @@ from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
 from keyfob.oauth.asking import Asked
-from keyfob.sessions.models import Granted
+from keyfob.sessions.models import AskedClaims, Granted
 
 
 class Consent(NamedTuple):
@@ -79,8 +79,9 @@ async def insert_code(
         """
         INSERT INTO authorization_codes
                (code_hash, client_id, user_id, opened_from, redirect_uri, challenge, nonce, scope,
-                audience, expires_at)
-        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10 FROM clients WHERE id = $2
+                audience, expires_at, claims)
+        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb FROM clients
+         WHERE id = $2
         """,
         code_hash,
         asked.client_id,
@@ -92,10 +93,11 @@ async def insert_code(
         list(asked.scope),
         list(asked.audience),
         expires_at,
+        asked.claims.to_json(),
     )
 
 
-_CODE = "user_id, client_id, opened_from, scope, audience, nonce, session_id"
+_CODE = "user_id, client_id, opened_from, scope, audience, claims::text, nonce, session_id"
 # Each alone would do: whose it is, where it was sent, and who asked for it. A redirect URI need not
 # be repeated (OAuth 2.1 section 10.2), a verifier must be, and there is none without a challenge.
 _FITS = """
@@ -156,8 +158,8 @@ async def find_spent_code(
 
 
 def _spent(row: Record) -> SpentCode:
-    user_id, client_id, opened_from, scope, audience, nonce, session_id = row
-    granted = Granted(client_id, opened_from, tuple(scope), tuple(audience))
+    user_id, client_id, opened_from, scope, audience, claims, nonce, session_id = row
+    granted = Granted(client_id, opened_from, tuple(scope), tuple(audience), AskedClaims.of(claims))
     return SpentCode(user_id, granted, nonce, session_id)
 
 
@@ -221,7 +223,7 @@ async def add_consent(tx: Tx, user_id: UUID, asked: Asked, now: datetime) -> Non
         """,
         user_id,
         asked.client_id,
-        list(asked.scope),
+        list(asked.consented),
         list(asked.audience),
         now,
     )

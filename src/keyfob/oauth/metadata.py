@@ -97,7 +97,7 @@ def _describe_provider(own: Resource) -> dict[str, object]:
         "acr_values_supported": [WEAK, STRONG],
         "claims_supported": [*_CLAIMS_OF_TOKEN, *CLAIMS_OF_PERSON],
         "ui_locales_supported": list(Locale),
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,  # if it is left out, it is supported
     }

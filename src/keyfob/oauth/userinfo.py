@@ -60,7 +60,7 @@ class UserInfo:
         subject = str(live.members["sub"])
         roles = cast("Sequence[str]", live.members["roles"])
         try:
-            claims = await self.claims.of(UUID(subject), roles, scope)
+            claims = await self.claims.of(UUID(subject), roles, scope, live.userinfo)
         except UserNotFound:
             raise Unauthenticated from None
         return {**claims, "sub": subject}

@@ -144,6 +144,7 @@ class Grants:
             client_gen=generation,
             scope=scope,
             audience=granted.audience,
+            userinfo=granted.claims.userinfo,
         )
         text, lifetime = self.access.issue(claims, min(ttl, self.access.ttl))
         return text, lifetime, scope

@@ -1,9 +1,10 @@
 """Sessions and their tokens, for other rooms and for the API."""
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -44,8 +45,25 @@ class SessionKind(StrEnum):
     APP = "app"
 
 
+class AskedClaims(NamedTuple):
+    """Names of claims that an app asks for one by one, at `userinfo` and in ID tokens."""
+
+    userinfo: tuple[str, ...] = ()
+    id_token: tuple[str, ...] = ()
+
+    def to_json(self) -> str | None:
+        """Return them as they are stored; None if there are none."""
+        return json.dumps(self._asdict()) if any(self) else None
+
+    @classmethod
+    def of(cls, stored: str | None) -> Self:
+        """Read what `to_json` has written."""
+        told = json.loads(stored) if stored else {}
+        return cls(**{name: tuple(names) for name, names in told.items()})
+
+
 class Granted(NamedTuple):
-    """A user's grant to a client: `scope` at `audience`.
+    """A user's grant to a client: `scope` at `audience`, and `claims` beyond those of the scope.
 
     `opened_from` is the session of the browser in which the user gave it.
     """
@@ -54,6 +72,7 @@ class Granted(NamedTuple):
     opened_from: UUID
     scope: tuple[str, ...]
     audience: tuple[str, ...]
+    claims: AskedClaims = AskedClaims()
 
 
 class GrantOfUser(NamedTuple):

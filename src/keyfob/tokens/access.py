@@ -68,19 +68,7 @@ class AccessTokens:
             "client_id": claims.client_id,
             "scope": " ".join(claims.scope),
         }
-        if claims.client_id != OWN_CLIENT:
-            payload["client_gen"] = claims.client_gen
-        if claims.role is not None:
-            payload["role"] = str(claims.role)
-            payload["roles"] = claims.roles
-        if claims.rests_on:
-            payload["rests_on"] = claims.rests_on
-        if claims.secret_ends_at is not None:
-            payload["secret_exp"] = int(claims.secret_ends_at.timestamp())
-        if claims.auth_time is not None:
-            payload["auth_time"] = int(claims.auth_time.timestamp())
-            payload["acr"] = acr_of(claims.amr)
-            payload["amr"] = claims.amr
+        payload |= _optional(claims)
         return self._signed.sign(payload, lifetime=lifetime), lifetime
 
     def verify(self, token: str) -> VerifiedToken:
@@ -120,6 +108,27 @@ class AccessTokens:
         return VerifiedToken(read, expires_at, kid, token_id, whole(claims, "iat"))
 
 
+def _optional(claims: AccessClaims) -> dict[str, Any]:
+    """Return the claims that only some tokens have."""
+    payload: dict[str, Any] = {}
+    if claims.client_id != OWN_CLIENT:
+        payload["client_gen"] = claims.client_gen
+    if claims.role is not None:
+        payload["role"] = str(claims.role)
+        payload["roles"] = claims.roles
+    if claims.rests_on:
+        payload["rests_on"] = claims.rests_on
+    if claims.userinfo:
+        payload["userinfo"] = claims.userinfo
+    if claims.secret_ends_at is not None:
+        payload["secret_exp"] = int(claims.secret_ends_at.timestamp())
+    if claims.auth_time is not None:
+        payload["auth_time"] = int(claims.auth_time.timestamp())
+        payload["acr"] = acr_of(claims.amr)
+        payload["amr"] = claims.amr
+    return payload
+
+
 def _read(claims: Mapping[str, Any]) -> AccessClaims:
     client_id, is_of_user = text(claims, "client_id"), "role" in claims
     # A token that was exchanged for an API key has a role, and no sign-in.
@@ -144,6 +153,7 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         audience=_audience(claims["aud"]),
         rests_on=tuple((UUID(of), _generation(gen)) for of, gen in claims.get("rests_on", [])),
         secret_ends_at=_moment(claims, "secret_exp") if "secret_exp" in claims else None,
+        userinfo=_texts(claims.get("userinfo", [])),
     )
 
 

@@ -124,6 +124,7 @@ class AccessClaims(NamedTuple):
     audience: tuple[str, ...] = ()  # if empty, our own
     rests_on: tuple[tuple[UUID, int], ...] = ()  # what else revokes an exchanged token
     secret_ends_at: datetime | None = None
+    userinfo: tuple[str, ...] = ()  # names of claims that `userinfo` tells beyond the scope
 
 
 class VerifiedToken(NamedTuple):

@@ -147,7 +147,12 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
         await authorization.drop(handle)
         refusal = RefusedToApp(asked, "access_denied")
         return await _lead_on(visit, client, asked, authorization.refuse(refusal))
-    if await authorization.decide(client, asked, came_at, user) not in {Step.CONSENT, Step.ANSWER}:
+    try:
+        step = await authorization.decide(client, asked, came_at, user)
+    except RefusedToApp as refusal:
+        await authorization.drop(handle)
+        return await _lead_on(visit, client, asked, authorization.refuse(refusal))
+    if step not in {Step.CONSENT, Step.ANSWER}:
         return visit.go("/ui/authorize", request=handle)
     told = await authorization.answer(client, asked, user, handle, allows=True)
     return await _lead_on(visit, client, asked, told)
@@ -179,14 +184,15 @@ def _consent_page(
     client, asked, _ = waiting
     known = [resources.find(name) for name in asked.audience]
     offered = {name: words for one in known if one for name, words in one.scopes.items()}
-    further = [name for name in asked.scope if name not in OPENID_SCOPES]
+    consented = asked.consented
+    further = [name for name in consented if name not in OPENID_SCOPES]
     return ConsentPage(
         request=handle,
         here=visit.here,
         name=client.name,
         host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
         is_other=is_other,
-        about=[name for name in asked.scope if name in OPENID_SCOPES],
+        about=[name for name in consented if name in OPENID_SCOPES],
         further=[
             offered.get(name, {}).get(visit.locale) or offered.get(name, {}).get("en") or name
             for name in further
