@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from fastapi import APIRouter
 from jinja2 import (
@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 _OF_USERS = r"""<form\b[^>]*\bmethod="post" action="{root}/(?:console|ui/(?:{own}))\b[^>]*>"""
 _OWN = "account|authorize|step-up|verify/mine"
 
-_AT_ONCE = 500  # pieces, less than a millisecond; then it is the turn of others, such as a refresh
+_TURN = 0.001  # seconds; then it is the turn of others, such as a refresh
 
 
 class Page(Protocol):
@@ -115,18 +115,19 @@ class Engine:
                 if self._environment is None:
                     self._environment = await asyncio.to_thread(_compiled, self.root, self._further)
         template = self._environment.get_template(page.template)
-        rendering = template.generate({"page": page, "shell": shell})
         parts: list[str] = []
-        while some := list(islice(rendering, _AT_ONCE)):
-            parts += some
-            await asyncio.sleep(0)
+        ends = time.perf_counter() + _TURN
+        for part in template.generate({"page": page, "shell": shell}):
+            parts.append(part)
+            if time.perf_counter() > ends:
+                await asyncio.sleep(0)
+                ends = time.perf_counter() + _TURN
         return self._for_user("".join(parts), shell.user) if shell.user else "".join(parts)
 
     def _for_user(self, html: str, user: OwnUserOut) -> str:
         """Have each form of a user say whose it is; `visits` refuses it from anybody else."""
-        return self._forms.sub(
-            rf'\g<0><input type="hidden" name="user_id" value="{user.id}">', html
-        )
+        field = f'<input type="hidden" name="user_id" value="{user.id}">'
+        return self._forms.sub(lambda form: form[0] + field, html)
 
     def routes(self) -> APIRouter:
         """Return the routes of the static files."""
@@ -143,12 +144,21 @@ class Engine:
 _assets = Assets(HERE / "static")
 
 
+class _Templates(Environment):
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Give a template the names that all have, as they are now.
+
+        Each page copies them, and Jinja's own map would take a tenth of its time for that.
+        """
+        return {**self.globals, **(d or {})}
+
+
 @cache
 def _compiled(root: str, further: Path | None) -> Environment:
     """Return an environment with all templates compiled, the same for each app of a process."""
     ours = FileSystemLoader(HERE / "templates")
     loader = ChoiceLoader([FileSystemLoader(further), ours]) if further else ours
-    environment = Environment(
+    environment = _Templates(
         loader=loader,
         autoescape=True,
         undefined=StrictUndefined,

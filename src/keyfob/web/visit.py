@@ -109,8 +109,13 @@ class Visit:
     @property
     def here(self) -> str:
         """The public path of this page, with its query."""
-        query = self.request.url.query
-        return self.link(self.path) + (f"?{query}" if query else "")
+        return self.link(self.path) + (f"?{self.query}" if self.query else "")
+
+    @property
+    def query(self) -> str:
+        """The query as it came; Starlette would make a whole URL for it."""
+        query: bytes = self.request.scope["query_string"]
+        return query.decode(errors="replace")
 
     @property
     def zone(self) -> str | None:
@@ -302,7 +307,7 @@ class Visit:
             root=self.engine.root,
             signs_in=self.engine.signs_in,
             path=self.path,
-            query=self.request.url.query,
+            query=self.query,
             locale=self.locale,
             zone=self.zone,
             user=user,

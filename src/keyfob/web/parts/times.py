@@ -174,7 +174,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 def _marked(at: datetime, form: Form, text: str) -> Markup:
     reader, utc = _reader.get(), at.astimezone(UTC)
-    title = f"{_date(utc)}, {_second(utc)} UTC"
+    second = _second(utc)
+    title = f"{_date(utc)}, {second} UTC"
     zone = ""
     if reader.is_zone_known:
         local, key = at.astimezone(reader.zone), reader.zone.key
@@ -182,7 +183,7 @@ def _marked(at: datetime, form: Form, text: str) -> Markup:
         zone = f' data-zone="{key}"'
     # A list has dozens of times, and `Markup.format` would take most of their cost.
     return Markup(  # noqa: S704 - made of names of ours and of zones, and of escaped words
-        f'<time datetime="{utc.date()}T{_second(utc)}Z" title="{escape(title)}"'
+        f'<time datetime="{utc.date()}T{second}Z" title="{escape(title)}"'
         f' data-form="{form}"{zone}>{escape(text)}</time>'
     )
 
