@@ -86,6 +86,13 @@ CREATE TABLE public.api_keys (
     revoked_at timestamp with time zone
 );
 
+CREATE TABLE public.app_sign_ins (
+    session_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.attempts (
     key text NOT NULL,
     count integer NOT NULL,
@@ -158,6 +165,9 @@ CREATE TABLE public.clients (
     first_party boolean DEFAULT false NOT NULL,
     require_pkce boolean DEFAULT true NOT NULL,
     id_token_alg text DEFAULT 'RS256'::text NOT NULL,
+    post_logout_redirect_uris text[] DEFAULT '{}'::text[] NOT NULL,
+    backchannel_logout_uri text,
+    backchannel_logout_session_required boolean DEFAULT false NOT NULL,
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
     CONSTRAINT clients_id_token_alg_check CHECK ((id_token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
     CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text])))
@@ -235,6 +245,12 @@ CREATE TABLE public.login_events_default (
     platform text,
     session_id uuid,
     CONSTRAINT login_events_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'refused'::text, 'ended'::text])))
+);
+
+CREATE TABLE public.logout_requests (
+    handle_hash bytea NOT NULL,
+    asked jsonb NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.one_time_tokens (
@@ -447,6 +463,9 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.app_sign_ins
+    ADD CONSTRAINT app_sign_ins_pkey PRIMARY KEY (session_id, client_id);
+
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (key);
 
@@ -488,6 +507,9 @@ ALTER TABLE ONLY public.login_events
 
 ALTER TABLE ONLY public.login_events_default
     ADD CONSTRAINT login_events_default_pkey PRIMARY KEY (at, id);
+
+ALTER TABLE ONLY public.logout_requests
+    ADD CONSTRAINT logout_requests_pkey PRIMARY KEY (handle_hash);
 
 ALTER TABLE ONLY public.one_time_tokens
     ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (token_hash);
@@ -553,6 +575,12 @@ CREATE INDEX api_keys_expire ON public.api_keys USING btree (expires_at);
 
 CREATE INDEX api_keys_of_user ON public.api_keys USING btree (user_id, id);
 
+CREATE INDEX app_sign_ins_client_id ON public.app_sign_ins USING btree (client_id);
+
+CREATE INDEX app_sign_ins_expires_at ON public.app_sign_ins USING btree (expires_at);
+
+CREATE INDEX app_sign_ins_user_id ON public.app_sign_ins USING btree (user_id);
+
 CREATE INDEX attempts_expires_at ON public.attempts USING btree (expires_at);
 
 CREATE INDEX audit_events_action ON public.audit_events USING btree (action, "position" DESC);
@@ -596,6 +624,8 @@ CREATE INDEX login_events_default_user_id_at_id_idx ON public.login_events_defau
 CREATE INDEX login_events_successes ON ONLY public.login_events USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
 
 CREATE INDEX login_events_default_user_id_at_idx ON public.login_events_default USING btree (user_id, at DESC) WHERE (outcome = 'succeeded'::text);
+
+CREATE INDEX logout_requests_expires_at ON public.logout_requests USING btree (expires_at);
 
 CREATE INDEX one_time_tokens_expire ON public.one_time_tokens USING btree (expires_at);
 
@@ -689,6 +719,12 @@ CREATE TRIGGER users_tally_rows AFTER INSERT OR DELETE ON public.users FOR EACH 
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.app_sign_ins
+    ADD CONSTRAINT app_sign_ins_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.app_sign_ins
+    ADD CONSTRAINT app_sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.authorization_codes
     ADD CONSTRAINT authorization_codes_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;

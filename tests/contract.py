@@ -446,7 +446,11 @@ CLIENT_FORM = {"client_id", "client_secret", "client_assertion", "client_asserti
 
 # Fields of what is sent: those that must be there, and the others.
 # Of a client by which people sign in.
-OF_APPS = ("redirect_uris", "first_party", "require_pkce", "id_token_alg")
+OF_APPS = (
+    *("redirect_uris", "first_party", "require_pkce", "id_token_alg"),
+    *("post_logout_redirect_uris", "backchannel_logout_uri"),
+    "backchannel_logout_session_required",
+)
 
 BODIES = {
     "BulkChange": ({"action"}, {"ids", "filters", "count", "role"}),

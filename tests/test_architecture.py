@@ -65,6 +65,8 @@ OWNERS = {
     "authorization_requests": "oauth",
     "authorization_codes": "oauth",
     "consents": "oauth",
+    "logout_requests": "oauth",
+    "app_sign_ins": "oauth",
     "tallies": "statistics",
 }
 WRITTEN_BY_ANOTHER = {

@@ -44,6 +44,22 @@ UNFIT = [
         "/body/first_party",
     ),
     ({"kind": "wizard"}, "/body/kind"),
+    ({"post_logout_redirect_uris": ["javascript:alert(1)"]}, "/body/post_logout_redirect_uris"),
+    ({"post_logout_redirect_uris": ["http://app.example.com/"]}, "/body/post_logout_redirect_uris"),
+    (
+        {"kind": "service", "redirect_uris": [], "post_logout_redirect_uris": [CALLBACK]},
+        "/body/post_logout_redirect_uris",
+    ),
+    ({"kind": "browser", "backchannel_logout_uri": CALLBACK}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "javascript:alert(1)"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": f"{CALLBACK}#x"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "https://a@app.example.com/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "http://app.example.com/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "https://10.0.0.1/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "https://[::ffff:127.0.0.1]/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "https://localhost/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_uri": "https://169.254.169.254/"}, "/body/backchannel_logout_uri"),
+    ({"backchannel_logout_session_required": True}, "/body/backchannel_logout_session_required"),
     ({"id_token_alg": "none"}, "/body/id_token_alg"),
     ({"id_token_alg": "HS256"}, "/body/id_token_alg"),
 ]
@@ -79,6 +95,34 @@ async def test_an_app_is_changed_within_its_kind(world: World, admin: SignedIn) 
         "SELECT new_values::text FROM audit_events WHERE action = 'client.changed'"
     )
     assert there in told
+
+
+async def test_what_happens_at_a_sign_out_is_registered_and_removed(
+    world: World, admin: SignedIn
+) -> None:
+    given = {
+        "post_logout_redirect_uris": ["https://app.example.com/bye"],
+        "backchannel_logout_uri": "https://app.example.com/hears?of=it",
+        "backchannel_logout_session_required": True,
+    }
+    made = (await register(world, admin, **given)).json()
+    path = f"/admin/clients/{made['id']}"
+
+    async def change(**given: Any) -> dict[str, Any]:
+        answer = await world.api.patch(path, json=given, headers=admin.headers)
+        changed: dict[str, Any] = answer.json()
+        return changed
+
+    renamed = await change(name="Book")
+    private = await change(backchannel_logout_uri="https://192.168.1.1/")
+    removed = await change(backchannel_logout_uri=None, post_logout_redirect_uris=[])
+
+    assert given.items() <= made.items()
+    assert given.items() <= renamed.items()
+    assert private["errors"][0]["pointer"] == "/body/backchannel_logout_uri"
+    assert removed["backchannel_logout_uri"] is None
+    assert removed["backchannel_logout_session_required"] is False
+    assert removed["post_logout_redirect_uris"] == []
 
 
 GOOD = [

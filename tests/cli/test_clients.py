@@ -177,3 +177,20 @@ def test_what_does_not_fit_is_refused_in_one_line(keyfob: Run) -> None:
     assert (by_name.code, "keyfob clients list" in by_name.err) == (2, True)
     assert no_uri == "identifier: Value error, should be an absolute URI without fragment"
     assert too_long == "access_token_ttl: Input should be less than or equal to 3600"
+
+
+def test_what_happens_at_a_sign_out_is_registered_and_removed(keyfob: Run, sql: Sql) -> None:
+    back, after, hears = (f"https://app.example.com/{name}" for name in ("back", "bye", "hears"))
+    app = ("--kind", "web", "--redirect-uri", back, "--post-logout-redirect-uri", after)
+    near = (*app, "--backchannel-logout-uri", "https://localhost/")
+    assert "KEYFOB_OUTBOUND_ALLOW" in keyfob("clients", "create", "Ledger", *near).refusal
+    made = keyfob("clients", "create", "Ledger", *app, "--backchannel-logout-uri", hears, "--json")
+    kept = "SELECT post_logout_redirect_uris, backchannel_logout_uri FROM clients"
+    assert [tuple(row) for row in sql(kept)] == [([after], hears)]
+
+    both = ("--backchannel-logout-uri", hears, "--no-backchannel-logout-uri")
+    assert keyfob("clients", "change", made.json["id"], *both).code == 2
+    gone = keyfob("clients", "change", made.json["id"], "--no-backchannel-logout-uri")
+
+    assert gone.code == 0
+    assert [tuple(row) for row in sql(kept)] == [([after], None)]

@@ -279,3 +279,47 @@ async def test_a_slow_name_takes_one_thread_however_often_it_is_asked_for(
 
     assert {str(fault) for fault in found} == {"TimeoutError"}
     assert asked == ["slow.example", "other.example"]
+
+
+async def test_a_form_is_sent(end: FarEnd, certificate: Certificate) -> None:
+    end.status = "204 No Content"
+    got = await outbound(certificate).post(end.url, {"logout_token": "a.b&c"})
+
+    request = end.asked[0].splitlines()
+    assert got.status == 204
+    assert request[0] == "POST /jwks.json HTTP/1.1"
+    assert "Content-Type: application/x-www-form-urlencoded" in request
+    assert f"Content-Length: {len('logout_token=a.b%26c')}" in request
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "may"),
+    [
+        ("https://app.example.com/", ["93.184.216.34"], True),
+        ("https://app.example.com/", [], False),
+        ("https://app.example.com/", ["10.0.0.1"], False),
+        ("https://app.example.com/", ["93.184.216.34", "::1"], False),
+        ("http://app.example.com/", ["93.184.216.34"], False),
+        ("http://app.example.com/", ["127.0.0.1"], True),
+        ("ftp://app.example.com/", ["93.184.216.34"], False),
+        ("https://user@app.example.com/", ["93.184.216.34"], False),
+    ],
+)
+async def test_a_url_is_checked_before_it_is_registered(
+    url: str, addresses: list[str], *, may: bool
+) -> None:
+    asking = outbound(resolve=Names(addresses))
+    if may:
+        await asking.ensure_may_call(url)
+        return
+    with pytest.raises(CannotFetch):
+        await asking.ensure_may_call(url)
+
+
+async def test_a_name_without_an_address_may_be_registered_over_https_alone() -> None:
+    async def nobody(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror
+
+    await outbound(resolve=nobody).ensure_may_call("https://new.example.com/")
+    with pytest.raises(CannotFetch):
+        await outbound(resolve=nobody).ensure_may_call("http://new.example.com/")

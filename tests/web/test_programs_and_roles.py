@@ -146,6 +146,38 @@ async def test_an_app_is_registered_by_its_kind_and_moves(
     assert tuple(kept) == (["https://app.example.com/"], True)
 
 
+async def test_what_happens_at_a_sign_out_is_registered_and_changed(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    after, hears = "https://app.example.com/bye", "https://app.example.com/hears"
+    fields = {
+        "kind": "web",
+        "name": "Ledger",
+        "method": "client_secret_basic",
+        "redirect_uris": "https://app.example.com/callback",
+        "post_logout_redirect_uris": f"{after}\r\n{after}2",
+        "backchannel_logout_uri": hears,
+    }
+    near = {**fields, "backchannel_logout_uri": "https://127.0.0.1/hears"}
+    wrong = await root.post("/console/clients/new", data=near)
+    made = await root.post("/console/clients/new", data=fields)
+    here = f"/console/clients/{await world.db.fetchval('SELECT id FROM clients')}"
+    lost = await root.post(f"{here}/sign-outs", data={"backchannel_logout_uri": "ftp://x/"})
+    moved = await root.post(f"{here}/sign-outs", data={"post_logout_redirect_uris": after})
+
+    assert (wrong.status_code, made.status_code) == (422, 200)
+    assert "KEYFOB_OUTBOUND_ALLOW" in wrong.text
+    assert "https://127.0.0.1/hears" in wrong.text
+    assert hears in made.text
+    assert (lost.status_code, moved.status_code) == (422, 303)
+    assert "ftp://x/" in lost.text
+    kept = await world.db.fetchrow(
+        "SELECT post_logout_redirect_uris, backchannel_logout_uri FROM clients"
+    )
+    assert kept is not None
+    assert tuple(kept) == ([after], None)
+
+
 async def test_an_app_without_a_server_gets_no_secret(
     world: World, root: httpx.AsyncClient
 ) -> None:

@@ -64,6 +64,12 @@ RedirectUri = Annotated[
 RedirectUris = Annotated[
     list[RedirectUri], Field(max_length=MOST_REDIRECT_URIS), AfterValidator(_once)
 ]
+# Checked by the rules of `clients.registration`, and by whether it may be called.
+LogoutUri = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    Field(examples=["https://app.example.com/backchannel-logout"]),
+]
 ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
@@ -89,6 +95,15 @@ class ClientCreate(PartialBody):
     first_party: bool = Field(default=False, description="Nobody is asked for consent")
     require_pkce: bool = True
     id_token_alg: IdTokenAlgorithm = IdTokenAlgorithm.RS256
+    post_logout_redirect_uris: RedirectUris = Field(
+        default_factory=list, description="The exact places to return to after a sign-out"
+    )
+    backchannel_logout_uri: LogoutUri | None = Field(
+        default=None,
+        json_schema_extra=drop_null,
+        description="Where the app hears of sign-outs (OpenID Connect Back-Channel Logout)",
+    )
+    backchannel_logout_session_required: bool = False
 
     @model_validator(mode="after")
     def _has_keys_where_it_signs(self) -> "ClientCreate":
@@ -120,6 +135,9 @@ class ClientCreate(PartialBody):
             first_party=self.first_party,
             require_pkce=self.require_pkce,
             id_token_alg=self.id_token_alg,
+            post_logout_redirect_uris=tuple(self.post_logout_redirect_uris),
+            backchannel_logout_uri=self.backchannel_logout_uri,
+            backchannel_logout_session_required=self.backchannel_logout_session_required,
         )
 
 
@@ -127,6 +145,7 @@ class ClientUpdate(PartialBody):
     """Changes to a client; absent fields stay as they are.
 
     A new `auth_method`, `jwks` or `jwks_uri` needs all fields that belong to it.
+    `backchannel_logout_uri: null` removes it.
     """
 
     name: Name | None = _ABSENT
@@ -142,6 +161,9 @@ class ClientUpdate(PartialBody):
     first_party: bool | None = _ABSENT
     require_pkce: bool | None = _ABSENT
     id_token_alg: IdTokenAlgorithm | None = _ABSENT
+    post_logout_redirect_uris: RedirectUris | None = _ABSENT
+    backchannel_logout_uri: LogoutUri | None = Field(default=None)
+    backchannel_logout_session_required: bool | None = _ABSENT
 
     @model_validator(mode="after")
     def _keeps_method_and_keys_together(self) -> "ClientUpdate":
@@ -155,20 +177,28 @@ class ClientUpdate(PartialBody):
         """Return the changes."""
         return ClientChange(
             name=self.name,
-            grants=None if self.grants is None else tuple(self.grants),
-            scope=None if self.scope is None else tuple(self.scope),
-            resources=None if self.resources is None else tuple(self.resources),
+            grants=_tuple(self.grants),
+            scope=_tuple(self.scope),
+            resources=_tuple(self.resources),
             auth_method=self.auth_method,
             changes_keys=self.auth_method is not None,
             jwks=self.jwks,
             jwks_uri=self.jwks_uri,
             access_token_ttl=self.access_token_ttl,
             disabled=self.disabled,
-            redirect_uris=None if self.redirect_uris is None else tuple(self.redirect_uris),
+            redirect_uris=_tuple(self.redirect_uris),
             first_party=self.first_party,
             require_pkce=self.require_pkce,
             id_token_alg=self.id_token_alg,
+            post_logout_redirect_uris=_tuple(self.post_logout_redirect_uris),
+            changes_logout_uri="backchannel_logout_uri" in self.model_fields_set,
+            backchannel_logout_uri=self.backchannel_logout_uri,
+            backchannel_logout_session_required=self.backchannel_logout_session_required,
         )
+
+
+def _tuple(given: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if given is None else tuple(given)
 
 
 class ClientOut(BaseModel):
@@ -188,6 +218,9 @@ class ClientOut(BaseModel):
     first_party: bool
     require_pkce: bool
     id_token_alg: IdTokenAlgorithm
+    post_logout_redirect_uris: list[str]
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
     disabled: bool
     created_at: datetime
     updated_at: datetime

@@ -22,13 +22,19 @@ from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.outbound import CannotFetch, Outbound
 from keyfob.core.problems import InvalidInput, ensure_to_come
 from keyfob.core.secrets import new_id
+
+_NOT_CALLED = "should be https at a public address, or one that KEYFOB_OUTBOUND_ALLOW lists"
 
 # Two, so that the new one can be deployed before the old one is removed.
 _MOST_SECRETS = 2
 
 # The fields by which a change may take rights from a client: then its tokens are revoked.
+_NOT_BY_NAME = frozenset(
+    {"disabled", "changes_keys", "jwks", "jwks_uri", "changes_logout_uri", "backchannel_logout_uri"}
+)
 _TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri")
 
 
@@ -46,6 +52,7 @@ class ClientAdministration:
     resources: Resources
     authority: Authority
     clock: Clock
+    outbound: Outbound
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
         """Return a page of clients in the order of their creation."""
@@ -83,6 +90,7 @@ class ClientAdministration:
         now = self.clock.now()
         client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
         _ensure_fits_kind(client)
+        await self._ensure_may_be_told(client.backchannel_logout_uri)
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
@@ -102,6 +110,7 @@ class ClientAdministration:
             ClientNotFound: there is none with that id.
             InvalidInput, UnknownResource, UnknownScope, InsufficientAuthentication: see `create`.
         """
+        await self._ensure_may_be_told(changes.backchannel_logout_uri)
         async with self.db.begin() as tx:
             before, powers = await self._lock(tx, actor, client_id)
             after = self._changed(before, changes)
@@ -124,13 +133,32 @@ class ClientAdministration:
         given = {
             name: value
             for name, value in changes._asdict().items()
-            if value is not None and name not in {"disabled", "changes_keys", "jwks", "jwks_uri"}
+            if value is not None and name not in _NOT_BY_NAME
         }
         if changes.changes_keys:
             given |= {"jwks": changes.jwks, "jwks_uri": changes.jwks_uri}
+        if changes.changes_logout_uri:
+            given["backchannel_logout_uri"] = changes.backchannel_logout_uri
+            if changes.backchannel_logout_uri is None:
+                given.setdefault("backchannel_logout_session_required", False)
         if changes.disabled is not None and changes.disabled != (client.disabled_at is not None):
             given["disabled_at"] = self.clock.now() if changes.disabled else None
         return client._replace(**given)
+
+    async def _ensure_may_be_told(self, logout_uri: str | None) -> None:
+        """Check a URL that Keyfob is to call; each call checks it again (`core.outbound`).
+
+        Raises:
+            InvalidInput: it may not be called.
+        """
+        if logout_uri is None:
+            return
+        try:
+            await self.outbound.ensure_may_call(logout_uri)
+        except CannotFetch:
+            raise InvalidInput(
+                [{"pointer": "/body/backchannel_logout_uri", "detail": _NOT_CALLED}]
+            ) from None
 
     async def delete(self, actor: Actor, client_id: UUID) -> None:
         """Delete a client, and revoke its tokens at once.
@@ -245,6 +273,9 @@ def _told(client: RegisteredClient) -> dict[str, Any]:
         "first_party": client.first_party,
         "require_pkce": client.require_pkce,
         "id_token_alg": client.id_token_alg.value,
+        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "backchannel_logout_session_required": client.backchannel_logout_session_required,
     }
     return {
         **({"kind": client.kind.value, **of_app} if client.redirect_uris else {}),

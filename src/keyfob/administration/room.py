@@ -25,6 +25,7 @@ from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Room
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.service import Mail
@@ -69,6 +70,7 @@ def build(
     clients: Clients,
     api_keys: ApiKeys,
     resources: Resources,
+    outbound: Outbound,
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
@@ -135,6 +137,7 @@ def build(
                 resources=resources,
                 authority=authority,
                 clock=clock,
+                outbound=outbound,
             ),
             ResourceAdministration(
                 db=db,

@@ -60,6 +60,15 @@ RedirectUris = Annotated[
 FirstParty = Annotated[
     bool | None, typer.Option(help="Whether people are not asked for consent to this app.")
 ]
+AfterLogout = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--post-logout-redirect-uri", help="A place to return to after a sign-out; repeatable."
+    ),
+]
+LogoutUri = Annotated[
+    str | None, typer.Option("--backchannel-logout-uri", help="Where an app hears of sign-outs.")
+]
 _MOST = 1000
 
 
@@ -133,6 +142,8 @@ def create_client(
     kind: Annotated[ClientKind, typer.Option(help="What it is.")] = ClientKind.SERVICE,
     redirect_uri: RedirectUris = None,
     first_party: FirstParty = None,
+    after_logout: AfterLogout = None,
+    logout_uri: LogoutUri = None,
     resource: ResourceOptions = None,
     scope: ScopeOptions = None,
     grant: GrantOptions = None,
@@ -155,7 +166,12 @@ def create_client(
 
         keyfob clients create Reports --method private_key_jwt --jwks public-keys.json
     """
-    of_app = given(redirect_uris=redirect_uri, first_party=first_party)
+    of_app = given(
+        redirect_uris=redirect_uri,
+        first_party=first_party,
+        post_logout_redirect_uris=after_logout,
+        backchannel_logout_uri=logout_uri,
+    )
     more = given(resources=resource, scope=scope, grants=grant, auth_method=method, **of_app)
     keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
     asked = checked(ClientCreate, name=name, kind=kind, access_token_ttl=ttl, **more, **keys)
@@ -181,6 +197,11 @@ def change_client(
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     redirect_uri: RedirectUris = None,
     first_party: FirstParty = None,
+    after_logout: AfterLogout = None,
+    logout_uri: LogoutUri = None,
+    no_logout_uri: Annotated[
+        bool, typer.Option("--no-backchannel-logout-uri", help="It hears of no sign-outs any more.")
+    ] = False,
     resource: ResourceOptions = None,
     no_resource: Annotated[bool, typer.Option("--no-resource", help="No API any more.")] = False,
     scope: ScopeOptions = None,
@@ -202,13 +223,19 @@ def change_client(
 
         keyfob clients change CLIENT_ID --name Reports --ttl 600
     """
-    for wanted, none, option in ((resource, no_resource, "resource"), (scope, no_scope, "scope")):
+    for wanted, none, option in (
+        (resource, no_resource, "resource"),
+        (scope, no_scope, "scope"),
+        (logout_uri, no_logout_uri, "backchannel-logout-uri"),
+    ):
         if wanted and none:
             raise typer.BadParameter(f"choose one of --{option} and --no-{option}")
     changes = given(
         name=name,
         redirect_uris=redirect_uri,
         first_party=first_party,
+        post_logout_redirect_uris=after_logout,
+        backchannel_logout_uri=logout_uri,
         resources=[] if no_resource else resource,
         scope=[] if no_scope else scope,
         grants=grant,
@@ -217,6 +244,8 @@ def change_client(
         jwks=_read_jwks(jwks),
         jwks_uri=jwks_uri,
     )
+    if no_logout_uri:
+        changes["backchannel_logout_uri"] = None
     if not changes:
         raise typer.BadParameter("say what to change")
     _change(client_id, checked(ClientUpdate, **changes).to_change(), "Changed", as_json=as_json)

@@ -61,7 +61,8 @@ class RegisteredClient(NamedTuple):
 
     `scope` and `resources` are the most that it may ask for. Tokens that it was issued in an
     earlier generation are revoked. An app, by which people sign in, has `redirect_uris`; of a
-    `first_party` one, nobody is asked for consent.
+    `first_party` one, nobody is asked for consent. After a sign-out, it may have its users sent to
+    `post_logout_redirect_uris`, and it hears of one at `backchannel_logout_uri`.
     """
 
     id: UUID
@@ -82,6 +83,9 @@ class RegisteredClient(NamedTuple):
     first_party: bool = False
     require_pkce: bool = True
     id_token_alg: IdTokenAlgorithm = IdTokenAlgorithm.RS256
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -106,7 +110,8 @@ class AuthenticatedClient(NamedTuple):
 class ClientChange(NamedTuple):
     """Changes to a client; None leaves a field as it is.
 
-    `jwks` and `jwks_uri` belong together: with `changes_keys` both are written.
+    `jwks` and `jwks_uri` belong together: with `changes_keys` both are written, and with
+    `changes_logout_uri` the `backchannel_logout_uri`, which None removes.
     """
 
     name: str | None = None
@@ -123,6 +128,10 @@ class ClientChange(NamedTuple):
     first_party: bool | None = None
     require_pkce: bool | None = None
     id_token_alg: IdTokenAlgorithm | None = None
+    post_logout_redirect_uris: tuple[str, ...] | None = None
+    changes_logout_uri: bool = False
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool | None = None
 
 
 class Resource(NamedTuple):

@@ -22,7 +22,8 @@ from keyfob.core.database import Executor, Tx
 _CLIENT = """
     id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri, access_token_ttl,
     generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
-    id_token_alg
+    id_token_alg, post_logout_redirect_uris, backchannel_logout_uri,
+    backchannel_logout_session_required
 """
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
 _RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
@@ -48,6 +49,17 @@ def _client(row: Record) -> RegisteredClient:
         first_party=row["first_party"],
         require_pkce=row["require_pkce"],
         id_token_alg=IdTokenAlgorithm(row["id_token_alg"]),
+        post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
+        backchannel_logout_uri=row["backchannel_logout_uri"],
+        backchannel_logout_session_required=row["backchannel_logout_session_required"],
+    )
+
+
+def _of_logout(client: RegisteredClient) -> tuple[list[str], str | None, bool]:
+    return (
+        list(client.post_logout_redirect_uris),
+        client.backchannel_logout_uri,
+        client.backchannel_logout_session_required,
     )
 
 
@@ -147,9 +159,10 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         INSERT INTO clients
                (id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri,
                 access_token_ttl, created_at, updated_at, disabled_at, redirect_uris,
-                first_party, require_pkce, id_token_alg)
+                first_party, require_pkce, id_token_alg, post_logout_redirect_uris,
+                backchannel_logout_uri, backchannel_logout_session_required)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
-                $15, $16)
+                $15, $16, $17, $18, $19)
         """,
         client.id,
         client.name,
@@ -167,6 +180,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         client.first_party,
         client.require_pkce,
         client.id_token_alg,
+        *_of_logout(client),
     )
 
 
@@ -178,7 +192,8 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
            SET name = $2, grants = $3, scope = $4, resources = $5, auth_method = $6,
                jwks = $7::text::jsonb, jwks_uri = $8, access_token_ttl = $9, generation = $10,
                updated_at = $11, disabled_at = $12, redirect_uris = $13, first_party = $14,
-               require_pkce = $15, id_token_alg = $16
+               require_pkce = $15, id_token_alg = $16, post_logout_redirect_uris = $17,
+               backchannel_logout_uri = $18, backchannel_logout_session_required = $19
          WHERE id = $1
         """,
         client.id,
@@ -197,6 +212,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         client.first_party,
         client.require_pkce,
         client.id_token_alg,
+        *_of_logout(client),
     )
 
 

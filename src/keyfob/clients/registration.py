@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient
-from keyfob.clients.uris import ensure_redirect_uri, is_https
+from keyfob.clients.uris import ensure_logout_uri, ensure_redirect_uri, is_https
 
 _PROVING = frozenset({AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY_JWT})
 _OF_PROGRAMS = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
@@ -85,10 +85,28 @@ def _ensure_uris(client: RegisteredClient, kind: Kind) -> None:
             "redirect_uris",
             "should name at least one place" if signs_in else "come with authorization_code",
         )
-    for uri in client.redirect_uris:
-        try:
-            ensure_redirect_uri(uri, client.kind)
-        except ValueError as fault:
-            raise Unfit("redirect_uris", str(fault)) from None
+    if client.post_logout_redirect_uris and not signs_in:
+        raise Unfit("post_logout_redirect_uris", "come with authorization_code")
+    for field in ("redirect_uris", "post_logout_redirect_uris"):
+        for uri in getattr(client, field):
+            try:
+                ensure_redirect_uri(uri, client.kind)
+            except ValueError as fault:
+                raise Unfit(field, str(fault)) from None
+    _ensure_logout_uri(client, signs_in=signs_in)
     if client.first_party and not (kind.is_app and all(map(is_https, client.redirect_uris))):
         raise Unfit("first_party", "is for apps whose redirect URIs are all https")
+
+
+def _ensure_logout_uri(client: RegisteredClient, *, signs_in: bool) -> None:
+    uri = client.backchannel_logout_uri
+    if client.backchannel_logout_session_required and uri is None:
+        raise Unfit("backchannel_logout_session_required", "comes with backchannel_logout_uri")
+    if uri is None:
+        return
+    if client.kind is not ClientKind.WEB or not signs_in:
+        raise Unfit("backchannel_logout_uri", "is for apps with a server (web)")
+    try:
+        ensure_logout_uri(uri)
+    except ValueError as fault:
+        raise Unfit("backchannel_logout_uri", str(fault)) from None

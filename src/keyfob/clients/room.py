@@ -8,6 +8,7 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.feed import Feed
 from keyfob.core.machine_secrets import MachineSecrets
+from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.sessions.revocations import Revocations
 from keyfob.settings import Settings
@@ -21,7 +22,7 @@ def build(
     secrets: SecretKeyring,
     revocations: Revocations,
 ) -> Room:
-    """Build the services that find clients and resources."""
+    """Build the services that find clients and resources, and the client for what they register."""
     clients = Clients(
         db=db,
         clock=clock,
@@ -32,6 +33,7 @@ def build(
         db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
     )
     origins = Origins(db=db)
+    outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
 
     def listen(feed: Feed) -> None:
         feed.hear_and_reload("resources", resources.load)
@@ -39,7 +41,7 @@ def build(
         feed.poll_with(resources.poll)
 
     return Room(
-        services=[clients, resources, origins],
+        services=[clients, resources, origins, outbound],
         chores=[
             Chore("ids of clients", 5, clients.read_ids, at_start=True),
             # Workers that poll hear no notices.
@@ -49,4 +51,5 @@ def build(
         ],
         listen=listen,
         last=clients.write_uses,
+        close=outbound.close,
     )

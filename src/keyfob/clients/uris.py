@@ -82,6 +82,22 @@ def ensure_redirect_uri(uri: str, kind: ClientKind) -> str:
     return uri
 
 
+def ensure_logout_uri(uri: str) -> str:
+    """Return a URL at which an app hears of sign-outs (Back-Channel Logout section 2.2).
+
+    Whether it may be called, `core.outbound` decides: plain http only where an administrator has
+    listed the host.
+
+    Raises:
+        ValueError: it is no https or http URL, or has a user or a fragment.
+    """
+    parts = urlsplit(uri) if _PLAIN.match(uri) and len(uri) <= _LONGEST_URI else None
+    if parts is None or parts.scheme not in _USUAL_PORTS or not _is_host(parts):
+        raise ValueError("should be an https URL of up to 500 characters, without # and @")
+    parts.port  # noqa: B018 - raises ValueError if it is none
+    return uri
+
+
 def _is_host(parts: SplitResult) -> bool:
     """Tell whether a URL names one host, by a name or an address."""
     return bool(parts.hostname) and not set("*!$&'()+,;=%") & set(parts.netloc)

@@ -6,19 +6,20 @@ Threat: whoever registers a URL can make this machine call it, from behind the f
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpcore
 import httpx
 
 from keyfob.core.addresses import Address, Network, parse_address
+from keyfob.core.forms import FORM
 
 # Takes a host and a port, returns addresses; raises OSError if there are none.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -152,7 +153,7 @@ class _Pinned(httpcore.AsyncNetworkBackend):
 
 @dataclass(kw_only=True)
 class Outbound:
-    """Fetches URLs that clients registered.
+    """Calls URLs that clients registered.
 
     Only https to public addresses is allowed, except for hosts that an administrator listed. The
     name is resolved once, every address is checked, and the connection goes to one of these, so
@@ -186,10 +187,48 @@ class Outbound:
         Raises:
             CannotFetch: it is not allowed, or there is no response within the limits.
         """
+        return await self._ask("GET", url, {"Accept": accept})
+
+    async def post(self, url: str, form: Mapping[str, str]) -> Fetched:
+        """Send a form, and return the response, of any status.
+
+        Raises:
+            CannotFetch: see `get`.
+        """
+        content = urlencode(form).encode("ascii")
+        headers = {
+            "Accept": "*/*",
+            "Content-Type": FORM,
+            "Content-Length": str(len(content)),
+        }
+        return await self._ask("POST", url, headers, content)
+
+    async def ensure_may_call(self, url: str) -> None:
+        """Check a URL that is about to be registered, without calling it.
+
+        A name that has no address yet may be called over https once it has a public one: each call
+        checks again.
+
+        Raises:
+            CannotFetch: it leads to an address that is not allowed.
+        """
+        parts = _split(url)
+        try:
+            async with asyncio.timeout(self.seconds):
+                addresses = await self._find(parts)
+        except (OSError, UnicodeError):  # also time-outs
+            if parts.scheme == "https":
+                return
+            addresses = ()
+        self._allowed.ensure_allowed(parts.scheme, str(parts.hostname), addresses)
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Fetched:
         parts = _split(url)
         try:
             async with asyncio.timeout(self.seconds), self._turns:
-                return await self._get(parts, accept)
+                return await self._send(method, parts, headers, content)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
             raise CannotFetch(f"{type(fault).__name__}: {fault}") from fault
         except (OSError, UnicodeError) as fault:  # also time-outs, and errors of names
@@ -199,22 +238,32 @@ class Outbound:
         """Release the threads that resolve names."""
         self._names.shutdown(wait=False, cancel_futures=True)
 
-    async def _get(self, parts: SplitResult, accept: str) -> Fetched:
+    async def _find(self, parts: SplitResult) -> Sequence[str]:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-        addresses = await (self.resolve or self._resolve)(host, port)
+        return await (self.resolve or self._resolve)(host, port)
+
+    async def _send(
+        self,
+        method: str,
+        parts: SplitResult,
+        further: Mapping[str, str],
+        content: bytes | None,
+    ) -> Fetched:
+        host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
+        addresses = await self._find(parts)
         self._allowed.ensure_allowed(parts.scheme, host, addresses)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         at = httpcore.URL(scheme=parts.scheme, host=host, port=port, target=target)
         headers = {
             "Host": parts.netloc,
-            "Accept": accept,
             "Accept-Encoding": "identity",
             "User-Agent": "Keyfob",
+            **further,
         }
         tls = await self._tls_context()
         async with (
             httpcore.AsyncConnectionPool(tls, network_backend=_Pinned(addresses)) as pool,
-            pool.stream("GET", at, headers=list(headers.items())) as answer,
+            pool.stream(method, at, headers=list(headers.items()), content=content) as answer,
         ):
             return await _read(answer)
 

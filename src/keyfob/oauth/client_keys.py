@@ -84,7 +84,6 @@ class ClientKeys:
         for known in self._known.values():
             if known.fetching is not None:
                 known.fetching.cancel()
-        await self.outbound.close()
 
     def _recall(self, client: RegisteredClient) -> _Remembered:
         known = self._known.get(client.id)

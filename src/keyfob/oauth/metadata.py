@@ -86,6 +86,7 @@ def _describe_provider(own: Resource) -> dict[str, object]:
     return {
         "authorization_endpoint": f"{base}/oauth2/authorize",
         "userinfo_endpoint": f"{base}/oauth2/userinfo",
+        "end_session_endpoint": f"{base}/oauth2/logout",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],

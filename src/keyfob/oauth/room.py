@@ -28,6 +28,7 @@ from keyfob.oauth.grants.authorization_code import AuthorizationCode
 from keyfob.oauth.grants.client_credentials import ClientCredentials
 from keyfob.oauth.grants.refresh_token import RefreshTokenGrant
 from keyfob.oauth.grants.token_exchange import TokenExchange
+from keyfob.oauth.logout import Logout
 from keyfob.oauth.metadata import describe
 from keyfob.oauth.models import GrantHandler
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
@@ -68,9 +69,9 @@ def build(
     accounts: Accounts,
     standing: Standing,
     authority: Authority,
+    outbound: Outbound,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
-    outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
     by_secret = SecretProof(clients)
     by_key = AssertionProof(
         db=db,
@@ -117,6 +118,7 @@ def build(
         audit=audit,
         issuer=settings.issuer_url,
     )
+    logout = Logout(db=db, clock=clock, clients=clients, id_tokens=id_tokens)
     app_access = AppAccess(
         db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
     )
@@ -152,11 +154,21 @@ def build(
         signs_in=settings.pages,
     )
     return Room(
-        services=[authentication, endpoint, shown, metadata, authorization, userinfo, app_access],
+        services=[
+            authentication,
+            endpoint,
+            shown,
+            metadata,
+            authorization,
+            logout,
+            userinfo,
+            app_access,
+        ],
         routes=[routes.routes, routes.public, userinfo_routes.routes, app_access_routes.routes],
         chores=[
             Chore("spent ids", 600, by_key.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),
+            Chore("asked sign-outs", 60, logout.clean_up),
         ],
         close=by_key.keys.close,
     )

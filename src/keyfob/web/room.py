@@ -36,7 +36,18 @@ from keyfob.web.account.activity import OwnActivity
 from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
-from keyfob.web.console import clients, many, overview, records, roles, service, undo, user, users
+from keyfob.web.console import (
+    clients,
+    many,
+    new_client,
+    overview,
+    records,
+    roles,
+    service,
+    undo,
+    user,
+    users,
+)
 from keyfob.web.console.undo import Undos
 from keyfob.web.console.user import Users
 from keyfob.web.console.users import UserList
@@ -55,7 +66,7 @@ from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.links import Choice, Links
 from keyfob.web.doors.new_address import AddressChange
 from keyfob.web.engine import Engine
-from keyfob.web.provider import authorize
+from keyfob.web.provider import authorize, logout
 from keyfob.web.step_up import StepUpForm
 from keyfob.web.visits import last_routes
 
@@ -150,6 +161,7 @@ _OURS: list[Router] = [
     arrival.routes,
     sign_in.routes,
     authorize.routes,
+    logout.routes,
     links.sign_in_routes,
     factor.routes,
     register.routes,
@@ -166,6 +178,7 @@ _OURS: list[Router] = [
     service.routes,
     user.routes,
     clients.routes,
+    new_client.routes,
     roles.routes,
     users.routes,
     many.routes,

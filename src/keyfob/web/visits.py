@@ -43,7 +43,7 @@ __all__ = ["AVisit", "PageRoute", "Visit", "last_routes", "pages"]
 _OF_USERS, _OF_STRANGERS = 2000, 30
 
 # Where apps send their users, also by a form: it changes nothing, and stores what is asked.
-_FROM_ANYWHERE = frozenset({"/oauth2/authorize"})
+_FROM_ANYWHERE = frozenset({"/oauth2/authorize", "/oauth2/logout"})
 
 log = structlog.get_logger("keyfob.http")
 

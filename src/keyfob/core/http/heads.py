@@ -25,6 +25,7 @@ _TELLING = frozenset(
 )
 
 _PAGES = ("/ui/", "/console/")
+_MORE_PAGES = frozenset({"/ui", "/console", "/oauth2/authorize", "/oauth2/logout"})
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # A page of another origin, as browsers say it (Fetch Metadata, section 2.3).
 _OTHER_SITES = frozenset({b"cross-site", b"same-site"})
@@ -71,7 +72,7 @@ def bounded(scope: Scope, receive: Receive, most: int, *, is_named: bool) -> Rec
 
 
 def _is_page(path: str) -> bool:
-    return path.startswith(_PAGES) or path in {"/ui", "/console", "/oauth2/authorize"}
+    return path.startswith(_PAGES) or path in _MORE_PAGES
 
 
 def _join(name: bytes, first: bytes, second: bytes) -> bytes:

@@ -1,16 +1,14 @@
-"""Programs: the list, one program with its secrets, and the form that registers one."""
+"""Programs: the list, and one program with its secrets."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar
 from uuid import UUID
 
 from fastapi import Depends, Path
-from pydantic import ValidationError
 from starlette.responses import Response
 
-from keyfob.admin.client_models import ClientCreate
 from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.errors import ClientNotFound, SecretNotFound, TooManySecrets
@@ -19,18 +17,15 @@ from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import (
-    AuthMethod,
     ClientChange,
     ClientKind,
     ClientSecret,
     RegisteredClient,
-    Resource,
 )
-from keyfob.clients.registration import KINDS
 from keyfob.core.http import Provided
 from keyfob.core.locales import N_, gettext, ngettext
 from keyfob.core.pagination import Cursors
-from keyfob.core.problems import InvalidInput, Problem
+from keyfob.core.problems import InvalidInput
 from keyfob.limits.requests import limited
 from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import place_in
@@ -47,9 +42,10 @@ Resources = Annotated[ResourceAdministration, Provided(ResourceAdministration)]
 TheRoles = Annotated[Roles, Provided(Roles)]
 ClientId = Annotated[UUID, Path(alias="id")]
 # Whatever a change answers with is a page of what may be read, so each asks for that right, too.
-_LIMITED = [Depends(limited("admin", by="caller")), require(Permission.CLIENTS_READ)]
+LIMITED = [Depends(limited("admin", by="caller")), require(Permission.CLIENTS_READ)]
 _LIST, _SIZE = "console clients", 50
 _DAYS = (30, 90, 365)
+_TYPED = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri")
 
 _DONE: Mapping[str, str] = {
     "disabled": N_("The program is disabled: all its tokens have ended."),
@@ -57,12 +53,13 @@ _DONE: Mapping[str, str] = {
     "secret_removed": N_("The secret is deleted, and the tokens of the program have ended."),
     "deleted": N_("The program is deleted, with its secrets and tokens."),
     "places": N_("The places to return to are changed."),
+    "sign_outs": N_("What happens at a sign-out is changed."),
     "too_many": N_("The program has two secrets. Remove one first."),
     "gone": N_("It was gone already."),
 }
 
 
-_KINDS: Mapping[ClientKind, str] = {
+KINDS_IN_WORDS: Mapping[ClientKind, str] = {
     ClientKind.SERVICE: N_("A service without people"),
     ClientKind.WEB: N_("An app with a server"),
     ClientKind.BROWSER: N_("An app in the browser alone"),
@@ -74,16 +71,15 @@ _ERRORS: Mapping[str, str] = {
         "Type whole addresses, one on each line. They begin with https://. On the user's own "
         "machine they may begin with http://localhost/, and on a phone with com.example.app:/."
     ),
+    "post_logout_redirect_uris": N_(
+        "Type whole addresses, one on each line, as for the places to return to."
+    ),
+    "backchannel_logout_uri": N_(
+        "Type an address that begins with https:// and that everybody can reach. Others have to be "
+        "listed in KEYFOB_OUTBOUND_ALLOW."
+    ),
     "first_party": N_("That is for apps whose addresses all begin with https://."),
 }
-
-
-class MixedRights(Problem):
-    """A right was ticked at one API that another ticked API has by the same name."""
-
-    status = 422
-    code = "mixed_rights"
-    title = "A right of that name belongs to another chosen API, too"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,41 +94,11 @@ class ClientsPage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewClientPage:
-    """The form that registers a program; `may` are the permissions that its maker can give."""
-
-    template: ClassVar[str] = "console/new_client.html"
-
-    resources: Sequence[Resource]
-    own: str
-    may: Sequence[Permission]
-    kind: ClientKind
-    name: str = ""
-    chosen: Sequence[str] = ()
-    method: str = "client_secret_basic"
-    redirect_uris: str = ""
-    first_party: bool = False
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_app(self) -> bool:
-        """Tell whether people sign in by it."""
-        return KINDS[self.kind].is_app
-
-    @property
-    def has_secret(self) -> bool:
-        """Tell whether it gets a secret."""
-        return AuthMethod.NONE not in KINDS[self.kind].methods
-
-    @property
-    def kinds(self) -> list[tuple[str, str]]:
-        """The kinds, by their name in the address, with words for people."""
-        return [(kind.value, gettext(words)) for kind, words in _KINDS.items()]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ClientPage:
-    """One program. `secret` is the text of a new secret, shown once."""
+    """One program. `secret` is the text of a new secret, shown once.
+
+    `typed` is what a form had that was refused, by field.
+    """
 
     template: ClassVar[str] = "console/client.html"
 
@@ -141,11 +107,23 @@ class ClientPage:
     issuer: str
     secret: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The values of the fields that can be changed."""
+        client = self.client
+        return {
+            "redirect_uris": "\n".join(client.redirect_uris),
+            "post_logout_redirect_uris": "\n".join(client.post_logout_redirect_uris),
+            "backchannel_logout_uri": client.backchannel_logout_uri or "",
+            **self.typed,
+        }
 
     @property
     def kind(self) -> str:
         """The kind of program, in words."""
-        return gettext(_KINDS[self.client.kind])
+        return gettext(KINDS_IN_WORDS[self.client.kind])
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -156,7 +134,7 @@ class ClientPage:
         ]
 
 
-@routes.get("/console/clients", dependencies=_LIMITED)
+@routes.get("/console/clients", dependencies=LIMITED)
 async def show_list(
     visit: AVisit, caller: Reader, clients: Clients, cursors: Annotated[Cursors, Provided(Cursors)]
 ) -> Response:
@@ -172,108 +150,27 @@ async def show_list(
     return await visit.show(page, toast=visit.done(_DONE))
 
 
-@routes.get("/console/clients/new", dependencies=_LIMITED)
-async def ask(visit: AVisit, caller: Writer, resources: Resources, roles: TheRoles) -> Response:
-    """Show the form."""
-    return await visit.show(await _form(visit, caller, resources, roles))
+def lines_of(visit: Visit, name: str) -> list[str]:
+    """Return the addresses of a field, one on each line, each once."""
+    return list(dict.fromkeys(visit.fields.get(name).split()))
 
 
-@routes.post("/console/clients/new", dependencies=_LIMITED)
-async def register(
-    visit: AVisit, caller: Writer, clients: Clients, resources: Resources, roles: TheRoles
-) -> Response:
-    """Register a program, with a first secret, which is shown once."""
-    actor, status = Actor(caller, visit.source), 422
-    errors: dict[str, str] = {}
-    try:
-        client, text = await _create(visit, actor, clients)
-    except ValidationError as fault:
-        errors |= dict(_error_of(str(*one["loc"][:1])) for one in fault.errors())
-    except InvalidInput as fault:
-        errors |= dict(_error_of(one["pointer"].rpartition("/")[2]) for one in fault.errors)
-    except Problem as refused:
-        if refused.status not in {400, 403, 404, 409, 422}:
-            raise
-        errors[""], status = refusal(refused.code), refused.status
-    else:
-        return await _show(visit, clients, client.id, secret=text)
-    return await visit.show(await _form(visit, caller, resources, roles, errors), status)
-
-
-async def _create(
-    visit: Visit, actor: Actor, clients: ClientAdministration
-) -> tuple[RegisteredClient, str | None]:
-    """Register what the form says, and return it with the text of its first secret, if it has one.
-
-    Raises:
-        ValidationError, Problem: something does not fit.
-    """
-    kind, chosen = _kind_in(visit), [one.partition(" ") for one in visit.fields.list_all("scope")]
-    await _ensure_distinct(clients, {(resource, scope) for resource, _space, scope in chosen})
-    has_secret = AuthMethod.NONE not in KINDS[kind].methods
-    asked = ClientCreate.model_validate(
-        {
-            "name": visit.fields.line("name"),
-            "kind": kind,
-            "resources": list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
-            "scope": list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
-            "auth_method": visit.fields.get("method") if has_secret else AuthMethod.NONE,
-            "redirect_uris": _lines(visit),
-            "first_party": bool(visit.fields.get("first_party")),
-        }
-    )
-    client = await clients.create(actor, asked.to_client())
-    if not client.auth_method.has_secret:
-        return client, None
-    _secret, text = await clients.add_secret(actor, client.id, None)
-    return client, text
-
-
-async def _ensure_distinct(
-    clients: ClientAdministration, ticked: Collection[tuple[str, str]]
-) -> None:
-    """Check that no ticked name is also a right of another ticked API, where it is not ticked.
-
-    Threat: a program has its scopes at all of its APIs. Ticked at one, a name that another has,
-    too, would be given there unseen, such as a permission of our own API.
-
-    Raises:
-        MixedRights: one is.
-    """
-    resources = (clients.resources.own, *await clients.resources.list_all(clients.db))
-    named = {resource for resource, _ in ticked}
-    for scope in {scope for _, scope in ticked}:
-        for one in resources:
-            has_it = one.identifier in named and scope in one.scopes
-            if has_it and (one.identifier, scope) not in ticked:
-                raise MixedRights
-
-
-def _kind_in(visit: Visit) -> ClientKind:
-    asked = visit.fields.get("kind") or visit.request.query_params.get("kind", "")
-    return ClientKind(asked) if asked in set(ClientKind) else ClientKind.SERVICE
-
-
-def _lines(visit: Visit) -> list[str]:
-    return visit.fields.get("redirect_uris").split()
-
-
-def _error_of(name: str) -> tuple[str, str]:
+def error_of(name: str) -> tuple[str, str]:
     """Return the sentence for a field that does not fit, by its name."""
     if name in _ERRORS:
         return name, gettext(_ERRORS[name])
     return "", refusal("invalid_input")
 
 
-@routes.get("/console/clients/{id:uuid}", dependencies=_LIMITED)
+@routes.get("/console/clients/{id:uuid}", dependencies=LIMITED)
 async def show_client(
     client_id: ClientId, visit: AVisit, caller: Reader, clients: Clients
 ) -> Response:
     """Show a program."""
-    return await _show(visit, clients, client_id)
+    return await show_one(visit, clients, client_id)
 
 
-@routes.post("/console/clients/{id:uuid}/secrets", dependencies=_LIMITED)
+@routes.post("/console/clients/{id:uuid}/secrets", dependencies=LIMITED)
 async def add_secret(
     client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients
 ) -> Response:
@@ -284,10 +181,10 @@ async def add_secret(
         _secret, text = await clients.add_secret(Actor(caller, visit.source), client_id, ends)
     except TooManySecrets:
         return visit.go(f"/console/clients/{client_id}", done="too_many")
-    return await _show(visit, clients, client_id, secret=text)
+    return await show_one(visit, clients, client_id, secret=text)
 
 
-@routes.post("/console/clients/{id:uuid}/secrets/{secret:uuid}/remove", dependencies=_LIMITED)
+@routes.post("/console/clients/{id:uuid}/secrets/{secret:uuid}/remove", dependencies=LIMITED)
 async def remove_secret(
     client_id: ClientId,
     secret_id: Annotated[UUID, Path(alias="secret")],
@@ -303,21 +200,46 @@ async def remove_secret(
     return visit.go(f"/console/clients/{client_id}", done="secret_removed")
 
 
-@routes.post("/console/clients/{id:uuid}/places", dependencies=_LIMITED)
+@routes.post("/console/clients/{id:uuid}/places", dependencies=LIMITED)
 async def change_places(
     client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients
 ) -> Response:
     """Change the places to which an app has its users sent."""
-    change = ClientChange(redirect_uris=tuple(dict.fromkeys(_lines(visit))))
+    change = ClientChange(redirect_uris=tuple(lines_of(visit, "redirect_uris")))
+    return await _change(visit, caller, clients, client_id, change, done="places")
+
+
+@routes.post("/console/clients/{id:uuid}/sign-outs", dependencies=LIMITED)
+async def change_sign_outs(
+    client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients
+) -> Response:
+    """Change where an app's users return to after a sign-out, and where it hears of one."""
+    change = ClientChange(
+        post_logout_redirect_uris=tuple(lines_of(visit, "post_logout_redirect_uris")),
+        changes_logout_uri=True,
+        backchannel_logout_uri=visit.fields.line("backchannel_logout_uri") or None,
+    )
+    return await _change(visit, caller, clients, client_id, change, done="sign_outs")
+
+
+async def _change(
+    visit: Visit,
+    caller: User,
+    clients: ClientAdministration,
+    client_id: UUID,
+    change: ClientChange,
+    *,
+    done: str,
+) -> Response:
     try:
         await clients.change(Actor(caller, visit.source), client_id, change)
-    except InvalidInput:
-        errors = dict([_error_of("redirect_uris")])
-        return await _show(visit, clients, client_id, errors=errors, status=422)
-    return visit.go(f"/console/clients/{client_id}", done="places")
+    except InvalidInput as fault:
+        errors = dict(error_of(one["pointer"].rpartition("/")[2]) for one in fault.errors)
+        return await show_one(visit, clients, client_id, errors=errors)
+    return visit.go(f"/console/clients/{client_id}", done=done)
 
 
-@routes.post("/console/clients/{id:uuid}/disabled", dependencies=_LIMITED)
+@routes.post("/console/clients/{id:uuid}/disabled", dependencies=LIMITED)
 async def disable(client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients) -> Response:
     """Disable a program, or enable it again."""
     disabled = choice_in(visit, "disabled", {"yes", "no"}) == "yes"
@@ -325,7 +247,7 @@ async def disable(client_id: ClientId, visit: AVisit, caller: Writer, clients: C
     return visit.go(f"/console/clients/{client_id}", done="disabled" if disabled else "enabled")
 
 
-@routes.post("/console/clients/{id:uuid}/delete", dependencies=_LIMITED)
+@routes.post("/console/clients/{id:uuid}/delete", dependencies=LIMITED)
 async def delete(client_id: ClientId, visit: AVisit, caller: Writer, clients: Clients) -> Response:
     """Delete a program."""
     try:
@@ -335,42 +257,21 @@ async def delete(client_id: ClientId, visit: AVisit, caller: Writer, clients: Cl
     return visit.go("/console/clients", done="deleted")
 
 
-async def _show(
+async def show_one(
     visit: Visit,
     clients: ClientAdministration,
     client_id: UUID,
     *,
     secret: str | None = None,
     errors: Mapping[str, str] | None = None,
-    status: int = 200,
 ) -> Response:
+    """Show a program, with the text of a new secret or with what does not fit."""
     page = ClientPage(
         client=await clients.get(client_id),
         secrets=await clients.list_secrets(client_id),
         issuer=clients.resources.own.identifier,
         secret=secret,
         errors=errors or {},
+        typed={name: visit.fields.get(name) for name in _TYPED if visit.fields.get(name)},
     )
-    return await visit.show(page, status, toast=visit.done(_DONE))
-
-
-async def _form(
-    visit: Visit,
-    caller: User,
-    resources: ResourceAdministration,
-    roles: Roles,
-    errors: Mapping[str, str] | None = None,
-) -> NewClientPage:
-    held = roles.permissions_of(caller)
-    return NewClientPage(
-        resources=await resources.list_all(),
-        own=resources.resources.own.identifier,
-        may=[one for one in Permission if one in held and one is not Permission.ACCOUNT_READ],
-        kind=_kind_in(visit),
-        name=visit.fields.line("name"),
-        chosen=visit.fields.list_all("scope"),
-        redirect_uris=visit.fields.get("redirect_uris"),
-        first_party=bool(visit.fields.get("first_party")),
-        method=visit.fields.get("method") or "client_secret_basic",
-        errors=errors or {},
-    )
+    return await visit.show(page, 422 if errors else 200, toast=visit.done(_DONE))

@@ -79,7 +79,7 @@ async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
     """Answer the app at once if its user is signed in and nothing has to be asked."""
     query: bytes = visit.request.scope["query_string"]
     form = parse_form(query, FORM)
-    _speak(visit, form)
+    speak(visit, form)
     try:
         client, asked = await authorization.asking.read(form)
         came_at = authorization.clock.now()
@@ -101,7 +101,7 @@ async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> R
     form = parse_form(
         await request.body(), request.headers.get("content-type", ""), request.scope["query_string"]
     )
-    _speak(visit, form)
+    speak(visit, form)
     try:
         _, asked = await authorization.asking.read(form)
     except RefusedToApp as refusal:
@@ -158,7 +158,7 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
     return await _lead_on(visit, client, asked, told)
 
 
-def _speak(visit: Visit, form: Form) -> None:
+def speak(visit: Visit, form: Form) -> None:
     """Speak the first language that the app prefers and that we know."""
     known = {locale.value for locale in Locale}
     for tag in (form.get("ui_locales") or "").split():

@@ -242,8 +242,9 @@ class Administration(Roles):
             scope: what its tokens may permit at most.
             resources: the identifiers of the APIs that they may be for.
             fields: `kind`, `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`; of apps
-                by which people sign in `redirect_uris`, `first_party`, `require_pkce` and
-                `id_token_alg`.
+                by which people sign in `redirect_uris`, `first_party`, `require_pkce`,
+                `id_token_alg`, `post_logout_redirect_uris`, `backchannel_logout_uri` and
+                `backchannel_logout_session_required`.
         """
         body = {"name": name, "scope": list(scope), "resources": list(resources), **fields}
         return self.asks("POST", "/admin/clients", body)

@@ -345,6 +345,9 @@ class Client(TypedDict):
     first_party: bool
     require_pkce: bool
     id_token_alg: str
+    post_logout_redirect_uris: list[str]
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
     disabled: bool
     created_at: str
     updated_at: str
