@@ -214,6 +214,18 @@ async def test_instances_that_start_at_once_make_one_admin(
     assert (event["action"], event["actor_id"]) == ("user.created", None)
 
 
+@pytest.mark.parametrize(("pages", "algorithms"), [(True, ["RS256"]), (False, [])])
+async def test_apps_find_the_key_of_id_tokens_before_anybody_signs_in(
+    settings: Settings, db: Database, pages: bool, algorithms: list[str]
+) -> None:
+    settings = settings.model_copy(update={"pages": pages})
+
+    await asyncio.gather(*(boot.prepare(settings) for _ in range(3)))
+
+    made = await db.fetch("SELECT algorithm FROM id_token_keys")
+    assert [key["algorithm"] for key in made] == algorithms
+
+
 async def test_the_instance_that_came_second_takes_the_others_admin(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from keyfob.devdb.server import EmbeddedPostgres
 from keyfob.passwords.errors import WeakPassword
 from keyfob.passwords.policy import PasswordPolicy
 from keyfob.settings import Settings, WrongSetting
+from keyfob.tokens.id_keys import USUAL_ALGORITHM
 from keyfob.tokens.keyring import Keyring
 from keyfob.wiring import Wiring, build
 
@@ -113,7 +114,11 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
             cannot be used.
     """
     async with services_of(settings) as wiring:
-        await open_keys(wiring.services[Keyring])
+        keyring = wiring.services[Keyring]
+        await open_keys(keyring)
+        if settings.pages:
+            # Published before any app signs in: a client that has just read the keys finds it.
+            await keyring.prepare(USUAL_ALGORITHM)
         if settings.issuer is None and await count_listeners(wiring.db):
             log.warning("issuer_made_up", issuer=settings.issuer_url, advice=_SET_ISSUER)
         return await _make_first_admin(settings, wiring.services[Administration])
