@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: another-python help run test test-slow test-browser pictures test-all sdk sdk-js clients verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words screenshots schema sbom audit clean
+.PHONY: another-python help run test test-slow test-browser pictures test-all sdk sdk-js clients conformance verifiers check check-types check-secrets check-style check-schema fix measure-code bench bench-full bench-report drill drill-scaling soak lock words screenshots schema sbom audit clean
 
 help: ## Show this list
 	@echo 'Usage: make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
@@ -73,6 +73,13 @@ sdk-js: sdk/js/node_modules/.installed ## Check and test the package for browser
 
 clients: .venv/.dev ## Generate, compile and use a client in each language whose tools are installed; ARGS="go php"
 	$(PY) -m clients $(ARGS)
+
+conformance: .venv/.dev ## Try the provider with other people's clients, and with the OpenID suite where KEYFOB_CONFORMANCE_URL names one; ARGS="basic"
+	$(PY) -m clients $(FOREIGN)
+	$(PY) -m conformance $(ARGS)
+
+# What cannot be had on a machine is not tried, and said.
+FOREIGN = oauth-python oauth-node
 
 verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are installed; ARGS="go spring"
 	$(PY) -m clients.verifying $(ARGS)

@@ -1,0 +1,107 @@
+"""A person with a browser (Chromium): signs in, decides, and shows what the screen says."""
+
+import base64
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import TimeoutError as NothingHappened
+
+_PATIENCE = 20_000  # milliseconds
+_MOST_STEPS = 15
+_ALONE = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_ALONE += ["--disable-component-update", "--disable-sync"]
+
+
+@contextlib.contextmanager
+def person(program: str, email: str, password: str, there: str) -> Iterator["Person"]:
+    """Yield a person with a new browser.
+
+    Args:
+        program: path of Chromium.
+        email: of an account.
+        password: of that account.
+        there: how addresses of the suite begin.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_ALONE)
+        try:
+            context = browser.new_context(ignore_https_errors=True, locale="en-GB")
+            context.set_default_timeout(_PATIENCE)
+            yield Person(context, email, password, there)
+        finally:
+            browser.close()
+
+
+@dataclass
+class Person:
+    """Goes where an address leads, until it leads back to the suite, or no further.
+
+    `picture` is the last page that waited for the person, as a data URL; None before any has.
+    """
+
+    context: BrowserContext
+    email: str
+    password: str
+    there: str
+    allows: bool = True
+    picture: str | None = None
+
+    def visit(self, address: str) -> None:
+        """Open an address, and do what its pages ask for."""
+        page = self.context.new_page()
+        try:
+            with contextlib.suppress(NothingHappened):
+                page.goto(address, wait_until="load")
+            for _ in range(_MOST_STEPS):
+                if page.url.startswith(self.there):
+                    self._finish(page)
+                    return
+                if not self._do(page):
+                    return
+        finally:
+            page.close()
+
+    def _finish(self, page: Page) -> None:
+        """Wait until the suite has read what came back."""
+        with contextlib.suppress(NothingHappened):
+            page.wait_for_selector("#submission_complete", state="attached")
+
+    def _do(self, page: Page) -> bool:
+        """Do what a page asks for; return False if it is the last one."""
+        before = page.url
+        password = page.locator("input[type=password]:visible").first
+        if password.count():
+            self._keep(page)
+            if page.locator("input[name=email]:visible").count():
+                page.fill("input[name=email]", self.email)
+            password.fill(self.password)
+            return _leave(page, lambda: password.press("Enter"))
+        decision = "allow" if self.allows else "deny"
+        if page.locator(button := f"button[name=decision][value={decision}]").count():
+            self._keep(page)
+            return _leave(page, lambda: page.click(button))
+        if page.locator("meta[http-equiv=refresh], form[data-sends-itself]").count():
+            with contextlib.suppress(NothingHappened):
+                page.wait_for_url(lambda url: url != before)
+            return page.url != before
+        self._keep(page)
+        return False
+
+    def _keep(self, page: Page) -> None:
+        png = page.screenshot(scale="css", type="jpeg", quality=60)
+        self.picture = "data:image/jpeg;base64," + base64.b64encode(png).decode()
+
+
+def _leave(page: Page, act: Callable[[], None]) -> bool:
+    """Leave a page, and return whether another came."""
+    try:
+        with page.expect_navigation():
+            act()
+    except NothingHappened:
+        return False
+    except BrowserError:  # the page led on while it was being left
+        page.wait_for_load_state()
+    return True

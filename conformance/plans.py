@@ -1,0 +1,80 @@
+"""The plans of the suite that Keyfob has to pass, and the clients that each needs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+ALIAS = "keyfob"
+Register = Callable[..., dict[str, str]]
+
+
+class Surroundings(NamedTuple):
+    """What a plan's configuration is made from.
+
+    `register` makes a client with the given fields, and returns its `client_id` and, where it has
+    one, its `client_secret`.
+    """
+
+    suite: str
+    issuer: str
+    register: Register
+
+    def at(self, page: str) -> str:
+        """Return the address of a page of the suite under our alias."""
+        return f"{self.suite}/test/a/{ALIAS}/{page}"
+
+    @property
+    def callbacks(self) -> list[str]:
+        """The places that the suite's clients return to."""
+        return [self.at("callback"), self.at("callback") + "?dummy1=lorem&dummy2=ipsum"]
+
+
+class Plan(NamedTuple):
+    """A plan of the suite, and the number of modules that it has for us."""
+
+    title: str
+    name: str
+    variant: Mapping[str, str]
+    config: Callable[[Surroundings], dict[str, Any]]
+    modules: int
+
+
+_OURS = ["keyfob_revocations_endpoint", "keyfob_revocations_stream_endpoint"]
+
+
+def _base(around: Surroundings) -> dict[str, Any]:
+    return {
+        "alias": ALIAS,
+        "description": "Keyfob",
+        "server": {
+            "discoveryUrl": f"{around.issuer}/.well-known/openid-configuration",
+            "allow_unexpected_metadata_fields": _OURS,
+        },
+    }
+
+
+def _with_clients(around: Surroundings, **more: Any) -> dict[str, Any]:
+    """Return a configuration with three clients that differ by how they authenticate."""
+    # These plans are older than PKCE.
+    of_all = {"kind": "web", "redirect_uris": around.callbacks, "require_pkce": False, **more}
+    return _base(around) | {
+        "client": around.register(name="Suite", **of_all),
+        "client2": around.register(name="Suite, second", **of_all),
+        "client_secret_post": around.register(
+            name="Suite, by form", auth_method="client_secret_post", **of_all
+        ),
+    }
+
+
+_STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
+
+PLANS: Mapping[str, Plan] = {
+    "config": Plan("Config OP", "oidcc-config-certification-test-plan", {}, _base, 1),
+    "basic": Plan("Basic OP", "oidcc-basic-certification-test-plan", _STATIC, _with_clients, 35),
+    "form-post": Plan(
+        "Form Post OP (basic)",
+        "oidcc-formpost-basic-certification-test-plan",
+        _STATIC,
+        _with_clients,
+        35,
+    ),
+}
