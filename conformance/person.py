@@ -4,6 +4,7 @@ import base64
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
@@ -80,9 +81,13 @@ class Person:
             password.fill(self.password)
             return _leave(page, lambda: password.press("Enter"))
         decision = "allow" if self.allows else "deny"
-        if page.locator(button := f"button[name=decision][value={decision}]").count():
-            self._keep(page)
-            return _leave(page, lambda: page.click(button))
+        for button in (
+            f"button[name=decision][value={decision}]",
+            "form[action$='/ui/logout'] button",
+        ):
+            if page.locator(button).count():
+                self._keep(page)
+                return _leave(page, partial(page.click, button))
         if page.locator("meta[http-equiv=refresh], form[data-sends-itself]").count():
             with contextlib.suppress(NothingHappened):
                 page.wait_for_url(lambda url: url != before)

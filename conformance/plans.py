@@ -65,6 +65,14 @@ def _with_clients(around: Surroundings, **more: Any) -> dict[str, Any]:
     }
 
 
+def _with_logout(around: Surroundings) -> dict[str, Any]:
+    return _with_clients(
+        around,
+        post_logout_redirect_uris=[around.at("post_logout_redirect")],
+        backchannel_logout_uri=around.at("backchannel_logout"),
+    )
+
+
 _STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
 
 PLANS: Mapping[str, Plan] = {
@@ -76,5 +84,19 @@ PLANS: Mapping[str, Plan] = {
         _STATIC,
         _with_clients,
         35,
+    ),
+    "logout": Plan(
+        "RP-Initiated Logout OP",
+        "oidcc-rp-initiated-logout-certification-test-plan",
+        {"client_registration": "static_client", "response_type": "code"},
+        _with_logout,
+        11,
+    ),
+    "back-channel": Plan(
+        "Back-Channel OP",
+        "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
+        {"client_registration": "static_client", "response_type": "code"},
+        _with_logout,
+        2,
     ),
 }
