@@ -87,6 +87,8 @@ def _describe_provider(own: Resource) -> dict[str, object]:
         "authorization_endpoint": f"{base}/oauth2/authorize",
         "userinfo_endpoint": f"{base}/oauth2/userinfo",
         "end_session_endpoint": f"{base}/oauth2/logout",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],

@@ -29,13 +29,17 @@ from keyfob.oauth.grants.client_credentials import ClientCredentials
 from keyfob.oauth.grants.refresh_token import RefreshTokenGrant
 from keyfob.oauth.grants.token_exchange import TokenExchange
 from keyfob.oauth.logout import Logout
+from keyfob.oauth.logout_notices import KIND as LOGOUT
+from keyfob.oauth.logout_notices import LogoutNotices
 from keyfob.oauth.metadata import describe
 from keyfob.oauth.models import GrantHandler
+from keyfob.oauth.receivers import Receivers
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
 from keyfob.oauth.userinfo import UserInfo
+from keyfob.outbox.service import Outbox
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import PREFIX as REFRESH_PREFIX
@@ -46,6 +50,7 @@ from keyfob.settings import Settings
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.id_tokens import IdTokens
 from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.logout_tokens import LogoutTokens
 
 
 def build(
@@ -70,6 +75,8 @@ def build(
     standing: Standing,
     authority: Authority,
     outbound: Outbound,
+    outbox: Outbox,
+    logout_tokens: LogoutTokens,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     by_secret = SecretProof(clients)
@@ -104,10 +111,21 @@ def build(
     claims = PersonClaims(accounts=accounts)
     at_userinfo = f"{settings.issuer_url.rstrip('/')}/oauth2/userinfo"
     app_tokens = AppTokens(grants=of_apps, id_tokens=id_tokens, claims=claims, userinfo=at_userinfo)
+    notices = LogoutNotices(
+        db=db,
+        clock=clock,
+        clients=clients,
+        outbox=outbox,
+        # With connections of its own: apps that do not answer would hold up keys and documents.
+        outbound=outbound.apart(),
+        tokens=logout_tokens,
+        receivers=Receivers(clock=clock),
+    )
+    sessions.on_end.append(notices.end)
     grants: list[GrantHandler] = [
         ClientCredentials(targets=targets, tokens=tokens),
         exchange,
-        AuthorizationCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens),
+        AuthorizationCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens, notices=notices),
         RefreshTokenGrant(grants=of_apps, tokens=app_tokens),
     ]
     authorization = Authorization(
@@ -153,6 +171,11 @@ def build(
         [handler.grant for handler in grants],
         signs_in=settings.pages,
     )
+
+    async def close() -> None:
+        await by_key.keys.close()
+        await notices.outbound.close()
+
     return Room(
         services=[
             authentication,
@@ -161,6 +184,7 @@ def build(
             metadata,
             authorization,
             logout,
+            notices,
             userinfo,
             app_access,
         ],
@@ -169,6 +193,8 @@ def build(
             Chore("spent ids", 600, by_key.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),
             Chore("asked sign-outs", 60, logout.clean_up),
+            Chore("expired sign-ins to apps", 60, notices.end_expired),
         ],
-        close=by_key.keys.close,
+        jobs={LOGOUT: notices.deliver},
+        close=close,
     )

@@ -26,6 +26,27 @@ async def insert_job(tx: Executor, job: StoredJob) -> None:
     )
 
 
+async def insert_jobs(tx: Executor, jobs: Sequence[StoredJob]) -> None:
+    """Insert jobs of one kind and one moment, and tell every worker at the commit."""
+    first = jobs[0]
+    await tx.execute(
+        """
+        WITH added AS (
+            INSERT INTO outbox (id, kind, payload, created_at, due_at, expires_at)
+            SELECT id, $3, payload, $4, $5, $6
+              FROM unnest($1::uuid[], $2::bytea[]) AS t (id, payload)
+        )
+        SELECT pg_notify('keyfob', 'outbox')
+        """,
+        [job.id for job in jobs],
+        [job.payload for job in jobs],
+        first.kind,
+        first.created_at,
+        first.due_at,
+        first.expires_at,
+    )
+
+
 async def take_due(
     db: Executor, kinds: Sequence[str], now: datetime, leased_until: datetime, limit: int
 ) -> list[StoredJob]:

@@ -62,19 +62,39 @@ class Outbox:
             user_id: the account that it is about; the job is deleted with the account.
             expires_at: the time after which the job is useless, and dropped.
         """
+        await queries.insert_job(tx, self._new(kind, payload, user_id, expires_at))
+
+    async def add_all(
+        self,
+        tx: Executor,
+        kind: str,
+        payloads: Sequence[Mapping[str, Any]],
+        *,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Write jobs that belong to no account, in one round trip; see `add`."""
+        if payloads:
+            jobs = [self._new(kind, payload, None, expires_at) for payload in payloads]
+            await queries.insert_jobs(tx, jobs)
+
+    def _new(
+        self,
+        kind: str,
+        payload: Mapping[str, Any],
+        user_id: UUID | None,
+        expires_at: datetime | None,
+    ) -> StoredJob:
         now = self.clock.now()
         job_id = new_id(now)
-        sealed = self.box.seal(json.dumps(payload).encode(), job_id.bytes)
-        job = StoredJob(
+        return StoredJob(
             id=job_id,
             kind=kind,
             user_id=user_id,
-            payload=sealed,
+            payload=self.box.seal(json.dumps(payload).encode(), job_id.bytes),
             created_at=now,
             due_at=now,
             expires_at=expires_at,
         )
-        await queries.insert_job(tx, job)
 
     def handle(self, kind: str, handler: Handler) -> None:
         """Set the handler of the jobs of a kind.

@@ -91,16 +91,16 @@ async def find_granted(db: Executor, session_id: UUID, now: datetime) -> Granted
 
 
 async def end_grants_from(
-    tx: Tx, opened_from: UUID, now: datetime, reason: EndReason
+    tx: Tx, opened_from: Sequence[UUID], now: datetime, reason: EndReason
 ) -> list[UUID]:
-    """End what apps got in a browser's session, unless it may outlive it, and return the ids."""
+    """End what apps got in sessions of browsers, unless it may outlive them; return the ids."""
     rows = await tx.fetch(
         f"""
         UPDATE sessions SET ended_at = $2, end_reason = $3
-         WHERE opened_from = $1 AND ended_at IS NULL AND NOT {_OFFLINE}
+         WHERE opened_from = ANY($1) AND ended_at IS NULL AND NOT {_OFFLINE}
         RETURNING id
         """,  # noqa: S608 - constants
-        opened_from,
+        list(opened_from),
         now,
         reason,
     )

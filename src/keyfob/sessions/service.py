@@ -215,7 +215,7 @@ class Sessions:
         if not await queries.end_session(tx, session_id, user_id, self.clock.now(), reason):
             return False
         # What apps got in this browser ends with it, unless they may work without their user.
-        with_it = await grant_queries.end_grants_from(tx, session_id, self.clock.now(), reason)
+        with_it = await grant_queries.end_grants_from(tx, [session_id], self.clock.now(), reason)
         await self.revocations.revoke(
             tx, [(one, LAST_GENERATION) for one in (session_id, *with_it)]
         )
@@ -282,6 +282,10 @@ class Sessions:
         if ended:
             revoked = [(one.session_id, LAST_GENERATION) for one in ended if one.is_revoked]
             self.revocations.refuse_after(tx, revoked, expires_at)
+            ids = [one.session_id for one in ended]
+            with_them = await grant_queries.end_grants_from(tx, ids, now, EndReason.TOO_MANY)
+            if with_them:
+                await self.revocations.revoke(tx, [(one, LAST_GENERATION) for one in with_them])
             SESSIONS_ENDED.labels(EndReason.TOO_MANY).inc(len(ended))
             named = ended[0].session_id if len(ended) == 1 else None
             await self.write_down(tx, Ending(user_id, EndReason.TOO_MANY, named))

@@ -15,6 +15,7 @@ from keyfob.tokens import routes
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.id_tokens import IdTokens
 from keyfob.tokens.keyring import Keyring
+from keyfob.tokens.logout_tokens import LogoutTokens
 
 
 def build(
@@ -44,7 +45,12 @@ def build(
         feed.hear_and_reload("keys", keyring.load)
 
     return Room(
-        services=[keyring, tokens, IdTokens(keyring, clock, issuer=settings.issuer_url)],
+        services=[
+            keyring,
+            tokens,
+            IdTokens(keyring, clock, issuer=settings.issuer_url),
+            LogoutTokens(keyring, clock, issuer=settings.issuer_url),
+        ],
         routes=[routes.routes],
         chores=[
             Chore("key rotation", 60, keyring.rotate_when_due, at_start=True),

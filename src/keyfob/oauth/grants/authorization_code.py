@@ -14,6 +14,7 @@ from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.app_tokens import AppTokens
 from keyfob.oauth.authorization import challenge_of, digest_of_code
 from keyfob.oauth.errors import InvalidGrant
+from keyfob.oauth.logout_notices import LogoutNotices
 from keyfob.oauth.models import GivenToken
 from keyfob.sessions.grants import Grants
 
@@ -34,6 +35,7 @@ class AuthorizationCode:
     clock: Clock
     grants: Grants
     tokens: AppTokens
+    notices: LogoutNotices
     grant = Grant.AUTHORIZATION_CODE
 
     async def give(self, shown: AuthenticatedClient, form: Form) -> GivenToken:
@@ -56,8 +58,9 @@ class AuthorizationCode:
             )
             if spent is not None:
                 opened = await self.grants.open(tx, spent.user_id, spent.granted, ttl=_ttl(client))
-            if opened is not None:
+            if spent is not None and opened is not None:
                 await queries.name_grant(tx, code_hash, opened.id)
+                await self.notices.remember(tx, client, spent.granted)
         if spent is None:
             await self._end_if_reused(client, code_hash, redirect_uri, challenge)
         if spent is None or opened is None:
