@@ -651,6 +651,8 @@ CREATE INDEX sessions_expire ON public.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_live_by_user ON public.sessions USING btree (user_id, login_at) WHERE (ended_at IS NULL);
 
+CREATE INDEX sessions_of_client ON public.sessions USING btree (client_id) WHERE ((client_id IS NOT NULL) AND (ended_at IS NULL));
+
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id, id);
 
 CREATE INDEX sessions_opened_from ON public.sessions USING btree (opened_from) WHERE ((opened_from IS NOT NULL) AND (ended_at IS NULL));

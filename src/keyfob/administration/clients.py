@@ -25,6 +25,11 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.outbound import CannotFetch, Outbound
 from keyfob.core.problems import InvalidInput, ensure_to_come
 from keyfob.core.secrets import new_id
+from keyfob.outbox.models import Job
+from keyfob.outbox.service import Outbox
+from keyfob.sessions.grants import Grants
+
+GRANTS_OF_CLIENT = "client.grants"
 
 _NOT_CALLED = "should be https at a public address, or one that KEYFOB_OUTBOUND_ALLOW lists"
 
@@ -53,6 +58,8 @@ class ClientAdministration:
     authority: Authority
     clock: Clock
     outbound: Outbound
+    outbox: Outbox
+    grants: Grants
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
         """Return a page of clients in the order of their creation."""
@@ -126,6 +133,7 @@ class ClientAdministration:
                 powers.ensure_outlast(_given_by(after.scope), None)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
+                await self._end_grants(tx, before, after)
                 await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
         return after
 
@@ -144,6 +152,27 @@ class ClientAdministration:
         if changes.disabled is not None and changes.disabled != (client.disabled_at is not None):
             given["disabled_at"] = self.clock.now() if changes.disabled else None
         return client._replace(**given)
+
+    async def _end_grants(
+        self, tx: Tx, before: RegisteredClient, after: RegisteredClient | None
+    ) -> None:
+        """End what an app has of its users, if it is disabled or deleted.
+
+        Its tokens end at once; the grants may be very many, so a job ends them. Threat: an app is
+        disabled because its refresh tokens were stolen, and they live again once it is enabled. So
+        whatever the job has left ends before.
+        """
+        now = self.clock.now()
+        if before.disabled_at is None and (after is None or after.disabled_at is not None):
+            job = {"client_id": str(before.id), "before": now.isoformat()}
+            await self.outbox.add(tx, GRANTS_OF_CLIENT, job)
+        elif before.disabled_at is not None and after is not None and after.disabled_at is None:
+            await self.grants.end_of_client(tx, before.id, now)
+
+    async def end_grants(self, job: Job) -> None:
+        """Do what `_end_grants` has put off, a batch in each transaction."""
+        before = datetime.fromisoformat(job.payload["before"])
+        await self.grants.end_of_client(self.db, UUID(job.payload["client_id"]), before)
 
     async def _ensure_may_be_told(self, logout_uri: str | None) -> None:
         """Check a URL that Keyfob is to call; each call checks it again (`core.outbound`).
@@ -170,6 +199,7 @@ class ClientAdministration:
         async with self.db.begin() as tx:
             client, _ = await self._lock(tx, actor, client_id)
             await self.clients.remove(tx, client)
+            await self._end_grants(tx, client, None)
             await self.authority.record(tx, actor, Event.CLIENT_DELETED, client_id, _told(client))
 
     async def add_secret(

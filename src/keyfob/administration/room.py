@@ -5,7 +5,7 @@ from datetime import timedelta
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
 from keyfob.administration.bulk import Bulk
-from keyfob.administration.clients import ClientAdministration
+from keyfob.administration.clients import GRANTS_OF_CLIENT, ClientAdministration
 from keyfob.administration.exports import UserExport
 from keyfob.administration.factors import FactorReset
 from keyfob.administration.invitations import Invitations
@@ -40,6 +40,7 @@ from keyfob.proof.sign_ups import WaitingSignUps
 from keyfob.recovery.service import Recovery
 from keyfob.registration.verification import VerificationLinks
 from keyfob.sessions.claims import SessionClaims
+from keyfob.sessions.grants import Grants
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.settings import Settings
@@ -71,6 +72,7 @@ def build(
     api_keys: ApiKeys,
     resources: Resources,
     outbound: Outbound,
+    grants: Grants,
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
@@ -115,8 +117,19 @@ def build(
         undoing=undoing,
         places=Places(),
     )
+    of_clients = ClientAdministration(
+        db=db,
+        clients=clients,
+        resources=resources,
+        authority=authority,
+        clock=clock,
+        outbound=outbound,
+        outbox=outbox,
+        grants=grants,
+    )
     return Room(
         stopping=bulk.stop,
+        jobs={GRANTS_OF_CLIENT: of_clients.end_grants},
         services=[
             authority,
             administration,
@@ -131,14 +144,7 @@ def build(
                 places=Places(),
                 online_within=administration.online_within,
             ),
-            ClientAdministration(
-                db=db,
-                clients=clients,
-                resources=resources,
-                authority=authority,
-                clock=clock,
-                outbound=outbound,
-            ),
+            of_clients,
             ResourceAdministration(
                 db=db,
                 clients=clients,

@@ -125,6 +125,31 @@ async def end_grants_of(
     return [row["id"] for row in rows]
 
 
+async def end_grants_of_client(
+    tx: Executor, client_id: UUID, before: datetime, now: datetime, reason: EndReason, at_most: int
+) -> int:
+    """End what an app got until a moment, of whomever, and return the number of grants.
+
+    Fewer than `at_most` means that no more are left.
+    """
+    rows = await tx.fetch(
+        """
+        UPDATE sessions SET ended_at = $3, end_reason = $4
+         WHERE id IN (
+             SELECT id FROM sessions
+              WHERE client_id = $1 AND ended_at IS NULL AND login_at <= $2
+              ORDER BY id LIMIT $5 FOR NO KEY UPDATE)
+        RETURNING 1
+        """,
+        client_id,
+        before,
+        now,
+        reason,
+        at_most,
+    )
+    return len(rows)
+
+
 async def end_older_grants(
     tx: Tx, user_id: UUID, client_id: UUID, now: datetime, most: int
 ) -> list[UUID]:

@@ -1,11 +1,13 @@
 """Grants of users to apps. Each is a session, so whatever ends sessions ends it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from keyfob.authority.models import OPENID_SCOPES
 from keyfob.authority.roles import Roles
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import compare_digest, new_id, random_bytes
@@ -165,6 +167,15 @@ class Grants:
         ended = await grant_queries.end_grants_of(tx, user_id, client_id, now, reason)
         await self._revoke(tx, ended)
         return len(ended)
+
+    async def end_of_client(self, db: Executor, client_id: UUID, before: datetime) -> int:
+        """End all that an app got until a moment, in batches, and return the number of grants.
+
+        Its tokens are not revoked one by one: end the generation of the client (`Clients.change`).
+        """
+        now = self.clock.now()
+        end = partial(grant_queries.end_grants_of_client, db, client_id, before, now)
+        return await in_batches(partial(end, EndReason.ADMIN))
 
     async def _revoke(self, tx: Tx, session_ids: list[UUID]) -> None:
         if session_ids:
