@@ -181,6 +181,26 @@ CREATE TABLE public.consents (
     given_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.device_requests (
+    device_hash bytea NOT NULL,
+    user_code_hash bytea NOT NULL,
+    client_id uuid NOT NULL,
+    scope text[] NOT NULL,
+    audience text[] NOT NULL,
+    nonce text,
+    ip_address inet,
+    browser text,
+    os text,
+    poll_seconds integer NOT NULL,
+    polled_at timestamp with time zone,
+    user_id uuid,
+    opened_from uuid,
+    decided_at timestamp with time zone,
+    spent_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.factors (
     id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -490,6 +510,12 @@ ALTER TABLE ONLY public.clients
 ALTER TABLE ONLY public.consents
     ADD CONSTRAINT consents_pkey PRIMARY KEY (user_id, client_id);
 
+ALTER TABLE ONLY public.device_requests
+    ADD CONSTRAINT device_requests_pkey PRIMARY KEY (device_hash);
+
+ALTER TABLE ONLY public.device_requests
+    ADD CONSTRAINT device_requests_user_code_hash_key UNIQUE (user_code_hash);
+
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_credential_id_key UNIQUE (credential_id);
 
@@ -604,6 +630,12 @@ CREATE INDEX authorization_requests_expires_at ON public.authorization_requests 
 CREATE INDEX client_secrets_of_client ON public.client_secrets USING btree (client_id);
 
 CREATE INDEX consents_client_id ON public.consents USING btree (client_id);
+
+CREATE INDEX device_requests_client_id ON public.device_requests USING btree (client_id);
+
+CREATE INDEX device_requests_expires_at ON public.device_requests USING btree (expires_at);
+
+CREATE INDEX device_requests_user_id ON public.device_requests USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX factors_of_user ON public.factors USING btree (user_id, created_at);
 
@@ -745,6 +777,12 @@ ALTER TABLE ONLY public.consents
 
 ALTER TABLE ONLY public.consents
     ADD CONSTRAINT consents_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.device_requests
+    ADD CONSTRAINT device_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES public.clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.device_requests
+    ADD CONSTRAINT device_requests_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.factors
     ADD CONSTRAINT factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

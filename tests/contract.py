@@ -422,11 +422,20 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "invalid_grant",
         "invalid_scope",
         "invalid_target",
+        "authorization_pending",
+        "slow_down",
+        "access_denied",
+        "expired_token",
         form="TokenForm",
     ),
     ("POST", "/oauth2/introspect"): oauth("Introspected", form="ShownForm"),
     ("POST", "/oauth2/revoke"): oauth(None, "unauthorized_client", form="ShownForm"),
     # 10. The provider
+    ("POST", "/oauth2/device"): oauth(
+        "DeviceCodes",
+        *("unauthorized_client", "invalid_scope", "invalid_target", "unavailable"),
+        form="DeviceForm",
+    ),
     ("GET", "/oauth2/userinfo"): userinfo(),
     ("POST", "/oauth2/userinfo"): userinfo(*BODY_OF_FORM, body="UserInfoForm"),
     # 5. Service
@@ -481,9 +490,10 @@ BODIES = {
             *CLIENT_FORM,
             *("scope", "resource", "audience"),
             *("subject_token", "subject_token_type", "requested_token_type"),
-            *("code", "redirect_uri", "code_verifier", "refresh_token"),
+            *("code", "redirect_uri", "code_verifier", "refresh_token", "device_code"),
         },
     ),
+    "DeviceForm": (set(), {*CLIENT_FORM, "scope", "resource", "nonce"}),
     "UserChange": (set(), {"role", "status", "name", "email"}),
     "ClientCreate": (
         {"name"},
@@ -532,6 +542,10 @@ ANSWERS = {
     "UserInfo": {
         *("sub", "preferred_username", "name", "locale", "zoneinfo", "email", "email_verified"),
         "groups",
+    },
+    "DeviceCodes": {
+        *("device_code", "user_code", "verification_uri", "verification_uri_complete"),
+        *("expires_in", "interval", "qr_svg"),
     },
     "AccessToken": {
         *("access_token", "token_type", "expires_in", "scope", "issued_token_type"),

@@ -64,6 +64,7 @@ OWNERS = {
     "spent_ids": "oauth",
     "authorization_requests": "oauth",
     "authorization_codes": "oauth",
+    "device_requests": "oauth",
     "consents": "oauth",
     "logout_requests": "oauth",
     "app_sign_ins": "oauth",

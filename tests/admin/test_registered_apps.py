@@ -28,7 +28,23 @@ async def test_an_app_gets_what_is_usual_for_its_kind(world: World, admin: Signe
     assert (web["id_token_alg"], web["require_pkce"], web["first_party"]) == ("RS256", True, False)
 
 
+async def test_an_app_on_a_device_alone_needs_no_place_to_return_to(
+    world: World, admin: SignedIn
+) -> None:
+    grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+
+    native = await register(world, admin, kind="native", grants=grants, redirect_uris=[])
+    web = await register(world, admin, grants=["authorization_code", *grants])
+
+    assert (native.status_code, web.status_code) == (201, 201)
+    assert native.json()["grants"] == grants
+
+
 UNFIT = [
+    (
+        {"kind": "browser", "grants": ["urn:ietf:params:oauth:grant-type:device_code"]},
+        "/body/grants",
+    ),
     ({"redirect_uris": []}, "/body/redirect_uris"),
     ({"redirect_uris": ["http://app.example.com/"]}, "/body/redirect_uris"),
     ({"redirect_uris": ["com.example.app:/back"]}, "/body/redirect_uris"),

@@ -3,7 +3,8 @@
 import pyotp
 import pytest
 
-from keyfob.mfa.totp import draw_qr, find_step, new_secret, provisioning_uri
+from keyfob.core.qr import draw_qr
+from keyfob.mfa.totp import find_step, new_secret, provisioning_uri
 
 # RFC 4226 appendix D and RFC 6238 appendix B share this secret.
 SECRET = b"12345678901234567890"

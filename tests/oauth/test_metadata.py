@@ -53,6 +53,7 @@ async def test_it_tells_apps_how_people_sign_in(world: World) -> None:
     assert told == await read(world, f"/.well-known/{SERVER}")
     expected = {
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
+        "device_authorization_endpoint": f"{issuer}/oauth2/device",
         "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],

@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures import passkeys
 from tests.fixtures.apps import make_app
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.device_apps import be_asked_by_device
 from tests.fixtures.factors import add_totp, wrong_code
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, SignedIn, World
@@ -102,6 +103,7 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
 
     async with signed_in(world, new, **{"user-agent": BROWSER}) as browser:
         await (await make_app(world)).tokens(browser)
+        await be_asked_by_device(world, browser, by=home)
 
     await world.attempt_login(new, "a wrong one", by=office)
     abroad = await world.log_in(new, by=office)

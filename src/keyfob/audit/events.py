@@ -153,6 +153,11 @@ class Event(StrEnum):
     )
 
     APP_ALLOWED = "app.allowed", Actor.OWNER, "An app may have what it asked for"
+    APP_ALLOWED_ON_DEVICE = (
+        "app.allowed_on_device",
+        Actor.OWNER,
+        "An app on another device may have what it asked for, by the code that it showed",
+    )
     APP_REMOVED = "app.removed", Actor.REMOVER, "An app lost what it was allowed, and its tokens"
     CLIENT_CREATED = (
         "client.created",

@@ -21,6 +21,7 @@ class Grant(StrEnum):
     CLIENT_CREDENTIALS = "client_credentials"
     AUTHORIZATION_CODE = "authorization_code"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a grant, no secret
+    DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
     TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693
 
 

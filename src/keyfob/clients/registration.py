@@ -9,6 +9,8 @@ from keyfob.clients.uris import ensure_logout_uri, ensure_redirect_uri, is_https
 _PROVING = frozenset({AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY_JWT})
 _OF_PROGRAMS = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
 _OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
+# People sign in by one of these.
+_SIGNING_IN = frozenset({Grant.AUTHORIZATION_CODE, Grant.DEVICE_CODE})
 MOST_REDIRECT_URIS = 20
 
 
@@ -30,7 +32,7 @@ KINDS: Mapping[ClientKind, Kind] = {
     ClientKind.SERVICE: Kind(_PROVING, _OF_PROGRAMS, (Grant.CLIENT_CREDENTIALS,), is_app=False),
     ClientKind.WEB: Kind(
         _PROVING,
-        _OF_PROGRAMS | _OF_APPS,
+        _OF_PROGRAMS | _OF_APPS | _SIGNING_IN,
         (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
         is_app=True,
     ),
@@ -43,7 +45,7 @@ KINDS: Mapping[ClientKind, Kind] = {
     ),
     ClientKind.NATIVE: Kind(
         frozenset({AuthMethod.NONE}),
-        _OF_APPS,
+        _OF_APPS | _SIGNING_IN,
         (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
         is_app=True,
     ),
@@ -71,8 +73,8 @@ def ensure_fit(client: RegisteredClient) -> None:
     if not set(client.grants) <= kind.grants:
         names = ", ".join(sorted(kind.grants))
         raise Unfit("grants", f"should be of these for a {client.kind} client: {names}")
-    if Grant.REFRESH_TOKEN in client.grants and Grant.AUTHORIZATION_CODE not in client.grants:
-        raise Unfit("grants", "refresh_token comes with authorization_code")
+    if Grant.REFRESH_TOKEN in client.grants and not _SIGNING_IN & set(client.grants):
+        raise Unfit("grants", "refresh_token comes with authorization_code or device_code")
     _ensure_uris(client, kind)
     if client.is_public and not client.require_pkce:
         raise Unfit("require_pkce", "should be true for a client without a secret")

@@ -17,6 +17,11 @@ def random_text(count: int = 16) -> str:
     return _secrets.token_urlsafe(count)
 
 
+def random_word(letters: str, count: int) -> str:
+    """Return `count` unpredictable letters."""
+    return "".join(_secrets.choice(letters) for _ in range(count))
+
+
 def new_id(now: datetime) -> UUID:
     """Return a UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, then 74 random bits.
 

@@ -26,6 +26,7 @@ ROUTES = (
     "admin-bulk",
     "revocations",
     "authorize",
+    "device",
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"

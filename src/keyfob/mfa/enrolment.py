@@ -8,6 +8,7 @@ from uuid import UUID
 from keyfob.authority.models import User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.qr import draw_qr
 from keyfob.core.secrets import new_id
 from keyfob.devices.source import Source
 from keyfob.limits.service import FactorThrottle
@@ -62,7 +63,7 @@ class TotpEnrolment:
     def _shown(self, factor_id: UUID, secret: bytes, email: str) -> BegunTotp:
         uri = totp.provisioning_uri(secret, self.issuer, email)
         return BegunTotp(
-            id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=totp.draw_qr(uri)
+            id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=draw_qr(uri)
         )
 
     async def confirm(self, caller: User, factor_id: UUID, code: str, source: Source) -> list[str]:

@@ -3,10 +3,6 @@
 `cryptography` computes the codes; this module decides which of them are valid.
 """
 
-from functools import partial
-from io import BytesIO
-
-import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -46,11 +42,3 @@ def provisioning_uri(secret: bytes, issuer: str, account: str) -> str:
     """Return the `otpauth:` URI that authenticator apps read."""
     totp = TOTP(secret, DIGITS, SHA1(), STEP_SECONDS)  # noqa: S303 - as above
     return totp.get_provisioning_uri(account, issuer)
-
-
-def draw_qr(uri: str) -> str:
-    """Return a QR code of a URI: an SVG document under 24 KB that loads nothing."""
-    document = BytesIO()
-    write = partial(segno.make(uri, error="l", micro=False).save, document, kind="svg")
-    write(xmldecl=False, nl=False, scale=4, title="QR code")
-    return document.getvalue().decode()

@@ -16,6 +16,7 @@ from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
 from keyfob.oauth import authorization_queries as queries
+from keyfob.oauth import device_queries
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.models import Ending, EndReason
 from keyfob.sessions.standing import Standing
@@ -162,6 +163,7 @@ class AppAccess:
         consented = await queries.delete_consent(tx, user_id, client_id)
         # Threat: an app that has just been sent a code exchanges it afterwards.
         codes = await queries.delete_unused_codes(tx, user_id, client_id)
+        codes += await device_queries.delete_unused(tx, user_id, client_id)
         ended = await self.grants.end_all_of(tx, user_id, client_id, reason)
         if client is None or not (consented or codes or ended):
             raise GrantNotFound

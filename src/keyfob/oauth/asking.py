@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from keyfob.authority.models import OPENID_SCOPES, STRONG, WEAK
+from keyfob.authority.models import STRONG, WEAK
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.clients.uris import find_redirect_uri
@@ -187,23 +187,11 @@ class Asking:
     def _choose(
         self, asked: Asked, client: RegisteredClient, form: Form
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return scope and audience; without any resource, a token opens `userinfo` alone."""
-        named, wanted = form.list_all("resource"), (form.get("scope") or "").split()
-        about = [name for name in OPENID_SCOPES if name in wanted]
-        if Grant.REFRESH_TOKEN not in client.grants and "offline_access" in about:
-            about.remove("offline_access")  # to be ignored: OpenID Connect Core section 11
-        further = [name for name in wanted if name not in OPENID_SCOPES]
-        if not named and not further:
-            if not about:
-                raise RefusedToApp(asked, "invalid_scope", "No scope is asked for")
-            return tuple(about), ()
         try:
-            target = self.targets.choose(client, named, " ".join(further))
+            return self.targets.choose_for_user(client, form)
         except OAuthError as refusal:
-            raise RefusedToApp(asked, refusal.code, refusal.title) from None
-        if self.targets.resources.own.identifier in target.audience:
-            raise RefusedToApp(asked, "invalid_target", "No app gets a token of our own API")
-        return (*about, *target.scope), target.audience
+            told = refusal.detail or refusal.title
+            raise RefusedToApp(asked, refusal.code, told) from None
 
 
 def _short(hint: str | None) -> str | None:

@@ -179,7 +179,9 @@ class Authorization:
         return self._with_state(asked, {"code": code})
 
     async def _remember(self, tx: Tx, client: RegisteredClient, asked: Asked, user: User) -> None:
-        await queries.add_consent(tx, user.user_id, asked, self.clock.now())
+        await queries.add_consent(
+            tx, user.user_id, client.id, asked.consented, asked.audience, self.clock.now()
+        )
         await self.audit.record(
             tx,
             action=Event.APP_ALLOWED,

@@ -1,7 +1,7 @@
 """SQL for requests of apps, their codes, and what users consented to."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -210,7 +210,14 @@ def _consent(row: Iterable[Any]) -> Consent:
     return Consent(client_id, tuple(scope), tuple(audience), given_at)
 
 
-async def add_consent(tx: Tx, user_id: UUID, asked: Asked, now: datetime) -> None:
+async def add_consent(
+    tx: Tx,
+    user_id: UUID,
+    client_id: UUID,
+    scope: Sequence[str],
+    audience: Sequence[str],
+    now: datetime,
+) -> None:
     """Add what a user lets an app have to what it had before."""
     await tx.execute(
         """
@@ -222,9 +229,9 @@ async def add_consent(tx: Tx, user_id: UUID, asked: Asked, now: datetime) -> Non
                given_at = EXCLUDED.given_at
         """,
         user_id,
-        asked.client_id,
-        list(asked.consented),
-        list(asked.audience),
+        client_id,
+        list(scope),
+        list(audience),
         now,
     )
 

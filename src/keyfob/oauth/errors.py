@@ -59,3 +59,31 @@ class InsufficientScope(OAuthError):
     def __init__(self) -> None:
         challenge = 'Bearer error="insufficient_scope", scope="openid"'
         super().__init__(headers={"WWW-Authenticate": challenge})
+
+
+class AuthorizationPending(OAuthError):
+    """The user has not decided yet; ask again after the interval (RFC 8628 section 3.5)."""
+
+    code = "authorization_pending"
+    title = "The user has not decided yet"
+
+
+class SlowDown(OAuthError):
+    """The device asks too often: its interval is five seconds longer now, and from now on."""
+
+    code = "slow_down"
+    title = "Ask less often: wait five seconds longer between two requests"
+
+
+class AccessDenied(OAuthError):
+    """The user does not let the app have what it asked for."""
+
+    code = "access_denied"
+    title = "The user has refused"
+
+
+class ExpiredToken(OAuthError):
+    """Nobody has decided in time; ask for new codes."""
+
+    code = "expired_token"
+    title = "The device code has expired"

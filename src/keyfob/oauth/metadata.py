@@ -20,7 +20,7 @@ from keyfob.oauth.asking import PROMPTS
 from keyfob.oauth.claims import CLAIMS_OF_PERSON
 from keyfob.tokens.id_tokens import ID_TOKEN_ALGORITHMS
 
-_OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
+_OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN, Grant.DEVICE_CODE})
 _CLAIMS_OF_TOKEN = ("iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce")
 
 
@@ -85,6 +85,7 @@ def _describe_provider(own: Resource) -> dict[str, object]:
     base = own.identifier.rstrip("/")
     return {
         "authorization_endpoint": f"{base}/oauth2/authorize",
+        "device_authorization_endpoint": f"{base}/oauth2/device",
         "userinfo_endpoint": f"{base}/oauth2/userinfo",
         "end_session_endpoint": f"{base}/oauth2/logout",
         "backchannel_logout_supported": True,

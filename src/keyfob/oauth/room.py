@@ -14,7 +14,8 @@ from keyfob.core.database import Database
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
-from keyfob.oauth import app_access_routes, routes, userinfo_routes
+from keyfob.mfa.stepup import FactorStepUp
+from keyfob.oauth import app_access_routes, device_routes, routes, userinfo_routes
 from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.app_access import AppAccess
 from keyfob.oauth.app_tokens import AppTokens
@@ -24,8 +25,10 @@ from keyfob.oauth.authorization import Authorization
 from keyfob.oauth.claims import PersonClaims
 from keyfob.oauth.client_assertions import AssertionProof
 from keyfob.oauth.client_keys import ClientKeys
+from keyfob.oauth.device import Devices
 from keyfob.oauth.grants.authorization_code import AuthorizationCode
 from keyfob.oauth.grants.client_credentials import ClientCredentials
+from keyfob.oauth.grants.device_code import DeviceCode
 from keyfob.oauth.grants.refresh_token import RefreshTokenGrant
 from keyfob.oauth.grants.token_exchange import TokenExchange
 from keyfob.oauth.logout import Logout
@@ -77,6 +80,7 @@ def build(
     outbound: Outbound,
     outbox: Outbox,
     logout_tokens: LogoutTokens,
+    step_up: FactorStepUp,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     by_secret = SecretProof(clients)
@@ -127,6 +131,7 @@ def build(
         exchange,
         AuthorizationCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens, notices=notices),
         RefreshTokenGrant(grants=of_apps, tokens=app_tokens),
+        DeviceCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens, notices=notices),
     ]
     authorization = Authorization(
         db=db,
@@ -137,6 +142,18 @@ def build(
         issuer=settings.issuer_url,
     )
     logout = Logout(db=db, clock=clock, clients=clients, id_tokens=id_tokens)
+    devices = Devices(
+        db=db,
+        clock=clock,
+        authentication=authentication,
+        clients=clients,
+        targets=targets,
+        rates=limits.rates,
+        standing=standing,
+        step_up=step_up,
+        audit=audit,
+        page=f"{settings.public_base.rstrip('/')}/ui/device",
+    )
     app_access = AppAccess(
         db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
     )
@@ -185,13 +202,21 @@ def build(
             authorization,
             logout,
             notices,
+            devices,
             userinfo,
             app_access,
         ],
-        routes=[routes.routes, routes.public, userinfo_routes.routes, app_access_routes.routes],
+        routes=[
+            routes.routes,
+            routes.public,
+            userinfo_routes.routes,
+            app_access_routes.routes,
+            *([device_routes.routes] if settings.pages else []),
+        ],
         chores=[
             Chore("spent ids", 600, by_key.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),
+            Chore("requests of devices", 60, devices.clean_up),
             Chore("asked sign-outs", 60, logout.clean_up),
             Chore("expired sign-ins to apps", 60, notices.end_expired),
         ],

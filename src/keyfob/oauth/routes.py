@@ -12,10 +12,14 @@ from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import NotFound, TooManyRequests
 from keyfob.oauth.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
     InvalidClient,
     InvalidGrant,
     InvalidScope,
     InvalidTarget,
+    SlowDown,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
@@ -28,7 +32,7 @@ routes = router("OAuth", prefix="/oauth2")
 public = router("Service")
 
 # Declares the scheme in OpenAPI; the header is read by `oauth.authentication`.
-_client = Security(
+client_of = Security(
     HTTPBasic(
         auto_error=False,
         description="A client's id and secret; or both in the form, as it is registered",
@@ -63,6 +67,7 @@ class TokenForm(ClientForm):
     redirect_uri: _Text
     code_verifier: _Text
     refresh_token: _Text
+    device_code: _Text
 
 
 class ShownForm(ClientForm):
@@ -113,7 +118,8 @@ class AccessTokenOut(BaseModel):
     id_token: Annotated[str | None, Field(default=None, json_schema_extra=drop_null)]
 
 
-async def _request_of(call: HotCall) -> ClientRequest:
+async def request_of(call: HotCall) -> ClientRequest:
+    """Return the request of a client."""
     return ClientRequest(await call.read_form(), call.header(b"authorization"), call.address)
 
 
@@ -128,9 +134,17 @@ def _refuses(*more: Any) -> Any:
     response_model=AccessTokenOut,
     form=TokenForm,
     responses=_refuses(
-        UnsupportedGrantType, UnauthorizedClient, InvalidGrant, InvalidScope, InvalidTarget
+        UnsupportedGrantType,
+        UnauthorizedClient,
+        InvalidGrant,
+        InvalidScope,
+        InvalidTarget,
+        AuthorizationPending,
+        SlowDown,
+        AccessDenied,
+        ExpiredToken,
     ),
-    dependencies=[_client],
+    dependencies=[client_of],
 )
 async def give_token(call: HotCall) -> bytes:
     """Issue an access token to a client, within its registered scope and resources.
@@ -140,9 +154,10 @@ async def give_token(call: HotCall) -> bytes:
     meant for the client, and gives a token for another resource, within it.
 
     An app exchanges the code of its user (OAuth 2.1 section 4.1.3), and later its refresh token,
-    and gets an ID token with them if its scope has `openid`.
+    and gets an ID token with them if its scope has `openid`. On a device without a browser, it asks
+    with its `device_code` until its user has decided on another (RFC 8628 section 3.4).
     """
-    return await call.service(TokenEndpoint).give(await _request_of(call))
+    return await call.service(TokenEndpoint).give(await request_of(call))
 
 
 @hot_route(
@@ -152,7 +167,7 @@ async def give_token(call: HotCall) -> bytes:
     response_model=Introspected,
     form=ShownForm,
     responses=_refuses(),
-    dependencies=[_client],
+    dependencies=[client_of],
 )
 async def introspect_token(call: HotCall) -> bytes:
     """Describe a token to a client: an access token, a refresh token, or an API key.
@@ -160,7 +175,7 @@ async def introspect_token(call: HotCall) -> bytes:
     The token must be meant for the client: it was issued to it, or one of its resources is the
     audience. Everything else is `{"active": false}`, and so is a revoked token, at once.
     """
-    return await call.service(ShownTokens).introspect(await _request_of(call))
+    return await call.service(ShownTokens).introspect(await request_of(call))
 
 
 @hot_route(
@@ -170,7 +185,7 @@ async def introspect_token(call: HotCall) -> bytes:
     response_model=Revoked,
     form=ShownForm,
     responses=_refuses(UnauthorizedClient),
-    dependencies=[_client],
+    dependencies=[client_of],
 )
 async def revoke_token(call: HotCall) -> bytes:
     """Revoke a token: the session of a refresh token, an access token itself, or an API key.
@@ -178,7 +193,7 @@ async def revoke_token(call: HotCall) -> bytes:
     A client may revoke tokens that were issued to it, and tokens of sign-ins and API keys that are
     meant for it. The answer is the same for an unknown token.
     """
-    return await call.service(ShownTokens).revoke(await _request_of(call))
+    return await call.service(ShownTokens).revoke(await request_of(call))
 
 
 def _described(words: str) -> Any:

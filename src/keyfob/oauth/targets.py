@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keyfob.clients.models import RegisteredClient, Resource
+from keyfob.authority.models import OPENID_SCOPES
+from keyfob.clients.models import Grant, RegisteredClient, Resource
 from keyfob.clients.resources import Resources
+from keyfob.core.forms import Form
 from keyfob.oauth.errors import InvalidScope, InvalidTarget
 
 # The most characters of resources and scopes in one token. Our tokens are read up to 4,096, in
@@ -60,6 +62,30 @@ class Targets:
             raise InvalidScope("Ask for fewer scopes at once")
         ttls = [resource.access_token_ttl or client.access_token_ttl for resource in resources]
         return Target(audience, granted, min(client.access_token_ttl, *ttls))
+
+    def choose_for_user(
+        self, client: RegisteredClient, form: Form
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the scope and the audience of an app's token for its user.
+
+        Without any resource, it opens `userinfo` alone.
+
+        Raises:
+            InvalidTarget, InvalidScope: see `choose`; no app gets a token of our own API.
+        """
+        named, wanted = form.list_all("resource"), (form.get("scope") or "").split()
+        about = [name for name in OPENID_SCOPES if name in wanted]
+        if Grant.REFRESH_TOKEN not in client.grants and "offline_access" in about:
+            about.remove("offline_access")  # to be ignored: OpenID Connect Core section 11
+        further = [name for name in wanted if name not in OPENID_SCOPES]
+        if not named and not further:
+            if not about:
+                raise InvalidScope("No scope is asked for")
+            return tuple(about), ()
+        target = self.choose(client, named, " ".join(further))
+        if self.resources.own.identifier in target.audience:
+            raise InvalidTarget("No app gets a token of our own API")
+        return (*about, *target.scope), target.audience
 
     def _find(self, client: RegisteredClient, named: Sequence[str]) -> list[Resource]:
         chosen = dict.fromkeys(named or client.resources)

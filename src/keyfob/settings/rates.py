@@ -118,3 +118,8 @@ class LimitSettings(BaseModel):
     limit_authorize: Limit = Field(
         "60/minute", description="Per user, or client address: sign-ins that apps ask for"
     )
+    limit_device: Limit = Field(
+        "20/minute;120/hour",
+        description="Per user: codes of devices that they type; "
+        "per client address: codes that public apps ask for",
+    )

@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 # Forms that are carried out for whoever is signed in. Values are escaped, so none contains a ">".
 _OF_USERS = r"""<form\b[^>]*\bmethod="post" action="{root}/(?:console|ui/(?:{own}))\b[^>]*>"""
-_OWN = "account|authorize|step-up|verify/mine"
+_OWN = "account|authorize|device|step-up|verify/mine"
 
 _TURN = 0.001  # seconds; then it is the turn of others, such as a refresh
 

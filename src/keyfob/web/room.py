@@ -66,7 +66,7 @@ from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.links import Choice, Links
 from keyfob.web.doors.new_address import AddressChange
 from keyfob.web.engine import Engine
-from keyfob.web.provider import authorize, logout
+from keyfob.web.provider import authorize, device, logout
 from keyfob.web.step_up import StepUpForm
 from keyfob.web.visits import last_routes
 
@@ -162,6 +162,7 @@ _OURS: list[Router] = [
     sign_in.routes,
     authorize.routes,
     logout.routes,
+    device.routes,
     links.sign_in_routes,
     factor.routes,
     register.routes,

@@ -43,10 +43,15 @@ class HotCall:
         return None
 
     @property
+    def ip_address(self) -> str | None:
+        """The client's address; None if there is none, as on a unix socket."""
+        clients: Clients = self._scope["app"].state.clients
+        return clients.address_of(self._scope)
+
+    @property
     def address(self) -> str:
         """The client's address as text; "unknown" if there is none."""
-        clients: Clients = self._scope["app"].state.clients
-        return clients.address_of(self._scope) or "unknown"
+        return self.ip_address or "unknown"
 
     async def read_json(self) -> Any:
         """Parse the body as `parse_body` does.

@@ -113,6 +113,10 @@ EVENTS: Mapping[Event, Words] = {
         N_("List of users exported"), N_("%(actor)s exported the list of users")
     ),
     Event.APP_ALLOWED: Words(N_("App allowed"), N_("%(actor)s let an app have what it asked for")),
+    Event.APP_ALLOWED_ON_DEVICE: Words(
+        N_("App allowed on another device"),
+        N_("%(actor)s let an app on another device have what it asked for"),
+    ),
     Event.APP_REMOVED: Words(
         N_("App removed"), N_("%(actor)s took from an app what it had of %(target)s")
     ),

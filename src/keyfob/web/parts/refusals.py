@@ -26,6 +26,10 @@ REFUSALS: Mapping[str, str] = {
         "The app that sent you here is not registered, asks to return to an unknown address, or "
         "has waited too long. Go back to it and begin again."
     ),
+    "unknown_device": N_(
+        "No device waits with this code. Codes live ten minutes and count once: type it again, or "
+        "have the device show another."
+    ),
     "cross_origin_request": N_("This came from another site, so nothing was done."),
     "database_unavailable": N_("The service cannot answer now. Try again in a moment."),
     "email_taken": N_("This address has an account already."),

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from fastapi import Depends
 from starlette.responses import Response
 
-from keyfob.authority.models import OPENID_SCOPES
 from keyfob.clients.models import RegisteredClient
 from keyfob.clients.resources import Resources
 from keyfob.core.forms import FORM, Form, parse_form
@@ -23,6 +22,7 @@ from keyfob.oauth.authorization import (
     is_remembered,
     with_parameters,
 )
+from keyfob.web.provider.asked import asked_in_words
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -182,21 +182,15 @@ def _consent_page(
     is_other: bool,
 ) -> ConsentPage:
     client, asked, _ = waiting
-    known = [resources.find(name) for name in asked.audience]
-    offered = {name: words for one in known if one for name, words in one.scopes.items()}
-    consented = asked.consented
-    further = [name for name in consented if name not in OPENID_SCOPES]
+    about, further = asked_in_words(asked.consented, asked.audience, resources, visit.locale)
     return ConsentPage(
         request=handle,
         here=visit.here,
         name=client.name,
         host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
         is_other=is_other,
-        about=[name for name in consented if name in OPENID_SCOPES],
-        further=[
-            offered.get(name, {}).get(visit.locale) or offered.get(name, {}).get("en") or name
-            for name in further
-        ],
+        about=about,
+        further=further,
     )
 
 
