@@ -25,6 +25,8 @@ const admin = { Authorization: `Bearer ${own}` };
 const register = async (fields) => (await post("admin/clients", { name: "Ledger", ...fields }, admin)).id;
 const secretOf = async (id) => (await post(`admin/clients/${id}/secrets`, {}, admin)).client_secret;
 
+const DONE = "about:blank"; // a device has no page to which anybody returns
+
 const plain = (text) => text.replaceAll("&amp;", "&").replaceAll("&#39;", "'").replaceAll("&#34;", '"').replaceAll("&quot;", '"');
 
 // A person with a browser, as far as forms go: signs in, and allows an app what it asks for.
@@ -55,6 +57,11 @@ class Person {
     if (sent) return { url: plain(sent[1]), form: hidden };
     const here = url.split("?")[0];
     if (here.endsWith("/ui/sign-in")) return { url: here, form: { ...hidden, email, password } };
+    if (page.includes("Go back to the device")) return { url: DONE };
+    if (here.endsWith("/ui/device")) {
+      const code = /name="user_code" type="text" value="([^"]*)"/.exec(page);
+      return { url: here, form: code ? { user_code: code[1] } : { ...hidden, decision: "allow" } };
+    }
     assert.ok(here.endsWith("/ui/authorize"), here);
     return { url: here, form: { ...hidden, decision: "allow" } };
   }
@@ -97,6 +104,19 @@ await useOpenidClient(posting, client.ClientSecretPost(await secretOf(posting)),
 });
 const native = await register({ kind: "native", redirect_uris: ["http://127.0.0.1/callback"] });
 await useOpenidClient(native, client.None(), NATIVE);
+
+// On a device without a browser, whose code a person confirms in one.
+const grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+const device = await register({ kind: "native", grants });
+const onDevice = await client.discovery(new URL(issuer), device, undefined, client.None(), {
+  execute: [client.allowInsecureRequests],
+});
+const codes = await client.initiateDeviceAuthorization(onDevice, { scope });
+const waiting = client.pollDeviceAuthorizationGrant(onDevice, codes);
+await new Person().visit(codes.verification_uri_complete, DONE);
+const signedIn = await waiting;
+assert.deepEqual(signedIn.claims().groups, ["admin"]);
+assert.ok((await client.refreshTokenGrant(onDevice, signedIn.refresh_token)).access_token);
 
 // Strict about each answer of its own: the refusal of a person, and of a request.
 const as = await oauth.processDiscoveryResponse(

@@ -25,6 +25,20 @@ class Person:
             url = self._next(answer)
         return url
 
+    def allow_device(self, page: str, code: str) -> None:
+        """Sign in, type the code that a device shows, and allow what it asks for."""
+        answer = self._browser.get(page, allow_redirects=False, timeout=20)
+        if answer.is_redirect:
+            sign_in = urljoin(answer.url, answer.headers["location"])
+            shown = self._browser.get(sign_in, timeout=20)
+            form = {name: unescape(value) for name, value in _FIELD.findall(shown.text)}
+            self._browser.post(shown.url, data=form | self._credentials, timeout=20)
+        asked = self._browser.post(page, data={"user_code": code}, timeout=20)
+        form = {name: unescape(value) for name, value in _FIELD.findall(asked.text)}
+        assert "user_code" in form, asked.text
+        done = self._browser.post(page, data={**form, "decision": "allow"}, timeout=20)
+        assert done.status_code == 200, done.text
+
     def _next(self, answer: requests.Response) -> str:
         if answer.is_redirect:
             return urljoin(answer.url, answer.headers["location"])

@@ -9,7 +9,12 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from person import Person
-from requests_oauth2client import ClientSecretBasic, OAuth2Client, PublicApp
+from requests_oauth2client import (
+    ClientSecretBasic,
+    DeviceAuthorizationPoolingJob,
+    OAuth2Client,
+    PublicApp,
+)
 
 URL, PASSWORD = (os.environ[f"KEYFOB_{name}"] for name in ("URL", "ADMIN_PASSWORD"))
 CALLBACK = "https://app.example.com/callback"
@@ -105,7 +110,29 @@ def use_requests_oauth2client(*, native: bool) -> None:
     assert client.refresh_token(token.refresh_token).access_token != token.access_token
 
 
+def use_device() -> None:
+    """Sign in on a device without a browser (RFC 8628), by a code that is typed in one."""
+    grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+    client = OAuth2Client.from_discovery_document(
+        METADATA,
+        issuer=METADATA["issuer"],
+        auth=PublicApp(register(kind="native", grants=grants)),
+        device_authorization_endpoint=METADATA["device_authorization_endpoint"],
+        testing=True,
+    )
+    codes = client.authorize_device(scope=SCOPE)
+    job = DeviceAuthorizationPoolingJob(client, codes, interval=codes.interval)
+    assert job() is None  # nobody has decided yet
+    person = Person("admin@example.com", PASSWORD)
+    person.allow_device(codes.verification_uri, codes.user_code.lower().replace("-", " "))
+    token = job()
+    assert token is not None
+    assert token.scope == SCOPE, token
+    assert client.refresh_token(token.refresh_token).access_token != token.access_token
+
+
 for algorithm in METADATA["id_token_signing_alg_values_supported"]:
     use_authlib(algorithm)
 use_requests_oauth2client(native=False)
 use_requests_oauth2client(native=True)
+use_device()

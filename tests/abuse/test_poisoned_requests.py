@@ -192,6 +192,7 @@ BEYOND_CHANCE = {
     "POST /oauth2/token",
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
+    "POST /oauth2/device",
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
     "GET /admin/clients/{id}",

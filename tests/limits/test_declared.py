@@ -70,6 +70,7 @@ NOT_COUNTED = {
     "POST /oauth2/token",
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
+    "POST /oauth2/device",
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
 }
