@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from tests.fixtures.apps import make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, World
+from tests.web.account_pages import signed_in
 from tests.web.test_signing_in import OURS, sign_in
 
 from keyfob.authority.models import Role
@@ -163,3 +165,49 @@ async def test_the_page_tells_why_somebody_has_a_right(
     assert "List and read accounts" in rights
     assert "<code>orders:read</code>" in rights
     assert "audit:read" not in rights
+
+
+async def test_what_an_app_has_of_somebody_is_listed_and_taken_back(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    user_id = await world.make_user("eve@example.com")
+    app, other = await make_app(world, name=HELL), await make_app(world)
+    async with signed_in(world, "eve@example.com") as eve:
+        tokens = await app.tokens(eve)
+    place = f"/console/users/{user_id}"
+
+    page = await root.get(place)
+    wrong = [
+        await root.post(f"{place}/remove-app", data={"client_id": one})
+        for one in (str(other.id), "", "x" * 5000, f"{app.id}'")
+    ]
+    taken = await root.post(f"{place}/remove-app", data={"client_id": str(app.id)})
+    after = await root.get(taken.headers["location"].removeprefix("/auth"))
+
+    assert "Take it back" in page.text
+    assert "<img src=x" not in page.text
+    assert [one.status_code for one in wrong] == [404] * 4
+    assert "This app has no access any more." in wrong[0].text
+    assert "The app has no access any more." in after.text
+    assert "Take it back" not in after.text
+    assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_who_may_not_end_sessions_takes_nothing_from_an_app(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    user_id = await world.make_user("eve@example.com")
+    app = await make_app(world)
+    await app.be_allowed(user_id)
+    await root.post("/console/new-role", data={"name": "reader", "permission": ["users:read"]})
+    reader = await world.make_user("reader@example.com")
+    await root.post(f"/console/users/{reader}/roles", data={"role": "reader", "hours": ""})
+    async with signed_in(world, "reader@example.com") as browser:
+        page = await browser.get(f"/console/users/{user_id}")
+        refused = await browser.post(
+            f"/console/users/{user_id}/remove-app", data={"client_id": str(app.id)}
+        )
+
+    assert "Ledger" in page.text
+    assert "Take it back" not in page.text
+    assert refused.status_code == 403

@@ -21,6 +21,7 @@ from keyfob.login.second_factor import SecondFactor
 from keyfob.login.service import Login
 from keyfob.login_log.service import LoginLog
 from keyfob.mfa.service import Factors
+from keyfob.oauth.app_access import AppAccess
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.outbox.service import Outbox
 from keyfob.own_account.email import OwnEmail
@@ -93,6 +94,7 @@ def build(
     own_email: OwnEmail,
     own_sessions: OwnSessions,
     sessions: Sessions,
+    app_access: AppAccess,
     browsers: BrowserSessions,
     places: Places,
     api_keys: ApiKeys,
@@ -127,6 +129,7 @@ def build(
             Users(
                 administration=administration,
                 factors=factors,
+                apps=app_access,
                 roles=roles,
                 bulk=bulk,
                 undos=undos,

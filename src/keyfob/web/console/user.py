@@ -34,6 +34,7 @@ from keyfob.login_log.models import LoginFilter
 from keyfob.login_log.service import LoginLog
 from keyfob.mfa.models import Factor
 from keyfob.mfa.service import Factors
+from keyfob.oauth.app_access import AllOfApp, AppAccess
 from keyfob.sessions.models import LiveSession
 from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import link_of
@@ -58,6 +59,7 @@ _LIMITED = [Depends(limited("admin", by="caller")), require(Permission.USERS_REA
 
 _name: TypeAdapter[str] = TypeAdapter(Name)
 _MOST_LINES = 25
+_NO_APP = UUID(int=0)
 _HOURS = (1, 8, 24, 7 * 24)
 
 _DONE: Mapping[str, str] = {
@@ -73,6 +75,7 @@ _DONE: Mapping[str, str] = {
     "factors": N_("The second factors are removed, and the sessions have ended."),
     "given": N_("The role is given."),
     "taken": N_("The role is taken away."),
+    "app_removed": N_("The app has no access any more."),
 }
 
 
@@ -89,6 +92,7 @@ class UserPage:
     user: Profile
     factors: Sequence[Factor]
     sessions: Sequence[LiveSession]
+    apps: Sequence[AllOfApp]
     given: Sequence[GivenRole]
     further: Sequence[str]
     rights: Mapping[str, Sequence[tuple[str, datetime | None]]]
@@ -123,6 +127,7 @@ class Users:
 
     administration: Administration
     factors: Factors
+    apps: AppAccess
     roles: Roles
     bulk: Bulk
     undos: Undos
@@ -151,6 +156,7 @@ class Users:
             user=user,
             factors=await self.factors.list(db, user_id),
             sessions=await self.administration.sessions.list_live(user_id),
+            apps=await self.apps.list_of(user_id),
             given=given,
             further=self.roles.names() if reads_roles else [],
             rights=self.roles.sources_of(user.role, given) if reads_roles else {},
@@ -289,6 +295,15 @@ async def sign_out(user_id: UserId, visit: AVisit, caller: Ender, users: TheUser
     """End all sessions of a user."""
     work = users.administration.log_out_everywhere(Actor(caller, visit.source), user_id)
     return await _do(visit, caller, users, user_id, work, "signed_out")
+
+
+@routes.post("/console/users/{id:uuid}/remove-app", dependencies=_LIMITED)
+async def take_from_app(user_id: UserId, visit: AVisit, caller: Ender, users: TheUsers) -> Response:
+    """Take from an app all that it has of a user."""
+    apps = {str(app.client_id): app.client_id for app in await users.apps.list_of(user_id)}
+    client_id = apps.get(visit.fields.line("client_id"), _NO_APP)
+    work = users.apps.take_from(Actor(caller, visit.source), user_id, client_id)
+    return await _do(visit, caller, users, user_id, work, "app_removed")
 
 
 @routes.post("/console/users/{id:uuid}/invite", dependencies=_LIMITED)
