@@ -168,9 +168,13 @@ CREATE TABLE public.clients (
     post_logout_redirect_uris text[] DEFAULT '{}'::text[] NOT NULL,
     backchannel_logout_uri text,
     backchannel_logout_session_required boolean DEFAULT false NOT NULL,
+    registered_by text DEFAULT 'administrator'::text NOT NULL,
+    document text,
+    kept_until timestamp with time zone,
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
     CONSTRAINT clients_id_token_alg_check CHECK ((id_token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
-    CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text])))
+    CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text]))),
+    CONSTRAINT clients_registered_by_check CHECK ((registered_by = ANY (ARRAY['administrator'::text, 'itself'::text, 'document'::text])))
 );
 
 CREATE TABLE public.consents (
@@ -321,6 +325,15 @@ CREATE TABLE public.recovery_codes (
     user_id uuid NOT NULL,
     code_hash bytea NOT NULL,
     created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.registration_tokens (
+    id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    uses_left integer NOT NULL,
+    CONSTRAINT registration_tokens_uses_left_check CHECK ((uses_left >= 0))
 );
 
 CREATE TABLE public.resources (
@@ -549,6 +562,12 @@ ALTER TABLE ONLY public.pending_logins
 ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
+ALTER TABLE ONLY public.registration_tokens
+    ADD CONSTRAINT registration_tokens_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.registration_tokens
+    ADD CONSTRAINT registration_tokens_token_hash_key UNIQUE (token_hash);
+
 ALTER TABLE ONLY public.resources
     ADD CONSTRAINT resources_identifier_key UNIQUE (identifier);
 
@@ -628,6 +647,8 @@ CREATE INDEX authorization_requests_client_id ON public.authorization_requests U
 CREATE INDEX authorization_requests_expires_at ON public.authorization_requests USING btree (expires_at);
 
 CREATE INDEX client_secrets_of_client ON public.client_secrets USING btree (client_id);
+
+CREATE INDEX clients_kept_until ON public.clients USING btree (kept_until) WHERE (kept_until IS NOT NULL);
 
 CREATE INDEX consents_client_id ON public.consents USING btree (client_id);
 

@@ -436,6 +436,15 @@ CONTRACT: dict[tuple[str, str], Call] = {
         *("unauthorized_client", "invalid_scope", "invalid_target", "unavailable"),
         form="DeviceForm",
     ),
+    ("POST", "/oauth2/register"): public(
+        201,
+        "RegisteredClient",
+        "invalid_redirect_uri",
+        "invalid_client_metadata",
+        "invalid_token",
+        "not_found",
+        body="ClientMetadata",
+    ),
     ("GET", "/oauth2/userinfo"): userinfo(),
     ("POST", "/oauth2/userinfo"): userinfo(*BODY_OF_FORM, body="UserInfoForm"),
     # 5. Service

@@ -60,6 +60,7 @@ OWNERS = {
     "clients": "clients",
     "client_secrets": "clients",
     "resources": "clients",
+    "registration_tokens": "clients",
     "api_keys": "api_keys",
     "spent_ids": "oauth",
     "authorization_requests": "oauth",

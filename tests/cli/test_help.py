@@ -42,6 +42,7 @@ def test_these_are_the_commands() -> None:
         "mail retry",
         "migrate",
         "openapi",
+        *(f"registration-tokens {verb}" for verb in ("create", "list", "remove")),
         *(f"resources {verb}" for verb in ("change", "create", "delete", "list")),
         *(f"roles {verb}" for verb in ("change", "create", "delete", "give", "list", "of")),
         *(f"roles {verb}" for verb in ("take", "why")),

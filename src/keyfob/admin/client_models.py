@@ -22,6 +22,7 @@ from keyfob.clients.models import (
     Grant,
     IdTokenAlgorithm,
     RegisteredClient,
+    Registrar,
     Resource,
 )
 from keyfob.clients.registration import KINDS, MOST_REDIRECT_URIS
@@ -204,7 +205,7 @@ def _tuple(given: list[Any] | None) -> tuple[Any, ...] | None:
 class ClientOut(BaseModel):
     """A registered client."""
 
-    id: Annotated[UUID, Field(description="Its `client_id`")]
+    id: Annotated[UUID, Field(description="Its `client_id`, unless it has a `document`")]
     name: str
     kind: ClientKind
     grants: list[Grant]
@@ -221,6 +222,15 @@ class ClientOut(BaseModel):
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: bool
+    registered_by: Annotated[
+        Registrar, Field(description="`itself` or `document`: nobody here has looked at it")
+    ]
+    document: Annotated[
+        str | None, Field(description="The URL at which it describes itself: its `client_id`")
+    ]
+    kept_until: Annotated[
+        datetime | None, Field(description="Then it is forgotten, if no user lets it have anything")
+    ]
     disabled: bool
     created_at: datetime
     updated_at: datetime

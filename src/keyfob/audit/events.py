@@ -165,6 +165,24 @@ class Event(StrEnum):
         "A client was registered",
         Target.CLIENT,
     )
+    CLIENT_REGISTERED = (
+        "client.registered",
+        Actor.UNKNOWN,
+        "A client registered itself",
+        Target.CLIENT,
+    )
+    REGISTRATION_TOKEN_CREATED = (
+        "registration_token.created",
+        Actor.COMMAND_LINE,
+        "A token was made with which programs register themselves",
+        Target.SERVICE,
+    )
+    REGISTRATION_TOKEN_REMOVED = (
+        "registration_token.removed",
+        Actor.COMMAND_LINE,
+        "A token with which programs register themselves was removed",
+        Target.SERVICE,
+    )
     CLIENT_CHANGED = (
         "client.changed",
         Actor.ADMINISTRATOR,

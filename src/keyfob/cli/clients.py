@@ -117,6 +117,7 @@ def _row(client: RegisteredClient) -> dict[str, Any]:
         "auth_method": client.auth_method.value,
         "access_token_ttl": client.access_token_ttl,
         "disabled": client.disabled_at is not None,
+        "registered_by": client.registered_by.value,
     }
 
 

@@ -13,6 +13,7 @@ from keyfob.cli import (
     keys,
     mail,
     openapi,
+    registration_tokens,
     resources,
     roles,
     schema,
@@ -49,6 +50,7 @@ app.command()(serve)
 app.command()(schema.migrate)
 app.add_typer(users.app, name="users")
 app.add_typer(clients.app, name="clients")
+app.add_typer(registration_tokens.app, name="registration-tokens")
 app.add_typer(resources.app, name="resources")
 app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(roles.app, name="roles")

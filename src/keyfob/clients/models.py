@@ -47,6 +47,14 @@ class IdTokenAlgorithm(StrEnum):
     EDDSA = "EdDSA"
 
 
+class Registrar(StrEnum):
+    """The one who registered a client: one of ours, or nobody whom we know."""
+
+    ADMINISTRATOR = "administrator"
+    ITSELF = "itself"  # RFC 7591
+    DOCUMENT = "document"  # draft-ietf-oauth-client-id-metadata-document
+
+
 class ClientSecret(NamedTuple):
     """A secret of a client, as a digest. It ends at `expires_at`, or never."""
 
@@ -64,6 +72,9 @@ class RegisteredClient(NamedTuple):
     earlier generation are revoked. An app, by which people sign in, has `redirect_uris`; of a
     `first_party` one, nobody is asked for consent. After a sign-out, it may have its users sent to
     `post_logout_redirect_uris`, and it hears of one at `backchannel_logout_uri`.
+
+    One that nobody here has registered is kept until `kept_until`, and longer if a user lets it
+    have something. `document` is the URL at which it describes itself.
     """
 
     id: UUID
@@ -87,6 +98,19 @@ class RegisteredClient(NamedTuple):
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
+    registered_by: Registrar = Registrar.ADMINISTRATOR
+    document: str | None = None
+    kept_until: datetime | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The name by which it knows itself: the URL of its document, or its id."""
+        return self.document or str(self.id)
+
+    @property
+    def is_self_registered(self) -> bool:
+        """Tell whether nobody here has looked at it: it says itself what it is."""
+        return self.registered_by is not Registrar.ADMINISTRATOR
 
     @property
     def is_public(self) -> bool:

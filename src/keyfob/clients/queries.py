@@ -15,6 +15,7 @@ from keyfob.clients.models import (
     Grant,
     IdTokenAlgorithm,
     RegisteredClient,
+    Registrar,
     Resource,
 )
 from keyfob.core.database import Executor, Tx
@@ -23,7 +24,8 @@ _CLIENT = """
     id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri, access_token_ttl,
     generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
     id_token_alg, post_logout_redirect_uris, backchannel_logout_uri,
-    backchannel_logout_session_required
+    backchannel_logout_session_required,
+    registered_by, document, kept_until
 """
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
 _RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
@@ -52,6 +54,9 @@ def _client(row: Record) -> RegisteredClient:
         post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
         backchannel_logout_uri=row["backchannel_logout_uri"],
         backchannel_logout_session_required=row["backchannel_logout_session_required"],
+        registered_by=Registrar(row["registered_by"]),
+        document=row["document"],
+        kept_until=row["kept_until"],
     )
 
 
@@ -160,9 +165,10 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                (id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri,
                 access_token_ttl, created_at, updated_at, disabled_at, redirect_uris,
                 first_party, require_pkce, id_token_alg, post_logout_redirect_uris,
-                backchannel_logout_uri, backchannel_logout_session_required)
+                backchannel_logout_uri, backchannel_logout_session_required,
+                registered_by, document, kept_until)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19)
+                $15, $16, $17, $18, $19, $20, $21, $22)
         """,
         client.id,
         client.name,
@@ -181,6 +187,9 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         client.require_pkce,
         client.id_token_alg,
         *_of_logout(client),
+        client.registered_by,
+        client.document,
+        client.kept_until,
     )
 
 

@@ -78,6 +78,19 @@ def ensure_fit(client: RegisteredClient) -> None:
     _ensure_uris(client, kind)
     if client.is_public and not client.require_pkce:
         raise Unfit("require_pkce", "should be true for a client without a secret")
+    if client.is_self_registered:
+        _ensure_modest(client)
+
+
+def _ensure_modest(client: RegisteredClient) -> None:
+    """Check that a client that nobody here has registered has no more than such a one may."""
+    if not set(client.grants) <= _OF_APPS:
+        names = ", ".join(sorted(_OF_APPS))
+        raise Unfit("grants", f"should be of these for a client that registered itself: {names}")
+    if client.first_party:
+        raise Unfit("first_party", "is for clients that an administrator registered")
+    if not client.require_pkce:
+        raise Unfit("require_pkce", "should be true for a client that registered itself")
 
 
 def _ensure_uris(client: RegisteredClient, kind: Kind) -> None:

@@ -1,7 +1,9 @@
 """The room of clients and resources."""
 
 from keyfob.clients.origins import Origins
+from keyfob.clients.registration_tokens import RegistrationTokens
 from keyfob.clients.resources import Resources
+from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -23,14 +25,23 @@ def build(
     revocations: Revocations,
 ) -> Room:
     """Build the services that find clients and resources, and the client for what they register."""
+    resources = Resources(
+        db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
+    )
+    self_registered = SelfRegistered(
+        resources=resources, open_to=settings.self_registered_resources
+    )
     clients = Clients(
         db=db,
         clock=clock,
         revocations=revocations,
         secrets=MachineSecrets(secrets.derive("client secrets"), "kfs_"),
+        self_registered=self_registered,
     )
-    resources = Resources(
-        db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
+    tokens = RegistrationTokens(
+        db=db,
+        clock=clock,
+        secrets=MachineSecrets(secrets.derive("registration tokens"), "kfi_"),
     )
     origins = Origins(db=db)
     outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
@@ -41,13 +52,14 @@ def build(
         feed.poll_with(resources.poll)
 
     return Room(
-        services=[clients, resources, origins, outbound],
+        services=[clients, resources, origins, outbound, self_registered, tokens],
         chores=[
             Chore("ids of clients", 5, clients.read_ids, at_start=True),
             # Workers that poll hear no notices.
             Chore("origins of browser apps", 5, origins.load),
             Chore("uses of secrets", 10, clients.write_uses),
             Chore("old client secrets", 3600, clients.clean_up),
+            Chore("old registration tokens", 3600, tokens.clean_up),
         ],
         listen=listen,
         last=clients.write_uses,

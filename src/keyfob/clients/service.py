@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from keyfob.authority.models import Client, Held, Subject
-from keyfob.clients import queries
+from keyfob.clients import queries, self_registration_queries
 from keyfob.clients.models import (
     AuthenticatedClient,
     ClientKind,
@@ -17,6 +17,8 @@ from keyfob.clients.models import (
     KnownClient,
     RegisteredClient,
 )
+from keyfob.clients.self_registration import SelfRegistered
+from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.machine_secrets import MachineSecrets, NewSecret
@@ -29,6 +31,8 @@ _YOUNG = timedelta(seconds=1)
 _MOST = 10_000
 _STRANGERS = 20  # that are asked for in a second
 _OVERLAP = timedelta(minutes=1)  # in which commits and clocks may differ
+# An app that is taken off somebody's list may come back by the same id.
+_KEPT_AFTER_USE = timedelta(days=90)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,6 +54,7 @@ class Clients:
     clock: Clock
     revocations: Revocations
     secrets: MachineSecrets
+    self_registered: SelfRegistered
     _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
     _ids: set[UUID] = field(default_factory=set)
@@ -103,7 +108,8 @@ class Clients:
             self._known.pop(client_id, None)
             return None
         secrets = tuple(await queries.list_secrets(self.db, client_id, now))
-        self._known[client_id] = memory = _Memory(KnownClient(client, secrets), now)
+        known = KnownClient(self.self_registered.limit(client), secrets)
+        self._known[client_id] = memory = _Memory(known, now)
         self._known.move_to_end(client_id)
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
@@ -206,9 +212,21 @@ class Clients:
         """Delete a secret; False if there is none. Use `change` to revoke what it was used for."""
         return await queries.delete_secret(tx, client_id, secret_id)
 
+    async def keep(self, tx: Tx, client_id: UUID) -> None:
+        """Keep a client that nobody here has registered, to which a user lets something."""
+        await self_registration_queries.keep_client(
+            tx, client_id, self.clock.now() + _KEPT_AFTER_USE
+        )
+
+    async def count_unused(self) -> int:
+        """Return how many clients have registered themselves to which no user lets anything."""
+        return await self_registration_queries.count_unused(self.db)
+
     async def clean_up(self) -> None:
-        """Delete expired secrets."""
-        await queries.delete_expired_secrets(self.db, self.clock.now())
+        """Delete expired secrets, and self-registered clients on which nothing rests."""
+        now = self.clock.now()
+        await queries.delete_expired_secrets(self.db, now)
+        await in_batches(partial(self_registration_queries.delete_unused, self.db, now))
 
     async def count_by_place(self) -> Counter[int | None]:
         """Count the valid secrets by the place of the secret key that made their digest."""
@@ -222,7 +240,8 @@ class Clients:
         return await queries.list_names_of_others(self.db, key_id, self.clock.now(), limit)
 
     async def _announce(self, tx: Tx, client: RegisteredClient) -> None:
-        if client.kind is ClientKind.BROWSER:
+        # Threat: strangers have every worker read all origins again; `Origins` is read anyway.
+        if client.kind is ClientKind.BROWSER and not client.is_self_registered:
             await queries.announce_browser_apps(tx)
 
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:

@@ -1,8 +1,8 @@
 """Secrets of programs: random, so that one HMAC checks them, and recognisable without a look-up.
 
-`kfk_` (an API key) or `kfs_` (a client secret), 43 characters of base62 (256 random bits), and 6 of
-base62: the CRC-32 of everything before. A scanner finds them by `kf[ks]_[0-9A-Za-z]{49}` and checks
-the checksum, as we do before any query.
+`kfk_` (an API key), `kfs_` (a client secret) or `kfi_` (an initial access token), 43 characters of
+base62 (256 random bits), and 6 of base62: the CRC-32 of everything before. A scanner finds them by
+`kf[iks]_[0-9A-Za-z]{49}` and checks the checksum, as we do before any query.
 """
 
 import zlib

@@ -27,6 +27,7 @@ ROUTES = (
     "revocations",
     "authorize",
     "device",
+    "register-client",
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"

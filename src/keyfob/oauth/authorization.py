@@ -137,7 +137,7 @@ class Authorization:
     ) -> bool:
         if {"consent", "select_account"} & set(asked.prompt):
             return True
-        if not is_remembered(asked.redirect_uri):
+        if client.is_self_registered or not is_remembered(asked.redirect_uri):
             return True
         if client.first_party:
             return False
@@ -182,13 +182,15 @@ class Authorization:
         await queries.add_consent(
             tx, user.user_id, client.id, asked.consented, asked.audience, self.clock.now()
         )
+        if client.is_self_registered:
+            await self.asking.clients.keep(tx, client.id)
         await self.audit.record(
             tx,
             action=Event.APP_ALLOWED,
             actor_id=user.user_id,
             target_id=user.user_id,
             new={
-                "client_id": str(client.id),
+                "client_id": client.client_id,
                 "name": client.name,
                 "scope": list(asked.consented),
                 "audience": list(asked.audience),

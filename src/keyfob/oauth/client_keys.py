@@ -52,11 +52,14 @@ class ClientKeys:
     Published keys are fetched by the guarded client alone, when they are five minutes old, and for
     an unknown key: at most once a minute per client and worker, by one request for all that wait;
     after a failure 5 s later, and then after twice as long each time, up to that minute.
+    Threat: whoever registers itself names an address that an administrator has listed for others;
+    so such clients' keys are fetched by `of_strangers`.
     If the client's server is away, the last keys count for an hour. Threat: a key that leaked, and
     that the client does not publish any more, would be good for one more token.
     """
 
     outbound: Outbound
+    of_strangers: Outbound
     clock: Clock
     _known: OrderedDict[UUID, _Remembered] = field(default_factory=OrderedDict)
 
@@ -103,7 +106,8 @@ class ClientKeys:
 
     async def _fetch(self, known: _Remembered, uri: str) -> None:
         try:
-            answer = await self.outbound.get(uri, accept="application/jwk-set+json, */*;q=0.5")
+            by = self.of_strangers if known.client.is_self_registered else self.outbound
+            answer = await by.get(uri, accept="application/jwk-set+json, */*;q=0.5")
             known.keys = read_published(answer.status, answer.body)
             known.read_at, known.failures = self.clock.now(), 0
         except (CannotFetch, ValueError) as fault:

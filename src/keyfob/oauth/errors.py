@@ -49,6 +49,20 @@ class InvalidTarget(OAuthError):
     title = "The resource is not one of the client's"
 
 
+class InvalidRedirectUri(OAuthError):
+    """A client that registers itself names a place that no app may have its users sent to."""
+
+    code = "invalid_redirect_uri"
+    title = "A redirect URI is not valid"
+
+
+class InvalidClientMetadata(OAuthError):
+    """A client that registers itself asks for what it may not have, or for what there is not."""
+
+    code = "invalid_client_metadata"
+    title = "The metadata of the client are not valid"
+
+
 class InsufficientScope(OAuthError):
     """The token is valid, and its scope has no `openid`."""
 

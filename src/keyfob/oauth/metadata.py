@@ -8,6 +8,7 @@ section 3.1, RFC 9728 section 3.1). That of the server is one for OAuth and Open
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic_core import to_json
@@ -24,6 +25,13 @@ _OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN, Grant.DEVIC
 _CLAIMS_OF_TOKEN = ("iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce")
 
 
+class Takes(NamedTuple):
+    """The clients that it takes although nobody here has registered them."""
+
+    registrations: bool
+    documents: bool
+
+
 @dataclass(frozen=True)
 class Metadata:
     """The two documents, and the path that may follow their places at the root of the host."""
@@ -34,7 +42,12 @@ class Metadata:
 
 
 def describe(
-    own: Resource, methods: Collection[AuthMethod], grants: Collection[Grant], *, signs_in: bool
+    own: Resource,
+    methods: Collection[AuthMethod],
+    grants: Collection[Grant],
+    *,
+    signs_in: bool,
+    takes: Takes,
 ) -> Metadata:
     """Return the documents of the server that issues tokens for `own`, among others.
 
@@ -42,7 +55,7 @@ def describe(
     """
     server = _describe_server(own, list(methods), list(grants))
     if signs_in:
-        server |= _describe_provider(own)
+        server |= _describe_provider(own) | _describe_ways_in(own, takes)
     else:
         server["grant_types_supported"] = [one for one in grants if one not in _OF_APPS]
     return Metadata(
@@ -105,6 +118,13 @@ def _describe_provider(own: Resource) -> dict[str, object]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,  # if it is left out, it is supported
     }
+
+
+def _describe_ways_in(own: Resource, takes: Takes) -> dict[str, object]:
+    base = own.identifier.rstrip("/")
+    endpoint = {"registration_endpoint": f"{base}/oauth2/register"} if takes.registrations else {}
+    documents = {"client_id_metadata_document_supported": True} if takes.documents else {}
+    return {**endpoint, **documents}
 
 
 def _describe_resource(own: Resource) -> object:

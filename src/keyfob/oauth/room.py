@@ -1,5 +1,8 @@
 """The room of OAuth 2 for programs."""
 
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
 from keyfob.api_keys.introspection import KeyIntrospector
@@ -7,7 +10,9 @@ from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthMethod
+from keyfob.clients.registration_tokens import RegistrationTokens
 from keyfob.clients.resources import Resources
+from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
@@ -15,7 +20,13 @@ from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
 from keyfob.mfa.stepup import FactorStepUp
-from keyfob.oauth import app_access_routes, device_routes, routes, userinfo_routes
+from keyfob.oauth import (
+    app_access_routes,
+    device_routes,
+    registration_routes,
+    routes,
+    userinfo_routes,
+)
 from keyfob.oauth.access_tokens import AccessIntrospector
 from keyfob.oauth.app_access import AppAccess
 from keyfob.oauth.app_tokens import AppTokens
@@ -34,10 +45,11 @@ from keyfob.oauth.grants.token_exchange import TokenExchange
 from keyfob.oauth.logout import Logout
 from keyfob.oauth.logout_notices import KIND as LOGOUT
 from keyfob.oauth.logout_notices import LogoutNotices
-from keyfob.oauth.metadata import describe
+from keyfob.oauth.metadata import Takes, describe
 from keyfob.oauth.models import GrantHandler
 from keyfob.oauth.receivers import Receivers
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
+from keyfob.oauth.registration import DynamicRegistration
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
@@ -81,14 +93,19 @@ def build(
     outbox: Outbox,
     logout_tokens: LogoutTokens,
     step_up: FactorStepUp,
+    self_registered: SelfRegistered,
+    initial_tokens: RegistrationTokens,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
+    of_strangers = Outbound(
+        allow=_own_machine(settings.issuer_url), ca_file=settings.outbound_ca_file
+    )
     by_secret = SecretProof(clients)
     by_key = AssertionProof(
         db=db,
         clock=clock,
         clients=clients,
-        keys=ClientKeys(outbound=outbound, clock=clock),
+        keys=ClientKeys(outbound=outbound, of_strangers=of_strangers, clock=clock),
         calls=limits.client,
         issuer=settings.issuer_url,
     )
@@ -182,34 +199,35 @@ def build(
         grants=of_apps,
     )
     userinfo = UserInfo(access=access, claims=claims, address=at_userinfo)
+    registration = DynamicRegistration(
+        db=db,
+        clock=clock,
+        clients=clients,
+        self_registered=self_registered,
+        tokens=initial_tokens,
+        audit=audit,
+        mode=settings.dynamic_registration if settings.pages else "off",
+    )
     metadata = describe(
         resources.own,
         authentication.proofs,
         [handler.grant for handler in grants],
         signs_in=settings.pages,
+        takes=Takes(registrations=registration.is_on, documents=False),
     )
 
     async def close() -> None:
         await by_key.keys.close()
         await notices.outbound.close()
+        await of_strangers.close()
 
     return Room(
         services=[
-            authentication,
-            endpoint,
-            shown,
-            metadata,
-            authorization,
-            logout,
-            notices,
-            devices,
-            userinfo,
-            app_access,
+            *(authentication, endpoint, shown, metadata, authorization, logout, userinfo),
+            *(app_access, notices, devices, registration),
         ],
         routes=[
-            routes.routes,
-            routes.public,
-            userinfo_routes.routes,
+            *(routes.routes, registration_routes.routes, routes.public, userinfo_routes.routes),
             app_access_routes.routes,
             *([device_routes.routes] if settings.pages else []),
         ],
@@ -223,3 +241,13 @@ def build(
         jobs={LOGOUT: notices.deliver},
         close=close,
     )
+
+
+def _own_machine(issuer: str) -> Sequence[str]:
+    """Return the private addresses that clients may name that nobody here has registered.
+
+    None, but for those of this machine where the service itself is at one of them, for development
+    (draft-ietf-oauth-client-id-metadata-document section 6.5).
+    """
+    is_here = urlsplit(issuer).hostname in {"localhost", "127.0.0.1", "::1"}
+    return ("127.0.0.0/8", "::1") if is_here else ()

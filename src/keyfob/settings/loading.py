@@ -32,6 +32,7 @@ from keyfob.settings.sections import (
     SessionSettings,
     TokenSettings,
 )
+from keyfob.settings.self_registration import SelfRegistrationSettings
 from keyfob.settings.urls import with_ascii_host
 from keyfob.settings.variables import (
     DOTENV,
@@ -55,6 +56,7 @@ class Settings(
     AccountSettings,
     FactorSettings,
     OutboundSettings,
+    SelfRegistrationSettings,
     PageSettings,
     RecordSettings,
     FirstAdminSettings,

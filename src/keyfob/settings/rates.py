@@ -115,6 +115,10 @@ class LimitSettings(BaseModel):
     limit_revocations: Limit = Field(
         "6000/minute", description="Per caller: polls and streams of the revocation feed"
     )
+    limit_register_client: Limit = Field(
+        "10/minute;60/hour",
+        description="Programs that register themselves, per client address",
+    )
     limit_authorize: Limit = Field(
         "60/minute", description="Per user, or client address: sign-ins that apps ask for"
     )

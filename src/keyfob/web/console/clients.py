@@ -1,6 +1,6 @@
 """Programs: the list, and one program with its secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -21,6 +21,7 @@ from keyfob.clients.models import (
     ClientKind,
     ClientSecret,
     RegisteredClient,
+    Registrar,
 )
 from keyfob.core.http import Provided
 from keyfob.core.locales import N_, gettext, ngettext
@@ -82,6 +83,17 @@ _ERRORS: Mapping[str, str] = {
 }
 
 
+_REGISTRARS: Mapping[Registrar, str] = {
+    Registrar.ADMINISTRATOR: N_("an administrator"),
+    Registrar.ITSELF: N_("itself"),
+    Registrar.DOCUMENT: N_("its own document"),
+}
+
+
+def _registrar(client: RegisteredClient) -> str:
+    return gettext(_REGISTRARS[client.registered_by])
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClientsPage:
     """The registered programs, oldest first; `following` is the link to the next page."""
@@ -91,6 +103,7 @@ class ClientsPage:
     clients: Sequence[RegisteredClient]
     first: bool
     following: str
+    registrar: ClassVar[Callable[[RegisteredClient], str]] = staticmethod(_registrar)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +114,7 @@ class ClientPage:
     """
 
     template: ClassVar[str] = "console/client.html"
+    registrar: ClassVar[Callable[[RegisteredClient], str]] = staticmethod(_registrar)
 
     client: RegisteredClient
     secrets: Sequence[ClientSecret]

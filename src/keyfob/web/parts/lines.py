@@ -123,6 +123,17 @@ EVENTS: Mapping[Event, Words] = {
     Event.CLIENT_CREATED: Words(
         N_("Client registered"), N_("%(actor)s registered the client %(target)s")
     ),
+    Event.CLIENT_REGISTERED: Words(
+        N_("Client registered itself"), N_("The client %(target)s registered itself")
+    ),
+    Event.REGISTRATION_TOKEN_CREATED: Words(
+        N_("Registration token made"),
+        N_("A token was made with which programs register themselves"),
+    ),
+    Event.REGISTRATION_TOKEN_REMOVED: Words(
+        N_("Registration token removed"),
+        N_("A token with which programs register themselves was removed"),
+    ),
     Event.CLIENT_CHANGED: Words(
         N_("Client changed"), N_("%(actor)s changed the client %(target)s")
     ),

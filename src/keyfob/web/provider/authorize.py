@@ -36,7 +36,8 @@ class ConsentPage:
 
     `about` are scopes about the person, `further` those of APIs, each in words. `host` is where the
     app is; None for an app on the user's own machine. `is_other`: it asks for another user, and who
-    is signed in cannot allow it.
+    is signed in cannot allow it. `is_stranger`: nobody here has registered the app; `described_at`
+    is the host of the document in which it describes itself.
     """
 
     template: ClassVar[str] = "provider/consent.html"
@@ -46,6 +47,8 @@ class ConsentPage:
     name: str
     host: str | None
     is_other: bool
+    is_stranger: bool
+    described_at: str | None
     about: list[str]
     further: list[str]
 
@@ -54,13 +57,15 @@ class ConsentPage:
 class GoingOnPage:
     """Leads back to the app.
 
-    Not by a redirect: browsers follow none to another site after a form (`form-action`).
+    Not by a redirect: browsers follow none to another site after a form (`form-action`). `waits`:
+    its user has to ask for it.
     """
 
     template: ClassVar[str] = "provider/going_on.html"
 
     url: str
     name: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,7 @@ class FormPostPage:
     url: str
     name: str
     fields: list[tuple[str, str]]
+    waits: bool = False
 
 
 @routes.get("/oauth2/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
@@ -90,6 +96,8 @@ async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
     except RefusedToApp as refusal:
         client = await authorization.asking.find_app(refusal.asked.client_id)
         told = authorization.refuse(refusal)
+        if client.is_self_registered:
+            return await _offer_way_back(visit, client, refusal.asked, told)
         return await _redirect(visit, client, refusal.asked, told)
     return visit.go("/ui/authorize", request=await authorization.store(asked))
 
@@ -106,7 +114,10 @@ async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> R
         _, asked = await authorization.asking.read(form)
     except RefusedToApp as refusal:
         client = await authorization.asking.find_app(refusal.asked.client_id)
-        return await _lead_on(visit, client, refusal.asked, authorization.refuse(refusal))
+        told = authorization.refuse(refusal)
+        if client.is_self_registered:
+            return await _offer_way_back(visit, client, refusal.asked, told)
+        return await _lead_on(visit, client, refusal.asked, told)
     return visit.go("/ui/authorize", request=await authorization.store(asked))
 
 
@@ -127,7 +138,10 @@ async def go_on(
             return await _lead_on(visit, client, asked, told)
     except RefusedToApp as refusal:
         await authorization.drop(handle)
-        return await _lead_on(visit, client, asked, authorization.refuse(refusal))
+        told = authorization.refuse(refusal)
+        if client.is_self_registered:
+            return await _offer_way_back(visit, client, asked, told)
+        return await _lead_on(visit, client, asked, told)
     if step is Step.SIGN_IN or visit.user is None:
         return _to_sign_in(visit, asked)
     if step is Step.PROVE:
@@ -189,6 +203,8 @@ def _consent_page(
         name=client.name,
         host=urlsplit(asked.redirect_uri).netloc if is_remembered(asked.redirect_uri) else None,
         is_other=is_other,
+        is_stranger=client.is_self_registered,
+        described_at=urlsplit(client.document).netloc if client.document else None,
         about=about,
         further=further,
     )
@@ -203,21 +219,43 @@ async def _redirect(
     return visit.go_to(with_parameters(asked.redirect_uri, told))
 
 
-async def _lead_on(
+async def _offer_way_back(
     visit: Visit, client: RegisteredClient, asked: Asked, told: dict[str, str]
+) -> Response:
+    """Tell a user of a refusal, who may take it to the app.
+
+    Threat: strangers register an app, and have everybody sent on to its address by a link of ours,
+    of which something is wrong on purpose (RFC 9700 section 4.11.2).
+    """
+    return await _lead_on(visit, client, asked, told, waits=True)
+
+
+async def _lead_on(
+    visit: Visit,
+    client: RegisteredClient,
+    asked: Asked,
+    told: dict[str, str],
+    *,
+    waits: bool = False,
 ) -> Response:
     """Answer the app after a form of ours."""
     if asked.form_post:
-        return await _post(visit, client, asked, told)
-    return await visit.show(
-        GoingOnPage(url=with_parameters(asked.redirect_uri, told), name=client.name)
-    )
+        return await _post(visit, client, asked, told, waits=waits)
+    page = GoingOnPage(url=with_parameters(asked.redirect_uri, told), name=client.name, waits=waits)
+    return await visit.show(page)
 
 
 async def _post(
-    visit: Visit, client: RegisteredClient, asked: Asked, told: dict[str, str]
+    visit: Visit,
+    client: RegisteredClient,
+    asked: Asked,
+    told: dict[str, str],
+    *,
+    waits: bool = False,
 ) -> Response:
-    page = FormPostPage(url=asked.redirect_uri, name=client.name, fields=list(told.items()))
+    page = FormPostPage(
+        url=asked.redirect_uri, name=client.name, fields=list(told.items()), waits=waits
+    )
     parts = urlsplit(asked.redirect_uri)
     origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
     return await visit.show(page, form_action=origin)

@@ -327,8 +327,11 @@ class Client(TypedDict):
     """A registered program.
 
     Attributes:
-        id: its `client_id`.
+        id: its `client_id`, unless it has a `document`.
         access_token_ttl: seconds.
+        registered_by: administrator, itself or document.
+        document: the URL at which it describes itself.
+        kept_until: when it is forgotten, if no user lets it have anything.
     """
 
     id: str
@@ -348,6 +351,9 @@ class Client(TypedDict):
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: bool
+    registered_by: str
+    document: str | None
+    kept_until: str | None
     disabled: bool
     created_at: str
     updated_at: str

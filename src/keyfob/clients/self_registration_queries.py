@@ -1,0 +1,107 @@
+"""SQL for clients that nobody here has registered, and for initial access tokens."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from keyfob.core.database import Executor, Tx
+
+
+class RegistrationToken(NamedTuple):
+    """A token by which `uses_left` programs may register themselves until it expires."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    uses_left: int
+
+
+async def count_unused(db: Executor) -> int:
+    """Return how many clients have registered themselves to which no user lets anything."""
+    return int(
+        await db.fetchval(
+            """
+            SELECT count(*) FROM clients AS c
+             WHERE registered_by = 'itself'
+               AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
+            """
+        )
+    )
+
+
+async def keep_client(tx: Tx, client_id: UUID, until: datetime) -> None:
+    """Keep a client that nobody here has registered for longer."""
+    await tx.execute(
+        "UPDATE clients SET kept_until = $2 WHERE id = $1 AND kept_until < $2", client_id, until
+    )
+
+
+async def delete_unused(db: Executor, now: datetime, at_most: int) -> int:
+    """Delete clients that nobody here has registered, and on which nothing rests any more.
+
+    Disabled ones stay: else they could come back.
+    """
+    gone = await db.fetch(
+        """
+        DELETE FROM clients AS c WHERE id IN (
+            SELECT id FROM clients WHERE kept_until <= $1 AND disabled_at IS NULL LIMIT $2
+               FOR UPDATE SKIP LOCKED
+        ) AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
+          AND NOT EXISTS (SELECT FROM authorization_codes WHERE client_id = c.id)
+        RETURNING 1
+        """,
+        now,
+        at_most,
+    )
+    return len(gone)
+
+
+async def insert_token(db: Executor, token: RegistrationToken, digest: bytes) -> None:
+    """Insert a token."""
+    await db.execute(
+        """
+        INSERT INTO registration_tokens (id, created_at, expires_at, uses_left, token_hash)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
+        *token,
+        digest,
+    )
+
+
+async def spend_token(tx: Tx, digests: list[bytes], now: datetime) -> bool:
+    """Count one use; False if there is no such token. One UPDATE: no use counts for two."""
+    spent = await tx.fetchval(
+        """
+        UPDATE registration_tokens SET uses_left = uses_left - 1
+         WHERE token_hash = ANY($1::bytea[]) AND uses_left > 0 AND expires_at > $2
+        RETURNING true
+        """,
+        digests,
+        now,
+    )
+    return bool(spent)
+
+
+async def list_tokens(db: Executor, now: datetime) -> list[RegistrationToken]:
+    """Return the tokens that still count, oldest first."""
+    rows = await db.fetch(
+        """
+        SELECT id, created_at, expires_at, uses_left FROM registration_tokens
+         WHERE uses_left > 0 AND expires_at > $1 ORDER BY id
+        """,
+        now,
+    )
+    return [RegistrationToken(*row) for row in rows]
+
+
+async def delete_token(db: Executor, token_id: UUID) -> bool:
+    """Delete a token; False if there is none."""
+    gone = await db.fetchval(
+        "DELETE FROM registration_tokens WHERE id = $1 RETURNING true", token_id
+    )
+    return bool(gone)
+
+
+async def delete_spent_tokens(db: Executor, now: datetime) -> None:
+    """Delete tokens that have expired or are used up."""
+    await db.execute("DELETE FROM registration_tokens WHERE expires_at <= $1 OR uses_left = 0", now)
