@@ -129,6 +129,7 @@ class ClientAdministration:
                 getattr(after, name) != getattr(before, name) for name in _TAKES_AWAY
             )
             old, new = difference(before, after)
+            _ensure_not_described(before, new)
             if new and new != {"disabled": True}:
                 powers.ensure_outlast(_given_by(after.scope), None)
             if new:
@@ -295,6 +296,13 @@ def _ensure_fits_kind(client: RegisteredClient) -> None:
         ensure_fit(client)
     except Unfit as fault:
         raise InvalidInput([{"pointer": f"/body/{fault.field}", "detail": str(fault)}]) from None
+
+
+def _ensure_not_described(client: RegisteredClient, changed: Collection[str]) -> None:
+    """Check that a change leaves to the document of a client what the document says."""
+    if client.document is not None and set(changed) - {"disabled", "access_token_ttl"}:
+        detail = "its document says what it is; disabled and access_token_ttl can be changed"
+        raise InvalidInput([{"pointer": "/body", "detail": detail}])
 
 
 def _told(client: RegisteredClient) -> dict[str, Any]:

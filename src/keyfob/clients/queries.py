@@ -158,7 +158,7 @@ async def list_clients_of_resource(db: Executor, identifier: str) -> list[Regist
 
 
 async def insert_client(tx: Tx, client: RegisteredClient) -> None:
-    """Insert a client."""
+    """Insert a client, unless there is one with its id."""
     await tx.execute(
         """
         INSERT INTO clients
@@ -169,6 +169,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                 registered_by, document, kept_until)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
                 $15, $16, $17, $18, $19, $20, $21, $22)
+        ON CONFLICT (id) DO NOTHING
         """,
         client.id,
         client.name,

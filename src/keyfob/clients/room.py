@@ -1,5 +1,6 @@
 """The room of clients and resources."""
 
+from keyfob.clients.documents import DocumentHosts
 from keyfob.clients.origins import Origins
 from keyfob.clients.registration_tokens import RegistrationTokens
 from keyfob.clients.resources import Resources
@@ -28,8 +29,13 @@ def build(
     resources = Resources(
         db=db, clock=clock, issuer=settings.issuer_url, audience=settings.audience
     )
+    hosts = DocumentHosts(
+        is_on=settings.client_documents and settings.pages,
+        allowed=settings.client_document_hosts,
+        denied=settings.client_document_hosts_denied,
+    )
     self_registered = SelfRegistered(
-        resources=resources, open_to=settings.self_registered_resources
+        resources=resources, open_to=settings.self_registered_resources, hosts=hosts
     )
     clients = Clients(
         db=db,

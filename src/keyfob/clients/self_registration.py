@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from keyfob.accounts.models import Name
 from keyfob.authority.models import OPENID_SCOPES, Permission
+from keyfob.clients.documents import DocumentHosts
 from keyfob.clients.models import (
     AuthMethod,
     ClientKind,
@@ -45,10 +46,12 @@ class SelfRegistered:
     Args:
         resources: finds the APIs.
         open_to: the APIs that an administrator has opened to such clients, by their identifiers.
+        hosts: the hosts of documents that are read.
     """
 
     resources: Resources
     open_to: Sequence[str]
+    hosts: DocumentHosts
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -63,10 +66,15 @@ class SelfRegistered:
         offered = {scope for resource in found if resource for scope in resource.scopes}
         return tuple(sorted(offered - set(Permission)))
 
-    def limit(self, client: RegisteredClient) -> RegisteredClient:
-        """Return a client with what it may have now, which may be less than when it registered."""
+    def limit(self, client: RegisteredClient) -> RegisteredClient | None:
+        """Return a client with what it may have now, which may be less than when it registered.
+
+        None if documents of its host are not read any more.
+        """
         if not client.is_self_registered:
             return client
+        if client.document is not None and not self.hosts.takes(client.document):
+            return None
         audience, scope = self.audience, self.scope
         return client._replace(
             resources=tuple(name for name in client.resources if name in audience),

@@ -104,11 +104,13 @@ class Clients:
         client = await queries.find_client(self.db, client_id)
         if client is None:
             self._ids.discard(client_id)
+        if client is not None:
+            client = self.self_registered.limit(client)
         if client is None or client.disabled_at is not None:
             self._known.pop(client_id, None)
             return None
         secrets = tuple(await queries.list_secrets(self.db, client_id, now))
-        known = KnownClient(self.self_registered.limit(client), secrets)
+        known = KnownClient(client, secrets)
         self._known[client_id] = memory = _Memory(known, now)
         self._known.move_to_end(client_id)
         if len(self._known) > _MOST:
@@ -211,6 +213,28 @@ class Clients:
     async def remove_secret(self, tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
         """Delete a secret; False if there is none. Use `change` to revoke what it was used for."""
         return await queries.delete_secret(tx, client_id, secret_id)
+
+    async def put(self, tx: Tx, described: RegisteredClient) -> RegisteredClient:
+        """Write a client as its document describes it now, and return it: it may be disabled.
+
+        Threat: a document that says another way to authenticate than before is of another owner.
+        """
+        await queries.insert_client(tx, described)
+        before = await queries.lock_client(tx, described.id)
+        if before is None or before.document != described.document:
+            raise RuntimeError("two documents have one id")
+        after = described._replace(
+            access_token_ttl=before.access_token_ttl,
+            generation=before.generation,
+            created_at=before.created_at,
+            disabled_at=before.disabled_at,
+        )
+        proof = (before.auth_method, before.jwks_uri)
+        revokes = proof != (after.auth_method, after.jwks_uri)
+        kept_until = described.kept_until or self.clock.now()
+        await self_registration_queries.keep_client(tx, described.id, kept_until)
+        tx.after_commit(partial(self._ids.add, described.id))
+        return await self.change(tx, after, revokes=revokes)
 
     async def keep(self, tx: Tx, client_id: UUID) -> None:
         """Keep a client that nobody here has registered, to which a user lets something."""

@@ -67,7 +67,7 @@ class AppTokens:
         names, _ = present_roles(state, self.grants.clock.now())
         return await self.id_tokens.issue(
             subject=state.user_id,
-            client_id=str(client.id),
+            client_id=client.client_id,
             algorithm=client.id_token_alg,
             auth_time=state.auth_time,
             amr=state.amr,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from keyfob.authority.models import STRONG, WEAK
+from keyfob.clients.documents import is_document_url
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.clients.uris import find_redirect_uri
@@ -19,6 +20,7 @@ from keyfob.core.problems import OAuthError, Problem
 from keyfob.oauth.asked_claims import read_claims
 from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.claims import scopes_of
+from keyfob.oauth.client_documents import ClientDocuments
 from keyfob.oauth.targets import Targets
 from keyfob.sessions.models import AskedClaims
 from keyfob.tokens.errors import TokenRejected
@@ -97,6 +99,7 @@ class Asking:
     clients: Clients
     targets: Targets
     id_tokens: IdTokens
+    documents: ClientDocuments
 
     async def find_app(self, client_id: UUID | None) -> RegisteredClient:
         """Return a client by which people sign in.
@@ -113,14 +116,24 @@ class Asking:
         """Return the client of a request, and what it asks for.
 
         Raises:
-            UnknownApp: nobody can be told what is wrong.
+            UnknownApp, UnusableDocument: nobody can be told what is wrong.
+            Unavailable: too many documents of clients are being fetched.
             RefusedToApp: the request is not valid.
         """
-        client = await self.find_app(read_client_id(form.get("client_id")))
+        client = await self._find(form.get("client_id"))
         redirect_uri = form.get("redirect_uri")
         if redirect_uri is None or not find_redirect_uri(client, redirect_uri):
             raise UnknownApp
         return client, self._read(client, form, redirect_uri)
+
+    async def _find(self, client_id: str | None) -> RegisteredClient:
+        """Return the app of a `client_id`, which may be the URL of its document."""
+        if client_id is not None and self.documents.hosts.is_on and is_document_url(client_id):
+            return await self.documents.find(client_id)
+        client = await self.find_app(read_client_id(client_id))
+        if client.client_id != client_id:
+            raise UnknownApp
+        return client
 
     def _read(self, client: RegisteredClient, form: Form, redirect_uri: str) -> Asked:
         mode = form.get("response_mode")
@@ -153,7 +166,7 @@ class Asking:
         if hint is None:
             return None
         try:
-            return self.id_tokens.read_hint(hint, str(client.id)).subject
+            return self.id_tokens.read_hint(hint, client.client_id).subject
         except TokenRejected:
             return None
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from keyfob.clients.models import AuthenticatedClient, AuthMethod
+from keyfob.clients.documents import id_of_document, is_document_url
+from keyfob.clients.models import AuthenticatedClient, AuthMethod, KnownClient
 from keyfob.clients.service import Clients
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
@@ -137,13 +138,23 @@ class NoProof(NamedTuple):
 
     async def check(self, presented: Presented, *, may_ask: bool) -> AuthenticatedClient | None:
         """Return the client of an id, if it is a public one."""
-        client_id = read_client_id(presented.client_id)
-        known = await self.clients.find(client_id, may_ask=may_ask) if client_id else None
+        known = await find_client(self.clients, presented.client_id, may_ask=may_ask)
         return AuthenticatedClient(known.client, None) if known and known.client.is_public else None
 
 
+async def find_client(
+    clients: Clients, text: str | None, *, may_ask: bool = True
+) -> KnownClient | None:
+    """Return a client by its `client_id`, which is its id or the URL of its document, not both."""
+    client_id = read_client_id(text)
+    known = await clients.find(client_id, may_ask=may_ask) if client_id else None
+    return known if known and known.client.client_id == text else None
+
+
 def read_client_id(text: str | None) -> UUID | None:
-    """Return the id of a client; None unless it is in canonical form."""
+    """Return the id here of a client; None unless its name is in canonical form."""
+    if text is not None and is_document_url(text):
+        return id_of_document(text)
     try:
         client_id = UUID(text)
     except (TypeError, ValueError, AttributeError):

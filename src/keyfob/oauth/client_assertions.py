@@ -18,7 +18,7 @@ from keyfob.core.database import Database
 from keyfob.core.encoding import from_base64url
 from keyfob.limits.local import LocalRate
 from keyfob.oauth import queries
-from keyfob.oauth.authentication import read_client_id
+from keyfob.oauth.authentication import find_client
 from keyfob.oauth.client_keys import ClientKeys
 from keyfob.oauth.models import Presented
 
@@ -96,8 +96,7 @@ class AssertionProof:
 
     async def _check_signature(self, assertion: _Assertion, *, may_ask: bool) -> RegisteredClient:
         header = assertion.header
-        client_id = read_client_id(assertion.claims["sub"])
-        known = await self.clients.find(client_id, may_ask=may_ask) if client_id else None
+        known = await find_client(self.clients, assertion.claims["sub"], may_ask=may_ask)
         if known is None or known.client.auth_method is not AuthMethod.PRIVATE_KEY_JWT:
             raise _Refused("no such client that signs")
         client, kid, algorithm = known.client, header.get("kid"), header.get("alg")

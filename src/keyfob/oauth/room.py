@@ -35,6 +35,7 @@ from keyfob.oauth.authentication import ClientAuthentication, NoProof, SecretPro
 from keyfob.oauth.authorization import Authorization
 from keyfob.oauth.claims import PersonClaims
 from keyfob.oauth.client_assertions import AssertionProof
+from keyfob.oauth.client_documents import ClientDocuments
 from keyfob.oauth.client_keys import ClientKeys
 from keyfob.oauth.device import Devices
 from keyfob.oauth.grants.authorization_code import AuthorizationCode
@@ -150,10 +151,18 @@ def build(
         RefreshTokenGrant(grants=of_apps, tokens=app_tokens),
         DeviceCode(db=db, clock=clock, grants=of_apps, tokens=app_tokens, notices=notices),
     ]
+    documents = ClientDocuments(
+        db=db,
+        clock=clock,
+        clients=clients,
+        self_registered=self_registered,
+        outbound=of_strangers,
+        hosts=self_registered.hosts,
+    )
     authorization = Authorization(
         db=db,
         clock=clock,
-        asking=Asking(clients=clients, targets=targets, id_tokens=id_tokens),
+        asking=Asking(clients=clients, targets=targets, id_tokens=id_tokens, documents=documents),
         standing=standing,
         audit=audit,
         issuer=settings.issuer_url,
@@ -213,10 +222,11 @@ def build(
         authentication.proofs,
         [handler.grant for handler in grants],
         signs_in=settings.pages,
-        takes=Takes(registrations=registration.is_on, documents=False),
+        takes=Takes(registrations=registration.is_on, documents=documents.hosts.is_on),
     )
 
     async def close() -> None:
+        await documents.close()
         await by_key.keys.close()
         await notices.outbound.close()
         await of_strangers.close()

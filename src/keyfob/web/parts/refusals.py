@@ -30,6 +30,10 @@ REFUSALS: Mapping[str, str] = {
         "No device waits with this code. Codes live ten minutes and count once: type it again, or "
         "have the device show another."
     ),
+    "unusable_document": N_(
+        "The app describes itself in a document that cannot be read, or that does not fit. Its "
+        "maker can mend that."
+    ),
     "cross_origin_request": N_("This came from another site, so nothing was done."),
     "database_unavailable": N_("The service cannot answer now. Try again in a moment."),
     "email_taken": N_("This address has an account already."),

@@ -1,0 +1,206 @@
+"""The documents in which clients describe themselves, fetched by the guarded client alone.
+
+draft-ietf-oauth-client-id-metadata-document-03 sections 4 and 6.
+"""
+
+import asyncio
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import structlog
+
+from keyfob.clients.documents import DocumentHosts, id_of_document
+from keyfob.clients.models import RegisteredClient, Registrar
+from keyfob.clients.registration import Unfit
+from keyfob.clients.self_registration import SelfRegistered
+from keyfob.clients.service import Clients
+from keyfob.core.clock import Clock
+from keyfob.core.database import Database
+from keyfob.core.outbound import CannotFetch, Fetched, Outbound
+from keyfob.core.problems import Problem, Unavailable
+
+log = structlog.get_logger("keyfob.oauth")
+
+_MOST_BYTES = 5 * 1024  # section 6.6
+_SHORTEST, _USUAL, _LONGEST = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+_MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
+_JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;|\Z)")
+_MOST_KNOWN = 1_000
+_MOST_AT_ONCE = 50
+_A_MINUTE, _MOST_OF_ORIGIN = timedelta(minutes=1), 10
+# Longer than a request waits for its user.
+_KEPT, _KEPT_AT_LEAST = timedelta(days=1), timedelta(hours=2)
+# What a document says of a client; everything else is ours.
+_DESCRIBED = (
+    *("name", "kind", "grants", "scope", "resources", "auth_method", "jwks_uri"),
+    *("redirect_uris", "id_token_alg"),
+)
+
+
+class UnusableDocument(Problem):
+    """The document of a client is not to be had, or does not fit; the log says why."""
+
+    status = 400
+    code = "unusable_document"
+    title = "The document in which the app describes itself cannot be used"
+
+
+class _Read(NamedTuple):
+    client: RegisteredClient
+    until: datetime
+
+
+class _Asked(NamedTuple):
+    since: datetime
+    times: int
+
+
+@dataclass(kw_only=True)
+class ClientDocuments:
+    """Finds the clients that describe themselves at the URL that is their `client_id`.
+
+    A document is fetched without redirects, from public addresses, with at most 5 KB, and
+    remembered for as long as it says, within five minutes and a day; failures are not. Threat:
+    links to us by the thousand, each with another URL, make us ask others by the thousand. All who
+    wait for one document share a request; an origin is asked ten times a minute, by each worker.
+    """
+
+    db: Database
+    clock: Clock
+    clients: Clients
+    self_registered: SelfRegistered
+    outbound: Outbound
+    hosts: DocumentHosts
+    _known: OrderedDict[str, _Read] = field(default_factory=OrderedDict)
+    _reading: dict[str, asyncio.Task[_Read]] = field(default_factory=dict)
+    _asked: OrderedDict[str, _Asked] = field(default_factory=OrderedDict)
+
+    async def find(self, url: str) -> RegisteredClient:
+        """Return the client of a document, which has a row from then on.
+
+        Raises:
+            UnusableDocument: the document is not to be had, or is not that of such a client; or an
+                administrator has disabled the client.
+            Unavailable: too many others are being fetched.
+        """
+        if not self.hosts.takes(url):
+            raise UnusableDocument
+        known = self._known.get(url)
+        if known is None or known.until <= self.clock.now():
+            known = await self._read(url)
+        return await self._keep(known.client)
+
+    async def close(self) -> None:
+        """Stop what is being fetched."""
+        for reading in self._reading.values():
+            reading.cancel()
+
+    async def _read(self, url: str) -> _Read:
+        reading = self._reading.get(url)
+        if reading is None:
+            if len(self._reading) >= _MOST_AT_ONCE:
+                raise Unavailable
+            self._count(urlsplit(url).netloc)
+            reading = self._reading[url] = asyncio.create_task(self._fetch(url))
+            reading.add_done_callback(lambda done: self._done(url, done))
+        try:
+            return await asyncio.shield(reading)  # others wait for it, too
+        except (CannotFetch, ValueError) as fault:
+            log.warning("client_document_unusable", url=url, fault=str(fault)[:200])
+            raise UnusableDocument from None
+
+    def _done(self, url: str, reading: asyncio.Task[_Read]) -> None:
+        del self._reading[url]
+        if not reading.cancelled():
+            reading.exception()  # those who wait get it; perhaps nobody does any more
+
+    def _count(self, origin: str) -> None:
+        now = self.clock.now()
+        asked = self._asked.pop(origin, None)
+        if asked is None or asked.since + _A_MINUTE <= now:
+            asked = _Asked(now, 0)
+        self._asked[origin] = asked._replace(times=asked.times + 1)
+        if len(self._asked) > _MOST_KNOWN:
+            self._asked.popitem(last=False)
+        if asked.times >= _MOST_OF_ORIGIN:
+            log.warning("client_document_unusable", url=origin, fault="asked too often")
+            raise UnusableDocument
+
+    async def _fetch(self, url: str) -> _Read:
+        answer = await self.outbound.get(url)
+        client = self._describe(url, read_document(answer, url))
+        read = _Read(client, self.clock.now() + _lifetime(answer.headers))
+        self._known.pop(url, None)
+        self._known[url] = read
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return read
+
+    def _describe(self, url: str, told: Mapping[str, Any]) -> RegisteredClient:
+        told = {"client_name": urlsplit(url).netloc, **told}
+        try:
+            client = self.self_registered.read(told, Registrar.DOCUMENT)
+        except Unfit as fault:
+            raise ValueError(f"{fault.field}: {fault}") from None
+        return client._replace(id=id_of_document(url), document=url)
+
+    async def _keep(self, described: RegisteredClient) -> RegisteredClient:
+        """Return a client as it is now, with a row that stays until its user has decided."""
+        now = self.clock.now()
+        known = await self.clients.find(described.id)
+        if known and _is_as(known.client, described, now + _KEPT_AT_LEAST):
+            return known.client
+        client = described._replace(created_at=now, updated_at=now, kept_until=now + _KEPT)
+        async with self.db.begin() as tx:
+            kept = await self.clients.put(tx, client)
+        if kept.disabled_at is not None:
+            raise UnusableDocument
+        return kept
+
+
+def read_document(answer: Fetched, url: str) -> Mapping[str, Any]:
+    """Return what a document says.
+
+    Raises:
+        ValueError: it is no JSON object, is not of this URL, byte by byte, or holds a secret.
+    """
+    if answer.status != 200:
+        raise ValueError(f"status {answer.status}")
+    if len(answer.body) > _MOST_BYTES:
+        raise ValueError(f"it is longer than {_MOST_BYTES} bytes")
+    kind = next((value for name, value in answer.headers if name == "content-type"), "")
+    if not _JSON.match(kind.strip().lower()):
+        raise ValueError("it is not declared as JSON")
+    try:
+        told = json.loads(answer.body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(told, dict) or told.get("client_id") != url:
+        raise ValueError("its client_id is not its URL")
+    if {"client_secret", "client_secret_expires_at"} & told.keys():
+        raise ValueError("it holds a secret, which everybody can read")
+    return told
+
+
+def _lifetime(headers: Sequence[tuple[str, str]]) -> timedelta:
+    """Return how long a document counts: as its server says (RFC 9111), within our bounds."""
+    said = ",".join(value for name, value in headers if name == "cache-control").lower()
+    if "no-store" in said or "no-cache" in said:
+        return _SHORTEST
+    ages = {name: int(seconds) for name, seconds in _MAX_AGE.findall(said)}
+    if not ages:
+        return _USUAL
+    said_age = timedelta(seconds=ages.get("s-maxage", ages.get("max-age", 0)))
+    return min(max(said_age, _SHORTEST), _LONGEST)
+
+
+def _is_as(client: RegisteredClient, described: RegisteredClient, until: datetime) -> bool:
+    """Tell whether a row says what the document says, and stays until then."""
+    is_same = all(getattr(client, name) == getattr(described, name) for name in _DESCRIBED)
+    return is_same and client.kept_until is not None and client.kept_until >= until
