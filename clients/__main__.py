@@ -8,11 +8,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fixtures.certificates import make_certificate
+
 from clients.languages import LANGUAGES, Command, Language
 from clients.service import PASSWORD, service
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".clients"
+
+# Programs of MCP are registered by nobody, and ask for the API of the server in clients/mcp-node.
+_OF_STRANGERS = {
+    "KEYFOB_ADMIN_PASSWORD": PASSWORD,
+    "KEYFOB_CLIENT_DOCUMENTS": "true",
+    "KEYFOB_DYNAMIC_REGISTRATION": "open",
+    "KEYFOB_SELF_REGISTERED_RESOURCES": "http://127.0.0.1:9317/mcp",
+}
 
 
 def main() -> int:
@@ -26,7 +36,8 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "openapi.json").open("w") as schema:
         subprocess.run([sys.executable, "-m", "keyfob.cli", "openapi"], stdout=schema, check=True)
-    with service(KEYFOB_ADMIN_PASSWORD=PASSWORD) as url:
+    certificate = make_certificate(FOLDER)
+    with service(**_OF_STRANGERS, KEYFOB_OUTBOUND_CA_FILE=str(certificate.path)) as url:
         worked = [_try(language, url) for language in LANGUAGES if language.name in wanted]
     return 0 if all(worked) else 1
 

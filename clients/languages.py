@@ -170,6 +170,14 @@ LANGUAGES = (
         build=lambda _: [],
         use=lambda _: ["sh", "-c", "node use.js && node sign_in.js"],
     ),
+    # A client and a server of MCP, whose program nobody has registered.
+    Language(
+        "mcp-node",
+        ("node", "npm"),
+        prepare=lambda _: [NPM_CI],
+        build=lambda _: [],
+        use=lambda _: ["node", "use.js"],
+    ),
     Language(
         "oauth-go",
         ("go",),
