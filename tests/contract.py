@@ -90,7 +90,9 @@ def userinfo(*codes: str, **more: Any) -> Call:
 
 
 PAGE = {"limit", "cursor"}
-LOGIN_FILTER = frozenset({*PAGE, "outcome", "reason", "ip_address", "since", "until"})
+LOGIN_FILTER = frozenset(
+    {*PAGE, "outcome", "reason", "ip_address", "since", "until", "browser", "os"}
+)
 USER_FILTER = {
     *("search", "role", "status", "online", "never_proven"),
     *("verified", "factor", "created_after", "created_before", "active_after"),

@@ -49,6 +49,10 @@ Network = Annotated[
     ),
 ]
 From = Annotated[Network | None, Query(description="An address, or a network as CIDR")]
+Part = Annotated[
+    Annotated[str, NoControlCharacters()] | None,
+    Query(max_length=512, description="As it is in the log, such as Firefox 130"),
+]
 LoginReader = Annotated[Subject, require(Permission.LOGINS_READ, programs=True)]
 AuditReader = Annotated[Subject, require(Permission.AUDIT_READ, programs=True)]
 LogService = Annotated[LoginLog, Provided(LoginLog)]
@@ -60,9 +64,11 @@ async def _login_filter(
     ip_address: From = None,
     since: Since = None,
     until: Until = None,
+    browser: Part = None,
+    os: Part = None,
 ) -> LoginFilter:
     address = str(ip_address) if ip_address else None
-    return LoginFilter(None, outcome, reason, address, since, until)
+    return LoginFilter(None, outcome, reason, address, since, until, browser, os)
 
 
 Filter = Annotated[LoginFilter, Depends(_login_filter)]

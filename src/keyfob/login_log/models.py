@@ -94,6 +94,8 @@ class LoginFilter(NamedTuple):
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    browser: str | None = None
+    os: str | None = None
 
 
 class LoginEventOut(BaseModel):

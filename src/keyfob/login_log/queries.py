@@ -20,6 +20,8 @@ _CONDITIONS = (
     "e.ip_address <<= {}::text::inet",
     "e.at >= {}",
     "e.at < {}",
+    "e.browser = {}",
+    "e.os = {}",
 )
 
 

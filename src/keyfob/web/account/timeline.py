@@ -1,6 +1,6 @@
 """One's own timeline: sign-ins, ends of sessions and changes to the account, from both logs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -17,6 +17,7 @@ from keyfob.login_log.models import LoggedAttempt, LoginFilter, Outcome
 from keyfob.login_log.service import LoginLog
 from keyfob.web.parts import times
 from keyfob.web.parts.devices import device_in_words
+from keyfob.web.parts.entries import repeats
 from keyfob.web.parts.names import name
 from keyfob.web.parts.sentences import Change, event_title, reason_title, tell_changes
 
@@ -43,10 +44,6 @@ class Line(NamedTuple):
     amount: int = 1
     since: datetime | None = None
 
-    def folds_with(self, older: "Line") -> bool:
-        """Tell whether an older line says the same of a refused sign-in."""
-        return self.kind == "bad" and self[1:6] == older[1:6]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTimeline:
@@ -66,7 +63,7 @@ class OwnTimeline:
         lines = await self._lines(caller, until)
         shown = _cut(lines)
         days = [
-            (day, _folded(of_day))
+            (day, [_folded(same) for same in repeats(of_day, _says)])
             for day, of_day in groupby(shown, key=lambda line: times.local_date(line.at))
         ]
         return days, shown[-1].at if len(shown) < len(lines) else None
@@ -128,15 +125,13 @@ def _cut(lines: list[Line]) -> list[Line]:
     return newer or lines[:_ROWS]
 
 
-def _folded(lines: Iterable[Line]) -> list[Line]:
-    """Fold lines that follow each other and say the same."""
-    folded: list[Line] = []
-    for line in lines:
-        if folded and folded[-1].folds_with(line):
-            folded[-1] = folded[-1]._replace(amount=folded[-1].amount + 1, since=line.at)
-        else:
-            folded.append(line)
-    return folded
+def _says(line: Line) -> Hashable:
+    """Return what a refused sign-in says but for the time; all else is shown one by one."""
+    return line[1:6] if line.kind == "bad" else None
+
+
+def _folded(same: Sequence[Line]) -> Line:
+    return same[0]._replace(amount=len(same), since=same[-1].at)
 
 
 def _without_times(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from keyfob.limits.requests import limited
 from keyfob.login_log.models import Outcome, Reason
 from keyfob.statistics.models import By, Period, Present
 from keyfob.statistics.service import Statistics
-from keyfob.web.console.reading import first_view, link_of
+from keyfob.web.console.reading import first_view, lines_of, link_of
 from keyfob.web.parts.charts import Bar, area, bars, share, spark
 from keyfob.web.parts.entries import Day, by_day, entry_of_event
 from keyfob.web.parts.sentences import reason_title
@@ -170,8 +170,8 @@ async def _latest(visit: Visit, audit: Audit, roles: Roles) -> Sequence[Day]:
     if visit.user is None or not roles.allows(visit.user, Permission.AUDIT_READ):
         return []
     found = await audit.list_events(AuditFilter(), before=None, limit=_LATEST)
-    link = link_of(visit, roles)
-    return by_day(entry_of_event(one, link) for one in found)
+    link, only = link_of(visit, roles), lines_of(visit, {})
+    return by_day(entry_of_event(one, link, only) for one in found)
 
 
 def _row(visit: Visit, by: By, period: Period) -> Row:

@@ -1,6 +1,6 @@
 """Parts that views of the console share: links to parties, and the filters of a query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -41,6 +41,24 @@ def link_of(visit: Visit, roles: Roles) -> Callable[[str, UUID], str | None]:
         return visit.link(f"/console/{folder}/{party_id}") if may else None
 
     return link
+
+
+def lines_of(visit: Visit, kept: Mapping[str, str]) -> Callable[..., str]:
+    """Return a function that links to the lines of a log that fit filters, besides those `kept`.
+
+    Its link is empty where `kept` says as much already.
+    """
+    known: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+
+    def only(log: str, filters: tuple[tuple[str, str], ...]) -> str:
+        asked = (log, filters)  # a page has the same dozens of times
+        if asked not in known:
+            is_kept = all(kept.get(field) == value for field, value in filters)
+            query = {**kept, **dict(filters)}
+            known[asked] = "" if is_kept else visit.link(f"/console/{log}", **query)
+        return known[asked]
+
+    return only
 
 
 def first_view(visit: Visit, roles: Roles) -> Response:

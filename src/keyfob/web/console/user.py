@@ -37,7 +37,7 @@ from keyfob.mfa.service import Factors
 from keyfob.oauth.app_access import AllOfApp, AppAccess
 from keyfob.sessions.models import LiveSession
 from keyfob.web.console.choices import choice_in
-from keyfob.web.console.reading import link_of
+from keyfob.web.console.reading import lines_of, link_of
 from keyfob.web.console.undo import Undos, back
 from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.refusals import refusal
@@ -172,17 +172,18 @@ class Users:
     async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:
         """Return the latest lines of both logs about a user, as far as the reader may see them."""
         can, link = self.roles.permissions_of(caller), link_of(visit, self.roles)
+        only = lines_of(visit, {})
         found = []
         if Permission.LOGINS_READ in can:
             logins = await self.log.list_events(
                 LoginFilter(user_id=user_id), before=None, limit=_MOST_LINES
             )
-            found += [entry_of_attempt(one, link) for one in logins]
+            found += [entry_of_attempt(one, link, only) for one in logins]
         if Permission.AUDIT_READ in can:
             events = await self.audit.list_events(
                 AuditFilter(user_id=user_id), before=None, limit=_MOST_LINES
             )
-            found += [entry_of_event(one, link) for one in events]
+            found += [entry_of_event(one, link, only) for one in events]
         found.sort(key=lambda entry: entry.at, reverse=True)
         return by_day(found[:_MOST_LINES])
 

@@ -80,6 +80,11 @@ def tell_attempt(attempt: LoggedAttempt, link: Link) -> Markup:
     return _said(REASONS[attempt.reason].line, holes)
 
 
+def party_in_words(party: Party | None, party_id: UUID) -> Markup:
+    """Return the name of somebody; of whoever is gone, the end of the id."""
+    return name((party and (party.name or party.email)) or f"…{str(party_id)[_SHORT:]}")
+
+
 def reason_title(reason: Reason | EndReason) -> str:
     """Return how a sign-in went, or why a session ended, such as "Wrong password"."""
     return gettext(REASONS[Reason(reason)].title)
@@ -112,8 +117,8 @@ def _actor(listed: ListedEvent, link: Link) -> Markup:
 
 def _party(party: Party | None, party_id: UUID | None, link: Link) -> Markup:
     """Name somebody, with a link; who is gone has the end of an id."""
-    if party is None and party_id is None:
-        return escape(_("somebody"))
-    shown = name((party and (party.name or party.email)) or f"…{str(party_id)[_SHORT:]}")
-    path = link(party.kind, party_id) if party and party_id else None
+    if party_id is None:
+        return name(party.name or party.email or "") if party else escape(_("somebody"))
+    shown = party_in_words(party, party_id)
+    path = link(party.kind, party_id) if party else None
     return Markup('<a href="{}">{}</a>').format(path, shown) if path else shown
