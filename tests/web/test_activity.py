@@ -1,6 +1,8 @@
 """The page of activity: sessions, the timeline, and what to do when it was somebody else."""
 
 import re
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.fixtures.clock import MovableClock
@@ -178,6 +180,73 @@ async def test_it_was_somebody_else(world: World, clock: MovableClock) -> None:
     assert went_to(answer) == f"{PAGE}/not-me?done=others"
     assert "No other session is open." in text_of(after)
     assert (await world.me(other)).status_code == 401
+
+
+async def test_it_names_what_one_has_pointed_at_through_all_steps(
+    world: World, clock: MovableClock
+) -> None:
+    await world.make_user()
+    for _ in range(3):
+        await world.attempt_login(password="wrong password", by="203.0.113.9")
+        clock.advance(60)
+    await world.log_in(by="203.0.113.10")
+    clock.advance(60)
+    async with signed_in(world) as page:
+        shown = await page.get(PAGE)
+        links = [
+            unescape(one) for one in re.findall(r'href="/auth([^"]*not-me\?[^"]*)"', shown.text)
+        ]
+        refused = text_of(await page.get(links[2]))
+        entered = text_of(await page.get(links[1]))
+        ended = await page.post(
+            "/ui/account/sessions/end-others",
+            data={"next": "not-me", **dict(parse_qsl(urlsplit(links[1]).query))},
+        )
+        after = await page.get(went_to(ended))
+        onward = re.search(r'href="/auth(/ui/account/password\?[^"]*)"', after.text)
+        assert onward
+        form = await page.get(unescape(onward[1]))
+        back = re.search(r'name="return_to" value="([^"]*)"', form.text)
+        assert back
+        clock.advance(1)
+        changed = await page.post(
+            "/ui/account/password",
+            data={
+                "current_password": PASSWORD,
+                "new_password": "another horse battery",
+                "return_to": unescape(back[1]),
+            },
+        )
+        last = text_of(await page.get(went_to(changed)))
+
+    assert "Wrong password, 3 times since" in refused
+    assert "203.0.113.9" in refused
+    assert "Nobody came in by this." in refused
+    for text in (entered, text_of(after), last):
+        assert "Signed in with the password" in text
+        assert "203.0.113.10" in text
+    assert "No other session is open." in text_of(after)
+    assert "You have changed it since then." not in text_of(after)
+    assert "You have changed it since then." in last
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "at=x&since=y",
+        "at=2026-01-01T00:00:00Z",
+        "at=9999-12-31T23:59:59.999999Z&since=0001-01-01T00:00:00Z",
+        "at=2026-01-01T00:00:00Z&since=2027-01-01T00:00:00Z",
+        "at=" + "9" * 400 + "&since=1",
+    ],
+)
+async def test_an_event_that_is_not_there_is_not_named(world: World, query: str) -> None:
+    await world.make_user()
+    async with signed_in(world) as page:
+        answer = await page.get(f"{PAGE}/not-me?{query}")
+
+    assert answer.status_code == 200
+    assert "What you have pointed at" not in answer.text
 
 
 async def test_it_names_factors_to_look_at(world: World, clock: MovableClock) -> None:

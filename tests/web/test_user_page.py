@@ -1,5 +1,6 @@
 """The page of one user in the console."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -68,13 +69,22 @@ async def test_what_is_dangerous_asks_for_a_recent_sign_in_and_the_address(
     wrong = await root.post(f"{place}/remove", data={"email": "other@example.com"})
     proof = {"step-up-password": PASSWORD}
     done = await root.post(f"{place}/role", data={"role": "admin", **proof})
-    removed = await root.post(f"{place}/remove", data={"email": "MOD@example.com"})
+    assert wrong.status_code == 422
+    assert re.search(r'<dialog id="remove"[^>]* data-open>', wrong.text)
+    assert 'aria-describedby="remove-email-error' in wrong.text
+    assert "This is not the address of the account. Nothing was removed." in wrong.text
+    state = "role=admin&sort=email&size=50"
+    menu = await root.get(f"/console/users?{state}")
+    assert "?state=role%3Dadmin%26sort%3Demail%26size%3D50#danger" in menu.text
+    form = await root.get(place, params={"state": state})
+    assert f'name="state" value="{state.replace("&", "&amp;")}"' in form.text
+    typed = {"email": "MOD@example.com", "state": state}
+    removed = await root.post(f"{place}/remove", data=typed)
 
     assert asked.status_code == 401
     assert 'name="role" value="admin"' in asked.text
-    assert wrong.headers["location"].endswith(place)
     assert "done=role" in done.headers["location"]
-    assert removed.headers["location"] == "/auth/console/users?done=removed"
+    assert removed.headers["location"] == f"/auth/console/users?{state}&done=removed"
 
 
 async def test_the_last_administrator_stays(world: World, root: httpx.AsyncClient) -> None:
@@ -211,3 +221,10 @@ async def test_who_may_not_end_sessions_takes_nothing_from_an_app(
     assert "Ledger" in page.text
     assert "Take it back" not in page.text
     assert refused.status_code == 403
+
+
+async def test_the_switch_of_language_names_one_language(root: httpx.AsyncClient) -> None:
+    answer = await root.get("/console/users?lang=en&role=admin&lang=en")
+
+    assert 'href="?role=admin&amp;lang=ru"' in answer.text
+    assert "lang=en&amp;lang" not in answer.text

@@ -50,6 +50,10 @@ _HEADERS = {
 _COMPRESSION = 3  # a quarter of a millisecond for a list; 6 would take three times that for 10 %
 
 
+def _without_language(query: str) -> str:
+    return "&".join(part for part in query.split("&") if not part.startswith("lang="))
+
+
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
@@ -307,7 +311,7 @@ class Visit:
             root=self.engine.root,
             signs_in=self.engine.signs_in,
             path=self.path,
-            query=self.query,
+            query=_without_language(self.query),
             locale=self.locale,
             zone=self.zone,
             user=user,

@@ -33,9 +33,12 @@ routes = pages()
 SignedIn = Annotated[User, require()]
 _READING = [Depends(limited("me", by="caller"))]
 
+_BEYOND = 9000  # years, so that a little more is a time, too
+
 _DONE: Mapping[str, str] = {
     "ended": N_("That session has ended."),
     "others": N_("All other sessions have ended."),
+    "password": N_("Your password is changed. All other sessions have ended."),
 }
 
 
@@ -72,10 +75,17 @@ class ActivityPage:
 
 @dataclass(frozen=True, kw_only=True)
 class NotMePage:
-    """Leads through what to do when somebody else was in the account."""
+    """Leads through what to do when somebody else was in the account.
+
+    `line` is what the user has pointed at, None if it was nothing in particular; `query` names it
+    in links. `is_changed` tells that the password is another since then.
+    """
 
     template: ClassVar[str] = "account/not_me.html"
 
+    line: Line | None
+    query: Mapping[str, str]
+    is_changed: bool
     others: int
     factors: list[Factor]
     keys: int
@@ -108,7 +118,16 @@ class OwnActivity:
     async def not_me(self, visit: Visit, caller: User) -> Response:
         """Return the page that leads through what to do."""
         live = await self.sessions.list_live(caller.user_id)
+        query = _event_in(visit)
+        line = changed = None
+        if query:
+            since, at = map(datetime.fromisoformat, (query["since"], query["at"]))
+            line = await self.timeline.find(caller, since, at)
+            changed = line and await self.timeline.has_changed_password(caller, at)
         page = NotMePage(
+            line=line,
+            query=query if line else {},
+            is_changed=bool(changed),
             others=sum(one.id != caller.session_id for one in live),
             factors=await self.factors.list(self.factors.db, caller.user_id),
             keys=len(await self.keys.list_live(caller.user_id)),
@@ -168,8 +187,21 @@ async def end_others(visit: AVisit, caller: SignedIn, own: Own) -> Response:
     await own.end_others(caller, visit.source)
     await visit.replace_cookie()
     leads_on = visit.fields.get("next") == "not-me"
-    path = "/ui/account/activity/not-me" if leads_on else "/ui/account/activity"
-    return visit.go(path, done="others")
+    if leads_on:
+        return visit.go("/ui/account/activity/not-me", **_event_in(visit), done="others")
+    return visit.go("/ui/account/activity", done="others")
+
+
+def _event_in(visit: Visit) -> dict[str, str]:
+    """Return the times of the event that a link or form of ours names; nothing if it names none."""
+    found = {}
+    for name in ("at", "since"):
+        told = visit.fields.line(name) or visit.request.query_params.get(name, "")
+        time = _read_time(told)
+        if time is None or time.year >= _BEYOND:
+            return {}
+        found[name] = time.isoformat()
+    return found
 
 
 def _read_time(text: str) -> datetime | None:

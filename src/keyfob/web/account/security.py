@@ -105,10 +105,11 @@ class SecurityPage:
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordPage:
-    """Asks for the present and a new password."""
+    """Asks for the present and a new password; `onward` is where to go then, if it is elsewhere."""
 
     template: ClassVar[str] = "account/password.html"
 
+    onward: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -192,7 +193,7 @@ async def show_security(visit: AVisit, caller: AnyUser, security: TheSecurity) -
 @routes.get("/ui/account/password")
 async def ask_for_password(visit: AVisit, caller: RecentUser) -> Response:
     """Show the form for a new password."""
-    return await visit.show(PasswordPage())
+    return await visit.show(PasswordPage(onward=visit.return_to))
 
 
 @routes.post("/ui/account/password", dependencies=[Depends(limited("me-password", by="both"))])
@@ -215,7 +216,9 @@ async def change_password(
     except (NoPassword, TooManyAttempts, Overloaded) as refused:
         errors[""] = refusal(refused.code)
     if errors:
-        return await visit.show(PasswordPage(errors=errors), 422)
+        return await visit.show(PasswordPage(errors=errors, onward=visit.return_to), 422)
+    if visit.return_to:
+        return visit.go_to(visit.return_to)
     return visit.go("/ui/account/security", done="password")
 
 

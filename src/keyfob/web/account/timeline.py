@@ -2,12 +2,14 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from keyfob.audit.events import Event
 from keyfob.audit.models import AuditFilter, ListedEvent
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User
@@ -22,6 +24,8 @@ from keyfob.web.parts.names import name
 from keyfob.web.parts.sentences import Change, event_title, reason_title, tell_changes
 
 _ROWS = 50
+_AN_INSTANT = timedelta(microseconds=1)  # the finest that the logs tell apart
+_PASSWORDS = frozenset({Event.USER_PASSWORD_CHANGED, Event.USER_PASSWORD_RECOVERED})
 _KINDS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.SUCCEEDED: ("sign-in", "good"),
     Outcome.REFUSED: ("warning", "bad"),
@@ -43,6 +47,11 @@ class Line(NamedTuple):
     changes: tuple[Change, ...] = ()
     amount: int = 1
     since: datetime | None = None
+
+    @property
+    def query(self) -> str:
+        """The query by which `find` finds it again."""
+        return urlencode({"at": self.at.isoformat(), "since": (self.since or self.at).isoformat()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +77,41 @@ class OwnTimeline:
         ]
         return days, shown[-1].at if len(shown) < len(lines) else None
 
+    async def find(self, caller: User, since: datetime, at: datetime) -> Line | None:
+        """Return the line of a time, with those since then that say the same; None if none is."""
+        lines = await self._lines(caller, at + _AN_INSTANT, since)
+        if not lines or lines[0].at != at:
+            return None
+        said = _says(lines[0])
+        same = [line for line in lines if said is not None and _says(line) == said]
+        return _folded(same or lines[:1])
+
+    async def has_changed_password(self, caller: User, since: datetime) -> bool:
+        """Tell whether the password has been changed or recovered since a time."""
+        found = await self.audit.list_events(
+            AuditFilter(target_id=caller.user_id, since=since + _AN_INSTANT),
+            before=None,
+            limit=_ROWS,
+        )
+        return any(
+            one.event.action in _PASSWORDS and one.event.actor_id == caller.user_id for one in found
+        )
+
     def place_of(self, address: object) -> Markup | None:
         """Return the place of an address, in the language of the moment; None if it is unknown."""
         place = self.places.find(str(address), spoken_locale()) if address else None
         return name(place) if place else None
 
-    async def _lines(self, caller: User, until: datetime | None) -> list[Line]:
+    async def _lines(
+        self, caller: User, until: datetime | None, since: datetime | None = None
+    ) -> list[Line]:
         """Return one line more than a page has, if there are as many, of both logs."""
         user_id = caller.user_id
         attempts = await self.log.list_events(
-            LoginFilter(user_id=user_id, until=until), limit=_ROWS + 1
+            LoginFilter(user_id=user_id, since=since, until=until), limit=_ROWS + 1
         )
         changes = await self.audit.list_events(
-            AuditFilter(target_id=user_id, until=until), before=None, limit=_ROWS + 1
+            AuditFilter(target_id=user_id, since=since, until=until), before=None, limit=_ROWS + 1
         )
         lines = [self._attempt(one) for one in attempts]
         lines += [self._change(one, caller) for one in changes]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import Depends, Path
@@ -36,6 +37,7 @@ from keyfob.mfa.models import Factor
 from keyfob.mfa.service import Factors
 from keyfob.oauth.app_access import AllOfApp, AppAccess
 from keyfob.sessions.models import LiveSession
+from keyfob.web.console.asked import PATH, Asked
 from keyfob.web.console.choices import choice_in
 from keyfob.web.console.reading import lines_of, link_of
 from keyfob.web.console.undo import Undos, back
@@ -84,7 +86,8 @@ class UserPage:
     """A user, as far as the reader may see. `errors` are of what was just refused.
 
     `rights` are what the roles permit, each with these roles and their ends. `typed` are the name
-    and the address of a form that was refused.
+    and the address of a form that was refused; `unsure` why a removal was. `state` is the query of
+    the list to which a removal leads back.
     """
 
     template: ClassVar[str] = "console/user.html"
@@ -102,6 +105,8 @@ class UserPage:
     hours: Sequence[int] = _HOURS
     errors: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
+    unsure: str = ""
+    state: str = ""
 
     @property
     def meanings(self) -> dict[str, str]:
@@ -143,8 +148,11 @@ class Users:
         *,
         errors: Mapping[str, str] | None = None,
         typed: Mapping[str, str] | None = None,
+        unsure: str = "",
     ) -> Response:
         """Return the page; `errors` say why something was refused, `typed` is what was.
+
+        `unsure` says why the account was not removed.
 
         Raises:
             UserNotFound: there is none with that id.
@@ -165,6 +173,8 @@ class Users:
             is_self=user_id == caller.user_id,
             errors=errors or {},
             typed=typed or {},
+            unsure=unsure,
+            state=visit.fields.get("state") or visit.request.query_params.get("state", ""),
         )
         undo = await self.undos.offer(visit, caller)
         return await visit.show(page, status, toast=visit.done(_DONE), undo=undo)
@@ -365,7 +375,8 @@ async def remove(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers
     """Remove an account, if its address was typed as a confirmation."""
     profile = await users.administration.accounts.get_profile(user_id)
     if visit.fields.line("email").casefold() != profile.email.casefold():
-        return visit.go(f"/console/users/{user_id}")
+        unsure = _("This is not the address of the account. Nothing was removed.")
+        return await users.show(visit, caller, user_id, 422, unsure=unsure)
     try:
         await users.administration.delete(Actor(caller, visit.source), user_id)
     except Problem as wrong:
@@ -373,4 +384,5 @@ async def remove(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers
             raise
         errors = {"": refusal(wrong.code)}
         return await users.show(visit, caller, user_id, wrong.status, errors=errors)
-    return visit.go("/console/users", done="removed")
+    state = Asked.read(dict(parse_qsl(visit.fields.get("state"))))
+    return visit.go(PATH, **state.here_by_name, done="removed")
