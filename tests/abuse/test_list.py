@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def rows() -> dict[int, tuple[str, str]]:
     return {int(number): (rule, held_by) for number, rule, held_by in found}
 
 
+@cache
 def functions_of(path: Path) -> set[str]:
     """Return the names of a file's test functions, without importing it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -29,6 +31,7 @@ def functions_of(path: Path) -> set[str]:
     }
 
 
+@cache
 def numbered_tests() -> dict[int, set[str]]:
     """Return the tests of this folder by the line that they name."""
     found: dict[int, set[str]] = {}
