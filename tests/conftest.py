@@ -6,8 +6,9 @@ import shutil
 import signal
 import socket
 import tempfile
+from asyncio import AbstractEventLoop, new_event_loop
 from collections import Counter
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import httpx
 import hypothesis
 import pytest
 import structlog
+import uvloop
 from coverage import Coverage
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
@@ -65,6 +67,15 @@ def _restore_signals() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, 0)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], AbstractEventLoop]]:
+    """Give fast tests the loop that serves, which takes a sixth less of the processor's time.
+
+    The others wait for processes of their own and for browsers, and would gain nothing.
+    """
+    is_fast = not any(item.get_closest_marker(mark) for mark in ("slow", "browser"))
+    return {"loop": uvloop.new_event_loop if is_fast else new_event_loop}
 
 
 def pytest_xdist_auto_num_workers() -> int:

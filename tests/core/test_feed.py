@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -60,7 +60,11 @@ async def test_a_start_returns_with_the_whole_truth(dsn: str) -> None:
 
 
 async def test_a_start_does_not_wait_for_a_server_that_says_nothing() -> None:
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as silent:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.read()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         url = f"postgresql://keyfob@127.0.0.1:{port}/keyfob?sslmode=disable"
         async with listening(url, timeout=0.3) as (feed, heard):
