@@ -77,10 +77,10 @@ def reader(**more: Any) -> Call:
     )
 
 
-def oauth(answer: str | None, *codes: str, form: str) -> Call:
+def oauth(answer: str | None, *codes: str, form: str, status: int = 200) -> Call:
     """A call of a client below /oauth2, whose refusals have the form of RFC 6749."""
     shared = {"invalid_client", *codes, *ANY, *AWAY, *BODY_OF_FORM, *LIMITED}
-    return Call(200, answer, frozenset(shared), body=form, authority="client")
+    return Call(status, answer, frozenset(shared), body=form, authority="client")
 
 
 def userinfo(*codes: str, **more: Any) -> Call:
@@ -430,6 +430,17 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "expired_token",
         form="TokenForm",
     ),
+    ("POST", "/oauth2/par"): oauth(
+        "Pushed",
+        "unauthorized_client",
+        "unsupported_response_type",
+        "invalid_request_object",
+        "invalid_scope",
+        "invalid_target",
+        "unavailable",
+        form="PushForm",
+        status=201,
+    ),
     ("POST", "/oauth2/introspect"): oauth("Introspected", form="ShownForm"),
     ("POST", "/oauth2/revoke"): oauth(None, "unauthorized_client", form="ShownForm"),
     # 10. The provider
@@ -470,6 +481,7 @@ OF_APPS = (
     *("redirect_uris", "first_party", "require_pkce", "id_token_alg"),
     *("post_logout_redirect_uris", "backchannel_logout_uri"),
     "backchannel_logout_session_required",
+    *("require_par", "require_signed_request", "rotate_refresh"),
 )
 
 BODIES = {
@@ -494,6 +506,23 @@ BODIES = {
     "Logout": (set(), {"token"}),
     "UserCreate": ({"email"}, {"password", "role", "status", "name", "must_change_password"}),
     "UserInfoForm": (set(), {"access_token"}),
+    "PushForm": (
+        set(),
+        {
+            *CLIENT_FORM,
+            *(
+                "request",
+                "response_type",
+                "redirect_uri",
+                "scope",
+                "state",
+                "resource",
+                "code_challenge",
+            ),
+            *("code_challenge_method", "nonce", "response_mode", "prompt", "max_age"),
+            *("acr_values", "claims", "login_hint", "id_token_hint", "ui_locales"),
+        },
+    ),
     "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
     "TokenForm": (
         {"grant_type"},
@@ -546,6 +575,7 @@ USER_FIELDS = {
 }
 DEVICE = {"ip_address", "device_type", "browser", "os", "platform"}
 ANSWERS = {
+    "Pushed": {"request_uri", "expires_in"},
     "Introspected": {
         *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
         *("sid", "auth_time", "acr", "amr", "roles"),

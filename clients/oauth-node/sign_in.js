@@ -73,7 +73,8 @@ async function useOpenidClient(id, authentication, callback, more = {}) {
   });
   const verifier = client.randomPKCECodeVerifier();
   const [state, nonce] = [client.randomState(), client.randomNonce()];
-  const asked = client.buildAuthorizationUrl(config, {
+  const build = more.build ?? client.buildAuthorizationUrl;
+  const asked = await build(config, {
     redirect_uri: callback, scope, state, nonce, code_challenge_method: "S256",
     code_challenge: await client.calculatePKCECodeChallenge(verifier), ...more.asked,
   });
@@ -87,6 +88,7 @@ async function useOpenidClient(id, authentication, callback, more = {}) {
   assert.deepEqual(claims.groups, about.groups);
   const next = await client.refreshTokenGrant(config, tokens.refresh_token);
   assert.equal(next.claims().sub, claims.sub);
+  assert.equal(next.refresh_token === tokens.refresh_token, more.stays ?? false);
   await client.tokenRevocation(config, next.refresh_token);
   await assert.rejects(client.refreshTokenGrant(config, next.refresh_token), { error: "invalid_grant" });
 }
@@ -117,6 +119,36 @@ await new Person().visit(codes.verification_uri_complete, DONE);
 const signedIn = await waiting;
 assert.deepEqual(signedIn.claims().groups, ["admin"]);
 assert.ok((await client.refreshTokenGrant(onDevice, signedIn.refresh_token)).access_token);
+
+// Pushed (RFC 9126), signed (RFC 9101), and both; by apps that may ask in no other way.
+async function signingKey(parameters, alg) {
+  const pair = await crypto.subtle.generateKey(parameters, true, ["sign", "verify"]);
+  const jwk = { ...(await crypto.subtle.exportKey("jwk", pair.publicKey)), kid: "one", alg, use: "sig" };
+  delete jwk.key_ops;
+  delete jwk.ext;
+  return { signs: { key: pair.privateKey, kid: "one" }, jwks: { keys: [jwk] } };
+}
+const RSA = { name: "RSA-PSS", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
+const pushed = await web({ require_par: true });
+await useOpenidClient(pushed, client.ClientSecretBasic(await secretOf(pushed)), CALLBACK, {
+  build: client.buildAuthorizationUrlWithPAR, asked: { claims: JSON.stringify({ userinfo: { name: null } }) },
+});
+await useOpenidClient(native, client.None(), NATIVE, { build: client.buildAuthorizationUrlWithPAR });
+for (const [parameters, alg] of [[{ name: "ECDSA", namedCurve: "P-256" }, "ES256"], [RSA, "PS256"]]) {
+  const { signs, jwks } = await signingKey(parameters, alg);
+  const withJar = (config, asked) => client.buildAuthorizationUrlWithJAR(config, asked, signs);
+  const withBoth = async (config, asked) =>
+    client.buildAuthorizationUrlWithPAR(config, (await withJar(config, asked)).searchParams);
+  const signed = await web({ jwks, require_signed_request: true });
+  await useOpenidClient(signed, client.ClientSecretBasic(await secretOf(signed)), CALLBACK, { build: withJar });
+  const strict = await web({
+    jwks, auth_method: "private_key_jwt", require_par: true, require_signed_request: true, rotate_refresh: false,
+    id_token_alg: "ES256",
+  });
+  await useOpenidClient(strict, client.PrivateKeyJwt(signs), CALLBACK, {
+    build: withBoth, stays: true, metadata: { id_token_signed_response_alg: "ES256" },
+  });
+}
 
 // Strict about each answer of its own: the refusal of a person, and of a request.
 const as = await oauth.processDiscoveryResponse(

@@ -8,6 +8,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from jwskate import Jwk
 from person import Person
 from requests_oauth2client import (
     ClientSecretBasic,
@@ -86,11 +87,17 @@ def bearer(token: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {token['access_token']}"}
 
 
-def use_requests_oauth2client(*, native: bool) -> None:
-    """Sign in to an app with a server, or to one on the person's own machine."""
+def use_requests_oauth2client(*, native: bool, pushes: bool = False, signs: bool = False) -> None:
+    """Sign in to an app with a server, or to one on the person's own machine.
+
+    The first may push its request (RFC 9126) or sign it (RFC 9101), and then has to.
+    """
+    key = Jwk.generate(alg="ES256").with_kid_thumbprint()
+    jwks = {"jwks": {"keys": [dict(key.public_jwk())]}, "require_signed_request": True}
     kind, callback = ("native", NATIVE) if native else ("web", CALLBACK)
     registered = "http://127.0.0.1/callback" if native else CALLBACK
-    client_id = register(kind=kind, redirect_uris=[registered])
+    more = {"require_par": pushes, **(jwks if signs else {})}
+    client_id = register(kind=kind, redirect_uris=[registered], **more)
     if native:
         auth: Any = PublicApp(client_id)
     else:
@@ -100,8 +107,11 @@ def use_requests_oauth2client(*, native: bool) -> None:
     client = OAuth2Client.from_discovery_document(
         METADATA, issuer=METADATA["issuer"], auth=auth, redirect_uri=callback, testing=True
     )
-    asked = client.authorization_request(scope=SCOPE)
-    came_back = Person("admin@example.com", PASSWORD).visit(str(asked), callback)
+    named = {"iss": client_id, "aud": METADATA["issuer"]} if signs else {}
+    asked = client.authorization_request(scope=SCOPE, **named)
+    brought: Any = asked.sign(key, lifetime=60) if signs else asked
+    brought = client.pushed_authorization_request(brought) if pushes else brought
+    came_back = Person("admin@example.com", PASSWORD).visit(str(brought), callback)
     answer = asked.validate_callback(came_back)
     token = client.authorization_code(answer, validate=False)
     assert token.scope == SCOPE, token
@@ -135,4 +145,7 @@ for algorithm in METADATA["id_token_signing_alg_values_supported"]:
     use_authlib(algorithm)
 use_requests_oauth2client(native=False)
 use_requests_oauth2client(native=True)
+use_requests_oauth2client(native=True, pushes=True)
+for pushes, signs in ((True, False), (False, True)):
+    use_requests_oauth2client(native=False, pushes=pushes, signs=signs)
 use_device()

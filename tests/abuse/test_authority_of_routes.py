@@ -94,6 +94,7 @@ OF_CLIENTS: set[Operation] = {
     ("POST", "/oauth2/introspect"),
     ("POST", "/oauth2/revoke"),
     ("POST", "/oauth2/device"),
+    ("POST", "/oauth2/par"),
     *(OF_APPS := {("GET", "/oauth2/userinfo"), ("POST", "/oauth2/userinfo")}),
 }
 # Asked without the body, which does not end.

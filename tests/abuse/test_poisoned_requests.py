@@ -193,6 +193,7 @@ BEYOND_CHANCE = {
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
     "POST /oauth2/device",
+    "POST /oauth2/par",
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
     "GET /admin/clients/{id}",

@@ -71,6 +71,7 @@ NOT_COUNTED = {
     "POST /oauth2/introspect",
     "POST /oauth2/revoke",
     "POST /oauth2/device",
+    "POST /oauth2/par",
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
 }

@@ -18,7 +18,7 @@ from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 
 ORIGIN = "https://app.example.com"
-PATHS = ("/oauth2/token", "/auth/oauth2/token", "/oauth2/revoke")
+PATHS = ("/oauth2/token", "/auth/oauth2/token", "/oauth2/revoke", "/oauth2/par")
 # What a browser sends for a form that a page's script posts.
 FETCHED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 

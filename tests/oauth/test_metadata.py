@@ -64,7 +64,7 @@ async def test_it_tells_apps_how_people_sign_in(world: World) -> None:
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "acr_values_supported": ["aal1", "aal2"],
         "ui_locales_supported": ["en", "ru"],
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
         "claims_parameter_supported": True,
     }

@@ -71,6 +71,15 @@ LogoutUri = Annotated[
     StringConstraints(min_length=1, max_length=500),
     Field(examples=["https://app.example.com/backchannel-logout"]),
 ]
+RequirePar = Annotated[
+    bool, Field(description="Requests have to be pushed (RFC 9126); links are refused")
+]
+RequireSigned = Annotated[
+    bool, Field(description="Requests have to be signed (RFC 9101) by a key of its `jwks`")
+]
+RotateRefresh = Annotated[
+    bool, Field(description="A refresh token is used up; false for clients with a secret alone")
+]
 ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
 
@@ -105,13 +114,18 @@ class ClientCreate(PartialBody):
         description="Where the app hears of sign-outs (OpenID Connect Back-Channel Logout)",
     )
     backchannel_logout_session_required: bool = False
+    require_par: RequirePar = False
+    require_signed_request: RequireSigned = False
+    rotate_refresh: RotateRefresh = True
 
     @model_validator(mode="after")
     def _has_keys_where_it_signs(self) -> "ClientCreate":
-        signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT
+        signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT or self.require_signed_request
         given = sum(keys is not None for keys in (self.jwks, self.jwks_uri))
-        if given != int(signs):
-            raise ValueError("private_key_jwt, and no other method, needs one of jwks and jwks_uri")
+        if given > 1 or (signs and not given):
+            raise ValueError(
+                "private_key_jwt and require_signed_request need one of jwks and jwks_uri"
+            )
         return self
 
     def to_client(self) -> RegisteredClient:
@@ -139,13 +153,16 @@ class ClientCreate(PartialBody):
             post_logout_redirect_uris=tuple(self.post_logout_redirect_uris),
             backchannel_logout_uri=self.backchannel_logout_uri,
             backchannel_logout_session_required=self.backchannel_logout_session_required,
+            require_par=self.require_par,
+            require_signed_request=self.require_signed_request,
+            rotate_refresh=self.rotate_refresh,
         )
 
 
 class ClientUpdate(PartialBody):
     """Changes to a client; absent fields stay as they are.
 
-    A new `auth_method`, `jwks` or `jwks_uri` needs all fields that belong to it.
+    A new `auth_method` needs the keys that belong to it; those from before are forgotten.
     `backchannel_logout_uri: null` removes it.
     """
 
@@ -165,12 +182,15 @@ class ClientUpdate(PartialBody):
     post_logout_redirect_uris: RedirectUris | None = _ABSENT
     backchannel_logout_uri: LogoutUri | None = Field(default=None)
     backchannel_logout_session_required: bool | None = _ABSENT
+    require_par: bool | None = _ABSENT
+    require_signed_request: bool | None = _ABSENT
+    rotate_refresh: bool | None = _ABSENT
 
     @model_validator(mode="after")
     def _keeps_method_and_keys_together(self) -> "ClientUpdate":
         signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT
         given = sum(keys is not None for keys in (self.jwks, self.jwks_uri))
-        if given != int(signs):
+        if given > 1 or (signs and not given):
             raise ValueError("one of jwks and jwks_uri comes with auth_method private_key_jwt")
         return self
 
@@ -182,7 +202,7 @@ class ClientUpdate(PartialBody):
             scope=_tuple(self.scope),
             resources=_tuple(self.resources),
             auth_method=self.auth_method,
-            changes_keys=self.auth_method is not None,
+            changes_keys=bool(self.auth_method or self.jwks or self.jwks_uri),
             jwks=self.jwks,
             jwks_uri=self.jwks_uri,
             access_token_ttl=self.access_token_ttl,
@@ -195,6 +215,9 @@ class ClientUpdate(PartialBody):
             changes_logout_uri="backchannel_logout_uri" in self.model_fields_set,
             backchannel_logout_uri=self.backchannel_logout_uri,
             backchannel_logout_session_required=self.backchannel_logout_session_required,
+            require_par=self.require_par,
+            require_signed_request=self.require_signed_request,
+            rotate_refresh=self.rotate_refresh,
         )
 
 
@@ -231,6 +254,9 @@ class ClientOut(BaseModel):
     kept_until: Annotated[
         datetime | None, Field(description="Then it is forgotten, if no user lets it have anything")
     ]
+    require_par: bool
+    require_signed_request: bool
+    rotate_refresh: bool
     disabled: bool
     created_at: datetime
     updated_at: datetime

@@ -314,6 +314,9 @@ def _told(client: RegisteredClient) -> dict[str, Any]:
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
         "backchannel_logout_uri": client.backchannel_logout_uri,
         "backchannel_logout_session_required": client.backchannel_logout_session_required,
+        "require_par": client.require_par,
+        "require_signed_request": client.require_signed_request,
+        "rotate_refresh": client.rotate_refresh,
     }
     return {
         **({"kind": client.kind.value, **of_app} if client.redirect_uris else {}),

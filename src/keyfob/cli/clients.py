@@ -69,6 +69,14 @@ AfterLogout = Annotated[
 LogoutUri = Annotated[
     str | None, typer.Option("--backchannel-logout-uri", help="Where an app hears of sign-outs.")
 ]
+RequirePar = Annotated[bool | None, typer.Option(help="Whether an app has to push its requests.")]
+RequireSigned = Annotated[
+    bool | None,
+    typer.Option(help="Whether an app has to sign its requests, by a key of its JWK Set."),
+]
+RotateRefresh = Annotated[
+    bool | None, typer.Option(help="Whether a refresh token is used up by a refresh.")
+]
 _MOST = 1000
 
 
@@ -145,6 +153,9 @@ def create_client(
     first_party: FirstParty = None,
     after_logout: AfterLogout = None,
     logout_uri: LogoutUri = None,
+    require_par: RequirePar = None,
+    require_signed_request: RequireSigned = None,
+    rotate_refresh: RotateRefresh = None,
     resource: ResourceOptions = None,
     scope: ScopeOptions = None,
     grant: GrantOptions = None,
@@ -172,6 +183,9 @@ def create_client(
         first_party=first_party,
         post_logout_redirect_uris=after_logout,
         backchannel_logout_uri=logout_uri,
+        require_par=require_par,
+        require_signed_request=require_signed_request,
+        rotate_refresh=rotate_refresh,
     )
     more = given(resources=resource, scope=scope, grants=grant, auth_method=method, **of_app)
     keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
@@ -203,6 +217,9 @@ def change_client(
     no_logout_uri: Annotated[
         bool, typer.Option("--no-backchannel-logout-uri", help="It hears of no sign-outs any more.")
     ] = False,
+    require_par: RequirePar = None,
+    require_signed_request: RequireSigned = None,
+    rotate_refresh: RotateRefresh = None,
     resource: ResourceOptions = None,
     no_resource: Annotated[bool, typer.Option("--no-resource", help="No API any more.")] = False,
     scope: ScopeOptions = None,
@@ -237,6 +254,9 @@ def change_client(
         first_party=first_party,
         post_logout_redirect_uris=after_logout,
         backchannel_logout_uri=logout_uri,
+        require_par=require_par,
+        require_signed_request=require_signed_request,
+        rotate_refresh=rotate_refresh,
         resources=[] if no_resource else resource,
         scope=[] if no_scope else scope,
         grants=grant,

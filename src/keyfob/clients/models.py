@@ -101,6 +101,9 @@ class RegisteredClient(NamedTuple):
     registered_by: Registrar = Registrar.ADMINISTRATOR
     document: str | None = None
     kept_until: datetime | None = None
+    require_par: bool = False
+    require_signed_request: bool = False
+    rotate_refresh: bool = True
 
     @property
     def client_id(self) -> str:
@@ -157,6 +160,9 @@ class ClientChange(NamedTuple):
     changes_logout_uri: bool = False
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool | None = None
+    require_par: bool | None = None
+    require_signed_request: bool | None = None
+    rotate_refresh: bool | None = None
 
 
 class Resource(NamedTuple):

@@ -24,8 +24,8 @@ _CLIENT = """
     id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri, access_token_ttl,
     generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
     id_token_alg, post_logout_redirect_uris, backchannel_logout_uri,
-    backchannel_logout_session_required,
-    registered_by, document, kept_until
+    backchannel_logout_session_required, registered_by, document, kept_until,
+    require_par, require_signed_request, rotate_refresh
 """
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
 _RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
@@ -57,6 +57,9 @@ def _client(row: Record) -> RegisteredClient:
         registered_by=Registrar(row["registered_by"]),
         document=row["document"],
         kept_until=row["kept_until"],
+        require_par=row["require_par"],
+        require_signed_request=row["require_signed_request"],
+        rotate_refresh=row["rotate_refresh"],
     )
 
 
@@ -166,9 +169,10 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                 access_token_ttl, created_at, updated_at, disabled_at, redirect_uris,
                 first_party, require_pkce, id_token_alg, post_logout_redirect_uris,
                 backchannel_logout_uri, backchannel_logout_session_required,
-                registered_by, document, kept_until)
+                registered_by, document, kept_until, require_par, require_signed_request,
+                rotate_refresh)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19, $20, $21, $22)
+                $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
         ON CONFLICT (id) DO NOTHING
         """,
         client.id,
@@ -191,6 +195,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         client.registered_by,
         client.document,
         client.kept_until,
+        *(client.require_par, client.require_signed_request, client.rotate_refresh),
     )
 
 
@@ -203,7 +208,9 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
                jwks = $7::text::jsonb, jwks_uri = $8, access_token_ttl = $9, generation = $10,
                updated_at = $11, disabled_at = $12, redirect_uris = $13, first_party = $14,
                require_pkce = $15, id_token_alg = $16, post_logout_redirect_uris = $17,
-               backchannel_logout_uri = $18, backchannel_logout_session_required = $19
+               backchannel_logout_uri = $18, backchannel_logout_session_required = $19,
+               require_par = $20, require_signed_request = $21,
+               rotate_refresh = $22
          WHERE id = $1
         """,
         client.id,
@@ -223,6 +230,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         client.require_pkce,
         client.id_token_alg,
         *_of_logout(client),
+        *(client.require_par, client.require_signed_request, client.rotate_refresh),
     )
 
 

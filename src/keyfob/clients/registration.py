@@ -76,7 +76,26 @@ def ensure_fit(client: RegisteredClient) -> None:
     if Grant.REFRESH_TOKEN in client.grants and not _SIGNING_IN & set(client.grants):
         raise Unfit("grants", "refresh_token comes with authorization_code or device_code")
     _ensure_uris(client, kind)
-    if client.is_public and not client.require_pkce:
+    _ensure_requests(client)
+    if client.is_public:
+        _ensure_public(client)
+
+
+def _ensure_requests(client: RegisteredClient) -> None:
+    if client.require_par and not client.redirect_uris:
+        raise Unfit("require_par", "is for apps by which people sign in")
+    has_keys = client.jwks is not None or client.jwks_uri is not None
+    if client.require_signed_request and not (client.redirect_uris and has_keys):
+        raise Unfit("require_signed_request", "is for apps with keys (jwks or jwks_uri)")
+
+
+def _ensure_public(client: RegisteredClient) -> None:
+    if client.jwks is not None or client.jwks_uri is not None:
+        raise Unfit("jwks", "is for clients that keep a secret or a key")
+    if not client.rotate_refresh:
+        # RFC 9700 section 4.14.2: nothing else would tell of a stolen one.
+        raise Unfit("rotate_refresh", "should be true for a client without a secret")
+    if not client.require_pkce:
         raise Unfit("require_pkce", "should be true for a client without a secret")
     if client.is_self_registered:
         _ensure_modest(client)

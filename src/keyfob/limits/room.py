@@ -58,6 +58,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
         client=LocalRate(rule("client"), clock),
         client_failures=LocalFailures(rule("client-failures"), clock),
         revoke=LocalRate(rule("revoke"), clock),
+        push=LocalRate(rule("push"), clock),
         store=store,
     )
 

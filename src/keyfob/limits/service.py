@@ -150,6 +150,7 @@ class Limits:
     client: LocalRate
     client_failures: LocalFailures
     revoke: LocalRate
+    push: LocalRate
     store: Store
 
     async def clean_up(self) -> None:

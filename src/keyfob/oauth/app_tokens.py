@@ -50,7 +50,9 @@ class AppTokens:
         )
         more: dict[str, object] = {}
         if Grant.REFRESH_TOKEN in client.grants:
-            more["refresh_token"] = self.grants.write_refresh_token(opened, client.id)
+            more["refresh_token"] = self.grants.write_refresh_token(
+                opened, client.id, rotates=client.rotate_refresh
+            )
         if "openid" in granted.scope:
             more["id_token"] = await self._id_token(client, granted, opened, text, nonce)
         return GivenToken(text, lifetime, scope, more)

@@ -16,11 +16,14 @@ from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.clients.uris import find_redirect_uri
 from keyfob.core.forms import Form
+from keyfob.core.locales import Locale
 from keyfob.core.problems import OAuthError, Problem
 from keyfob.oauth.asked_claims import read_claims
 from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.claims import scopes_of
 from keyfob.oauth.client_documents import ClientDocuments
+from keyfob.oauth.errors import InvalidRequestObject
+from keyfob.oauth.request_objects import RequestObjects
 from keyfob.oauth.targets import Targets
 from keyfob.sessions.models import AskedClaims
 from keyfob.tokens.errors import TokenRejected
@@ -50,7 +53,7 @@ class Asked(NamedTuple):
 
     `max_age` is in seconds. `wants_factor`: a sign-in with a second factor, if its user has one.
     `needs_factor`: no other sign-in will do. `user_id`: the only user that may answer. `claims` are
-    asked for by name, beyond those of the scope.
+    asked for by name, beyond those of the scope. `language` is that of the pages.
     """
 
     client_id: UUID
@@ -66,6 +69,7 @@ class Asked(NamedTuple):
     login_hint: str | None
     wants_factor: bool
     user_id: UUID | None = None
+    language: str | None = None
     needs_factor: bool = False
     claims: AskedClaims = AskedClaims()
 
@@ -100,6 +104,8 @@ class Asking:
     targets: Targets
     id_tokens: IdTokens
     documents: ClientDocuments
+    objects: RequestObjects
+    require_par: bool
 
     async def find_app(self, client_id: UUID | None) -> RegisteredClient:
         """Return a client by which people sign in.
@@ -113,18 +119,25 @@ class Asking:
         return known.client
 
     async def read(self, form: Form) -> tuple[RegisteredClient, Asked]:
-        """Return the client of a request, and what it asks for.
+        """Return the client of a request that a browser has brought, and what it asks for.
 
         Raises:
             UnknownApp, UnusableDocument: nobody can be told what is wrong.
             Unavailable: too many documents of clients are being fetched.
-            RefusedToApp: the request is not valid.
+            InvalidRequestObject: it is signed, and that is not valid.
+            RefusedToApp: the request is not valid, or should have been pushed.
         """
         client = await self._find(form.get("client_id"))
-        redirect_uri = form.get("redirect_uri")
-        if redirect_uri is None or not find_redirect_uri(client, redirect_uri):
-            raise UnknownApp
-        return client, self._read(client, form, redirect_uri)
+        try:
+            asked = await self.read_of(client, form)
+        except InvalidRequestObject as refusal:
+            # The app can be told by what stands outside, at a place that it has registered.
+            if not _is_registered(client, form):
+                raise
+            raise RefusedToApp(self._begin(client, form), refusal.code) from None
+        if self.require_par or client.require_par:
+            raise RefusedToApp(asked, "invalid_request", "Push the request to /oauth2/par first")
+        return client, asked
 
     async def _find(self, client_id: str | None) -> RegisteredClient:
         """Return the app of a `client_id`, which may be the URL of its document."""
@@ -135,11 +148,28 @@ class Asking:
             raise UnknownApp
         return client
 
-    def _read(self, client: RegisteredClient, form: Form, redirect_uri: str) -> Asked:
+    async def read_of(self, client: RegisteredClient, form: Form) -> Asked:
+        """Return what a client asks for; only what it has signed counts, if it has signed.
+
+        Raises:
+            InvalidRequestObject: that is not valid.
+            UnknownApp: it has not registered the redirect URI.
+            RefusedToApp: the request is not valid.
+        """
+        opened = await self.objects.open(client, form)
+        if not _is_registered(client, opened):
+            raise UnknownApp
+        asked = self._begin(client, opened)
+        if client.require_signed_request and opened is form:
+            raise RefusedToApp(asked, "invalid_request", "The request should be signed")
+        return self._read(client, opened, asked)
+
+    def _begin(self, client: RegisteredClient, form: Form) -> Asked:
+        """Return a request of which nothing has been checked but where it came from."""
         mode = form.get("response_mode")
-        asked = Asked(
+        return Asked(
             client_id=client.id,
-            redirect_uri=redirect_uri,
+            redirect_uri=form.need("redirect_uri"),
             form_post=mode == "form_post",
             state=form.get("state"),
             scope=(),
@@ -152,10 +182,13 @@ class Asking:
             # Voluntary, and in order of preference (OpenID Connect Core section 3.1.2.1).
             wants_factor=(form.get("acr_values") or "").split()[:1] == [STRONG],
             user_id=self._hinted(client, form.get("id_token_hint")),
+            language=known_language(form.get("ui_locales") or ""),
         )
+
+    def _read(self, client: RegisteredClient, form: Form, asked: Asked) -> Asked:
         if asked.state is not None and len(asked.state) > _LONGEST_STATE:
             raise RefusedToApp(asked._replace(state=None), "invalid_request", "state is too long")
-        self._check_form(asked, form, mode)
+        self._check_form(asked, form)
         self._check_challenge(asked, client, form)
         scope, audience = self._choose(asked, client, form)
         asked = _with_claims(asked, form) if "openid" in scope else asked
@@ -170,8 +203,9 @@ class Asking:
         except TokenRejected:
             return None
 
-    def _check_form(self, asked: Asked, form: Form, mode: str | None) -> None:
-        for name in ("request", "request_uri", "registration"):
+    def _check_form(self, asked: Asked, form: Form) -> None:
+        mode = form.get("response_mode")
+        for name in ("request_uri", "registration"):
             if form.get(name) is not None:
                 raise RefusedToApp(asked, f"{name}_not_supported")
         if form.get("response_type") not in {None, "code"}:
@@ -207,9 +241,21 @@ class Asking:
             raise RefusedToApp(asked, refusal.code, told) from None
 
 
+def _is_registered(client: RegisteredClient, form: Form) -> bool:
+    uri = form.get("redirect_uri")
+    return uri is not None and find_redirect_uri(client, uri)
+
+
 def _short(hint: str | None) -> str | None:
     """Return a hint, if it may be an address. Threat: it is stored, and anybody may send one."""
     return hint if hint is not None and len(hint) <= _LONGEST_HINT else None
+
+
+def known_language(tags: str) -> str | None:
+    """Return the first language that the app prefers and that we know."""
+    known = {locale.value for locale in Locale}
+    wanted = (tag.partition("-")[0].lower() for tag in tags.split())
+    return next((language for language in wanted if language in known), None)
 
 
 def _with_claims(asked: Asked, form: Form) -> Asked:

@@ -20,6 +20,7 @@ from keyfob.clients.uris import find_redirect_uri, is_https
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.forms import Form
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp
@@ -27,6 +28,9 @@ from keyfob.sessions.standing import Standing
 
 # To sign in may need a mail; a code is exchanged by a program.
 _REQUEST_LIVES = timedelta(hours=1)
+# Until the browser comes with it (RFC 9126 section 2.2).
+PUSHED_LIVES = timedelta(seconds=90)
+PUSHED = "urn:ietf:params:oauth:request_uri:"
 _CODE_LIVES = timedelta(seconds=60)
 # So that a code that is used twice is recognised.
 _SPENT_CODES_STAY = timedelta(minutes=10)
@@ -61,9 +65,40 @@ class Authorization:
     audit: Audit
     issuer: str
 
-    async def store(self, asked: Asked) -> str:
+    async def push(self, asked: Asked) -> str:
+        """Store a request until a browser comes with it; return its `request_uri` (RFC 9126)."""
+        handle, now = PUSHED + random_text(32), self.clock.now()
+        await queries.insert_request(self.db, _digest(handle), asked, now, now + PUSHED_LIVES)
+        return handle
+
+    async def arrive(self, form: Form) -> tuple[Waiting, str | None]:
+        """Return the request that a browser has brought; of a pushed one, also its handle.
+
+        A pushed one counts once, when it is answered, and not when a page is loaded: programs that
+        look at links first, or a reload, would use it up (FAPI 2.0 section 5.3.2.2).
+
+        Raises:
+            UnknownApp: nobody can be told what is wrong; a pushed request has expired, was answered
+                or is another client's.
+            RefusedToApp: the request is not valid, or should have been pushed.
+        """
+        handle = form.get("request_uri") or ""
+        if not handle.startswith(PUSHED):
+            client, asked = await self.asking.read(form)
+            return Waiting(client, asked, self.clock.now()), None
+        waiting = await self.find(handle)
+        has_expired = waiting.came_at + PUSHED_LIVES <= self.clock.now()
+        if has_expired or form.get("client_id") != waiting.client.client_id:
+            raise UnknownApp
+        return waiting, handle
+
+    async def keep(self, asked: Asked, handle: str | None) -> str:
         """Store a request until its user has signed in and decided; return its handle."""
-        handle, now = random_text(32), self.clock.now()
+        now = self.clock.now()
+        if handle is not None:
+            await queries.prolong_request(self.db, _digest(handle), now + _REQUEST_LIVES)
+            return handle
+        handle = random_text(32)
         await queries.insert_request(self.db, _digest(handle), asked, now, now + _REQUEST_LIVES)
         return handle
 

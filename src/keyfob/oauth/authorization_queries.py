@@ -63,6 +63,15 @@ async def find_request(
     return (Asked.of(json.loads(row[0])), row[1]) if row else None
 
 
+async def prolong_request(db: Executor, handle_hash: bytes, expires_at: datetime) -> None:
+    """Let a request expire later."""
+    await db.execute(
+        "UPDATE authorization_requests SET expires_at = $2 WHERE handle_hash = $1",
+        handle_hash,
+        expires_at,
+    )
+
+
 async def delete_request(db: Executor, handle_hash: bytes) -> bool:
     """Delete a request; False if there is none: of two answers at once, only one can win."""
     gone = await db.fetchval(

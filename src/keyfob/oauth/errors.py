@@ -63,6 +63,20 @@ class InvalidClientMetadata(OAuthError):
     title = "The metadata of the client are not valid"
 
 
+class InvalidRequestObject(OAuthError):
+    """A signed request is not valid: its signature, its claims, or its form (RFC 9101)."""
+
+    code = "invalid_request_object"
+    title = "The signed request is not valid"
+
+
+class UnsupportedResponseType(OAuthError):
+    """An app asks for something else than a code."""
+
+    code = "unsupported_response_type"
+    title = "This response_type is not supported"
+
+
 class InsufficientScope(OAuthError):
     """The token is valid, and its scope has no `openid`."""
 

@@ -26,10 +26,14 @@ _CLAIMS_OF_TOKEN = ("iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr"
 
 
 class Takes(NamedTuple):
-    """The clients that it takes although nobody here has registered them."""
+    """The clients that it takes although nobody here has registered them.
+
+    `pushed_alone`: no request that a link brings, whosever it is.
+    """
 
     registrations: bool
     documents: bool
+    pushed_alone: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def _describe_provider(own: Resource) -> dict[str, object]:
     return {
         "authorization_endpoint": f"{base}/oauth2/authorize",
         "device_authorization_endpoint": f"{base}/oauth2/device",
+        "pushed_authorization_request_endpoint": f"{base}/oauth2/par",
         "userinfo_endpoint": f"{base}/oauth2/userinfo",
         "end_session_endpoint": f"{base}/oauth2/logout",
         "backchannel_logout_supported": True,
@@ -115,7 +120,8 @@ def _describe_provider(own: Resource) -> dict[str, object]:
         "claims_supported": [*_CLAIMS_OF_TOKEN, *CLAIMS_OF_PERSON],
         "ui_locales_supported": list(Locale),
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": ALGORITHMS,
         "request_uri_parameter_supported": False,  # if it is left out, it is supported
     }
 
@@ -124,7 +130,11 @@ def _describe_ways_in(own: Resource, takes: Takes) -> dict[str, object]:
     base = own.identifier.rstrip("/")
     endpoint = {"registration_endpoint": f"{base}/oauth2/register"} if takes.registrations else {}
     documents = {"client_id_metadata_document_supported": True} if takes.documents else {}
-    return {**endpoint, **documents}
+    return {
+        "require_pushed_authorization_requests": takes.pushed_alone,
+        **endpoint,
+        **documents,
+    }
 
 
 def _describe_resource(own: Resource) -> object:

@@ -48,9 +48,11 @@ from keyfob.oauth.logout_notices import KIND as LOGOUT
 from keyfob.oauth.logout_notices import LogoutNotices
 from keyfob.oauth.metadata import Takes, describe
 from keyfob.oauth.models import GrantHandler
+from keyfob.oauth.pushed_requests import PushedRequests
 from keyfob.oauth.receivers import Receivers
 from keyfob.oauth.refresh_tokens import RefreshIntrospector
 from keyfob.oauth.registration import DynamicRegistration
+from keyfob.oauth.request_objects import RequestObjects
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.targets import Targets
 from keyfob.oauth.token_endpoint import TokenEndpoint
@@ -162,7 +164,14 @@ def build(
     authorization = Authorization(
         db=db,
         clock=clock,
-        asking=Asking(clients=clients, targets=targets, id_tokens=id_tokens, documents=documents),
+        asking=Asking(
+            clients=clients,
+            targets=targets,
+            id_tokens=id_tokens,
+            documents=documents,
+            objects=RequestObjects(keys=by_key.keys, clock=clock, issuer=settings.issuer_url),
+            require_par=settings.require_par,
+        ),
         standing=standing,
         audit=audit,
         issuer=settings.issuer_url,
@@ -179,6 +188,12 @@ def build(
         step_up=step_up,
         audit=audit,
         page=f"{settings.public_base.rstrip('/')}/ui/device",
+    )
+    pushed = PushedRequests(
+        authentication=authentication,
+        authorization=authorization,
+        rate=limits.push,
+        by_address=limits.rates,
     )
     app_access = AppAccess(
         db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
@@ -222,7 +237,11 @@ def build(
         authentication.proofs,
         [handler.grant for handler in grants],
         signs_in=settings.pages,
-        takes=Takes(registrations=registration.is_on, documents=documents.hosts.is_on),
+        takes=Takes(
+            registrations=registration.is_on,
+            documents=documents.hosts.is_on,
+            pushed_alone=settings.require_par,
+        ),
     )
 
     async def close() -> None:
@@ -234,7 +253,7 @@ def build(
     return Room(
         services=[
             *(authentication, endpoint, shown, metadata, authorization, logout, userinfo),
-            *(app_access, notices, devices, registration),
+            *(app_access, notices, devices, registration, pushed),
         ],
         routes=[
             *(routes.routes, registration_routes.routes, routes.public, userinfo_routes.routes),

@@ -5,26 +5,31 @@ from typing import Annotated, Any
 from fastapi import Security
 from fastapi.security import HTTPBasic
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keyfob.core.bodies import drop_null
-from keyfob.core.http import Provided, may_refuse, router
+from keyfob.core.forms import FORM, parse_form
+from keyfob.core.http import Provided, client_address, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
-from keyfob.core.problems import NotFound, TooManyRequests
+from keyfob.core.problems import NotFound, TooManyRequests, Unavailable
 from keyfob.oauth.errors import (
     AccessDenied,
     AuthorizationPending,
     ExpiredToken,
     InvalidClient,
     InvalidGrant,
+    InvalidRequestObject,
     InvalidScope,
     InvalidTarget,
     SlowDown,
     UnauthorizedClient,
     UnsupportedGrantType,
+    UnsupportedResponseType,
 )
 from keyfob.oauth.metadata import Metadata
 from keyfob.oauth.models import ClientRequest
+from keyfob.oauth.pushed_requests import PushedRequests
 from keyfob.oauth.shown_tokens import ShownTokens
 from keyfob.oauth.token_endpoint import TokenEndpoint
 
@@ -68,6 +73,28 @@ class TokenForm(ClientForm):
     code_verifier: _Text
     refresh_token: _Text
     device_code: _Text
+
+
+class PushForm(ClientForm):
+    """A request as an app's link has it (OAuth 2.1 section 4.1.1)."""
+
+    request: _Text
+    response_type: _Text
+    redirect_uri: _Text
+    scope: _Text
+    state: _Text
+    resource: Annotated[list[str] | None, Field(default=None, json_schema_extra=drop_null)]
+    code_challenge: _Text
+    code_challenge_method: _Text
+    nonce: _Text
+    response_mode: _Text
+    prompt: _Text
+    max_age: _Text
+    acr_values: _Text
+    claims: _Text
+    login_hint: _Text
+    id_token_hint: _Text
+    ui_locales: _Text
 
 
 class ShownForm(ClientForm):
@@ -194,6 +221,48 @@ async def revoke_token(call: HotCall) -> bytes:
     meant for it. The answer is the same for an unknown token.
     """
     return await call.service(ShownTokens).revoke(await request_of(call))
+
+
+class PushedOut(BaseModel):
+    """A stored request (RFC 9126 section 2.2)."""
+
+    request_uri: Annotated[str, Field(description="For the browser, with `client_id`; counts once")]
+    expires_in: Annotated[int, Field(description="Seconds in which the browser has to come")]
+
+
+_FORM: dict[str, Any] = {
+    "required": True,
+    "content": {FORM: {"schema": PushForm.model_json_schema(by_alias=False)}},
+}
+
+
+@routes.post(
+    "/par",
+    status_code=201,
+    response_model=PushedOut,
+    responses=_refuses(
+        UnauthorizedClient,
+        UnsupportedResponseType,
+        InvalidRequestObject,
+        InvalidScope,
+        InvalidTarget,
+        Unavailable,
+    ),
+    dependencies=[client_of],
+    openapi_extra={"requestBody": _FORM},
+)
+async def push_request(
+    request: Request, pushed: Annotated[PushedRequests, Provided(PushedRequests)]
+) -> Response:
+    """Store a request of an app, whose browser then brings `client_id` and `request_uri` alone.
+
+    Nobody can change such a request, and nothing of it stands in an address (RFC 9126).
+    """
+    form = parse_form(
+        await request.body(), request.headers.get("content-type", ""), request.scope["query_string"]
+    )
+    asked = ClientRequest(form, request.headers.get("authorization"), client_address(request))
+    return Response(await pushed.push(asked), 201, media_type="application/json")
 
 
 def _described(words: str) -> Any:

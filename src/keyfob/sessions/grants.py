@@ -90,14 +90,22 @@ class Grants:
             raise self.refreshing.refusal("ended")
         return granted
 
-    async def refresh(self, text: str, client_id: UUID) -> OpenedSession:
+    async def refresh(self, text: str, client_id: UUID, *, rotates: bool) -> OpenedSession:
         """Move the grant of a client's refresh token on; see `Refresh.exchange`.
+
+        `rotates`: the client's tokens are used up by a refresh. One that stays, from before this
+        was so, is refused: nobody would see that a thief uses it, too.
 
         Raises:
             InvalidRefreshToken: for every cause.
             TooManyRequests: it refreshes more often than the limit allows.
         """
-        return await self.refreshing.advance(self._read(text, client_id))
+        token = self._read(text, client_id)
+        if not token.stays:
+            return await self.refreshing.advance(token)
+        if rotates:
+            raise self.refreshing.refusal("stays")
+        return await self.refreshing.keep(token)
 
     async def give_up(self, text: str, client_id: UUID) -> None:
         """End the grant of a client's refresh token, if it is one (RFC 7009 section 2.1)."""
@@ -116,9 +124,10 @@ class Grants:
             raise self.refreshing.refusal("forged")
         return token
 
-    def write_refresh_token(self, session: OpenedSession, client_id: UUID) -> str:
-        """Return the refresh token of a grant's present generation."""
-        token = RefreshToken(session.id, session.state.generation, session.salt)
+    def write_refresh_token(self, session: OpenedSession, client_id: UUID, *, rotates: bool) -> str:
+        """Return the refresh token of a grant's present generation, or the one that stays."""
+        generation = session.state.generation if rotates else 0
+        token = RefreshToken(session.id, generation, session.salt, not rotates)
         return self.codec.write(token, client_id.bytes)
 
     def write_access_token(

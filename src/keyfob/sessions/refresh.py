@@ -16,7 +16,7 @@ from keyfob.devices.device import where_in_words
 from keyfob.limits.local import LocalRate
 from keyfob.mail import mails
 from keyfob.mail.service import Mail
-from keyfob.sessions import queries
+from keyfob.sessions import queries, rotation_queries
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.models import (
     Ending,
@@ -86,6 +86,23 @@ class Refresh:
             state = await self._replay(token, now)
         else:
             _ROTATED.inc()
+        return OpenedSession(token.session_id, token.salt, state)
+
+    async def keep(self, token: RefreshToken) -> OpenedSession:
+        """Move the session of a genuine token that stays to its next generation; the token stays.
+
+        Raises:
+            InvalidRefreshToken: the session has ended or expired.
+            TooManyRequests: this session refreshes more often than the limit allows.
+        """
+        self.rate.hit(token.session_id)
+        now = self.clock.now()
+        state = await rotation_queries.keep_session(
+            self.db, token.session_id, token.secret_hash, now, now - self.idle_ttl
+        )
+        if state is None:
+            raise self.refusal("ended")
+        REFRESHES.labels("kept").inc()
         return OpenedSession(token.session_id, token.salt, state)
 
     async def find_live(self, text: str) -> LiveRefresh | None:

@@ -3,6 +3,8 @@
 `kfr_` + base64url(version 1, key id 3, session id 16, generation 4, salt 16, MAC 32): 72 bytes, 96
 characters, no padding bits. MAC = HMAC-SHA-256(server key, the 40 bytes before it).
 
+A token that stays (version 2, of apps alone) is good for many refreshes; its generation is 0.
+
 The salt is random, is made at sign-in and is stored by the client only: the row contains its
 SHA-256. So neither a leaked database nor a leaked server key lets anyone make a token, nor both
 together.
@@ -18,7 +20,7 @@ from keyfob.core.secrets import compare_digest
 
 PREFIX, PREFIX_OF_APPS = "kfr_", "kfg_"
 SALT_BYTES = 16
-_VERSION = b"\x01"
+_ROTATES, _STAYS = b"\x01", b"\x02"  # versions
 _MAC_BYTES = 32
 _ENCODED_LENGTH = len(PREFIX) + 96
 _ID = slice(1 + KEY_ID_BYTES, 20)
@@ -28,11 +30,12 @@ LAST_GENERATION = 2**31 - 1
 
 
 class RefreshToken(NamedTuple):
-    """The contents of a genuine refresh token."""
+    """The contents of a genuine refresh token. One that `stays` is not used up by a refresh."""
 
     session_id: UUID
     generation: int
     salt: bytes
+    stays: bool = False
 
     @property
     def secret_hash(self) -> bytes:
@@ -56,7 +59,7 @@ class RefreshTokenCodec:
         key = self._ring.first
         body = b"".join(
             (
-                _VERSION,
+                _STAYS if token.stays else _ROTATES,
                 key.id,
                 token.session_id.bytes,
                 token.generation.to_bytes(4),
@@ -77,7 +80,9 @@ class RefreshTokenCodec:
         key = self._key_of(body)
         if key is None or not compare_digest(key.mac(body + holder), mac):
             return None
-        return RefreshToken(UUID(bytes=body[_ID]), int.from_bytes(body[_GENERATION]), body[_SALT])
+        generation = int.from_bytes(body[_GENERATION])
+        return RefreshToken(UUID(bytes=body[_ID]), generation, body[_SALT], body[:1] == _STAYS)
 
     def _key_of(self, body: bytes) -> DerivedKey | None:
-        return self._ring.find(body[1 : 1 + KEY_ID_BYTES]) if body[:1] == _VERSION else None
+        is_known = body[:1] in {_ROTATES, _STAYS}
+        return self._ring.find(body[1 : 1 + KEY_ID_BYTES]) if is_known else None

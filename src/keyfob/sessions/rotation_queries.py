@@ -41,6 +41,30 @@ async def rotate_session(
     return state_of(rows[0]) if rows else None
 
 
+async def keep_session(
+    db: Database, session_id: UUID, secret_hash: bytes, now: datetime, idle_since: datetime
+) -> SessionState | None:
+    """Move the session of a token that stays to its next generation; None if it may not do so.
+
+    As `rotate_session`, but for the generation: the token has none, and the secret decides.
+    """
+    rows = await db.fetch_hot(
+        """
+        UPDATE sessions
+           SET generation = generation + 1, rotated_at = $3, last_activity_at = $3
+         WHERE id = $1 AND secret_hash = $2
+           AND ended_at IS NULL AND expires_at > $3 AND last_activity_at > $4
+        RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at,
+                  roles, role_ends
+        """,
+        session_id,
+        secret_hash,
+        now,
+        idle_since,
+    )
+    return state_of(rows[0]) if rows else None
+
+
 async def rotate_sessions(
     db: Database, asked: Sequence[tuple[UUID, int, bytes]], now: datetime, idle_since: datetime
 ) -> dict[UUID, SessionState]:

@@ -21,6 +21,7 @@ from keyfob.settings.database_url import read_database_url
 from keyfob.settings.files import read_short
 from keyfob.settings.outbound import OutboundSettings
 from keyfob.settings.pages import PageSettings
+from keyfob.settings.provider import ProviderSettings
 from keyfob.settings.rates import LimitSettings
 from keyfob.settings.sections import (
     FirstAdminSettings,
@@ -58,6 +59,7 @@ class Settings(
     OutboundSettings,
     SelfRegistrationSettings,
     PageSettings,
+    ProviderSettings,
     RecordSettings,
     FirstAdminSettings,
     ObservabilitySettings,

@@ -127,3 +127,7 @@ class LimitSettings(BaseModel):
         description="Per user: codes of devices that they type; "
         "per client address: codes that public apps ask for",
     )
+    limit_push: Limit = Field(
+        "6000/minute",
+        description="Requests that a client with a secret pushes, per client and worker, in memory",
+    )

@@ -18,7 +18,7 @@ _USERINFO = "/oauth2/userinfo"
 _OAUTH = "/oauth2/"
 # What an app in a browser calls, which has no secret. Anything else there is for clients with
 # secrets, which do not belong in browsers, or a page of ours.
-_OF_BROWSER_APPS = frozenset({"/oauth2/token", "/oauth2/revoke"})
+_OF_BROWSER_APPS = frozenset({"/oauth2/token", "/oauth2/revoke", "/oauth2/par"})
 _ANYBODY = [(b"access-control-allow-origin", b"*")]
 _VARIES = [(b"vary", b"Origin")]
 _EXPOSED = (

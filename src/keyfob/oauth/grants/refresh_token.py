@@ -15,7 +15,8 @@ from keyfob.sessions.grants import Grants
 class RefreshTokenGrant:
     """Moves a grant to its next generation, as a refresh of our own sign-ins does.
 
-    The answer may be lost: within the grace time the same tokens are given again.
+    The answer may be lost: within the grace time the same tokens are given again. A client may be
+    registered for tokens that stay (`rotate_refresh`), as FAPI 2.0 section 5.3.2.1 asks for.
     """
 
     grants: Grants
@@ -39,7 +40,7 @@ class RefreshTokenGrant:
                 raise InvalidScope
             if not set(named) <= set(granted.audience):
                 raise InvalidTarget
-            opened = await self.grants.refresh(text, client.id)
+            opened = await self.grants.refresh(text, client.id, rotates=client.rotate_refresh)
         except InvalidRefreshToken:
             raise InvalidGrant from None
         scope = granted.scope if asked is None else tuple(asked.split())

@@ -59,6 +59,7 @@ class NewClientPage:
     post_logout_redirect_uris: str = ""
     backchannel_logout_uri: str = ""
     first_party: bool = False
+    require_par: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -132,6 +133,7 @@ async def _create(
             "redirect_uris": lines_of(visit, "redirect_uris"),
             "post_logout_redirect_uris": lines_of(visit, "post_logout_redirect_uris"),
             "first_party": bool(visit.fields.get("first_party")),
+            "require_par": bool(visit.fields.get("require_par")),
             **({"backchannel_logout_uri": hears} if hears else {}),
         }
     )
@@ -186,6 +188,7 @@ async def _form(
         post_logout_redirect_uris=visit.fields.get("post_logout_redirect_uris"),
         backchannel_logout_uri=visit.fields.line("backchannel_logout_uri"),
         first_party=bool(visit.fields.get("first_party")),
+        require_par=bool(visit.fields.get("require_par")),
         method=visit.fields.get("method") or "client_secret_basic",
         errors=errors or {},
     )

@@ -34,6 +34,9 @@ REFUSALS: Mapping[str, str] = {
         "The app describes itself in a document that cannot be read, or that does not fit. Its "
         "maker can mend that."
     ),
+    "invalid_request_object": N_(
+        "The app that sent you here asks in a way that is not valid. Go back to it and begin again."
+    ),
     "cross_origin_request": N_("This came from another site, so nothing was done."),
     "database_unavailable": N_("The service cannot answer now. Try again in a moment."),
     "email_taken": N_("This address has an account already."),

@@ -14,7 +14,7 @@ from keyfob.core.http import Provided
 from keyfob.core.locales import Locale
 from keyfob.core.problems import FactorRequired, InsufficientAuthentication
 from keyfob.limits.requests import limited
-from keyfob.oauth.asking import Asked, RefusedToApp
+from keyfob.oauth.asking import Asked, RefusedToApp, known_language
 from keyfob.oauth.authorization import (
     Authorization,
     Step,
@@ -86,20 +86,23 @@ async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
     query: bytes = visit.request.scope["query_string"]
     form = parse_form(query, FORM)
     speak(visit, form)
+    handle = None
     try:
-        client, asked = await authorization.asking.read(form)
-        came_at = authorization.clock.now()
+        (client, asked, came_at), handle = await authorization.arrive(form)
+        _speak_as(visit, asked.language)
         step = await authorization.decide(client, asked, came_at, visit.user)
         if step is Step.ANSWER and visit.user is not None:
-            told = await authorization.answer(client, asked, visit.user, None)
+            told = await authorization.answer(client, asked, visit.user, handle)
             return await _redirect(visit, client, asked, told)
     except RefusedToApp as refusal:
+        if handle is not None:
+            await authorization.drop(handle)
         client = await authorization.asking.find_app(refusal.asked.client_id)
         told = authorization.refuse(refusal)
         if client.is_self_registered:
             return await _offer_way_back(visit, client, refusal.asked, told)
         return await _redirect(visit, client, refusal.asked, told)
-    return visit.go("/ui/authorize", request=await authorization.store(asked))
+    return visit.go("/ui/authorize", request=await authorization.keep(asked, handle))
 
 
 @routes.post("/oauth2/authorize", dependencies=[Depends(limited("authorize", by="address"))])
@@ -111,14 +114,15 @@ async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> R
     )
     speak(visit, form)
     try:
-        _, asked = await authorization.asking.read(form)
+        (_, asked, _), handle = await authorization.arrive(form)
     except RefusedToApp as refusal:
         client = await authorization.asking.find_app(refusal.asked.client_id)
         told = authorization.refuse(refusal)
         if client.is_self_registered:
             return await _offer_way_back(visit, client, refusal.asked, told)
         return await _lead_on(visit, client, refusal.asked, told)
-    return visit.go("/ui/authorize", request=await authorization.store(asked))
+    _speak_as(visit, asked.language)
+    return visit.go("/ui/authorize", request=await authorization.keep(asked, handle))
 
 
 @routes.get("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
@@ -174,11 +178,12 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
 
 def speak(visit: Visit, form: Form) -> None:
     """Speak the first language that the app prefers and that we know."""
-    known = {locale.value for locale in Locale}
-    for tag in (form.get("ui_locales") or "").split():
-        if (language := tag.partition("-")[0].lower()) in known:
-            visit.choose_language(Locale(language))
-            return
+    _speak_as(visit, known_language(form.get("ui_locales") or ""))
+
+
+def _speak_as(visit: Visit, language: str | None) -> None:
+    if language is not None:
+        visit.choose_language(Locale(language))
 
 
 def _to_sign_in(visit: Visit, asked: Asked) -> Response:

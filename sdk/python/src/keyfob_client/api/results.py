@@ -354,6 +354,9 @@ class Client(TypedDict):
     registered_by: str
     document: str | None
     kept_until: str | None
+    require_par: bool
+    require_signed_request: bool
+    rotate_refresh: bool
     disabled: bool
     created_at: str
     updated_at: str

@@ -1,0 +1,70 @@
+"""Requests that clients push themselves, before the browser comes (RFC 9126)."""
+
+from dataclasses import dataclass
+
+from pydantic_core import to_json
+
+from keyfob.clients.models import Grant
+from keyfob.core.problems import BadRequest, OAuthError
+from keyfob.limits.local import LocalRate
+from keyfob.limits.rates import RateLimits
+from keyfob.oauth.asking import Asking, RefusedToApp, UnknownApp
+from keyfob.oauth.authentication import ClientAuthentication
+from keyfob.oauth.authorization import PUSHED_LIVES, Authorization
+from keyfob.oauth.errors import (
+    InvalidScope,
+    InvalidTarget,
+    UnauthorizedClient,
+    UnsupportedResponseType,
+)
+from keyfob.oauth.models import ClientRequest
+
+# What an app would be told at its redirect URI; anything else is an `invalid_request`.
+_TOLD = {one.code: one for one in (InvalidScope, InvalidTarget, UnsupportedResponseType)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushedRequests:
+    """Stores requests for the browsers that will come with their `request_uri`.
+
+    Threat: a client fills the table. Each pushes so many a minute; whoever says to be a public one
+    is counted by the address, as a browser that brings the request itself.
+    """
+
+    authentication: ClientAuthentication
+    authorization: Authorization
+    rate: LocalRate
+    by_address: RateLimits
+
+    @property
+    def _asking(self) -> Asking:
+        return self.authorization.asking
+
+    async def push(self, request: ClientRequest) -> bytes:
+        """Return the answer as JSON: a `request_uri` for 90 seconds, which counts once.
+
+        Raises:
+            InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`;
+                or it pushes too often.
+            UnauthorizedClient: nobody signs in by this client.
+            InvalidRequestObject, OAuthError: the request is not valid.
+        """
+        client = (await self.authentication.authenticate(request)).client
+        if Grant.AUTHORIZATION_CODE not in client.grants:
+            raise UnauthorizedClient
+        if client.is_public:
+            await self.by_address.hit("authorize", request.address)
+        else:
+            self.rate.hit(client.id)
+        if request.form.get("request_uri") is not None:
+            raise BadRequest("A pushed request has no request_uri")
+        try:
+            asked = await self._asking.read_of(client, request.form)
+        except UnknownApp:
+            raise BadRequest("The redirect_uri is not one of the client's") from None
+        except RefusedToApp as refusal:
+            told = _TOLD.get(refusal.error, OAuthError)
+            raise told(refusal.description or None) from None
+        handle = await self.authorization.push(asked)
+        lives = int(PUSHED_LIVES.total_seconds())
+        return to_json({"request_uri": handle, "expires_in": lives})
