@@ -266,3 +266,20 @@ async def test_the_overview_counts_and_says_what_needs_attention(
         assert "1 of 2 attempts was refused" in answer.text
     entered = await root.get("/console")
     assert entered.headers["location"] == "/auth/console/overview"
+
+
+async def test_the_number_of_rows_is_remembered_for_all_lists(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    for path in ("/console/users", "/console/audit", "/console/logins"):
+        await root.get("/console/logins?size=50")
+        remembered = await root.get(path)
+        await root.get(f"{path}?size=25")
+        again = await root.get(path)
+
+        assert '<span aria-current="true">50</span>' in remembered.text
+        assert "size=25" in remembered.text
+        assert '<span aria-current="true">25</span>' in again.text
+    for planted in ("7", "x", "50;", '"><b>'):
+        root.cookies.set("keyfob-rows", planted)
+        assert (await root.get("/console/users")).status_code == 200

@@ -14,6 +14,7 @@ from keyfob.settings.urls import is_loopback
 
 SESSION, STEP = "keyfob", "keyfob-step"
 LANGUAGE, ZONE = "keyfob-lang", "keyfob-zone"  # no secrets: a script writes them, too
+ROWS = "keyfob-rows"  # how many rows of a list the reader wants
 STEP_TTL = timedelta(minutes=5)
 
 _YEAR = timedelta(days=365)

@@ -1,7 +1,7 @@
 """A visit: one request of a browser for a page, with its reader, its form and its response."""
 
 import gzip
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
@@ -281,6 +281,17 @@ class Visit:
         self.locale = locale
         if self.engine.signs_in:
             self._set_cookies[cookies.LANGUAGE] = self.jar.write_plain(cookies.LANGUAGE, locale)
+
+    def remembered(self, cookie: str, asked: str, choices: Collection[str]) -> str:
+        """Return the choice that the query makes, and remember it; else the one remembered.
+
+        It is empty if there is neither.
+        """
+        if asked in choices:
+            self._set_cookies[cookie] = self.jar.write_plain(cookie, asked)
+            return asked
+        kept = read_cookie(self.request.scope, cookie) or ""
+        return kept if kept in choices else ""
 
     def _keep(self, session: BrowserSession) -> None:
         self.session = session

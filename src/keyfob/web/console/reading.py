@@ -10,6 +10,7 @@ from keyfob.authority.models import Permission
 from keyfob.authority.roles import Roles
 from keyfob.core.pagination import Cursors
 from keyfob.core.problems import Forbidden, InvalidCursor
+from keyfob.web.cookies import ROWS
 from keyfob.web.parts.times import start_of
 from keyfob.web.visits import Visit
 
@@ -75,9 +76,9 @@ def first_view(visit: Visit, roles: Roles) -> Response:
 
 
 def size_of(visit: Visit) -> int:
-    """Return the number of lines of a page that the query asks for."""
+    """Return the number of lines of a page that the query asks for, or that it asked for last."""
     asked = visit.request.query_params.get("size", "")
-    return int(asked) if asked in {str(size) for size in SIZES} else SIZES[0]
+    return int(visit.remembered(ROWS, asked, [str(size) for size in SIZES]) or SIZES[0])
 
 
 def place_in(visit: Visit, cursors: Cursors, kind: str) -> list[str] | None:

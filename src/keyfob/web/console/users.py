@@ -1,6 +1,6 @@
 """The console's list of users: search, filters, order, pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from fastapi import Depends
@@ -15,6 +15,7 @@ from keyfob.core.locales import _, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.limits.requests import limited
 from keyfob.web.console.asked import PATH, SIZES, Asked
+from keyfob.web.console.reading import size_of
 from keyfob.web.console.undo import Undos
 from keyfob.web.parts.times import number
 from keyfob.web.visits import AVisit, Visit, pages
@@ -51,11 +52,8 @@ class UsersPage:
 
     @property
     def sizes(self) -> list[tuple[int, str]]:
-        default = SIZES[0]
-        return [
-            (size, self.asked.link(self.root, size="" if size == default else str(size)))
-            for size in SIZES
-        ]
+        # Each by its number, also the usual one: without a number it is the one chosen last.
+        return [(size, self.asked.link(self.root, size=str(size))) for size in SIZES]
 
     @property
     def previous_link(self) -> str:
@@ -122,7 +120,7 @@ class UserList:
             InvalidInput, InvalidCursor: there is no such page.
         """
         query = visit.request.query_params
-        asked = Asked.read(query)
+        asked = replace(Asked.read(query), size=size_of(visit))
         kind = f"users {asked.sort.value}"
         after = self.cursors.read(kind, asked.after) if asked.after else None
         before = self.cursors.read(kind, asked.before) if asked.before else None
