@@ -126,7 +126,8 @@ CREATE TABLE public.authorization_codes (
     expires_at timestamp with time zone NOT NULL,
     spent_at timestamp with time zone,
     session_id uuid,
-    claims jsonb
+    claims jsonb,
+    dpop_jkt text
 );
 
 CREATE TABLE public.authorization_requests (
@@ -174,6 +175,7 @@ CREATE TABLE public.clients (
     require_par boolean DEFAULT false NOT NULL,
     require_signed_request boolean DEFAULT false NOT NULL,
     rotate_refresh boolean DEFAULT true NOT NULL,
+    dpop_bound boolean DEFAULT false NOT NULL,
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
     CONSTRAINT clients_id_token_alg_check CHECK ((id_token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
     CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text]))),
@@ -402,6 +404,7 @@ CREATE TABLE public.sessions (
     scope text[] DEFAULT '{}'::text[] NOT NULL,
     audience text[] DEFAULT '{}'::text[] NOT NULL,
     claims jsonb,
+    jkt text,
     CONSTRAINT sessions_kind_check CHECK ((kind = ANY (ARRAY['api'::text, 'browser'::text, 'app'::text])))
 )
 WITH (fillfactor='70');
@@ -418,6 +421,11 @@ CREATE TABLE public.signing_keys (
 );
 
 CREATE TABLE public.spent_ids (
+    id bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+CREATE UNLOGGED TABLE public.spent_proofs (
     id bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
@@ -598,6 +606,9 @@ ALTER TABLE ONLY public.signing_keys
 ALTER TABLE ONLY public.spent_ids
     ADD CONSTRAINT spent_ids_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.spent_proofs
+    ADD CONSTRAINT spent_proofs_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.tallies
     ADD CONSTRAINT tallies_pkey PRIMARY KEY (series, at, label);
 
@@ -714,6 +725,8 @@ CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id, id);
 CREATE INDEX sessions_opened_from ON public.sessions USING btree (opened_from) WHERE ((opened_from IS NOT NULL) AND (ended_at IS NULL));
 
 CREATE INDEX spent_ids_expire ON public.spent_ids USING btree (expires_at);
+
+CREATE INDEX spent_proofs_expire ON public.spent_proofs USING btree (expires_at);
 
 CREATE INDEX user_activity_last ON public.user_activity USING btree (last_active_at, user_id);
 

@@ -18,6 +18,8 @@ COUNTED = {*LIMITED, "unavailable"}  # in a store, which may be down
 # Signed in, and no program; also whose role asks for a factor that is not there yet.
 ANYBODY = {"invalid_token", "forbidden"}
 USER = {*ANYBODY, "factor_required"}
+# With a token that is bound to a key, which programs may have.
+PROVEN = {"invalid_dpop_proof", "use_dpop_nonce"}
 ADMIN = {*USER, "insufficient_user_authentication"}
 RECENT = {"insufficient_user_authentication"}
 
@@ -49,8 +51,9 @@ def anybody(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
     return Call(status, answer, frozenset(shared), authority="user", **more)
 
 
-def admin(status: int, answer: str | None, *codes: str, **more: Any) -> Call:
+def admin(status: int, answer: str | None, *codes: str, programs: bool = True, **more: Any) -> Call:
     shared = {*codes, *ANY, *AWAY, *ADMIN, *COUNTED, *(BODY if more.get("body") else ())}
+    shared |= PROVEN if programs else set()
     return Call(status, answer, frozenset(shared), authority="admin", **more)
 
 
@@ -71,7 +74,7 @@ def service(answer: str | None) -> Call:
 
 def reader(**more: Any) -> Call:
     """A call of a program that follows the revocation feed: its answer is signed, and not JSON."""
-    shared = {*ANY, *AWAY, *ADMIN, *COUNTED, *PARAMETERS, "unavailable"}
+    shared = {*ANY, *AWAY, *ADMIN, *PROVEN, *COUNTED, *PARAMETERS, "unavailable"}
     return Call(
         200, None, frozenset(shared), authority="reader", query=frozenset({"after"}), **more
     )
@@ -85,7 +88,7 @@ def oauth(answer: str | None, *codes: str, form: str, status: int = 200) -> Call
 
 def userinfo(*codes: str, **more: Any) -> Call:
     """A call of an app with the token of its user."""
-    shared = {"invalid_token", "insufficient_scope", *codes, *ANY, *AWAY}
+    shared = {"invalid_token", *PROVEN, "insufficient_scope", *codes, *ANY, *AWAY, *LIMITED}
     return Call(200, "UserInfo", frozenset(shared), authority="app", **more)
 
 
@@ -154,10 +157,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
         headers=frozenset({"Location"}),
     ),
     ("GET", "/admin/users.csv"): admin(
-        200, None, *RECENT, *PARAMETERS, query=frozenset(USER_FILTER)
+        200, None, *RECENT, *PARAMETERS, programs=False, query=frozenset(USER_FILTER)
     ),
-    ("POST", "/admin/users/bulk"): admin(200, None, "count_differs", *RECENT, body="BulkChange"),
-    ("POST", "/admin/users/bulk/undo"): admin(200, None, *RECENT, body="BulkUndo"),
+    ("POST", "/admin/users/bulk"): admin(
+        200, None, "count_differs", *RECENT, programs=False, body="BulkChange"
+    ),
+    ("POST", "/admin/users/bulk/undo"): admin(200, None, *RECENT, programs=False, body="BulkUndo"),
     ("GET", "/admin/users/{id}"): admin(200, "UserWithSessions", NO_USER, *PARAMETERS),
     ("PUT", "/admin/users/{id}"): admin(
         200, "User", NO_USER, "email_taken", "last_admin", UNPROVEN, *RECENT, body="UserChange"
@@ -214,7 +219,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     ),
     ("POST", "/admin/outbox/{id}/retry"): admin(204, None, "job_not_found", *PARAMETERS),
     ("DELETE", "/admin/outbox/{id}"): admin(204, None, "job_not_found", *PARAMETERS),
-    ("POST", "/admin/mail-test"): admin(200, "MailTest"),
+    ("POST", "/admin/mail-test"): admin(200, "MailTest", programs=False),
     # 8. Other services: revocations
     ("GET", "/revocations"): reader(headers=frozenset({"ETag"})),
     ("GET", "/revocations/stream"): reader(),
@@ -408,7 +413,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="Proof",
     ),
     ("POST", "/admin/users/{id}/factors/reset"): admin(
-        204, None, NO_USER, "last_factor", *RECENT, *PARAMETERS
+        204, None, NO_USER, "last_factor", *RECENT, *PARAMETERS, programs=False
     ),
     ("POST", "/admin/users/{id}/invite"): admin(
         202, None, NO_USER, "user_blocked", *RECENT, *PARAMETERS
@@ -428,6 +433,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "slow_down",
         "access_denied",
         "expired_token",
+        *PROVEN,
         form="TokenForm",
     ),
     ("POST", "/oauth2/par"): oauth(
@@ -476,12 +482,12 @@ CONTRACT: dict[tuple[str, str], Call] = {
 CLIENT_FORM = {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
 
 # Fields of what is sent: those that must be there, and the others.
-# Of a client by which people sign in.
+# Of a client by which people sign in, and of any.
 OF_APPS = (
     *("redirect_uris", "first_party", "require_pkce", "id_token_alg"),
     *("post_logout_redirect_uris", "backchannel_logout_uri"),
     "backchannel_logout_session_required",
-    *("require_par", "require_signed_request", "rotate_refresh"),
+    *("require_par", "require_signed_request", "rotate_refresh", "dpop_bound"),
 )
 
 BODIES = {
@@ -578,7 +584,7 @@ ANSWERS = {
     "Pushed": {"request_uri", "expires_in"},
     "Introspected": {
         *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
-        *("sid", "auth_time", "acr", "amr", "roles"),
+        *("sid", "auth_time", "acr", "amr", "roles", "cnf"),
     },
     "UserInfo": {
         *("sub", "preferred_username", "name", "locale", "zoneinfo", "email", "email_verified"),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.holder import Holder
 from tests.fixtures.programs import Program, make_program, make_resource
 from tests.fixtures.world import World
 
@@ -22,3 +23,11 @@ async def other(settings: Settings, clock: MovableClock, world: World) -> AsyncI
     """A second worker beside `world`."""
     async with World(settings, clock) as other:
         yield other
+
+
+@pytest.fixture
+async def holder(world: World) -> Holder:
+    """The holder of a key, who has heard a nonce."""
+    holder = Holder(world)
+    await holder.learn()
+    return holder

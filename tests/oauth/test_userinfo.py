@@ -128,7 +128,9 @@ async def test_a_token_may_come_in_the_header_or_in_a_form_and_nowhere_else(
         assert answer.status_code == 400
     for nothing in ({}, {"Authorization": "Basic QTpC"}, {"Authorization": "Bearer "}):
         answer = await world.api.get(PATH, headers=nothing)
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        algorithms = "EdDSA Ed25519 ES256 PS256"
+        challenge = f'Bearer, DPoP algs="{algorithms}"'
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, challenge)
 
 
 async def test_a_token_without_openid_is_too_narrow(

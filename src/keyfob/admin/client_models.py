@@ -117,6 +117,9 @@ class ClientCreate(PartialBody):
     require_par: RequirePar = False
     require_signed_request: RequireSigned = False
     rotate_refresh: RotateRefresh = True
+    dpop_bound: bool = Field(
+        default=False, description="It gets no token without a DPoP proof (RFC 9449)"
+    )
 
     @model_validator(mode="after")
     def _has_keys_where_it_signs(self) -> "ClientCreate":
@@ -156,6 +159,7 @@ class ClientCreate(PartialBody):
             require_par=self.require_par,
             require_signed_request=self.require_signed_request,
             rotate_refresh=self.rotate_refresh,
+            dpop_bound=self.dpop_bound,
         )
 
 
@@ -185,6 +189,7 @@ class ClientUpdate(PartialBody):
     require_par: bool | None = _ABSENT
     require_signed_request: bool | None = _ABSENT
     rotate_refresh: bool | None = _ABSENT
+    dpop_bound: bool | None = _ABSENT
 
     @model_validator(mode="after")
     def _keeps_method_and_keys_together(self) -> "ClientUpdate":
@@ -218,6 +223,7 @@ class ClientUpdate(PartialBody):
             require_par=self.require_par,
             require_signed_request=self.require_signed_request,
             rotate_refresh=self.rotate_refresh,
+            dpop_bound=self.dpop_bound,
         )
 
 
@@ -257,6 +263,7 @@ class ClientOut(BaseModel):
     require_par: bool
     require_signed_request: bool
     rotate_refresh: bool
+    dpop_bound: bool
     disabled: bool
     created_at: datetime
     updated_at: datetime

@@ -40,7 +40,7 @@ _MOST_SECRETS = 2
 _NOT_BY_NAME = frozenset(
     {"disabled", "changes_keys", "jwks", "jwks_uri", "changes_logout_uri", "backchannel_logout_uri"}
 )
-_TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri")
+_TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri", "dpop_bound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +327,7 @@ def _told(client: RegisteredClient) -> dict[str, Any]:
         "auth_method": client.auth_method.value,
         "jwks_uri": client.jwks_uri,
         "access_token_ttl": client.access_token_ttl,
+        "dpop_bound": client.dpop_bound,
         "disabled": client.disabled_at is not None,
     }
 

@@ -1,6 +1,6 @@
 """The subjects of requests, and their permissions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -161,13 +161,42 @@ def id_of(subject: Subject) -> UUID:
     return subject.client_id if isinstance(subject, Client) else subject.user_id
 
 
+# The algorithms of proofs of a key (RFC 9449 section 5.1). RFC 9864 calls the first the second.
+PROOF_ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "PS256")
+# The challenge for whoever shows a bound token without the proof of its key.
+PROOF = f'DPoP algs="{" ".join(PROOF_ALGORITHMS)}"'
+BOUND_TOKEN = f'{PROOF}, error="invalid_token"'
+
+
 class Authenticator(Protocol):
-    """Returns the subject of an access token; raises `Unauthenticated` if it is not valid."""
+    """Returns the subject of an access token; raises `Unauthenticated` if it is not valid.
 
-    def authenticate(self, token: str) -> User | Client: ...
+    `jkt` is the key that the caller has proven to hold. A token that is bound to a key is valid
+    with that one alone, and any other is not valid with a key (RFC 9449 section 7).
+    """
 
-    def recognise(self, token: str) -> User | Client:
+    def authenticate(self, token: str, jkt: str | None = None) -> User | Client: ...
+
+    def recognise(self, token: str, jkt: str | None = None) -> User | Client:
         """Do the same, but count no activity."""
+
+
+class HolderProof(Protocol):
+    """A valid proof that a caller holds a key."""
+
+    @property
+    def jkt(self) -> str:
+        """The thumbprint of the key (RFC 7638)."""
+
+
+class ProofChecker(Protocol):
+    """Checks proofs that come with access tokens (RFC 9449 section 4.3)."""
+
+    def of_token(self, given: Sequence[str], method: str, path: str, token: str) -> HolderProof:
+        """Return the proof for a request of ours; raise a refusal if none is valid."""
+
+    async def spend_with_token(self, proof: HolderProof) -> None:
+        """Let it count, once, when the token is good; raise a refusal if it has counted before."""
 
 
 class KeyAuthenticator(Protocol):

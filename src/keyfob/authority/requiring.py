@@ -11,6 +11,7 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
+from keyfob.authority.errors import NotProven, ProofNonceNeeded
 from keyfob.authority.models import (
     KEY_PREFIX,
     ApiKey,
@@ -18,6 +19,7 @@ from keyfob.authority.models import (
     Client,
     KeyAuthenticator,
     Permission,
+    ProofChecker,
     StepUp,
     Subject,
     User,
@@ -67,6 +69,8 @@ class Requirement:
         """The refusals that this requirement can raise."""
         asked = {
             Unauthenticated: True,
+            NotProven: Client in self.admits,  # people have no tokens that are bound to a key
+            ProofNonceNeeded: Client in self.admits,
             InsufficientAuthentication: self.recent or self._concerns_others,
             Forbidden: True,  # at least for programs, or if a scope is missing
             FactorRequired: self.factor,
@@ -182,8 +186,7 @@ async def authenticated(request: Request) -> Subject:
     outcome: Subject | Unauthenticated | None = getattr(request.state, "subject", None)
     if outcome is None:
         try:
-            token = bearer_token(request.headers.get("authorization"))
-            outcome = await _believed(request, token)
+            outcome = await _believed(request)
         except Unauthenticated as refusal:
             outcome = refusal
         request.state.subject = outcome
@@ -192,13 +195,27 @@ async def authenticated(request: Request) -> Subject:
     return outcome
 
 
-async def _believed(request: Request, token: str) -> Subject:
-    services = request.app.state.services
+async def _believed(request: Request) -> Subject:
+    services, header = request.app.state.services, request.headers.get("authorization")
+    authenticator: Authenticator = services[Authenticator]
+    if bound := _token_of(header, "dpop"):
+        return await _proven(request, authenticator, bound)
+    token = bearer_token(header)
     if token.startswith(KEY_PREFIX):
         keys: KeyAuthenticator = services[KeyAuthenticator]
         return await keys.authenticate(token)
-    authenticator: Authenticator = services[Authenticator]
     return authenticator.authenticate(token)
+
+
+async def _proven(request: Request, authenticator: Authenticator, token: str) -> Subject:
+    """Return the subject of a bound token, whose key the request proves to hold (RFC 9449)."""
+    checker: ProofChecker = request.app.state.services[ProofChecker]
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    proof = checker.of_token(request.headers.getlist("dpop"), request.method, path, token)
+    subject = authenticator.authenticate(token, proof.jkt)
+    await checker.spend_with_token(proof)
+    request.state.jkt = proof.jkt
+    return subject
 
 
 async def may_still(request: Request, permission: Permission) -> bool:
@@ -206,13 +223,15 @@ async def may_still(request: Request, permission: Permission) -> bool:
 
     Its token may have expired or been revoked meanwhile, or its role may permit less.
     """
-    services = request.app.state.services
-    token = bearer_token(request.headers.get("authorization"))
+    services, header = request.app.state.services, request.headers.get("authorization")
+    bound = _token_of(header, "dpop")
+    token = bound or bearer_token(header)
     try:
         if token.startswith(KEY_PREFIX):
             subject: Subject = await services[KeyAuthenticator].authenticate(token)
         else:
-            subject = services[Authenticator].recognise(token)
+            jkt = request.state.jkt if bound else None
+            subject = services[Authenticator].recognise(token, jkt)
     except Problem:
         return False
     return await holds(services, subject, permission)
@@ -252,7 +271,13 @@ def bearer_token(header: str | None) -> str:
     """
     if header is None:
         raise Unauthenticated(presented=False)
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = _token_of(header, "bearer")
+    if not token:
         raise Unauthenticated
-    return token.strip()
+    return token
+
+
+def _token_of(header: str | None, scheme: str) -> str | None:
+    """Return the credentials of an Authorization header of a scheme; None if it is of another."""
+    named, _, token = (header or "").partition(" ")
+    return token.strip() if named.lower() == scheme else None

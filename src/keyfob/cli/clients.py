@@ -77,6 +77,9 @@ RequireSigned = Annotated[
 RotateRefresh = Annotated[
     bool | None, typer.Option(help="Whether a refresh token is used up by a refresh.")
 ]
+DpopBound = Annotated[
+    bool | None, typer.Option(help="Whether it gets no token without a DPoP proof of a key.")
+]
 _MOST = 1000
 
 
@@ -124,6 +127,7 @@ def _row(client: RegisteredClient) -> dict[str, Any]:
         "grants": " ".join(client.grants),
         "auth_method": client.auth_method.value,
         "access_token_ttl": client.access_token_ttl,
+        "dpop_bound": client.dpop_bound,
         "disabled": client.disabled_at is not None,
         "registered_by": client.registered_by.value,
     }
@@ -163,6 +167,7 @@ def create_client(
     method: Method = None,
     jwks: JwksFile = None,
     jwks_uri: JwksUri = None,
+    dpop_bound: DpopBound = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a program, and print its secret, if it has one.
@@ -186,6 +191,7 @@ def create_client(
         require_par=require_par,
         require_signed_request=require_signed_request,
         rotate_refresh=rotate_refresh,
+        dpop_bound=dpop_bound,
     )
     more = given(resources=resource, scope=scope, grants=grant, auth_method=method, **of_app)
     keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
@@ -229,6 +235,7 @@ def change_client(
     method: Method = None,
     jwks: JwksFile = None,
     jwks_uri: JwksUri = None,
+    dpop_bound: DpopBound = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a program. What is given replaces what it had; everything else stays.
@@ -264,6 +271,7 @@ def change_client(
         auth_method=method,
         jwks=_read_jwks(jwks),
         jwks_uri=jwks_uri,
+        dpop_bound=dpop_bound,
     )
     if no_logout_uri:
         changes["backchannel_logout_uri"] = None

@@ -1,5 +1,6 @@
 """Public keys of clients, as JWKs (RFC 7517): which kinds there are, and how large."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,6 +8,8 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt import InvalidKeyError, PyJWS
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from keyfob.core.encoding import to_base64url
 
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -40,6 +43,15 @@ class ClientKey(NamedTuple):
             return False
         return bool(_jws.get_algorithm_by_name(algorithm).verify(message, self.key, signature))
 
+    @property
+    def thumbprint(self) -> str:
+        """The SHA-256 of the key, by which it is named (RFC 7638 section 3, RFC 8037 section 2).
+
+        It is of the key itself and not of the JWK, so that a key has one, however it is written.
+        """
+        members = json.dumps(_members_of(self.key), separators=(",", ":"), sort_keys=True)
+        return _text(hashlib.sha256(members.encode()).digest())
+
 
 def read_registered(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
     """Return the keys of a JWK Set that is registered, which are all good.
@@ -50,7 +62,7 @@ def read_registered(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
     given = jwks.get("keys")
     if set(jwks) != {"keys"} or not isinstance(given, list) or not 1 <= len(given) <= _MOST_KEYS:
         raise ValueError(f"should be a JWK Set of 1 to {_MOST_KEYS} keys")
-    keys = tuple(_read_key(jwk) for jwk in given)
+    keys = tuple(read_key(jwk) for jwk in given)
     if len(keys) > 1 and len({key.kid for key in keys} - {None}) < len(keys):
         raise ValueError("should have a kid in each key, all different")
     return keys
@@ -85,12 +97,17 @@ def choose_key(keys: Sequence[ClientKey], kid: str | None, algorithm: str) -> Cl
 
 def _read_if_good(jwk: object) -> ClientKey | None:
     try:
-        return _read_key(jwk)
+        return read_key(jwk)
     except ValueError:
         return None
 
 
-def _read_key(jwk: object) -> ClientKey:
+def read_key(jwk: object) -> ClientKey:
+    """Return the key of one JWK, if it is good.
+
+    Raises:
+        ValueError: it is no public key for signatures, or of a kind or size that is not supported.
+    """
     if not isinstance(jwk, dict) or "kty" not in jwk:
         raise ValueError("should have keys that are JWKs")
     if _PRIVATE_MEMBERS & jwk.keys():
@@ -142,3 +159,19 @@ def _read_ed25519(jwk: dict[str, Any]) -> ed25519.Ed25519PublicKey:
     if y in _SMALL_ORDER or y >= _PRIME:
         raise ValueError("a point of small order")
     return key
+
+
+def _members_of(key: PublicKey) -> dict[str, str]:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return {"crv": "Ed25519", "kty": "OKP", "x": _text(key.public_bytes_raw())}
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = key.public_numbers()
+        x, y = (_text(part.to_bytes(32, "big")) for part in (point.x, point.y))
+        return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+    numbers = key.public_numbers()
+    n, e = (_text(part.to_bytes((part.bit_length() + 7) // 8)) for part in (numbers.n, numbers.e))
+    return {"e": e, "kty": "RSA", "n": n}
+
+
+def _text(data: bytes) -> str:
+    return to_base64url(data).decode("ascii")

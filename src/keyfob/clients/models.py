@@ -71,7 +71,8 @@ class RegisteredClient(NamedTuple):
     `scope` and `resources` are the most that it may ask for. Tokens that it was issued in an
     earlier generation are revoked. An app, by which people sign in, has `redirect_uris`; of a
     `first_party` one, nobody is asked for consent. After a sign-out, it may have its users sent to
-    `post_logout_redirect_uris`, and it hears of one at `backchannel_logout_uri`.
+    `post_logout_redirect_uris`, and it hears of one at `backchannel_logout_uri`. A `dpop_bound`
+    client gets no token without the proof of a key.
 
     One that nobody here has registered is kept until `kept_until`, and longer if a user lets it
     have something. `document` is the URL at which it describes itself.
@@ -104,6 +105,7 @@ class RegisteredClient(NamedTuple):
     require_par: bool = False
     require_signed_request: bool = False
     rotate_refresh: bool = True
+    dpop_bound: bool = False
 
     @property
     def client_id(self) -> str:
@@ -129,10 +131,14 @@ class KnownClient(NamedTuple):
 
 
 class AuthenticatedClient(NamedTuple):
-    """A client that has authenticated, and the end of the secret that it showed; None for good."""
+    """A client that has authenticated, and the end of the secret that it showed; None for good.
+
+    `jkt` is the key that it has proven to hold (RFC 9449): what it gets is bound to that.
+    """
 
     client: RegisteredClient
     ends_at: datetime | None
+    jkt: str | None = None
 
 
 class ClientChange(NamedTuple):
@@ -163,6 +169,7 @@ class ClientChange(NamedTuple):
     require_par: bool | None = None
     require_signed_request: bool | None = None
     rotate_refresh: bool | None = None
+    dpop_bound: bool | None = None
 
 
 class Resource(NamedTuple):

@@ -25,7 +25,7 @@ _CLIENT = """
     generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
     id_token_alg, post_logout_redirect_uris, backchannel_logout_uri,
     backchannel_logout_session_required, registered_by, document, kept_until,
-    require_par, require_signed_request, rotate_refresh
+    require_par, require_signed_request, rotate_refresh, dpop_bound
 """
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
 _RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
@@ -60,6 +60,7 @@ def _client(row: Record) -> RegisteredClient:
         require_par=row["require_par"],
         require_signed_request=row["require_signed_request"],
         rotate_refresh=row["rotate_refresh"],
+        dpop_bound=row["dpop_bound"],
     )
 
 
@@ -170,9 +171,9 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                 first_party, require_pkce, id_token_alg, post_logout_redirect_uris,
                 backchannel_logout_uri, backchannel_logout_session_required,
                 registered_by, document, kept_until, require_par, require_signed_request,
-                rotate_refresh)
+                rotate_refresh, dpop_bound)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+                $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
         ON CONFLICT (id) DO NOTHING
         """,
         client.id,
@@ -192,10 +193,9 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         client.require_pkce,
         client.id_token_alg,
         *_of_logout(client),
-        client.registered_by,
-        client.document,
-        client.kept_until,
+        *(client.registered_by, client.document, client.kept_until),
         *(client.require_par, client.require_signed_request, client.rotate_refresh),
+        client.dpop_bound,
     )
 
 
@@ -210,7 +210,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
                require_pkce = $15, id_token_alg = $16, post_logout_redirect_uris = $17,
                backchannel_logout_uri = $18, backchannel_logout_session_required = $19,
                require_par = $20, require_signed_request = $21,
-               rotate_refresh = $22
+               rotate_refresh = $22, dpop_bound = $23
          WHERE id = $1
         """,
         client.id,
@@ -231,6 +231,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         client.id_token_alg,
         *_of_logout(client),
         *(client.require_par, client.require_signed_request, client.rotate_refresh),
+        client.dpop_bound,
     )
 
 

@@ -153,9 +153,9 @@ class Unauthenticated(Problem):
     title = "A valid access token is needed"
     names_resource = True
 
-    def __init__(self, *, presented: bool = True) -> None:
+    def __init__(self, *, presented: bool = True, challenge: str | None = None) -> None:
         # RFC 6750 section 3.1: no error code if no token was presented.
-        challenge = 'Bearer error="invalid_token"' if presented else "Bearer"
+        challenge = challenge or ('Bearer error="invalid_token"' if presented else "Bearer")
         super().__init__(headers={"WWW-Authenticate": challenge})
 
 

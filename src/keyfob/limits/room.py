@@ -59,6 +59,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
         client_failures=LocalFailures(rule("client-failures"), clock),
         revoke=LocalRate(rule("revoke"), clock),
         push=LocalRate(rule("push"), clock),
+        proof=LocalRate(rule("proof"), clock),
         store=store,
     )
 

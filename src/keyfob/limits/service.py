@@ -151,6 +151,7 @@ class Limits:
     client_failures: LocalFailures
     revoke: LocalRate
     push: LocalRate
+    proof: LocalRate
     store: Store
 
     async def clean_up(self) -> None:

@@ -143,7 +143,7 @@ def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:
     members: dict[str, object] = {
         "scope": " ".join(claims.scope),
         "client_id": claims.client_id,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if claims.jkt else "Bearer",
         "sub": str(claims.subject),
         "aud": audience[0] if len(audience) == 1 else audience,
         "iss": issuer,
@@ -152,6 +152,8 @@ def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:
         "jti": to_base64url(verified.token_id.bytes).decode("ascii"),
         "sid": str(claims.session_id),
     }
+    if claims.jkt is not None:
+        members["cnf"] = {"jkt": claims.jkt}
     if claims.auth_time is not None:
         members["auth_time"] = int(claims.auth_time.timestamp())
         members["acr"] = acr_of(claims.amr)

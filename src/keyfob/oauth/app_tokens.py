@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.authority.models import OPENID_SCOPES, acr_of
-from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.core.encoding import to_base64url
 from keyfob.oauth.claims import PersonClaims
 from keyfob.oauth.errors import InvalidTarget
@@ -29,7 +29,7 @@ class AppTokens:
 
     async def give(
         self,
-        client: RegisteredClient,
+        shown: AuthenticatedClient,
         granted: Granted,
         opened: OpenedSession,
         *,
@@ -43,10 +43,15 @@ class AppTokens:
             InvalidTarget: the client may not ask for any of the resources any more.
             NoSigningKey: no key is loaded.
         """
+        client = shown.client
         granted = _within(client, granted)
         to = granted if granted.audience else granted._replace(audience=(self.userinfo,))
         text, lifetime, scope = self.grants.write_access_token(
-            opened, to, generation=client.generation, ttl=client.access_token_ttl
+            opened,
+            to,
+            generation=client.generation,
+            ttl=client.access_token_ttl,
+            jkt=shown.jkt,
         )
         more: dict[str, object] = {}
         if Grant.REFRESH_TOKEN in client.grants:

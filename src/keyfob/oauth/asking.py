@@ -29,7 +29,8 @@ from keyfob.sessions.models import AskedClaims
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.id_tokens import IdTokens
 
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")  # of S256: RFC 7636 section 4.2
+# Of S256 (RFC 7636 section 4.2), and of a key (RFC 7638 section 3).
+_SHA_256 = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 _LONGEST_NONCE, _LONGEST_STATE, _LONGEST_HINT = 512, 2048, 320
 _LONGEST_AGE = 10**9
@@ -53,7 +54,8 @@ class Asked(NamedTuple):
 
     `max_age` is in seconds. `wants_factor`: a sign-in with a second factor, if its user has one.
     `needs_factor`: no other sign-in will do. `user_id`: the only user that may answer. `claims` are
-    asked for by name, beyond those of the scope. `language` is that of the pages.
+    asked for by name, beyond those of the scope. `language` is that of the pages. `dpop_jkt`: the
+    key that has to be proven with the code (RFC 9449 section 10).
     """
 
     client_id: UUID
@@ -72,6 +74,7 @@ class Asked(NamedTuple):
     language: str | None = None
     needs_factor: bool = False
     claims: AskedClaims = AskedClaims()
+    dpop_jkt: str | None = None
 
     @property
     def consented(self) -> tuple[str, ...]:
@@ -183,6 +186,7 @@ class Asking:
             wants_factor=(form.get("acr_values") or "").split()[:1] == [STRONG],
             user_id=self._hinted(client, form.get("id_token_hint")),
             language=known_language(form.get("ui_locales") or ""),
+            dpop_jkt=form.get("dpop_jkt"),
         )
 
     def _read(self, client: RegisteredClient, form: Form, asked: Asked) -> Asked:
@@ -216,6 +220,7 @@ class Asking:
             "prompt has an unknown value": not set(asked.prompt) <= set(PROMPTS),
             "prompt=none stands alone": "none" in asked.prompt and len(asked.prompt) > 1,
             "nonce is too long": len(asked.nonce or "") > _LONGEST_NONCE,
+            "dpop_jkt is no thumbprint": not _SHA_256.match(asked.dpop_jkt or "-" * 43),
         }
         for description, is_so in wrong.items():
             if is_so:
@@ -228,7 +233,7 @@ class Asking:
                 raise RefusedToApp(asked, "invalid_request", "code_challenge is missing")
             return
         # Without a method it would be `plain`, which reveals the verifier.
-        if method != "S256" or not _CHALLENGE.match(asked.challenge):
+        if method != "S256" or not _SHA_256.match(asked.challenge):
             raise RefusedToApp(asked, "invalid_request", "code_challenge_method should be S256")
 
     def _choose(

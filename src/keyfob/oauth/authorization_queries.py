@@ -22,6 +22,16 @@ class Consent(NamedTuple):
     given_at: datetime
 
 
+class Fits(NamedTuple):
+    """A code, and what has to come with it: all of that is its."""
+
+    code_hash: bytes
+    client_id: UUID
+    redirect_uri: str | None
+    challenge: str | None
+    jkt: str | None
+
+
 class SpentCode(NamedTuple):
     """A code that was used: whose it is, what it stands for, and the grant that it gave."""
 
@@ -88,8 +98,8 @@ async def insert_code(
         """
         INSERT INTO authorization_codes
                (code_hash, client_id, user_id, opened_from, redirect_uri, challenge, nonce, scope,
-                audience, expires_at, claims)
-        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb FROM clients
+                audience, expires_at, claims, dpop_jkt)
+        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12 FROM clients
          WHERE id = $2
         """,
         code_hash,
@@ -103,26 +113,21 @@ async def insert_code(
         list(asked.audience),
         expires_at,
         asked.claims.to_json(),
+        asked.dpop_jkt,
     )
 
 
 _CODE = "user_id, client_id, opened_from, scope, audience, claims::text, nonce, session_id"
 # Each alone would do: whose it is, where it was sent, and who asked for it. A redirect URI need not
-# be repeated (OAuth 2.1 section 10.2), a verifier must be, and there is none without a challenge.
+# be repeated (OAuth 2.1 section 10.2), a verifier must be, and there is none without a challenge. A
+# key that was named has to be proven (RFC 9449 section 10).
 _FITS = """
     code_hash = $1 AND client_id = $2 AND ($3::text IS NULL OR redirect_uri = $3)
-    AND challenge IS NOT DISTINCT FROM $4
+    AND challenge IS NOT DISTINCT FROM $4 AND (dpop_jkt IS NULL OR dpop_jkt = $5)
 """
 
 
-async def spend_code(
-    tx: Tx,
-    code_hash: bytes,
-    client_id: UUID,
-    redirect_uri: str | None,
-    challenge: str | None,
-    now: datetime,
-) -> SpentCode | None:
+async def spend_code(tx: Tx, fits: Fits, now: datetime) -> SpentCode | None:
     """Spend a code; None unless all that comes with it fits, and it is neither used nor expired.
 
     One UPDATE: of fifty exchanges at once, only one can win. The account's lock is shared first, as
@@ -134,34 +139,22 @@ async def spend_code(
             SELECT id FROM users
              WHERE id = (SELECT user_id FROM authorization_codes WHERE code_hash = $1) FOR SHARE
         )
-        UPDATE authorization_codes SET spent_at = $5
-         WHERE {_FITS} AND spent_at IS NULL AND expires_at > $5
+        UPDATE authorization_codes SET spent_at = $6
+         WHERE {_FITS} AND spent_at IS NULL AND expires_at > $6
            AND user_id = (SELECT id FROM owner)
         RETURNING {_CODE}
         """,  # noqa: S608 - constants
-        code_hash,
-        client_id,
-        redirect_uri,
-        challenge,
+        *fits,
         now,
     )
     return _spent(row) if row else None
 
 
-async def find_spent_code(
-    db: Executor,
-    code_hash: bytes,
-    client_id: UUID,
-    redirect_uri: str | None,
-    challenge: str | None,
-) -> SpentCode | None:
+async def find_spent_code(db: Executor, fits: Fits) -> SpentCode | None:
     """Return a used code, if all that comes with it fits."""
     row = await db.fetchrow(
         f"SELECT {_CODE} FROM authorization_codes WHERE {_FITS} AND spent_at IS NOT NULL",  # noqa: S608 - constants
-        code_hash,
-        client_id,
-        redirect_uri,
-        challenge,
+        *fits,
     )
     return _spent(row) if row else None
 

@@ -115,3 +115,17 @@ class ExpiredToken(OAuthError):
 
     code = "expired_token"
     title = "The device code has expired"
+
+
+class InvalidDpopProof(OAuthError):
+    """The proof is not valid, not for this request, or was used before; or the client needs one."""
+
+    code = "invalid_dpop_proof"
+    title = "The DPoP proof is not valid for this request"
+
+
+class UseDpopNonce(OAuthError):
+    """The proof has no nonce of ours, or an old one; `DPoP-Nonce` tells the present one."""
+
+    code = "use_dpop_nonce"
+    title = "Make the DPoP proof again, with the nonce of the header DPoP-Nonce"

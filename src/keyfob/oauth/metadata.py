@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from keyfob.authority.models import OPENID_SCOPES, STRONG, WEAK
+from keyfob.authority.models import OPENID_SCOPES, PROOF_ALGORITHMS, STRONG, WEAK
 from keyfob.clients.keys import ALGORITHMS
 from keyfob.clients.models import AuthMethod, Grant, Resource
 from keyfob.core.locales import Locale
@@ -89,6 +89,7 @@ def _describe_server(
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "dpop_signing_alg_values_supported": PROOF_ALGORITHMS,
         "scopes_supported": sorted(own.scopes),
         "protected_resources": [own.identifier],
         # Ours: where other services learn what was revoked.
@@ -143,5 +144,6 @@ def _describe_resource(own: Resource) -> object:
         "authorization_servers": [own.identifier],
         "scopes_supported": sorted(own.scopes),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": PROOF_ALGORITHMS,
         "resource_name": own.name,
     }

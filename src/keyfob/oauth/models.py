@@ -9,11 +9,12 @@ from keyfob.core.forms import Form
 
 
 class ClientRequest(NamedTuple):
-    """A request of a client: its form, its Authorization header, and its source."""
+    """A request of a client: its form, its Authorization header, its source, its DPoP headers."""
 
     form: Form
     authorization: str | None
     address: str
+    proofs: tuple[str, ...] = ()
 
 
 class Presented(NamedTuple):

@@ -7,7 +7,7 @@ from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
 from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
-from keyfob.authority.models import KEY_PREFIX
+from keyfob.authority.models import KEY_PREFIX, ProofChecker
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthMethod
 from keyfob.clients.registration_tokens import RegistrationTokens
@@ -16,6 +16,7 @@ from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.encryption import SecretKeyring
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.service import Limits
@@ -38,6 +39,8 @@ from keyfob.oauth.client_assertions import AssertionProof
 from keyfob.oauth.client_documents import ClientDocuments
 from keyfob.oauth.client_keys import ClientKeys
 from keyfob.oauth.device import Devices
+from keyfob.oauth.dpop.nonces import Nonces
+from keyfob.oauth.dpop.service import Proofs
 from keyfob.oauth.grants.authorization_code import AuthorizationCode
 from keyfob.oauth.grants.client_credentials import ClientCredentials
 from keyfob.oauth.grants.device_code import DeviceCode
@@ -75,6 +78,7 @@ def build(
     *,
     settings: Settings,
     db: Database,
+    secrets: SecretKeyring,
     clock: Clock,
     audit: Audit,
     limits: Limits,
@@ -121,6 +125,13 @@ def build(
         },
         failures=limits.client_failures,
         calls=limits.client,
+    )
+    proofs = Proofs(
+        db=db,
+        clock=clock,
+        nonces=Nonces(ring=secrets.derive("nonces of proofs"), clock=clock),
+        issuer=settings.issuer_url,
+        shows=limits.proof,
     )
     targets = Targets(resources=resources)
     exchange = TokenExchange(
@@ -200,7 +211,9 @@ def build(
     )
     sessions.on_end_all.append(app_access.forget_with_sessions)
     endpoint = TokenEndpoint(
-        authentication=authentication, grants={handler.grant: handler for handler in grants}
+        authentication=authentication,
+        proofs=proofs,
+        grants={handler.grant: handler for handler in grants},
     )
     access = AccessIntrospector(
         db=db,
@@ -222,7 +235,7 @@ def build(
         revocations=limits.revoke,
         grants=of_apps,
     )
-    userinfo = UserInfo(access=access, claims=claims, address=at_userinfo)
+    userinfo = UserInfo(access=access, claims=claims, address=at_userinfo, proofs=proofs)
     registration = DynamicRegistration(
         db=db,
         clock=clock,
@@ -253,8 +266,9 @@ def build(
     return Room(
         services=[
             *(authentication, endpoint, shown, metadata, authorization, logout, userinfo),
-            *(app_access, notices, devices, registration, pushed),
+            *(app_access, notices, devices, registration, pushed, proofs),
         ],
+        ports={ProofChecker: proofs},
         routes=[
             *(routes.routes, registration_routes.routes, routes.public, userinfo_routes.routes),
             app_access_routes.routes,
@@ -262,6 +276,7 @@ def build(
         ],
         chores=[
             Chore("spent ids", 600, by_key.clean_up),
+            Chore("spent proofs", 60, proofs.clean_up),
             Chore("requests of apps", 60, authorization.clean_up),
             Chore("requests of devices", 60, devices.clean_up),
             Chore("asked sign-outs", 60, logout.clean_up),

@@ -13,11 +13,13 @@ from keyfob.core.forms import FORM, parse_form
 from keyfob.core.http import Provided, client_address, may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import NotFound, TooManyRequests, Unavailable
+from keyfob.oauth.dpop.service import Proofs
 from keyfob.oauth.errors import (
     AccessDenied,
     AuthorizationPending,
     ExpiredToken,
     InvalidClient,
+    InvalidDpopProof,
     InvalidGrant,
     InvalidRequestObject,
     InvalidScope,
@@ -26,6 +28,7 @@ from keyfob.oauth.errors import (
     UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
+    UseDpopNonce,
 )
 from keyfob.oauth.metadata import Metadata
 from keyfob.oauth.models import ClientRequest
@@ -109,6 +112,12 @@ def _without_null(schema: dict[str, Any]) -> None:
     schema["anyOf"].remove({"type": "null"})
 
 
+class Confirmation(BaseModel):
+    """The key that a token is bound to (RFC 7800 section 3.1, RFC 9449 section 6)."""
+
+    jkt: Annotated[str, Field(description="Its thumbprint (RFC 7638)")]
+
+
 class Introspected(BaseModel):
     """The description of a valid token that is meant for the client (RFC 7662 section 2.2)."""
 
@@ -127,6 +136,7 @@ class Introspected(BaseModel):
     acr: str | None = None
     amr: list[str] | None = None
     roles: list[str] | None = None
+    cnf: Confirmation | None = None
 
 
 class Revoked(BaseModel):
@@ -146,8 +156,12 @@ class AccessTokenOut(BaseModel):
 
 
 async def request_of(call: HotCall) -> ClientRequest:
-    """Return the request of a client."""
-    return ClientRequest(await call.read_form(), call.header(b"authorization"), call.address)
+    """Return the request of a client; a good answer to a proof tells the next nonce."""
+    proofs = call.headers(b"dpop")
+    if proofs:
+        call.tell(call.service(Proofs).headers())
+    form = await call.read_form()
+    return ClientRequest(form, call.header(b"authorization"), call.address, proofs)
 
 
 def _refuses(*more: Any) -> Any:
@@ -170,6 +184,8 @@ def _refuses(*more: Any) -> Any:
         SlowDown,
         AccessDenied,
         ExpiredToken,
+        InvalidDpopProof,
+        UseDpopNonce,
     ),
     dependencies=[client_of],
 )
@@ -183,6 +199,9 @@ async def give_token(call: HotCall) -> bytes:
     An app exchanges the code of its user (OAuth 2.1 section 4.1.3), and later its refresh token,
     and gets an ID token with them if its scope has `openid`. On a device without a browser, it asks
     with its `device_code` until its user has decided on another (RFC 8628 section 3.4).
+
+    With the header `DPoP`, the token is bound to the key that it proves to hold (RFC 9449), and so
+    are the refresh tokens of a public client.
     """
     return await call.service(TokenEndpoint).give(await request_of(call))
 

@@ -6,16 +6,18 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 
+from keyfob.authority.errors import NotProven, ProofNonceNeeded
 from keyfob.core.bodies import drop_null
 from keyfob.core.http import may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
-from keyfob.core.problems import BadRequest, Unauthenticated
+from keyfob.core.problems import BadRequest, TooManyRequests, Unauthenticated
+from keyfob.oauth.dpop.service import Proofs
 from keyfob.oauth.errors import InsufficientScope
-from keyfob.oauth.userinfo import UserInfo
+from keyfob.oauth.userinfo import USERINFO_PATH, ShownInHeaders, UserInfo
 
-routes = router("OAuth", prefix="/oauth2")
+routes = router("OAuth")
 
-_PATH = "/userinfo"
+_PATH = USERINFO_PATH
 # Declares the scheme in OpenAPI; the header is read by `UserInfo`.
 _token = Security(
     HTTPBearer(
@@ -24,7 +26,9 @@ _token = Security(
         scheme_name="app",
     )
 )
-_responses = may_refuse(Unauthenticated, InsufficientScope)
+_responses = may_refuse(
+    Unauthenticated, NotProven, ProofNonceNeeded, InsufficientScope, TooManyRequests
+)
 
 
 class UserInfoForm(BaseModel):
@@ -50,6 +54,13 @@ class UserInfoOut(BaseModel):
     groups: Annotated[list[str] | None, _known("Of `groups`: the names of the user's roles")]
 
 
+def _shown_in(call: HotCall) -> ShownInHeaders:
+    proofs = call.headers(b"dpop")
+    if proofs:
+        call.tell(call.service(Proofs).headers())
+    return ShownInHeaders(call.header(b"authorization"), call.method, proofs)
+
+
 @hot_route(
     routes,
     "GET",
@@ -61,11 +72,12 @@ class UserInfoOut(BaseModel):
 async def tell_about_user(call: HotCall) -> bytes:
     """Tell an app about the user of its token, as far as its scope goes.
 
-    The token was issued without `resource`, and its scope has `openid`.
+    The token was issued without `resource`, and its scope has `openid`. One that is bound to a key
+    comes as `Authorization: DPoP`, with a proof (RFC 9449).
     """
     if (await call.read_form()).get("access_token") is not None:
         raise BadRequest("A token does not belong in the body of a GET")
-    return await call.service(UserInfo).tell(call.header(b"authorization"))
+    return await call.service(UserInfo).tell(_shown_in(call))
 
 
 @hot_route(
@@ -80,6 +92,4 @@ async def tell_about_user(call: HotCall) -> bytes:
 async def tell_about_user_by_form(call: HotCall) -> bytes:
     """Tell the same where the token is in the header or in the form."""
     form = await call.read_form()
-    return await call.service(UserInfo).tell(
-        call.header(b"authorization"), form.get("access_token")
-    )
+    return await call.service(UserInfo).tell(_shown_in(call), form.get("access_token"))

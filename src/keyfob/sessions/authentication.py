@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.authority.models import Client, User, has_second_factor
+from keyfob.authority.models import BOUND_TOKEN, Client, User, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
@@ -24,6 +24,7 @@ class _Known:
     subject: User | Client
     rests_on: tuple[tuple[UUID, int], ...]  # the ids that a revocation may name, with generations
     expires_at: int
+    jkt: str | None  # of the key that it is bound to
 
 
 class SessionAuthenticator:
@@ -51,18 +52,20 @@ class SessionAuthenticator:
         self._factor_roles = frozenset(factor_roles)
         self._known: dict[bytes, _Known] = {}
 
-    def authenticate(self, token: str) -> User | Client:
+    def authenticate(self, token: str, jkt: str | None = None) -> User | Client:
         """Return the token's subject; a user's request counts as activity.
+
+        `jkt` is the key that the caller has proven to hold; see `Authenticator`.
 
         Raises:
             Unauthenticated: for whatever reason; the log says which.
         """
-        subject = self.recognise(token)
+        subject = self.recognise(token, jkt)
         if isinstance(subject, User):
             self._activity.touch(subject.user_id, subject.session_id)
         return subject
 
-    def recognise(self, token: str) -> User | Client:
+    def recognise(self, token: str, jkt: str | None = None) -> User | Client:
         """Return the token's subject as `authenticate` does, but count no activity.
 
         Raises:
@@ -76,6 +79,8 @@ class SessionAuthenticator:
         if self._revocations.kill_any(known.rests_on):
             self._known.pop(digest, None)
             raise self._refusal("revoked")
+        if known.jkt != jkt:
+            raise self._refusal("wrong_key" if jkt else "bound", bound=True)
         return known.subject
 
     @property
@@ -93,7 +98,7 @@ class SessionAuthenticator:
         except TokenRejected as rejected:
             raise self._refusal(rejected.reason) from None
         subject = self._subject_of(verified)
-        known = _Known(subject, rests_on(verified), verified.expires_at)
+        known = _Known(subject, rests_on(verified), verified.expires_at, verified.claims.jkt)
         if self._cache_size:
             if len(self._known) >= self._cache_size:
                 del self._known[next(iter(self._known))]
@@ -125,6 +130,6 @@ class SessionAuthenticator:
         )
 
     @staticmethod
-    def _refusal(reason: str) -> Unauthenticated:
+    def _refusal(reason: str, *, bound: bool = False) -> Unauthenticated:
         log.info("access_token_refused", reason=reason)
-        return Unauthenticated()
+        return Unauthenticated(challenge=BOUND_TOKEN if bound else None)

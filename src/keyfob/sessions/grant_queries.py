@@ -46,11 +46,11 @@ async def insert_grant(
         INSERT INTO sessions
                (id, user_id, role, sub_gen, secret_hash, rotated_at, last_activity_at, expires_at,
                 amr, auth_time, login_at, ip_address, device_type, browser, os, platform,
-                roles, role_ends, kind, client_id, opened_from, scope, audience, claims)
+                roles, role_ends, kind, client_id, opened_from, scope, audience, claims, jkt)
         SELECT $1, id, role, sub_gen, $4, $5, $5, $6,
                amr, auth_time, $5, ip_address, device_type, browser.browser, os, platform,
                further.names, further.ends, '{SessionKind.APP}', $7, $3, $8, $9,
-               $10::text::jsonb
+               $10::text::jsonb, $11
           FROM owner, browser, further_roles(owner.id, $5) AS further
         RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends
         """,  # noqa: S608 - constants
@@ -64,6 +64,7 @@ async def insert_grant(
         list(granted.scope),
         list(granted.audience),
         granted.claims.to_json(),
+        granted.jkt,
     )
     return state_of(row) if row else None
 
@@ -75,7 +76,7 @@ async def find_granted(db: Executor, session_id: UUID, now: datetime) -> Granted
     """
     row = await db.fetchrow(
         f"""
-        SELECT client_id, opened_from, scope, audience, claims::text FROM sessions AS s
+        SELECT client_id, opened_from, scope, audience, claims::text, jkt FROM sessions AS s
          WHERE id = $1 AND kind = '{SessionKind.APP}' AND ended_at IS NULL
            AND ({_OFFLINE} OR EXISTS (
                    SELECT FROM sessions AS b
@@ -86,8 +87,10 @@ async def find_granted(db: Executor, session_id: UUID, now: datetime) -> Granted
     )
     if row is None:
         return None
-    client_id, opened_from, scope, audience, claims = row
-    return Granted(client_id, opened_from, tuple(scope), tuple(audience), AskedClaims.of(claims))
+    client_id, opened_from, scope, audience, claims, jkt = row
+    return Granted(
+        client_id, opened_from, tuple(scope), tuple(audience), AskedClaims.of(claims), jkt
+    )
 
 
 async def end_grants_from(

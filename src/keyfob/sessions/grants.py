@@ -131,11 +131,18 @@ class Grants:
         return self.codec.write(token, client_id.bytes)
 
     def write_access_token(
-        self, session: OpenedSession, granted: Granted, *, generation: int, ttl: int
+        self,
+        session: OpenedSession,
+        granted: Granted,
+        *,
+        generation: int,
+        ttl: int,
+        jkt: str | None,
     ) -> tuple[str, int, tuple[str, ...]]:
         """Return an access token, the seconds that it lives, and its scope.
 
-        `generation` is the client's. What the roles of the user do not permit now is left out.
+        `generation` is the client's, and `jkt` the key that the token is bound to. What the roles
+        of the user do not permit now is left out.
         """
         state = session.state
         names, ends_at = present_roles(state, self.clock.now())
@@ -156,6 +163,7 @@ class Grants:
             scope=scope,
             audience=granted.audience,
             userinfo=granted.claims.userinfo,
+            jkt=jkt,
         )
         text, lifetime = self.access.issue(claims, min(ttl, self.access.ttl))
         return text, lifetime, scope

@@ -65,7 +65,8 @@ class AskedClaims(NamedTuple):
 class Granted(NamedTuple):
     """A user's grant to a client: `scope` at `audience`, and `claims` beyond those of the scope.
 
-    `opened_from` is the session of the browser in which the user gave it.
+    `opened_from` is the session of the browser in which the user gave it. `jkt` is the key that its
+    refresh tokens are bound to: of clients that could not be told from others without.
     """
 
     client_id: UUID
@@ -73,6 +74,7 @@ class Granted(NamedTuple):
     scope: tuple[str, ...]
     audience: tuple[str, ...]
     claims: AskedClaims = AskedClaims()
+    jkt: str | None = None
 
 
 class GrantOfUser(NamedTuple):

@@ -88,6 +88,10 @@ class LimitSettings(BaseModel):
     limit_revoke: Limit = Field(
         "600/minute", description="Revocations by a client, per client and worker, in memory"
     )
+    limit_proof: Limit = Field(
+        "1200/minute",
+        description="DPoP proofs that come with a token, per key and worker, in memory",
+    )
     limit_logout: Limit = Field("120/minute", description="Per caller: signing out")
     limit_me: Limit = Field(
         "300/minute", description="Per caller: /me/..., and changes of the profile"

@@ -122,6 +122,8 @@ def _optional(claims: AccessClaims) -> dict[str, Any]:
         payload["userinfo"] = claims.userinfo
     if claims.secret_ends_at is not None:
         payload["secret_exp"] = int(claims.secret_ends_at.timestamp())
+    if claims.jkt is not None:
+        payload["cnf"] = {"jkt": claims.jkt}
     if claims.auth_time is not None:
         payload["auth_time"] = int(claims.auth_time.timestamp())
         payload["acr"] = acr_of(claims.amr)
@@ -154,6 +156,7 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         rests_on=tuple((UUID(of), _generation(gen)) for of, gen in claims.get("rests_on", [])),
         secret_ends_at=_moment(claims, "secret_exp") if "secret_exp" in claims else None,
         userinfo=_texts(claims.get("userinfo", [])),
+        jkt=text(claims["cnf"], "jkt") if "cnf" in claims else None,
     )
 
 

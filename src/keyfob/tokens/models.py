@@ -107,6 +107,8 @@ class AccessClaims(NamedTuple):
 
     `sub` is a user, or the client itself of a service account, which has no `role`. If the secret
     that it showed has an end, `secret_exp` tells it: what the token makes may not outlive it.
+
+    `jkt` is the thumbprint of the key that the token is bound to (`cnf`, RFC 9449 section 6.1).
     """
 
     subject: UUID
@@ -125,6 +127,7 @@ class AccessClaims(NamedTuple):
     rests_on: tuple[tuple[UUID, int], ...] = ()  # what else revokes an exchanged token
     secret_ends_at: datetime | None = None
     userinfo: tuple[str, ...] = ()  # names of claims that `userinfo` tells beyond the scope
+    jkt: str | None = None
 
 
 class VerifiedToken(NamedTuple):

@@ -24,14 +24,14 @@ _VARIES = [(b"vary", b"Origin")]
 _EXPOSED = (
     b"access-control-expose-headers",
     b"X-Request-ID, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, Link, "
-    b"X-Total-Count, X-Total-Capped, Location, ETag, Content-Disposition",
+    b"X-Total-Count, X-Total-Capped, Location, ETag, Content-Disposition, DPoP-Nonce",
 )
 _METHODS = (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE")
 _PUBLIC_METHODS = (b"access-control-allow-methods", b"GET")
 _PREFLIGHT = [
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, if-none-match, last-event-id, x-request-id",
+        b"authorization, content-type, dpop, if-none-match, last-event-id, x-request-id",
     ),
     (b"access-control-max-age", b"7200"),  # the most that Chromium accepts
 ]

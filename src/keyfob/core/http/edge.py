@@ -123,7 +123,7 @@ class Edge:
                 await self._app(scope, receive, answer.send)
             else:
                 scope["route"] = hot
-                await answer.send_json(await hot.handler(HotCall(scope, receive)))
+                await answer.send_json_of(hot, HotCall(scope, receive))
         except Problem as problem:
             await answer.refuse(problem, scope, receive)
         except Exception:
@@ -214,12 +214,13 @@ class _Answer:
             headers.extend(self._always)
         await self._send(message)
 
-    async def send_json(self, body: bytes) -> None:
-        """Send a 200 response with JSON."""
+    async def send_json_of(self, hot: HotRoute, call: HotCall) -> None:
+        """Send a 200 response with the JSON that a hot route returns, and what it tells besides."""
+        body = await hot.handler(call)
         self.status = 200
         length = (b"content-length", b"%d" % len(body))
         name = (b"x-request-id", self._request_id)
-        headers = [_JSON, length, CSP, NO_STORE, REFERRER, name, *self._always]
+        headers = [_JSON, length, CSP, NO_STORE, REFERRER, name, *self._always, *call.told]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 

@@ -4,7 +4,7 @@ The edge calls them directly, without FastAPI's middleware, routing, dependency 
 response validation (measured: docs/adr).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, params
@@ -21,13 +21,17 @@ T = TypeVar("T")
 
 
 class HotCall:
-    """A request to a hot route; only the parts that the handler asks for are read."""
+    """A request to a hot route; only the parts that the handler asks for are read.
 
-    __slots__ = ("_receive", "_scope")
+    `told` are headers that a good answer gets besides those of every answer.
+    """
+
+    __slots__ = ("_receive", "_scope", "told")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
         self._receive = receive
+        self.told: Sequence[tuple[bytes, bytes]] = ()
 
     def service(self, kind: type[T]) -> T:
         """Return the instance of `kind` that wiring built."""
@@ -41,6 +45,21 @@ class HotCall:
                 text: str = value.decode("latin-1")
                 return text
         return None
+
+    def headers(self, name: bytes) -> tuple[str, ...]:
+        """Return all headers of a lower-case name, in their order."""
+        given = self._scope["headers"]
+        return tuple(value.decode("latin-1") for named, value in given if named == name)
+
+    def tell(self, headers: Mapping[str, str]) -> None:
+        """Add headers to a good answer."""
+        self.told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        method: str = self._scope["method"]
+        return method
 
     @property
     def ip_address(self) -> str | None:

@@ -13,6 +13,7 @@ from keyfob.core.forms import Form
 from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.app_tokens import AppTokens
 from keyfob.oauth.authorization import challenge_of, digest_of_code
+from keyfob.oauth.authorization_queries import Fits
 from keyfob.oauth.errors import InvalidGrant
 from keyfob.oauth.logout_notices import LogoutNotices
 from keyfob.oauth.models import GivenToken
@@ -43,45 +44,37 @@ class AuthorizationCode:
 
         Raises:
             InvalidGrant: the code is unknown, used, expired, another client's, or does not fit the
-                verifier or the redirect URI; or its user has signed out, or is blocked.
+                verifier, the redirect URI or the key; or its user has signed out, or is blocked.
             BadRequest: there is no code.
         """
         client, code_hash = shown.client, digest_of_code(form.need("code"))
-        redirect_uri, verifier = form.get("redirect_uri"), form.get("code_verifier")
+        verifier = form.get("code_verifier")
         if verifier is not None and not _VERIFIER.match(verifier):
             raise InvalidGrant
         challenge = _written(verifier) if verifier is not None else None
+        fits = Fits(code_hash, client.id, form.get("redirect_uri"), challenge, shown.jkt)
         opened, spent = None, None
         async with self.db.begin() as tx:
-            spent = await queries.spend_code(
-                tx, code_hash, client.id, redirect_uri, challenge, self.clock.now()
-            )
+            spent = await queries.spend_code(tx, fits, self.clock.now())
             if spent is not None:
-                opened = await self.grants.open(tx, spent.user_id, spent.granted, ttl=_ttl(client))
+                granted = spent.granted._replace(jkt=shown.jkt if client.is_public else None)
+                opened = await self.grants.open(tx, spent.user_id, granted, ttl=_ttl(client))
             if spent is not None and opened is not None:
                 await queries.name_grant(tx, code_hash, opened.id)
                 await self.notices.remember(tx, client, spent.granted)
         if spent is None:
-            await self._end_if_reused(client, code_hash, redirect_uri, challenge)
+            await self._end_if_reused(fits)
         if spent is None or opened is None:
             log.info("code_refused", client_id=str(client.id))
             raise InvalidGrant
-        return await self.tokens.give(client, spent.granted, opened, nonce=spent.nonce)
+        return await self.tokens.give(shown, spent.granted, opened, nonce=spent.nonce)
 
-    async def _end_if_reused(
-        self,
-        client: RegisteredClient,
-        code_hash: bytes,
-        redirect_uri: str | None,
-        challenge: str | None,
-    ) -> None:
-        reused = await queries.find_spent_code(
-            self.db, code_hash, client.id, redirect_uri, challenge
-        )
+    async def _end_if_reused(self, fits: Fits) -> None:
+        reused = await queries.find_spent_code(self.db, fits)
         if reused is not None and reused.session_id is not None:
             async with self.db.begin() as tx:
                 await self.grants.end_one(tx, reused.user_id, reused.session_id)
-            log.warning("code_reused", client_id=str(client.id))
+            log.warning("code_reused", client_id=str(fits.client_id))
 
 
 def _ttl(client: RegisteredClient) -> int | None:

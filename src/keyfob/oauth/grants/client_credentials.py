@@ -38,6 +38,7 @@ class ClientCredentials:
             audience=target.audience,
             ends_at=shown.ends_at,
             secret_ends_at=shown.ends_at,
+            jkt=shown.jkt,
         )
         token, lifetime = self.tokens.issue(claims, target.ttl)
         return GivenToken(token, lifetime, target.scope)

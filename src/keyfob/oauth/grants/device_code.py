@@ -56,13 +56,14 @@ class DeviceCode:
             spent = await device_queries.spend_request(tx, device_hash, client.id, now)
             if spent is not None:
                 ttl = None if Grant.REFRESH_TOKEN in client.grants else client.access_token_ttl
-                opened = await self.grants.open(tx, spent.user_id, spent.granted, ttl=ttl)
+                granted = spent.granted._replace(jkt=shown.jkt if client.is_public else None)
+                opened = await self.grants.open(tx, spent.user_id, granted, ttl=ttl)
             if spent is not None and opened is not None:
                 await self.notices.remember(tx, client, spent.granted)
         if spent is None or opened is None:
             log.info("device_code_refused", client_id=str(client.id))
             raise InvalidGrant
-        return await self.tokens.give(client, spent.granted, opened, nonce=spent.nonce)
+        return await self.tokens.give(shown, spent.granted, opened, nonce=spent.nonce)
 
 
 def _ensure_allowed(polled: Polled | None) -> None:

@@ -27,7 +27,7 @@ class RefreshTokenGrant:
         """Return the next tokens; `scope` and `resource` may narrow the access token.
 
         Raises:
-            InvalidGrant: the token is not valid, or another client's.
+            InvalidGrant: the token is not valid, or another client's, or bound to another key.
             InvalidScope, InvalidTarget: more is asked for than was granted.
             BadRequest: there is no token.
             TooManyRequests: it refreshes more often than the limit allows.
@@ -36,6 +36,8 @@ class RefreshTokenGrant:
         named, asked = form.list_all("resource"), form.get("scope")
         try:
             granted = await self.grants.find(text, client.id)
+            if granted.jkt not in {None, shown.jkt}:
+                raise InvalidGrant("The token is bound to another key")
             if asked is not None and not set(asked.split()) <= set(granted.scope):
                 raise InvalidScope
             if not set(named) <= set(granted.audience):
@@ -45,4 +47,4 @@ class RefreshTokenGrant:
             raise InvalidGrant from None
         scope = granted.scope if asked is None else tuple(asked.split())
         narrowed = granted._replace(scope=scope, audience=named or granted.audience)
-        return await self.tokens.give(client, narrowed, opened, nonce=None)
+        return await self.tokens.give(shown, narrowed, opened, nonce=None)

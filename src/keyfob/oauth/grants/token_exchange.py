@@ -16,7 +16,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
 from keyfob.oauth.access_tokens import scope_now
-from keyfob.oauth.errors import InvalidScope, InvalidTarget
+from keyfob.oauth.errors import InvalidDpopProof, InvalidScope, InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.oauth.targets import Target, Targets
 from keyfob.sessions.revocations import Revocations, rests_on
@@ -70,11 +70,17 @@ class TokenExchange:
             BadRequest: the subject token is not valid or not meant for the client (RFC 8693 section
                 2.2.2), or something is asked for that there is not.
             InvalidTarget: also for our own API.
+            InvalidDpopProof: the subject token is bound to a key, and the client proves none.
             InvalidScope: beyond the subject's scope, the client's or the target's.
         """
         _refuse_what_is_not_offered(form)
         client = shown.client
         subject = await self._find_subject(client, form)
+        if subject.claims.jkt is not None and shown.jkt is None:
+            # Threat: what only the holder of a key could use becomes good for everybody.
+            raise InvalidDpopProof(
+                "A bound token is exchanged with a proof of the client's own key"
+            )
         target = self._choose(client, form, subject)
         claims = subject.claims._replace(
             client_id=str(client.id),
@@ -82,6 +88,7 @@ class TokenExchange:
             scope=target.scope,
             audience=target.audience,
             ends_at=min(filter(None, (subject.claims.ends_at, shown.ends_at))),
+            jkt=shown.jkt,
         )
         token, lifetime = self.tokens.issue(claims, target.ttl)
         return GivenToken(token, lifetime, target.scope, {"issued_token_type": _OF_TOKENS})

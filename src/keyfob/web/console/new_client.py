@@ -60,6 +60,7 @@ class NewClientPage:
     backchannel_logout_uri: str = ""
     first_party: bool = False
     require_par: bool = False
+    dpop_bound: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -134,6 +135,7 @@ async def _create(
             "post_logout_redirect_uris": lines_of(visit, "post_logout_redirect_uris"),
             "first_party": bool(visit.fields.get("first_party")),
             "require_par": bool(visit.fields.get("require_par")),
+            "dpop_bound": bool(visit.fields.get("dpop_bound")),
             **({"backchannel_logout_uri": hears} if hears else {}),
         }
     )
@@ -189,6 +191,7 @@ async def _form(
         backchannel_logout_uri=visit.fields.line("backchannel_logout_uri"),
         first_party=bool(visit.fields.get("first_party")),
         require_par=bool(visit.fields.get("require_par")),
+        dpop_bound=bool(visit.fields.get("dpop_bound")),
         method=visit.fields.get("method") or "client_secret_basic",
         errors=errors or {},
     )

@@ -241,11 +241,11 @@ class Administration(Roles):
             name: its name for people.
             scope: what its tokens may permit at most.
             resources: the identifiers of the APIs that they may be for.
-            fields: `kind`, `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`; of apps
-                by which people sign in `redirect_uris`, `first_party`, `require_pkce`,
-                `id_token_alg`, `post_logout_redirect_uris`, `backchannel_logout_uri`,
-                `backchannel_logout_session_required`, `require_par`, `require_signed_request` and
-                `rotate_refresh`.
+            fields: `kind`, `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`,
+                `dpop_bound`; of apps by which people sign in `redirect_uris`, `first_party`,
+                `require_pkce`, `id_token_alg`, `post_logout_redirect_uris`,
+                `backchannel_logout_uri`, `backchannel_logout_session_required`, `require_par`,
+                `require_signed_request` and `rotate_refresh`.
         """
         body = {"name": name, "scope": list(scope), "resources": list(resources), **fields}
         return self.asks("POST", "/admin/clients", body)

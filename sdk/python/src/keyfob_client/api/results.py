@@ -357,6 +357,7 @@ class Client(TypedDict):
     require_par: bool
     require_signed_request: bool
     rotate_refresh: bool
+    dpop_bound: bool
     disabled: bool
     created_at: str
     updated_at: str
