@@ -529,6 +529,13 @@ BODIES = {
             *("acr_values", "claims", "login_hint", "id_token_hint", "ui_locales"),
         },
     ),
+    "ClientMetadata": (
+        {"redirect_uris"},
+        {
+            *("client_name", "application_type", "token_endpoint_auth_method", "grant_types"),
+            *("response_types", "scope", "jwks", "jwks_uri", "id_token_signed_response_alg"),
+        },
+    ),
     "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
     "TokenForm": (
         {"grant_type"},
@@ -661,6 +668,13 @@ ANSWERS = {
     "Client": {
         *("id", "name", "kind", "grants", "scope", "resources", "auth_method", "jwks", "jwks_uri"),
         *("access_token_ttl", "disabled", "created_at", "updated_at", *OF_APPS),
+        *("registered_by", "document", "kept_until"),
+    },
+    "RegisteredClient": {
+        *("client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at"),
+        *("redirect_uris", "client_name", "application_type", "token_endpoint_auth_method"),
+        *("grant_types", "response_types", "scope", "jwks", "jwks_uri"),
+        "id_token_signed_response_alg",
     },
     "Key": {"id", "name", "scope", "created_at", "expires_at", "last_used_at"},
     "NewKey": {"id", "name", "scope", "created_at", "expires_at", "last_used_at", "api_key"},

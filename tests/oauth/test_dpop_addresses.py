@@ -45,7 +45,7 @@ OTHER = [
     " https://id.example.com/auth/oauth2/token",
     "https://id.example.com/auth/oauth2/token\n",
     "https://id.example.com/auth/oauth2/tok\ten",
-    "https://id.example.com/auth/oauth2/toke\u0148",
+    "https://id.example.com/auth/oauth2/\u0167oken",
     "https://[id.example.com/auth/oauth2/token",
     "https://id.example.com",
 ]

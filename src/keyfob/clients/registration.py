@@ -79,6 +79,8 @@ def ensure_fit(client: RegisteredClient) -> None:
     _ensure_requests(client)
     if client.is_public:
         _ensure_public(client)
+    if client.is_self_registered:
+        _ensure_modest(client)
 
 
 def _ensure_requests(client: RegisteredClient) -> None:
@@ -97,8 +99,6 @@ def _ensure_public(client: RegisteredClient) -> None:
         raise Unfit("rotate_refresh", "should be true for a client without a secret")
     if not client.require_pkce:
         raise Unfit("require_pkce", "should be true for a client without a secret")
-    if client.is_self_registered:
-        _ensure_modest(client)
 
 
 def _ensure_modest(client: RegisteredClient) -> None:
