@@ -53,6 +53,7 @@ class RefreshTokenCodec:
     def __init__(self, ring: KeyRing, prefix: str = PREFIX) -> None:
         self._ring = ring
         self._prefix = prefix
+        self._versions = (_ROTATES, _STAYS) if prefix == PREFIX_OF_APPS else (_ROTATES,)
 
     def write(self, token: RefreshToken, holder: bytes = b"") -> str:
         """Return the token as text, which is always the same for a session and generation."""
@@ -84,5 +85,5 @@ class RefreshTokenCodec:
         return RefreshToken(UUID(bytes=body[_ID]), generation, body[_SALT], body[:1] == _STAYS)
 
     def _key_of(self, body: bytes) -> DerivedKey | None:
-        is_known = body[:1] in {_ROTATES, _STAYS}
+        is_known = body[:1] in self._versions
         return self._ring.find(body[1 : 1 + KEY_ID_BYTES]) if is_known else None
