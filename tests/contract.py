@@ -443,6 +443,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         "invalid_request_object",
         "invalid_scope",
         "invalid_target",
+        *PROVEN,
         "unavailable",
         form="PushForm",
         status=201,
@@ -527,6 +528,7 @@ BODIES = {
             ),
             *("code_challenge_method", "nonce", "response_mode", "prompt", "max_age"),
             *("acr_values", "claims", "login_hint", "id_token_hint", "ui_locales"),
+            "dpop_jkt",
         },
     ),
     "ClientMetadata": (

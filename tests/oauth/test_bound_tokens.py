@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import jwt
 import pytest
-from tests.fixtures.apps import answer_of, make_app
+from tests.fixtures.apps import allowed, answer_of, make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.holder import Holder, bound_tokens, exchange_code, refresh_grant
 from tests.fixtures.programs import ORDERS, Program, make_program, make_resource, own_api
@@ -110,6 +110,36 @@ class TestCode:
         assert again.json()["error"] == "invalid_grant"
         kept = await refresh_grant(app, owned.json()["refresh_token"], holder)
         assert kept.status_code == 200  # a reuse by another key is none
+
+    async def test_a_proof_as_a_request_is_pushed_names_the_key(
+        self, world: World, browser: httpx.AsyncClient, holder: Holder
+    ) -> None:
+        app, path = await make_app(world, public=True), "/oauth2/par"
+
+        async def push(*proofs: str, **asked: str) -> httpx.Response:
+            headers = [("DPoP", one) for one in proofs]
+            return await world.api.post(path, data=app.query(**asked), headers=headers)
+
+        proof = holder.proof(path)
+        pushed = await push(proof)
+        named = {"client_id": str(app.id), "request_uri": pushed.json()["request_uri"]}
+        answer = await allowed(browser, await browser.get("/oauth2/authorize", params=named))
+        code = answer_of(answer)["code"]
+        stolen = await exchange_code(app, code, Holder(world, "EdDSA"))
+
+        assert (pushed.status_code, pushed.headers["dpop-nonce"]) == (201, holder.nonce)
+        assert stolen.json()["error"] == "invalid_grant"
+        assert (await exchange_code(app, code, holder)).status_code == 200
+        for wrong in (
+            await push(proof),
+            await push(holder.proof("/oauth2/token")),
+            await push(holder.proof(path), holder.proof(path)),
+            await push(holder.proof(path), dpop_jkt="A" * 43),
+        ):
+            assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_dpop_proof")
+        bare = await push(holder.proof(path, nonce=None))
+        assert (bare.json()["error"], "dpop-nonce" in bare.headers) == ("use_dpop_nonce", True)
+        assert (await push(holder.proof(path), dpop_jkt=holder.jkt)).status_code == 201
 
     @pytest.mark.parametrize("wrong", ["x", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "é"])
     async def test_what_is_no_thumbprint_is_told_to_the_app(

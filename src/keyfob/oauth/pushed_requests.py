@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
-from keyfob.clients.models import Grant
+from keyfob.clients.models import Grant, RegisteredClient
+from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest, OAuthError
 from keyfob.limits.local import LocalRate
 from keyfob.limits.rates import RateLimits
-from keyfob.oauth.asking import Asking, RefusedToApp, UnknownApp
+from keyfob.oauth.asking import Asked, Asking, RefusedToApp, UnknownApp
 from keyfob.oauth.authentication import ClientAuthentication
 from keyfob.oauth.authorization import PUSHED_LIVES, Authorization
+from keyfob.oauth.dpop.service import Proofs
 from keyfob.oauth.errors import (
+    InvalidDpopProof,
     InvalidScope,
     InvalidTarget,
     UnauthorizedClient,
@@ -21,6 +24,8 @@ from keyfob.oauth.models import ClientRequest
 
 # What an app would be told at its redirect URI; anything else is an `invalid_request`.
 _TOLD = {one.code: one for one in (InvalidScope, InvalidTarget, UnsupportedResponseType)}
+
+PAR_PATH = "/oauth2/par"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,7 @@ class PushedRequests:
 
     authentication: ClientAuthentication
     authorization: Authorization
+    proofs: Proofs
     rate: LocalRate
     by_address: RateLimits
 
@@ -48,7 +54,9 @@ class PushedRequests:
                 or it pushes too often.
             UnauthorizedClient: nobody signs in by this client.
             InvalidRequestObject, OAuthError: the request is not valid.
+            InvalidDpopProof, UseDpopNonce: see `Proofs.read`; or `dpop_jkt` names another key.
         """
+        proof = self.proofs.read(request.proofs, PAR_PATH)
         client = (await self.authentication.authenticate(request)).client
         if Grant.AUTHORIZATION_CODE not in client.grants:
             raise UnauthorizedClient
@@ -56,15 +64,28 @@ class PushedRequests:
             await self.by_address.hit("authorize", request.address)
         else:
             self.rate.hit(client.id)
-        if request.form.get("request_uri") is not None:
+        asked = await self._read(client, request.form)
+        if proof is not None:
+            asked = _bound(asked, self.proofs.verify(proof))
+            await self.proofs.spend(proof)
+        handle = await self.authorization.push(asked)
+        lives = int(PUSHED_LIVES.total_seconds())
+        return to_json({"request_uri": handle, "expires_in": lives})
+
+    async def _read(self, client: RegisteredClient, form: Form) -> Asked:
+        if form.get("request_uri") is not None:
             raise BadRequest("A pushed request has no request_uri")
         try:
-            asked = await self._asking.read_of(client, request.form)
+            return await self._asking.read_of(client, form)
         except UnknownApp:
             raise BadRequest("The redirect_uri is not one of the client's") from None
         except RefusedToApp as refusal:
             told = _TOLD.get(refusal.error, OAuthError)
             raise told(refusal.description or None) from None
-        handle = await self.authorization.push(asked)
-        lives = int(PUSHED_LIVES.total_seconds())
-        return to_json({"request_uri": handle, "expires_in": lives})
+
+
+def _bound(asked: Asked, jkt: str) -> Asked:
+    """Bind a request to the key that was proven as it was pushed (RFC 9449 section 10.1)."""
+    if asked.dpop_jkt not in {None, jkt}:
+        raise InvalidDpopProof("dpop_jkt names another key")
+    return asked._replace(dpop_jkt=jkt)

@@ -203,6 +203,7 @@ def build(
     pushed = PushedRequests(
         authentication=authentication,
         authorization=authorization,
+        proofs=proofs,
         rate=limits.push,
         by_address=limits.rates,
     )

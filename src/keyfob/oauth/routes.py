@@ -98,6 +98,7 @@ class PushForm(ClientForm):
     login_hint: _Text
     id_token_hint: _Text
     ui_locales: _Text
+    dpop_jkt: _Text
 
 
 class ShownForm(ClientForm):
@@ -265,23 +266,32 @@ _FORM: dict[str, Any] = {
         InvalidRequestObject,
         InvalidScope,
         InvalidTarget,
+        InvalidDpopProof,
+        UseDpopNonce,
         Unavailable,
     ),
     dependencies=[client_of],
     openapi_extra={"requestBody": _FORM},
 )
 async def push_request(
-    request: Request, pushed: Annotated[PushedRequests, Provided(PushedRequests)]
+    request: Request,
+    pushed: Annotated[PushedRequests, Provided(PushedRequests)],
+    proofs: Annotated[Proofs, Provided(Proofs)],
 ) -> Response:
     """Store a request of an app, whose browser then brings `client_id` and `request_uri` alone.
 
-    Nobody can change such a request, and nothing of it stands in an address (RFC 9126).
+    Nobody can change such a request, and nothing of it stands in an address (RFC 9126). With the
+    header `DPoP`, its code is for the holder of that key alone.
     """
     form = parse_form(
         await request.body(), request.headers.get("content-type", ""), request.scope["query_string"]
     )
-    asked = ClientRequest(form, request.headers.get("authorization"), client_address(request))
-    return Response(await pushed.push(asked), 201, media_type="application/json")
+    shown = tuple(request.headers.getlist("dpop"))
+    asked = ClientRequest(
+        form, request.headers.get("authorization"), client_address(request), shown
+    )
+    body, told = await pushed.push(asked), proofs.headers() if shown else None
+    return Response(body, 201, told, media_type="application/json")
 
 
 def _described(words: str) -> Any:
