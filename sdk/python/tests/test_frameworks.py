@@ -18,6 +18,8 @@ from keyfob_client.litestar import requires
 
 Call = Callable[..., httpx.Response]
 METADATA = f"{ORDERS}/.well-known/oauth-protected-resource"
+# Since the verifiers check proofs.
+PROOF = ', DPoP algs="EdDSA Ed25519 ES256 PS256"'
 
 
 def call_asgi(app: Any) -> Call:
@@ -69,7 +71,7 @@ def test_without_a_token_the_challenge_names_no_error(call: Call) -> None:
         answer = call("GET", "/orders", headers)
 
         assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{METADATA}"'
+        assert answer.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{METADATA}"{PROOF}'
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["status"] == 401
 
@@ -87,7 +89,7 @@ def test_wrong_tokens_are_refused_alike(
     assert len({answer.text for answer in answers}) == 1
     assert answers[0].headers["WWW-Authenticate"] == (
         'Bearer error="invalid_token", error_description="The access token is not valid", '
-        f'resource_metadata="{METADATA}"'
+        f'resource_metadata="{METADATA}"{PROOF}'
     )
     assert answers[0].headers["Cache-Control"] == "no-store"
 
@@ -167,6 +169,7 @@ def test_the_service_describes_itself(call: Call, issuer: Issuer) -> None:
         "resource": ORDERS,
         "authorization_servers": [issuer.url],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": ["EdDSA", "Ed25519", "ES256", "PS256"],
         "scopes_supported": ["orders:read", "reports:read"],
         "resource_name": "Orders",
     }

@@ -16,6 +16,19 @@ export function authorizationOf(request) {
 }
 
 /**
+ * Return how a request shows a token that is bound to a key; undefined if such tokens are not taken.
+ * Threat: what a request says of itself in `Host` is what its sender likes. So the origin is told.
+ * @param {import("node:http").IncomingMessage & {originalUrl?: string}} request
+ * @param {string | undefined} origin
+ * @returns {import("./proofs.js").Shown | undefined}
+ */
+export function shownBy(request, origin) {
+  if (origin === undefined) return undefined;
+  const { method = "", url = "", originalUrl = url, headers } = request;
+  return { method, url: `${new URL(origin).origin}${originalUrl}`, proof: headers.dpop };
+}
+
+/**
  * Return the answer to a refusal (RFC 9457); null if the fault is none.
  * @param {unknown} fault
  * @param {string} [metadata]

@@ -1,4 +1,5 @@
 export { Refused, Unavailable } from "./errors.js";
 export { express } from "./express.js";
 export { fastify } from "./fastify.js";
+export { SeenHere } from "./proofs.js";
 export { Verifier } from "./verifier.js";

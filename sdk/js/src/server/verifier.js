@@ -5,6 +5,10 @@ import { Follower } from "./follower.js";
 import { Issuer } from "./issuer.js";
 import { checkNeeds } from "./needs.js";
 import { Program } from "./program.js";
+import { ensureProven, SeenHere } from "./proofs.js";
+
+/** @typedef {import("./proofs.js").Shown} Shown */
+/** @typedef {import("./proofs.js").Seen} Seen */
 
 const FIRST_WAIT = 5_000;
 const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
@@ -16,6 +20,8 @@ const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
  *   exchanged for tokens of the last one, which is then a resource of the client.
  * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
  *   `revocations:read`; without it, revocations are not followed.
+ * @property {Seen} [seen] Remembers the proofs of keys (DPoP), so that each counts once; by default those of
+ *   this process. Several processes need one store for all.
  * @property {number} [leeway] Seconds by which clocks may differ.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
  * @property {(message: string) => void} [log] Gets a line when the way of following changes.
@@ -44,6 +50,7 @@ export class Verifier {
   #leeway;
   #failOpenFor;
   #onRefused;
+  #seen;
   /** @type {Map<string, {caller: Caller, kid: string}>} */
   #known = new Map();
   /** @type {Exchanges | undefined} */
@@ -53,7 +60,7 @@ export class Verifier {
    * @param {Options} options
    * @throws {TypeError} one of them would let anybody in, such as no audience
    */
-  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, log = console.warn, onRefused }) {
+  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, seen = new SeenHere(), log = console.warn, onRefused }) {
     const names = [audience].flat();
     // Threat: of a variable that is not set, "no audience" would be made, which any token is for.
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
@@ -67,6 +74,7 @@ export class Verifier {
     this.#leeway = leeway;
     this.#failOpenFor = failOpenFor;
     this.#onRefused = onRefused;
+    this.#seen = seen;
     const program = client && new Program(this.#issuer, client.id, client.secret);
     this.#exchanges = program && new Exchanges(program, /** @type {string} */ (names.at(-1)));
     /** @type {Follower | undefined} */
@@ -86,27 +94,36 @@ export class Verifier {
 
   /**
    * Return the caller of a token or an API key, if it is valid and does not lack what is needed.
+   *
+   * A token that is bound to a key (`cnf`) is valid with the proof of that key alone (RFC 9449).
    * @param {string} token
    * @param {Needs} [needs]
+   * @param {Shown} [shown] the request, whose header `DPoP` has the proof
    * @returns {Promise<Caller>}
    * @throws {Refused | Unavailable} or a TypeError: a need is unknown, or has no value
    */
-  async verify(token, needs = {}) {
+  async verify(token, needs = {}, shown = undefined) {
     checkNeeds(needs);
     await this.#ensureInformed();
     const caller = await (isApiKey(token) ? this.#callerOfKey(token) : this.#callerOf(token));
+    // Each time: one from memory without its proof would be a bearer token (section 7.2).
+    if (caller.claims.cnf !== undefined) {
+      await ensureProven(token, caller.claims, shown, { seen: this.#seen, leeway: this.#leeway });
+    }
     ensureEnough(caller, needs);
     return caller;
   }
 
   /**
-   * Return the caller of an `Authorization` header.
+   * Return the caller of an `Authorization` header: of the scheme `DPoP`, if `shown` tells the request.
    * @param {string | undefined} header
    * @param {Needs} [needs]
+   * @param {Shown} [shown]
    */
-  async authenticate(header, needs) {
+  async authenticate(header, needs, shown) {
     try {
-      return await this.verify(tokenIn(header), needs);
+      const { scheme, token } = tokenIn(header, shown !== undefined);
+      return await this.verify(token, needs, scheme === "dpop" ? shown : undefined);
     } catch (fault) {
       if (fault instanceof Refused || fault instanceof Unavailable) this.#onRefused?.(fault);
       throw fault;
@@ -165,8 +182,6 @@ export class Verifier {
       required: ["sub"],
       leeway: this.#leeway,
     });
-    // A token that is bound to a key is no bearer token (RFC 9449 section 7.2).
-    if (claims.cnf !== undefined) throw new Refused("The token is bound to a key");
     const found = { caller: callerOf(claims), kid };
     remember(this.#known, digest, found);
     return found;
@@ -174,14 +189,16 @@ export class Verifier {
 }
 
 /**
- * Return the token of an `Authorization` header.
+ * Return the scheme and the token of an `Authorization` header.
  * @param {string | undefined} header
+ * @param {boolean} mayBeBound whether the scheme `DPoP` is taken, too
  */
-function tokenIn(header) {
-  const [, scheme, rest = ""] = /^(\S+)(.*)$/s.exec(header?.trim() ?? "") ?? [];
-  if (scheme?.toLowerCase() !== "bearer") throw new Refused("There is no token", KINDS.noToken);
+function tokenIn(header, mayBeBound) {
+  const [, named = "", rest = ""] = /^(\S+)(.*)$/s.exec(header?.trim() ?? "") ?? [];
+  const scheme = named.toLowerCase();
+  if (scheme !== "bearer" && !(mayBeBound && scheme === "dpop")) throw new Refused("There is no token", KINDS.noToken);
   if (!TOKEN.test(rest.trim())) throw new Refused("The token has letters that no token has");
-  return rest.trim();
+  return { scheme, token: rest.trim() };
 }
 
 /**

@@ -5,6 +5,8 @@
  *   exchanged for tokens of the last one, which is then a resource of the client.
  * @property {{id: string, secret: string}} [client] This service as a client of Keyfob with the scope
  *   `revocations:read`; without it, revocations are not followed.
+ * @property {Seen} [seen] Remembers the proofs of keys (DPoP), so that each counts once; by default those of
+ *   this process. Several processes need one store for all.
  * @property {number} [leeway] Seconds by which clocks may differ.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
  * @property {(message: string) => void} [log] Gets a line when the way of following changes.
@@ -29,7 +31,7 @@ export class Verifier {
      * @param {Options} options
      * @throws {TypeError} one of them would let anybody in, such as no audience
      */
-    constructor({ issuer, audience, client, leeway, failOpenFor, log, onRefused }: Options);
+    constructor({ issuer, audience, client, leeway, failOpenFor, seen, log, onRefused }: Options);
     /** @type {Follower | undefined} */
     revocations: Follower | undefined;
     /** What `Verifier` counts, for metrics. */
@@ -45,20 +47,26 @@ export class Verifier {
     close(): Promise<void>;
     /**
      * Return the caller of a token or an API key, if it is valid and does not lack what is needed.
+     *
+     * A token that is bound to a key (`cnf`) is valid with the proof of that key alone (RFC 9449).
      * @param {string} token
      * @param {Needs} [needs]
+     * @param {Shown} [shown] the request, whose header `DPoP` has the proof
      * @returns {Promise<Caller>}
      * @throws {Refused | Unavailable} or a TypeError: a need is unknown, or has no value
      */
-    verify(token: string, needs?: Needs): Promise<Caller>;
+    verify(token: string, needs?: Needs, shown?: Shown): Promise<Caller>;
     /**
-     * Return the caller of an `Authorization` header.
+     * Return the caller of an `Authorization` header: of the scheme `DPoP`, if `shown` tells the request.
      * @param {string | undefined} header
      * @param {Needs} [needs]
+     * @param {Shown} [shown]
      */
-    authenticate(header: string | undefined, needs?: Needs): Promise<Caller>;
+    authenticate(header: string | undefined, needs?: Needs, shown?: Shown): Promise<Caller>;
     #private;
 }
+export type Shown = import("./proofs.js").Shown;
+export type Seen = import("./proofs.js").Seen;
 export type Options = {
     /**
      * The issuer, as tokens have it in `iss`.
@@ -77,6 +85,11 @@ export type Options = {
         id: string;
         secret: string;
     } | undefined;
+    /**
+     * Remembers the proofs of keys (DPoP), so that each counts once; by default those of
+     * this process. Several processes need one store for all.
+     */
+    seen?: import("./proofs.js").Seen | undefined;
     /**
      * Seconds by which clocks may differ.
      */

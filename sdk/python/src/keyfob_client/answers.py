@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from keyfob_client.errors import InvalidToken, NoToken, Refused, RequestNotValid
+from keyfob_client.proofs import ALGORITHMS
 from keyfob_client.token import AccessToken
 from keyfob_client.verifier import Trust
 
@@ -139,7 +140,7 @@ def answer_to(refused: Refused, trust: Trust) -> Answer:
     trust.metrics.log_answer(refused.status, refused.reason)
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if refused.status in (400, 401, 403):
-        headers["WWW-Authenticate"] = _challenge(refused, trust.resource)
+        headers["WWW-Authenticate"] = _challenge(refused, trust)
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
     problem = {
@@ -154,15 +155,18 @@ def answer_to(refused: Refused, trust: Trust) -> Answer:
     return Answer(refused.status, headers, json.dumps(problem).encode())
 
 
-def _challenge(refused: Refused, resource: str | None) -> str:
+def _challenge(refused: Refused, trust: Trust) -> str:
     parameters: dict[str, str] = {}
     if refused.error is not None:
         parameters |= {"error": refused.error, "error_description": refused.title}
     parameters |= refused.parameters
-    if resource is not None:
-        parameters["resource_metadata"] = metadata_url(resource)
+    if trust.resource is not None:
+        parameters["resource_metadata"] = metadata_url(trust.resource)
     listed = ", ".join(f"{name}={_quote(value)}" for name, value in parameters.items())
-    return f"Bearer {listed}".rstrip()  # some servers refuse to send a value that ends in a space
+    bearer = f"Bearer {listed}".rstrip()  # some servers refuse a value that ends in a space
+    if "dpop" not in trust.schemes:
+        return bearer
+    return f'{bearer}, DPoP algs="{" ".join(ALGORITHMS)}"'  # RFC 9449 section 7.1
 
 
 def _quote(value: str) -> str:
@@ -201,6 +205,8 @@ def describe_resource(
         "authorization_servers": [trust.issuer],
         "bearer_methods_supported": ["header"],
     }
+    if "dpop" in trust.schemes:
+        document["dpop_signing_alg_values_supported"] = list(ALGORITHMS)
     if scopes:
         document["scopes_supported"] = sorted(scopes)
     if name is not None:

@@ -1,0 +1,114 @@
+import { createHash } from "node:crypto";
+import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from "jose";
+import { KINDS, Refused } from "./errors.js";
+
+const ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "PS256"];
+const FOREIGN = ["jku", "x5u", "x5c", "crit", "b64"];
+const LONGEST = 4096;
+const LONGEST_ID = 255;
+const MAX_AGE = 60; // seconds
+const SMALLEST_RSA_KEY = 2048; // bits
+
+/**
+ * @typedef {object} Shown A request that shows a token which is bound to a key.
+ * @property {string} method
+ * @property {string} url The URL as callers know it, and never made of the header `Host`.
+ * @property {string | string[] | undefined} proof The header `DPoP`.
+ */
+
+/**
+ * @typedef {object} Seen Remembers proofs, so that each counts once.
+ * @property {(name: string, until: number) => boolean | Promise<boolean>} isNew Remembers a name until
+ *   a time, in seconds since 1970; false if it is remembered already. Of two calls at once with the
+ *   same name, one alone gets true.
+ */
+
+/**
+ * Remembers proofs in this process, at most so many; the oldest are forgotten first.
+ * @implements {Seen}
+ */
+export class SeenHere {
+  #most;
+  /** @type {Map<string, number>} */
+  #until = new Map();
+
+  /** @param {number} [most] */
+  constructor(most = 100_000) {
+    this.#most = most;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} until
+   */
+  isNew(name, until) {
+    if ((this.#until.get(name) ?? 0) > Date.now() / 1000) return false;
+    this.#until.delete(name);
+    const oldest = this.#until.keys().next().value;
+    if (this.#until.size >= this.#most && oldest !== undefined) this.#until.delete(oldest);
+    this.#until.set(name, until);
+    return true;
+  }
+}
+
+/**
+ * Check that a request proves the key that its token is bound to (RFC 9449 section 4.3).
+ * @param {string} token
+ * @param {Record<string, any>} claims those of the token
+ * @param {Shown | undefined} shown
+ * @param {{seen: Seen, leeway: number}} options
+ * @throws {Refused}
+ */
+export async function ensureProven(token, claims, shown, { seen, leeway }) {
+  if (shown === undefined) throw new Refused("The token is bound to a key", KINDS.invalidToken);
+  const { header, proof } = await read([shown.proof ?? []].flat());
+  const jkt = await calculateJwkThumbprint(/** @type {import("jose").JWK} */ (header.jwk));
+  const now = Date.now() / 1000;
+  const fits = {
+    cnf: claims.cnf?.jkt === jkt,
+    htm: proof.htm === shown.method,
+    htu: isSame(proof.htu, shown.url),
+    ath: proof.ath === createHash("sha256").update(token).digest("base64url"),
+    jti: typeof proof.jti === "string" && proof.jti !== "" && proof.jti.length <= LONGEST_ID,
+    iat: typeof proof.iat === "number" && proof.iat >= now - MAX_AGE && proof.iat <= now + leeway,
+  };
+  for (const [name, isSo] of Object.entries(fits)) {
+    if (!isSo) throw new Refused(`The proof of the key does not fit: ${name}`);
+  }
+  if (!(await seen.isNew(`${jkt} ${proof.jti}`, now + MAX_AGE + leeway))) {
+    throw new Refused("The proof of the key was used before");
+  }
+}
+
+/**
+ * Return header and claims of the one proof, which its own key has signed.
+ * @param {string[]} given
+ * @returns {Promise<{header: import("jose").JWTHeaderParameters, proof: Record<string, any>}>}
+ */
+async function read(given) {
+  if (given.length !== 1 || given[0].length > LONGEST) throw new Refused("There is not one proof of the key");
+  try {
+    const { payload, protectedHeader, key } = await jwtVerify(given[0], EmbeddedJWK, { algorithms: ALGORITHMS, typ: "dpop+jwt" });
+    if (FOREIGN.some((name) => name in protectedHeader)) throw new Refused("The proof names other keys");
+    const { modulusLength } = /** @type {any} */ (key).algorithm ?? {};
+    if (modulusLength !== undefined && modulusLength < SMALLEST_RSA_KEY) throw new Refused("The key is too short");
+    return { header: /** @type {import("jose").JWTHeaderParameters} */ (protectedHeader), proof: payload };
+  } catch (fault) {
+    if (fault instanceof Refused) throw fault;
+    if (fault instanceof errors.JOSEError || fault instanceof TypeError) {
+      throw new Refused(`The proof of the key is not valid: ${fault.message}`);
+    }
+    throw fault;
+  }
+}
+
+/**
+ * Tell whether an `htu` is a URL, whatever its query and fragment.
+ * @param {unknown} htu
+ * @param {string} url
+ */
+function isSame(htu, url) {
+  if (typeof htu !== "string" || !URL.canParse(htu)) return false;
+  const [named, own] = [new URL(htu), new URL(url)];
+  return named.origin === own.origin && named.origin !== "null" && named.pathname === own.pathname && named.username + named.password === "";
+}
