@@ -71,26 +71,31 @@ async function useOpenidClient(id, authentication, callback, more = {}) {
   const config = await client.discovery(new URL(issuer), id, more.metadata, authentication, {
     execute: [client.allowInsecureRequests],
   });
+  const proving = more.key && { DPoP: client.getDPoPHandle(config, await client.randomDPoPKeyPair(more.key)) };
+  const bound = proving && { dpop_jkt: await proving.DPoP.calculateThumbprint() };
   const verifier = client.randomPKCECodeVerifier();
   const [state, nonce] = [client.randomState(), client.randomNonce()];
   const build = more.build ?? client.buildAuthorizationUrl;
   const asked = await build(config, {
     redirect_uri: callback, scope, state, nonce, code_challenge_method: "S256",
-    code_challenge: await client.calculatePKCECodeChallenge(verifier), ...more.asked,
-  });
+    code_challenge: await client.calculatePKCECodeChallenge(verifier), ...bound, ...more.asked,
+  }, proving);
   const came = await new Person().visit(asked, callback);
   const back = came.form ? new Request(came.url, { method: "POST", body: new URLSearchParams(came.form) }) : new URL(came.url);
   const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true, ...more.checks };
-  const tokens = await client.authorizationCodeGrant(config, back, checks);
+  const tokens = await client.authorizationCodeGrant(config, back, checks, undefined, proving);
+  assert.equal(tokens.token_type, proving ? "dpop" : "bearer");
   const claims = tokens.claims();
-  const about = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
+  const about = await client.fetchUserInfo(config, tokens.access_token, claims.sub, proving);
   assert.deepEqual(about.groups, ["admin"]);
   assert.deepEqual(claims.groups, about.groups);
-  const next = await client.refreshTokenGrant(config, tokens.refresh_token);
+  if (proving) await assert.rejects(client.fetchUserInfo(config, tokens.access_token, claims.sub)); // no bearer
+  const next = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, proving);
   assert.equal(next.claims().sub, claims.sub);
   assert.equal(next.refresh_token === tokens.refresh_token, more.stays ?? false);
   await client.tokenRevocation(config, next.refresh_token);
-  await assert.rejects(client.refreshTokenGrant(config, next.refresh_token), { error: "invalid_grant" });
+  const again = client.refreshTokenGrant(config, next.refresh_token, undefined, proving);
+  await assert.rejects(again, { error: "invalid_grant" });
 }
 
 const web = (more) => register({ kind: "web", redirect_uris: [CALLBACK], ...more });
@@ -106,6 +111,14 @@ await useOpenidClient(posting, client.ClientSecretPost(await secretOf(posting)),
 });
 const native = await register({ kind: "native", redirect_uris: ["http://127.0.0.1/callback"] });
 await useOpenidClient(native, client.None(), NATIVE);
+
+// Tokens that are bound to a key (DPoP), of apps with and without a secret, with requests in links and pushed.
+for (const key of ["ES256", "Ed25519", "PS256"]) {
+  await useOpenidClient(native, client.None(), NATIVE, { key });
+  const id = await web({ dpop_bound: true });
+  const build = client.buildAuthorizationUrlWithPAR;
+  await useOpenidClient(id, client.ClientSecretBasic(await secretOf(id)), CALLBACK, { key, build });
+}
 
 // On a device without a browser, whose code a person confirms in one.
 const grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];

@@ -90,6 +90,40 @@ const { key, kid, jwks } = await keyPair();
 const signing = await register({ auth_method: "private_key_jwt", jwks });
 await useOauth4webapi(signing, oauth.PrivateKeyJwt({ key, kid }));
 
+// A token that is bound to a key (DPoP), which its API takes with the proof alone.
+async function useBoundToken(id, authentication, algorithm) {
+  const DPoP = oauth.DPoP({ client_id: id }, await oauth.generateKeyPair(algorithm));
+  const ask = async () => {
+    const parameters = { scope: "orders:read", resource: ORDERS };
+    const asked = await oauth.clientCredentialsGrantRequest(as, { client_id: id }, authentication, parameters, { DPoP, ...insecure });
+    return oauth.processClientCredentialsResponse(as, { client_id: id }, asked);
+  };
+  const token = await ask().catch((error) => {
+    assert.ok(oauth.isDPoPNonceError(error), error);
+    return ask();
+  });
+  assert.equal(token.token_type, "dpop");
+  const told = await introspect(id, authentication, token.access_token);
+  assert.equal(told.cnf.jkt, await DPoP.calculateThumbprint());
+  assert.equal(told.token_type, "DPoP");
+  let request;
+  const sending = { DPoP, ...insecure, [oauth.customFetch]: (url, init) => {
+    request = new Request(url, init);
+    return new Response();
+  } };
+  await oauth.protectedResourceRequest(token.access_token, "GET", new URL(`${ORDERS}/1`), undefined, undefined, sending);
+  const claims = await oauth.validateJwtAccessToken(as, request, ORDERS, insecure);
+  assert.equal(claims.cnf.jkt, told.cnf.jkt);
+  const bearer = new Request(`${ORDERS}/1`, { headers: { Authorization: `Bearer ${token.access_token}` } });
+  await assert.rejects(oauth.validateJwtAccessToken(as, bearer, ORDERS, insecure));
+}
+
+for (const algorithm of ["ES256", "Ed25519", "PS256"]) {
+  const bound = await register({ dpop_bound: true });
+  await useBoundToken(bound, oauth.ClientSecretBasic(await secretOf(bound)), algorithm);
+}
+await useBoundToken(signing, oauth.PrivateKeyJwt({ key, kid }), "ES256");
+
 async function configured(id, authentication) {
   return client.discovery(url, id, undefined, authentication, {
     algorithm: "oauth2",

@@ -13,6 +13,9 @@ from person import Person
 from requests_oauth2client import (
     ClientSecretBasic,
     DeviceAuthorizationPoolingJob,
+    DPoPKey,
+    DPoPToken,
+    InvalidGrant,
     OAuth2Client,
     PublicApp,
 )
@@ -120,6 +123,43 @@ def use_requests_oauth2client(*, native: bool, pushes: bool = False, signs: bool
     assert client.refresh_token(token.refresh_token).access_token != token.access_token
 
 
+def use_bound_tokens(algorithm: str, *, native: bool, pushes: bool = False) -> None:
+    """Get tokens that are bound to a key (DPoP), with an app that has a secret or none."""
+    kind, callback = ("native", NATIVE) if native else ("web", CALLBACK)
+    registered = "http://127.0.0.1/callback" if native else CALLBACK
+    client_id = register(kind=kind, redirect_uris=[registered], dpop_bound=True)
+    auth: Any = PublicApp(client_id)
+    if not native:
+        secret = post(f"admin/clients/{client_id}/secrets")["client_secret"]
+        auth = ClientSecretBasic(client_id, secret)
+    client = OAuth2Client.from_discovery_document(
+        METADATA, issuer=METADATA["issuer"], auth=auth, redirect_uri=callback, testing=True
+    )
+    asked = client.authorization_request(scope=SCOPE, dpop=True, dpop_alg=algorithm)
+    brought: Any = client.pushed_authorization_request(asked) if pushes else asked
+    came_back = Person("admin@example.com", PASSWORD).visit(str(brought), callback)
+    answer = asked.validate_callback(came_back)
+    token = client.authorization_code(answer, validate=False)
+    assert isinstance(token, DPoPToken), token
+    for _ in range(2):
+        about = requests.get(METADATA["userinfo_endpoint"], auth=token, timeout=20)
+        assert about.json()["groups"] == ["admin"], about.text
+    as_bearer = {"Authorization": f"Bearer {token.access_token}"}
+    stolen = requests.get(METADATA["userinfo_endpoint"], headers=as_bearer, timeout=20)
+    assert stolen.status_code == 401, stolen.text
+    assert stolen.headers["WWW-Authenticate"].startswith("DPoP "), stolen.headers
+    again = client.refresh_token(token)
+    assert isinstance(again, DPoPToken), again
+    assert again.access_token != token.access_token
+    form = {"grant_type": "refresh_token", "refresh_token": again.refresh_token}
+    try:
+        client.token_request(form, dpop_key=DPoPKey.generate("ES256"))
+    except InvalidGrant:
+        assert native
+    else:
+        assert not native  # its secret says who it is, whatever key it has
+
+
 def use_device() -> None:
     """Sign in on a device without a browser (RFC 8628), by a code that is typed in one."""
     grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
@@ -148,4 +188,7 @@ use_requests_oauth2client(native=True)
 use_requests_oauth2client(native=True, pushes=True)
 for pushes, signs in ((True, False), (False, True)):
     use_requests_oauth2client(native=False, pushes=pushes, signs=signs)
+for algorithm in ("ES256", "EdDSA", "PS256"):
+    use_bound_tokens(algorithm, native=True)
+    use_bound_tokens(algorithm, native=False, pushes=algorithm == "EdDSA")
 use_device()
