@@ -536,6 +536,7 @@ BODIES = {
         {
             *("client_name", "application_type", "token_endpoint_auth_method", "grant_types"),
             *("response_types", "scope", "jwks", "jwks_uri", "id_token_signed_response_alg"),
+            "dpop_bound_access_tokens",
         },
     ),
     "ShownForm": ({"token"}, {*CLIENT_FORM, "token_type_hint"}),
@@ -676,7 +677,7 @@ ANSWERS = {
         *("client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at"),
         *("redirect_uris", "client_name", "application_type", "token_endpoint_auth_method"),
         *("grant_types", "response_types", "scope", "jwks", "jwks_uri"),
-        "id_token_signed_response_alg",
+        *("id_token_signed_response_alg", "dpop_bound_access_tokens"),
     },
     "Key": {"id", "name", "scope", "created_at", "expires_at", "last_used_at"},
     "NewKey": {"id", "name", "scope", "created_at", "expires_at", "last_used_at", "api_key"},

@@ -10,12 +10,15 @@ import jwt
 import pytest
 from tests.fixtures.apps import allowed, answer_of, make_app
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.holder import Holder, bound_tokens, exchange_code, refresh_grant
+from tests.fixtures.event_streams import Stream
+from tests.fixtures.fuzzing import listening
+from tests.fixtures.holder import Holder, bound_tokens, exchange_code, hash_of, refresh_grant
 from tests.fixtures.programs import ORDERS, Program, make_program, make_resource, own_api
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in
 
 from keyfob.clients.models import Grant
+from keyfob.revocation_feed.streams import RevocationStreams
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -35,6 +38,15 @@ def key_of(token: str) -> str | None:
     claims = jwt.decode(token, options={"verify_signature": False})
     jkt: str | None = claims.get("cnf", {}).get("jkt")
     return jkt
+
+
+async def ends(stream: Stream) -> bool:
+    try:
+        for _ in range(100):
+            await stream.next()
+    except StopAsyncIteration:
+        return True
+    return False
 
 
 class TestRefresh:
@@ -218,6 +230,27 @@ class TestOwnApi:
         for path in ("/admin/users", "/auth/admin/users", "/admin/users?limit=1"):
             answer = await holder.show(token, path, htu=proven)
             assert answer.status_code == 200, (path, answer.text)
+
+    async def test_a_stream_goes_on_after_one_proof_and_ends_with_the_token(
+        self, world: World, holder: Holder
+    ) -> None:
+        program = await make_program(world, scope=["revocations:read"], resources=[own_api(world)])
+        answer = await holder.ask(CREDENTIALS, auth=program.basic)
+        token, path = answer.json()["access_token"], "/revocations/stream"
+        world.service(RevocationStreams).beat = 0.05
+        proof = holder.proof(path, "GET", ath=hash_of(token))
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+
+        async with (
+            listening(world) as url,
+            httpx.AsyncClient(base_url=url, timeout=30) as api,
+            api.stream("GET", path, headers=headers) as answer,
+        ):
+            stream = Stream(answer.headers, answer.aiter_lines())
+            for _ in range(3):
+                assert (await stream.next()).name in {"revocations", "heartbeat"}
+            await program.change()
+            assert await ends(stream)
 
     async def test_people_sign_in_without_keys(self, world: World, holder: Holder) -> None:
         await world.make_user()

@@ -12,6 +12,7 @@ import jwt
 import pytest
 from tests.fixtures.apps import CALLBACK, App, allowed, answer_of, decided, onward
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.holder import Holder, exchange_code
 from tests.fixtures.programs import make_resource, own_api
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in, text_of
@@ -95,6 +96,24 @@ async def test_one_with_a_secret_is_told_it_once(world: World, browser: httpx.As
     assert "refresh_token" not in await app.tokens(browser)
     app.secret = "kfs_wrong"
     assert (await app.exchange("x")).json()["error"] == "invalid_client"
+
+
+async def test_one_that_wants_so_gets_no_token_without_a_proof(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    bound = {"token_endpoint_auth_method": "none", "dpop_bound_access_tokens": True}
+    made = (await register(world, **bound)).json()
+    app = App(world, UUID(made["client_id"]), None)
+    code = await app.code(browser)
+
+    bare = await app.exchange(code)
+    proven = await exchange_code(app, code, Holder(world))
+
+    assert made["dpop_bound_access_tokens"] is True
+    assert bare.json()["error"] == "invalid_dpop_proof"
+    assert proven.json()["token_type"] == "DPoP"
+    wrong = await register(world, dpop_bound_access_tokens="yes")
+    assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_client_metadata")
 
 
 async def test_its_users_are_asked_each_time_and_told_what_it_is(

@@ -113,6 +113,7 @@ class SelfRegistered:
             redirect_uris=uris,
             id_token_alg=_algorithm(told),
             registered_by=by,
+            dpop_bound=_is_bound(told),
         )
         try:
             ensure_fit(client)
@@ -191,6 +192,14 @@ def _algorithm(told: Mapping[str, Any]) -> IdTokenAlgorithm:
         names = ", ".join(IdTokenAlgorithm)
         raise Unfit("id_token_signed_response_alg", f"should be one of these: {names}")
     return IdTokenAlgorithm(asked)
+
+
+def _is_bound(told: Mapping[str, Any]) -> bool:
+    """Tell whether a client wants no token without the proof of a key (RFC 9449 section 5.2)."""
+    asked = told.get("dpop_bound_access_tokens", False)
+    if not isinstance(asked, bool):
+        raise Unfit("dpop_bound_access_tokens", "should be true or false")
+    return asked
 
 
 def _named(told: Mapping[str, Any], uris: Sequence[str]) -> str:

@@ -131,5 +131,7 @@ def _described(client: RegisteredClient, secret: str | None) -> dict[str, Any]:
     }
     if secret is not None:
         told |= {"client_secret": secret, "client_secret_expires_at": 0}
+    if client.dpop_bound:
+        told["dpop_bound_access_tokens"] = True
     keys = {"jwks": client.jwks, "jwks_uri": client.jwks_uri}
     return told | {name: value for name, value in keys.items() if value is not None}

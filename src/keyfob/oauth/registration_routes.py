@@ -37,6 +37,7 @@ class ClientMetadata(BaseModel):
     jwks: Annotated[dict[str, Any] | None, _Absent]
     jwks_uri: Annotated[str | None, _Absent]
     id_token_signed_response_alg: Annotated[str | None, _Absent]
+    dpop_bound_access_tokens: Annotated[bool | None, _Absent]
 
 
 class RegisteredOut(ClientMetadata):
