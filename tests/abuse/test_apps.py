@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -15,14 +16,18 @@ from tests.fixtures.apps import (
     make_app,
     onward,
 )
+from tests.fixtures.clock import MovableClock
 from tests.fixtures.links import OTHER, forget_proof, recover, recovery_token
 from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.programs import Program
+from tests.fixtures.programs import ORDERS, Program, make_resource
 from tests.fixtures.waiting import until_somebody_waits
-from tests.fixtures.world import World
+from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import signed_in, text_of
 
 from keyfob.accounts import locks
+from keyfob.authority.roles import Roles
+from keyfob.core.clock import Clock
+from keyfob.settings import Settings
 
 
 @pytest.fixture
@@ -116,3 +121,86 @@ async def test_what_was_allowed_before_a_recovery_is_forgotten(
         assert await is_asked(owners, app)
         await allowed(owners, await app.send(owners))
         assert not await is_asked(owners, app)
+
+
+@pytest.mark.parametrize("scope", ["openid email", "openid email offline_access read"])
+async def test_what_is_asked_about_a_person_is_no_right_at_an_api(
+    world: World, browser: httpx.AsyncClient, *, scope: str
+) -> None:
+    """Threat: an API calls a right `email`; every app would have it there, unregistered."""
+    await make_resource(world, ORDERS, ("email", "read"))
+    app = await make_app(world, scope=("read",), resources=(ORDERS,))
+    root = await world.make_admin()
+
+    tokens = await app.tokens(browser, scope=scope, resource=ORDERS)
+    renewed = (await app.refresh(tokens["refresh_token"])).json()
+    named = {"identifier": "https://mail.example.com", "name": "Mail", "scopes": {"email": {}}}
+    refused = await world.api.post("/admin/resources", json=named, headers=root.headers)
+
+    assert "email" not in f"{tokens.get('scope')} {renewed.get('scope')}"
+    assert "id_token" in tokens
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["revoke", "token"])
+async def test_who_names_a_public_client_stops_nobody_else_who_has_it(
+    settings: Settings, clock: MovableClock, world: World, path: str
+) -> None:
+    app = await make_app(world, public=True)
+    limits = {"limits": "on", "limit_revoke": "2/minute", "limit_client": "4/minute"}
+    form = {"client_id": str(app.id), "token": "kfg_" + "A" * 96, "grant_type": "x"}
+    async with World(settings.model_copy(update=limits), clock) as tight:
+        codes = {}
+        for address in ("198.51.100.7", "203.0.113.9"):
+            async with tight.client(address) as caller:
+                codes[address] = [
+                    (await caller.post(f"/oauth2/{path}", data=form)).status_code for _ in range(6)
+                ]
+
+    strangers, owners = codes.values()
+    assert strangers[-1] == 429
+    assert owners == strangers
+
+
+async def test_a_form_of_another_site_uses_up_no_proofs_of_the_reader(
+    settings: Settings, clock: MovableClock, ada_id: UUID
+) -> None:
+    """A page below the same domain: the browser adds the cookie."""
+    tight = settings.model_copy(update={"limits": "on", "limit_me_password": "2/minute"})
+    async with World(tight, clock) as limited, signed_in(limited) as browser:
+        app = await make_app(limited)
+        form = {**app.query(), "step-up-password": "a guess"}
+        from_there = {"Sec-Fetch-Site": "same-site"}
+
+        sent = [
+            await browser.post("/oauth2/authorize", data=form, headers=from_there) for _ in range(3)
+        ]
+        proof = {"step-up-password": PASSWORD}
+        proven = await browser.post("/ui/step-up", data=proof)
+
+    assert [answer.status_code for answer in sent] == [303, 303, 303]
+    assert proven.status_code == 303
+
+
+async def test_a_right_that_ends_leaves_no_app_behind(world: World, ada_id: UUID) -> None:
+    """Threat: an app learns of all who sign in by it, for as long as its secret is valid."""
+    roles = world.service(Roles)
+    async with world.db.begin() as tx:
+        await roles.add(tx, "helper", ["clients:read", "clients:write"])
+        tomorrow = world.service(Clock).now() + timedelta(days=1)
+        await roles.give(tx, ada_id, "helper", given_by=None, expires_at=tomorrow)
+    ada = await world.log_in()
+    before = await make_app(world)
+    asked = {"name": "Mine", "kind": "web", "redirect_uris": [CALLBACK], "first_party": True}
+
+    answers = [
+        await world.api.post("/admin/clients", json=asked, headers=ada.headers),
+        await world.api.post(f"/admin/clients/{before.id}/secrets", json={}, headers=ada.headers),
+        await world.api.patch(
+            f"/admin/clients/{before.id}",
+            json={"redirect_uris": ["https://evil.example.com/"]},
+            headers=ada.headers,
+        ),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]

@@ -255,7 +255,7 @@ async def test_a_token_for_an_api_has_what_the_user_may_do_there(
 
     access = claims_of(tokens["access_token"])
     assert access["aud"] == ORDERS
-    assert access["scope"] == "openid"  # no role of hers has orders:read
+    assert access["scope"] == ""  # no role of hers has orders:read
 
 
 async def test_many_grants_of_an_app_end_no_sign_in_of_the_user(
@@ -313,6 +313,6 @@ async def test_what_an_app_may_not_ask_for_any_more_is_not_refreshed(
     await program.change(resources=())
     none = await app.refresh(less["refresh_token"])
 
-    assert tokens["scope"] == "openid orders:read"
-    assert less["scope"] == "openid"
+    assert tokens["scope"] == "orders:read"
+    assert "scope" not in less
     assert none.json()["error"] == "invalid_target"

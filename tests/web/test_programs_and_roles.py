@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from tests.fixtures.apps import hidden_fields, make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import PASSWORD, World
 from tests.web.test_signing_in import OURS, sign_in
@@ -188,3 +189,45 @@ async def test_an_app_without_a_server_gets_no_secret(
     assert made.status_code == 200
     assert not re.search(r"kfs_\w+", made.text)
     assert await world.db.fetchval("SELECT auth_method FROM clients") == "none"
+
+
+async def test_a_form_that_was_opened_before_gives_nothing_back(
+    root: httpx.AsyncClient, world: World
+) -> None:
+    """A colleague takes something away, and adds something, while the form is open."""
+    both = {"name": "support", "permission": ["users:read", "logins:read"]}
+    await root.post("/console/new-role", data=both)
+    old = seen_in(await root.get("/console/roles/support"), "permission")
+    await root.post(
+        "/console/roles/support", data={**old, "permission": ["users:read", "audit:read"]}
+    )
+
+    boxes = ["users:read", "logins:read", "sessions:end"]
+    await root.post("/console/roles/support", data={**old, "permission": boxes})
+
+    found = await world.db.fetchval("SELECT permissions FROM roles WHERE name = 'support'")
+    assert set(found) == {"users:read", "audit:read", "sessions:end"}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("redirect_uris", "places"), ("post_logout_redirect_uris", "sign-outs")],
+)
+async def test_an_older_form_gives_no_place_back_to_an_app(
+    root: httpx.AsyncClient, world: World, name: str, path: str
+) -> None:
+    app = await make_app(world, **{name: ("https://a.example/", "https://lost.example/")})
+    place = f"/console/clients/{app.id}"
+    old = seen_in(await root.get(place), name)
+    typed = "https://a.example/\nhttps://lost.example/\nhttps://b.example/"
+    await root.post(f"{place}/{path}", data={**old, name: "https://a.example/"})
+
+    await root.post(f"{place}/{path}", data={**old, name: typed})
+
+    found = await world.db.fetchval(f"SELECT {name} FROM clients WHERE id = $1", app.id)
+    assert found == ["https://a.example/", "https://b.example/"]
+
+
+def seen_in(page: httpx.Response, name: str) -> dict[str, str]:
+    seen = f"seen_{name}"
+    return {seen: dict(hidden_fields(page)).get(seen, "")}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from tests.fixtures.apps import make_app
+from tests.fixtures.apps import hidden_fields, make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.world import PASSWORD, World
@@ -228,3 +228,19 @@ async def test_the_switch_of_language_names_one_language(root: httpx.AsyncClient
 
     assert 'href="?role=admin&amp;lang=ru"' in answer.text
     assert "lang=en&amp;lang" not in answer.text
+
+
+async def test_an_older_form_gives_no_address_back(root: httpx.AsyncClient, world: World) -> None:
+    """A colleague moves the account to another address while the form with its name is open."""
+    ada = await world.make_user()
+    place = f"/console/users/{ada}"
+    form = dict(hidden_fields(await root.get(place)))
+    seen = {name: form.get(name, "") for name in ("seen_name", "seen_email")}
+    moved = {"name": "", "email": "new@example.com"}
+    assert (await root.post(f"{place}/edit", data=moved)).status_code == 303
+
+    old = {**seen, "name": "Ada", "email": "ada@example.com"}
+    assert (await root.post(f"{place}/edit", data=old)).status_code == 303
+
+    row = await world.db.fetchrow("SELECT name, email_normal FROM users WHERE id = $1", ada)
+    assert tuple(row) == ("Ada", "new@example.com")

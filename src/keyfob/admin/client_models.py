@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from keyfob.accounts.models import Name
+from keyfob.authority.models import OPENID_SCOPES
 from keyfob.authority.names import PermissionName
 from keyfob.clients.models import (
     AuthMethod,
@@ -40,10 +41,20 @@ Identifier = Annotated[
     NoControlCharacters(),
     Field(examples=["https://orders.example.com"]),
 ]
+
+
+def _not_about_people(scopes: dict[str, Any]) -> dict[str, Any]:
+    """Refuse names of what apps ask about a person (OpenID Connect Core section 5.4)."""
+    if any(name in OPENID_SCOPES for name in scopes):
+        raise ValueError(f"should have none of these: {', '.join(OPENID_SCOPES)}")
+    return scopes
+
+
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200), NoControlCharacters()]
 Scopes = Annotated[
     dict[PermissionName, dict[Locale, Words]],
     Field(max_length=100, description="The scopes, each with a description by language"),
+    AfterValidator(_not_about_people),
 ]
 Ttl = Annotated[int, Field(ge=60, le=3600, description="Seconds that an access token lives")]
 Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]

@@ -1,6 +1,6 @@
 """Administration of clients and their secrets."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from keyfob.administration.errors import (
     TooManySecrets,
     UnknownResource,
 )
+from keyfob.administration.models import merged
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, User
 from keyfob.clients.errors import UnknownScope
@@ -101,7 +102,7 @@ class ClientAdministration:
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
-            powers.ensure_outlast(_given_by(client.scope), None)
+            powers.ensure_outlast(_given_by(client), None)
             await self.clients.add(tx, client)
             await self.authority.record(
                 tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client)
@@ -109,9 +110,16 @@ class ClientAdministration:
         return client
 
     async def change(
-        self, actor: Actor, client_id: UUID, changes: ClientChange
+        self,
+        actor: Actor,
+        client_id: UUID,
+        changes: ClientChange,
+        *,
+        seen: Sequence[str] | None = None,
     ) -> RegisteredClient:
         """Change a client; if it loses rights, its tokens end at once.
+
+        With `seen`, only what differs from these URIs is changed: see `merged`.
 
         Raises:
             ClientNotFound: there is none with that id.
@@ -120,7 +128,7 @@ class ClientAdministration:
         await self._ensure_may_be_told(changes.backchannel_logout_uri)
         async with self.db.begin() as tx:
             before, powers = await self._lock(tx, actor, client_id)
-            after = self._changed(before, changes)
+            after = self._changed(before, changes, seen)
             _ensure_fits_kind(after)
             if (after.scope, after.resources) != (before.scope, before.resources):
                 await self._ensure_fit(tx, powers, after)
@@ -131,19 +139,24 @@ class ClientAdministration:
             old, new = difference(before, after)
             _ensure_not_described(before, new)
             if new and new != {"disabled": True}:
-                powers.ensure_outlast(_given_by(after.scope), None)
+                powers.ensure_outlast(_given_by(after), None)
             if new:
                 after = await self.clients.change(tx, after, revokes=revokes)
                 await self._end_grants(tx, before, after)
                 await self.authority.record(tx, actor, Event.CLIENT_CHANGED, client_id, old, new)
         return after
 
-    def _changed(self, client: RegisteredClient, changes: ClientChange) -> RegisteredClient:
+    def _changed(
+        self, client: RegisteredClient, changes: ClientChange, seen: Sequence[str] | None
+    ) -> RegisteredClient:
         given = {
             name: value
             for name, value in changes._asdict().items()
             if value is not None and name not in _NOT_BY_NAME
         }
+        for name in ("redirect_uris", "post_logout_redirect_uris"):
+            if seen is not None and name in given:
+                given[name] = merged(getattr(client, name), seen, given[name])
         if changes.changes_keys:
             given |= {"jwks": changes.jwks, "jwks_uri": changes.jwks_uri}
         if changes.changes_logout_uri:
@@ -216,7 +229,7 @@ class ClientAdministration:
         ensure_to_come(expires_at, self.clock.now())
         async with self.db.begin() as tx:
             client, powers = await self._lock(tx, actor, client_id)
-            powers.ensure_outlast(_given_by(client.scope), expires_at)
+            powers.ensure_outlast(_given_by(client), expires_at)
             if len(await self.clients.list_secrets(tx, client_id)) >= _MOST_SECRETS:
                 raise TooManySecrets
             secret, made = await self.clients.add_secret(tx, client_id, expires_at)
@@ -283,12 +296,15 @@ def _permissions(scope: Collection[str]) -> frozenset[str]:
     return frozenset(Permission) & frozenset(scope)
 
 
-def _given_by(scope: Collection[str]) -> frozenset[str]:
-    """Return the permissions that whoever gives a scope to a client must hold for as long.
+def _given_by(client: RegisteredClient) -> frozenset[str]:
+    """Return the permissions that whoever gives a client what it has must hold for as long.
 
-    Scopes of other APIs are given by the right to write clients alone.
+    Scopes of other APIs are given by the right to write clients alone, and so is an app: it learns
+    of all who sign in by it.
     """
-    return _permissions(scope) | {Permission.CLIENTS_WRITE} if scope else frozenset()
+    if not client.scope and not client.redirect_uris:
+        return frozenset()
+    return _permissions(client.scope) | {Permission.CLIENTS_WRITE}
 
 
 def _ensure_fits_kind(client: RegisteredClient) -> None:

@@ -1,5 +1,6 @@
-"""The filter and the order of the list of users."""
+"""The filter and the order of the list of users, and the merging of two changes of a list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -159,3 +160,12 @@ class UserPage(NamedTuple):
     rows: list[ListedUser]
     total: int
     is_capped: bool
+
+
+def merged(now: Collection[str], seen: Collection[str], chosen: Collection[str]) -> tuple[str, ...]:
+    """Return what a list becomes by the change of somebody who has seen it as `seen`.
+
+    Threat: a form that was opened before gives back what a colleague has taken away meanwhile.
+    """
+    kept = [one for one in now if one in chosen or one not in seen]
+    return (*kept, *(one for one in chosen if one not in seen and one not in kept))

@@ -11,6 +11,7 @@ from keyfob.accounts.models import Account, Status
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Actor, Authority, Powers
 from keyfob.administration.errors import RoleInUse, RoleNotFound, RoleTaken, UnknownRole
+from keyfob.administration.models import merged
 from keyfob.audit.events import Event
 from keyfob.authority.models import OF_ROLE, GivenRole, Permission, RoleDefinition, User
 from keyfob.authority.roles import Roles
@@ -71,8 +72,17 @@ class RoleAdministration:
             await self.authority.record(tx, actor, Event.ROLE_CREATED, None, new=new)
             return await self._lock(tx, name)
 
-    async def change(self, actor: Actor, name: str, permissions: Collection[str]) -> RoleDefinition:
+    async def change(
+        self,
+        actor: Actor,
+        name: str,
+        permissions: Collection[str],
+        *,
+        seen: Collection[str] | None = None,
+    ) -> RoleDefinition:
         """Change the permissions of a role: here at once, elsewhere with the next refresh.
+
+        With `seen`, only what differs from these permissions is changed: see `merged`.
 
         Raises:
             RoleNotFound: there is none with that name.
@@ -81,6 +91,8 @@ class RoleAdministration:
         async with self.db.begin() as tx:
             powers = await self._ensure(tx, actor)
             before = await self._lock(tx, name)
+            if seen is not None:
+                permissions = frozenset(merged(before.permissions, seen, permissions))
             powers.ensure_cover({*before.permissions, *permissions})
             # Others may have the role for longer than the actor holds what is added.
             powers.ensure_outlast(frozenset(permissions) - frozenset(before.permissions), None)

@@ -45,7 +45,7 @@ class AppTokens:
         """
         client = shown.client
         granted = _within(client, granted)
-        to = granted if granted.audience else granted._replace(audience=(self.userinfo,))
+        to = _for_apis(granted) if granted.audience else granted._replace(audience=(self.userinfo,))
         text, lifetime, scope = self.grants.write_access_token(
             opened,
             to,
@@ -97,6 +97,14 @@ def _within(client: RegisteredClient, granted: Granted) -> Granted:
     known = {*OPENID_SCOPES, *client.scope}
     scope = tuple(name for name in granted.scope if name in known)
     return granted._replace(scope=scope, audience=audience)
+
+
+def _for_apis(granted: Granted) -> Granted:
+    """Return a grant without what an app asks about the person, which means nothing to an API.
+
+    RFC 9068 section 3. Threat: an API has a right of such a name, and gets it in every app's token.
+    """
+    return granted._replace(scope=tuple(one for one in granted.scope if one not in OPENID_SCOPES))
 
 
 def sid_of(browser_session: UUID, client_id: UUID) -> str:

@@ -1,7 +1,7 @@
 """Authentication of clients (RFC 6749 section 2.3)."""
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -10,8 +10,9 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from keyfob.clients.documents import id_of_document, is_document_url
-from keyfob.clients.models import AuthenticatedClient, AuthMethod, KnownClient
+from keyfob.clients.models import AuthenticatedClient, AuthMethod, KnownClient, RegisteredClient
 from keyfob.clients.service import Clients
+from keyfob.core.addresses import client_bucket
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
 from keyfob.limits.local import LocalFailures, LocalRate
@@ -37,7 +38,7 @@ class ClientAuthentication:
     Args:
         proofs: the check for each supported method.
         failures: counts failures per address.
-        calls: counts the calls of each client.
+        calls: counts the calls of each client (`counted_as`).
     """
 
     proofs: Mapping[AuthMethod, ClientProof]
@@ -62,8 +63,16 @@ class ClientAuthentication:
             self.failures.count(request.address)
             raise InvalidClient
         _SUCCEEDED.inc()
-        self.calls.hit(shown.client.id)
+        self.calls.hit(counted_as(shown.client, request.address))
         return shown
+
+
+def counted_as(client: RegisteredClient, address: str) -> Hashable:
+    """Return the key by which calls of a client are counted: of a public one, also its network.
+
+    Threat: anybody can say to be a public client, and uses up the calls of all who have the app.
+    """
+    return (client.id, client_bucket(address)) if client.is_public else client.id
 
 
 def presented_in(authorization: str | None, form: Form) -> Presented | None:

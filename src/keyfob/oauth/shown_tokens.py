@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from keyfob.authority.models import Introspector, LiveToken
 from keyfob.clients.models import RegisteredClient
 from keyfob.limits.local import LocalRate
-from keyfob.oauth.authentication import ClientAuthentication
+from keyfob.oauth.authentication import ClientAuthentication, counted_as
 from keyfob.oauth.errors import InvalidClient, UnauthorizedClient
 from keyfob.oauth.models import ClientRequest
 from keyfob.sessions.grants import Grants
@@ -65,9 +65,9 @@ class ShownTokens:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`.
         """
         client = (await self.authentication.authenticate(request)).client
-        text = request.form.need("token")
+        text, counted = request.form.need("token"), counted_as(client, request.address)
         if text.startswith(PREFIX_OF_APPS):
-            self.revocations.hit(client.id)
+            self.revocations.hit(counted)
             await self.grants.give_up(text, client.id)
             return b"{}"
         kind = self._kind_of(text)
@@ -75,7 +75,7 @@ class ShownTokens:
         if live is not None and _is_meant_for(client, live):
             if live.client_id not in {None, OWN_CLIENT, str(client.id)}:
                 raise UnauthorizedClient("The token was given to another client")
-            self.revocations.hit(client.id)
+            self.revocations.hit(counted)
             await kind.revoke(text, client.id)
         return b"{}"
 

@@ -28,7 +28,7 @@ from keyfob.core.locales import N_, gettext, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.core.problems import InvalidInput
 from keyfob.limits.requests import limited
-from keyfob.web.console.choices import choice_in
+from keyfob.web.console.choices import choice_in, is_as_seen, seen_in
 from keyfob.web.console.reading import place_in
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
@@ -46,7 +46,8 @@ ClientId = Annotated[UUID, Path(alias="id")]
 LIMITED = [Depends(limited("admin", by="caller")), require(Permission.CLIENTS_READ)]
 _LIST, _SIZE = "console clients", 50
 _DAYS = (30, 90, 365)
-_TYPED = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri")
+_FIELDS = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri")
+_TYPED = (*_FIELDS, *(f"seen_{name}" for name in _FIELDS))
 
 _DONE: Mapping[str, str] = {
     "disabled": N_("The program is disabled: all its tokens have ended."),
@@ -125,14 +126,14 @@ class ClientPage:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The values of the fields that can be changed."""
+        """The values of the fields that can be changed, and what they were before."""
         client = self.client
-        return {
+        known = {
             "redirect_uris": "\n".join(client.redirect_uris),
             "post_logout_redirect_uris": "\n".join(client.post_logout_redirect_uris),
             "backchannel_logout_uri": client.backchannel_logout_uri or "",
-            **self.typed,
         }
+        return {**known, **{f"seen_{name}": text for name, text in known.items()}, **self.typed}
 
     @property
     def kind(self) -> str:
@@ -220,7 +221,8 @@ async def change_places(
 ) -> Response:
     """Change the places to which an app has its users sent."""
     change = ClientChange(redirect_uris=tuple(lines_of(visit, "redirect_uris")))
-    return await _change(visit, caller, clients, client_id, change, done="places")
+    seen = seen_in(visit, "redirect_uris")
+    return await _change(visit, caller, clients, client_id, change, seen=seen, done="places")
 
 
 @routes.post("/console/clients/{id:uuid}/sign-outs", dependencies=LIMITED)
@@ -230,10 +232,11 @@ async def change_sign_outs(
     """Change where an app's users return to after a sign-out, and where it hears of one."""
     change = ClientChange(
         post_logout_redirect_uris=tuple(lines_of(visit, "post_logout_redirect_uris")),
-        changes_logout_uri=True,
+        changes_logout_uri=not is_as_seen(visit, "backchannel_logout_uri"),
         backchannel_logout_uri=visit.fields.line("backchannel_logout_uri") or None,
     )
-    return await _change(visit, caller, clients, client_id, change, done="sign_outs")
+    seen = seen_in(visit, "post_logout_redirect_uris")
+    return await _change(visit, caller, clients, client_id, change, seen=seen, done="sign_outs")
 
 
 async def _change(
@@ -243,10 +246,11 @@ async def _change(
     client_id: UUID,
     change: ClientChange,
     *,
+    seen: Sequence[str] | None,
     done: str,
 ) -> Response:
     try:
-        await clients.change(Actor(caller, visit.source), client_id, change)
+        await clients.change(Actor(caller, visit.source), client_id, change, seen=seen)
     except InvalidInput as fault:
         errors = dict(error_of(one["pointer"].rpartition("/")[2]) for one in fault.errors)
         return await show_one(visit, clients, client_id, errors=errors)

@@ -18,6 +18,7 @@ from keyfob.core.http import Provided
 from keyfob.core.locales import N_, _
 from keyfob.core.problems import Forbidden, InvalidInput, Problem
 from keyfob.limits.requests import limited
+from keyfob.web.console.choices import seen_in
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
 
@@ -56,6 +57,7 @@ class RolePage:
     """The form of a role; without a `known` name it is a new one. `may` can be given by its maker.
 
     `others` are permissions of the role that its editor does not hold, or scopes of other APIs.
+    `seen` are those that the role had when the form was opened.
     """
 
     template: ClassVar[str] = "console/role.html"
@@ -65,6 +67,7 @@ class RolePage:
     chosen: Sequence[str]
     may: Sequence[Permission]
     others: Sequence[str]
+    seen: Sequence[str]
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,7 +121,8 @@ async def change(
     """Change the permissions of a role."""
     chosen = visit.fields.list_all("permission")
     try:
-        await service.change(Actor(caller, visit.source), name, set(_read(chosen)))
+        actor, seen = Actor(caller, visit.source), seen_in(visit, "permission")
+        await service.change(actor, name, set(_read(chosen)), seen=seen)
     except Forbidden as refused:
         errors = {"": refusal(refused.code)}
         return await visit.show(_form(visit, caller, roles, name, chosen, errors), refused.status)
@@ -180,5 +184,6 @@ def _form(
         chosen=tuple(chosen),
         may=may,
         others=sorted(set(chosen) - set(may)),
+        seen=chosen if (seen := seen_in(visit, "permission")) is None else seen,
         errors=errors,
     )

@@ -38,7 +38,7 @@ from keyfob.mfa.service import Factors
 from keyfob.oauth.app_access import AllOfApp, AppAccess
 from keyfob.sessions.models import LiveSession
 from keyfob.web.console.asked import PATH, Asked
-from keyfob.web.console.choices import choice_in
+from keyfob.web.console.choices import choice_in, is_as_seen
 from keyfob.web.console.reading import lines_of, link_of
 from keyfob.web.console.undo import Undos, back
 from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
@@ -265,13 +265,17 @@ async def _do(
 
 @routes.post("/console/users/{id:uuid}/edit", dependencies=_LIMITED)
 async def edit(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
-    """Change the name and the address of an account; an empty name is none."""
+    """Change the name and the address of an account; an empty name is none.
+
+    Threat: a form that was opened before gives back the address that a colleague has changed. So
+    what its reader has not changed is left as it is.
+    """
     if not {"name", "email"} <= visit.fields.values.keys():
         raise InvalidInput([{"pointer": "", "detail": "should contain name and email"}])
     email, name, errors = _read_person(visit)
     status = 422
     if not errors:
-        changes = Changes(email=email, name=name, clears_name=name is None)
+        changes = _changes(visit, email, name)
         try:
             await users.administration.change(Actor(caller, visit.source), user_id, changes)
         except (EmailTaken, UnprovenRole) as wrong:
@@ -280,8 +284,19 @@ async def edit(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) 
             errors["email"] = _("No account can have this address.")
         else:
             return visit.go(f"/console/users/{user_id}", done="edited")
-    typed = {part: visit.fields.line(part) for part in ("email", "name")}
+    parts = ("email", "name", "seen_email", "seen_name")
+    typed = {part: visit.fields.line(part) for part in parts if part in visit.fields}
     return await users.show(visit, caller, user_id, status, errors=errors, typed=typed)
+
+
+def _changes(visit: Visit, email: Email | None, name: str | None) -> Changes:
+    """Return what the reader of a form has changed."""
+    moves, renames = not is_as_seen(visit, "email"), not is_as_seen(visit, "name")
+    return Changes(
+        email=email if moves else None,
+        name=name if renames else None,
+        clears_name=renames and name is None,
+    )
 
 
 @routes.post("/console/users/{id:uuid}/status", dependencies=_LIMITED)
