@@ -231,3 +231,24 @@ async def test_an_older_form_gives_no_place_back_to_an_app(
 def seen_in(page: httpx.Response, name: str) -> dict[str, str]:
     seen = f"seen_{name}"
     return {seen: dict(hidden_fields(page)).get(seen, "")}
+
+
+async def test_an_app_may_be_registered_for_devices_without_a_browser(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    alone = {"kind": "native", "name": "Television", "on_devices": "yes"}
+    both = {**alone, "name": "Phone", "redirect_uris": "com.example.app:/back"}
+
+    made = [
+        await root.post("/console/clients/new", data=one)
+        for one in (alone, both, {**both, "name": "Page", "kind": "browser"})
+    ]
+
+    assert [one.status_code for one in made] == [200, 200, 422]
+    assert "people may sign in by a code" in made[0].text
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+    rows = await world.db.fetch("SELECT grants FROM clients ORDER BY name DESC")
+    assert [row[0] for row in rows] == [
+        ["refresh_token", device],
+        ["authorization_code", "refresh_token", device],
+    ]

@@ -118,6 +118,11 @@ class RegisteredClient(NamedTuple):
         return self.registered_by is not Registrar.ADMINISTRATOR
 
     @property
+    def signs_in_on_devices(self) -> bool:
+        """Tell whether people sign in by it on devices without a browser."""
+        return Grant.DEVICE_CODE in self.grants
+
+    @property
     def is_public(self) -> bool:
         """Tell whether anybody can say to be this client, since it has no secret and no key."""
         return self.auth_method is AuthMethod.NONE

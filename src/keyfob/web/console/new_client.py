@@ -13,7 +13,7 @@ from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.resources import ResourceAdministration
 from keyfob.authority.models import Permission, User
 from keyfob.authority.roles import Roles
-from keyfob.clients.models import AuthMethod, ClientKind, RegisteredClient, Resource
+from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient, Resource
 from keyfob.clients.registration import KINDS
 from keyfob.core.locales import gettext
 from keyfob.core.problems import InvalidInput, Problem
@@ -61,6 +61,7 @@ class NewClientPage:
     first_party: bool = False
     require_par: bool = False
     dpop_bound: bool = False
+    on_devices: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -72,6 +73,11 @@ class NewClientPage:
     def has_secret(self) -> bool:
         """Tell whether it gets a secret."""
         return AuthMethod.NONE not in KINDS[self.kind].methods
+
+    @property
+    def may_be_on_devices(self) -> bool:
+        """Tell whether people may sign in by it on a device without a browser."""
+        return Grant.DEVICE_CODE in KINDS[self.kind].grants
 
     @property
     def has_server(self) -> bool:
@@ -137,6 +143,7 @@ async def _create(
             "require_par": bool(visit.fields.get("require_par")),
             "dpop_bound": bool(visit.fields.get("dpop_bound")),
             **({"backchannel_logout_uri": hears} if hears else {}),
+            **({"grants": _on_devices(visit, kind)} if visit.fields.get("on_devices") else {}),
         }
     )
     client = await clients.create(actor, asked.to_client())
@@ -144,6 +151,13 @@ async def _create(
         return client, None
     _secret, text = await clients.add_secret(actor, client.id, None)
     return client, text
+
+
+def _on_devices(visit: Visit, kind: ClientKind) -> list[Grant]:
+    """Return the grants of an app for devices without a browser, which may have nothing else."""
+    usual = [*KINDS[kind].default, Grant.DEVICE_CODE]
+    returns = bool(lines_of(visit, "redirect_uris"))
+    return [one for one in usual if returns or one is not Grant.AUTHORIZATION_CODE]
 
 
 async def _ensure_distinct(
@@ -192,6 +206,7 @@ async def _form(
         first_party=bool(visit.fields.get("first_party")),
         require_par=bool(visit.fields.get("require_par")),
         dpop_bound=bool(visit.fields.get("dpop_bound")),
+        on_devices=bool(visit.fields.get("on_devices")),
         method=visit.fields.get("method") or "client_secret_basic",
         errors=errors or {},
     )
