@@ -594,7 +594,7 @@ ANSWERS = {
     "Pushed": {"request_uri", "expires_in"},
     "Introspected": {
         *("active", "scope", "client_id", "token_type", "sub", "aud", "iss", "exp", "iat", "jti"),
-        *("sid", "auth_time", "acr", "amr", "roles", "cnf"),
+        *("sid", "auth_time", "acr", "amr", "roles", "cnf", "act"),
     },
     "UserInfo": {
         *("sub", "preferred_username", "name", "locale", "zoneinfo", "email", "email_verified"),

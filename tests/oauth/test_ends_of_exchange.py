@@ -1,4 +1,4 @@
-"""What a token that was exchanged ends with: the secret of its client, and what roles give now."""
+"""What a token that was exchanged ends with, and who acts by it."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from tests.fixtures.programs import (
     own_api,
 )
 from tests.fixtures.world import World
-from tests.oauth.test_token_exchange import exchange, exchanged, make_key
+from tests.oauth.test_token_exchange import claims_of, exchange, exchanged, make_key
 
 from keyfob.clients.models import Grant
 from keyfob.clients.service import Clients
@@ -96,3 +96,22 @@ class TestWithoutTheFactor:
 
         await gateway.revoke(admin.access)
         assert (await world.me(admin)).status_code == 401
+
+
+async def test_a_token_tells_who_acts_for_whom(world: World, gateway: Program) -> None:
+    """RFC 8693 section 4.1: the present actor is outermost, and earlier ones are within."""
+    further = await make_program(
+        world, grants=(Grant.TOKEN_EXCHANGE,), scope=("orders:read",), resources=(BILLING,)
+    )
+    plain = await (await make_program(world)).get_token()
+
+    first = await exchanged(gateway, plain, resource=BILLING)
+    again = await exchanged(gateway, first, resource=BILLING)
+    second = await exchanged(further, first, resource=BILLING)
+
+    acts = {"sub": str(gateway.id)}
+    assert "act" not in claims_of(plain)
+    assert claims_of(first)["act"] == claims_of(again)["act"] == acts
+    assert claims_of(second)["act"] == {"sub": str(further.id), "act": acts}
+    assert claims_of(second)["sub"] == claims_of(plain)["sub"]
+    assert (await further.introspect(second))["act"] == claims_of(second)["act"]

@@ -15,7 +15,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.encoding import to_base64url
 from keyfob.sessions.revocations import Revocations, rests_on
-from keyfob.tokens.access import AccessTokens
+from keyfob.tokens.access import AccessTokens, act_of
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.models import OWN_CLIENT, AccessClaims, VerifiedToken
 
@@ -154,6 +154,8 @@ def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:
     }
     if claims.jkt is not None:
         members["cnf"] = {"jkt": claims.jkt}
+    if claims.actors:
+        members["act"] = act_of(claims.actors)
     if claims.auth_time is not None:
         members["auth_time"] = int(claims.auth_time.timestamp())
         members["acr"] = acr_of(claims.amr)

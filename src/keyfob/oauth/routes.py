@@ -138,6 +138,14 @@ class Introspected(BaseModel):
     amr: list[str] | None = None
     roles: list[str] | None = None
     cnf: Confirmation | None = None
+    act: Annotated[
+        dict[str, Any] | None,
+        Field(
+            default=None,
+            description="The client that acts for the subject, and in turn its own `act`",
+            json_schema_extra=_without_null,
+        ),
+    ]
 
 
 class Revoked(BaseModel):

@@ -1,6 +1,6 @@
 """Issuing and verifying access tokens: RFC 9068 JWTs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,8 @@ class AccessTokens:
             "scope": " ".join(claims.scope),
         }
         payload |= _optional(claims)
+        if claims.actors:
+            payload["act"] = act_of(claims.actors)
         return self._signed.sign(payload, lifetime=lifetime), lifetime
 
     def verify(self, token: str) -> VerifiedToken:
@@ -97,7 +99,7 @@ class AccessTokens:
         try:
             read = _read(claims)
             token_id = UUID(bytes=from_base64url(text(claims, "jti")))
-        except (TypeError, ValueError, AttributeError, OverflowError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
         if read.auth_time is not None:
             # Of a sign-in, or exchanged for such a token. If the TTL was lowered, older ones would
@@ -157,7 +159,24 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         secret_ends_at=_moment(claims, "secret_exp") if "secret_exp" in claims else None,
         userinfo=_texts(claims.get("userinfo", [])),
         jkt=text(claims["cnf"], "jkt") if "cnf" in claims else None,
+        actors=_actors(claims.get("act")),
     )
+
+
+def act_of(actors: Sequence[UUID]) -> dict[str, Any]:
+    """Return the claim that names who acts, the present one outermost (RFC 8693 section 4.1)."""
+    act: dict[str, Any] = {}
+    for actor in reversed(actors):
+        act = {"sub": str(actor), **({"act": act} if act else {})}
+    return act
+
+
+def _actors(act: Any) -> tuple[UUID, ...]:
+    found = []
+    while act is not None:
+        found.append(UUID(act["sub"]))
+        act = act.get("act")
+    return tuple(found)
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> datetime:

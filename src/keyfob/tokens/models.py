@@ -126,6 +126,7 @@ class AccessClaims(NamedTuple):
     audience: tuple[str, ...] = ()  # if empty, our own
     rests_on: tuple[tuple[UUID, int], ...] = ()  # what else revokes an exchanged token
     secret_ends_at: datetime | None = None
+    actors: tuple[UUID, ...] = ()  # clients that act for the subject, the present one first
     userinfo: tuple[str, ...] = ()  # names of claims that `userinfo` tells beyond the scope
     jkt: str | None = None
 

@@ -48,7 +48,8 @@ class TokenExchange:
     """Issues tokens on behalf of a subject, never for more than its token, and never for our API.
 
     The caller must be one that the subject token is meant for. The new token carries all that
-    revokes the subject token, and expires no later.
+    revokes the subject token, and expires no later. Its `act` names the caller: nobody is
+    impersonated (RFC 8693 section 4.1).
 
     Args:
         factor_roles: roles that require a second factor; a sign-in without one gets no token.
@@ -89,6 +90,7 @@ class TokenExchange:
             audience=target.audience,
             ends_at=min(filter(None, (subject.claims.ends_at, shown.ends_at))),
             jkt=shown.jkt,
+            actors=_actors(client, subject.claims),
         )
         token, lifetime = self.tokens.issue(claims, target.ttl)
         return GivenToken(token, lifetime, target.scope, {"issued_token_type": _OF_TOKENS})
@@ -161,8 +163,15 @@ class TokenExchange:
         return _Subject(claims, needs_scope=True)
 
 
+def _actors(client: RegisteredClient, claims: AccessClaims) -> tuple[UUID, ...]:
+    """Return who acts for the subject, before whom, and so on; nobody acts for themselves."""
+    if client.id in {claims.subject, *claims.actors[:1]}:
+        return claims.actors
+    return (client.id, *claims.actors)
+
+
 def _refuse_what_is_not_offered(form: Form) -> None:
     if form.get("actor_token") is not None or form.get("actor_token_type") is not None:
-        raise BadRequest("actor_token is not supported: nobody acts for somebody else")
+        raise BadRequest("actor_token is not supported: the client that asks is the actor")
     if form.get("requested_token_type") not in {None, _OF_TOKENS}:
         raise BadRequest(f"requested_token_type should be {_OF_TOKENS}")
