@@ -48,6 +48,7 @@ BY_ADDRESS = {
     "POST /verify-email/confirm",
     "POST /recover/request",
     "POST /recover/confirm",
+    "POST /oauth2/register",  # who asks has no account, nor need one
 }
 BY_CALLER = {
     "DELETE /logout",

@@ -102,7 +102,8 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     assert moved.status_code == 204
 
     async with signed_in(world, new, **{"user-agent": BROWSER}) as browser:
-        await (await make_app(world)).tokens(browser)
+        app = await make_app(world)
+        await app.tokens(browser)
         await be_asked_by_device(world, browser, by=home)
 
     await world.attempt_login(new, "a wrong one", by=office)
@@ -154,6 +155,15 @@ async def live(world: World, mailbox: Mailbox, clock: MovableClock) -> tuple[UUI
     await home.post("/me/factors/passkeys/options", headers=ada.headers)
     clock.advance(30)
     await home.get("/me", headers=ada.headers)
+    # As of an app that hears of the end of a sign-in; it is far away from here.
+    await world.db.execute(
+        """
+        INSERT INTO app_sign_ins (session_id, client_id, user_id, expires_at)
+        SELECT id, $1, user_id, now() + interval '9 years' FROM sessions WHERE user_id = $2 LIMIT 1
+        """,
+        app.id,
+        user_id,
+    )
     await world.wiring.worker.last()
     return user_id, ada
 
