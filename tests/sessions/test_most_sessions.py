@@ -92,7 +92,7 @@ async def test_its_own_worker_refuses_what_made_room_at_once_though_the_feed_is_
     assert (await one.me(SignedIn.of(answer))).status_code == 200
 
 
-async def test_a_sign_in_makes_two_statements_more_only_then(
+async def test_a_sign_in_makes_four_statements_more_only_then(
     one: World, clock: MovableClock
 ) -> None:
     await one.make_user()
@@ -103,7 +103,7 @@ async def test_a_sign_in_makes_two_statements_more_only_then(
             await one.log_in()
         seen.append(len(statements))
 
-    assert seen[1:] == [seen[1]] * (MOST - 1) + [seen[1] + 2] * 2
+    assert seen[1:] == [seen[1]] * (MOST - 1) + [seen[1] + 4] * 2  # two end it, two tell apps
 
 
 async def test_what_many_sign_ins_at_once_leave_beyond_the_next_one_ends(
