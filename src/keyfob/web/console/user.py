@@ -265,11 +265,8 @@ async def _do(
 
 @routes.post("/console/users/{id:uuid}/edit", dependencies=_LIMITED)
 async def edit(user_id: UserId, visit: AVisit, caller: Writer, users: TheUsers) -> Response:
-    """Change the name and the address of an account; an empty name is none.
-
-    Threat: a form that was opened before gives back the address that a colleague has changed. So
-    what its reader has not changed is left as it is.
-    """
+    """Change the name and the address of an account, as far as the form's reader has."""
+    # Threat: a form that was opened before gives back what a colleague has changed meanwhile.
     if not {"name", "email"} <= visit.fields.values.keys():
         raise InvalidInput([{"pointer": "", "detail": "should contain name and email"}])
     email, name, errors = _read_person(visit)
