@@ -116,12 +116,13 @@ async def prepare(settings: Settings) -> tuple[str, str | None] | None:
     async with services_of(settings) as wiring:
         keyring = wiring.services[Keyring]
         await open_keys(keyring)
+        if settings.issuer is None and await count_listeners(wiring.db):
+            log.warning("issuer_made_up", issuer=settings.issuer_url, advice=_SET_ISSUER)
+        admin = await _make_first_admin(settings, wiring.services[Administration])
         if settings.pages:
             # Published before any app signs in: a client that has just read the keys finds it.
             await keyring.prepare(USUAL_ALGORITHM)
-        if settings.issuer is None and await count_listeners(wiring.db):
-            log.warning("issuer_made_up", issuer=settings.issuer_url, advice=_SET_ISSUER)
-        return await _make_first_admin(settings, wiring.services[Administration])
+        return admin
 
 
 def check_first_admin(settings: Settings) -> None:

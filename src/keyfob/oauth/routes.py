@@ -137,7 +137,7 @@ class Introspected(BaseModel):
     acr: str | None = None
     amr: list[str] | None = None
     roles: list[str] | None = None
-    cnf: Confirmation | None = None
+    cnf: Annotated[Confirmation | None, Field(default=None, json_schema_extra=_without_null)]
     act: Annotated[
         dict[str, Any] | None,
         Field(
