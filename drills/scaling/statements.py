@@ -107,6 +107,11 @@ def _rotate(db: Any, s: Sample) -> Awaitable[object]:
     )
 
 
+def _keep(db: Any, s: Sample) -> Awaitable[object]:
+    row = s.session
+    return rotation.keep_session(db, row["id"], row["secret_hash"], s.now, s.now - _HOUR)
+
+
 def _rotate_many(db: Any, s: Sample) -> Awaitable[object]:
     asked = [(session_id, 0, bytes(32)) for session_id in s.other_sessions]
     return rotation.rotate_sessions(db, asked, s.now, s.now - _HOUR)
@@ -149,6 +154,7 @@ def _revoke_subject(db: Any, s: Sample) -> Awaitable[object]:
 # Each public function of the modules by its name; `list_login_events` serves two.
 STATEMENTS: Mapping[str, Asked] = {
     "rotate_session": Asked("refresh", True, _rotate),
+    "keep_session": Asked("refresh of an app whose token stays", True, _keep),
     "rotate_sessions": Asked("refreshes of one moment, a hundred of them", False, _rotate_many),
     "find_session": Asked(
         "a repeated refresh",

@@ -194,6 +194,7 @@ BEYOND_CHANCE = {
     "POST /oauth2/revoke",
     "POST /oauth2/device",
     "POST /oauth2/par",
+    "POST /oauth2/register",
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
     "GET /admin/clients/{id}",
