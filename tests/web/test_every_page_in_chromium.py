@@ -105,6 +105,7 @@ async def browsers(
         role = {"name": "support", "permission": ["users:read", "logins:read"]}
         defined = await kinds["admin"].post("/console/new-role", data=role)
         assert defined.status_code == 303
+        await world.wiring.worker.last()  # writes what activity pages tell of
         yield kinds
 
 
