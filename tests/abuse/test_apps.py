@@ -19,7 +19,7 @@ from tests.fixtures.apps import (
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.links import OTHER, forget_proof, recover, recovery_token
 from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.programs import ORDERS, Program, make_resource
+from tests.fixtures.programs import BILLING, ORDERS, Program, make_resource
 from tests.fixtures.waiting import until_somebody_waits
 from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import signed_in, text_of
@@ -204,3 +204,24 @@ async def test_a_right_that_ends_leaves_no_app_behind(world: World, ada_id: UUID
     ]
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+async def test_what_is_allowed_at_one_api_is_not_allowed_at_another(
+    world: World, browser: httpx.AsyncClient, ada_id: UUID
+) -> None:
+    """Both have a right of the same name, and the app asks for them one after the other."""
+    for api in (ORDERS, BILLING):
+        await make_resource(world, api, ("read", "write"))
+    app = await make_app(world, scope=("read", "write"), resources=(ORDERS, BILLING))
+    reading = {"scope": "openid read", "resource": ORDERS}
+    writing = {"scope": "openid write", "resource": BILLING}
+    await app.code(browser, **reading)
+    await app.code(browser, **writing)
+
+    assert await is_asked(browser, app, scope="openid write", resource=ORDERS)
+    assert not await is_asked(browser, app, **reading)
+    assert not await is_asked(browser, app, **writing)
+    ada = await world.log_in()
+    (listed,) = (await world.api.get("/me/grants", headers=ada.headers)).json()
+    (exported,) = (await world.api.get("/me/export", headers=ada.headers)).json()["consents"]
+    assert set(listed["scope"]) == set(exported["scope"]) == {"openid", "read", "write"}

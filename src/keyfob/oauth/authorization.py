@@ -23,7 +23,7 @@ from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.forms import Form
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
-from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp
+from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp, rights_of
 from keyfob.sessions.standing import Standing
 
 # To sign in may need a mail; a code is exchanged by a program.
@@ -178,7 +178,8 @@ class Authorization:
             return False
         given = await queries.find_consent(db, user.user_id, client.id)
         return given is None or not (
-            set(asked.consented) <= set(given.scope) and set(asked.audience) <= set(given.audience)
+            set(rights_of(asked.consented, asked.audience)) <= set(given.rights)
+            and set(asked.audience) <= set(given.audience)
         )
 
     async def answer(

@@ -9,17 +9,22 @@ from uuid import UUID
 from asyncpg import Record
 
 from keyfob.core.database import Executor, Tx
-from keyfob.oauth.asking import Asked
+from keyfob.oauth.asking import Asked, rights_of, scope_in
 from keyfob.sessions.models import AskedClaims, Granted
 
 
 class Consent(NamedTuple):
-    """A user's consent to what an app asks for."""
+    """A user's consent to what an app asks for (`rights_of`)."""
 
     client_id: UUID
-    scope: tuple[str, ...]
+    rights: tuple[str, ...]
     audience: tuple[str, ...]
     given_at: datetime
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The scopes, wherever they are for."""
+        return tuple(dict.fromkeys(map(scope_in, self.rights)))
 
 
 class Fits(NamedTuple):
@@ -232,7 +237,7 @@ async def add_consent(
         """,
         user_id,
         client_id,
-        list(scope),
+        list(rights_of(scope, audience)),
         list(audience),
         now,
     )

@@ -65,7 +65,9 @@ async def list_consents(tx: Tx, user_id: UUID) -> list[Row]:
     return await _list(
         tx,
         """
-        SELECT client_id, name, consents.scope, audience, given_at
+        SELECT client_id, name, audience, given_at,
+               ARRAY(SELECT DISTINCT regexp_replace(given, '^.* ', '')
+                       FROM unnest(consents.scope) AS given ORDER BY 1) AS scope
           FROM consents JOIN clients ON id = client_id WHERE user_id = $1 ORDER BY given_at, id
         """,
         user_id,
