@@ -17,6 +17,7 @@ from tests.fixtures.apps import (
     onward,
 )
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.device_apps import decide, make_device_app, typed
 from tests.fixtures.links import OTHER, forget_proof, recover, recovery_token
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.programs import BILLING, ORDERS, Program, make_resource
@@ -225,3 +226,26 @@ async def test_what_is_allowed_at_one_api_is_not_allowed_at_another(
     (listed,) = (await world.api.get("/me/grants", headers=ada.headers)).json()
     (exported,) = (await world.api.get("/me/export", headers=ada.headers)).json()["consents"]
     assert set(listed["scope"]) == set(exported["scope"]) == {"openid", "read", "write"}
+
+
+@pytest.mark.parametrize("remedy", ["all others are signed out", "a new password"])
+async def test_what_waits_for_an_app_is_gone_with_all_other_sign_ins(
+    world: World, browser: httpx.AsyncClient, remedy: str
+) -> None:
+    """Threat: a device that its user was talked into allowing asks when they feel safe again."""
+    app, tv = await make_app(world), await make_device_app(world)
+    codes = await tv.codes(scope="openid offline_access")
+    await typed(browser, codes["user_code"])
+    await decide(browser, codes["user_code"])
+    code = await app.code(browser)
+
+    if remedy == "a new password":
+        new = {"current_password": PASSWORD, "new_password": "quite another battery"}
+        answer = await browser.post("/ui/account/password", data=new)
+    else:
+        answer = await browser.post("/ui/account/sessions/end-others")
+
+    assert answer.status_code == 303
+    assert (await tv.poll(codes)).json()["error"] == "invalid_grant"
+    assert (await app.exchange(code)).json()["error"] == "invalid_grant"
+    assert (await browser.get("/ui/account")).status_code == 200

@@ -6,13 +6,14 @@ import httpx
 import pytest
 from tests.fixtures.apps import App, make_app
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.device_apps import DeviceApp, decide, typed
 from tests.fixtures.waiting import until
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in
 
 from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
-from keyfob.clients.models import ClientChange
+from keyfob.clients.models import ClientChange, Grant
 
 LIVE = "SELECT count(*) FROM sessions WHERE client_id = $1 AND ended_at IS NULL"
 
@@ -55,6 +56,24 @@ async def test_its_grants_do_not_live_again_when_it_is_enabled(
     assert (await other.refresh(others["refresh_token"])).status_code == 200
     anew = await app.tokens(browser, **asked)
     assert (await app.refresh(anew["refresh_token"])).status_code == 200
+
+
+async def test_what_it_was_promised_is_not_kept_until_it_is_enabled(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    both = (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN, Grant.DEVICE_CODE)
+    app = await make_app(world, grants=both)
+    tv = DeviceApp(app)
+    code = await app.code(browser)
+    codes = await tv.codes()
+    await typed(browser, codes["user_code"])
+    await decide(browser, codes["user_code"])
+
+    await switch(app, disabled=True)
+    await switch(app, disabled=False)
+
+    assert (await app.exchange(code)).json()["error"] == "invalid_grant"
+    assert (await tv.poll(codes)).json()["error"] == "invalid_grant"
 
 
 async def test_a_job_ends_them_and_leaves_those_from_afterwards(

@@ -1,7 +1,7 @@
 """Administration of clients and their secrets."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -61,6 +61,8 @@ class ClientAdministration:
     outbound: Outbound
     outbox: Outbox
     grants: Grants
+    # Forget what an app has been promised: wiring passes in what other rooms keep of it.
+    on_end: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
         """Return a page of clients in the order of their creation."""
@@ -174,13 +176,18 @@ class ClientAdministration:
 
         Its tokens end at once; the grants may be very many, so a job ends them. Threat: an app is
         disabled because its refresh tokens were stolen, and they live again once it is enabled. So
-        whatever the job has left ends before.
+        whatever the job has left ends before, and what an app has been promised is forgotten.
         """
-        now = self.clock.now()
-        if before.disabled_at is None and (after is None or after.disabled_at is not None):
+        now, was_off = self.clock.now(), before.disabled_at is not None
+        is_off = after is None or after.disabled_at is not None
+        if was_off == is_off:
+            return
+        for forget in self.on_end:
+            await forget(tx, before.id)
+        if is_off:
             job = {"client_id": str(before.id), "before": now.isoformat()}
             await self.outbox.add(tx, GRANTS_OF_CLIENT, job)
-        elif before.disabled_at is not None and after is not None and after.disabled_at is None:
+        else:
             await self.grants.end_of_client(tx, before.id, now)
 
     async def end_grants(self, job: Job) -> None:

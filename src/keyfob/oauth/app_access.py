@@ -148,13 +148,21 @@ class AppAccess:
             await self._end(tx, actor, user_id, client_id)
 
     async def forget_with_sessions(self, tx: Tx, ending: Ending) -> None:
-        """Forget what a user allowed, where all sessions end for such a reason.
+        """Forget what a user's apps have not fetched yet, and for some reasons all they may have.
 
-        Threat: a stranger who used the address before its owner allows an app, which then gets what
-        it asks for of the owner, unasked.
+        Threats: a device that its user was talked into allowing waits until all others are signed
+        out, and then asks for its tokens. A stranger who used the address before its owner allows
+        an app, which then gets what it asks for of the owner, unasked.
         """
+        await queries.delete_unused_codes(tx, ending.user_id)
+        await device_queries.delete_unused(tx, ending.user_id)
         if ending.reason in _FORGETTING:
             await queries.delete_consents(tx, ending.user_id)
+
+    async def forget_of_client(self, tx: Tx, client_id: UUID) -> None:
+        """Forget what an app has been promised, and asks for, once it is disabled or deleted."""
+        await queries.delete_of_client(tx, client_id)
+        await device_queries.delete_of_client(tx, client_id)
 
     async def _end(self, tx: Tx, actor: Actor, user_id: UUID, client_id: UUID) -> None:
         """Take it, once the account is locked, which every exchange of a code shares."""

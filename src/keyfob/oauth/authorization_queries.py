@@ -258,18 +258,26 @@ async def delete_consents(tx: Tx, user_id: UUID) -> None:
     await tx.execute("DELETE FROM consents WHERE user_id = $1", user_id)
 
 
-async def delete_unused_codes(tx: Tx, user_id: UUID, client_id: UUID) -> int:
-    """Delete codes of a user that an app has not used, and return their number."""
+async def delete_unused_codes(tx: Tx, user_id: UUID, client_id: UUID | None = None) -> int:
+    """Delete codes of a user that an app, or any app, has not used; return their number."""
     gone = await tx.fetch(
         """
         DELETE FROM authorization_codes
-         WHERE user_id = $1 AND client_id = $2 AND spent_at IS NULL
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR client_id = $2) AND spent_at IS NULL
         RETURNING 1
         """,
         user_id,
         client_id,
     )
     return len(gone)
+
+
+async def delete_of_client(tx: Tx, client_id: UUID) -> None:
+    """Delete what a client asks for, and codes that it has not used."""
+    await tx.execute("DELETE FROM authorization_requests WHERE client_id = $1", client_id)
+    await tx.execute(
+        "DELETE FROM authorization_codes WHERE client_id = $1 AND spent_at IS NULL", client_id
+    )
 
 
 async def delete_old_requests(db: Executor, before: datetime, at_most: int) -> int:

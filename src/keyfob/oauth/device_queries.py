@@ -207,18 +207,25 @@ async def spend_request(
     )
 
 
-async def delete_unused(tx: Tx, user_id: UUID, client_id: UUID) -> int:
-    """Delete requests that a user has claimed and an app has not used; return their number."""
+async def delete_unused(tx: Tx, user_id: UUID, client_id: UUID | None = None) -> int:
+    """Delete requests that a user has claimed and an app, or any, has not used; return how many."""
     gone = await tx.fetch(
         """
         DELETE FROM device_requests
-         WHERE user_id = $1 AND client_id = $2 AND spent_at IS NULL
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR client_id = $2) AND spent_at IS NULL
         RETURNING 1
         """,
         user_id,
         client_id,
     )
     return len(gone)
+
+
+async def delete_of_client(tx: Tx, client_id: UUID) -> None:
+    """Delete requests of a client that it has not used."""
+    await tx.execute(
+        "DELETE FROM device_requests WHERE client_id = $1 AND spent_at IS NULL", client_id
+    )
 
 
 async def delete_old_requests(db: Executor, before: datetime, at_most: int) -> int:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from keyfob.accounts.service import Accounts
 from keyfob.administration.authority import Authority
+from keyfob.administration.clients import ClientAdministration
 from keyfob.api_keys.introspection import KeyIntrospector
 from keyfob.audit.service import Audit
 from keyfob.authority.models import KEY_PREFIX, ProofChecker
@@ -96,6 +97,7 @@ def build(
     accounts: Accounts,
     standing: Standing,
     authority: Authority,
+    of_clients: ClientAdministration,
     outbound: Outbound,
     outbox: Outbox,
     logout_tokens: LogoutTokens,
@@ -211,6 +213,7 @@ def build(
         db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
     )
     sessions.on_end_all.append(app_access.forget_with_sessions)
+    of_clients.on_end.append(app_access.forget_of_client)
     endpoint = TokenEndpoint(
         authentication=authentication,
         proofs=proofs,
