@@ -127,6 +127,21 @@ async def test_no_filter_breaks_a_page(root: httpx.AsyncClient, query: str) -> N
         assert (await root.get(f"/console/{log}?{query}")).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["os", "kind", "user", "since", "address"])
+async def test_what_is_no_filter_is_not_repeated_in_each_line(
+    world: World, root: httpx.AsyncClient, name: str
+) -> None:
+    """Threat: a link of 32 KB makes a page of as many megabytes as it has lines."""
+    for number in range(30):
+        await world.attempt_login(f"nobody{number}@example.com", "wrong")
+    plain = await root.get("/console/logins?size=100")
+
+    swollen = await root.get("/console/logins", params={"size": "100", name: "/" * 10_000})
+
+    assert swollen.status_code == 200
+    assert len(swollen.text) < len(plain.text) + 35_000  # the way to another language has it, once
+
+
 async def test_lines_that_repeat_are_one_with_their_number_and_times(
     world: World, root: httpx.AsyncClient, clock: MovableClock
 ) -> None:

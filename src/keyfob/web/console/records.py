@@ -60,7 +60,8 @@ Streams = Annotated[RecordStreams, Provided(RecordStreams)]
 T = TypeVar("T", bound=StrEnum)
 _LIMITED = [Depends(limited("admin", by="caller"))]
 _LOGINS, _AUDIT = "console logins", "console audit"
-_LONGEST = 512  # of the name of a browser or a system, in the log
+_TEXTS, _LONGEST = ("browser", "os"), 512  # as long as they can be in the log
+_LONGEST_CHOICE = 64  # of any other: an id, an event, a network, a day
 _MOST_RAW = SIZES[-1]  # as many as a page can fold into one line
 
 # The filters that have no field of their own: they are set by a part of a line.
@@ -236,8 +237,12 @@ def _events_in(visit: Visit) -> AuditFilter:
 
 
 def _kept(visit: Visit) -> dict[str, str]:
-    query = visit.request.query_params
-    return {name: value for name, value in query.items() if value and name in _FILTERS}
+    """Return the filters of the address. Threat: each line repeats them, so one has a length."""
+    return {
+        name: value
+        for name, value in visit.request.query_params.items()
+        if name in _FILTERS and 0 < len(value) <= (_LONGEST if name in _TEXTS else _LONGEST_CHOICE)
+    }
 
 
 def _page(
