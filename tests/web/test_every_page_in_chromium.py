@@ -16,7 +16,7 @@ from tests.fixtures.factors import Authenticator, add_totp, ask_for_factor, show
 from tests.fixtures.gallery import NAMES
 from tests.fixtures.passkeys import add as add_passkey
 from tests.fixtures.world import PASSWORD, SignedIn, World
-from tests.web.in_chromium import differs, reading
+from tests.web.in_chromium import STILL, differs, reading
 from tests.web.markup import OURS, is_page, page_routes
 
 from keyfob.authority.models import Role
@@ -140,7 +140,7 @@ async def test_every_page_is_sound_whoever_looks_at_it_in_whatever_way(
             await reader.open(f"{query}lang=en")
             if len(reader.requests) > 8:
                 faults.append((path, "requests", reader.requests))
-            if (moved := await reader.moved()) > 0.02:
+            if (moved := await reader.moved(f"{query}lang=en")) > STILL:
                 faults.append((path, "moves while it loads", moved))
             if name not in OF_THIS_MACHINE:
                 faults += differs(f"{who}.{name}", await reader.picture())
