@@ -15,7 +15,7 @@ import jwt
 import pytest
 from tests.fixtures.apps import App, make_app, onward
 from tests.fixtures.clock import MovableClock
-from tests.fixtures.programs import own_api
+from tests.fixtures.programs import Program, own_api
 from tests.fixtures.world import World
 from tests.web.account_pages import OURS, signed_in, text_of
 
@@ -253,6 +253,32 @@ async def test_a_form_of_another_site_is_stored_and_answered_by_a_get_of_ours(
     assert answer.headers["location"] == f"{AFTER}?state=abc"
     assert not await is_signed_in(browser)
     assert await world.db.fetchval("SELECT count(*) FROM logout_requests") == 0
+
+
+@pytest.mark.parametrize("loss", ["its place", "its registration"])
+async def test_a_place_that_an_app_has_lost_meanwhile_is_not_gone_to(
+    world: World,
+    app: App,
+    browser: httpx.AsyncClient,
+    clock: MovableClock,
+    hint: str,
+    loss: str,
+) -> None:
+    """Threat: the place is somebody else's by now, who has stored requests before."""
+    form = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER}
+    async with world.client(**CROSS_SITE) as without_cookie:
+        stored = await without_cookie.post("/oauth2/logout", data=form)
+    program = Program(world, app.id, app.secret or "")
+    if loss == "its place":
+        await program.change(revokes=False, post_logout_redirect_uris=())
+    else:
+        await program.change(revokes=True, disabled_at=clock.now())
+
+    page = await onward(browser, stored)
+
+    assert page.status_code == 400
+    assert AFTER not in page.text
+    assert await is_signed_in(browser)
 
 
 async def test_what_is_stored_goes_after_an_hour(

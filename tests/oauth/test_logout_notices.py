@@ -213,15 +213,28 @@ async def test_apps_that_got_no_id_token_or_want_to_hear_nothing_do_not(
     silent = await make_app(world, name="Silent")
     await silent.tokens(browser)
     await app.code(browser)  # which it has not exchanged
-    disabled = await make_app(world, name="Off", backchannel_logout_uri=receiver.url)
-    await disabled.tokens(browser)
-    program = Program(world, disabled.id, disabled.secret or "")
-    await program.change(revokes=True, disabled_at=world.service(Sessions).clock.now())
 
     await sign_out(browser)
 
     await until(lambda: _none_left(world))
     assert receiver.tokens == []
+
+
+async def test_an_app_that_is_disabled_hears_once_it_is_enabled(
+    world: World, app: App, browser: httpx.AsyncClient, receiver: Receiver, clock: MovableClock
+) -> None:
+    """Threat: its users stay signed in there, whatever happened to them meanwhile."""
+    await app.tokens(browser)
+    program = Program(world, app.id, app.secret or "")
+    await program.change(revokes=True, disabled_at=clock.now())
+    await sign_out(browser)
+    due = await _postponed(world, 1)
+    assert receiver.tokens == []
+    await program.change(revokes=False, disabled_at=None)
+    clock.advance((due - clock.now()).total_seconds())
+    world.wiring.runner.wake()
+
+    assert len(await receiver.heard()) == 1
 
 
 async def test_an_app_hears_also_after_its_grant_was_given_up(
@@ -231,18 +244,13 @@ async def test_an_app_hears_also_after_its_grant_was_given_up(
     auth = httpx.BasicAuth(str(app.id), app.secret or "")
     given_up = {"token": tokens["refresh_token"]}
     await app.world.api.post("/oauth2/revoke", data=given_up, auth=auth)
-
     await sign_out(browser)
 
     assert len(await receiver.heard()) == 1
 
 
 async def test_it_is_told_until_it_hears_after_growing_pauses_by_the_same_jti(
-    world: World,
-    app: App,
-    browser: httpx.AsyncClient,
-    receiver: Receiver,
-    clock: MovableClock,
+    world: World, app: App, browser: httpx.AsyncClient, receiver: Receiver, clock: MovableClock
 ) -> None:
     receiver.statuses = ["500 Internal Server Error", "503 Service Unavailable"]
     await app.tokens(browser)
@@ -276,11 +284,7 @@ async def _postponed(world: World, attempts: int) -> datetime:
 
 
 async def test_a_notice_is_dropped_after_a_day(
-    world: World,
-    app: App,
-    browser: httpx.AsyncClient,
-    receiver: Receiver,
-    clock: MovableClock,
+    world: World, app: App, browser: httpx.AsyncClient, receiver: Receiver, clock: MovableClock
 ) -> None:
     receiver.statuses = ["500 Internal Server Error"] * 3
     await app.tokens(browser)

@@ -39,14 +39,15 @@ _LONGEST_STATE = 2048
 class LogoutAsked(NamedTuple):
     """A checked request of an app, or of nobody that is known.
 
-    `name` is the app's. `onward` is where the browser goes afterwards, with the app's `state`.
+    `name` is the app's. `place` is where the browser goes afterwards, with the app's `state`.
     `user_id` and `sid` are those of a valid ID token. If `is_wrong`, something did not fit: nothing
     is done unasked then, and the browser does not go back to the app.
     """
 
     client_id: UUID | None = None
     name: str = ""
-    onward: str | None = None
+    place: str | None = None
+    state: str | None = None
     user_id: UUID | None = None
     sid: str | None = None
     is_wrong: bool = False
@@ -56,6 +57,13 @@ class LogoutAsked(NamedTuple):
         """Read what `_asdict` has written, as JSON gives it back."""
         ids = {name: UUID(stored[name]) for name in ("client_id", "user_id") if stored[name]}
         return cls(**{**stored, **ids})
+
+    @property
+    def onward(self) -> str | None:
+        """The address to go on to; None if the app has named no place."""
+        if self.place is None or self.state is None:
+            return self.place
+        return with_parameters(self.place, {"state": self.state})
 
     @property
     def is_proven(self) -> bool:
@@ -86,7 +94,7 @@ class Logout:
         faults = {
             "hint": text is not None and hint is None,
             "client": client is None and (text is not None or named is not None),
-            "place": not _may_return(client, form),
+            "place": not _may_return(client, form.get("post_logout_redirect_uri")),
             "state": len(form.get("state") or "") > _LONGEST_STATE,
         }
         if any(faults.values()):
@@ -96,7 +104,8 @@ class Logout:
         return LogoutAsked(
             client_id=client.id if client else None,
             name=client.name if client else "",
-            onward=_onward(form),
+            place=form.get("post_logout_redirect_uri"),
+            state=form.get("state"),
             user_id=hint.subject if hint else None,
             sid=hint.sid if hint else None,
         )
@@ -125,11 +134,21 @@ class Logout:
         return handle
 
     async def find(self, handle: str) -> LogoutAsked:
-        """Return a stored request; one that is unknown or has expired is a request of nobody."""
-        if not handle:
+        """Return a stored request; one that is unknown or has expired is a request of nobody.
+
+        It is wrong by now if its app has lost the place meanwhile, or is disabled.
+        """
+        found = None
+        if handle:
+            found = await queries.find_request(self.db, _digest(handle), self.clock.now())
+        if found is None:
             return LogoutAsked()
-        found = await queries.find_request(self.db, _digest(handle), self.clock.now())
-        return LogoutAsked.of(found) if found else LogoutAsked()
+        asked = LogoutAsked.of(found)
+        client = await self.clients.find(asked.client_id) if asked.client_id else None
+        if asked.client_id and client is None:
+            return LogoutAsked(is_wrong=True)
+        may_return = _may_return(client.client if client else None, asked.place)
+        return asked if may_return else LogoutAsked(is_wrong=True)
 
     async def drop(self, handle: str) -> None:
         """Forget a request that was answered."""
@@ -140,17 +159,9 @@ class Logout:
         await in_batches(partial(queries.delete_old_requests, self.db, self.clock.now()))
 
 
-def _may_return(client: RegisteredClient | None, form: Form) -> bool:
+def _may_return(client: RegisteredClient | None, place: str | None) -> bool:
     """Tell whether a request names no place to return to, or one of its app, by each character."""
-    uri = form.get("post_logout_redirect_uri")
-    return uri is None or (client is not None and uri in client.post_logout_redirect_uris)
-
-
-def _onward(form: Form) -> str | None:
-    uri, state = form.get("post_logout_redirect_uri"), form.get("state")
-    if uri is None:
-        return None
-    return with_parameters(uri, {"state": state}) if state is not None else uri
+    return place is None or (client is not None and place in client.post_logout_redirect_uris)
 
 
 def _digest(handle: str) -> bytes:

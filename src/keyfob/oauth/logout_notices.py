@@ -98,12 +98,14 @@ class LogoutNotices:
             TryAgain: it has not heard it.
         """
         client_id = UUID(job.payload["client_id"])
-        known = await self.clients.find(client_id)
-        uri = known.client.backchannel_logout_uri if known else None
-        if known is None or uri is None:
+        client = await self.clients.get(self.db, client_id)
+        uri = client.backchannel_logout_uri if client else None
+        if client is None or uri is None:
             return
+        if client.disabled_at is not None:  # it may be enabled again, with its users signed in
+            raise TryAgain("the app is disabled")
         with self.receivers.call(client_id):
-            await self._call(known.client, uri, job)
+            await self._call(client, uri, job)
 
     async def _call(self, client: RegisteredClient, uri: str, job: Job) -> None:
         token = await self.tokens.issue(
