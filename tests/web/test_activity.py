@@ -5,6 +5,7 @@ from html import unescape
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from tests.fixtures.apps import make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp
 from tests.fixtures.world import CLIENT, PASSWORD, World
@@ -180,6 +181,22 @@ async def test_it_was_somebody_else(world: World, clock: MovableClock) -> None:
     assert went_to(answer) == f"{PAGE}/not-me?done=others"
     assert "No other session is open." in text_of(after)
     assert (await world.me(other)).status_code == 401
+
+
+async def test_an_app_that_somebody_else_allowed_is_out_with_the_others(world: World) -> None:
+    await world.make_user()
+    app = await make_app(world)
+    async with signed_in(world) as page:
+        tokens = await app.tokens(page, scope="openid offline_access")
+        before = text_of(await page.get(f"{PAGE}/not-me"))
+        await page.post("/ui/account/sessions/end-others", data={"next": "not-me"})
+        after = text_of(await page.get(f"{PAGE}/not-me"))
+        refused = await app.refresh(tokens["refresh_token"])
+
+    assert "1 app is signed in as you. It is out at once, too." in before
+    assert "Sign out all others" in before
+    assert "No other session is open." in after
+    assert refused.json()["error"] == "invalid_grant"
 
 
 async def test_it_names_what_one_has_pointed_at_through_all_steps(

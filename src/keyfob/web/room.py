@@ -141,6 +141,7 @@ def build(
                 timeline=OwnTimeline(log=log, audit=audit, places=places),
                 factors=factors,
                 keys=api_keys,
+                apps=app_access,
             ),
             Security(factors=factors, sessions=sessions),
             service.Parts(watch=watch, keyring=keyring, outbox=outbox, settings=settings),

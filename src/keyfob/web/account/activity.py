@@ -19,6 +19,7 @@ from keyfob.core.problems import Problem
 from keyfob.limits.requests import limited
 from keyfob.mfa.models import Factor
 from keyfob.mfa.service import Factors
+from keyfob.oauth.app_access import AppAccess
 from keyfob.sessions.errors import SessionNotFound
 from keyfob.sessions.models import LiveSession, SessionKind
 from keyfob.sessions.own import OwnSessions
@@ -78,7 +79,8 @@ class NotMePage:
     """Leads through what to do when somebody else was in the account.
 
     `line` is what the user has pointed at, None if it was nothing in particular; `query` names it
-    in links. `is_changed` tells that the password is another since then.
+    in links. `is_changed` tells that the password is another since then. `others` counts sessions,
+    `apps` those that are signed in as the user.
     """
 
     template: ClassVar[str] = "account/not_me.html"
@@ -87,6 +89,7 @@ class NotMePage:
     query: Mapping[str, str]
     is_changed: bool
     others: int
+    apps: int
     factors: list[Factor]
     keys: int
 
@@ -99,6 +102,7 @@ class OwnActivity:
     timeline: OwnTimeline
     factors: Factors
     keys: ApiKeys
+    apps: AppAccess
 
     async def show(
         self, visit: Visit, caller: User, status: int = 200, *, wrong: Problem | None = None
@@ -129,6 +133,7 @@ class OwnActivity:
             query=query if line else {},
             is_changed=bool(changed),
             others=sum(one.id != caller.session_id for one in live),
+            apps=sum(app.grants > 0 for app in await self.apps.list_of(caller.user_id)),
             factors=await self.factors.list(self.factors.db, caller.user_id),
             keys=len(await self.keys.list_live(caller.user_id)),
         )
