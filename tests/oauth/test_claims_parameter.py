@@ -67,6 +67,19 @@ async def test_claims_come_where_they_are_asked_for_also_after_a_refresh(
     assert first["scope"] == "openid"
 
 
+async def test_a_scope_that_is_given_up_takes_its_named_claims_along(
+    world: World, app: App, browser: httpx.AsyncClient, ada: UUID
+) -> None:
+    asked = asking({"userinfo": {"email": None, "name": None}}, scope="openid email")
+    first = await app.tokens(browser, **asked)
+
+    same = (await app.refresh(first["refresh_token"], scope="openid email")).json()
+    less = (await app.refresh(same["refresh_token"], scope="openid")).json()
+
+    assert (await userinfo(world, same))["email"] == "ada@example.com"
+    assert await userinfo(world, less) == {"sub": str(ada), "name": "Ada"}
+
+
 async def test_a_user_is_asked_in_the_words_of_the_scope_that_has_the_claim(
     app: App, browser: httpx.AsyncClient
 ) -> None:

@@ -79,3 +79,7 @@ def test_hostile_addresses_take_no_time(part: str) -> None:
         assert not is_same("https://id.example.com/" + part * (32_768 // len(part)), ADDRESS)
 
     assert time.process_time() - began < 1
+
+
+def test_two_that_have_no_normal_form_are_not_the_same() -> None:
+    assert not is_same("no url", "https://id.example.com/auth/admin/roles/a b")

@@ -365,3 +365,26 @@ async def test_a_client_that_is_bound_gets_nothing_without_a_proof(program: Prog
 
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_dpop_proof")
     assert given.json()["token_type"] == "DPoP"
+
+
+ODD: list[object] = [[], {}, None, 1, 1.5, True, "\ud800", "", ["a"], 10**400]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=[repr(one)[:8] for one in ODD])
+async def test_nothing_odd_in_a_proof_is_a_fault_of_ours(program: Program, odd: object) -> None:
+    """Threat: any stranger fills the log with faults, uncounted."""
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256"}}
+    heads: list[dict[str, object]] = [{**head, name: odd} for name in (*head, "crit", "kid")]
+    heads += [
+        {**head, "jwk": {"kty": "EC", "crv": "P-256", member: odd}}
+        for member in ("kty", "crv", "alg", "x", "use", "key_ops", "kid")
+    ]
+    texts = [
+        b".".join(
+            base64.urlsafe_b64encode(part).rstrip(b"=")
+            for part in (json.dumps(one).encode(), b"{}", b"xx")
+        ).decode()
+        for one in heads
+    ]
+
+    assert [await is_refused(program, text) for text in texts] == [True] * len(texts)

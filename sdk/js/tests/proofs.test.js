@@ -100,16 +100,28 @@ test("the address may be written in another way", async () => {
   }
 });
 
+test("whatever is no key or no URL is a refusal, and no fault", async () => {
+  const { privateKey } = await generateKeyPair("ES256");
+  const point = { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA" };
+  for (const jwk of [point, { kty: "OKP", crv: "Ed25519", x: "AA" }, { kty: "OKP", crv: "Ed25519", x: 1 }, [], 1]) {
+    const proof = await new SignJWT({}).setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk }).sign(privateKey);
+    await assert.rejects(verifier.verify(token, {}, shown(proof)), Refused);
+  }
+  await assert.rejects(verifier.verify(token, {}, { ...shown(await prove(holder)), url: "https://a:8443http://h/x" }), Refused);
+});
+
 test("the memory of proofs is bounded", () => {
   const seen = new SeenHere(2);
   const later = Date.now() / 1000 + 60;
   assert.equal(seen.isNew("a", later), true);
   assert.equal(seen.isNew("a", later), false);
+  assert.equal(seen.isNew("b", 1), true);
   assert.equal(seen.isNew("b", later), true);
-  assert.equal(seen.isNew("c", later), true);
-  assert.equal(seen.isNew("c", later), false);
-  assert.equal(seen.isNew("d", 1), true);
-  assert.equal(seen.isNew("d", later), true);
+  assert.equal(seen.isNew("c", later), false, "what counts is not forgotten for it");
+  assert.equal(seen.isNew("a", later), false);
+  const brief = new SeenHere(1);
+  assert.equal(brief.isNew("d", 1), true);
+  assert.equal(brief.isNew("e", later), true, "what counts no more is forgotten for it");
 });
 
 test("the middleware takes it where the origin is told", async (t) => {

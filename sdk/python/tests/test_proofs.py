@@ -187,8 +187,10 @@ def test_the_memory_is_bounded_and_forgets_in_time() -> None:
     now[0] = 1010
     assert seen.is_new("a", 1020)
     assert seen.is_new("b", 1020)
-    assert seen.is_new("c", 1020)
-    assert not seen.is_new("c", 1020)
+    assert not seen.is_new("c", 1020), "what counts is not forgotten for it"
+    assert not seen.is_new("a", 1020)
+    now[0] = 1020
+    assert seen.is_new("c", 1030), "what counts no more is forgotten for it"
 
 
 @pytest.mark.parametrize("origin", ["", "orders.example.com", f"{ORIGIN}/orders", "ftp://x"])

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from "jose";
+import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from "jose";
 import { KINDS, Refused } from "./errors.js";
 
 const ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "PS256"];
@@ -24,7 +24,8 @@ const SMALLEST_RSA_KEY = 2048; // bits
  */
 
 /**
- * Remembers proofs in this process, at most so many; the oldest are forgotten first.
+ * Remembers proofs in this process, at most so many; while they all count, no other does. Threat: a
+ * caller with a token of its own has a proof of somebody else forgotten, and shows it.
  * @implements {Seen}
  */
 export class SeenHere {
@@ -42,10 +43,14 @@ export class SeenHere {
    * @param {number} until
    */
   isNew(name, until) {
-    if ((this.#until.get(name) ?? 0) > Date.now() / 1000) return false;
+    const now = Date.now() / 1000;
+    if ((this.#until.get(name) ?? 0) > now) return false;
     this.#until.delete(name);
-    const oldest = this.#until.keys().next().value;
-    if (this.#until.size >= this.#most && oldest !== undefined) this.#until.delete(oldest);
+    for (const [oldest, its] of this.#until) {
+      if (its > now) break;
+      this.#until.delete(oldest);
+    }
+    if (this.#until.size >= this.#most) return false;
     this.#until.set(name, until);
     return true;
   }
@@ -61,11 +66,10 @@ export class SeenHere {
  */
 export async function ensureProven(token, claims, shown, { seen, leeway }) {
   if (shown === undefined) throw new Refused("The token is bound to a key", KINDS.invalidToken);
-  const { header, proof } = await read([shown.proof ?? []].flat());
-  const jkt = await calculateJwkThumbprint(/** @type {import("jose").JWK} */ (header.jwk));
+  const jkt = claims.cnf?.jkt;
+  const proof = await read([shown.proof ?? []].flat(), jkt);
   const now = Date.now() / 1000;
   const fits = {
-    cnf: claims.cnf?.jkt === jkt,
     htm: proof.htm === shown.method,
     htu: isSame(proof.htu, shown.url),
     ath: proof.ath === createHash("sha256").update(token).digest("base64url"),
@@ -81,24 +85,26 @@ export async function ensureProven(token, claims, shown, { seen, leeway }) {
 }
 
 /**
- * Return header and claims of the one proof, which its own key has signed.
+ * Return the claims of the one proof, which the key with this thumbprint has signed. The key comes
+ * first. Threat: one that takes long to verify with, of anybody's making.
  * @param {string[]} given
- * @returns {Promise<{header: import("jose").JWTHeaderParameters, proof: Record<string, any>}>}
+ * @param {string} jkt
+ * @returns {Promise<Record<string, any>>}
  */
-async function read(given) {
+async function read(given, jkt) {
   if (given.length !== 1 || given[0].length > LONGEST) throw new Refused("There is not one proof of the key");
   try {
+    const { jwk } = decodeProtectedHeader(given[0]);
+    if (jwk === undefined || (await calculateJwkThumbprint(jwk)) !== jkt) throw new Refused("The proof of the key does not fit: cnf");
     const { payload, protectedHeader, key } = await jwtVerify(given[0], EmbeddedJWK, { algorithms: ALGORITHMS, typ: "dpop+jwt" });
     if (FOREIGN.some((name) => name in protectedHeader)) throw new Refused("The proof names other keys");
     const { modulusLength } = /** @type {any} */ (key).algorithm ?? {};
     if (modulusLength !== undefined && modulusLength < SMALLEST_RSA_KEY) throw new Refused("The key is too short");
-    return { header: /** @type {import("jose").JWTHeaderParameters} */ (protectedHeader), proof: payload };
+    return payload;
   } catch (fault) {
     if (fault instanceof Refused) throw fault;
-    if (fault instanceof errors.JOSEError || fault instanceof TypeError) {
-      throw new Refused(`The proof of the key is not valid: ${fault.message}`);
-    }
-    throw fault;
+    // Of whatever kind: libraries throw their own for keys that are none.
+    throw new Refused(`The proof of the key is not valid: ${fault instanceof Error ? fault.message : fault}`);
   }
 }
 
@@ -108,7 +114,7 @@ async function read(given) {
  * @param {string} url
  */
 function isSame(htu, url) {
-  if (typeof htu !== "string" || !URL.canParse(htu)) return false;
+  if (typeof htu !== "string" || !URL.canParse(htu) || !URL.canParse(url)) return false;
   const [named, own] = [new URL(htu), new URL(url)];
   return named.origin === own.origin && named.origin !== "null" && named.pathname === own.pathname && named.username + named.password === "";
 }

@@ -43,7 +43,10 @@ class Seen(Protocol):
 
 
 class SeenHere:
-    """Remembers proofs in this process, at most so many; the oldest are forgotten first."""
+    """Remembers proofs in this process, at most so many; while they all count, no other does.
+
+    Threat: a caller with a token of its own has a proof of somebody else forgotten, and shows it.
+    """
 
     def __init__(self, most: int = 100_000, clock: Callable[[], float] = time.time) -> None:
         self._most = most
@@ -57,8 +60,10 @@ class SeenHere:
             if self._until.get(name, 0) > self._clock():
                 return False
             self._until.pop(name, None)
-            while len(self._until) >= self._most:
-                del self._until[next(iter(self._until))]
+            while self._until and self._until[oldest := next(iter(self._until))] <= self._clock():
+                del self._until[oldest]
+            if len(self._until) >= self._most:
+                return False
             self._until[name] = until
             return True
 
@@ -111,12 +116,12 @@ class ProofCheck:
 
     def _is_proven(self, token: AccessToken, shown: Shown) -> bool:
         scheme, _, text = shown.authorization.strip().partition(" ")
-        header, claims = _read(shown.proofs[0])
-        jkt, now = thumbprint(header["jwk"]), self._clock()
+        jkt, now = token.claims["cnf"]["jkt"], self._clock()
+        claims = _read(shown.proofs[0], jkt)
         digest = hashlib.sha256(text.strip().encode()).digest()
         fits = (
             scheme.lower() == "dpop",
-            token.claims.get("cnf") == {"jkt": jkt},
+            token.claims["cnf"] == {"jkt": jkt},
             claims.get("htm") == shown.method,
             _is_same(claims.get("htu"), shown.url),
             claims.get("ath") == to_base64url(digest),
@@ -166,8 +171,11 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     return to_base64url(hashlib.sha256(f"{{{text}}}".encode()).digest())
 
 
-def _read(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims of a proof that its own key has signed."""
+def _read(text: str, jkt: str) -> dict[str, Any]:
+    """Return the claims of a proof that the key with this thumbprint has signed.
+
+    The key comes first. Threat: one that takes long to verify with, of anybody's making.
+    """
     if len(text) > _LONGEST:
         raise ValueError("too long")
     signed, _, signature = text.rpartition(".")
@@ -177,11 +185,13 @@ def _read(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     is_proof = header.get("typ") == "dpop+jwt" and not _FOREIGN & header.keys()
     if not is_proof or algorithm not in ALGORITHMS or not isinstance(jwk, dict):
         raise ValueError("no proof")
+    if thumbprint(jwk) != jkt:
+        raise ValueError("another key")
     # It leaves out private and weak keys, and those for anything but signatures.
     key = read_key_set({"keys": [jwk]}).find(jwk.get("kid"), algorithm)
     if not key.has_signed(signed.encode("ascii"), from_base64url(signature)):
         raise ValueError("not signed")
-    return header, claims
+    return claims
 
 
 def _is_id(jti: object) -> bool:

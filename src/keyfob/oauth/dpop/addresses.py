@@ -16,7 +16,10 @@ def is_same(htu: object, address: str) -> bool:
     """
     if not isinstance(htu, str):
         return False
-    return htu == address or normalised(htu) == normalised(address)
+    if htu == address:
+        return True
+    named = normalised(htu)
+    return named is not None and named == normalised(address)
 
 
 def normalised(url: str) -> str | None:

@@ -92,8 +92,9 @@ def _embedded_key(header: Mapping[str, Any]) -> ClientKey:
     if header.get("alg") not in PROOF_ALGORITHMS:
         raise Refused("alg is not one of those that are supported")
     jwk = header.get("jwk")
-    if isinstance(jwk, dict) and jwk.get("alg") in _OF_KEYS:
-        jwk = {**jwk, "alg": _OF_KEYS[jwk["alg"]]}
+    named = jwk.get("alg") if isinstance(jwk, dict) else None
+    if isinstance(jwk, dict) and isinstance(named, str) and named in _OF_KEYS:
+        jwk = {**jwk, "alg": _OF_KEYS[named]}
     try:
         return read_key(jwk)
     except ValueError as fault:

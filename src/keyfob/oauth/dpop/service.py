@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from urllib.parse import quote
 
 import structlog
 
@@ -124,7 +125,7 @@ class Proofs:
         return read_proof(given[0], shown, self.clock.timestamp())
 
     def _address(self, path: str) -> str:
-        return self.issuer.rstrip("/") + path
+        return self.issuer.rstrip("/") + quote(path)  # the path of a request is decoded
 
     async def _spend(self, proof: Proof) -> bool:
         now = self.clock.now()

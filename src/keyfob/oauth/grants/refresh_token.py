@@ -1,14 +1,17 @@
 """Refresh tokens of apps, for their next tokens (OAuth 2.1 section 4.3)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from keyfob.clients.models import AuthenticatedClient, Grant
 from keyfob.core.forms import Form
 from keyfob.oauth.app_tokens import AppTokens
+from keyfob.oauth.claims import scopes_of
 from keyfob.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.sessions.errors import InvalidRefreshToken
 from keyfob.sessions.grants import Grants
+from keyfob.sessions.models import AskedClaims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,15 @@ class RefreshTokenGrant:
             opened = await self.grants.refresh(text, client.id, rotates=client.rotate_refresh)
         except InvalidRefreshToken:
             raise InvalidGrant from None
-        scope = granted.scope if asked is None else tuple(asked.split())
-        narrowed = granted._replace(scope=scope, audience=named or granted.audience)
+        narrowed = granted._replace(audience=named or granted.audience)
+        if asked is not None:
+            scope = tuple(asked.split())
+            gone = set(granted.scope) - set(scope)
+            narrowed = narrowed._replace(scope=scope, claims=_without(granted.claims, gone))
         return await self.tokens.give(shown, narrowed, opened, nonce=None)
+
+
+def _without(claims: AskedClaims, gone: Collection[str]) -> AskedClaims:
+    """Return the claims without those of scopes that are given up, though each has been named."""
+    kept = ([name for name in names if not {*scopes_of([name])} & {*gone}] for names in claims)
+    return AskedClaims(*map(tuple, kept))
