@@ -10,21 +10,16 @@ import jwt
 import pytest
 from tests.fixtures.apps import CALLBACK, App, allowed, answer_of, onward
 from tests.fixtures.assertions import Signer, public_jwk
-from tests.fixtures.certificates import Certificate, make_certificate
+from tests.fixtures.certificates import Certificate
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.documents import app_of, publish, status_of
 from tests.fixtures.far_end import FarEnd, far_end
 from tests.fixtures.programs import Program
 from tests.fixtures.world import World, eventually
 from tests.web.account_pages import signed_in, text_of
 
-from keyfob.clients.documents import id_of_document
 from keyfob.clients.service import Clients
 from keyfob.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("documents"))
 
 
 @pytest.fixture
@@ -39,45 +34,14 @@ def settings(settings: Settings, certificate: Certificate) -> Settings:
 
 
 @pytest.fixture
-async def end(certificate: Certificate) -> AsyncIterator[FarEnd]:
-    async with far_end(certificate.server_side) as end:
-        end.url = f"https://localhost:{end.port}/client.json"
-        end.headers = ["Content-Type: application/json"]
-        publish(end)
-        yield end
-
-
-@pytest.fixture
 async def browser(world: World) -> AsyncIterator[httpx.AsyncClient]:
     await world.make_user(name="Ada")
     async with signed_in(world) as browser:
         yield browser
 
 
-def publish(end: FarEnd, **told: Any) -> None:
-    described = {
-        "client_id": end.url,
-        "client_name": "Notes",
-        "redirect_uris": [CALLBACK],
-        "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token"],
-        **told,
-    }
-    end.body = json.dumps(described).encode()
-
-
-def app_of(world: World, end: FarEnd) -> App:
-    return App(world, id_of_document(end.url), None, {"client_id": end.url})
-
-
 async def code_of(app: App, browser: httpx.AsyncClient, **changes: str) -> str:
     return answer_of(await allowed(browser, await app.send(browser, **changes)))["code"]
-
-
-async def status_of(app: App, browser: httpx.AsyncClient, **changes: str) -> int:
-    answer = await app.send(browser, **changes)
-    assert "location" not in answer.headers or answer.headers["location"].startswith("/auth/ui/")
-    return answer.status_code
 
 
 async def test_a_client_is_known_by_its_document(

@@ -136,17 +136,6 @@ async def list_ids(db: Executor, since: datetime | None) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def list_browser_redirect_uris(db: Executor) -> list[str]:
-    """Return the redirect URIs of browser apps that are not disabled."""
-    rows = await db.fetch(
-        """
-        SELECT DISTINCT unnest(redirect_uris) FROM clients
-         WHERE kind = 'browser' AND disabled_at IS NULL
-        """
-    )
-    return [row[0] for row in rows]
-
-
 async def announce_browser_apps(tx: Tx) -> None:
     """Tell every worker at the commit that browser apps have changed."""
     await tx.execute("SELECT pg_notify('keyfob', 'browser_apps')")

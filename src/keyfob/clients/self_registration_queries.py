@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from keyfob.clients.models import Registrar
 from keyfob.core.database import Executor, Tx
 
 
@@ -16,17 +17,43 @@ class RegistrationToken(NamedTuple):
     uses_left: int
 
 
-async def count_unused(db: Executor) -> int:
-    """Return how many clients have registered themselves to which no user lets anything."""
+async def count_unused(db: Executor, by: Registrar, at_most: int) -> int:
+    """Count clients of strangers to which no user lets anything, up to `at_most`."""
     return int(
         await db.fetchval(
             """
-            SELECT count(*) FROM clients AS c
-             WHERE registered_by = 'itself'
-               AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
-            """
+            SELECT count(*) FROM (
+                SELECT FROM clients AS c
+                 WHERE registered_by = $1 AND kept_until IS NOT NULL AND disabled_at IS NULL
+                   AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
+                 LIMIT $2) AS unused
+            """,
+            by,
+            at_most,
         )
     )
+
+
+async def list_browser_redirect_uris(db: Executor, *, strangers: int, of_each: int) -> list[str]:
+    """Return the redirect URIs of browser apps that are not disabled.
+
+    Of those that nobody here has registered, these are the first `of_each` of the `strangers` that
+    are kept longest: what users have consented to, then what was used last.
+    """
+    rows = await db.fetch(
+        """
+        SELECT unnest(redirect_uris) FROM clients
+         WHERE kind = 'browser' AND disabled_at IS NULL AND registered_by = 'administrator'
+        UNION
+        SELECT unnest(redirect_uris[1:$2]) FROM (
+            SELECT redirect_uris FROM clients
+             WHERE kind = 'browser' AND disabled_at IS NULL AND kept_until IS NOT NULL
+             ORDER BY kept_until DESC LIMIT $1) AS kept
+        """,
+        strangers,
+        of_each,
+    )
+    return [row[0] for row in rows]
 
 
 async def keep_client(tx: Tx, client_id: UUID, until: datetime) -> None:

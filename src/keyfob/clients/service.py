@@ -16,6 +16,7 @@ from keyfob.clients.models import (
     ClientSecret,
     KnownClient,
     RegisteredClient,
+    Registrar,
 )
 from keyfob.clients.self_registration import SelfRegistered
 from keyfob.core.batches import in_batches
@@ -55,6 +56,7 @@ class Clients:
     revocations: Revocations
     secrets: MachineSecrets
     self_registered: SelfRegistered
+    most_unused: int = 10_000
     _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
     _ids: set[UUID] = field(default_factory=set)
@@ -242,9 +244,10 @@ class Clients:
             tx, client_id, self.clock.now() + _KEPT_AFTER_USE
         )
 
-    async def count_unused(self) -> int:
-        """Return how many clients have registered themselves to which no user lets anything."""
-        return await self_registration_queries.count_unused(self.db)
+    async def is_full(self, by: Registrar) -> bool:
+        """Tell whether there are too many clients of strangers to which no user lets anything."""
+        most = self.most_unused
+        return await self_registration_queries.count_unused(self.db, by, most) >= most
 
     async def clean_up(self) -> None:
         """Delete expired secrets, and self-registered clients on which nothing rests."""

@@ -68,10 +68,14 @@ class ClientAuthentication:
 
 
 def counted_as(client: RegisteredClient, address: str) -> Hashable:
-    """Return the key by which calls of a client are counted: of a public one, also its network.
+    """Return the key by which calls of a client are counted.
 
-    Threat: anybody can say to be a public client, and uses up the calls of all who have the app.
+    Of a public one, or one that registered itself, it has their network, too. Threats: anybody can
+    say to be a public client, and uses up the calls of all who have the app. Anybody can register
+    clients, each with turns of its own.
     """
+    if client.is_self_registered:
+        return ("strangers", client_bucket(address))
     return (client.id, client_bucket(address)) if client.is_public else client.id
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from keyfob.clients.documents import DocumentHosts, id_of_document
-from keyfob.clients.models import RegisteredClient, Registrar
+from keyfob.clients.models import KnownClient, RegisteredClient, Registrar
 from keyfob.clients.registration import Unfit
 from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
@@ -35,11 +35,12 @@ _MOST_KNOWN = 1_000
 _MOST_AT_ONCE = 50
 _A_MINUTE, _MOST_OF_ORIGIN = timedelta(minutes=1), 10
 # Longer than a request waits for its user.
-_KEPT, _KEPT_AT_LEAST = timedelta(days=1), timedelta(hours=2)
+_KEPT, _KEPT_AT_LEAST = timedelta(hours=2), timedelta(minutes=70)
+_WAIT = 600
 # What a document says of a client; everything else is ours.
 _DESCRIBED = (
     *("name", "kind", "grants", "scope", "resources", "auth_method", "jwks_uri"),
-    *("redirect_uris", "id_token_alg"),
+    *("redirect_uris", "id_token_alg", "dpop_bound"),
 )
 
 
@@ -53,6 +54,7 @@ class UnusableDocument(Problem):
 
 class _Read(NamedTuple):
     client: RegisteredClient
+    at: datetime
     until: datetime
 
 
@@ -68,7 +70,8 @@ class ClientDocuments:
     A document is fetched without redirects, from public addresses, with at most 5 KB, and
     remembered for as long as it says, within five minutes and a day; failures are not. Threat:
     links to us by the thousand, each with another URL, make us ask others by the thousand. All who
-    wait for one document share a request; an origin is asked ten times a minute, by each worker.
+    wait for one document share a request; an origin is asked for new ones ten times a minute, by
+    each worker, and for one that has been read before as often again.
     """
 
     db: Database
@@ -87,26 +90,28 @@ class ClientDocuments:
         Raises:
             UnusableDocument: the document is not to be had, or is not that of such a client; or an
                 administrator has disabled the client.
-            Unavailable: too many others are being fetched.
+            Unavailable: too many others are being fetched, or have rows that no user needs.
         """
         if not self.hosts.takes(url):
             raise UnusableDocument
-        known = self._known.get(url)
-        if known is None or known.until <= self.clock.now():
-            known = await self._read(url)
-        return await self._keep(known.client)
+        read = self._known.get(url)
+        known = await self.clients.find(id_of_document(url))
+        if read is None or read.until <= self.clock.now() or _is_younger(known, read):
+            read = await self._read(url, is_known=known is not None)
+        return await self._keep(read.client)
 
     async def close(self) -> None:
         """Stop what is being fetched."""
         for reading in self._reading.values():
             reading.cancel()
 
-    async def _read(self, url: str) -> _Read:
+    async def _read(self, url: str, *, is_known: bool) -> _Read:
         reading = self._reading.get(url)
         if reading is None:
             if len(self._reading) >= _MOST_AT_ONCE:
                 raise Unavailable
-            self._count(urlsplit(url).netloc)
+            # Threat: links to what its server does not have would use up the turns of its app.
+            self._count(url if is_known else urlsplit(url).netloc)
             reading = self._reading[url] = asyncio.create_task(self._fetch(url))
             reading.add_done_callback(lambda done: self._done(url, done))
         try:
@@ -135,7 +140,8 @@ class ClientDocuments:
     async def _fetch(self, url: str) -> _Read:
         answer = await self.outbound.get(url)
         client = self._describe(url, read_document(answer, url))
-        read = _Read(client, self.clock.now() + _lifetime(answer.headers))
+        now = self.clock.now()
+        read = _Read(client, now, now + _lifetime(answer.headers))
         self._known.pop(url, None)
         self._known[url] = read
         if len(self._known) > _MOST_KNOWN:
@@ -157,6 +163,8 @@ class ClientDocuments:
         if known and _is_as(known.client, described, now + _KEPT_AT_LEAST):
             return known.client
         client = described._replace(created_at=now, updated_at=now, kept_until=now + _KEPT)
+        if known is None and await self.clients.is_full(Registrar.DOCUMENT):
+            raise Unavailable(retry_after=_WAIT)
         async with self.db.begin() as tx:
             kept = await self.clients.put(tx, client)
         if kept.disabled_at is not None:
@@ -198,6 +206,13 @@ def _lifetime(headers: Sequence[tuple[str, str]]) -> timedelta:
         return _USUAL
     said_age = timedelta(seconds=ages.get("s-maxage", ages.get("max-age", 0)))
     return min(max(said_age, _SHORTEST), _LONGEST)
+
+
+def _is_younger(known: KnownClient | None, read: _Read) -> bool:
+    """Tell whether another worker has read something else since then, which is not to be lost."""
+    if known is None or known.client.updated_at <= read.at:
+        return False
+    return any(getattr(known.client, name) != getattr(read.client, name) for name in _DESCRIBED)
 
 
 def _is_as(client: RegisteredClient, described: RegisteredClient, until: datetime) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from keyfob.clients.documents import is_document_url
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest, OAuthError
@@ -12,8 +13,10 @@ from keyfob.limits.rates import RateLimits
 from keyfob.oauth.asking import Asked, Asking, RefusedToApp, UnknownApp
 from keyfob.oauth.authentication import ClientAuthentication
 from keyfob.oauth.authorization import PUSHED_LIVES, Authorization
+from keyfob.oauth.client_documents import UnusableDocument
 from keyfob.oauth.dpop.service import Proofs
 from keyfob.oauth.errors import (
+    InvalidClient,
     InvalidDpopProof,
     InvalidScope,
     InvalidTarget,
@@ -51,17 +54,19 @@ class PushedRequests:
 
         Raises:
             InvalidClient, BadRequest, TooManyRequests: see `ClientAuthentication.authenticate`;
-                or it pushes too often.
+                or it pushes too often, or its document cannot be used.
             UnauthorizedClient: nobody signs in by this client.
             InvalidRequestObject, OAuthError: the request is not valid.
             InvalidDpopProof, UseDpopNonce: see `Proofs.read`; or `dpop_jkt` names another key.
         """
         proof = self.proofs.read(request.proofs, PAR_PATH)
+        is_counted = await self._read_document(request)
         client = (await self.authentication.authenticate(request)).client
         if Grant.AUTHORIZATION_CODE not in client.grants:
             raise UnauthorizedClient
-        if client.is_public:
-            await self.by_address.hit("authorize", request.address)
+        if client.is_public or client.is_self_registered:
+            if not is_counted:
+                await self.by_address.hit("authorize", request.address)
         else:
             self.rate.hit(client.id)
         asked = await self._read(client, request.form)
@@ -71,6 +76,26 @@ class PushedRequests:
         handle = await self.authorization.push(asked)
         lives = int(PUSHED_LIVES.total_seconds())
         return to_json({"request_uri": handle, "expires_in": lives})
+
+    async def _read_document(self, request: ClientRequest) -> bool:
+        """Read the document that describes a client, as where a browser brings the request.
+
+        Else the client is unknown until then, or what its document says no more holds for ever.
+        Return False if there is none.
+
+        Raises:
+            InvalidClient: the document cannot be used.
+            TooManyRequests: too many are asked for from this address.
+        """
+        name, documents = request.form.get("client_id"), self._asking.documents
+        if name is None or not documents.hosts.is_on or not is_document_url(name):
+            return False
+        await self.by_address.hit("authorize", request.address)
+        try:
+            await documents.find(name)
+        except UnusableDocument:
+            raise InvalidClient from None
+        return True
 
     async def _read(self, client: RegisteredClient, form: Form) -> Asked:
         if form.get("request_uri") is not None:

@@ -29,7 +29,6 @@ log = structlog.get_logger("keyfob.oauth")
 
 # One that nobody has used by then asks in vain.
 _KEPT_UNUSED = timedelta(days=1)
-_MOST_UNUSED = 10_000
 _WAIT = 3600
 
 
@@ -75,7 +74,7 @@ class DynamicRegistration:
         async with self.db.begin() as tx:
             if token is not None and not await self.tokens.spend(tx, token, now):
                 raise Unauthenticated
-            if token is None and await self.clients.count_unused() >= _MOST_UNUSED:
+            if token is None and await self.clients.is_full(Registrar.ITSELF):
                 raise Unavailable(retry_after=_WAIT)
             await self.clients.add(tx, client)
             secret = None

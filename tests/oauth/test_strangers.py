@@ -1,0 +1,141 @@
+"""Strangers who register apps, or send others to documents, take nothing from anybody else."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from tests.fixtures.apps import App, make_app
+from tests.fixtures.certificates import Certificate
+from tests.fixtures.clock import MovableClock
+from tests.fixtures.documents import app_of, publish, status_of
+from tests.fixtures.far_end import FarEnd
+from tests.fixtures.programs import Program
+from tests.fixtures.world import World
+from tests.web.account_pages import signed_in
+
+from keyfob.clients.models import ClientKind, Registrar
+from keyfob.clients.origins import Origins
+from keyfob.clients.service import Clients
+from keyfob.settings import Settings
+
+
+@pytest.fixture
+def settings(settings: Settings, certificate: Certificate) -> Settings:
+    """A service on this machine, which may read documents of this machine."""
+    told = {
+        "issuer": "http://localhost:8000/auth",
+        "client_documents": True,
+        "outbound_ca_file": certificate.path,
+    }
+    return settings.model_copy(update=told)
+
+
+@pytest.fixture
+async def browser(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    await world.make_user(name="Ada")
+    async with signed_in(world) as browser:
+        yield browser
+
+
+@pytest.fixture
+def app(world: World, end: FarEnd) -> App:
+    """An app that describes itself in a document."""
+    return app_of(world, end)
+
+
+async def test_links_to_what_a_host_does_not_have_use_up_no_turn_of_its_app(
+    app: App, end: FarEnd, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    assert await status_of(app, browser) == 303
+    clock.advance(hours=2)  # the document is to be read again
+    async with signed_in(app.world) as again:
+        for number in range(12):
+            assert await status_of(app, again, client_id=f"{end.url}?{number}") == 400
+
+        assert await status_of(app, again) == 303
+
+
+async def test_where_too_many_wait_a_new_document_is_refused_and_a_known_one_is_not(
+    world: World, app: App, end: FarEnd, browser: httpx.AsyncClient
+) -> None:
+    assert await status_of(app, browser) == 303
+    world.service(Clients).most_unused = 1
+    known, end.url = end.url, f"{end.url}?another"
+    publish(end)
+
+    refused = await status_of(app, browser, client_id=end.url)
+
+    assert refused == 503
+    assert await status_of(app, browser, client_id=known) == 303
+    assert await world.db.fetchval("SELECT count(*) FROM clients") == 1
+
+
+async def test_a_worker_that_has_read_an_older_document_does_not_bring_it_back(
+    world: World,
+    other: World,
+    app: App,
+    end: FarEnd,
+    browser: httpx.AsyncClient,
+    clock: MovableClock,
+) -> None:
+    end.headers.append("Cache-Control: max-age=86400")
+    assert await status_of(app, browser) == 303
+    clock.advance(seconds=30)
+    publish(end, client_name="Notes, renamed")
+    async with signed_in(other) as elsewhere:
+        assert await status_of(app_of(other, end), elsewhere) == 303
+    clock.advance(seconds=6)  # what a worker remembers of a row
+
+    assert await status_of(app, browser) == 303
+
+    assert await world.db.fetchval("SELECT name FROM clients") == "Notes, renamed"
+
+
+async def test_a_document_that_begins_to_want_bound_tokens_gets_no_others(
+    world: World, app: App, end: FarEnd, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    assert await status_of(app, browser) == 303
+    publish(end, dpop_bound_access_tokens=True)
+    clock.advance(hours=1, seconds=1)
+    async with signed_in(world) as later:
+        assert await status_of(app, later) == 303
+
+    assert await world.db.fetchval("SELECT dpop_bound FROM clients") is True
+
+
+async def test_an_app_pushes_its_first_request_and_none_once_its_document_is_gone(
+    world: World, app: App, end: FarEnd, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    pushed = await app.push()
+    assert pushed.status_code == 201
+    clock.advance(hours=2)
+    end.status = "404 Not Found"
+
+    refused = await app.push()
+
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+
+
+async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(world: World) -> None:
+    """Threat: every worker reads all of them every few seconds."""
+    places = tuple(f"https://{number}.example.com/callback" for number in range(20))
+    ours = await make_app(world, public=True, redirect_uris=places)
+    theirs = await make_app(world, public=True)
+    await Program(world, theirs.id, "").change(
+        revokes=False,
+        kind=ClientKind.BROWSER,
+        redirect_uris=tuple(place.replace("example", "stranger") for place in places),
+    )
+    await world.db.execute(
+        "UPDATE clients SET registered_by = $1, kept_until = now() WHERE id = $2",
+        Registrar.ITSELF,
+        theirs.id,
+    )
+    origins = world.service(Origins)
+    await origins.load()
+
+    def known(name: str) -> int:
+        return sum(origins.knows(f"https://{number}.{name}.com".encode()) for number in range(20))
+
+    assert ours.id != theirs.id
+    assert (known("example"), known("stranger")) == (20, 5)
