@@ -1,6 +1,7 @@
 """Apps that get more than their user allows them, or for longer."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
@@ -27,6 +28,7 @@ from tests.web.account_pages import signed_in, text_of
 
 from keyfob.accounts import locks
 from keyfob.authority.roles import Roles
+from keyfob.clients.resources import Resources
 from keyfob.core.clock import Clock
 from keyfob.settings import Settings
 
@@ -249,3 +251,27 @@ async def test_what_waits_for_an_app_is_gone_with_all_other_sign_ins(
     assert (await tv.poll(codes)).json()["error"] == "invalid_grant"
     assert (await app.exchange(code)).json()["error"] == "invalid_grant"
     assert (await browser.get("/ui/account")).status_code == 200
+
+
+async def test_the_page_says_what_is_asked_for_at_each_api(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    """Threat: the words of a harmless API stand for the right of that name at another."""
+    await make_resource(world, ORDERS, scopes=["read"])
+    await make_resource(world, BILLING, scopes=["read", "write"])
+    await world.db.execute(
+        "UPDATE resources SET name = 'Ill notes', scopes = $2 WHERE identifier = $1",
+        BILLING,
+        json.dumps({"read": {"en": "Read what your doctor writes"}, "write": {"en": "Write it"}}),
+    )
+    await world.service(Resources).load()
+    app = await make_app(world, scope=("read", "write"), resources=(ORDERS, BILLING))
+
+    both = await onward(browser, await app.send(browser, scope="read", resource=[BILLING, ORDERS]))
+    none = await onward(browser, await app.send(browser, scope="openid", resource=BILLING))
+
+    assert "Read what your doctor writes" in text_of(both)
+    assert f"at Ill notes ({BILLING})" in text_of(both)
+    assert f"at {ORDERS} ({ORDERS})" in text_of(both)
+    assert "Read what your doctor writes" not in text_of(none)
+    assert f"at Ill notes ({BILLING})" in text_of(none)

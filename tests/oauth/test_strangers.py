@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from tests.fixtures.apps import App, make_app
+from tests.fixtures.apps import CALLBACK, App, make_app
 from tests.fixtures.certificates import Certificate
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.documents import app_of, publish, status_of
 from tests.fixtures.far_end import FarEnd
-from tests.fixtures.programs import Program
+from tests.fixtures.programs import ORDERS, Program, make_program, make_resource
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in
 
@@ -139,3 +139,44 @@ async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(world: World) 
 
     assert ours.id != theirs.id
     assert (known("example"), known("stranger")) == (20, 5)
+
+
+POINT = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+SIGNING = {"token_endpoint_auth_method": "private_key_jwt"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"redirect_uris": ["https://["]},
+        {"redirect_uris": ["https://["], "client_name": "x", "token_endpoint_auth_method": "none"},
+        {**SIGNING, "jwks": {"keys": [{**POINT, "kid": "\0"}]}},
+        {**SIGNING, "jwks": {"keys": [{**POINT, "x": POINT["x"] + "\0"}]}},
+    ],
+    ids=["no URI", "no URI, named", "kid", "member"],
+)
+async def test_nothing_odd_in_a_registration_is_a_fault_of_ours(
+    settings: Settings, clock: MovableClock, told: dict[str, object]
+) -> None:
+    opened = settings.model_copy(update={"dynamic_registration": "open"})
+    async with World(opened, clock) as world:
+        body = {"redirect_uris": [CALLBACK], **told}
+        answer = await world.api.post("/oauth2/register", json=body)
+
+    assert answer.status_code == 400, answer.text
+
+
+async def test_whoever_registered_itself_is_none_of_the_apis_that_it_may_ask_for(
+    settings: Settings, clock: MovableClock
+) -> None:
+    """Threat: who has found a token learns by introspection whose it is, and what it may."""
+    told = {"dynamic_registration": "open", "self_registered_resources": [ORDERS]}
+    async with World(settings.model_copy(update=told), clock) as world:
+        await make_resource(world)
+        token = await (await make_program(world)).get_token()
+        body = {"redirect_uris": [CALLBACK]}
+        made = (await world.api.post("/oauth2/register", json=body)).json()
+        auth = httpx.BasicAuth(made["client_id"], made["client_secret"])
+        answer = await world.api.post("/oauth2/introspect", data={"token": token}, auth=auth)
+
+    assert answer.json() == {"active": False}

@@ -99,7 +99,9 @@ class ResourceAdministration:
         async with self.db.begin() as tx:
             await ensure_may_write(tx, self.authority, actor)
             resource = await self._lock(tx, resource_id)
-            if users := await self.clients.list_of_resource(tx, resource.identifier):
+            if users := await self.clients.list_of_resource(
+                tx, resource.identifier, of_strangers=False
+            ):
                 raise ResourceInUse(
                     f"{len(users)} in all",
                     extra={"client_ids": [str(client.id) for client in users[:_MOST_NAMED]]},
@@ -126,7 +128,7 @@ class ResourceAdministration:
         own = self.resources.own
         offers = {one.identifier: one.scopes for one in (own, *await self.resources.list_all(tx))}
         changed = []
-        for client in await self.clients.list_of_resource(tx, before.identifier):
+        for client in await self.clients.list_of_resource(tx, before.identifier, of_strangers=True):
             if not lost & set(client.scope):
                 continue
             offered = {scope for name in client.resources for scope in offers.get(name, ())}

@@ -141,11 +141,23 @@ async def announce_browser_apps(tx: Tx) -> None:
     await tx.execute("SELECT pg_notify('keyfob', 'browser_apps')")
 
 
-async def list_clients_of_resource(db: Executor, identifier: str) -> list[RegisteredClient]:
-    """Return the clients that have a resource, in the order of their creation."""
+async def list_clients_of_resource(
+    db: Executor, identifier: str, *, of_strangers: bool
+) -> list[RegisteredClient]:
+    """Return the clients that have a resource; of strangers' at most those with a consent.
+
+    The others have no tokens, and what they may ask for is cut when they are found.
+    """
     rows = await db.fetch(
-        f"SELECT {_CLIENT} FROM clients WHERE $1 = ANY(resources) ORDER BY id",  # noqa: S608 - our own columns
+        f"""
+        SELECT {_CLIENT} FROM clients
+         WHERE $1 = ANY(resources)
+           AND (registered_by = 'administrator' OR $2 AND EXISTS (
+                SELECT FROM consents WHERE client_id = clients.id AND $1 = ANY(audience)))
+         ORDER BY id
+        """,  # noqa: S608 - our own columns
         identifier,
+        of_strangers,
     )
     return [_client(row) for row in rows]
 

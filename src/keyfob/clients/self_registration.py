@@ -92,7 +92,7 @@ class SelfRegistered:
         """
         strict = by is Registrar.ITSELF
         method = _method(told, AuthMethod.BASIC if strict else AuthMethod.NONE)
-        uris = _texts(told, "redirect_uris", ())
+        uris = _urls(told)
         jwks, jwks_uri = _keys(told, method, may_hold_keys=strict)
         _ensure_code(_texts(told, "response_types", ("code",)), strict=strict)
         client = RegisteredClient(
@@ -129,6 +129,16 @@ class SelfRegistered:
         if strict and wanted - set(offered):
             raise Unfit("scope", "has one that clients that register themselves do not get")
         return tuple(name for name in offered if name in wanted)
+
+
+def _urls(told: Mapping[str, Any]) -> tuple[str, ...]:
+    uris = _texts(told, "redirect_uris", ())
+    try:
+        for uri in uris:
+            urlsplit(uri)
+    except ValueError:
+        raise Unfit("redirect_uris", "should be URIs") from None
+    return uris
 
 
 def _method(told: Mapping[str, Any], usual: AuthMethod) -> AuthMethod:

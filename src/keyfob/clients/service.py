@@ -161,9 +161,14 @@ class Clients:
         """Return a page of clients, including disabled ones, in the order of their creation."""
         return await queries.list_clients(self.db, after, limit)
 
-    async def list_of_resource(self, db: Executor, identifier: str) -> list[RegisteredClient]:
-        """Return the clients that have a resource, disabled or not, in the order of creation."""
-        return await queries.list_clients_of_resource(db, identifier)
+    async def list_of_resource(
+        self, db: Executor, identifier: str, *, of_strangers: bool
+    ) -> list[RegisteredClient]:
+        """Return the clients that have a resource, disabled or not, in the order of creation.
+
+        With `of_strangers`, also those that registered themselves, and that a user has let in.
+        """
+        return await queries.list_clients_of_resource(db, identifier, of_strangers=of_strangers)
 
     async def get(self, db: Executor, client_id: UUID) -> RegisteredClient | None:
         """Return the present state of a client, disabled or not; None if there is none."""

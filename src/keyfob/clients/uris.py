@@ -47,11 +47,25 @@ def ensure_jwks_uri(uri: str) -> str:
 def ensure_jwks(jwks: dict[str, Any]) -> dict[str, Any]:
     """Return a JWK Set of public keys (RFC 7517 section 5) that assertions can be signed with.
 
+    Of each key, the members that say what it is and is for: others could be anything.
+
     Raises:
         ValueError: it is not a JWK Set, or has a private key, a weak one, or too many.
     """
     read_registered(jwks)
-    return jwks
+    return {"keys": [_without_more(jwk) for jwk in jwks["keys"]]}
+
+
+_MEMBERS = ("kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e")
+
+
+def _without_more(jwk: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: jwk[name] for name in _MEMBERS if name in jwk}
+    uses = kept.get("key_ops", [])  # a list: `read_registered` has seen to that
+    texts = [*uses, *(value for name, value in kept.items() if name != "key_ops")]
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        raise ValueError("should have keys of plain texts")
+    return kept
 
 
 def ensure_redirect_uri(uri: str, kind: ClientKind) -> str:

@@ -95,6 +95,7 @@ class ClientKeys:
             if len(self._known) >= _MOST:
                 self._known.popitem(last=False)
             self._known[client.id] = known
+        self._known.move_to_end(client.id)
         return known
 
     def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[None] | None:

@@ -87,5 +87,10 @@ class ShownTokens:
 
 
 def _is_meant_for(client: RegisteredClient, token: LiveToken) -> bool:
-    is_own = token.client_id == str(client.id)
-    return is_own or not set(client.resources).isdisjoint(token.audience)
+    """Tell whether a client may see a token: its own, or one for an API that it is.
+
+    Threat: whoever registers itself may ask for tokens of some APIs, and is none of them.
+    """
+    if token.client_id == str(client.id):
+        return True
+    return not client.is_self_registered and not set(client.resources).isdisjoint(token.audience)

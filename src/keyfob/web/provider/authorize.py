@@ -1,5 +1,6 @@
 """The authorization endpoint: an app sends its user here, who goes back with a code."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from keyfob.oauth.authorization import (
     is_remembered,
     with_parameters,
 )
-from keyfob.web.provider.asked import asked_in_words
+from keyfob.web.provider.asked import AskedOfApi, asked_in_words
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -34,7 +35,7 @@ TheAuthorization = Annotated[Authorization, Provided(Authorization)]
 class ConsentPage:
     """Asks a user whether an app may have what it asks for.
 
-    `about` are scopes about the person, `further` those of APIs, each in words. `host` is where the
+    `about` are scopes about the person, `apis` what is asked for at each API. `host` is where the
     app is; None for an app on the user's own machine. `is_other`: it asks for another user, and who
     is signed in cannot allow it. `is_stranger`: nobody here has registered the app; `described_at`
     is the host of the document in which it describes itself.
@@ -50,7 +51,7 @@ class ConsentPage:
     is_stranger: bool
     described_at: str | None
     about: list[str]
-    further: list[str]
+    apis: Sequence[AskedOfApi]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +202,7 @@ def _consent_page(
     is_other: bool,
 ) -> ConsentPage:
     client, asked, _ = waiting
-    about, further = asked_in_words(asked.consented, asked.audience, resources, visit.locale)
+    about, apis = asked_in_words(asked.consented, asked.audience, resources, visit.locale)
     return ConsentPage(
         request=handle,
         here=visit.here,
@@ -211,7 +212,7 @@ def _consent_page(
         is_stranger=client.is_self_registered,
         described_at=urlsplit(client.document).netloc if client.document else None,
         about=about,
-        further=further,
+        apis=apis,
     )
 
 

@@ -1,6 +1,6 @@
 """The page where a user types the code that a device shows, and lets it have what it asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -26,7 +26,7 @@ from keyfob.oauth.device import (
 from keyfob.web.parts.devices import known_device
 from keyfob.web.parts.names import name
 from keyfob.web.parts.refusals import refusal
-from keyfob.web.provider.asked import asked_in_words
+from keyfob.web.provider.asked import AskedOfApi, asked_in_words
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -57,7 +57,7 @@ class DevicePage:
     address: Markup | None
     device: Markup | str
     about: list[str]
-    further: list[str]
+    apis: Sequence[AskedOfApi]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ def _device_page(
     visit: Visit, code: str, asking: AskingDevice, resources: Resources, places: Places
 ) -> DevicePage:
     client, request = asking
-    about, further = asked_in_words(request.scope, request.audience, resources, visit.locale)
+    about, apis = asked_in_words(request.scope, request.audience, resources, visit.locale)
     address = str(request.ip_address) if request.ip_address else None
     place = places.find(address, visit.locale)
     return DevicePage(
@@ -132,5 +132,5 @@ def _device_page(
         address=name(address) if address else None,
         device=known_device(request.browser, request.os),
         about=about,
-        further=further,
+        apis=apis,
     )
