@@ -225,7 +225,8 @@ async def test_there_is_one_header_and_one_proof_in_it(program: Program, holder:
             TOKEN, data=FORM, auth=program.basic, headers={"DPoP": text.encode()}
         )
         assert answer.json()["error"] == "invalid_dpop_proof", text[:20]
-    assert (await show(program, one)).status_code == 200
+    good = await show(program, one)
+    assert good.status_code == 200, good.text
 
 
 async def test_a_deeply_nested_proof_costs_nothing(program: Program) -> None:
