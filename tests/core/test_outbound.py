@@ -268,7 +268,7 @@ async def test_a_slow_name_takes_one_thread_however_often_it_is_asked_for(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", find)
-    client = Outbound(seconds=1)
+    client = Outbound(seconds=1, of_one=16)
     fetches = [client.get("https://slow.example/") for _ in range(16)]
 
     found = await asyncio.gather(*fetches, return_exceptions=True)

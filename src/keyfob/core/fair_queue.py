@@ -7,9 +7,9 @@ share.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -49,16 +49,21 @@ class FairQueue(Generic[T]):
             self._within[name] = FairQueue()
         self._within[name].put(work, share[1:])
 
-    def take(self) -> T:
+    def take(self, but: Container[str] = ()) -> T:
         """Remove and return the next piece of work; its share then goes to the end of the line.
 
+        Nothing is taken of the shares directly within this one that are named by `but`.
+
         Raises:
-            IndexError: nothing waits.
+            IndexError: nothing waits, or of these shares alone.
         """
         if not self._within:
             work = self._own.popleft()
         else:
-            name, part = next(iter(self._within.items()))
+            name = next((one for one in self._within if one not in but), None)
+            if name is None:
+                raise IndexError("these shares have to wait")
+            part = self._within[name]
             work = part.take()
             del self._within[name]
             if part:
@@ -167,6 +172,91 @@ class Turns(Generic[T]):
         return self._ready.pop() if self._ready else None
 
 
-def _give_up(turn: "asyncio.Future[T | None]") -> None:
-    if not turn.done():
-        turn.set_exception(TimeoutError())
+class Crowded(Exception):
+    """Too many wait for a place, and most of them in this share."""
+
+
+class _Waiting(NamedTuple):
+    turn: asyncio.Future[None]
+    share: Share
+
+
+class Places:
+    """Lends a limited number of places, of which one share holds a part at most.
+
+    The largest shares (such as a network) take turns, and so do those within. If too many wait, the
+    newest of the largest share gives way. Threat: who holds every place for as long as it may be
+    held leaves to all others what comes free in between.
+
+    Args:
+        amount: the places.
+        of_one: how many of them one of the largest shares may hold at once.
+        most_waiting: how many callers may wait for a place.
+    """
+
+    def __init__(self, amount: int, *, of_one: int, most_waiting: int) -> None:
+        self._free = amount
+        self._of_one = of_one
+        self._most_waiting = most_waiting
+        self._held: Counter[str] = Counter()
+        self._waiting: FairQueue[_Waiting] = FairQueue()
+
+    async def take(self, share: Share, longest: float) -> None:
+        """Take a place, which is to be given back.
+
+        Args:
+            share: whose it is.
+            longest: the seconds to wait.
+
+        Raises:
+            TimeoutError: no place became free in that time.
+            Crowded: too many wait.
+        """
+        if self._free and self._held[share[0]] < self._of_one:
+            self._hold(share)  # whoever waits may not have it: see `_lend`
+            return
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), share)
+        self._waiting.put(waiting, share)
+        if len(self._waiting) > self._most_waiting:
+            self._refuse_one()
+        try:
+            async with asyncio.timeout(longest):
+                await waiting.turn
+        except BaseException:
+            turn = waiting.turn
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.give(share)  # it was lent in the same moment
+            else:
+                with suppress(ValueError):
+                    self._waiting.remove(waiting, share)
+            raise
+
+    def give(self, share: Share) -> None:
+        """Give a place of a share back."""
+        self._free += 1
+        self._held[share[0]] -= 1
+        if not self._held[share[0]]:
+            del self._held[share[0]]
+        self._lend()
+
+    def _lend(self) -> None:
+        """Lend what is free to those that wait, unless their share holds enough."""
+        while self._free:
+            full = {name for name, amount in self._held.items() if amount >= self._of_one}
+            try:
+                waiting = self._waiting.take(full)
+            except IndexError:
+                return
+            if not waiting.turn.done():
+                self._hold(waiting.share)
+                waiting.turn.set_result(None)
+
+    def _hold(self, share: Share) -> None:
+        self._free -= 1
+        self._held[share[0]] += 1
+
+    def _refuse_one(self) -> None:
+        newest = self._waiting.newest_of_largest()
+        self._waiting.remove(newest, newest.share)
+        if not newest.turn.done():
+            newest.turn.set_exception(Crowded())

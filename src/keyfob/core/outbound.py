@@ -6,9 +6,10 @@ Threat: whoever registers a URL can make this machine call it, from behind the f
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address, IPv6Network, ip_network
 from pathlib import Path
@@ -18,7 +19,8 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httpcore
 import httpx
 
-from keyfob.core.addresses import Address, Network, parse_address
+from keyfob.core.addresses import Address, Network, parse_address, share_of_asker
+from keyfob.core.fair_queue import Crowded, Places, Share
 from keyfob.core.forms import FORM
 
 # Takes a host and a port, returns addresses; raises OSError if there are none.
@@ -30,7 +32,9 @@ _AT_ONCE = 4 * 1024
 _MOST_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
 _MOST_AT_ONCE = 16
-_NAME_THREADS = _MOST_AT_ONCE
+_MOST_WAITING = 256
+# A name server that does not answer holds a thread for longer than we wait for it.
+_NAME_THREADS = 2 * _MOST_AT_ONCE
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4
 _PORTS = {"https": 443, "http": 80}
 
@@ -40,6 +44,10 @@ class CannotFetch(Exception):
 
     The message says which, for the log only, and never for the owner of the URL.
     """
+
+
+class Busy(CannotFetch):
+    """It was not even tried: too much is being fetched for others, or for the same asker."""
 
 
 class Fetched(NamedTuple):
@@ -161,39 +169,55 @@ class Outbound:
     followed, proxies of the environment are ignored, and time, size and the number of connections
     are limited.
 
+    Calls wait in shares that take turns, usually those of who asks, whose network holds a part of
+    the connections and of the lookups of names at most. Threat: who names slow servers, or names
+    that nobody resolves, would have all of them.
+
     Args:
         allow: hosts, addresses and networks that may be called as well, also by http.
         ca_file: further certificate authorities, as PEM.
         resolve: finds the addresses of a host; by default the system's resolver.
-        seconds: the time for everything, from the resolution to the last byte.
+        seconds: the time for everything, from the resolution to the last byte. As long at most, a
+            call waits for its turn before.
+        of_one: the calls at once for one asker.
     """
 
     allow: Sequence[str] = ()
     ca_file: Path | None = None
     resolve: Resolve | None = None
     seconds: float = _MOST_SECONDS
+    of_one: int = _MOST_AT_ONCE // 4
     _tls: ssl.SSLContext | None = None
-    _turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, _MOST_AT_ONCE))
 
     def __post_init__(self) -> None:
         self._allowed = AllowList.read(self.allow)
+        self._turns = Places(_MOST_AT_ONCE, of_one=self.of_one, most_waiting=_MOST_WAITING)
+        self._lookups = Places(_NAME_THREADS, of_one=self.of_one, most_waiting=_MOST_WAITING)
         # Threat: names that resolve slowly would occupy the threads that the database's name needs.
         self._names = ThreadPoolExecutor(_NAME_THREADS, thread_name_prefix="outbound-names")
         self._finding: dict[tuple[str, int], asyncio.Future[Any]] = {}
+        self._making_tls = asyncio.Lock()
 
-    async def get(self, url: str, *, accept: str = "application/json") -> Fetched:
+    async def get(
+        self, url: str, *, accept: str = "application/json", share: Share | None = None
+    ) -> Fetched:
         """Return the response to a GET request, of any status.
 
+        `share` is the one whose turn it is; None: that of who asks.
+
         Raises:
+            Busy: it was not tried, since no turn came.
             CannotFetch: it is not allowed, or there is no response within the limits.
         """
-        return await self._ask("GET", url, {"Accept": accept})
+        return await self._ask("GET", url, {"Accept": accept}, share=share)
 
-    async def post(self, url: str, form: Mapping[str, str]) -> Fetched:
+    async def post(
+        self, url: str, form: Mapping[str, str], *, share: Share | None = None
+    ) -> Fetched:
         """Send a form, and return the response, of any status.
 
         Raises:
-            CannotFetch: see `get`.
+            Busy, CannotFetch: see `get`.
         """
         content = urlencode(form).encode("ascii")
         headers = {
@@ -201,7 +225,7 @@ class Outbound:
             "Content-Type": FORM,
             "Content-Length": str(len(content)),
         }
-        return await self._ask("POST", url, headers, content)
+        return await self._ask("POST", url, headers, content, share=share)
 
     async def ensure_may_call(self, url: str) -> None:
         """Check a URL that is about to be registered, without calling it.
@@ -215,48 +239,61 @@ class Outbound:
         parts = _split(url)
         try:
             async with asyncio.timeout(self.seconds):
-                addresses = await self._find(parts)
-        except (OSError, UnicodeError):  # also time-outs
+                addresses = await self._find(parts, share_of_asker())
+        except (OSError, UnicodeError, Busy):  # also time-outs
             if parts.scheme == "https":
                 return
             addresses = ()
         self._allowed.ensure_allowed(parts.scheme, str(parts.hostname), addresses)
 
     async def _ask(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+        *,
+        share: Share | None,
     ) -> Fetched:
-        parts = _split(url)
+        parts, share = _split(url), share or share_of_asker()
         try:
-            async with asyncio.timeout(self.seconds), self._turns:
-                return await self._send(method, parts, headers, content)
+            async with _taken(self._turns, share, self.seconds), asyncio.timeout(self.seconds):
+                addresses = await self._find(parts, share)
+                return await self._send(method, parts, addresses, headers, content)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
             raise CannotFetch(f"{type(fault).__name__}: {fault}") from fault
         except (OSError, UnicodeError) as fault:  # also time-outs, and errors of names
             raise CannotFetch(type(fault).__name__) from fault
 
-    def apart(self) -> "Outbound":
+    def apart(self, *, of_one: int) -> "Outbound":
         """Return one with the same rules, and connections of its own, that holds nobody up."""
         return Outbound(
-            allow=self.allow, ca_file=self.ca_file, resolve=self.resolve, seconds=self.seconds
+            allow=self.allow,
+            ca_file=self.ca_file,
+            resolve=self.resolve,
+            seconds=self.seconds,
+            of_one=of_one,
         )
 
     async def close(self) -> None:
         """Release the threads that resolve names."""
         self._names.shutdown(wait=False, cancel_futures=True)
 
-    async def _find(self, parts: SplitResult) -> Sequence[str]:
+    async def _find(self, parts: SplitResult, share: Share) -> Sequence[str]:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-        return await (self.resolve or self._resolve)(host, port)
+        if self.resolve is not None:
+            return await self.resolve(host, port)
+        return await self._resolve(host, port, share)
 
     async def _send(
         self,
         method: str,
         parts: SplitResult,
+        addresses: Sequence[str],
         further: Mapping[str, str],
         content: bytes | None,
     ) -> Fetched:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-        addresses = await self._find(parts)
         self._allowed.ensure_allowed(parts.scheme, host, addresses)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         at = httpcore.URL(scheme=parts.scheme, host=host, port=port, target=target)
@@ -273,27 +310,57 @@ class Outbound:
         ):
             return await _read(answer)
 
-    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+    async def _resolve(self, host: str, port: int, share: Share) -> Sequence[str]:
         name = (host, port)
         if name not in self._finding:
-            find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            finding = asyncio.get_running_loop().run_in_executor(self._names, find)
-            finding.add_done_callback(partial(self._found, name))
-            self._finding[name] = finding
+            await _take(self._lookups, share, self.seconds / 2)
+            if name in self._finding:  # begun meanwhile, for somebody else
+                self._lookups.give(share)
+            else:
+                self._begin_to_find(name, share)
         # Shielded: a thread that waits for a name server cannot be stopped. Threat: a slow name,
         # asked for again and again, would occupy all of them.
         found = await asyncio.shield(self._finding[name])
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
-    def _found(self, name: tuple[str, int], finding: asyncio.Future[Any]) -> None:
+    def _begin_to_find(self, name: tuple[str, int], share: Share) -> None:
+        find = partial(socket.getaddrinfo, *name, type=socket.SOCK_STREAM)
+        finding = asyncio.get_running_loop().run_in_executor(self._names, find)
+        self._finding[name] = finding
+        finding.add_done_callback(partial(self._found, name, share))
+
+    def _found(self, name: tuple[str, int], share: Share, finding: asyncio.Future[Any]) -> None:
         del self._finding[name]
+        self._lookups.give(share)  # not before: the thread was busy, whoever gave up
         if not finding.cancelled():
             finding.exception()  # those who wait get it; perhaps nobody does any more
 
     async def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(_make_tls_context, self.ca_file)
+        async with self._making_tls:  # once: it takes longer than most calls
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(_make_tls_context, self.ca_file)
         return self._tls
+
+
+@asynccontextmanager
+async def _taken(places: Places, share: Share, longest: float) -> AsyncIterator[None]:
+    await _take(places, share, longest)
+    try:
+        yield
+    finally:
+        places.give(share)
+
+
+async def _take(places: Places, share: Share, longest: float) -> None:
+    """Take a place.
+
+    Raises:
+        Busy: none became free in that time, or too many wait.
+    """
+    try:
+        await places.take(share, longest)
+    except (Crowded, TimeoutError):
+        raise Busy("no turn came") from None
 
 
 def _make_tls_context(ca_file: Path | None) -> ssl.SSLContext:

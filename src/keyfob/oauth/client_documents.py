@@ -8,6 +8,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
-from keyfob.core.outbound import CannotFetch, Fetched, Outbound
+from keyfob.core.outbound import Busy, CannotFetch, Fetched, Outbound
 from keyfob.core.problems import Problem, Unavailable
 
 log = structlog.get_logger("keyfob.oauth")
@@ -32,7 +33,6 @@ _SHORTEST, _USUAL, _LONGEST = timedelta(minutes=5), timedelta(hours=1), timedelt
 _MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 _JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;|\Z)")
 _MOST_KNOWN = 1_000
-_MOST_AT_ONCE = 50
 _A_MINUTE, _MOST_OF_ORIGIN = timedelta(minutes=1), 10
 # Longer than a request waits for its user.
 _KEPT, _KEPT_AT_LEAST = timedelta(hours=2), timedelta(minutes=70)
@@ -71,7 +71,8 @@ class ClientDocuments:
     remembered for as long as it says, within five minutes and a day; failures are not. Threat:
     links to us by the thousand, each with another URL, make us ask others by the thousand. All who
     wait for one document share a request; an origin is asked for new ones ten times a minute, by
-    each worker, and for one that has been read before as often again.
+    each worker, and for one that has been read before as often again. Requests wait in turns by
+    who asks (`Outbound`).
     """
 
     db: Database
@@ -90,7 +91,8 @@ class ClientDocuments:
         Raises:
             UnusableDocument: the document is not to be had, or is not that of such a client; or an
                 administrator has disabled the client.
-            Unavailable: too many others are being fetched, or have rows that no user needs.
+            Unavailable: too many are being fetched for the same asker, or for all; or too many have
+                rows that no user needs.
         """
         if not self.hosts.takes(url):
             raise UnusableDocument
@@ -106,19 +108,26 @@ class ClientDocuments:
             reading.cancel()
 
     async def _read(self, url: str, *, is_known: bool) -> _Read:
-        reading = self._reading.get(url)
-        if reading is None:
-            if len(self._reading) >= _MOST_AT_ONCE:
-                raise Unavailable
+        try:
+            if reading := self._reading.get(url):
+                # Threat: whoever waits for slow documents asks for this one as well, in vain.
+                with suppress(Busy):
+                    return await asyncio.shield(reading)
+            return await asyncio.shield(self._begin(url, is_known=is_known))
+        except Busy:
+            raise Unavailable from None
+        except (CannotFetch, ValueError) as fault:
+            log.warning("client_document_unusable", url=url, fault=str(fault)[:200])
+            raise UnusableDocument from None
+
+    def _begin(self, url: str, *, is_known: bool) -> asyncio.Task[_Read]:
+        """Begin to fetch a document, if nobody does; others wait for it, too."""
+        if url not in self._reading:
             # Threat: links to what its server does not have would use up the turns of its app.
             self._count(url if is_known else urlsplit(url).netloc)
             reading = self._reading[url] = asyncio.create_task(self._fetch(url))
             reading.add_done_callback(lambda done: self._done(url, done))
-        try:
-            return await asyncio.shield(reading)  # others wait for it, too
-        except (CannotFetch, ValueError) as fault:
-            log.warning("client_document_unusable", url=url, fault=str(fault)[:200])
-            raise UnusableDocument from None
+        return self._reading[url]
 
     def _done(self, url: str, reading: asyncio.Task[_Read]) -> None:
         del self._reading[url]

@@ -11,7 +11,7 @@ import structlog
 from keyfob.clients.keys import ClientKey, choose_key, read_published, read_registered
 from keyfob.clients.models import RegisteredClient
 from keyfob.core.clock import Clock
-from keyfob.core.outbound import CannotFetch, Outbound
+from keyfob.core.outbound import Busy, CannotFetch, Outbound
 
 log = structlog.get_logger("keyfob.oauth")
 
@@ -31,7 +31,7 @@ class _Remembered:
     read_at: datetime | None = None
     asked_at: datetime | None = None
     failures: int = 0
-    fetching: asyncio.Task[None] | None = None
+    fetching: asyncio.Task[bool] | None = None
 
     def is_younger_than(self, age: timedelta, now: datetime) -> bool:
         return self.read_at is not None and now < self.read_at + age
@@ -52,8 +52,8 @@ class ClientKeys:
     Published keys are fetched by the guarded client alone, when they are five minutes old, and for
     an unknown key: at most once a minute per client and worker, by one request for all that wait;
     after a failure 5 s later, and then after twice as long each time, up to that minute.
-    Threat: whoever registers itself names an address that an administrator has listed for others;
-    so such clients' keys are fetched by `of_strangers`.
+    Threat: whoever registers itself names an address that an administrator has listed for others,
+    or one that is slow; so such clients' keys are fetched by `of_strangers`, in turns by who asks.
     If the client's server is away, the last keys count for an hour. Threat: a key that leaked, and
     that the client does not publish any more, would be good for one more token.
     """
@@ -75,12 +75,17 @@ class ClientKeys:
             known.keys = ()
         key = choose_key(known.keys, kid, algorithm)
         if key is None or not known.is_younger_than(_FRESH, now):
-            fetching = self._begin(known, client.jwks_uri, now)
-            if fetching is not None:
-                # Shielded: others wait for it too.
-                await asyncio.shield(fetching)
-                key = choose_key(known.keys, kid, algorithm)
+            await self._read(known, client.jwks_uri, now)
+            key = choose_key(known.keys, kid, algorithm)
         return key
+
+    async def _read(self, known: _Remembered, uri: str, now: datetime) -> None:
+        """Read the keys of a client again, or wait until that has been done for somebody else."""
+        for _ in range(2):  # the turn that did not come may have been another asker's
+            fetching = self._begin(known, uri, now)
+            # Shielded: others wait for it too.
+            if fetching is None or await asyncio.shield(fetching):
+                return
 
     async def close(self) -> None:
         """Stop what is being fetched."""
@@ -98,23 +103,28 @@ class ClientKeys:
         self._known.move_to_end(client.id)
         return known
 
-    def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[None] | None:
+    def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[bool] | None:
         """Return the fetch that is under way, or begin one if the last is long enough ago."""
         if known.fetching is None and known.may_be_asked(now):
-            known.asked_at = now
-            known.fetching = asyncio.create_task(self._fetch(known, uri))
+            before, known.asked_at = known.asked_at, now
+            known.fetching = asyncio.create_task(self._fetch(known, uri, before))
         return known.fetching
 
-    async def _fetch(self, known: _Remembered, uri: str) -> None:
+    async def _fetch(self, known: _Remembered, uri: str, before: datetime | None) -> bool:
+        """Fetch the keys; return False, as if nobody had asked since `before`, if no turn came."""
+        client = known.client
+        by = self.of_strangers if client.is_self_registered else self.outbound
+        share = None if client.is_self_registered else (str(client.id),)
         try:
-            by = self.of_strangers if known.client.is_self_registered else self.outbound
-            answer = await by.get(uri, accept="application/jwk-set+json, */*;q=0.5")
+            answer = await by.get(uri, accept="application/jwk-set+json, */*;q=0.5", share=share)
             known.keys = read_published(answer.status, answer.body)
             known.read_at, known.failures = self.clock.now(), 0
+        except Busy:
+            known.asked_at = before
+            return False
         except (CannotFetch, ValueError) as fault:
             known.failures += 1
-            log.warning(
-                "client_keys_unavailable", client_id=str(known.client.id), fault=str(fault)[:200]
-            )
+            log.warning("client_keys_unavailable", client_id=str(client.id), fault=str(fault)[:200])
         finally:
             known.fetching = None
+        return True

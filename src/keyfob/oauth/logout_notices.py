@@ -117,7 +117,7 @@ class LogoutNotices:
         )
         tell = partial(log.warning, "logout_notice_failed", client_id=str(client.id))
         try:
-            answer = await self.outbound.post(uri, {"logout_token": token})
+            answer = await self.outbound.post(uri, {"logout_token": token}, share=(str(client.id),))
         except CannotFetch as fault:
             NOTICES.labels("away").inc()
             tell(fault=str(fault))

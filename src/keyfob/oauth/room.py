@@ -154,7 +154,7 @@ def build(
         clients=clients,
         outbox=outbox,
         # With connections of its own: apps that do not answer would hold up keys and documents.
-        outbound=outbound.apart(),
+        outbound=outbound.apart(of_one=8),  # as many as the outbox begins at once
         tokens=logout_tokens,
         receivers=Receivers(clock=clock),
     )
