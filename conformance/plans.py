@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from conformance.keys import make_key
+
 ALIAS = "keyfob"
 Register = Callable[..., dict[str, str]]
 
@@ -73,7 +75,37 @@ def _with_logout(around: Surroundings) -> dict[str, Any]:
     )
 
 
+def _fapi(around: Surroundings, scope: str = "openid profile") -> dict[str, Any]:
+    """Return a configuration with two clients as the FAPI 2.0 security profile has them."""
+    config = _base(around) | {"resource": {"resourceUrl": f"{around.issuer}/oauth2/userinfo"}}
+    for name in ("client", "client2"):
+        key = make_key(name)
+        fields = {
+            "kind": "web",
+            "auth_method": "private_key_jwt",
+            "jwks": key.public,
+            "redirect_uris": around.callbacks,
+            "id_token_alg": "ES256",
+            "require_par": True,
+            "dpop_bound": True,
+            "rotate_refresh": False,
+        }
+        made = around.register(name=f"Suite, {name}", **fields)
+        config[name] = {**made, "scope": scope, "jwks": key.private, "dpop_signing_alg": "ES256"}
+    return config
+
+
+def _fapi_plain(around: Surroundings) -> dict[str, Any]:
+    return _fapi(around, "profile")
+
+
 _STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
+_FAPI = {
+    "client_auth_type": "private_key_jwt",
+    "sender_constrain": "dpop",
+    "authorization_request_type": "simple",
+    "fapi_profile": "plain_fapi",
+}
 
 PLANS: Mapping[str, Plan] = {
     "config": Plan("Config OP", "oidcc-config-certification-test-plan", {}, _base, 1),
@@ -98,5 +130,19 @@ PLANS: Mapping[str, Plan] = {
         {"client_registration": "static_client", "response_type": "code"},
         _with_logout,
         2,
+    ),
+    "fapi": Plan(
+        "FAPI 2.0 Security Profile OP, OpenID Connect",
+        "fapi2-security-profile-final-test-plan",
+        {**_FAPI, "openid": "openid_connect"},
+        _fapi,
+        56,
+    ),
+    "fapi-plain": Plan(
+        "FAPI 2.0 Security Profile OP, OAuth alone",
+        "fapi2-security-profile-final-test-plan",
+        {**_FAPI, "openid": "plain_oauth"},
+        _fapi_plain,
+        50,
     ),
 }
