@@ -28,6 +28,29 @@ async def test_an_app_gets_what_is_usual_for_its_kind(world: World, admin: Signe
     assert (web["id_token_alg"], web["require_pkce"], web["first_party"]) == ("RS256", True, False)
 
 
+async def published(world: World) -> list[str]:
+    """Return the algorithms of the keys that verifiers find."""
+    keys = (await world.api.get("/.well-known/jwks.json")).json()["keys"]
+    return sorted(key["alg"] for key in keys)
+
+
+async def test_the_key_of_an_apps_id_tokens_is_published_before_somebody_signs_in(
+    world: World, admin: SignedIn
+) -> None:
+    before = await published(world)
+    made = (await register(world, admin, id_token_alg="ES256")).json()
+    registered = await published(world)
+    changes = {"id_token_alg": "EdDSA"}
+    changed = await world.api.patch(
+        f"/admin/clients/{made['id']}", json=changes, headers=admin.headers
+    )
+
+    assert changed.status_code == 200
+    assert "ES256" not in before
+    assert "ES256" in registered
+    assert await published(world) == sorted([*registered, "EdDSA"])
+
+
 async def test_an_app_on_a_device_alone_needs_no_place_to_return_to(
     world: World, admin: SignedIn
 ) -> None:

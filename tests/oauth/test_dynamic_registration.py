@@ -57,6 +57,15 @@ async def make(world: World, **told: Any) -> App:
     return App(world, UUID(made["client_id"]), made.get("client_secret"))
 
 
+async def test_the_key_of_its_id_tokens_is_there_as_soon_as_it_has_registered(
+    world: World,
+) -> None:
+    await register(world, id_token_signed_response_alg="ES256")
+
+    keys = (await world.api.get("/.well-known/jwks.json")).json()["keys"]
+    assert "ES256" in {key["alg"] for key in keys}
+
+
 async def test_a_client_registers_itself_and_its_user_signs_in(
     world: World, browser: httpx.AsyncClient
 ) -> None:

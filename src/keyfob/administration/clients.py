@@ -29,6 +29,7 @@ from keyfob.core.secrets import new_id
 from keyfob.outbox.models import Job
 from keyfob.outbox.service import Outbox
 from keyfob.sessions.grants import Grants
+from keyfob.tokens.id_tokens import IdTokens
 
 GRANTS_OF_CLIENT = "client.grants"
 
@@ -51,6 +52,9 @@ class ClientAdministration:
     A person needs a recent sign-in for every change, since a client outlives its creator. A program
     that may write clients needs none. Nobody can register or change a client whose scope contains a
     permission that they lack, nor give one a credential that works for longer than they have it.
+
+    The key of an app's ID tokens is published before the app is registered: it may read the keys
+    once, and then sign somebody in.
     """
 
     db: Database
@@ -61,6 +65,7 @@ class ClientAdministration:
     outbound: Outbound
     outbox: Outbox
     grants: Grants
+    id_tokens: IdTokens
     # Forget what an app has been promised: wiring passes in what other rooms keep of it.
     on_end: list[Callable[[Tx, UUID], Awaitable[None]]] = field(default_factory=list)
 
@@ -101,6 +106,7 @@ class ClientAdministration:
         client = asked._replace(id=new_id(now), created_at=now, updated_at=now)
         _ensure_fits_kind(client)
         await self._ensure_may_be_told(client.backchannel_logout_uri)
+        await self.id_tokens.prepare(client.id_token_alg)
         async with self.db.begin() as tx:
             powers = await ensure_may_write(tx, self.authority, actor)
             await self._ensure_fit(tx, powers, client)
@@ -128,6 +134,8 @@ class ClientAdministration:
             InvalidInput, UnknownResource, UnknownScope, InsufficientAuthentication: see `create`.
         """
         await self._ensure_may_be_told(changes.backchannel_logout_uri)
+        if changes.id_token_alg is not None:
+            await self.id_tokens.prepare(changes.id_token_alg)
         async with self.db.begin() as tx:
             before, powers = await self._lock(tx, actor, client_id)
             after = self._changed(before, changes, seen)

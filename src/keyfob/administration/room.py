@@ -44,6 +44,7 @@ from keyfob.sessions.grants import Grants
 from keyfob.sessions.service import Sessions
 from keyfob.sessions.standing import Standing
 from keyfob.settings import Settings
+from keyfob.tokens.id_tokens import IdTokens
 
 
 def build(
@@ -73,6 +74,7 @@ def build(
     resources: Resources,
     outbound: Outbound,
     grants: Grants,
+    id_tokens: IdTokens,
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
@@ -126,6 +128,7 @@ def build(
         outbound=outbound,
         outbox=outbox,
         grants=grants,
+        id_tokens=id_tokens,
     )
     return Room(
         stopping=bulk.stop,

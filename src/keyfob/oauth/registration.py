@@ -24,6 +24,7 @@ from keyfob.oauth.errors import (
     InvalidClientMetadata,
     InvalidRedirectUri,
 )
+from keyfob.tokens.id_tokens import IdTokens
 
 log = structlog.get_logger("keyfob.oauth")
 
@@ -46,6 +47,7 @@ class DynamicRegistration:
     self_registered: SelfRegistered
     tokens: RegistrationTokens
     audit: Audit
+    id_tokens: IdTokens
     mode: Literal["off", "token", "open"]
 
     @property
@@ -88,6 +90,8 @@ class DynamicRegistration:
                 new=_told(client),
                 source=source,
             )
+        # Before it reads the keys. Threat: whoever is refused has us make some.
+        await self.id_tokens.prepare(client.id_token_alg)
         log.info("client_registered", client_id=str(client.id))
         return _described(client, secret.text if secret else None)
 

@@ -247,6 +247,7 @@ def build(
         self_registered=self_registered,
         tokens=initial_tokens,
         audit=audit,
+        id_tokens=id_tokens,
         mode=settings.dynamic_registration if settings.pages else "off",
     )
     metadata = describe(
