@@ -21,10 +21,10 @@ from cryptography.x509.oid import NameOID
 class Front:
     """A port of this machine that speaks TLS, and passes all bytes on to `port`, once it is set."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, certificate: Path) -> None:
         self.port: int | None = None
         self.own_port = 0
-        self._certificate = folder / "front.pem"
+        self._certificate = certificate
         self._loop = asyncio.new_event_loop()
 
     @contextlib.contextmanager
@@ -44,21 +44,25 @@ class Front:
     def _serve(self, listening: threading.Event) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._certificate)
+        context.set_ciphers("ECDHE+AESGCM")  # those of RFC 9325 section 4.2, for TLS 1.2
         server = self._loop.run_until_complete(
             asyncio.start_server(self._pass_on, "127.0.0.1", 0, ssl=context)
         )
         self.own_port = server.sockets[0].getsockname()[1]
         listening.set()
         self._loop.run_forever()
-        open_ones = asyncio.all_tasks(self._loop)
-        for one in open_ones:
-            one.cancel()
-        self._loop.run_until_complete(asyncio.gather(*open_ones, return_exceptions=True))
+        self._loop.run_until_complete(_end(asyncio.all_tasks(self._loop)))
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             to, back = await asyncio.open_connection("127.0.0.1", self.port)
             await asyncio.gather(_pour(reader, back), _pour(to, writer))
+
+
+async def _end(connections: "set[asyncio.Task[None]]") -> None:
+    for one in connections:
+        one.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,41 +6,51 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import TimeoutError as NothingHappened
 
-_PATIENCE = 20_000  # milliseconds
+_PATIENCE = 40_000  # milliseconds
 _MOST_STEPS = 15
 _ALONE = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _ALONE += ["--disable-component-update", "--disable-sync"]
 
 
 @contextlib.contextmanager
-def person(program: str, email: str, password: str, there: str) -> Iterator["Person"]:
-    """Yield a person with a new browser.
+def chromium(program: str) -> Iterator[Browser]:
+    """Run the Chromium at a path."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_ALONE)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def person(browser: Browser, email: str, password: str, there: str) -> Iterator["Person"]:
+    """Yield a person whose browser has not been used before.
 
     Args:
-        program: path of Chromium.
+        browser: runs the pages.
         email: of an account.
         password: of that account.
         there: how addresses of the suite begin.
     """
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_ALONE)
-        try:
-            context = browser.new_context(ignore_https_errors=True, locale="en-GB")
-            context.set_default_timeout(_PATIENCE)
-            yield Person(context, email, password, there)
-        finally:
-            browser.close()
+    context = browser.new_context(ignore_https_errors=True, locale="en-GB")
+    context.set_default_timeout(_PATIENCE)
+    try:
+        yield Person(context, email, password, there)
+    finally:
+        context.close()
 
 
 @dataclass
 class Person:
     """Goes where an address leads, until it leads back to the suite, or no further.
 
-    `picture` is the last page that waited for the person, as a data URL; None before any has.
+    `looks_first`: the first address is looked at, and left. `picture` is the last page that waited
+    for the person, as a data URL; None before any has. `is_back`: the last way led to the suite.
     """
 
     context: BrowserContext
@@ -48,14 +58,19 @@ class Person:
     password: str
     there: str
     allows: bool = True
+    looks_first: bool = False
     picture: str | None = None
+    is_back: bool = False
 
     def visit(self, address: str) -> None:
         """Open an address, and do what its pages ask for."""
-        page = self.context.new_page()
+        page, self.is_back = self.context.new_page(), False
         try:
             with contextlib.suppress(NothingHappened):
                 page.goto(address, wait_until="load")
+            if self.looks_first:
+                self.looks_first = False
+                return
             for _ in range(_MOST_STEPS):
                 if page.url.startswith(self.there):
                     self._finish(page)
@@ -67,6 +82,7 @@ class Person:
 
     def _finish(self, page: Page) -> None:
         """Wait until the suite has read what came back."""
+        self.is_back = True
         with contextlib.suppress(NothingHappened):
             page.wait_for_selector("#submission_complete", state="attached")
 

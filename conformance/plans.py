@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from conformance.keys import make_key
 
 ALIAS = "keyfob"
+NOTES_SCOPE = "notes:read"
 Register = Callable[..., dict[str, str]]
 
 
 class Surroundings(NamedTuple):
     """What a plan's configuration is made from.
 
-    `register` makes a client with the given fields, and returns its `client_id` and, where it has
-    one, its `client_secret`.
+    `api` is the address of an API beside Keyfob. `register` makes a client with the given fields,
+    and returns its `client_id` and, where it has one, its `client_secret`. `forget` takes back what
+    the person has allowed.
     """
 
     suite: str
     issuer: str
+    api: str
     register: Register
+    forget: Callable[[], None]
 
     def at(self, page: str) -> str:
         """Return the address of a page of the suite under our alias."""
@@ -75,28 +80,68 @@ def _with_logout(around: Surroundings) -> dict[str, Any]:
     )
 
 
-def _fapi(around: Surroundings, scope: str = "openid profile") -> dict[str, Any]:
-    """Return a configuration with two clients as the FAPI 2.0 security profile has them."""
-    config = _base(around) | {"resource": {"resourceUrl": f"{around.issuer}/oauth2/userinfo"}}
-    for name in ("client", "client2"):
-        key = make_key(name)
-        fields = {
-            "kind": "web",
-            "auth_method": "private_key_jwt",
-            "jwks": key.public,
-            "redirect_uris": around.callbacks,
-            "id_token_alg": "ES256",
-            "require_par": True,
-            "dpop_bound": True,
-            "rotate_refresh": False,
-        }
-        made = around.register(name=f"Suite, {name}", **fields)
-        config[name] = {**made, "scope": scope, "jwks": key.private, "dpop_signing_alg": "ES256"}
-    return config
+def _fapi(around: Surroundings) -> dict[str, Any]:
+    return _with_bound_clients(
+        around, "openid profile", f"{around.issuer}/oauth2/userinfo", **_signing_in(around)
+    )
 
 
 def _fapi_plain(around: Surroundings) -> dict[str, Any]:
-    return _fapi(around, "profile")
+    more = {**_signing_in(around), "resources": [around.api], "scope": [NOTES_SCOPE]}
+    return _with_oauth_metadata(
+        around, _with_bound_clients(around, NOTES_SCOPE, around.api, **more)
+    )
+
+
+def _fapi_machine(around: Surroundings) -> dict[str, Any]:
+    """Return a configuration with two service accounts, which list the users of Keyfob."""
+    own = {"resources": [around.issuer], "scope": ["users:read"]}
+    users = f"{around.issuer}/admin/users"
+    return _with_oauth_metadata(around, _with_bound_clients(around, "users:read", users, **own))
+
+
+_ALGORITHMS = (("client", "PS256", "ES256"), ("client2", "ES256", "EdDSA"))
+
+
+def _signing_in(around: Surroundings) -> dict[str, Any]:
+    return {
+        "kind": "web",
+        "redirect_uris": around.callbacks,
+        "require_par": True,
+        "rotate_refresh": False,
+    }
+
+
+def _with_bound_clients(
+    around: Surroundings, asked: str, shown_at: str, **more: Any
+) -> dict[str, Any]:
+    """Return a configuration with two clients as the FAPI 2.0 security profile has them.
+
+    They differ by their algorithms. `asked`: their scope. `shown_at`: what their tokens open.
+    """
+    config = _base(around) | {"resource": {"resourceUrl": shown_at}}
+    for name, algorithm, of_id_tokens in (
+        ("client", "PS256", "ES256"),
+        ("client2", "ES256", "EdDSA"),
+    ):
+        key = make_key(name, algorithm)
+        fields = {
+            "auth_method": "private_key_jwt",
+            "jwks": key.public,
+            "id_token_alg": of_id_tokens,
+            "dpop_bound": True,
+            **more,
+        }
+        made = around.register(name=f"Suite, {name}", **fields)
+        config[name] = {**made, "scope": asked, "jwks": key.private, "dpop_signing_alg": algorithm}
+    return config
+
+
+def _with_oauth_metadata(around: Surroundings, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration whose metadata are where OAuth has them (RFC 8414 section 3.1)."""
+    at = urlsplit(around.issuer)
+    url = f"{at.scheme}://{at.netloc}/.well-known/oauth-authorization-server{at.path}"
+    return config | {"server": {**config["server"], "discoveryUrl": url}}
 
 
 _STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
@@ -104,8 +149,14 @@ _FAPI = {
     "client_auth_type": "private_key_jwt",
     "sender_constrain": "dpop",
     "authorization_request_type": "simple",
-    "fapi_profile": "plain_fapi",
 }
+_APPS = {**_FAPI, "fapi_profile": "plain_fapi"}
+_MACHINES = {
+    **_FAPI,
+    "fapi_profile": "fapi_client_credentials_grant",
+    "openid": "plain_oauth",  # the module about the metadata asks
+}
+_FAPI_PLAN = "fapi2-security-profile-final-test-plan"
 
 PLANS: Mapping[str, Plan] = {
     "config": Plan("Config OP", "oidcc-config-certification-test-plan", {}, _base, 1),
@@ -133,16 +184,23 @@ PLANS: Mapping[str, Plan] = {
     ),
     "fapi": Plan(
         "FAPI 2.0 Security Profile OP, OpenID Connect",
-        "fapi2-security-profile-final-test-plan",
-        {**_FAPI, "openid": "openid_connect"},
+        _FAPI_PLAN,
+        {**_APPS, "openid": "openid_connect"},
         _fapi,
         56,
     ),
     "fapi-plain": Plan(
         "FAPI 2.0 Security Profile OP, OAuth alone",
-        "fapi2-security-profile-final-test-plan",
-        {**_FAPI, "openid": "plain_oauth"},
+        _FAPI_PLAN,
+        {**_APPS, "openid": "plain_oauth"},
         _fapi_plain,
         50,
+    ),
+    "fapi-machine": Plan(
+        "FAPI 2.0 Security Profile OP, client credentials",
+        _FAPI_PLAN,
+        _MACHINES,
+        _fapi_machine,
+        14,
     ),
 }

@@ -11,10 +11,14 @@ _WAIT = httpx.Timeout(60)
 
 
 class Module(NamedTuple):
-    """A module of a plan: one test, in a variant."""
+    """A module of a plan: one test, in a variant.
+
+    `own` is the part of the variant that not all modules of the plan have.
+    """
 
     name: str
     variant: Mapping[str, str]
+    own: Mapping[str, str]
 
 
 class Verdict(NamedTuple):
@@ -49,7 +53,12 @@ class Suite:
         """Make a plan, and return its id and its modules."""
         params = {"planName": name} | ({"variant": json.dumps(variant)} if variant else {})
         made = self._call("POST", "plan", params=params, json=config)
-        modules = [Module(one["testModule"], one.get("variant") or {}) for one in made["modules"]]
+        variants = [one.get("variant") or {} for one in made["modules"]]
+        shared = set.intersection(*(set(one.items()) for one in variants))
+        modules = [
+            Module(one["testModule"], variant, dict(set(variant.items()) - shared))
+            for one, variant in zip(made["modules"], variants, strict=True)
+        ]
         return made["id"], modules
 
     def start(self, plan: str, module: Module) -> str:
@@ -99,7 +108,7 @@ class Suite:
             for entry in log
             if entry.get("result") in {"FAILURE", "WARNING"}
         )
-        said = ", ".join(f"{key} {value}" for key, value in sorted(module.variant.items()))
+        said = ", ".join(f"{key} {value}" for key, value in sorted(module.own.items()))
         name = f"{module.name} ({said})" if said else module.name
         ended = result if state == "FINISHED" and result else "INTERRUPTED"
         return Verdict(name, ended, remarks)
