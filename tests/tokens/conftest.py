@@ -51,7 +51,12 @@ def make_tokens(clock: MovableClock) -> MakeTokens:
 
     def make(keyring: Keyring) -> AccessTokens:
         return AccessTokens(
-            keyring, clock, issuer="https://id.example/auth", audience="keyfob", ttl=300
+            keyring,
+            clock,
+            issuer="https://id.example/auth",
+            audience="keyfob",
+            ttl=300,
+            box=Box(SecretKeyring([SECRET]).derive("roles in tokens")),
         )
 
     return make

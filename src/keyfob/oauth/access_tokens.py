@@ -160,5 +160,6 @@ def _members(verified: VerifiedToken, issuer: str) -> Mapping[str, object]:
         members["auth_time"] = int(claims.auth_time.timestamp())
         members["acr"] = acr_of(claims.amr)
         members["amr"] = claims.amr
-        members["roles"] = claims.roles
+        if claims.tells_roles:
+            members["roles"] = claims.roles
     return members

@@ -7,7 +7,7 @@ from uuid import UUID
 from keyfob.authority.models import OPENID_SCOPES, acr_of
 from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.core.encoding import to_base64url
-from keyfob.oauth.claims import PersonClaims
+from keyfob.oauth.claims import PersonClaims, scopes_of
 from keyfob.oauth.errors import InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.sessions.grants import Grants
@@ -52,6 +52,7 @@ class AppTokens:
             generation=client.generation,
             ttl=client.access_token_ttl,
             jkt=shown.jkt,
+            tells_roles=_tells_roles(granted),
         )
         more: dict[str, object] = {}
         if Grant.REFRESH_TOKEN in client.grants:
@@ -97,6 +98,17 @@ def _within(client: RegisteredClient, granted: Granted) -> Granted:
     known = {*OPENID_SCOPES, *client.scope}
     scope = tuple(name for name in granted.scope if name in known)
     return granted._replace(scope=scope, audience=audience)
+
+
+def _tells_roles(granted: Granted) -> bool:
+    """Tell whether an app may know the roles of its user, who has been asked for `groups`.
+
+    Threat: it reads them in its access token, which is a JWT, for whomever that is meant.
+    """
+    return "groups" in {
+        *granted.scope,
+        *scopes_of(granted.claims.userinfo + granted.claims.id_token),
+    }
 
 
 def _for_apis(granted: Granted) -> Granted:

@@ -88,7 +88,7 @@ class UserInfo:
         if "openid" not in scope:
             raise InsufficientScope
         subject = str(live.members["sub"])
-        roles = cast("Sequence[str]", live.members["roles"])
+        roles = cast("Sequence[str]", live.members.get("roles", ()))
         try:
             claims = await self.claims.of(UUID(subject), roles, scope, live.userinfo)
         except UserNotFound:

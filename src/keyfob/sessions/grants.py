@@ -138,11 +138,12 @@ class Grants:
         generation: int,
         ttl: int,
         jkt: str | None,
+        tells_roles: bool,
     ) -> tuple[str, int, tuple[str, ...]]:
         """Return an access token, the seconds that it lives, and its scope.
 
         `generation` is the client's, and `jkt` the key that the token is bound to. What the roles
-        of the user do not permit now is left out.
+        of the user do not permit now is left out; the app may know them if it `tells_roles`.
         """
         state = session.state
         names, ends_at = present_roles(state, self.clock.now())
@@ -164,6 +165,7 @@ class Grants:
             audience=granted.audience,
             userinfo=granted.claims.userinfo,
             jkt=jkt,
+            tells_roles=tells_roles,
         )
         text, lifetime = self.access.issue(claims, min(ttl, self.access.ttl))
         return text, lifetime, scope

@@ -1,5 +1,6 @@
 """Issuing and verifying access tokens: RFC 9068 JWTs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,8 @@ from uuid import UUID
 
 from keyfob.authority.models import Role, acr_of
 from keyfob.core.clock import Clock
-from keyfob.core.encoding import from_base64url
+from keyfob.core.encoding import from_base64url, to_base64url
+from keyfob.core.encryption import Box, CannotDecrypt
 from keyfob.tokens.errors import TokenRejected
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import (
@@ -21,6 +23,7 @@ from keyfob.tokens.signing import SignedTokens, text, whole
 
 _REQUIRED = frozenset({"sub", "sid", "gen", "client_id", "scope"})
 _OF_A_USER = frozenset({"role", "auth_time", "amr"})
+_SEALED = "sealed_roles"
 
 
 class AccessTokens:
@@ -33,12 +36,14 @@ class AccessTokens:
             clients.
         audience: the `aud` claim of tokens of our own sign-ins.
         ttl: the seconds that tokens of our own sign-ins live.
+        box: encrypts roles that a token does not tell.
     """
 
     def __init__(
-        self, keyring: Keyring, clock: Clock, *, issuer: str, audience: str, ttl: int
+        self, keyring: Keyring, clock: Clock, *, issuer: str, audience: str, ttl: int, box: Box
     ) -> None:
         self._clock = clock
+        self._box = box
         kind = TokenKind("at+jwt", None, longest=max(ttl, LONGEST_TTL), required=_REQUIRED)
         self._signed = SignedTokens(keyring, clock, issuer=issuer, kind=kind)
         self.issuer = issuer
@@ -69,6 +74,8 @@ class AccessTokens:
             "scope": " ".join(claims.scope),
         }
         payload |= _optional(claims)
+        if claims.role is not None:
+            payload |= self._roles(claims)
         if claims.actors:
             payload["act"] = act_of(claims.actors)
         return self._signed.sign(payload, lifetime=lifetime), lifetime
@@ -97,7 +104,7 @@ class AccessTokens:
         """
         claims, expires_at, kid = self._signed.verify(token)
         try:
-            read = _read(claims)
+            read = _read(self._with_roles(claims))
             token_id = UUID(bytes=from_base64url(text(claims, "jti")))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise TokenRejected("wrong_claims") from None
@@ -109,15 +116,30 @@ class AccessTokens:
                 raise TokenRejected("expired")
         return VerifiedToken(read, expires_at, kid, token_id, whole(claims, "iat"))
 
+    def _roles(self, claims: AccessClaims) -> dict[str, Any]:
+        if claims.tells_roles:
+            return {"role": str(claims.role), "roles": claims.roles}
+        plain = json.dumps([str(claims.role), *claims.roles]).encode()
+        sealed = self._box.seal(plain, claims.session_id.bytes)
+        return {_SEALED: to_base64url(sealed).decode("ascii")}
+
+    def _with_roles(self, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return claims with the roles that we have encrypted in them."""
+        if _SEALED not in claims:
+            return claims
+        try:
+            sealed = from_base64url(text(claims, _SEALED))
+            role, *roles = json.loads(self._box.open(sealed, UUID(claims["sid"]).bytes))
+        except CannotDecrypt:
+            raise TokenRejected("wrong_claims") from None
+        return {**claims, "role": role, "roles": roles}
+
 
 def _optional(claims: AccessClaims) -> dict[str, Any]:
     """Return the claims that only some tokens have."""
     payload: dict[str, Any] = {}
     if claims.client_id != OWN_CLIENT:
         payload["client_gen"] = claims.client_gen
-    if claims.role is not None:
-        payload["role"] = str(claims.role)
-        payload["roles"] = claims.roles
     if claims.rests_on:
         payload["rests_on"] = claims.rests_on
     if claims.userinfo:
@@ -160,6 +182,7 @@ def _read(claims: Mapping[str, Any]) -> AccessClaims:
         userinfo=_texts(claims.get("userinfo", [])),
         jkt=text(claims["cnf"], "jkt") if "cnf" in claims else None,
         actors=_actors(claims.get("act")),
+        tells_roles=_SEALED not in claims,
     )
 
 

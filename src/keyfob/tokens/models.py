@@ -109,6 +109,9 @@ class AccessClaims(NamedTuple):
     that it showed has an end, `secret_exp` tells it: what the token makes may not outlive it.
 
     `jkt` is the thumbprint of the key that the token is bound to (`cnf`, RFC 9449 section 6.1).
+
+    Unless it `tells_roles`, only we can read them in the token: whoever holds it, such as an app,
+    may not know them.
     """
 
     subject: UUID
@@ -129,6 +132,7 @@ class AccessClaims(NamedTuple):
     actors: tuple[UUID, ...] = ()  # clients that act for the subject, the present one first
     userinfo: tuple[str, ...] = ()  # names of claims that `userinfo` tells beyond the scope
     jkt: str | None = None
+    tells_roles: bool = True
 
 
 class VerifiedToken(NamedTuple):

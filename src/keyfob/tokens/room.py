@@ -38,6 +38,7 @@ def build(
         issuer=settings.issuer_url,
         audience=settings.audience,
         ttl=settings.access_token_ttl,
+        box=Box(secrets.derive("roles in tokens")),
     )
 
     def listen(feed: Feed) -> None:
