@@ -116,6 +116,31 @@ async def test_an_app_pushes_its_first_request_and_none_once_its_document_is_gon
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
 
+async def test_what_comes_back_after_its_deletion_is_not_taken_for_what_was_revoked(
+    world: World, app: App, end: FarEnd, browser: httpx.AsyncClient
+) -> None:
+    async def tokens() -> dict[str, str]:
+        code = await app.code(browser, scope="openid")
+        given: dict[str, str] = (await app.exchange(code, client_id=end.url)).json()
+        return given
+
+    async def opens_userinfo(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return (await world.api.get("/oauth2/userinfo", headers=headers)).status_code
+
+    before = await tokens()
+    admin = await world.make_admin()
+    gone = await world.api.delete(f"/admin/clients/{app.id}", headers=admin.headers)
+    assert gone.status_code == 204
+
+    after = await tokens()
+
+    assert await opens_userinfo(after["access_token"]) == 200
+    assert await opens_userinfo(before["access_token"]) == 401
+    refreshed = await app.refresh(before["refresh_token"], client_id=end.url)
+    assert refreshed.json()["error"] == "invalid_grant"
+
+
 async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(world: World) -> None:
     """Threat: every worker reads all of them every few seconds."""
     places = tuple(f"https://{number}.example.com/callback" for number in range(20))

@@ -34,6 +34,14 @@ async def count_unused(db: Executor, by: Registrar, at_most: int) -> int:
     )
 
 
+async def find_last_revoked(db: Executor, client_id: UUID) -> int | None:
+    """Return the last generation of a client whose tokens are refused; None if there is none."""
+    last: int | None = await db.fetchval(
+        "SELECT generation FROM revocations WHERE id = $1", client_id
+    )
+    return last
+
+
 async def list_browser_redirect_uris(db: Executor, *, strangers: int, of_each: int) -> list[str]:
     """Return the redirect URIs of browser apps that are not disabled.
 

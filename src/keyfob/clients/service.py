@@ -224,15 +224,20 @@ class Clients:
     async def put(self, tx: Tx, described: RegisteredClient) -> RegisteredClient:
         """Write a client as its document describes it now, and return it: it may be disabled.
 
-        Threat: a document that says another way to authenticate than before is of another owner.
+        Threats: a document that says another way to authenticate than before is of another owner.
+        And a client that comes back after its deletion would begin with the generation that was
+        revoked then: nobody could tell its new tokens from the old ones.
         """
         await queries.insert_client(tx, described)
         before = await queries.lock_client(tx, described.id)
         if before is None or before.document != described.document:
             raise RuntimeError("two documents have one id")
+        revoked = await self_registration_queries.find_last_revoked(tx, described.id)
         after = described._replace(
             access_token_ttl=before.access_token_ttl,
-            generation=before.generation,
+            generation=before.generation
+            if revoked is None
+            else max(before.generation, revoked + 1),
             created_at=before.created_at,
             disabled_at=before.disabled_at,
         )
