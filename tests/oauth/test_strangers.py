@@ -16,6 +16,7 @@ from tests.web.account_pages import signed_in
 from keyfob.clients.models import ClientKind, Registrar
 from keyfob.clients.origins import Origins
 from keyfob.clients.service import Clients
+from keyfob.limits.models import WORTH, Rule
 from keyfob.settings import Settings
 
 
@@ -164,6 +165,33 @@ async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(world: World) 
 
     assert ours.id != theirs.id
     assert (known("example"), known("stranger")) == (20, 5)
+
+
+def test_no_network_fills_all_that_there_is_room_for(settings: Settings) -> None:
+    """The limit of a day, for the /48 around an address, and all that are kept for a day."""
+    rule = Rule.parse("register-client", Settings.model_fields["limit_register_client"].default)
+
+    by_one = min(WORTH[-1] * one.amount * 86_400 // one.get_expiry() for one in rule.items)
+
+    assert by_one <= Clients.most_unused / 3
+
+
+async def test_documents_that_are_new_here_count_as_registrations(
+    settings: Settings, clock: MovableClock, end: FarEnd
+) -> None:
+    limits = {"limits": "on", "limit_register_client": "3/minute"}
+    async with World(settings.model_copy(update=limits), clock) as world:
+        app, told = app_of(world, end), []
+        first, here, there = end.url, world.client("198.51.100.9"), world.client("203.0.113.9")
+        for number in range(4):
+            end.url = f"{first}?{number}"
+            publish(end)
+            told.append(await status_of(app, here, client_id=end.url))
+        known = await status_of(app, here, client_id=f"{first}?0")
+        elsewhere = await status_of(app, there, client_id=end.url)
+
+    assert told == [303, 303, 303, 429]
+    assert (known, elsewhere) == (303, 303)
 
 
 POINT = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}

@@ -106,6 +106,12 @@ def set_asker(address: Callable[[], str | None]) -> None:
     _asker.set(address)
 
 
+def address_of_asker() -> str | None:
+    """Return the address of the current request's client; None for our own work."""
+    address = _asker.get()
+    return None if address is None else address()
+
+
 def share_of_asker() -> Share:
     """Return the share of the current request's client; our own work has a share of its own."""
     address = _asker.get()

@@ -21,10 +21,12 @@ from keyfob.clients.models import KnownClient, RegisteredClient, Registrar
 from keyfob.clients.registration import Unfit
 from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
+from keyfob.core.addresses import address_of_asker
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.outbound import Busy, CannotFetch, Fetched, Outbound
 from keyfob.core.problems import Problem, Unavailable
+from keyfob.limits.rates import RateLimits
 
 log = structlog.get_logger("keyfob.oauth")
 
@@ -72,7 +74,7 @@ class ClientDocuments:
     links to us by the thousand, each with another URL, make us ask others by the thousand. All who
     wait for one document share a request; an origin is asked for new ones ten times a minute, by
     each worker, and for one that has been read before as often again. Requests wait in turns by
-    who asks (`Outbound`).
+    who asks (`Outbound`), who is counted for each document that is new here as for a registration.
     """
 
     db: Database
@@ -81,6 +83,7 @@ class ClientDocuments:
     self_registered: SelfRegistered
     outbound: Outbound
     hosts: DocumentHosts
+    rates: RateLimits
     _known: OrderedDict[str, _Read] = field(default_factory=OrderedDict)
     _reading: dict[str, asyncio.Task[_Read]] = field(default_factory=dict)
     _asked: OrderedDict[str, _Asked] = field(default_factory=OrderedDict)
@@ -91,6 +94,7 @@ class ClientDocuments:
         Raises:
             UnusableDocument: the document is not to be had, or is not that of such a client; or an
                 administrator has disabled the client.
+            TooManyRequests: too many that are new here were asked for from there.
             Unavailable: too many are being fetched for the same asker, or for all; or too many have
                 rows that no user needs.
         """
@@ -172,8 +176,11 @@ class ClientDocuments:
         if known and _is_as(known.client, described, now + _KEPT_AT_LEAST):
             return known.client
         client = described._replace(created_at=now, updated_at=now, kept_until=now + _KEPT)
-        if known is None and await self.clients.is_full(Registrar.DOCUMENT):
-            raise Unavailable(retry_after=_WAIT)
+        if known is None:
+            # Threat: one network fills all that there is room for.
+            await self.rates.hit("register-client", address_of_asker())
+            if await self.clients.is_full(Registrar.DOCUMENT):
+                raise Unavailable(retry_after=_WAIT)
         async with self.db.begin() as tx:
             kept = await self.clients.put(tx, client)
         if kept.disabled_at is not None:

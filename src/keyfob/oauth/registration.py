@@ -38,7 +38,8 @@ class DynamicRegistration:
     """Registers clients that ask for it themselves, with a token or without.
 
     Threat: a flood of registrations from very many addresses. Those that no user lets have anything
-    are gone after a day, and more than 10,000 of them are refused.
+    are gone after a day, and more than 10,000 of them are refused. One network can register a third
+    of these in a day (`KEYFOB_LIMIT_REGISTER_CLIENT`).
     """
 
     db: Database

@@ -173,6 +173,7 @@ def build(
         self_registered=self_registered,
         outbound=of_strangers,
         hosts=self_registered.hosts,
+        rates=limits.rates,
     )
     authorization = Authorization(
         db=db,

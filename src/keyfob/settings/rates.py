@@ -120,8 +120,9 @@ class LimitSettings(BaseModel):
         "6000/minute", description="Per caller: polls and streams of the revocation feed"
     )
     limit_register_client: Limit = Field(
-        "10/minute;60/hour",
-        description="Programs that register themselves, per client address",
+        "10/minute;60/hour;200/day",
+        description="Programs that register themselves, or whose document is new here, per client"
+        " address",
     )
     limit_authorize: Limit = Field(
         "60/minute", description="Per user, or client address: sign-ins that apps ask for"
