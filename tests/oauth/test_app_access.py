@@ -212,3 +212,51 @@ async def test_the_page_lists_apps_and_takes_back_what_one_has(
     assert again.status_code == 404
     assert "This app has no access any more." in text_of(again)
     assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("document", "uris", "words"),
+    [
+        (
+            "https://notes.example.com/client.json",
+            ("https://notes.example.org/callback", "https://notes.example.org/other"),
+            "It describes itself at notes.example.com, and leads back to notes.example.org.",
+        ),
+        (
+            None,
+            ("https://evil.example.com/callback",),
+            "It has registered itself, and leads back to evil.example.com.",
+        ),
+        (
+            None,
+            ("http://127.0.0.1/callback",),
+            "It has registered itself, and runs on a device of its user.",
+        ),
+    ],
+)
+async def test_of_an_app_that_nobody_here_knows_its_places_are_shown(
+    world: World,
+    app: App,
+    ada_id: UUID,
+    root: SignedIn,
+    browser: httpx.AsyncClient,
+    document: str | None,
+    uris: tuple[str, ...],
+    words: str,
+) -> None:
+    """Threat: a stranger's app has the name of one of ours, and nobody sees which is which."""
+    await app.be_allowed(ada_id)
+    before = text_of(await browser.get("/ui/account/apps"))
+    await world.db.execute(
+        "UPDATE clients SET registered_by = $2, document = $3, redirect_uris = $4 WHERE id = $1",
+        app.id,
+        "document" if document else "itself",
+        document,
+        list(uris),
+    )
+    async with signed_in(world, "root@example.com") as console:
+        shown = text_of(await console.get(f"/console/users/{ada_id}"))
+
+    assert "itself" not in before
+    assert words in text_of(await browser.get("/ui/account/apps"))
+    assert words in shown

@@ -194,6 +194,45 @@ async def test_documents_that_are_new_here_count_as_registrations(
     assert (known, elsewhere) == (303, 303)
 
 
+OWN = "https://id.example.com"
+
+
+@pytest.mark.parametrize(
+    ("uri", "status"),
+    [
+        (f"{OWN}/auth/ui/account", 400),
+        (f"{OWN}:8443/callback", 400),
+        ("https://id.example.com./callback", 400),
+        ("https://login.example.com/", 400),
+        ("http://localhost:8000/auth/ui/account", 201),
+        ("https://app.id.example.com/callback", 201),
+    ],
+)
+async def test_none_leads_back_to_our_own_pages(
+    settings: Settings, clock: MovableClock, uri: str, status: int
+) -> None:
+    told = {
+        "issuer": f"{OWN}/auth",
+        "public_url": "https://login.example.com",
+        "dynamic_registration": "open",
+    }
+    async with World(settings.model_copy(update=told), clock) as world:
+        answer = await world.api.post("/oauth2/register", json={"redirect_uris": [CALLBACK, uri]})
+
+    assert answer.status_code == status, answer.text
+
+
+async def test_nor_to_a_service_on_this_machine_that_is_ours(
+    settings: Settings, clock: MovableClock
+) -> None:
+    opened = settings.model_copy(update={"dynamic_registration": "open"})
+    async with World(opened, clock) as world:
+        for port, status in ((8000, 400), (8001, 201)):
+            body = {"redirect_uris": [f"http://localhost:{port}/callback"]}
+            answer = await world.api.post("/oauth2/register", json=body)
+            assert answer.status_code == status, answer.text
+
+
 POINT = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 SIGNING = {"token_endpoint_auth_method": "private_key_jwt"}
 

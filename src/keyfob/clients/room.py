@@ -35,7 +35,10 @@ def build(
         denied=settings.client_document_hosts_denied,
     )
     self_registered = SelfRegistered(
-        resources=resources, open_to=settings.self_registered_resources, hosts=hosts
+        resources=resources,
+        open_to=settings.self_registered_resources,
+        hosts=hosts,
+        own=(settings.issuer_url, settings.public_base),
     )
     clients = Clients(
         db=db,

@@ -26,7 +26,7 @@ from keyfob.clients.models import (
 )
 from keyfob.clients.registration import MOST_REDIRECT_URIS, Unfit, ensure_fit
 from keyfob.clients.resources import Resources
-from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri
+from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri, is_https, origin_of
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _GRANTS = (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN)
@@ -47,11 +47,13 @@ class SelfRegistered:
         resources: finds the APIs.
         open_to: the APIs that an administrator has opened to such clients, by their identifiers.
         hosts: the hosts of documents that are read.
+        own: our own addresses, to which none of them leads back.
     """
 
     resources: Resources
     open_to: Sequence[str]
     hosts: DocumentHosts
+    own: Sequence[str]
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class SelfRegistered:
         """
         strict = by is Registrar.ITSELF
         method = _method(told, AuthMethod.BASIC if strict else AuthMethod.NONE)
-        uris = _urls(told)
+        uris = self._places(told)
         jwks, jwks_uri = _keys(told, method, may_hold_keys=strict)
         _ensure_code(_texts(told, "response_types", ("code",)), strict=strict)
         client = RegisteredClient(
@@ -120,6 +122,23 @@ class SelfRegistered:
         except Unfit as fault:
             raise Unfit(_NAMES.get(fault.field, fault.field), str(fault)) from None
         return client
+
+    def _places(self, told: Mapping[str, Any]) -> tuple[str, ...]:
+        uris = _urls(told)
+        if any(map(self._is_ours, uris)):
+            raise Unfit("redirect_uris", "should not be of this service")
+        return uris
+
+    def _is_ours(self, uri: str) -> bool:
+        """Tell whether a redirect URI is at our own host, or on this machine at our own port.
+
+        Threat: the page that asks for consent says that a stranger's app leads back to us, and the
+        code is sent to whatever is there.
+        """
+        if not is_https(uri):
+            return any(uri.startswith((f"{one}/", f"{one}?")) for one in map(origin_of, self.own))
+        hosts = {urlsplit(one).hostname for one in self.own if is_https(one)}
+        return (urlsplit(uri).hostname or "").rstrip(".") in hosts
 
     def _scope(self, told: Mapping[str, Any], *, strict: bool) -> tuple[str, ...]:
         offered = self.scope

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, NamedTuple, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -11,7 +12,9 @@ from pydantic import BaseModel, Field
 from keyfob.administration.authority import Actor, Authority
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, User
+from keyfob.clients.models import Registrar
 from keyfob.clients.service import Clients
+from keyfob.clients.uris import is_https
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Problem
 from keyfob.devices.source import Source
@@ -40,8 +43,19 @@ class GrantNotFound(Problem):
     title = "This app has no access"
 
 
+class Places(NamedTuple):
+    """The hosts that an app names itself, which nobody here has registered.
+
+    `document` is the host where it describes itself, if it does. Without `leads_to` it runs on the
+    user's own machine.
+    """
+
+    document: str | None
+    leads_to: tuple[str, ...]
+
+
 class AllOfApp(NamedTuple):
-    """All that one app has of a user.
+    """All that one app has of a user; its `places`, unless somebody here has registered it.
 
     `given_at` is None, and there is no scope, if nobody was asked: a first-party app. `grants`
     counts what is live now, and `last_used_at` is of that.
@@ -55,6 +69,7 @@ class AllOfApp(NamedTuple):
     grants: int
     last_used_at: datetime | None
     is_offline: bool
+    places: Places | None = None
 
 
 class GrantOut(BaseModel):
@@ -104,18 +119,19 @@ class AppAccess:
         """Return what apps have of a user, by the names of the apps."""
         live = {one.client_id: one for one in await self.grants.list_of(self.db, user_id)}
         apps = []
-        for client_id, name, consent in await queries.list_apps(self.db, user_id, list(live)):
-            grant = live.get(client_id)
+        for app in await queries.list_apps(self.db, user_id, list(live)):
+            grant, consent = live.get(app.client_id), app.consent
             apps.append(
                 AllOfApp(
-                    client_id,
-                    name,
+                    app.client_id,
+                    app.name,
                     consent.scope if consent else (),
                     consent.audience if consent else (),
                     consent.given_at if consent else None,
                     grant.sessions if grant else 0,
                     grant.last_used_at if grant else None,
                     grant is not None and grant.is_offline,
+                    _places_of(app),
                 )
             )
         return apps
@@ -182,3 +198,11 @@ class AppAccess:
             user_id,
             old={"client_id": str(client_id), "name": client.name, "grants": ended},
         )
+
+
+def _places_of(app: queries.ListedApp) -> Places | None:
+    """Return what tells an app apart whose name is its own choice; None if it is one of ours."""
+    if app.registered_by is Registrar.ADMINISTRATOR:
+        return None
+    hosts = dict.fromkeys(urlsplit(uri).netloc for uri in app.redirect_uris if is_https(uri))
+    return Places(urlsplit(app.document).netloc if app.document else None, tuple(hosts))

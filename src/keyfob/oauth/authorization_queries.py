@@ -8,6 +8,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from keyfob.clients.models import Registrar
 from keyfob.core.database import Executor, Tx
 from keyfob.oauth.asking import Asked, rights_of, scope_in
 from keyfob.sessions.models import AskedClaims, Granted
@@ -25,6 +26,17 @@ class Consent(NamedTuple):
     def scope(self) -> tuple[str, ...]:
         """The scopes, wherever they are for."""
         return tuple(dict.fromkeys(map(scope_in, self.rights)))
+
+
+class ListedApp(NamedTuple):
+    """An app that has something of a user, how it is registered, and what it was allowed."""
+
+    client_id: UUID
+    name: str
+    registered_by: Registrar
+    document: str | None
+    redirect_uris: tuple[str, ...]
+    consent: Consent | None
 
 
 class Fits(NamedTuple):
@@ -192,13 +204,12 @@ async def find_consent(db: Executor, user_id: UUID, client_id: UUID) -> Consent 
     return _consent(row) if row else None
 
 
-async def list_apps(
-    db: Executor, user_id: UUID, further: list[UUID]
-) -> list[tuple[UUID, str, Consent | None]]:
-    """Return the ids and names of apps that a user lets have something, and of `further` ones."""
+async def list_apps(db: Executor, user_id: UUID, further: list[UUID]) -> list[ListedApp]:
+    """Return the apps that a user lets have something, and `further` ones, by their names."""
     rows = await db.fetch(
         """
-        SELECT client_id, consents.scope, audience, given_at, id, name
+        SELECT client_id, consents.scope, audience, given_at,
+               id, name, registered_by, document, redirect_uris
           FROM clients LEFT JOIN consents ON client_id = id AND user_id = $1
          WHERE id IN (SELECT client_id FROM consents WHERE user_id = $1
                       UNION SELECT unnest($2::uuid[]))
@@ -208,7 +219,15 @@ async def list_apps(
         further,
     )
     return [
-        (row["id"], row["name"], _consent(row[:4]) if row["given_at"] else None) for row in rows
+        ListedApp(
+            row["id"],
+            row["name"],
+            Registrar(row["registered_by"]),
+            row["document"],
+            tuple(row["redirect_uris"]),
+            _consent(row[:4]) if row["given_at"] else None,
+        )
+        for row in rows
     ]
 
 
