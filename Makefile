@@ -79,7 +79,7 @@ conformance: .venv/.dev ## Try the provider with other people's clients, and wit
 	$(PY) -m conformance $(ARGS)
 
 # What cannot be had on a machine is not tried, and said.
-FOREIGN = oauth-python oauth-node
+FOREIGN = oauth-python oauth-node oauth-go oidc-client-ts mcp-python
 
 verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are installed; ARGS="go spring"
 	$(PY) -m clients.verifying $(ARGS)
@@ -110,6 +110,7 @@ lock: .venv/.dev ## Compile requirements/*.in into hashed pins; ARGS="--upgrade"
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file clients/python/requirements.txt clients/python/requirements.in
 	$(LOCK) --output-file clients/oauth-python/requirements.txt clients/oauth-python/requirements.in
+	$(LOCK) --output-file clients/mcp-python/requirements.txt clients/mcp-python/requirements.in
 	$(LOCK) --output-file clients/verifying/python/requirements.txt clients/verifying/python/requirements.in
 	$(LOCK) --output-file sdk/python/requirements.txt sdk/python/requirements.in
 	$(LOCK) --output-file bench/report/requirements.txt bench/report/requirements.in

@@ -16,12 +16,14 @@ from clients.service import PASSWORD, service
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".clients"
 
-# Programs of MCP are registered by nobody, and ask for the API of the server in clients/mcp-node.
-_OF_STRANGERS = {
+# Programs of MCP are registered by nobody, and ask for the API of the servers in clients/mcp-*.
+# Apps that hear of sign-outs are of this machine.
+_SETTINGS = {
     "KEYFOB_ADMIN_PASSWORD": PASSWORD,
     "KEYFOB_CLIENT_DOCUMENTS": "true",
     "KEYFOB_DYNAMIC_REGISTRATION": "open",
-    "KEYFOB_SELF_REGISTERED_RESOURCES": "http://127.0.0.1:9317/mcp",
+    "KEYFOB_OUTBOUND_ALLOW": "localhost,127.0.0.1,::1",
+    "KEYFOB_SELF_REGISTERED_RESOURCES": "http://127.0.0.1:9317/mcp,http://127.0.0.1:9327/mcp",
 }
 
 
@@ -37,7 +39,7 @@ def main() -> int:
     with (FOLDER / "openapi.json").open("w") as schema:
         subprocess.run([sys.executable, "-m", "keyfob.cli", "openapi"], stdout=schema, check=True)
     certificate = make_certificate(FOLDER)
-    with service(**_OF_STRANGERS, KEYFOB_OUTBOUND_CA_FILE=str(certificate.path)) as url:
+    with service(**_SETTINGS, KEYFOB_OUTBOUND_CA_FILE=str(certificate.path)) as url:
         worked = [_try(language, url) for language in LANGUAGES if language.name in wanted]
     return 0 if all(worked) else 1
 
@@ -51,6 +53,7 @@ def _try(language: Language, url: str) -> bool:
     language.lay(folder)
     environment = {
         **os.environ,
+        "PYTHONPATH": str(ROOT),
         "KEYFOB_URL": url,
         "KEYFOB_EMAIL": f"{language.name}@example.com",
         "KEYFOB_SECRET": PASSWORD,

@@ -170,7 +170,21 @@ LANGUAGES = (
         build=lambda _: [],
         use=lambda _: ["sh", "-c", "node use.js && node sign_in.js"],
     ),
-    # A client and a server of MCP, whose program nobody has registered.
+    Language(
+        "oidc-client-ts",
+        ("node", "npm", "chromium"),
+        prepare=lambda _: [NPM_CI],
+        build=lambda _: [],
+        use=lambda _: [sys.executable, "use.py"],
+    ),
+    # Clients and servers of MCP, whose programs nobody has registered.
+    Language(
+        "mcp-python",
+        (),
+        prepare=_install,
+        build=lambda _: [],
+        use=lambda folder: [_python(folder), "use.py"],
+    ),
     Language(
         "mcp-node",
         ("node", "npm"),

@@ -1,4 +1,5 @@
-// A service that gets tokens with golang.org/x/oauth2/clientcredentials, as Go programs do.
+// A service that gets tokens with golang.org/x/oauth2/clientcredentials, as Go programs do,
+// and apps by which a person signs in, with golang.org/x/oauth2 and go-oidc.
 package main
 
 import (
@@ -31,6 +32,7 @@ func main() {
 	use("client_secret_post", oauth2.AuthStyleInParams)
 	use("client_secret_basic", oauth2.AuthStyleAutoDetect)
 	use("client_secret_post", oauth2.AuthStyleAutoDetect)
+	signIn()
 }
 
 func use(method string, style oauth2.AuthStyle) {
