@@ -137,7 +137,6 @@ def test_each_kind_is_read_from_the_outbox_as_it_was_written_and_tells_all(
         "is_kept",
         "ends_keys",
         "place",
-        "return_to",
     }
     for name in own:
         assert str(told[name]) in written.text

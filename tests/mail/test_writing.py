@@ -32,7 +32,6 @@ TOLD: dict[str, Any] = {
     "expires_at": "2026-11-22 12:30 UTC",
     "silent_until": "2026-11-22 13:00 UTC",
     "name": "Ada Lovelace",
-    "return_to": None,
 }
 
 ALL = [(template, locale) for template in KINDS for locale in Locale]

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, TypedDict
 
 from ua_parser import Parser
 from ua_parser.basic import Resolver
@@ -41,14 +41,10 @@ class Device:
 
 
 class Where(TypedDict):
-    """The source of a change, for a mail, which filters it (`mail.words`).
-
-    `return_to`: see `Source`.
-    """
+    """The source of a change, for a mail, which filters it (`mail.words`)."""
 
     address: str | None
     device: str | None
-    return_to: NotRequired[str]
 
 
 NOWHERE = Where(address=None, device=None)
@@ -91,8 +87,7 @@ def describe_device(user_agent: str) -> Device:
 def source_in_words(source: Source) -> Where:
     """Return address and device of the source of a request."""
     device = describe_device(source.user_agent)
-    where = where_in_words(source.address, device.browser, device.os)
-    return {**where, "return_to": source.return_to} if source.return_to else where
+    return where_in_words(source.address, device.browser, device.os)
 
 
 def where_in_words(address: str | None, browser: str | None, system: str | None) -> Where:

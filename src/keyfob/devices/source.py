@@ -10,15 +10,13 @@ class Source:
     """A client: its address (None if there is no IP, as on a unix socket) and its self-description.
 
     `languages` is its Accept-Language header. `is_page` tells whether a page of ours asks, which
-    keeps its session in a cookie. `return_to` is the place to which such a page is to lead in the
-    end, also by way of a mail; it is known to be safe.
+    keeps its session in a cookie.
     """
 
     address: str | None
     user_agent: str
     languages: str = ""
     is_page: bool = False
-    return_to: str = ""
 
     @property
     def locale(self) -> Locale:

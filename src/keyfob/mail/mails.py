@@ -61,7 +61,6 @@ class _Traced(Content):
 
     address: str | None
     device: str | None
-    return_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,11 @@ SYSTEMS = frozenset(
 LONGEST_DEVICE = 40
 _VERSION = re.compile(r"[0-9]{1,3}")  # a longer one could be a telephone number
 
-_TYPED = ("name", "factor", "key", "new_email")
+# What nobody typed. A stranger's return_to was in links once: so what is not listed stays out.
+_UNTYPED = frozenset(
+    {"address", "at", "codes_left", "device", "ends_keys", "erase_at", "expires_at"}
+    | {"is_first_proof", "is_kept", "place", "silent_until", "token"}
+)
 
 
 def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:
@@ -53,7 +57,9 @@ def for_reader(told: Mapping[str, Any], *, proven: bool) -> dict[str, Any]:
     if "address" in told:
         address = parse_address(told["address"] or "")
         closed["address"] = str(address) if address else None
-    return closed if proven else {**closed, **dict.fromkeys(_TYPED)}
+    if proven:
+        return closed
+    return {name: value if name in _UNTYPED else None for name, value in closed.items()}
 
 
 def known_device(said: str | None) -> str | None:

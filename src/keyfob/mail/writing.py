@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
@@ -168,13 +167,12 @@ class Writer:
         for chosen in ("factor", "key"):
             context[chosen] = _harmless(context[chosen])
         page, token = KINDS[template].page, context["token"]
-        back = f"?return_to={quote(context['return_to'], safe='')}" if context["return_to"] else ""
         return {
             **context,
             "locale": locale,
             "service": self._service,
             "colours": self._colours,
-            "link": f"{self._base}/ui/{page}{back}#token={token}" if page else None,
+            "link": f"{self._base}/ui/{page}#token={token}" if page else None,
             "recover_url": f"{self._base}/ui/recover",
         }
 

@@ -15,10 +15,11 @@ from keyfob.settings.urls import is_loopback
 SESSION, STEP = "keyfob", "keyfob-step"
 LANGUAGE, ZONE = "keyfob-lang", "keyfob-zone"  # no secrets: a script writes them, too
 ROWS = "keyfob-rows"  # how many rows of a list the reader wants
-STEP_TTL = timedelta(minutes=5)
+RETURN = "keyfob-return"  # where to return to by way of a mail
+STEP_TTL, RETURN_TTL = timedelta(minutes=5), timedelta(hours=1)
 
 _YEAR = timedelta(days=365)
-_LONGEST = 1024
+LONGEST = 3072
 
 
 def read_cookie(scope: Scope, name: str) -> str | None:
@@ -29,7 +30,7 @@ def read_cookie(scope: Scope, name: str) -> str | None:
     found = None
     for part in scope.get("cookies", b"").split(b";"):
         key, has_value, value = part.strip().partition(b"=")
-        if has_value and key == name.encode() and len(value) <= _LONGEST:
+        if has_value and key == name.encode() and len(value) <= LONGEST:
             if found is not None:
                 return None
             found = value.decode("latin-1")

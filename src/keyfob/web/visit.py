@@ -3,9 +3,8 @@
 import gzip
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cache
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 from zoneinfo import available_timezones
 
 from starlette.requests import Request
@@ -154,10 +153,28 @@ class Visit:
             self._profile = await self._services[Profiles].read(self.session.user)
         return self._profile
 
+    def return_after_mail(self) -> None:
+        """Keep `return_to` for an hour, for whoever opens the link of a mail in this browser.
+
+        Threat: in the link itself, a stranger would choose words of somebody else's mail, and where
+        they go on to.
+        """
+        value = quote(self.return_to, safe="/?=&:@")
+        if value and len(value) <= cookies.LONGEST:
+            now = self.clock.now()
+            until = now + cookies.RETURN_TTL
+            self._set_cookies[cookies.RETURN] = self.jar.write(cookies.RETURN, value, until, now)
+
     @property
-    def asking(self) -> Source:
-        """The source of a request whose mail is to lead on, like this page (`return_to`)."""
-        return replace(self.source, return_to=self.return_to)
+    def return_from_mail(self) -> str:
+        """The place to return to from a link: `return_to`, or else what this browser has kept."""
+        kept = read_cookie(self.request.scope, self.jar.name_of(cookies.RETURN)) or ""
+        return self.return_to or safe_target(unquote(kept), self.public_base, self.origins) or ""
+
+    def arrive(self) -> None:
+        """Forget what was kept on the way: a half-done sign-in, and where to return to."""
+        self.end_step()
+        self._set_cookies[cookies.RETURN] = self.jar.drop(cookies.RETURN)
 
     def done(self, words: Mapping[str, str]) -> str | None:
         """Return the sentence about what was just done, by its name in the query; None for none."""

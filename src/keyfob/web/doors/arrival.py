@@ -44,7 +44,7 @@ class Arrival:
         """
         await self._end(visit.user, visit.source)
         visit.begin_session(opened)
-        visit.end_step()
+        visit.arrive()
         if visit.user is not None:
             profile = await self.profiles.read(visit.user)
             visit.choose_language(known_locale(profile.locale or visit.locale))

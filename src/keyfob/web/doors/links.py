@@ -157,7 +157,8 @@ async def request_recovery(visit: AVisit, recovery: TheRecovery) -> Response:
         email = Email.parse(visit.fields.line("email"))
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
-    await recovery.request_link(email, visit.asking)
+    await recovery.request_link(email, visit.source)
+    visit.return_after_mail()
     return await visit.show(link_page(visit, sent_to=email.typed))
 
 
@@ -244,7 +245,7 @@ def _what(visit: Visit) -> What:
 def link_page(visit: Visit, *, sent_to: str = "", error: str | None = None) -> LinkPage:
     return LinkPage(
         what=_what(visit),
-        return_to=visit.return_to,
+        return_to=visit.return_from_mail,
         email=visit.fields.line("email") or visit.request.query_params.get("email", ""),
         sent_to=sent_to,
         error=error,

@@ -62,7 +62,7 @@ async def register(
                 Email.parse(visit.fields.line("email")),
                 SecretStr(visit.fields.get("password")),
                 visit.fields.line("name") or None,
-                visit.asking,
+                visit.source,
             )
             opened = await while_present(visit.request, attempt)
         except WeakPassword as weak:
@@ -76,6 +76,7 @@ async def register(
     if errors:
         return await visit.show(_page(visit, errors=errors), status)
     if opened is None:
+        visit.return_after_mail()
         return await visit.show(_page(visit, is_sent=True))
     return await arrival.let_in(visit, opened)
 

@@ -67,7 +67,8 @@ async def request_verification(
         email = Email.parse(visit.fields.line("email"))
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
-    await links.request(email, visit.asking)
+    await links.request(email, visit.source)
+    visit.return_after_mail()
     return await visit.show(link_page(visit, sent_to=email.typed))
 
 
