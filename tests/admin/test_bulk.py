@@ -1,12 +1,13 @@
 """One change to many users: the choice, the report, and its bounds."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from tests.fixtures.clock import START
+from tests.fixtures.clock import START, MovableClock
 from tests.fixtures.people import Person
 from tests.fixtures.programs import give_role
 from tests.fixtures.world import SignedIn, World
@@ -15,6 +16,7 @@ from keyfob.accounts.models import Status
 from keyfob.administration.bulk import Bulk
 from keyfob.administration.models import Consequences
 from keyfob.authority.models import Role
+from keyfob.authority.roles import Roles
 from keyfob.core.secrets import new_id
 
 Report = list[dict[str, Any]]
@@ -192,3 +194,19 @@ async def test_what_would_end_is_known_before(world: World) -> None:
 
     assert await world.service(Bulk).weigh(wanted) == Consequences(3, 1, 2, 1)
     assert await world.service(Bulk).weigh(wanted[1:2]) == Consequences(1, 0, 0, 0)
+
+
+async def test_who_has_a_further_role_has_more_than_a_user(
+    world: World, clock: MovableClock
+) -> None:
+    ids = [UUID(one) for one in await make(world, "ada", "bob")]
+    roles = world.service(Roles)
+    async with world.db.begin() as tx:
+        await roles.add(tx, "clerk", [])
+        for user_id, days in zip(ids, (1, 2), strict=True):
+            ends = clock.now() + timedelta(days=days)
+            await roles.give(tx, user_id, "clerk", given_by=None, expires_at=ends)
+
+    assert (await world.service(Bulk).weigh(ids)).above_user == 2
+    clock.advance(days=1)
+    assert (await world.service(Bulk).weigh(ids)).above_user == 1

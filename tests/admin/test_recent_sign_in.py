@@ -37,9 +37,11 @@ ASKED: list[Call] = [
     ("DELETE", "/admin/users/{moderator}/logout-all", None),
     ("DELETE", "/admin/users/{other}/logout-all", None),
 ]
-# About who has a further role: its permissions are above `user`, too.
-ASKED += [
-    (method, path.replace("{moderator}", "{holder}"), body)
+# About who has a further role, whatever it permits here: other services read its name.
+HOLDERS = {"holder": ["logins:read"], "reader": ["account:read"], "named": []}
+OF_HOLDERS = [
+    (method, path.replace("{moderator}", f"{{{holder}}}"), body)
+    for holder in HOLDERS
     for method, path, body in ASKED
     if "{moderator}" in path and body not in ({"role": "user"}, {"email": "Mod@example.com"})
 ]
@@ -79,14 +81,14 @@ async def people(world: World, admin: SignedIn) -> dict[str, UUID]:
         "other": await world.make_user("other@example.com", role=Role.ADMIN),
         "moderator": await world.make_user("mod@example.com", role=Role.MODERATOR),
         "user": await world.make_user(),
-        "holder": await _make_holder(world),
+        **{name: await _make_holder(world, name, held) for name, held in HOLDERS.items()},
     }
 
 
-async def _make_holder(world: World) -> UUID:
-    await world.make_user("holder@example.com")
-    holder = await world.log_in("holder@example.com")
-    return await give_role(world, holder, "logins:read")
+async def _make_holder(world: World, name: str, permissions: list[str]) -> UUID:
+    await world.make_user(f"{name}@example.com")
+    holder = await world.log_in(f"{name}@example.com")
+    return await give_role(world, holder, *permissions, name=name)
 
 
 async def send(
@@ -111,7 +113,7 @@ async def everything(world: World) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("call", ASKED + OF_ONE_S_OWN)
+@pytest.mark.parametrize("call", ASKED + OF_HOLDERS + OF_ONE_S_OWN)
 async def test_an_old_sign_in_is_not_enough(
     world: World,
     admin: SignedIn,

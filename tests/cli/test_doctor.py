@@ -13,7 +13,7 @@ from tests.cli.conftest import Run
 from tests.cli.reports import report_of, unwell
 from tests.fixtures.factors import add_totp
 from tests.fixtures.postgres import migrate
-from tests.fixtures.programs import ORDERS, make_resource
+from tests.fixtures.programs import ORDERS, give_role, make_resource
 from tests.fixtures.world import World
 
 from keyfob.authority.models import Role
@@ -67,6 +67,8 @@ def test_whom_the_first_proof_concerns(doctor: Run, in_world: InWorld, sql: Sql)
         await world.make_user("ada@example.com")
         await add_totp(world, await world.log_in(), Clock())
         await world.make_user("bob@example.com", role=Role.MODERATOR)
+        await world.make_user("cat@example.com")
+        await give_role(world, await world.log_in("cat@example.com"))
 
     in_world(story)
     sql(
@@ -77,8 +79,8 @@ def test_whom_the_first_proof_concerns(doctor: Run, in_world: InWorld, sql: Sql)
     said = doctor("--json")
 
     assert unwell(said) == {
-        "unproven roles": "1 unproven (bob@example.com) above user: have the address proven, or"
-        " vouch with `keyfob users mark-verified`"
+        "unproven roles": "2 unproven (bob@example.com, cat@example.com) above user: have the"
+        " address proven, or vouch with `keyfob users mark-verified`"
     }
     report = {finding["part"]: finding["says"] for finding in report_of(said)}
     assert report["unproven factors"] == (

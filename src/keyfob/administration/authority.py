@@ -137,7 +137,8 @@ class Authority:
         Raises:
             UserNotFound: there is none with that id.
             Unauthenticated, Forbidden, InsufficientAuthentication: see `ensure`; or the account has
-                more rights than the actor, or has them for longer.
+                more rights than the actor, or has them for longer; or a further role, which the
+                actor could not give for as long.
         """
         powers = await self.ensure(tx, actor, permission)
         account = await locks.lock(tx, user_id)  # the administrators are locked already
@@ -150,6 +151,10 @@ class Authority:
             # key takes rights from its user.
             for name in held.keys() - OF_ROLE[Role.USER]:
                 powers.ensure_outlast([name], held[name])
+            # Other services read the names of roles, whose definitions may permit nothing here.
+            for given in await self.standing.roles_of(tx, account):
+                powers.ensure_cover({Permission.ROLES_WRITE})
+                powers.ensure_outlast({Permission.ROLES_WRITE}, given.expires_at)
         return account, powers
 
     async def ensure_recent(self, tx: Tx, actor: Actor) -> None:
@@ -172,17 +177,14 @@ class Authority:
     ) -> None:
         """Require a recent sign-in for a locked account, or a new role, with more than `user` has.
 
-        Further roles count. Threat: a thief of an administrator's old session takes over whoever
-        has one, and signs in as them.
+        Each further role is more, whatever it permits here. Threat: a thief of an administrator's
+        old session takes over whoever has one, and signs in as them, here or at another service.
 
         Raises:
             InsufficientAuthentication, Forbidden: see `ensure_recent`.
         """
-        may: frozenset[str] = OF_ROLE[role or Role.USER]
-        if account is not None:
-            may |= (await self.standing.permissions_of(tx, account)).keys()
-        ranks_above = {role, account and account.role} - {None, Role.USER}
-        if ranks_above or may - OF_ROLE[Role.USER]:
+        ranks_above = bool({role, account and account.role} - {None, Role.USER})
+        if ranks_above or (account and await self.standing.roles_of(tx, account)):
             await self.ensure_recent(tx, actor)
 
     async def record(

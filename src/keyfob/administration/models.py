@@ -105,7 +105,7 @@ class Action(StrEnum):
 
 
 class Consequences(NamedTuple):
-    """The numbers of what ends with some users; `above_user` of them have a higher role."""
+    """The numbers of what ends with some users; `above_user` of them have more than that role."""
 
     users: int
     above_user: int

@@ -203,7 +203,10 @@ async def count_consequences(db: Executor, ids: Sequence[UUID], now: datetime) -
     (row,) = await db.fetch(
         """
         SELECT (SELECT count(*) FROM users WHERE id = ANY ($1::uuid[])),
-               (SELECT count(*) FROM users WHERE id = ANY ($1::uuid[]) AND role <> 'user'),
+               (SELECT count(*) FROM users AS u WHERE id = ANY ($1::uuid[])
+                   AND (role <> 'user' OR EXISTS (
+                        SELECT FROM user_roles AS r WHERE r.user_id = u.id
+                           AND (r.expires_at IS NULL OR r.expires_at > $2)))),
                (SELECT count(*) FROM sessions
                  WHERE user_id = ANY ($1::uuid[]) AND ended_at IS NULL AND expires_at > $2),
                (SELECT count(*) FROM api_keys
@@ -283,15 +286,21 @@ async def list_unverified_signed_in(
     )
 
 
-async def list_unproven_above_user(db: Executor, limit: int) -> tuple[int, list[str]]:
-    """Count the never proven accounts with a higher role that registered themselves, likewise."""
+async def list_unproven_above_user(
+    db: Executor, now: datetime, limit: int
+) -> tuple[int, list[str]]:
+    """Count the never proven accounts above `user` that registered themselves, likewise."""
     return _named(
         await db.fetch(
             """
-        SELECT email_normal, count(*) OVER () AS amount FROM users
-         WHERE first_proven_at IS NULL AND registered_itself AND role <> 'user'
-         ORDER BY created_at, id LIMIT $1
+        SELECT email_normal, count(*) OVER () AS amount FROM users AS u
+         WHERE first_proven_at IS NULL AND registered_itself
+           AND (role <> 'user' OR EXISTS (
+                SELECT FROM user_roles AS r
+                 WHERE r.user_id = u.id AND (r.expires_at IS NULL OR r.expires_at > $1)))
+         ORDER BY created_at, id LIMIT $2
         """,
+            now,
             limit,
         )
     )

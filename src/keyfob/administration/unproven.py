@@ -57,5 +57,5 @@ class Unproven:
         return await queries.list_unverified_signed_in(self.db, self.clock.now(), _MOST_NAMED)
 
     async def above_user(self) -> tuple[int, list[str]]:
-        """Count the unproven accounts with a higher role that registered themselves, likewise."""
-        return await queries.list_unproven_above_user(self.db, _MOST_NAMED)
+        """Count the unproven accounts above `user` that registered themselves, likewise."""
+        return await queries.list_unproven_above_user(self.db, self.clock.now(), _MOST_NAMED)

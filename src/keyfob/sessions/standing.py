@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from keyfob.accounts import locks
 from keyfob.accounts.models import Account
-from keyfob.authority.models import Held, Permission, User
+from keyfob.authority.models import GivenRole, Held, Permission, User
 from keyfob.authority.roles import Roles
 from keyfob.core.clock import Clock
 from keyfob.core.database import Tx
@@ -62,3 +62,7 @@ class Standing:
     async def permissions_of(self, tx: Tx, account: Account) -> Held:
         """Return the permissions of the present roles of a locked account."""
         return await self.roles.permissions_given(tx, account.id, account.role)
+
+    async def roles_of(self, tx: Tx, account: Account) -> list[GivenRole]:
+        """Return the further roles that a locked account has now."""
+        return await self.roles.list_given(tx, account.id)
