@@ -12,6 +12,7 @@ import time
 
 from clients.service import PASSWORD
 from playwright.sync_api import Browser
+from playwright.sync_api import Error as BrowserError
 
 from conformance.page import RESULTS, save, write_page
 from conformance.person import Person, chromium, person
@@ -20,6 +21,7 @@ from conformance.suite import Module, Suite, Verdict
 from conformance.surroundings import EMAIL, surroundings
 
 _SECONDS_A_MODULE = 300
+_TRIES = 3
 # A module that has got what it asked for goes on; if it still waits then, it wants a picture.
 _TURNS_TO_GO_ON = 40
 _FINE = {"PASSED", "SKIPPED", "REVIEW", "WARNING"}
@@ -63,17 +65,31 @@ def run(
     for module in modules:
         if only and only not in module.name:
             continue
-        with person(browser, EMAIL, PASSWORD, suite.url) as somebody:
-            somebody.allows = "-rejects-" not in module.name
-            if not somebody.allows:
-                around.forget()
-            somebody.looks_first = "prior-to-auth-completion" in module.name
-            verdict = run_module(suite, suite.start(plan_id, module), module, somebody)
+        verdict = _try(suite, plan_id, module, around, browser)
         print(f"{verdict.result:12} {verdict.module}", flush=True)
         for remark in verdict.remarks:
             print(f"             {remark}", flush=True)
         verdicts.append(verdict)
+    around.remove()
     return verdicts
+
+
+def _try(
+    suite: Suite, plan_id: str, module: Module, around: Surroundings, browser: Browser
+) -> Verdict:
+    """Run a module; again if the browser fails, which says nothing of Keyfob."""
+    failures: list[str] = []
+    while len(failures) < _TRIES:
+        with person(browser, EMAIL, PASSWORD, suite.url) as somebody:
+            somebody.allows = "-rejects-" not in module.name
+            somebody.looks_first = "prior-to-auth-completion" in module.name
+            if not somebody.allows:
+                around.forget()
+            try:
+                return run_module(suite, suite.start(plan_id, module), module, somebody)
+            except BrowserError as error:
+                failures.append(f"Browser: {error}".splitlines()[0])
+    return Verdict(module.name, "INTERRUPTED", tuple(failures))
 
 
 def run_module(suite: Suite, run_id: str, module: Module, somebody: Person) -> Verdict:

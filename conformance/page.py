@@ -1,14 +1,15 @@
 """The verdicts of the suite, kept in results.json, as the page docs/conformance.md."""
 
 import json
+import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance.plans import PLANS
-from conformance.remarks import EXPLAINED
+from conformance.remarks import EXPLAINED, SKIPPED
 from conformance.suite import Verdict
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -43,9 +44,16 @@ def save(path: Path, plan: str, verdicts: Sequence[Verdict]) -> None:
     kept = load(path)
     kept[plan] = {
         "at": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
         "modules": [verdict._asdict() for verdict in verdicts],
     }
     path.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def _commit() -> str:
+    """Return the last commit that changed what is tested."""
+    told = ("git", "log", "-1", "--format=%h", "--", "src", "sdk/python/src")
+    return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -65,16 +73,23 @@ def page(kept: Mapping[str, Any]) -> str:
 
 
 def _totals(kept: Mapping[str, Any]) -> Iterator[str]:
-    yield f"| plan | modules | {' | '.join(map(str.lower, _RESULTS_IN_ORDER))} | run at |"
-    yield "| --- " * (len(_RESULTS_IN_ORDER) + 3) + "|"
+    ends = map(str.lower, _RESULTS_IN_ORDER)
+    heads = ("plan", "modules", *ends, "run at", "last change of `src`")
+    yield _row(heads)
+    yield _row(["---"] * len(heads))
     for name, plan in PLANS.items():
         if name not in kept:
-            yield f"| {plan.title} | {plan.modules} |{' |' * len(_RESULTS_IN_ORDER)} not run yet |"
+            unknown = [""] * len(_RESULTS_IN_ORDER)
+            yield _row([plan.title, plan.modules, *unknown, "not run yet", ""])
             continue
-        modules = kept[name]["modules"]
-        counts = Counter(module["result"] for module in modules)
-        numbers = " | ".join(str(counts[result] or "") for result in _RESULTS_IN_ORDER)
-        yield f"| {plan.title} | {len(modules)} | {numbers} | {kept[name]['at']} |"
+        run = kept[name]
+        counts = Counter(module["result"] for module in run["modules"])
+        numbers = [counts[result] or "" for result in _RESULTS_IN_ORDER]
+        yield _row([plan.title, len(run["modules"]), *numbers, run["at"], run["commit"]])
+
+
+def _row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _plans(kept: Mapping[str, Any]) -> Iterator[str]:
@@ -90,8 +105,16 @@ def _plans(kept: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _line(module: Mapping[str, Any]) -> str:
-    remarks = [_explained(remark) for remark in module["remarks"]]
+    remarks = dict.fromkeys(map(_explained, module["remarks"]))
+    if module["result"] == "SKIPPED":
+        remarks = {SKIPPED.get(name_of(module), ""): None}
     return f"| {module['module']} | {module['result']} | {' '.join(remarks)} |"
+
+
+def name_of(module: Mapping[str, Any]) -> str:
+    """Return the name of a module in what is kept, without its variant."""
+    name: str = module["module"]
+    return name.partition(" ")[0]
 
 
 def _explained(remark: str) -> str:

@@ -75,8 +75,8 @@ class Person:
                 if page.url.startswith(self.there):
                     self._finish(page)
                     return
-                if not self._do(page):
-                    return
+                if not self._do(page) and not page.url.startswith(self.there):
+                    return  # the last page, and it did not lead on meanwhile
         finally:
             page.close()
 
@@ -96,14 +96,15 @@ class Person:
                 page.fill("input[name=email]", self.email)
             password.fill(self.password)
             return _leave(page, lambda: password.press("Enter"))
-        decision = "allow" if self.allows else "deny"
-        for button in (
-            f"button[name=decision][value={decision}]",
-            "form[action$='/ui/logout'] button",
-        ):
-            if page.locator(button).count():
-                self._keep(page)
-                return _leave(page, partial(page.click, button))
+        decision = f"button[name=decision][value={'allow' if self.allows else 'deny'}]"
+        if page.locator(decision).count():
+            self._keep(page)
+            return _leave(page, partial(page.click, decision))
+        logout = "form[action$='/ui/logout'] button"
+        # Where it says that something is not right, that is to be shown.
+        if page.locator(logout).count() and not page.locator(".notice.warn").count():
+            self._keep(page)
+            return _leave(page, partial(page.click, logout))
         if page.locator("meta[http-equiv=refresh], form[data-sends-itself]").count():
             with contextlib.suppress(NothingHappened):
                 page.wait_for_url(lambda url: url != before)
@@ -112,6 +113,8 @@ class Person:
         return False
 
     def _keep(self, page: Page) -> None:
+        if page.url.startswith(self.there):
+            return
         png = page.screenshot(scale="css", type="jpeg", quality=60)
         self.picture = "data:image/jpeg;base64," + base64.b64encode(png).decode()
 

@@ -16,7 +16,7 @@ class Surroundings(NamedTuple):
 
     `api` is the address of an API beside Keyfob. `register` makes a client with the given fields,
     and returns its `client_id` and, where it has one, its `client_secret`. `forget` takes back what
-    the person has allowed.
+    the person has allowed, and `remove` deletes the clients.
     """
 
     suite: str
@@ -24,6 +24,7 @@ class Surroundings(NamedTuple):
     api: str
     register: Register
     forget: Callable[[], None]
+    remove: Callable[[], None]
 
     def at(self, page: str) -> str:
         """Return the address of a page of the suite under our alias."""
@@ -72,12 +73,13 @@ def _with_clients(around: Surroundings, **more: Any) -> dict[str, Any]:
     }
 
 
-def _with_logout(around: Surroundings) -> dict[str, Any]:
-    return _with_clients(
-        around,
-        post_logout_redirect_uris=[around.at("post_logout_redirect")],
-        backchannel_logout_uri=around.at("backchannel_logout"),
-    )
+def _with_logout(around: Surroundings, **more: Any) -> dict[str, Any]:
+    places = [around.at("post_logout_redirect")]
+    return _with_clients(around, post_logout_redirect_uris=places, **more)
+
+
+def _with_backchannel_logout(around: Surroundings) -> dict[str, Any]:
+    return _with_logout(around, backchannel_logout_uri=around.at("backchannel_logout"))
 
 
 def _fapi(around: Surroundings) -> dict[str, Any]:
@@ -179,7 +181,7 @@ PLANS: Mapping[str, Plan] = {
         "Back-Channel OP",
         "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
         {"client_registration": "static_client", "response_type": "code"},
-        _with_logout,
+        _with_backchannel_logout,
         2,
     ),
     "fapi": Plan(

@@ -42,8 +42,14 @@ def surroundings(suite: str) -> Iterator[Surroundings]:
         front.port = urlsplit(url).port
         administrator = Administrator(url)
         api = stack.enter_context(_notes(issuer, administrator, folder))
+        administrator.registered.clear()  # what is registered from now on is the suite's
         yield Surroundings(
-            suite, issuer, api, administrator.register, administrator.forget_consents
+            suite,
+            issuer,
+            api,
+            administrator.register,
+            administrator.forget_consents,
+            administrator.remove_clients,
         )
 
 
@@ -53,6 +59,7 @@ class Administrator:
     def __init__(self, url: str) -> None:
         self._url = url
         self._calls = httpx.Client(timeout=60)
+        self.registered: list[str] = []
         self._sign_in()
         # The suite asks for what the metadata names.
         told = {"name": "Ada Lovelace", "timezone": "Europe/London"}
@@ -62,6 +69,7 @@ class Administrator:
         """Register a client; return its `client_id` and, where it has one, its `client_secret`."""
         self._sign_in()
         made = {"client_id": self._post("admin/clients", fields)["id"]}
+        self.registered.append(made["client_id"])
         if fields.get("auth_method", "client_secret_basic").startswith("client_secret"):
             secret = self._post(f"admin/clients/{made['client_id']}/secrets", {})
             made["client_secret"] = secret["client_secret"]
@@ -78,6 +86,13 @@ class Administrator:
         grants = self._calls.get(f"{self._url}/me/grants").raise_for_status()
         for grant in grants.json():
             at = f"{self._url}/me/grants/{grant['client_id']}"
+            self._calls.delete(at).raise_for_status()
+
+    def remove_clients(self) -> None:
+        """Delete the clients that were registered; they hear of no further sign-out."""
+        self._sign_in()
+        while self.registered:
+            at = f"{self._url}/admin/clients/{self.registered.pop()}"
             self._calls.delete(at).raise_for_status()
 
     def _sign_in(self) -> None:

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conformance.page import RESULTS, load, page, save
+from conformance.page import RESULTS, load, name_of, page, save
 from conformance.plans import PLANS
-from conformance.remarks import EXPLAINED
+from conformance.remarks import EXPLAINED, SKIPPED
 from conformance.suite import Verdict
 
 PAGE = Path("docs/conformance.md")
@@ -24,6 +24,7 @@ def test_no_module_of_a_plan_has_failed_and_each_warning_is_explained(name: str)
     assert [one for one in modules if one["result"] in {"FAILED", "INTERRUPTED"}] == []
     remarks = [remark.partition(": ")[0] for one in modules for remark in one["remarks"]]
     assert set(remarks) <= set(EXPLAINED)
+    assert {name_of(one) for one in modules if one["result"] == "SKIPPED"} <= set(SKIPPED)
 
 
 def test_what_is_kept_is_replaced_plan_by_plan(tmp_path: Path) -> None:
