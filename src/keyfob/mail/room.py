@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from keyfob.accounts.service import Accounts
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
+from keyfob.core.locales import _
 from keyfob.core.rooms import Chore, Room
 from keyfob.limits.mail_caps import MailCaps
 from keyfob.mail.delivery import Carrier, Delivery
@@ -70,13 +71,13 @@ def what_mail_exposes(settings: Settings) -> str | None:
     if server is None:
         if is_loopback(urlsplit(settings.public_base).hostname or ""):
             return None  # a first trial: its only user follows the links in the log
-        return (
+        return _(
             "KEYFOB_SMTP_URL is not set: no mail leaves, and whoever reads the log can follow the "
             "links of recovery in it"
         )
     if server.user is None or server.is_private:
         return None
-    return (
+    return _(
         "KEYFOB_SMTP_URL: user and password go to the mail server in the clear; use smtps:// or "
         "?starttls=1"
     )

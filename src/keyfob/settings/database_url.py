@@ -4,6 +4,7 @@ asyncpg would pass unknown parameters to the server, which then refuses the conn
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
@@ -25,12 +26,20 @@ _MODES_ELSEWHERE = {
     "off": "disable",
 }
 
-_TIME_OUT = "KEYFOB_DATABASE_ACQUIRE_TIMEOUT and KEYFOB_DATABASE_COMMAND_TIMEOUT bound every wait"
-_POOL = "KEYFOB_DATABASE_POOL_SIZE and KEYFOB_DATABASE_ACQUIRE_TIMEOUT say it"
-_POOLER = "KEYFOB_DATABASE_POOLER says what stands between"
-_OWN = "Keyfob chooses it"
-_NO_KERBEROS = "the driver signs in by a password or a certificate"
-_NOT_HELD = "it cannot be had; sslmode=verify-full sees that this is the server"
+
+def N_(sentence: str) -> str:  # noqa: N802 - as in `core.locales`, which stands above settings
+    """Mark a sentence that is said later, perhaps in another language."""
+    return sentence
+
+
+_TIME_OUT = N_(
+    "KEYFOB_DATABASE_ACQUIRE_TIMEOUT and KEYFOB_DATABASE_COMMAND_TIMEOUT bound every wait"
+)
+_POOL = N_("KEYFOB_DATABASE_POOL_SIZE and KEYFOB_DATABASE_ACQUIRE_TIMEOUT say it")
+_POOLER = N_("KEYFOB_DATABASE_POOLER says what stands between")
+_OWN = N_("Keyfob chooses it")
+_NO_KERBEROS = N_("the driver signs in by a password or a certificate")
+_NOT_HELD = N_("it cannot be had; sslmode=verify-full sees that this is the server")
 _IGNORED = {
     **dict.fromkeys(("channel_binding", "require_auth", "requirepeer"), _NOT_HELD),
     **dict.fromkeys(("krbsrvname", "gsslib"), _NO_KERBEROS),
@@ -54,11 +63,25 @@ _FOR_FILES_ALONE = (
 )
 
 
+_IS_IGNORED = N_("%(name)s is ignored: %(why)s")
+
+
+class Remark(NamedTuple):
+    """A parameter that was left out of a URL, and why."""
+
+    name: str
+    why: str
+
+    def said(self, say: Callable[[str], str]) -> str:
+        """Return it as a line; `say` translates a sentence."""
+        return say(_IS_IGNORED) % {"name": self.name, "why": say(self.why)}
+
+
 class DatabaseUrl(NamedTuple):
-    """The URL for asyncpg, and a line for each parameter that was left out."""
+    """The URL for asyncpg, and what was left out of it."""
 
     dsn: str
-    remarks: list[str]
+    remarks: list[Remark]
 
 
 def read_database_url(url: str) -> DatabaseUrl:
@@ -78,7 +101,7 @@ def read_database_url(url: str) -> DatabaseUrl:
     kept = {name: value for name, value in given.items() if name not in ignored}
     for translate in (_translate_gss, _translate_tls, _check_places):
         translate(kept)
-    remarks = [f"{name} is ignored: {why}" for name, why in ignored.items()]
+    remarks = [Remark(name, why) for name, why in ignored.items()]
     before = _without_what_is_told_twice(parts, kept)
     if before == parts and kept == given and _is_tidy(parts.query):
         return DatabaseUrl(url, remarks)

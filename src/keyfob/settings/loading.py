@@ -1,7 +1,7 @@
 """Reading the settings: environment, `.env`, and a `*_FILE` for every secret."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,13 @@ class Settings(
     @property
     def remarks(self) -> list[str]:
         """Settings that have no effect, a line each, with the variable and the reason."""
+        return self.remarks_said(str)
+
+    def remarks_said(self, say: Callable[[str], str]) -> list[str]:
+        """Return the remarks in a language; `say` translates a sentence into it."""
         urls = {"database_url": self.database_url, "database_direct_url": self.database_direct_url}
         return [
-            f"{variable_of(field)}: {remark}"
+            f"{variable_of(field)}: {remark.said(say)}"
             for field, url in urls.items()
             if url is not None
             for remark in read_database_url(url.get_secret_value()).remarks
