@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from keyfob.core.clock import Clock
+from keyfob.core.secrets import random_bytes
 from keyfob.outbox.errors import TryAgain
 
 _SLOW_SECONDS = 1.0
@@ -30,7 +31,8 @@ class _Receiver:
 class Receivers:
     """Lets one call at a time find out whether an app that was away is back, after growing pauses.
 
-    Calls that have no chance are put off without a try. Threat: an app that does not answer, and
+    Calls that have no chance are put off without a try, until it may have been found out, and up to
+    as long again, so that they do not come all at once. Threat: an app that does not answer, and
     has many users, would hold all connections for the time-outs of its own calls.
     """
 
@@ -66,9 +68,17 @@ class Receivers:
         slow = sum(tick - began > _SLOW_SECONDS for began in receiver.begun)
         is_closed = receiver.closed_until is not None and now < receiver.closed_until
         if is_closed or slow >= _MOST_SLOW:
-            raise TryAgain("the app does not answer; this was not tried")
+            until = receiver.closed_until if receiver.closed_until and is_closed else None
+            until = _spread(now, until or now + _FIRST_PAUSE)
+            raise TryAgain("the app does not answer; this was not tried", until=until)
         if receiver.failures:  # this one finds out, and nobody else meanwhile
             receiver.closed_until = now + _pause_after(receiver.failures)
+
+
+def _spread(now: datetime, until: datetime) -> datetime:
+    """Return a moment after `until`, by chance up to as long again, and at least some seconds."""
+    part = int.from_bytes(random_bytes(2)) / 2**16
+    return until + max(until - now, _FIRST_PAUSE) * part
 
 
 def _pause_after(failures: int) -> timedelta:

@@ -103,6 +103,8 @@ class Doing:
 
     async def _postpone(self, fault: TryAgain) -> str:
         attempts, reason = self.stored.attempts, fault.reason
+        if fault.until is not None:
+            return await self._put_off(fault.until, reason)
         if attempts > len(PAUSES):
             return await self._bury(reason)
         due_at = self.outbox.clock.now() + PAUSES[attempts - 1]
@@ -111,6 +113,14 @@ class Doing:
         self._tell("outbox_job_postponed", reason=reason, due_at=due_at.isoformat())
         kind = self.kind + SLOW if fault.slow else self.stored.kind
         await self._settle(queries.postpone, self.stored.id, attempts, due_at, reason, kind)
+        return "retried"
+
+    async def _put_off(self, until: datetime, reason: str) -> str:
+        """Put a job back that was not tried, as if nobody had taken it."""
+        if self._expires_before(until):
+            return await self._drop(reason)
+        self._tell("outbox_job_postponed", reason=reason, due_at=until.isoformat())
+        await self._settle(queries.put_off, self.stored.id, self.stored.attempts, until, reason)
         return "retried"
 
     async def _bury(self, reason: str) -> str:

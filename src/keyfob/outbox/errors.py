@@ -1,5 +1,7 @@
 """Results of a job other than success, and the refusal of administrators' requests."""
 
+from datetime import datetime
+
 from keyfob.core.problems import Problem
 
 
@@ -19,13 +21,23 @@ class TryAgain(Exception):
 
     `slow`: this job took too long, unlike others. From now on it waits among slow ones, and gets
     more time (`Job.is_slow`).
+
+    `until`: it was not even tried, and has no chance before; this is no attempt.
     """
 
-    def __init__(self, reason: str, *, for_all: bool = False, slow: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        for_all: bool = False,
+        slow: bool = False,
+        until: datetime | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.for_all = for_all
         self.slow = slow
+        self.until = until
 
 
 class GiveUp(Exception):

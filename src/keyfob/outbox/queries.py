@@ -121,6 +121,20 @@ async def postpone(
     )
 
 
+async def put_off(db: Executor, job_id: UUID, attempts: int, due_at: datetime, reason: str) -> None:
+    """Put a job back that was not tried, unless somebody has taken it since."""
+    await db.execute(
+        """
+        UPDATE outbox SET due_at = $3, last_error = $4, attempts = attempts - 1
+         WHERE id = $1 AND attempts = $2 AND failed_at IS NULL
+        """,
+        job_id,
+        attempts,
+        due_at,
+        reason,
+    )
+
+
 async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason: str) -> None:
     """Turn a job into a dead letter, unless somebody has taken it since."""
     await db.execute(
