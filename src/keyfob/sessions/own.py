@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from keyfob.accounts import locks
 from keyfob.authority.models import User
 from keyfob.core.database import Database
 from keyfob.core.secrets import compare_digest
@@ -35,6 +36,18 @@ class OwnSessions:
         if refresh_token is not None:
             session_id = await self._own_session_of(caller, refresh_token)
         await self._end(caller, session_id, source)
+
+    async def leave(self, caller: User, source: Source) -> None:
+        """End the session of a browser that its user leaves, if it has not ended meanwhile.
+
+        The caller's rights are not asked for again. Threat: a role changes in the same moment, and
+        the page that says "you are signed out" leaves the session, and all that apps got in it.
+        """
+        async with self.db.begin() as tx:
+            if await locks.lock(tx, caller.user_id) is not None:
+                await self.sessions.end_one(
+                    tx, caller.user_id, caller.session_id, EndReason.LOGOUT, source
+                )
 
     async def end(self, caller: User, session_id: UUID, source: Source) -> None:
         """End one of the caller's sessions.

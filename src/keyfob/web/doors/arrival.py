@@ -1,6 +1,5 @@
 """The end of every way in through a page: a cookie, and on to where the reader wanted to go."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -11,7 +10,6 @@ from keyfob.accounts.profiles import Profiles
 from keyfob.authority.models import User
 from keyfob.authority.requiring import require
 from keyfob.core.locales import known_locale
-from keyfob.core.problems import Unauthenticated
 from keyfob.devices.source import Source
 from keyfob.limits.requests import limited
 from keyfob.sessions.browser import BrowserSessions
@@ -56,8 +54,7 @@ class Arrival:
 
     async def _end(self, user: User | None, source: Source) -> None:
         if user is not None:
-            with suppress(Unauthenticated):  # it has ended meanwhile
-                await self.own_sessions.log_out(user, source)
+            await self.own_sessions.leave(user, source)
 
 
 @routes.get("/ui/signed-in")

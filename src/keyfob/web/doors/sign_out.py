@@ -1,6 +1,5 @@
 """Signing out."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -8,7 +7,6 @@ from fastapi import Depends
 from starlette.responses import Response
 
 from keyfob.core.http import Provided
-from keyfob.core.problems import Unauthenticated
 from keyfob.limits.requests import limited
 from keyfob.sessions.own import OwnSessions
 from keyfob.web.visits import AVisit, pages
@@ -39,7 +37,6 @@ async def sign_out(
 ) -> Response:
     """End the session, and have the browser forget it."""
     if visit.user is not None:
-        with suppress(Unauthenticated):  # it has ended meanwhile
-            await own_sessions.log_out(visit.user, visit.source)
+        await own_sessions.leave(visit.user, visit.source)
     visit.end_session()
     return visit.go("/ui/sign-in", why="signed_out", return_to=visit.return_to)

@@ -1,6 +1,5 @@
 """The logout endpoint: an app sends its user here, who is signed out and goes back."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -9,7 +8,6 @@ from starlette.responses import Response
 
 from keyfob.core.forms import FORM, parse_form
 from keyfob.core.http import Provided
-from keyfob.core.problems import Unauthenticated
 from keyfob.limits.requests import limited
 from keyfob.oauth.logout import Logout, LogoutAsked
 from keyfob.sessions.own import OwnSessions
@@ -113,6 +111,5 @@ async def _without_asking(
 
 async def _end(visit: Visit, own_sessions: OwnSessions) -> None:
     if visit.user is not None:
-        with suppress(Unauthenticated):  # it has ended meanwhile
-            await own_sessions.log_out(visit.user, visit.source)
+        await own_sessions.leave(visit.user, visit.source)
     visit.end_session()
