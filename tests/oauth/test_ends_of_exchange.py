@@ -115,3 +115,23 @@ async def test_a_token_tells_who_acts_for_whom(world: World, gateway: Program) -
     assert claims_of(second)["act"] == {"sub": str(further.id), "act": acts}
     assert claims_of(second)["sub"] == claims_of(plain)["sub"]
     assert (await further.introspect(second))["act"] == claims_of(second)["act"]
+
+
+async def test_a_client_acts_for_nobody_by_its_own_token_unless_another_has_for_it(
+    world: World, gateway: Program
+) -> None:
+    """Threat: what a client does itself is taken for the deed of who acted for it before."""
+    grants = (Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE)
+    reports = await make_program(
+        world, grants=grants, scope=("orders:read",), resources=(ORDERS, BILLING)
+    )
+    plain = await reports.get_token(resource=ORDERS)
+
+    own = await exchanged(reports, plain, resource=BILLING)
+    by_gateway = await exchanged(gateway, plain, resource=BILLING)
+    again = await exchanged(reports, by_gateway, resource=ORDERS)
+
+    acted = {"sub": str(gateway.id)}
+    assert claims_of(own)["sub"] == claims_of(again)["sub"] == str(reports.id)
+    assert "act" not in claims_of(own)
+    assert claims_of(again)["act"] == {"sub": str(reports.id), "act": acted}

@@ -164,8 +164,13 @@ class TokenExchange:
 
 
 def _actors(client: RegisteredClient, claims: AccessClaims) -> tuple[UUID, ...]:
-    """Return who acts for the subject, before whom, and so on; nobody acts for themselves."""
-    if client.id in {claims.subject, *claims.actors[:1]}:
+    """Return who acts for the subject, before whom, and so on.
+
+    A client whose own token it is acts for nobody. But if others have acted for it, it is named
+    before them: resources decide by the present actor alone (RFC 8693 section 4.1).
+    """
+    is_own = client.id == claims.subject and not claims.actors
+    if is_own or client.id in claims.actors[:1]:
         return claims.actors
     return (client.id, *claims.actors)
 
