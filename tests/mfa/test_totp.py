@@ -74,11 +74,11 @@ def test_an_app_reads_the_uri() -> None:
     assert app.at(59) == "287082"
 
 
-def test_the_picture_of_the_longest_uri_is_small_and_loads_nothing() -> None:
+async def test_the_picture_of_the_longest_uri_is_small_and_loads_nothing() -> None:
     # An issuer has 40 characters at most, each of twelve in a URI.
     uri = provisioning_uri(SECRET, "\U0001f511" * 40, "a" * 242 + "@example.com")
 
-    picture = draw_qr(uri)
+    picture = await draw_qr(uri)
 
     assert picture.startswith("<svg ")
     assert len(picture) < 24_000

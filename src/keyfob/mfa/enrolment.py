@@ -45,7 +45,7 @@ class TotpEnrolment:
             next_factor = await self.changes.prepare_to_add(tx, caller)
             sealed = self.factors.seal(secret, factor_id)
             await queries.begin_totp(tx, factor_id, caller, name, sealed, now)
-        return self._shown(factor_id, secret, next_factor.email)
+        return await self._shown(factor_id, secret, next_factor.email)
 
     async def show_again(self, caller: User, factor_id: UUID, email: str) -> BegunTotp:
         """Return an authenticator that this session has begun, to try another code.
@@ -58,12 +58,12 @@ class TotpEnrolment:
         secret = self.factors.open(begun.secret, factor_id) if begun else None
         if secret is None:
             raise FactorNotFound
-        return self._shown(factor_id, secret, email)
+        return await self._shown(factor_id, secret, email)
 
-    def _shown(self, factor_id: UUID, secret: bytes, email: str) -> BegunTotp:
+    async def _shown(self, factor_id: UUID, secret: bytes, email: str) -> BegunTotp:
         uri = totp.provisioning_uri(secret, self.issuer, email)
         return BegunTotp(
-            id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=draw_qr(uri)
+            id=factor_id, secret=b32encode(secret).decode(), uri=uri, qr_svg=await draw_qr(uri)
         )
 
     async def confirm(self, caller: User, factor_id: UUID, code: str, source: Source) -> list[str]:

@@ -76,6 +76,6 @@ async def ask_on_device(call: HotCall) -> bytes:
         verification_uri_complete=complete,
         expires_in=int(LIVES.total_seconds()),
         interval=INTERVAL,
-        qr_svg=draw_qr(complete),
+        qr_svg=await draw_qr(complete),
     )
     return to_json(answer)
