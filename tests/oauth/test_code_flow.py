@@ -177,6 +177,7 @@ REFUSED = [
     ({"max_age": "-1"}, "invalid_request"),
     ({"max_age": "1" * 20}, "invalid_request"),
     ({"nonce": "n" * 513}, "invalid_request"),
+    ({"nonce": "\u20ac" * 171}, "invalid_request"),  # 513 bytes
     ({"request": "e30.e30."}, "invalid_request_object"),
     ({"request_uri": "https://app.example.com/r"}, "request_uri_not_supported"),
     ({"resource": "https://unknown.example.com"}, "invalid_target"),

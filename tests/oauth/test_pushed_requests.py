@@ -157,6 +157,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
     ({"request_uri": "https://app.example.com/r"}, "invalid_request"),
     ({"state": "s" * 2049}, "invalid_request"),
+    ({"state": "\u20ac" * 683}, "invalid_request"),  # 2049 bytes
     ({"client_id": "01890000-0000-7000-8000-000000000000"}, "invalid_request"),
 ]
 

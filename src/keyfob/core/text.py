@@ -43,6 +43,11 @@ def drop_controls(text: str) -> str:
     return _REFUSED.sub(" ", text)
 
 
+def size_of(text: str | None) -> int:
+    """Return the bytes that a text takes as UTF-8; 0 of none."""
+    return len((text or "").encode(errors="surrogatepass"))
+
+
 def read_code(typed: str) -> str:
     """Return a code as it was shown, however somebody typed or pasted it.
 

@@ -18,6 +18,7 @@ from keyfob.clients.uris import find_redirect_uri
 from keyfob.core.forms import Form
 from keyfob.core.locales import Locale
 from keyfob.core.problems import OAuthError, Problem
+from keyfob.core.text import size_of
 from keyfob.oauth.asked_claims import read_claims
 from keyfob.oauth.authentication import read_client_id
 from keyfob.oauth.claims import scopes_of
@@ -32,7 +33,8 @@ from keyfob.tokens.id_tokens import IdTokens
 # Of S256 (RFC 7636 section 4.2), and of a key (RFC 7638 section 3).
 _SHA_256 = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 PROMPTS = ("none", "login", "consent", "select_account", "create")
-_LONGEST_NONCE, _LONGEST_STATE, _LONGEST_HINT = 512, 2048, 320
+_LONGEST_NONCE, _LONGEST_STATE = 512, 2048  # bytes
+_LONGEST_HINT = 320
 _LONGEST_AGE = 10**9
 # Of OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
 UNMET = "unmet_authentication_requirements"
@@ -207,7 +209,7 @@ class Asking:
         )
 
     def _read(self, client: RegisteredClient, form: Form, asked: Asked) -> Asked:
-        if asked.state is not None and len(asked.state) > _LONGEST_STATE:
+        if asked.state is not None and size_of(asked.state) > _LONGEST_STATE:
             raise RefusedToApp(asked._replace(state=None), "invalid_request", "state is too long")
         self._check_form(asked, form)
         self._check_challenge(asked, client, form)
@@ -236,7 +238,7 @@ class Asking:
             "response_mode is query or form_post": mode not in {None, "query", "form_post"},
             "prompt has an unknown value": not set(asked.prompt) <= set(PROMPTS),
             "prompt=none stands alone": "none" in asked.prompt and len(asked.prompt) > 1,
-            "nonce is too long": len(asked.nonce or "") > _LONGEST_NONCE,
+            "nonce is too long": size_of(asked.nonce) > _LONGEST_NONCE,
             "dpop_jkt is no thumbprint": not _SHA_256.match(asked.dpop_jkt or "-" * 43),
         }
         for description, is_so in wrong.items():

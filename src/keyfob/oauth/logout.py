@@ -23,6 +23,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.forms import Form
 from keyfob.core.secrets import random_text
+from keyfob.core.text import size_of
 from keyfob.oauth import logout_queries as queries
 from keyfob.oauth.app_tokens import sid_of
 from keyfob.oauth.authentication import read_client_id
@@ -33,7 +34,7 @@ from keyfob.tokens.id_tokens import IdTokenHint, IdTokens
 log = structlog.get_logger("keyfob.oauth")
 
 _REQUEST_LIVES = timedelta(hours=1)
-_LONGEST_STATE = 2048
+_LONGEST_STATE = 2048  # bytes
 
 
 class LogoutAsked(NamedTuple):
@@ -95,7 +96,7 @@ class Logout:
             "hint": text is not None and hint is None,
             "client": client is None and (text is not None or named is not None),
             "place": not _may_return(client, form.get("post_logout_redirect_uri")),
-            "state": len(form.get("state") or "") > _LONGEST_STATE,
+            "state": size_of(form.get("state")) > _LONGEST_STATE,
         }
         if any(faults.values()):
             causes = [cause for cause, is_so in faults.items() if is_so]
