@@ -152,6 +152,14 @@ class ApiKeyCreated(_Traced, template="api_key_created"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceAllowed(_Traced, template="device_allowed"):
+    """An app may act on another device, whose source this is; None for a name that is not shown."""
+
+    app: str | None
+    place: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorRemoved(_Traced, template="factor_removed"):
     """A second factor with that name was removed."""
 

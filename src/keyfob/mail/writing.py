@@ -164,7 +164,7 @@ class Writer:
             in_language = value.get(locale) if isinstance(value, Mapping) else value
             context[name] = _one_line(in_language) if isinstance(in_language, str) else in_language
         context["name"] = _name(context["name"])
-        for chosen in ("factor", "key"):
+        for chosen in ("factor", "key", "app"):
             context[chosen] = _harmless(context[chosen])
         page, token = KINDS[template].page, context["token"]
         return {

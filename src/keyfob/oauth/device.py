@@ -2,7 +2,7 @@
 
 Threat: somebody starts this on a device of their own, and talks a user into typing the code there
 (section 5.4). So each client has to be registered for it, the page says what asks, from where and
-since when, and to allow it needs a recent sign-in.
+since when, to allow it needs a recent sign-in, and the user gets a mail.
 """
 
 import hashlib
@@ -18,12 +18,17 @@ from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.clients.service import Clients
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database
+from keyfob.core.database import Database, Tx
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest, Problem, TooManyRequests
 from keyfob.core.secrets import random_text, random_word
+from keyfob.core.text import size_of
+from keyfob.devices.device import where_in_words
+from keyfob.devices.places import Places
 from keyfob.devices.source import Source
 from keyfob.limits.rates import RateLimits
+from keyfob.mail import mails
+from keyfob.mail.service import Mail
 from keyfob.oauth import authorization_queries, device_queries
 from keyfob.oauth.authentication import ClientAuthentication
 from keyfob.oauth.device_queries import Claimed, Request
@@ -41,7 +46,7 @@ LIVES = timedelta(minutes=10)
 # So that the device is told that its code has expired.
 _STAYS = timedelta(minutes=10)
 INTERVAL = 5  # seconds
-_LONGEST_NONCE = 512
+_LONGEST_NONCE = 512  # bytes
 
 
 class UnknownDevice(Problem):
@@ -85,6 +90,8 @@ class Devices:
     standing: Standing
     step_up: StepUp
     audit: Audit
+    mail: Mail
+    places: Places
     page: str
     most: int = 10_000
 
@@ -121,7 +128,7 @@ class Devices:
         client, nonce = shown.client, form.get("nonce")
         if Grant.DEVICE_CODE not in client.grants:
             raise UnauthorizedClient
-        if nonce is not None and len(nonce) > _LONGEST_NONCE:
+        if size_of(nonce) > _LONGEST_NONCE:
             raise BadRequest("nonce is too long")
         scope, audience = self.targets.choose_for_user(client, form)
         return Request(client.id, scope, audience, nonce, source)
@@ -158,8 +165,10 @@ class Devices:
             raise UnknownDevice
         return AskingDevice(known.client, request)
 
-    async def allow(self, typed: str, user: User) -> RegisteredClient:
+    async def allow(self, typed: str, user: User, source: Source) -> RegisteredClient:
         """Let a device have what it asks for; it gets that when it asks again. Return its client.
+
+        `source` is the user's; that of the device is in the mail to the user, and in its grant.
 
         Raises:
             UnknownDevice: see `find`.
@@ -178,19 +187,31 @@ class Devices:
             await authorization_queries.add_consent(
                 tx, user.user_id, client.id, request.scope, request.audience, self.clock.now()
             )
-            await self.audit.record(
-                tx,
-                action=Event.APP_ALLOWED_ON_DEVICE,
-                actor_id=user.user_id,
-                target_id=user.user_id,
-                new={
-                    "client_id": str(client.id),
-                    "name": client.name,
-                    "scope": list(request.scope),
-                    "audience": list(request.audience),
-                },
-            )
+            await self._tell(tx, user, client, request, source)
         return client
+
+    async def _tell(
+        self, tx: Tx, user: User, client: RegisteredClient, request: Claimed, source: Source
+    ) -> None:
+        address = str(request.ip_address) if request.ip_address else None
+        where = where_in_words(address, request.browser, request.os)
+        place = self.places.find_all(address) or None
+        told = mails.DeviceAllowed(app=client.name, place=place, **where)
+        await self.mail.tell(tx, user.user_id, told)
+        await self.audit.record(
+            tx,
+            action=Event.APP_ALLOWED_ON_DEVICE,
+            actor_id=user.user_id,
+            target_id=user.user_id,
+            new={
+                "client_id": str(client.id),
+                "name": client.name,
+                "scope": list(request.scope),
+                "audience": list(request.audience),
+                "device": where["device"],
+            },
+            source=source,
+        )
 
     async def deny(self, typed: str, user: User) -> RegisteredClient:
         """Refuse a device, which is told when it asks again; return its client.

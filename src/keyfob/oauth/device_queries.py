@@ -8,7 +8,7 @@ from uuid import UUID
 from keyfob.core.database import Executor, Tx
 from keyfob.devices.device import describe_device
 from keyfob.devices.source import Source
-from keyfob.sessions.models import Granted
+from keyfob.sessions.models import AskingFrom, Granted
 
 
 class Request(NamedTuple):
@@ -63,7 +63,7 @@ async def insert_request(
     expires_at: datetime,
     most: int,
 ) -> bool:
-    """Insert a request; False if a code of it is taken, or `most` of the client's are there."""
+    """Insert a request; False if a code of it is taken, or `most` of the client's wait."""
     device = describe_device(asked.source.user_agent)
     inserted = await db.fetchval(
         """
@@ -72,7 +72,9 @@ async def insert_request(
                 browser, os, poll_seconds, created_at, expires_at)
         SELECT $1, $2, id, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM clients
          WHERE id = $3 AND (SELECT count(*) FROM (
-                   SELECT FROM device_requests WHERE client_id = $3 LIMIT $13) AS few) < $13
+                   SELECT FROM device_requests
+                    WHERE client_id = $3 AND expires_at > $11 AND spent_at IS NULL
+                    LIMIT $13) AS few) < $13
         ON CONFLICT DO NOTHING
         RETURNING true
         """,
@@ -193,7 +195,7 @@ async def spend_request(
         UPDATE device_requests SET spent_at = $3
          WHERE device_hash = $1 AND client_id = $2 AND expires_at > $3 AND spent_at IS NULL
            AND opened_from IS NOT NULL AND user_id = (SELECT id FROM owner)
-        RETURNING user_id, opened_from, scope, audience, nonce
+        RETURNING user_id, opened_from, scope, audience, nonce, ip_address, browser, os
         """,
         device_hash,
         client_id,
@@ -201,10 +203,9 @@ async def spend_request(
     )
     if row is None:
         return None
-    user_id, opened_from, scope, audience, nonce = row
-    return SpentDevice(
-        user_id, Granted(client_id, opened_from, tuple(scope), tuple(audience)), nonce
-    )
+    user_id, opened_from, scope, audience, nonce, *device = row
+    granted = Granted(client_id, opened_from, tuple(scope), tuple(audience))
+    return SpentDevice(user_id, granted._replace(device=AskingFrom(*device)), nonce)
 
 
 async def delete_unused(tx: Tx, user_id: UUID, client_id: UUID | None = None) -> int:

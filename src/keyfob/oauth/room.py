@@ -20,7 +20,9 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
+from keyfob.devices.places import Places
 from keyfob.limits.service import Limits
+from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
 from keyfob.oauth import (
     app_access_routes,
@@ -104,6 +106,8 @@ def build(
     step_up: FactorStepUp,
     self_registered: SelfRegistered,
     initial_tokens: RegistrationTokens,
+    mail: Mail,
+    places: Places,
 ) -> Room:
     """Build the services that authenticate clients, and issue, describe and revoke tokens."""
     of_strangers = Outbound(
@@ -201,6 +205,8 @@ def build(
         standing=standing,
         step_up=step_up,
         audit=audit,
+        mail=mail,
+        places=places,
         page=f"{settings.public_base.rstrip('/')}/ui/device",
     )
     pushed = PushedRequests(

@@ -30,9 +30,10 @@ async def insert_grant(
 ) -> SessionState | None:
     """Open a session of an app; None if the user, or the browser's session, is not live any more.
 
-    The user's row is locked FOR SHARE, as when a user signs in. Where the user is, and when and how
-    they have proven who they are, is what the browser's session says.
+    The user's row is locked FOR SHARE, as when a user signs in. When and how they have proven who
+    they are is what the browser's session says, and so is the device, unless the grant names one.
     """
+    device = granted.device
     row = await tx.fetchrow(
         f"""
         WITH owner AS (
@@ -48,7 +49,12 @@ async def insert_grant(
                 amr, auth_time, login_at, ip_address, device_type, browser, os, platform,
                 roles, role_ends, kind, client_id, opened_from, scope, audience, claims, jkt)
         SELECT $1, id, role, sub_gen, $4, $5, $5, $6,
-               amr, auth_time, $5, ip_address, device_type, browser.browser, os, platform,
+               amr, auth_time, $5,
+               CASE WHEN $12 THEN $13::inet ELSE ip_address END,
+               CASE WHEN $12 THEN 'unknown' ELSE device_type END,
+               CASE WHEN $12 THEN $14::text ELSE browser.browser END,
+               CASE WHEN $12 THEN $15::text ELSE os END,
+               CASE WHEN $12 THEN NULL ELSE platform END,
                further.names, further.ends, '{SessionKind.APP}', $7, $3, $8, $9,
                $10::text::jsonb, $11
           FROM owner, browser, further_roles(owner.id, $5) AS further
@@ -65,6 +71,8 @@ async def insert_grant(
         list(granted.audience),
         granted.claims.to_json(),
         granted.jkt,
+        device is not None,
+        *(device or (None, None, None)),
     )
     return state_of(row) if row else None
 

@@ -62,11 +62,20 @@ class AskedClaims(NamedTuple):
         return cls(**{name: tuple(names) for name, names in told.items()})
 
 
+class AskingFrom(NamedTuple):
+    """The device on which an app has asked for a grant, where that is not the user's browser."""
+
+    ip_address: IPv4Address | IPv6Address | None
+    browser: str | None
+    os: str | None
+
+
 class Granted(NamedTuple):
     """A user's grant to a client: `scope` at `audience`, and `claims` beyond those of the scope.
 
     `opened_from` is the session of the browser in which the user gave it. `jkt` is the key that its
-    refresh tokens are bound to: of clients that could not be told from others without.
+    refresh tokens are bound to: of clients that could not be told from others without. `device` is
+    where the app is, if not in that browser.
     """
 
     client_id: UUID
@@ -75,6 +84,7 @@ class Granted(NamedTuple):
     audience: tuple[str, ...]
     claims: AskedClaims = AskedClaims()
     jkt: str | None = None
+    device: AskingFrom | None = None
 
 
 class GrantOfUser(NamedTuple):

@@ -98,7 +98,9 @@ async def decide(visit: AVisit, devices: TheDevices) -> Response:
     try:
         if decision := visit.fields.get("decision"):
             is_allowed = decision == "allow"
-            return await visit.show(await _decided(devices, code, user, is_allowed=is_allowed))
+            return await visit.show(
+                await _decided(visit, devices, code, user, is_allowed=is_allowed)
+            )
         claimed = await devices.claim(code, user)
     except UnknownDevice as wrong:
         errors = {"user_code": refusal(wrong.code)}
@@ -106,9 +108,13 @@ async def decide(visit: AVisit, devices: TheDevices) -> Response:
     return visit.go("/ui/device", user_code=shown_code(claimed))
 
 
-async def _decided(devices: Devices, code: str, user: User, *, is_allowed: bool) -> DecidedPage:
-    decide = devices.allow if is_allowed else devices.deny
-    client = await decide(code, user)
+async def _decided(
+    visit: Visit, devices: Devices, code: str, user: User, *, is_allowed: bool
+) -> DecidedPage:
+    if is_allowed:
+        client = await devices.allow(code, user, visit.source)
+    else:
+        client = await devices.deny(code, user)
     return DecidedPage(name=client.name, is_allowed=is_allowed)
 
 
