@@ -678,7 +678,15 @@ CREATE INDEX factors_unconfirmed ON public.factors USING btree (created_at) WHER
 
 CREATE INDEX login_events_address ON ONLY public.login_events USING btree (ip_address, at DESC, id DESC);
 
+CREATE INDEX login_events_browser ON ONLY public.login_events USING btree (browser, at DESC, id DESC);
+
+CREATE INDEX login_events_default_browser ON public.login_events_default USING btree (browser, at DESC, id DESC);
+
 CREATE INDEX login_events_default_ip_address_at_id_idx ON public.login_events_default USING btree (ip_address, at DESC, id DESC);
+
+CREATE INDEX login_events_os ON ONLY public.login_events USING btree (os, at DESC, id DESC);
+
+CREATE INDEX login_events_default_os ON public.login_events_default USING btree (os, at DESC, id DESC);
 
 CREATE INDEX login_events_reason ON ONLY public.login_events USING btree (reason, at DESC, id DESC);
 
@@ -766,7 +774,11 @@ CREATE INDEX webauthn_challenges_expire ON public.webauthn_challenges USING btre
 
 CREATE INDEX webauthn_challenges_user ON public.webauthn_challenges USING btree (user_id);
 
+ALTER INDEX public.login_events_browser ATTACH PARTITION public.login_events_default_browser;
+
 ALTER INDEX public.login_events_address ATTACH PARTITION public.login_events_default_ip_address_at_id_idx;
+
+ALTER INDEX public.login_events_os ATTACH PARTITION public.login_events_default_os;
 
 ALTER INDEX public.login_events_pkey ATTACH PARTITION public.login_events_default_pkey;
 
