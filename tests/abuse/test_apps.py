@@ -19,6 +19,7 @@ from tests.fixtures.apps import (
 )
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.device_apps import decide, make_device_app, typed
+from tests.fixtures.factors import add_totp
 from tests.fixtures.links import OTHER, forget_proof, recover, recovery_token
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.programs import BILLING, ORDERS, Program, make_resource
@@ -275,3 +276,35 @@ async def test_the_page_says_what_is_asked_for_at_each_api(
     assert f"at {ORDERS} ({ORDERS})" in text_of(both)
     assert "Read what your doctor writes" not in text_of(none)
     assert f"at Ill notes ({BILLING})" in text_of(none)
+
+
+async def test_a_sign_in_without_the_factor_that_its_user_has_opens_no_app(
+    world: World, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    """Threat: a thief signed in with the password alone, and the owner adds a factor after it."""
+    app = await make_app(world, first_party=True)
+    assert not await is_asked(browser, app)
+    await add_totp(world, await world.log_in(), clock)
+
+    page = await onward(browser, await app.send(browser))
+    silent = answer_of(await app.send(browser, prompt="none"))
+
+    assert "Is it you?" in text_of(page)
+    assert silent["error"] == "interaction_required"
+
+
+async def test_what_waits_for_an_app_since_before_a_factor_is_worth_nothing(
+    world: World, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    app, tv = await make_app(world), await make_device_app(world)
+    codes = await tv.codes(scope="openid offline_access")
+    await typed(browser, codes["user_code"])
+    await decide(browser, codes["user_code"])
+    code = await app.code(browser)
+    page = await onward(browser, await app.send(browser, prompt="consent"))
+
+    await add_totp(world, await world.log_in(), clock)
+
+    assert (await app.exchange(code)).json()["error"] == "invalid_grant"
+    assert (await tv.poll(codes)).json()["error"] == "invalid_grant"
+    assert "Is it you?" in text_of(await onward(browser, await decided(browser, page, "allow")))

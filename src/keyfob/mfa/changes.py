@@ -75,7 +75,7 @@ class FactorChanges:
         count = await queries.count_factors(tx, caller.user_id)
         if count >= _MOST_FACTORS:
             raise TooManyFactors
-        return NextFactor(account.email.typed, is_first=count == 0)
+        return NextFactor(account.email.normal, is_first=count == 0)
 
     async def admit(
         self,

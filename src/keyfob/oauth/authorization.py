@@ -14,13 +14,14 @@ from urllib.parse import urlencode
 
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
-from keyfob.authority.models import User, has_second_factor
+from keyfob.authority.models import StepUp, User, has_second_factor
 from keyfob.clients.models import RegisteredClient
 from keyfob.clients.uris import find_redirect_uri, is_https
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.forms import Form
+from keyfob.core.problems import InsufficientAuthentication
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp, rights_of
@@ -62,6 +63,7 @@ class Authorization:
     clock: Clock
     asking: Asking
     standing: Standing
+    step_up: StepUp
     audit: Audit
     issuer: str
 
@@ -145,13 +147,20 @@ class Authorization:
             return Step.SWITCH, "login_required"
         if self._is_too_old(asked, came_at, user):
             return Step.PROVE, "login_required"
-        if user.is_restricted:
+        if user.is_restricted or await self._lacks_factor(user):
             return Step.PROVE, "interaction_required"
         if asked.needs_factor and not has_second_factor(user.amr):
             raise RefusedToApp(asked, UNMET)
         if await self._needs_consent(self.db, client, asked, user):
             return Step.CONSENT, "consent_required"
         return Step.ANSWER, None
+
+    async def _lacks_factor(self, user: User) -> bool:
+        try:
+            await self.step_up.ensure_factor(user)
+        except InsufficientAuthentication:
+            return True
+        return False
 
     def _is_too_old(self, asked: Asked, came_at: datetime, user: User) -> bool:
         """Tell whether the sign-in is older, or weaker, than what the app asks for.
@@ -198,11 +207,13 @@ class Authorization:
         Raises:
             UnknownApp: it was answered meanwhile.
             RefusedToApp: the user took the consent back meanwhile.
+            InsufficientAuthentication: the user has added a factor meanwhile, and not shown it.
             Unauthenticated: see `Standing.ensure`.
         """
         code, now = random_text(32), self.clock.now()
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, user)
+            await self.step_up.ensure_factor(user, tx)
             if handle is not None and not await queries.delete_request(tx, _digest(handle)):
                 raise UnknownApp
             if allows:

@@ -191,6 +191,7 @@ def build(
             require_par=settings.require_par,
         ),
         standing=standing,
+        step_up=step_up,
         audit=audit,
         issuer=settings.issuer_url,
     )

@@ -39,8 +39,8 @@ class LinkRequest(NamedTuple):
     @property
     def where(self) -> Where:
         """Return the source of the request."""
-        where: Where = self.job.payload["where"]
-        return where
+        told = self.job.payload["where"]  # that of an older release has more
+        return Where(address=told["address"], device=told["device"])
 
 
 Write: TypeAlias = Callable[[Tx, LinkRequest], Awaitable[bool]]

@@ -28,10 +28,12 @@ async def insert_grant(
     now: datetime,
     expires_at: datetime,
 ) -> SessionState | None:
-    """Open a session of an app; None if the user, or the browser's session, is not live any more.
+    """Open a session of an app.
 
-    The user's row is locked FOR SHARE, as when a user signs in. When and how they have proven who
-    they are is what the browser's session says, and so is the device, unless the grant names one.
+    None if the user, or the browser's session, is not live any more, or that one lacks a factor
+    that the user has. The user's row is locked FOR SHARE, as when a user signs in. When and how
+    they have proven who they are is what the browser's session says, and so is the device, unless
+    the grant names one.
     """
     device = granted.device
     row = await tx.fetchrow(
@@ -58,6 +60,7 @@ async def insert_grant(
                further.names, further.ends, '{SessionKind.APP}', $7, $3, $8, $9,
                $10::text::jsonb, $11
           FROM owner, browser, further_roles(owner.id, $5) AS further
+         WHERE 'mfa' = ANY(amr) OR NOT has_factor(id)
         RETURNING user_id, generation, role, sub_gen, auth_time, amr, expires_at, roles, role_ends
         """,  # noqa: S608 - constants
         session_id,
