@@ -157,6 +157,38 @@ async def test_to_look_changes_nothing_whatever_asks_for_it(readers: Readers, wh
     assert await everything(readers.world) == before
 
 
+UNSEEN = {
+    "a picture": {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    "a script's fetch": {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+    "a frame": {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+}
+
+
+@pytest.mark.parametrize("what", UNSEEN)
+@WHO
+async def test_no_other_site_uses_up_the_limits_of_its_visitors(
+    readers: Readers, who: str, what: str
+) -> None:
+    """Threat: a page that is left open fetches ours, and its visitors' network is refused."""
+    told = UNSEEN[what] | {"Sec-Fetch-Site": "cross-site"}
+
+    for path in readers.gets():
+        answer = await readers.browsers[who].get(path, headers=told)
+        assert (path, answer.status_code) == (path, 403)
+        assert "ratelimit" not in answer.headers
+    for path in ("/oauth2/authorize", "/oauth2/logout"):
+        assert (await readers.browsers[who].post(path, headers=told)).status_code == 403
+
+
+async def test_an_app_of_the_same_site_asks_in_a_frame(readers: Readers) -> None:
+    frame = UNSEEN["a frame"] | {"Sec-Fetch-Site": "same-site"}
+    fetch = UNSEEN["a picture"] | {"Sec-Fetch-Site": "same-site"}
+
+    for told, status in ((frame, 400), (fetch, 403)):
+        answer = await readers.browsers["user"].get("/oauth2/authorize", headers=told)
+        assert answer.status_code == status
+
+
 @WHO
 async def test_no_other_origin_changes_anything(readers: Readers, who: str) -> None:
     before = await everything(readers.world)

@@ -21,6 +21,26 @@ class CrossOriginRequest(Problem):
     title = "Another site has asked for this, so it was not done"
 
 
+def ensure_shown(request: Request) -> None:
+    """Check that a page which another site asks for is shown to somebody.
+
+    Threat: a page that its visitors leave open fetches ours, unseen, and so uses up the limits of
+    their address, or of themselves. A page of the same site may ask in a frame, as apps do that
+    look whether their user is still signed in (`prompt=none`). Browsers tell all three (Fetch
+    Metadata, section 2); who tells nothing is no browser, and asks for itself alone.
+
+    Raises:
+        CrossOriginRequest: it asks in the background, for a picture, or in a frame.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site not in {"cross-site", "same-site"}:
+        return
+    shown = {"document"} if site == "cross-site" else {"document", "iframe"}
+    navigates = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if not navigates or request.headers.get("sec-fetch-dest", "document") not in shown:
+        raise CrossOriginRequest
+
+
 def ensure_same_origin(request: Request, public_base: str) -> None:
     """Check that a page of ours asks, unless the request changes nothing.
 

@@ -33,7 +33,7 @@ from keyfob.login.errors import InvalidCredentials
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.web.forms import read_fields
 from keyfob.web.refusing import OtherUserPage, RefusedPage, UnsafePage
-from keyfob.web.same_origin import ensure_same_origin
+from keyfob.web.same_origin import ensure_same_origin, ensure_shown
 from keyfob.web.step_up import StepUpForm, StepUpPage, without_proof
 from keyfob.web.visit import Visit
 
@@ -82,6 +82,7 @@ async def _handled(
     visit: Visit, handle: Callable[[Request], Coroutine[Any, Any, Response]]
 ) -> Response:
     request = visit.request
+    ensure_shown(request)
     if visit.path not in _FROM_ANYWHERE:
         ensure_same_origin(request, visit.public_base)
     if visit.engine.signs_in and not visit.jar.is_safe:
