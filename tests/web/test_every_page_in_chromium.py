@@ -95,6 +95,10 @@ async def browsers(
         clock.advance(1)
         await kinds["admin"].post("/ui/sign-in", data=typed | {"email": ROOT})
         clock.advance(1)
+        api = {"name": HOSTILE, "identifier": "https://orders.example.com", "scopes": "orders:read"}
+        registered = await kinds["admin"].post("/console/resources/new", data=api)
+        assert registered.status_code == 303
+        clock.advance(1)
         form = await kinds["admin"].get("/console/clients/new")
         scope = re.search(r'value="([^"]* users:read)"', form.text)
         assert scope
@@ -112,11 +116,13 @@ async def browsers(
 async def pages_of(world: World, browser: httpx.AsyncClient, who: str) -> dict[str, str]:
     """Return the paths of pages that this reader can look at, by names for their pictures."""
     client_id = await world.db.fetchval("SELECT id FROM clients")
+    resource_id = await world.db.fetchval("SELECT id FROM resources")
     user_id = await world.db.fetchval("SELECT id FROM users WHERE email = 'ada@example.com'")
     paths = {}
     for route in page_routes(world, "GET"):
         about = "support" if "roles" in route.path else user_id
         about = client_id if "clients" in route.path else about
+        about = resource_id if "resources" in route.path else about
         paths[route.path] = re.sub(r"\{\w+(?::\w+)?\}", str(about), route.path)
     paths = {name: path for name, path in paths.items() if path.startswith(OF[who])}
     paths |= {path: path for path in STATES[who]}

@@ -352,10 +352,14 @@ class ResourceUpdate(PartialBody):
     scopes: Scopes | None = _ABSENT
     access_token_ttl: Ttl | None = Field(default=None)
 
-    @property
-    def plain_scopes(self) -> dict[str, dict[str, str]] | None:
-        """The scopes as stored."""
-        return None if self.scopes is None else _plain(self.scopes)
+    def changed(self, resource: Resource) -> Resource:
+        """Return a resource as these changes make it."""
+        changes_ttl = "access_token_ttl" in self.model_fields_set
+        return resource._replace(
+            name=resource.name if self.name is None else self.name,
+            scopes=resource.scopes if self.scopes is None else _plain(self.scopes),
+            access_token_ttl=self.access_token_ttl if changes_ttl else resource.access_token_ttl,
+        )
 
 
 class ResourceOut(BaseModel):

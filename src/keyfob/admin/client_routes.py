@@ -200,14 +200,7 @@ async def change_resource(
 
     Clients lose the scopes that it loses; all access tokens of these clients end.
     """
-    resource = await resources.change(
-        Actor(caller, source),
-        resource_id,
-        name=body.name,
-        scopes=body.plain_scopes,
-        ttl=body.access_token_ttl,
-        changes_ttl="access_token_ttl" in body.model_fields_set,
-    )
+    resource = await resources.change(Actor(caller, source), resource_id, body.changed)
     return ResourceOut.of(resource)
 
 

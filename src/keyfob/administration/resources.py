@@ -1,6 +1,6 @@
 """Administration of the resources that tokens are for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -36,6 +36,21 @@ class ResourceAdministration:
         """Return every registered resource, by identifier."""
         return await self.resources.list_all(self.db)
 
+    async def get(self, resource_id: UUID) -> Resource:
+        """Return a registered resource.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        for resource in await self.list_all():
+            if resource.id == resource_id:
+                return resource
+        raise NotFound
+
+    async def list_clients(self, resource: Resource) -> Sequence[RegisteredClient]:
+        """Return the clients that have a resource; of strangers', those that a user has let in."""
+        return await self.clients.list_of_resource(self.db, resource.identifier, of_strangers=True)
+
     async def create(self, actor: Actor, asked: Resource) -> Resource:
         """Register a resource, which gets its id and times here.
 
@@ -55,16 +70,9 @@ class ResourceAdministration:
         return resource
 
     async def change(
-        self,
-        actor: Actor,
-        resource_id: UUID,
-        *,
-        name: str | None,
-        scopes: dict[str, dict[str, str]] | None,
-        ttl: int | None,
-        changes_ttl: bool,
+        self, actor: Actor, resource_id: UUID, changed: Callable[[Resource], Resource]
     ) -> Resource:
-        """Change a resource; None leaves a field as it is, and `changes_ttl` writes the lifetime.
+        """Change a resource to what `changed` makes of its present state.
 
         Clients lose the scopes that it loses, and with them all tokens that they have.
 
@@ -75,11 +83,7 @@ class ResourceAdministration:
         async with self.db.begin() as tx:
             await ensure_may_write(tx, self.authority, actor)
             before = await self._lock(tx, resource_id)
-            after = before._replace(
-                name=before.name if name is None else name,
-                scopes=before.scopes if scopes is None else scopes,
-                access_token_ttl=ttl if changes_ttl else before.access_token_ttl,
-            )
+            after = changed(before)
             await self.resources.change(tx, after)
             for client, less in await self._take_scopes(tx, before, after):
                 told = difference(client, less)

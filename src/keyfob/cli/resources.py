@@ -106,23 +106,18 @@ def change_resource(
     scopes: dict[str, dict[str, str]] | None = (
         {one: {} for one in scope or []} if scope or no_scope else None
     )
-    checked(ResourceUpdate, **given(name=name, scopes=scopes, access_token_ttl=ttl))
+    asked = checked(ResourceUpdate, **given(name=name, scopes=scopes, access_token_ttl=ttl))
+
+    def changed(before: Resource) -> Resource:
+        after: Resource = asked.changed(before)
+        told = before.scopes  # descriptions of scopes that stay
+        return after._replace(scopes={one: told.get(one, {}) for one in after.scopes})
 
     async def work(wiring: Wiring) -> Resource:
-        administration = _administration(wiring)
-        present = [one for one in await administration.list_all() if one.id == resource_id]
-        told = present[0].scopes if present else {}  # descriptions of scopes that stay
-        return await administration.change(
-            Actor(None),
-            resource_id,
-            name=name,
-            scopes=None if scopes is None else {one: told.get(one, {}) for one in scopes},
-            ttl=ttl,
-            changes_ttl=ttl is not None,
-        )
+        return await _administration(wiring).change(Actor(None), resource_id, changed)
 
-    changed = run_with_services(work)
-    show_one(_row(changed), as_json=as_json, sentence=f"Changed {changed.identifier}.")
+    after = run_with_services(work)
+    show_one(_row(after), as_json=as_json, sentence=f"Changed {after.identifier}.")
 
 
 @app.command("delete")

@@ -34,6 +34,7 @@ def link_of(visit: Visit, roles: Roles) -> Callable[[str, UUID], str | None]:
     pages = {
         "user": ("users", Permission.USERS_READ),
         "client": ("clients", Permission.CLIENTS_READ),
+        "resource": ("resources", Permission.CLIENTS_READ),
     }
 
     def link(kind: str, party_id: UUID) -> str | None:
