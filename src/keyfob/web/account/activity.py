@@ -27,6 +27,7 @@ from keyfob.sessions.service import Sessions
 from keyfob.web.account.timeline import Line, OwnTimeline
 from keyfob.web.parts.devices import PICTURES, known_device
 from keyfob.web.parts.refusals import refusal
+from keyfob.web.shares import Share, share_of
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -67,7 +68,7 @@ class ActivityPage:
 
     template: ClassVar[str] = "account/activity.html"
 
-    sessions: list[ShownSession]
+    sessions: Share[ShownSession]
     days: list[tuple[date, list[Line]]]
     older: str | None
     is_first: bool
@@ -111,7 +112,12 @@ class OwnActivity:
         until = _read_time(visit.request.query_params.get("before", ""))
         days, older = await self.timeline.read(caller, until)
         page = ActivityPage(
-            sessions=await self._sessions(caller) if until is None else [],
+            sessions=share_of(
+                visit,
+                await self._sessions(caller) if until is None else [],
+                "sessions",
+                "/ui/account/activity",
+            ),
             days=days,
             older=visit.link("/ui/account/activity", before=older.isoformat()) if older else None,
             is_first=until is None,

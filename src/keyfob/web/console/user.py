@@ -43,6 +43,7 @@ from keyfob.web.console.reading import lines_of, link_of
 from keyfob.web.console.undo import Undos, back
 from keyfob.web.parts.entries import Day, by_day, entry_of_attempt, entry_of_event
 from keyfob.web.parts.refusals import refusal
+from keyfob.web.shares import Share, share_of
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -60,9 +61,8 @@ Inviting = Annotated[Invitations, Provided(Invitations)]
 _LIMITED = [Depends(limited("admin", by="caller")), require(Permission.USERS_READ)]
 
 _name: TypeAdapter[str] = TypeAdapter(Name)
-_MOST_LINES = 25
+_MOST_LINES, _HOURS = 25, (1, 8, 24, 7 * 24)
 _NO_APP = UUID(int=0)
-_HOURS = (1, 8, 24, 7 * 24)
 
 _DONE: Mapping[str, str] = {
     "added": N_("The account is made, and an invitation is on its way."),
@@ -94,7 +94,7 @@ class UserPage:
 
     user: Profile
     factors: Sequence[Factor]
-    sessions: Sequence[LiveSession]
+    sessions: Share[LiveSession]
     apps: Sequence[AllOfApp]
     given: Sequence[GivenRole]
     further: Sequence[str]
@@ -103,15 +103,12 @@ class UserPage:
     weight: Consequences
     is_self: bool
     hours: Sequence[int] = _HOURS
+    # The meanings of the permissions of our own API; those of other APIs are not known.
+    meanings: ClassVar[Mapping[str, str]] = {one.value: one.meaning for one in Permission}
     errors: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
     unsure: str = ""
     state: str = ""
-
-    @property
-    def meanings(self) -> dict[str, str]:
-        """The meanings of the permissions of our own API; those of other APIs are not known."""
-        return {permission.value: permission.meaning for permission in Permission}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +156,12 @@ class Users:
         """
         db, reads_roles = self.administration.db, self.roles.allows(caller, Permission.ROLES_READ)
         user = await self.administration.accounts.get_profile(user_id)
+        live = await self.administration.sessions.list_live(user_id)
         given = await self.roles.list_given(db, user_id) if reads_roles else []
         page = UserPage(
             user=user,
             factors=await self.factors.list(db, user_id),
-            sessions=await self.administration.sessions.list_live(user_id),
+            sessions=share_of(visit, live, "sessions", f"/console/users/{user_id}"),
             apps=await self.apps.list_of(user_id),
             given=given,
             further=self.roles.names() if reads_roles else [],
