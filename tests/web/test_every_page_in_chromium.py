@@ -7,23 +7,26 @@ tests/web/aria are what each page says to a screen reader; `make pictures` write
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Literal
 
 import httpx
 import pytest
+from tests.fixtures.apps import make_app
 from tests.fixtures.chromium import find_program
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.device_apps import make_device_app
 from tests.fixtures.factors import Authenticator, add_totp, ask_for_factor, show_factor
 from tests.fixtures.gallery import NAMES
 from tests.fixtures.passkeys import add as add_passkey
 from tests.fixtures.world import PASSWORD, SignedIn, World
-from tests.web.in_chromium import STILL, differs, reading
+from tests.web.in_chromium import STILL, Reader, differs, reading
 from tests.web.markup import OURS, is_page, page_routes
 
 from keyfob.authority.models import Role
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(find_program() is None, reason="there is no chromium here"),
 ]
 
@@ -48,6 +51,10 @@ STATES = {
 }
 # These tell of settings, versions and known time zones, so that no picture is kept.
 OF_THIS_MACHINE = {"console-service", "ui-account-time-zone"}
+# Each kind of reader looks in several tests, which run beside each other.
+AMONG = {"stranger": 1, "user": 2, "admin": 3}
+PARTS = [(who, part) for who, parts in AMONG.items() for part in range(parts)]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 OF = {"stranger": "/ui", "user": "/ui", "admin": "/console"}  # where each reader looks
 
 
@@ -133,28 +140,74 @@ async def pages_of(world: World, browser: httpx.AsyncClient, who: str) -> dict[s
     }
 
 
-@pytest.mark.parametrize("who", STATES)
-async def test_every_page_is_sound_whoever_looks_at_it_in_whatever_way(
-    world: World, clock: MovableClock, browsers: dict[str, httpx.AsyncClient], who: str
-) -> None:
+async def faults_at(reader: Reader, picture: str, path: str) -> list[object]:
+    """Look at a page in both languages, light and dark, and in every other way."""
     faults: list[object] = []
-    pages = await pages_of(world, browsers[who], who)
-    async with reading(browsers[who], clock.now()) as reader:
-        for name, path in pages.items():
-            query = path + ("&" if "?" in path else "?")
-            await reader.page.emulate_media(color_scheme="light")
-            await reader.open(f"{query}lang=en")
+    query = path + ("&" if "?" in path else "?")
+    for language in ("en", "ru"):
+        await reader.page.emulate_media(color_scheme="light")
+        await reader.open(f"{query}lang={language}")
+        if language == "en":
             if len(reader.requests) > 8:
                 faults.append((path, "requests", reader.requests))
             if (moved := await reader.moved(f"{query}lang=en")) > STILL:
                 faults.append((path, "moves while it loads", moved))
-            if name not in OF_THIS_MACHINE:
-                faults += differs(f"{who}.{name}", await reader.picture())
-            faults += [(path, "light", one) for one in await reader.faults()]
-            faults += [(path, "colours", one) for one in await reader.unseen_in_forced_colours()]
-            faults += [(path, one) for one in await reader.ways_to_scroll_sideways()]
-            await reader.page.emulate_media(color_scheme="dark")
-            await reader.open(f"{query}lang=ru")
-            faults += [(path, "dark", one) for one in await reader.faults("color-contrast")]
-            faults += [(path, "ru", one) for one in await reader.ways_to_scroll_sideways()]
+        faults += await faults_as_it_is(reader, picture, path, language)
+    return faults
+
+
+async def faults_as_it_is(reader: Reader, picture: str, path: str, language: str) -> list[object]:
+    """Look at what is shown, without asking for it again; `picture` may be empty."""
+    faults: list[object] = []
+    if language == "en" and picture:
+        faults += differs(picture, await reader.picture())
+    for scheme in SCHEMES:
+        await reader.page.emulate_media(color_scheme=scheme)
+        faults += [(path, language, scheme, one) for one in await reader.faults()]
+    if language == "en":
+        faults += [(path, "colours", one) for one in await reader.unseen_in_forced_colours()]
+    return faults + [(path, language, one) for one in await reader.ways_to_scroll_sideways()]
+
+
+@pytest.mark.parametrize(("who", "part"), PARTS)
+async def test_every_page_is_sound_whoever_looks_at_it_in_whatever_way(
+    world: World,
+    clock: MovableClock,
+    browsers: dict[str, httpx.AsyncClient],
+    who: str,
+    part: int,
+) -> None:
+    faults: list[object] = []
+    pages = await pages_of(world, browsers[who], who)
+    async with reading(browsers[who], clock.now()) as reader:
+        for name, path in list(pages.items())[part :: AMONG[who]]:
+            picture = "" if name in OF_THIS_MACHINE else f"{who}.{name}"
+            faults += await faults_at(reader, picture, path)
+    assert faults == []
+
+
+async def test_the_pages_that_apps_lead_to_are_sound(
+    world: World, clock: MovableClock, browsers: dict[str, httpx.AsyncClient]
+) -> None:
+    """Consent; and the questions of a device, which is allowed or not by a button."""
+    faults: list[object] = []
+    user, fields = browsers["user"], {"name": HOSTILE}
+    app, device = await make_app(world, **fields), await make_device_app(world, **fields)
+    asked = await app.send(user, scope="openid email profile offline_access")
+    async with reading(user, clock.now()) as reader:
+        path = asked.headers["location"].removeprefix("/auth")
+        faults += await faults_at(reader, "user.consent", path)
+        for language, decision in [(one, two) for one in ("en", "ru") for two in ("allow", "deny")]:
+            code = (await device.codes())["user_code"]
+            await reader.open(f"/ui/device?lang={language}")
+            await reader.page.locator("[name=user_code]").fill(code)
+            await reader.page.locator("main [type=submit]").first.click()
+            asks = reader.page.locator(f"[name=decision][value={decision}]")
+            await asks.wait_for()
+            if decision == "allow":
+                faults += await faults_as_it_is(reader, "", "device asks", language)
+            await asks.click()
+            await asks.wait_for(state="detached")
+            picture = f"user.device-{decision}"
+            faults += await faults_as_it_is(reader, picture, picture, language)
     assert faults == []
