@@ -171,6 +171,51 @@ def test_back_after_signing_out_shows_nothing_private(service: Instance, chromiu
         assert "dora@example.com" not in dora.page.content()
 
 
+def test_back_after_signing_out_shows_nothing_of_the_console(
+    service: Instance, chromium: Browser
+) -> None:
+    """From the cache of the browser, too, which keeps whole pages."""
+    with person(chromium, service) as admin:
+        admin.open("/ui/sign-in?return_to=/auth/console/users")
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        for path in ("/console/users", "/console/logins"):
+            admin.open(path)
+            expect(admin.page.get_by_text(ADMIN).first).to_be_visible()
+        admin.page.get_by_role("button", name="Your menu").click()
+        admin.press("Sign out")
+        admin.wait_for("/ui/sign-in")
+        for steps in (-1, -2):
+            admin.page.evaluate(f"history.go({steps})")
+            admin.wait_for("/ui/sign-in")
+            expect(admin.page.get_by_label("E-mail address")).to_be_visible()
+            assert ADMIN not in admin.page.locator("body").inner_text()
+            admin.open("/ui/sign-in")
+
+
+def test_a_form_is_sent_from_two_tabs_and_after_signing_in_in_another(
+    service: Instance, chromium: Browser
+) -> None:
+    """No tab shows an error, and none asks for what another has."""
+    with person(chromium, service) as admin:
+        admin.open("/ui/sign-in")
+        other = admin.context.new_page()
+        other.goto(f"{service.url}/ui/sign-in")
+        admin.sign_in(ADMIN, ADMIN_PASSWORD)
+        admin.wait_for("/ui/account")
+        # The other tab was open all the time, and has not had the focus since.
+        other.locator("#f-email").fill(ADMIN)
+        other.locator("#f-password").fill(ADMIN_PASSWORD)
+        other.get_by_role("button", name="Sign in", exact=True).first.click()
+        other.wait_for_url("**/ui/account")
+        for tab, name in ((admin.page, "First"), (other, "Second")):
+            tab.locator("#f-name").fill(name)
+        for tab in (admin.page, other):
+            tab.locator("main form [type=submit]").first.click()
+            tab.wait_for_url("**/ui/account?done=profile")
+        admin.open("/ui/account")
+        expect(admin.page.locator("#f-name")).to_have_value("Second")
+
+
 def test_a_second_tab_goes_on_by_itself(service: Instance, chromium: Browser) -> None:
     with person(chromium, service) as admin:
         admin.open("/ui/sign-in?return_to=/auth/ui/account/security")

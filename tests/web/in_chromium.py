@@ -51,6 +51,7 @@ _CHANGING = [
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "HEX"),
     (re.compile(r"\b[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,}"), "SECRET"),
     (re.compile(r"\bkf[a-z]*_[\w-]+"), "KEY"),
+    (re.compile(r"(request(?:=|%3D))[\w-]{20,}"), r"\1REQUEST"),
 ]
 
 
