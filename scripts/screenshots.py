@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import asyncpg
@@ -66,7 +65,26 @@ DEVICES = [
 ]
 DOORS = ["sign-in", "register", "recover", "verify", "help", "nowhere"]
 ACCOUNT = ["", "/security", "/password", "/passkeys/new", "/activity", "/data", "/keys", "/apps"]
-CONSOLE = ["overview", "users", "users/new", "logins", "audit", "clients", "roles", "service"]
+CONSOLE = [
+    *("overview", "users", "users/new", "logins", "audit"),
+    *("clients", "resources", "roles", "service"),
+]
+# What the administrator registers, so that there is something to show: the forms by their paths.
+SHOWN: dict[str, dict[str, str | float | bool]] = {
+    "resources/new": {
+        "name": "Orders",
+        "identifier": "https://orders.example.com",
+        "scopes": "orders:read\norders:write",
+    },
+    "clients/new": {
+        "kind": "web",
+        "name": "Web shop",
+        "method": "client_secret_basic",
+        "scope": "https://orders.example.com orders:read",
+        "redirect_uris": "https://shop.example.com/callback",
+    },
+    "new-role": {"name": "support", "permission": "users:read"},
+}
 
 
 class Look(NamedTuple):
@@ -141,7 +159,7 @@ def serving() -> Iterator[str]:
 def wait_for(url: str) -> None:
     """Wait until a URL is answered, for at most a minute."""
     for _ in range(600):
-        with suppress(URLError), urlopen(url):  # noqa: S310 - our own URL
+        with suppress(OSError), urlopen(url):  # noqa: S310 - our own URL
             return
         time.sleep(0.1)
     raise TimeoutError(url)
@@ -225,6 +243,9 @@ def take_all(browser: Browser, url: str) -> None:
         person = page.get_by_role("link", name="Grace Hopper").first
         if person.count():
             take(ada, str(person.evaluate("one => one.href")), "console-user")
+        page.goto(f"{url}/console/resources")
+        api = page.get_by_role("link", name="Orders").first
+        take(ada, str(api.evaluate("one => one.href")), "console-resource")
 
 
 def settle(ada: BrowserContext, url: str) -> None:
@@ -238,6 +259,10 @@ def settle(ada: BrowserContext, url: str) -> None:
     page.locator("#f-name").fill("Ada Lovelace")
     page.locator("main button[type=submit]").first.click()
     page.wait_for_load_state()
+    for path, form in SHOWN.items():
+        sent = ada.request.post(f"{url}/console/{path}", form=form, headers={"Origin": url[:-5]})
+        if not sent.ok:
+            raise RuntimeError(f"{path} answers {sent.status}")
     add_passkey(ada, page, url)
     page.close()
 

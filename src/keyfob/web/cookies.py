@@ -15,6 +15,8 @@ from keyfob.settings.urls import is_loopback
 SESSION, STEP = "keyfob", "keyfob-step"
 LANGUAGE, ZONE = "keyfob-lang", "keyfob-zone"  # no secrets: a script writes them, too
 ROWS = "keyfob-rows"  # how many rows of a list the reader wants
+HEIGHT = "keyfob-height"  # and how high they are: one of HEIGHTS
+HEIGHTS = ("roomy", "compact")
 RETURN = "keyfob-return"  # where to return to by way of a mail
 STEP_TTL, RETURN_TTL = timedelta(minutes=5), timedelta(hours=1)
 

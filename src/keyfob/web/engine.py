@@ -69,6 +69,7 @@ class Shell:
     `root` is the public path before `/ui` and `/console`; `path` that of this page, without it.
     `query` is kept by the switch of language. `can` contains the reader's permissions.
     `session_ends_in` is in seconds. `signs_in` is false where there are pages of links alone.
+    `is_compact`: the reader wants low rows in tables.
     """
 
     root: str
@@ -83,6 +84,7 @@ class Shell:
     toast: str | None = None
     undo: Undo | None = None
     session_ends_in: int | None = None
+    is_compact: bool = False
 
     @property
     def languages(self) -> list[Locale]:

@@ -49,8 +49,10 @@ _HEADERS = {
 _COMPRESSION = 3  # a quarter of a millisecond for a list; 6 would take three times that for 10 %
 
 
-def _without_language(query: str) -> str:
-    return "&".join(part for part in query.split("&") if not part.startswith("lang="))
+def _kept(query: str) -> str:
+    """Return a query without the language and the height of rows that it chooses."""
+    kept = (part for part in query.split("&") if not part.startswith(("lang=", "height=")))
+    return "&".join(kept)
 
 
 @cache
@@ -330,6 +332,7 @@ class Visit:
 
     async def _shell(self, toast: str | None, undo: Undo | None) -> Shell:
         user, can = None, frozenset[str]()
+        height = self.request.query_params.get("height", "")
         if self.session is not None:
             # Gone: the account was just erased, or the database is away.
             with suppress(Unauthenticated, DatabaseUnavailable):
@@ -339,7 +342,7 @@ class Visit:
             root=self.engine.root,
             signs_in=self.engine.signs_in,
             path=self.path,
-            query=_without_language(self.query),
+            query=_kept(self.query),
             locale=self.locale,
             zone=self.zone,
             user=user,
@@ -347,4 +350,5 @@ class Visit:
             brand=self.engine.brand,
             toast=toast,
             undo=undo,
+            is_compact=self.remembered(cookies.HEIGHT, height, cookies.HEIGHTS) == "compact",
         )

@@ -13,8 +13,9 @@ from keyfob.core.problems import InvalidInput
 PATH = "/console/users"
 FILTERS = ("search", "role", "status", "factor", "verified")
 SIZES = (25, 50, 100)
-# `done` says what was just done, to `who`, and how to `undo` it; `lang` chooses a language.
-_KNOWN = {*FILTERS, "sort", "size", "after", "before", "done", "who", "undo", "lang"}
+# `done` says what was just done, to `who`, and how to `undo` it; `lang` chooses a language, and
+# `height` that of the rows.
+_KNOWN = {*FILTERS, "sort", "size", "after", "before", "done", "who", "undo", "lang", "height"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ const presses = {
     field.focus();
   },
   async copy(button) {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(button.dataset.copy || location.href);
     swap(button, true);
     setTimeout(() => swap(button, false), 2000);
   },
