@@ -158,10 +158,41 @@ async def test_an_api_key_makes_nothing_that_outlives_it(
     client = {"name": "report", "scope": ["users:read"], "resources": [own_api(world)]}
 
     refused = await world.api.post("/admin/clients", json=client, headers=key)
-    harmless = await world.api.post("/admin/clients", json={"name": "orders"}, headers=key)
+    without_scope = await world.api.post("/admin/clients", json={"name": "orders"}, headers=key)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert harmless.status_code == 201, harmless.text
+    assert without_scope.status_code == 403
+
+
+@pytest.mark.parametrize("by", ["key", "person"])
+async def test_a_client_without_scope_outlives_no_right_to_make_it(
+    world: World, admin: SignedIn, clock: MovableClock, by: str
+) -> None:
+    """Threat: by its resource it introspects for good every token that the API is shown."""
+    await make_resource(world)
+    reader = await make_program(world, scope=[], resources=[ORDERS])
+    ends = clock.now() + HOUR
+    if by == "key":
+        headers = await key_of(world, admin, ends, "clients:write")
+    else:
+        await define(world, admin, "deployer", "clients:write")
+        await give(world, admin, await world.make_user("eve@example.com"), "deployer", ends)
+        headers = (await world.log_in("eve@example.com")).headers
+    path = f"/admin/clients/{reader.id}"
+
+    async def ask(method: str, at: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        answer = await world.api.request(method, at, json=body, headers=headers)
+        return answer.status_code, answer.json() if answer.content else None
+
+    client = {"name": "reader", "scope": [], "resources": [ORDERS]}
+    assert (await ask("POST", "/admin/clients", client))[0] == 403
+    assert (await ask("POST", f"{path}/secrets", {}))[0] == 403
+    assert (await ask("PATCH", path, {"name": "theirs"}))[0] == 403
+    status, made = await ask("POST", f"{path}/secrets", {"expires_at": ends.isoformat()})
+    assert status == 201
+    assert (await ask("DELETE", f"{path}/secrets/{made['id']}"))[0] == 204
+    assert (await ask("PATCH", path, {"disabled": True}))[0] == 200
+    assert (await ask("DELETE", path))[0] == 204
 
 
 async def make_deploy_tool(world: World) -> Program:

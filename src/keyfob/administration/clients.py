@@ -314,11 +314,9 @@ def _permissions(scope: Collection[str]) -> frozenset[str]:
 def _given_by(client: RegisteredClient) -> frozenset[str]:
     """Return the permissions that whoever gives a client what it has must hold for as long.
 
-    Scopes of other APIs are given by the right to write clients alone, and so is an app: it learns
-    of all who sign in by it.
+    Scopes of other APIs are given by the right to write clients alone. So is a client without any:
+    an app learns of all who sign in by it, and whoever has a resource is shown its tokens.
     """
-    if not client.scope and not client.redirect_uris:
-        return frozenset()
     return _permissions(client.scope) | {Permission.CLIENTS_WRITE}
 
 
