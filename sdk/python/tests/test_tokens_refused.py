@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.issuer import AUDIENCE, SESSION, Issuer, Key, encode
 
-from keyfob_client import InvalidToken, Verifier
+from keyfob_client import InsufficientRole, InvalidToken, Verifier
 from keyfob_client.reading import read_object
 
 
@@ -39,6 +39,21 @@ def test_a_program_speaks_for_itself(issuer: Issuer, verifier: Verifier) -> None
 
     assert not token.is_user
     assert token.roles == frozenset()
+
+
+def test_a_program_is_no_person_in_a_token_that_another_got_for_it(
+    issuer: Issuer, verifier: Verifier
+) -> None:
+    """Threat: an exchanged token (RFC 8693) passes where only people may."""
+    of_program = {"sub": "reports", "sid": "reports", "client_id": "gateway", "roles": None}
+    of_person = {"client_id": "gateway", "act": {"sub": "gateway"}}
+
+    program = verifier.verify(issuer.token(**of_program, act={"sub": "gateway"}))
+    person = verifier.verify(issuer.token(**of_person))
+
+    with pytest.raises(InsufficientRole):
+        program.require_user()
+    person.require_user()
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])

@@ -23,7 +23,8 @@ class AccessToken:
         acr: how strong that sign-in was.
         amr: the methods of that sign-in (RFC 8176).
         token_id: its own id (`jti`).
-        session_id: the session, grant or API key that it belongs to (`sid`).
+        session_id: the session, grant or API key that it belongs to (`sid`); of a service account,
+            its own id.
         key_id: the key that signed it (`kid`).
         claims: all of its claims.
     """
@@ -45,8 +46,12 @@ class AccessToken:
 
     @property
     def is_user(self) -> bool:
-        """True if it speaks for a person; a service account is its own subject (RFC 9068 2.2)."""
-        return self.subject != self.client_id
+        """True if it speaks for a person.
+
+        A service account is its own subject (RFC 9068 section 2.2). A token that another client got
+        for it (RFC 8693) names that client, but its session is the account's own still.
+        """
+        return self.subject not in (self.client_id, self.session_id)
 
     def require_user(self) -> None:
         """Refuse a service account.
