@@ -22,6 +22,7 @@ from tests.fixtures.world import PASSWORD, SignedIn, World, eventually
 
 from keyfob.accounts.email import Email
 from keyfob.authority.models import Authenticator, Role
+from keyfob.core.addresses import share_of
 from keyfob.devices.source import Source
 from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
@@ -346,8 +347,12 @@ async def test_it_has_a_limit_of_its_own(settings: Settings, clock: MovableClock
 async def test_a_third_at_once_waits_and_is_then_refused(world: World, ada: SignedIn) -> None:
     exports = replace(world.service(exporting.OwnExport), longest_wait=0.05)
     world.wiring.services.replace(exporting.OwnExport, exports)
-    async with exports.places, exports.places:
-        answer = await export(world, ada)
+    others = [share_of(address) for address in ("198.51.100.1", "198.51.100.2")]
+    for share in others:
+        await exports.places.take(share, 1)
+    answer = await export(world, ada)
+    for share in others:
+        exports.places.give(share)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["retry-after"] == "10"

@@ -1,6 +1,5 @@
 """The export of everything stored about a person, as one JSON document."""
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from pydantic_core import to_json
 from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import User
+from keyfob.core.addresses import share_of
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
+from keyfob.core.fair_queue import Crowded, Places
 from keyfob.core.problems import Unauthenticated, Unavailable
 from keyfob.devices.source import Source
 from keyfob.mfa.stepup import FactorStepUp
@@ -50,10 +51,11 @@ class OwnExport:
 
     It is read page by page in one snapshot of the database and compressed in memory: a hundred
     thousand sign-ins take a few megabytes. Only then is it sent, so that a slow reader holds no
-    database connection. A worker makes two exports at once; a third has to wait.
+    database connection. A worker makes two exports at once, of one network a single one; others
+    wait in turns by network.
 
     Args:
-        places: the number of exports at once.
+        places: the exports at once.
         longest_wait: the seconds that a further one waits.
     """
 
@@ -62,7 +64,7 @@ class OwnExport:
     step_up: FactorStepUp
     audit: Audit
     clock: Clock
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    places: Places = field(default_factory=lambda: Places(2, of_one=1, most_waiting=100))
     longest_wait: float = 10.0
 
     async def gather(self, caller: User, source: Source) -> Packed:
@@ -75,16 +77,16 @@ class OwnExport:
         """
         # Threat: a session opened with a stolen password before the owner added a factor.
         await self.step_up.ensure_factor(caller)
+        share = share_of(source.address, caller.user_id)
         try:
-            async with asyncio.timeout(self.longest_wait):
-                await self.places.acquire()
-        except TimeoutError:
+            await self.places.take(share, self.longest_wait)
+        except (TimeoutError, Crowded):
             raise Unavailable("Too many exports at once", retry_after=10) from None
         try:
             async with self.db.begin(snapshot=True) as tx:
                 packed = await self._pack(tx, caller.user_id)
         finally:
-            self.places.release()
+            self.places.give(share)
         async with self.db.begin() as tx:
             # Threat: after an erasure, the record would contain the person's address.
             await self.standing.ensure(tx, caller)
