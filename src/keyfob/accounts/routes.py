@@ -3,13 +3,21 @@
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
 from keyfob.authority.requiring import reader_of, require
-from keyfob.core.http import router
+from keyfob.core.http import may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
+from keyfob.core.problems import TooManyRequests, Unavailable
 
 routes = router("Account")
 
 
-@hot_route(routes, "GET", "/me", response_model=OwnUserOut, dependencies=[require()])
+@hot_route(
+    routes,
+    "GET",
+    "/me",
+    response_model=OwnUserOut,
+    dependencies=[require()],
+    responses=may_refuse(TooManyRequests, Unavailable),  # of API keys
+)
 async def me(call: HotCall) -> bytes:
     """Return the caller's own account."""
     return await call.service(Profiles).body_of(await reader_of(call))

@@ -14,6 +14,7 @@ from keyfob.core.database import Database
 from keyfob.core.encryption import SecretKeyring
 from keyfob.core.machine_secrets import MachineSecrets
 from keyfob.core.rooms import Chore, Room
+from keyfob.limits.rates import RateLimits
 from keyfob.mail.service import Mail
 from keyfob.mfa.changes import FactorChanges
 from keyfob.mfa.stepup import FactorStepUp
@@ -34,6 +35,7 @@ def build(
     revocations: Revocations,
     standing: Standing,
     roles: Roles,
+    rates: RateLimits,
     step_up: FactorStepUp,
     factor_changes: FactorChanges,
     audit: Audit,
@@ -47,6 +49,7 @@ def build(
         revocations=revocations,
         standing=standing,
         roles=roles,
+        rates=rates,
         factor_roles=settings.require_mfa_for,
     )
     sessions.on_end_all.append(keys.end_with_sessions)

@@ -20,6 +20,7 @@ from keyfob.authority.models import ApiKey, Held, Permission, Role, Subject, Use
 from keyfob.authority.roles import Roles
 from keyfob.clients.errors import UnknownScope
 from keyfob.clients.resources import Resources
+from keyfob.core.addresses import UNKNOWN, address_of_asker
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
@@ -28,6 +29,7 @@ from keyfob.core.problems import FactorRequired, Forbidden, InvalidInput, Unauth
 from keyfob.core.secrets import new_id
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
+from keyfob.limits.rates import RateLimits
 from keyfob.mail import mails
 from keyfob.mail.service import Mail
 from keyfob.mfa.stepup import FactorStepUp
@@ -38,6 +40,7 @@ from keyfob.sessions.standing import Standing
 log = structlog.get_logger("keyfob.api_keys")
 
 _MOST_KEYS = 50
+_COUNTED_AS = "me"  # keys that are not valid, with other requests of strangers there
 _REMEMBERED = timedelta(seconds=10)
 _MOST_REMEMBERED = 10_000
 _RETENTION = timedelta(days=30)
@@ -71,6 +74,10 @@ class ApiKeys:
     A key is remembered for seconds, by its digest. Whatever revokes it, or changes its user's roles
     or status, is a revocation of which every worker hears at once, and then the key is read anew.
 
+    A key that this worker has not believed before is looked up only while the client's address may
+    ask for more, and counts there if it is not valid. Threat: keys that nobody made, whose checksum
+    is right, cost a look-up each. Strangers who use the address up do not stop keys in use.
+
     Where a role requires a second factor (`factor_roles`), keys of users who have none are refused,
     as their sessions are.
     """
@@ -81,6 +88,7 @@ class ApiKeys:
     revocations: Revocations
     standing: Standing
     roles: Roles
+    rates: RateLimits
     factor_roles: Collection[str] = ()
     _known: OrderedDict[bytes, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
@@ -91,8 +99,17 @@ class ApiKeys:
         Raises:
             Unauthenticated: it is not ours, has ended or was revoked, or its user is blocked.
             FactorRequired: the role of its user requires a second factor, and there is none.
+            TooManyRequests: too many that are not valid came from the client's address.
+            Unavailable: they cannot be counted.
         """
+        digests = self.secrets.digests(text)
+        is_new = bool(digests) and digests[0] not in self._known
+        address = address_of_asker() or UNKNOWN
+        if is_new:
+            self.rates.ensure_space(_COUNTED_AS, address)
         live = await self.find(text)
+        if is_new and (live is None or live.lacks_factor):
+            await self.rates.hit(_COUNTED_AS, address)
         if live is None:
             log.info("api_key_refused")
             raise Unauthenticated

@@ -67,6 +67,17 @@ class RateLimits:
             raise _refusal(state)
         return state
 
+    def ensure_space(self, route: str, client: str) -> None:
+        """Refuse what would be refused by address, as far as this worker remembers; count nothing.
+
+        Raises:
+            TooManyRequests: a request from there was refused a moment ago.
+            KeyError: see `hit`.
+        """
+        now = self.clock.now()
+        if known := self.refused.find(self._windows(route, client, None), now):
+            raise _refusal(RateState(known, now))
+
     def _windows(self, route: str, client: str | None, caller: str | None) -> list[Window]:
         counted = []
         if caller is not None:

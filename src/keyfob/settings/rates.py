@@ -94,7 +94,9 @@ class LimitSettings(BaseModel):
     )
     limit_logout: Limit = Field("120/minute", description="Per caller: signing out")
     limit_me: Limit = Field(
-        "300/minute", description="Per caller: /me/..., and changes of the profile"
+        "300/minute",
+        description="Per caller: /me/..., and changes of the profile; per client address: API keys"
+        " that are not valid",
     )
     limit_me_password: Limit = Field(
         "20/minute;60/hour",
