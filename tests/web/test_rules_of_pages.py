@@ -7,21 +7,17 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from tests.fixtures.clock import MovableClock
-from tests.fixtures.factors import add_totp
 from tests.fixtures.postgres import TABLES
 from tests.fixtures.pseudo import PseudoTranslations
 from tests.fixtures.world import PASSWORD, World
 from tests.web.account_pages import HOSTILE, signed_in
 from tests.web.markup import OURS, ensure_sound, forms_of, is_page, page_routes, parse
 
-import keyfob.web
 from keyfob.authority.models import Role
 from keyfob.core.locales import CATALOGUES, Locale
 from keyfob.limits.requests import Limited
@@ -29,7 +25,6 @@ from keyfob.limits.requests import Limited
 PAYLOAD = '"><svg onload=alert(1)>'
 SCRIPT = re.compile(r"<svg onload|<img src=x", re.IGNORECASE)
 USER_AGENT = "Mozilla/5.0 (<img src=x onerror=alert(1)>) \"'{{7*7}}"
-STATIC = Path(keyfob.web.__file__).parent / "static"
 SOMEBODY = "01890000-0000-7000-8000-000000000000"
 ROOT = "root@example.com"
 COOKIE = "keyfob-http"
@@ -323,13 +318,6 @@ async def test_passwords_are_hidden(readers: Readers, who: str) -> None:
     assert {one.type for one in found} == {"password"}
 
 
-def test_no_script_hinders_a_paste() -> None:
-    scripts = [file.read_text(encoding="utf-8") for file in STATIC.glob("*.js")]
-
-    assert scripts
-    assert [one for one in scripts if re.search("paste|clipboardData", one)] == []
-
-
 EXPECTED = {
     ("/ui/sign-in", "email", "username webauthn"),
     ("/ui/sign-in", "password", "current-password"),
@@ -343,25 +331,6 @@ EXPECTED = {
     ("/ui/account/password", "new_password", "new-password"),
     ("/ui/account", "name", "name"),
 }
-
-
-async def test_both_fields_of_the_sign_in_are_in_one_form_and_the_code_is_one_field(
-    world: World, clock: MovableClock
-) -> None:
-    await world.make_user()
-    await add_totp(world, await world.log_in(), clock)
-    async with world.client(**OURS) as browser:
-        form = forms_of(await browser.get("/ui/sign-in"))[0]
-        assert [one.name for one in form.inputs] == ["return_to", "email", "password"]
-        body = {"email": "ada@example.com", "password": PASSWORD}
-        assert (await browser.post("/ui/sign-in", data=body)).status_code == 303
-        asked = await browser.get("/ui/factor")
-
-    code = re.search(r'<input[^>]* name="code"[^>]*>', asked.text)
-    assert code
-    for attribute in ('inputmode="numeric"', 'autocomplete="one-time-code"', 'type="text"'):
-        assert attribute in code[0]
-    assert 'maxlength="6"' not in code[0]
 
 
 async def test_a_known_and_an_unknown_address_sign_in_alike(readers: Readers) -> None:
