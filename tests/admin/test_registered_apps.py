@@ -7,7 +7,7 @@ import pytest
 from tests.fixtures.world import SignedIn, World
 
 from keyfob.clients.models import ClientKind
-from keyfob.clients.uris import ensure_redirect_uri
+from keyfob.clients.uris import ensure_redirect_uri, ensure_uri_after_logout
 
 CALLBACK = "https://app.example.com/callback"
 
@@ -233,3 +233,12 @@ def test_a_hostile_place_to_return_to_is_registered_by_no_kind(uri: str) -> None
     for kind in ClientKind:
         with pytest.raises(ValueError, match=r"should|port|Port|IPv6|Invalid"):
             ensure_redirect_uri(uri, kind)
+
+
+def test_a_place_after_a_sign_out_may_be_a_host_alone_and_nothing_else_that_is_hostile() -> None:
+    for uri in ("https://app.example.com", "http://localhost:3000", "https://app.example.com/bye"):
+        assert ensure_uri_after_logout(uri, ClientKind.WEB) == uri
+    for uri in [one for one in HOSTILE if one != "https://app.example.com"]:
+        for kind in ClientKind:
+            with pytest.raises(ValueError, match=r"should|port|Port|IPv6|Invalid"):
+                ensure_uri_after_logout(uri, kind)

@@ -96,6 +96,20 @@ async def test_the_session_ends_with_its_grants_and_the_browser_goes_back(
     assert "logout" in [row["reason"] for row in await world.login_log()]
 
 
+async def test_an_app_may_name_its_host_alone(world: World, browser: httpx.AsyncClient) -> None:
+    """Argo CD and Nextcloud do: their address, without a slash behind it."""
+    bare = "https://app.example.com"
+    app = await make_app(world, post_logout_redirect_uris=(bare,))
+    hint = (await app.tokens(browser))["id_token"]
+
+    slash = await send(browser, id_token_hint=hint, post_logout_redirect_uri=f"{bare}/")
+    assert slash.status_code == 400
+    answer = await send(browser, id_token_hint=hint, post_logout_redirect_uri=bare, state="abc")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{bare}?state=abc"
+
+
 async def test_a_grant_with_offline_access_goes_on(app: App, browser: httpx.AsyncClient) -> None:
     tokens = await app.tokens(browser, scope="openid offline_access")
 

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient
-from keyfob.clients.uris import ensure_logout_uri, ensure_redirect_uri, is_https
+from keyfob.clients.uris import (
+    ensure_logout_uri,
+    ensure_redirect_uri,
+    ensure_uri_after_logout,
+    is_https,
+)
 
 _PROVING = frozenset({AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY_JWT})
 _OF_PROGRAMS = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
@@ -121,10 +126,13 @@ def _ensure_uris(client: RegisteredClient, kind: Kind) -> None:
         )
     if client.post_logout_redirect_uris and not signs_in:
         raise Unfit("post_logout_redirect_uris", "come with authorization_code")
-    for field in ("redirect_uris", "post_logout_redirect_uris"):
+    for field, ensure in (
+        ("redirect_uris", ensure_redirect_uri),
+        ("post_logout_redirect_uris", ensure_uri_after_logout),
+    ):
         for uri in getattr(client, field):
             try:
-                ensure_redirect_uri(uri, client.kind)
+                ensure(uri, client.kind)
             except ValueError as fault:
                 raise Unfit(field, str(fault)) from None
     _ensure_logout_uri(client, signs_in=signs_in)

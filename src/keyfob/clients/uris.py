@@ -96,6 +96,18 @@ def ensure_redirect_uri(uri: str, kind: ClientKind) -> str:
     return uri
 
 
+def ensure_uri_after_logout(uri: str, kind: ClientKind) -> str:
+    """Return a place to which a sign-out may lead: as after a sign-in, or a host without a path.
+
+    Apps name their own address so; nothing secret goes there, but for `state`.
+
+    Raises:
+        ValueError: it is not such a URI.
+    """
+    ensure_redirect_uri(uri if uri.count("/") != 2 or "?" in uri else f"{uri}/", kind)
+    return uri
+
+
 def ensure_logout_uri(uri: str) -> str:
     """Return a URL at which an app hears of sign-outs (Back-Channel Logout section 2.2).
 
