@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCHEMA = "../openapi.json"
 NPM_CI = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+
+# Where Debian puts them.
+_MODULES = "/usr/lib/apache2/modules"
+_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7"
 
 Command = list[str]
 
@@ -37,8 +42,8 @@ class Language:
 
 
 def lacking(tools: Sequence[str]) -> list[str]:
-    """Return those of the tools that this machine lacks."""
-    return [tool for tool in tools if shutil.which(tool) is None]
+    """Return those of the tools (programs, or paths of files) that this machine lacks."""
+    return [tool for tool in tools if shutil.which(tool) is None and not Path(tool).is_file()]
 
 
 def _jars(folder: Path) -> Path:
@@ -59,6 +64,22 @@ def _copy_jars(language: str, to: Path) -> list[Command]:
         ["rm", "-rf", jars],
         ["mvn", "-B", "-q", "-f", str(pom), plugin, f"-DoutputDirectory={jars}"],
         ["sh", "-c", f'cd "{jars}" && sha256sum --check --strict --quiet "{digests}"'],
+    ]
+
+
+def _copy_keycloak() -> list[Command]:
+    """Download the pinned distribution, compare its digest, and unpack it."""
+    pinned = tomllib.loads((HERE / "keycloak" / "distribution.toml").read_text())
+    archive = f"keycloak-quarkus-dist-{pinned['version']}.tar.gz"
+    artifact = f"org.keycloak:keycloak-quarkus-dist:{pinned['version']}:tar.gz"
+    copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+    return [
+        ["rm", "-rf", "keycloak"],
+        ["mvn", "-B", "-q", copy, f"-Dartifact={artifact}", "-DoutputDirectory=."],
+        ["sh", "-c", f'echo "{pinned["sha256"]}  {archive}" | sha256sum --check --strict --quiet'],
+        ["mkdir", "keycloak"],
+        ["tar", "-xzf", archive, "--strip-components=1", "-C", "keycloak"],
+        ["rm", archive],
     ]
 
 
@@ -205,5 +226,27 @@ LANGUAGES = (
         prepare=lambda folder: _copy_jars("oauth-java", folder / "jars"),
         build=lambda _: [["javac", "-Xlint:all", "-cp", "jars/*", "-d", "out", "Use.java"]],
         use=lambda _: ["java", "-cp", f"jars/*{os.pathsep}out", "Use"],
+    ),
+    # Apps of others, set up as docs/apps says; not in `make conformance`, since they are large.
+    Language(
+        "oauth2-proxy",
+        ("go",),
+        prepare=lambda _: [["go", "build", "-o", "oauth2-proxy", _PROXY]],
+        build=lambda _: [],
+        use=lambda _: [sys.executable, "use.py"],
+    ),
+    Language(
+        "apache",
+        ("apache2", f"{_MODULES}/mod_auth_openidc.so"),
+        prepare=lambda _: [],
+        build=lambda _: [],
+        use=lambda _: [sys.executable, "use.py"],
+    ),
+    Language(
+        "keycloak",
+        ("java", "mvn", "tar"),
+        prepare=lambda _: _copy_keycloak(),
+        build=lambda _: [],
+        use=lambda _: [sys.executable, "use.py"],
     ),
 )

@@ -7,13 +7,22 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlencode, urljoin
 
 _HIDDEN = re.compile(r'<input type="hidden" name="([\w-]+)" value="([^"]*)"')
 _ONWARD = re.compile(r'http-equiv="refresh" content="0;url=([^"]*)"')
 _SENDS_ITSELF = re.compile(r'<form class="stack" method="post" action="([^"]*)"')
 _MOST_STEPS = 30
+# By these an app tells somebody's browser from a program.
+_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Site": "same-origin",
+}
+# Browsers send secure cookies to localhost by http, too.
+_AS_BROWSERS = DefaultCookiePolicy(secure_protocols=("https", "http"))
 
 Form = dict[str, str]
 Step = tuple[str, Form | None]
@@ -51,7 +60,7 @@ class Person:
         self.pages: list[str] = []  # the addresses of Keyfob's forms that were answered
         self._browser = urllib.request.build_opener(
             _Stays(),
-            urllib.request.HTTPCookieProcessor(CookieJar()),
+            urllib.request.HTTPCookieProcessor(CookieJar(_AS_BROWSERS)),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca)),
         )
 
@@ -80,7 +89,7 @@ class Person:
 
     def _ask(self, url: str, form: Form | None) -> tuple[Page, str | None]:
         body = None if form is None else urlencode(form).encode()
-        request = urllib.request.Request(url, body, {"Sec-Fetch-Site": "same-origin"})
+        request = urllib.request.Request(url, body, _HEADERS)
         try:
             answer = self._browser.open(request, timeout=30)
         except urllib.error.HTTPError as refused:
