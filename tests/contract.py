@@ -129,7 +129,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
     # 3. User
     ("DELETE", "/logout"): anybody(204, None, "not_your_session", *BODY, body="Logout"),
     ("DELETE", "/logout-all"): anybody(204, None),
-    ("GET", "/me"): user(200, "OwnUser", limited=False),
+    ("GET", "/me"): user(200, "OwnUser", *PROVEN),
     ("GET", "/me/sessions"): user(200, "[Session]"),
     ("DELETE", "/me/sessions/{id}"): user(204, None, "session_not_found", *PARAMETERS),
     ("GET", "/me/grants"): user(200, "[Grant]"),

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from keyfob.accounts import queries
 from keyfob.accounts.models import OwnUserOut
-from keyfob.authority.models import ApiKey, User
+from keyfob.authority.models import ApiKey, App, User
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.problems import Unauthenticated
@@ -50,13 +50,13 @@ class Profiles:
         self.most_users = most_users
         self._known: OrderedDict[UUID, _Profile] = OrderedDict()  # the oldest first
 
-    async def body_of(self, caller: User | ApiKey) -> bytes:
+    async def body_of(self, caller: User | ApiKey | App) -> bytes:
         """Return the caller's account as JSON bytes.
 
         Raises:
             Unauthenticated: the account is gone.
         """
-        if isinstance(caller, ApiKey):
+        if not isinstance(caller, User):
             profile = await queries.find_profile(self._db, caller.user_id)
             if profile is None:
                 raise Unauthenticated

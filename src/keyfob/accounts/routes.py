@@ -2,7 +2,7 @@
 
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
-from keyfob.authority.requiring import reader_of, require
+from keyfob.authority.requiring import of_own_account, reader_of
 from keyfob.core.http import may_refuse, router
 from keyfob.core.http.hot import HotCall, hot_route
 from keyfob.core.problems import TooManyRequests, Unavailable
@@ -15,9 +15,9 @@ routes = router("Account")
     "GET",
     "/me",
     response_model=OwnUserOut,
-    dependencies=[require()],
-    responses=may_refuse(TooManyRequests, Unavailable),  # of API keys
+    responses=may_refuse(TooManyRequests, Unavailable),  # of API keys, and of proofs
+    dependencies=[of_own_account],
 )
 async def me(call: HotCall) -> bytes:
-    """Return the caller's own account."""
-    return await call.service(Profiles).body_of(await reader_of(call))
+    """Return the caller's own account; an API key or an app needs `account:read` in its scope."""
+    return await call.service(Profiles).body_of(await reader_of(call, "/me"))

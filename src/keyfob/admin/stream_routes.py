@@ -9,8 +9,8 @@ from fastapi import Depends, Request, Security
 from starlette.responses import Response
 
 from keyfob.admin.record_streams import Kind, RecordStreams
-from keyfob.authority.models import ApiKey, Client, Subject, User, id_of
-from keyfob.authority.requiring import Requirement, bearer, may_still
+from keyfob.authority.models import Subject, id_of
+from keyfob.authority.requiring import WITH_PROGRAMS, Requirement, bearer, may_still
 from keyfob.core.http import Provided, router
 from keyfob.core.http.event_streams import EVENTS, EventStream
 from keyfob.core.problems import Forbidden, Problem
@@ -61,7 +61,7 @@ class _ReaderOfSome:
 
 
 _OF_SOME = _ReaderOfSome(
-    {kind: Requirement(kind.permission, admits=(User, Client, ApiKey)) for kind in Kind}
+    {kind: Requirement(kind.permission, admits=WITH_PROGRAMS) for kind in Kind}
 )
 
 

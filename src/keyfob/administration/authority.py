@@ -13,6 +13,7 @@ from keyfob.audit.events import Event
 from keyfob.audit.service import Audit
 from keyfob.authority.models import (
     OF_ROLE,
+    App,
     Held,
     Permission,
     ProgramStanding,
@@ -94,7 +95,7 @@ class Authority:
 
     The command line is not checked: its user has the machine.
 
-    `programs` checks service accounts and API keys, by the type of the subject.
+    `programs` checks service accounts, API keys and apps, by the type of the subject.
     """
 
     standing: Standing
@@ -110,7 +111,8 @@ class Authority:
 
         Raises:
             Unauthenticated, Forbidden: see `Standing.ensure`.
-            InsufficientAuthentication: the actor has a factor, and this sign-in did not use it.
+            InsufficientAuthentication: the actor, or the user of an app, has a factor, and this
+                sign-in did not use it.
         """
         caller = actor.caller
         if caller is None:
@@ -197,12 +199,15 @@ class Authority:
         new: dict[str, Any] | None = None,
     ) -> UUID:
         """Append what an actor did to the audit log; call it last, as `Audit.record` says."""
+        caller = actor.caller
+        # Else it would read as if the user had done it.
+        by_app = {"by_app": str(caller.client_id)} if isinstance(caller, App) else {}
         return await self.audit.record(
             tx,
             action=action,
             actor_id=actor.user_id,
             target_id=target_id,
             old=old,
-            new=new,
+            new={**(new or {}), **by_app},
             source=actor.source,
         )

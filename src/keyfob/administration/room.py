@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from keyfob.accounts.service import Accounts
+from keyfob.administration.apps import AppStanding
 from keyfob.administration.authority import Authority
 from keyfob.administration.bulk import Bulk
 from keyfob.administration.clients import GRANTS_OF_CLIENT, ClientAdministration
@@ -19,7 +20,7 @@ from keyfob.administration.unproven import Unproven
 from keyfob.administration.upkeep import Upkeep
 from keyfob.api_keys.service import ApiKeys
 from keyfob.audit.service import Audit
-from keyfob.authority.models import ApiKey, Client, ProgramStanding, Subject
+from keyfob.authority.models import ApiKey, App, Client, ProgramStanding, Subject
 from keyfob.authority.roles import Roles
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
@@ -78,7 +79,12 @@ def build(
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
-    programs: dict[type[Subject], ProgramStanding] = {Client: clients, ApiKey: api_keys}
+    of_apps = AppStanding(standing=standing, clients=clients, grants=grants, step_up=step_up)
+    programs: dict[type[Subject], ProgramStanding] = {
+        Client: clients,
+        ApiKey: api_keys,
+        App: of_apps,
+    }
     authority = Authority(standing=standing, step_up=step_up, programs=programs, audit=audit)
     asks_for_proof = settings.verify_email != "off"
     letters = Letters(

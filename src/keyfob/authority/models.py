@@ -153,12 +153,39 @@ class ApiKey:
     sub_gen: int = 0
 
 
-Subject: TypeAlias = User | Client | ApiKey
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app with a token for our own API: it acts for its user, within the scope of the token.
+
+    `user` is who has allowed it, as they had signed in then; their `session_id` is the grant's.
+    `generation` is that of the client at that moment, and `token_id` the token's `jti`.
+    """
+
+    client_id: UUID
+    generation: int
+    user: User
+    scope: tuple[str, ...]
+    token_id: UUID
+
+    @property
+    def user_id(self) -> UUID:
+        """The id of the user."""
+        return self.user.user_id
+
+
+Subject: TypeAlias = User | Client | ApiKey | App
 
 
 def id_of(subject: Subject) -> UUID:
-    """Return the id for the audit log: the user's, also for an API key, or the client's."""
+    """Return the id for the audit log: the client's, or the user's, also for a key or an app."""
     return subject.client_id if isinstance(subject, Client) else subject.user_id
+
+
+def signed_in(subject: Subject) -> User | None:
+    """Return the person whose sign-in a subject rests on: the user, or who has allowed an app."""
+    if isinstance(subject, App):
+        return subject.user
+    return subject if isinstance(subject, User) else None
 
 
 # The algorithms of proofs of a key (RFC 9449 section 5.1). RFC 9864 calls the first the second.
@@ -175,9 +202,9 @@ class Authenticator(Protocol):
     with that one alone, and any other is not valid with a key (RFC 9449 section 7).
     """
 
-    def authenticate(self, token: str, jkt: str | None = None) -> User | Client: ...
+    def authenticate(self, token: str, jkt: str | None = None) -> User | Client | App: ...
 
-    def recognise(self, token: str, jkt: str | None = None) -> User | Client:
+    def recognise(self, token: str, jkt: str | None = None) -> User | Client | App:
         """Do the same, but count no activity."""
 
 

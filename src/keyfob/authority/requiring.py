@@ -15,6 +15,7 @@ from keyfob.authority.errors import NotProven, ProofNonceNeeded
 from keyfob.authority.models import (
     KEY_PREFIX,
     ApiKey,
+    App,
     Authenticator,
     Client,
     KeyAuthenticator,
@@ -24,6 +25,7 @@ from keyfob.authority.models import (
     Subject,
     User,
     id_of,
+    signed_in,
 )
 from keyfob.authority.roles import Roles
 from keyfob.core.http.hot import HotCall
@@ -48,6 +50,10 @@ bearer = HTTPBearer(
 )
 
 
+# Users, and whatever acts for one or for itself.
+WITH_PROGRAMS: tuple[type[Subject], ...] = (User, Client, ApiKey, App)
+
+
 @dataclass(frozen=True)
 class Requirement:
     """A route's requirements for its subject, as a FastAPI dependency; OpenAPI lists the refusals.
@@ -69,8 +75,8 @@ class Requirement:
         """The refusals that this requirement can raise."""
         asked = {
             Unauthenticated: True,
-            NotProven: Client in self.admits,  # people have no tokens that are bound to a key
-            ProofNonceNeeded: Client in self.admits,
+            NotProven: App in self.admits,  # people have no tokens that are bound to a key
+            ProofNonceNeeded: App in self.admits,
             InsufficientAuthentication: self.recent or self._concerns_others,
             Forbidden: True,  # at least for programs, or if a scope is missing
             FactorRequired: self.factor,
@@ -80,14 +86,15 @@ class Requirement:
     async def __call__(self, request: Request, _: Annotated[object, Security(bearer)]) -> Subject:
         """Return the subject of a request, or raise one of `refuses`."""
         subject = await authenticated(request)
-        if isinstance(subject, User) and self.factor:
-            unrestricted(subject)
+        person = signed_in(subject)
+        if person is not None and self.factor:
+            unrestricted(person)
         roles: Roles = request.app.state.services[Roles]
         if not isinstance(subject, self.admits) or not roles.allows(subject, self.permission):
             log.info("forbidden", subject=str(id_of(subject)), permission=self.permission)
             raise Forbidden
-        if isinstance(subject, User):
-            await self._ensure_sign_in(request.app.state.services[StepUp], subject)
+        if person is not None:
+            await self._ensure_sign_in(request.app.state.services[StepUp], person)
         return subject
 
     async def _ensure_sign_in(self, step_up: StepUp, user: User) -> None:
@@ -122,13 +129,17 @@ def require(
             whatever the thief of a token would change first. No program passes.
         factor: a user whose role requires a second factor (`KEYFOB_REQUIRE_MFA_FOR`) must have
             signed in with one. False is for signing out, and for adding the first factor.
-        programs: whether service accounts and API keys are admitted, too; the parameter is then a
-            `Subject`. By default only users are.
+        programs: whether service accounts, API keys and apps are admitted, too; the parameter is
+            then a `Subject`. By default only users are.
     """
     if recent and programs:
         raise TypeError("no program signs in, so none does so recently")
-    admits = (User, Client, ApiKey) if programs else (User,)
+    admits = WITH_PROGRAMS if programs else (User,)
     return Depends(Requirement(permission, recent, factor, admits))
+
+
+# Declares in OpenAPI whom `reader_of` admits.
+of_own_account = Depends(Requirement(admits=(User, ApiKey, App)))
 
 
 def user_of(call: HotCall) -> User:
@@ -145,21 +156,40 @@ def user_of(call: HotCall) -> User:
     return unrestricted(subject)
 
 
-async def reader_of(call: HotCall) -> User | ApiKey:
-    """Return the subject of a hot call that reads an account: a user, or an API key for it.
+async def reader_of(call: HotCall, path: str) -> User | ApiKey | App:
+    """Return the subject of a hot call at a path that reads an account: its user, a key or an app.
 
     Raises:
         Unauthenticated, FactorRequired: see `user_of`.
-        Forbidden: the key's scope does not permit it.
+        NotProven, ProofNonceNeeded: see `ProofChecker`.
+        Forbidden: the scope of the key or the app does not permit it.
     """
-    token = bearer_token(call.header(b"authorization"))
-    if not token.startswith(KEY_PREFIX):
-        return user_of(call)
-    keys = call.service(KeyAuthenticator)  # type: ignore[type-abstract] # wiring's is not
-    key = await keys.authenticate(token)
-    if Permission.ACCOUNT_READ not in key.scope:
+    header = call.header(b"authorization")
+    if bound := _token_of(header, "dpop"):
+        subject: Subject = await _proven_in(call, path, bound)
+    elif (token := bearer_token(header)).startswith(KEY_PREFIX):
+        keys = call.service(KeyAuthenticator)  # type: ignore[type-abstract] # wiring's is not
+        subject = await keys.authenticate(token)
+    else:
+        authenticator = call.service(Authenticator)  # type: ignore[type-abstract] # wiring's is not
+        subject = authenticator.authenticate(token)
+    if isinstance(subject, Client):
         raise Forbidden
-    return key
+    if (person := signed_in(subject)) is not None:
+        unrestricted(person)
+    if not isinstance(subject, User) and Permission.ACCOUNT_READ not in subject.scope:
+        raise Forbidden
+    return subject
+
+
+async def _proven_in(call: HotCall, path: str, token: str) -> Subject:
+    """Return the subject of a bound token in a hot call, as `_proven` does for other routes."""
+    checker = call.service(ProofChecker)  # type: ignore[type-abstract] # wiring's is not
+    authenticator = call.service(Authenticator)  # type: ignore[type-abstract] # likewise
+    proof = checker.of_token(call.headers(b"dpop"), call.method, path, token)
+    subject = authenticator.authenticate(token, proof.jkt)
+    await checker.spend_with_token(proof)
+    return subject
 
 
 @refuses(Unauthenticated, Forbidden)
@@ -242,11 +272,11 @@ async def holds(services: Services, subject: Subject, permission: Permission) ->
     roles: Roles = services[Roles]
     if not roles.allows(subject, permission):
         return False
-    if isinstance(subject, User):
+    if (person := signed_in(subject)) is not None:
         step_up: StepUp = services[StepUp]  # type: ignore[type-abstract] # wiring's is not
         try:
-            unrestricted(subject)
-            await step_up.ensure_factor(subject)
+            unrestricted(person)
+            await step_up.ensure_factor(person)
         except Problem:
             return False
     return True

@@ -9,7 +9,7 @@ from uuid import UUID
 from keyfob.authority import queries
 from keyfob.authority.models import (
     OF_ROLE,
-    ApiKey,
+    App,
     Client,
     GivenRole,
     Held,
@@ -17,6 +17,7 @@ from keyfob.authority.models import (
     Role,
     RoleDefinition,
     Subject,
+    User,
 )
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
@@ -62,8 +63,9 @@ class Roles:
         """Return the permissions of a subject, limited by its scope if it is a program."""
         if isinstance(subject, Client):
             return _KNOWN & frozenset(subject.scope)
-        permitted = self.permissions_of_roles((subject.role, *subject.roles))
-        return permitted & frozenset(subject.scope) if isinstance(subject, ApiKey) else permitted
+        holder = subject.user if isinstance(subject, App) else subject
+        permitted = self.permissions_of_roles((holder.role, *holder.roles))
+        return permitted if isinstance(subject, User) else permitted & frozenset(subject.scope)
 
     def part_held(
         self, scope: Collection[str], role: Role, further: Collection[str]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from keyfob.authority.models import Permission
 from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient
 from keyfob.clients.uris import (
     ensure_logout_uri,
@@ -80,6 +81,8 @@ def ensure_fit(client: RegisteredClient) -> None:
         raise Unfit("grants", f"should be of these for a {client.kind} client: {names}")
     if Grant.REFRESH_TOKEN in client.grants and not _SIGNING_IN & set(client.grants):
         raise Unfit("grants", "refresh_token comes with authorization_code or device_code")
+    if Permission.ACCOUNT_READ in client.scope and not _SIGNING_IN & set(client.grants):
+        raise Unfit("scope", "account:read is for apps by which people sign in")
     _ensure_uris(client, kind)
     _ensure_requests(client)
     if client.is_public:

@@ -43,7 +43,6 @@ class Resources:
         scopes = {
             permission.value: {Locale.ENGLISH.value: permission.meaning}
             for permission in Permission
-            if permission is not Permission.ACCOUNT_READ
         }
         return Resource(UUID(int=0), self.issuer, "Keyfob", scopes, None, _EPOCH, _EPOCH)
 

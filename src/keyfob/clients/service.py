@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from keyfob.authority.models import Client, Held, Subject
+from keyfob.authority.models import App, Client, Held, Subject
 from keyfob.clients import queries, self_registration_queries
 from keyfob.clients.models import (
     AuthenticatedClient,
@@ -299,9 +299,17 @@ class Clients:
         """
         if not isinstance(subject, Client):
             raise Unauthenticated
+        return dict.fromkeys(await self.share_scope(tx, subject), subject.ends_at)
+
+    async def share_scope(self, tx: Tx, subject: Client | App) -> frozenset[str]:
+        """Return the part of a token's scope that its client has, and may not lose in `tx`.
+
+        Raises:
+            Unauthenticated: it is disabled or gone, or its token was revoked.
+        """
         scope = await queries.share_scope(
             tx, subject.client_id, subject.generation, subject.token_id
         )
         if scope is None:
             raise Unauthenticated
-        return dict.fromkeys(frozenset(scope) & frozenset(subject.scope), subject.ends_at)
+        return frozenset(scope) & frozenset(subject.scope)

@@ -3,10 +3,11 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeAlias
+from uuid import UUID
 
 from fastapi import Request, Response
 
-from keyfob.authority.models import ApiKey, id_of
+from keyfob.authority.models import ApiKey, App, Subject, id_of
 from keyfob.authority.requiring import authenticated
 from keyfob.core.http import Provided, client_address
 from keyfob.core.problems import Problem, TooManyRequests, Unauthenticated, Unavailable
@@ -65,9 +66,9 @@ def limited(route: str, *, by: By) -> Limited:
     "address" counts by the client's address, whatever token is sent. It is for routes that are open
     to strangers: tokens are easy to get, and must not lift a limit.
 
-    "caller" counts by the user of the access token, from any address; each API key counts for
-    itself. It is for routes that only read, or that remove something of the caller's: strangers
-    behind an address cannot use up the limit of users there.
+    "caller" counts by the user of the access token, from any address; each API key, and each grant
+    of an app, counts for itself. It is for routes that only read, or that remove something of the
+    caller's: strangers behind an address cannot use up the limit of users there.
 
     "both" counts by the caller and by the address, together with all other changes of signed-in
     callers (`KEYFOB_LIMIT_ME_ADDRESS`). It is for routes that hash, mail or write: otherwise one
@@ -81,7 +82,15 @@ def limited(route: str, *, by: By) -> Limited:
 async def _known_caller(request: Request) -> str | None:
     if "authorization" in request.headers or hasattr(request.state, "subject"):
         with suppress(Unauthenticated):
-            subject = await authenticated(request)
-            # Threat: whoever has an API key uses up the calls of its user, who cannot revoke it.
-            return str(subject.key_id if isinstance(subject, ApiKey) else id_of(subject))
+            return str(_counted(await authenticated(request)))
     return None
+
+
+def _counted(subject: Subject) -> UUID:
+    """Return the id that a subject's calls count for.
+
+    Threat: a key or an app uses up the calls of its user, who cannot take it back then.
+    """
+    if isinstance(subject, App):
+        return subject.user.session_id
+    return subject.key_id if isinstance(subject, ApiKey) else id_of(subject)

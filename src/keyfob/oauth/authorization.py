@@ -145,7 +145,9 @@ class Authorization:
         if asked.user_id not in {None, user.user_id}:
             # Nobody else may answer (OpenID Connect Core section 3.1.2.1).
             return Step.SWITCH, "login_required"
-        if self._is_too_old(asked, came_at, user):
+        asked = self.narrowed(asked, user)
+        is_old = self._is_too_old(asked, came_at, user)
+        if is_old or not await self._may_give(self.db, asked, user):
             return Step.PROVE, "login_required"
         if user.is_restricted or await self._lacks_factor(user):
             return Step.PROVE, "interaction_required"
@@ -161,6 +163,25 @@ class Authorization:
         except InsufficientAuthentication:
             return True
         return False
+
+    def narrowed(self, asked: Asked, user: User) -> Asked:
+        """Return a request without those rights at our own API that its user does not hold."""
+        scope = self.asking.targets.part_to_give(asked.scope, asked.audience, user)
+        return asked._replace(scope=scope)
+
+    async def _may_give(self, db: Executor, asked: Asked, user: User) -> bool:
+        """Tell whether a sign-in is recent enough for what an app is given at our own API.
+
+        Threat: the thief of an old session has an app of their own administer, which needs no
+        recent sign-in then.
+        """
+        if not self.asking.targets.are_over_others(asked.scope, asked.audience):
+            return True
+        try:
+            await self.step_up.ensure_recent(user, db)
+        except InsufficientAuthentication:
+            return False
+        return True
 
     def _is_too_old(self, asked: Asked, came_at: datetime, user: User) -> bool:
         """Tell whether the sign-in is older, or weaker, than what the app asks for.
@@ -183,7 +204,7 @@ class Authorization:
             return True
         if client.is_self_registered or not is_remembered(asked.redirect_uri):
             return True
-        if client.first_party:
+        if client.first_party and not self.asking.targets.is_own(asked.audience):
             return False
         given = await queries.find_consent(db, user.user_id, client.id)
         return given is None or not (
@@ -207,13 +228,17 @@ class Authorization:
         Raises:
             UnknownApp: it was answered meanwhile.
             RefusedToApp: the user took the consent back meanwhile.
-            InsufficientAuthentication: the user has added a factor meanwhile, and not shown it.
+            InsufficientAuthentication: the user has added a factor meanwhile, and not shown it; or
+                the sign-in is not recent, and the app would administer.
             Unauthenticated: see `Standing.ensure`.
         """
         code, now = random_text(32), self.clock.now()
+        asked = self.narrowed(asked, user)
         async with self.db.begin() as tx:
             await self.standing.ensure(tx, user)
             await self.step_up.ensure_factor(user, tx)
+            if self.asking.targets.are_over_others(asked.scope, asked.audience):
+                await self.step_up.ensure_recent(user, tx)
             if handle is not None and not await queries.delete_request(tx, _digest(handle)):
                 raise UnknownApp
             if allows:

@@ -153,6 +153,8 @@ class Devices:
     async def find(self, typed: str, user: User) -> AskingDevice:
         """Return a device that a user has claimed, and not yet decided about.
 
+        It asks for no right at our own API that the user does not hold.
+
         Raises:
             UnknownDevice: there is none, or its client is not registered for this any more.
         """
@@ -163,7 +165,8 @@ class Devices:
         known = await self.clients.find(request.client_id) if request else None
         if request is None or known is None or Grant.DEVICE_CODE not in known.client.grants:
             raise UnknownDevice
-        return AskingDevice(known.client, request)
+        scope = self.targets.part_to_give(request.scope, request.audience, user)
+        return AskingDevice(known.client, request._replace(scope=scope))
 
     async def allow(self, typed: str, user: User, source: Source) -> RegisteredClient:
         """Let a device have what it asks for; it gets that when it asks again. Return its client.
@@ -180,7 +183,12 @@ class Devices:
             await self.standing.ensure(tx, user)
             await self.step_up.ensure_recent(user, tx)
             decided = await device_queries.decide_request(
-                tx, request.device_hash, user.user_id, user.session_id, self.clock.now()
+                tx,
+                request.device_hash,
+                user.user_id,
+                user.session_id,
+                self.clock.now(),
+                scope=request.scope,
             )
             if not decided:
                 raise UnknownDevice

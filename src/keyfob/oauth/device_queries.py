@@ -1,5 +1,6 @@
 """SQL for devices that ask for a user."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -132,12 +133,18 @@ async def find_claimed(
 
 
 async def decide_request(
-    tx: Tx, device_hash: bytes, user_id: UUID, opened_from: UUID | None, now: datetime
+    tx: Tx,
+    device_hash: bytes,
+    user_id: UUID,
+    opened_from: UUID | None,
+    now: datetime,
+    *,
+    scope: Sequence[str] = (),
 ) -> bool:
-    """Write a decision, once: `opened_from` is the session that allows it, None refuses it."""
+    """Write a decision, once: `opened_from` is the session that allows a scope, None refuses it."""
     decided = await tx.fetchval(
         """
-        UPDATE device_requests SET decided_at = $4, opened_from = $3
+        UPDATE device_requests SET decided_at = $4, opened_from = $3, scope = $5
          WHERE device_hash = $1 AND user_id = $2 AND expires_at > $4 AND decided_at IS NULL
         RETURNING true
         """,
@@ -145,6 +152,7 @@ async def decide_request(
         user_id,
         opened_from,
         now,
+        list(scope),
     )
     return bool(decided)
 

@@ -139,7 +139,7 @@ def build(
         issuer=settings.issuer_url,
         shows=limits.proof,
     )
-    targets = Targets(resources=resources)
+    targets = Targets(resources=resources, roles=roles)
     exchange = TokenExchange(
         targets=targets,
         tokens=tokens,

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keyfob.authority.models import OPENID_SCOPES
+from keyfob.authority.models import OPENID_SCOPES, Permission, User
+from keyfob.authority.roles import Roles
 from keyfob.clients.models import Grant, RegisteredClient, Resource
 from keyfob.clients.resources import Resources
 from keyfob.core.forms import Form
@@ -28,6 +29,7 @@ class Targets:
     """Compares the request of a client with its registration."""
 
     resources: Resources
+    roles: Roles
 
     def choose(
         self,
@@ -71,7 +73,8 @@ class Targets:
         Without any resource, it opens `userinfo` alone.
 
         Raises:
-            InvalidTarget, InvalidScope: see `choose`; no app gets a token of our own API.
+            InvalidTarget, InvalidScope: see `choose`. Threat: a token for our own API and another
+                is used by the other one, at ours; so a token of ours is for that alone.
         """
         named, wanted = form.list_all("resource"), (form.get("scope") or "").split()
         about = [name for name in OPENID_SCOPES if name in wanted]
@@ -83,9 +86,30 @@ class Targets:
                 raise InvalidScope("No scope is asked for")
             return tuple(about), ()
         target = self.choose(client, named, " ".join(further))
-        if self.resources.own.identifier in target.audience:
-            raise InvalidTarget("No app gets a token of our own API")
+        if self.is_own(target.audience) and len(target.audience) > 1:
+            raise InvalidTarget("A token of our own API is for that alone")
         return (*about, *target.scope), target.audience
+
+    def is_own(self, audience: Collection[str]) -> bool:
+        """Tell whether an audience has our own API in it."""
+        return self.resources.issuer in audience
+
+    def part_to_give(
+        self, scope: Sequence[str], audience: Collection[str], user: User
+    ) -> tuple[str, ...]:
+        """Return a scope without those rights at our own API that a user does not hold now.
+
+        Threat: an app asks everybody for all rights, and has them of whoever gets a role later.
+        """
+        if not self.is_own(audience):
+            return tuple(scope)
+        given = {*OPENID_SCOPES, *self.roles.permissions_of(user)}
+        return tuple(name for name in scope if name in given)
+
+    def are_over_others(self, scope: Collection[str], audience: Collection[str]) -> bool:
+        """Tell whether a scope has rights at our own API that concern others."""
+        over_others = frozenset(Permission) - {Permission.ACCOUNT_READ}
+        return self.is_own(audience) and not over_others.isdisjoint(scope)
 
     def _find(self, client: RegisteredClient, named: Sequence[str]) -> list[Resource]:
         chosen = dict.fromkeys(named or client.resources)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from keyfob.authority.models import BOUND_TOKEN, Client, User, has_second_factor
+from keyfob.authority.models import BOUND_TOKEN, App, Client, User, has_second_factor
 from keyfob.core.clock import Clock
 from keyfob.core.problems import Unauthenticated
 from keyfob.sessions.activity import Activity
@@ -21,7 +21,7 @@ log = structlog.get_logger("keyfob.authentication")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    subject: User | Client
+    subject: User | Client | App
     rests_on: tuple[tuple[UUID, int], ...]  # the ids that a revocation may name, with generations
     expires_at: int
     jkt: str | None  # of the key that it is bound to
@@ -52,7 +52,7 @@ class SessionAuthenticator:
         self._factor_roles = frozenset(factor_roles)
         self._known: dict[bytes, _Known] = {}
 
-    def authenticate(self, token: str, jkt: str | None = None) -> User | Client:
+    def authenticate(self, token: str, jkt: str | None = None) -> User | Client | App:
         """Return the token's subject; a user's request counts as activity.
 
         `jkt` is the key that the caller has proven to hold; see `Authenticator`.
@@ -65,7 +65,7 @@ class SessionAuthenticator:
             self._activity.touch(subject.user_id, subject.session_id)
         return subject
 
-    def recognise(self, token: str, jkt: str | None = None) -> User | Client:
+    def recognise(self, token: str, jkt: str | None = None) -> User | Client | App:
         """Return the token's subject as `authenticate` does, but count no activity.
 
         Raises:
@@ -105,7 +105,7 @@ class SessionAuthenticator:
             self._known[digest] = known
         return known
 
-    def _subject_of(self, verified: VerifiedToken) -> User | Client:
+    def _subject_of(self, verified: VerifiedToken) -> User | Client | App:
         claims = verified.claims
         if claims.client_id == str(claims.subject) and claims.role is None:
             return Client(
@@ -115,9 +115,9 @@ class SessionAuthenticator:
                 verified.token_id,
                 claims.secret_ends_at,
             )
-        if claims.client_id != OWN_CLIENT or claims.role is None or claims.auth_time is None:
-            raise self._refusal("of_an_app")  # our own API takes keys, and no tokens for them
-        return User(
+        if claims.role is None or claims.auth_time is None or claims.rests_on:
+            raise self._refusal("exchanged")  # our own API takes keys, and no tokens for them
+        user = User(
             claims.subject,
             claims.session_id,
             claims.generation,
@@ -128,6 +128,10 @@ class SessionAuthenticator:
             sub_gen=claims.sub_gen,
             roles=claims.roles[1:],
         )
+        if claims.client_id == OWN_CLIENT:
+            return user
+        client_id = UUID(claims.client_id)
+        return App(client_id, claims.client_gen, user, claims.scope, verified.token_id)
 
     @staticmethod
     def _refusal(reason: str, *, bound: bool = False) -> Unauthenticated:

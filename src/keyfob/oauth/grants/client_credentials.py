@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from keyfob.authority.models import Permission
 from keyfob.clients.models import AuthenticatedClient, Grant
 from keyfob.core.forms import Form
 from keyfob.oauth.models import GivenToken
@@ -26,7 +27,11 @@ class ClientCredentials:
             NoSigningKey: no key is loaded.
         """
         client = shown.client
-        target = self.targets.choose(client, form.list_all("resource"), form.get("scope"))
+        # A program has no account of its own, whatever an app may ask of its users.
+        scope = set(client.scope) - {Permission.ACCOUNT_READ}
+        target = self.targets.choose(
+            client, form.list_all("resource"), form.get("scope"), within=scope
+        )
         claims = AccessClaims(
             subject=client.id,
             session_id=client.id,

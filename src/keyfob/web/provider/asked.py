@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from keyfob.authority.models import OPENID_SCOPES
+from keyfob.authority.models import OPENID_SCOPES, Permission
 from keyfob.clients.resources import Resources
-from keyfob.core.locales import Locale
+from keyfob.core.locales import Locale, gettext
 
 
 class AskedOfApi(NamedTuple):
@@ -25,10 +25,23 @@ def asked_in_words(
     """
     apis = []
     for api in filter(None, map(resources.find, audience)):
-        words = [_in_words(name, api.scopes[name], locale) for name in scope if name in api.scopes]
+        is_own = resources.names_own(api.identifier)
+        words = [
+            _own_in_words(name, api.scopes[name])
+            if is_own
+            else _in_words(api.scopes[name], locale, name)
+            for name in scope
+            if name in api.scopes
+        ]
         apis.append(AskedOfApi(api.name, api.identifier, words))
     return [name for name in scope if name in OPENID_SCOPES], apis
 
 
-def _in_words(scope: str, words: Mapping[str, str], locale: Locale) -> str:
+def _own_in_words(permission: str, words: Mapping[str, str]) -> str:
+    """Return a right at our own API, whose English words are in the catalogues."""
+    is_account = permission == Permission.ACCOUNT_READ
+    return gettext("Read your account") if is_account else gettext(words[Locale.ENGLISH])
+
+
+def _in_words(words: Mapping[str, str], locale: Locale, scope: str) -> str:
     return words.get(locale) or words.get(Locale.ENGLISH) or scope

@@ -151,6 +151,7 @@ async def go_on(
         return _to_sign_in(visit, asked)
     if step is Step.PROVE:
         raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
+    waiting = waiting._replace(asked=authorization.narrowed(asked, visit.user))
     is_other = step is Step.SWITCH
     return await visit.show(_consent_page(visit, handle, waiting, resources, is_other=is_other))
 
