@@ -176,9 +176,11 @@ CREATE TABLE public.clients (
     require_signed_request boolean DEFAULT false NOT NULL,
     rotate_refresh boolean DEFAULT true NOT NULL,
     dpop_bound boolean DEFAULT false NOT NULL,
+    profile text,
     CONSTRAINT clients_access_token_ttl_check CHECK (((access_token_ttl >= 60) AND (access_token_ttl <= 3600))),
     CONSTRAINT clients_id_token_alg_check CHECK ((id_token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text]))),
     CONSTRAINT clients_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'web'::text, 'browser'::text, 'native'::text]))),
+    CONSTRAINT clients_profile_check CHECK ((profile = 'fapi2'::text)),
     CONSTRAINT clients_registered_by_check CHECK ((registered_by = ANY (ARRAY['administrator'::text, 'itself'::text, 'document'::text])))
 );
 

@@ -488,7 +488,7 @@ OF_APPS = (
     *("redirect_uris", "first_party", "require_pkce", "id_token_alg"),
     *("post_logout_redirect_uris", "backchannel_logout_uri"),
     "backchannel_logout_session_required",
-    *("require_par", "require_signed_request", "rotate_refresh", "dpop_bound"),
+    *("require_par", "require_signed_request", "rotate_refresh", "dpop_bound", "profile"),
 )
 
 BODIES = {

@@ -195,3 +195,21 @@ def test_what_happens_at_a_sign_out_is_registered_and_removed(keyfob: Run, sql: 
 
     assert gone.code == 0
     assert [tuple(row) for row in sql(kept)] == [([after], None)]
+
+
+def test_a_profile_sets_what_it_asks_for_until_it_is_taken_off(keyfob: Run, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [public_jwk("ES256")]}))
+    app = ("--kind", "web", "--redirect-uri", "https://bank.example.com/callback")
+    signs = ("--profile", "fapi2", "--jwks", str(keys))
+
+    made = keyfob("clients", "create", "Bank", *app, *signs, "--json").json
+    held = keyfob("clients", "change", made["id"], "--no-dpop-bound")
+    both = keyfob("clients", "change", made["id"], "--profile", "fapi2", "--no-profile")
+    off = keyfob("clients", "change", made["id"], "--no-profile", "--no-dpop-bound", "--json").json
+
+    assert (made["profile"], made["auth_method"]) == ("fapi2", "private_key_jwt")
+    assert made["dpop_bound"] is True
+    assert held.code == 1
+    assert both.code == 2
+    assert (off["profile"], off["dpop_bound"]) == (None, False)

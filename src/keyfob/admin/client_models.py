@@ -13,7 +13,6 @@ from pydantic import (
 )
 
 from keyfob.accounts.models import Name
-from keyfob.authority.models import OPENID_SCOPES
 from keyfob.authority.names import PermissionName
 from keyfob.clients.models import (
     AuthMethod,
@@ -22,14 +21,13 @@ from keyfob.clients.models import (
     ClientSecret,
     Grant,
     IdTokenAlgorithm,
+    Profile,
     RegisteredClient,
     Registrar,
-    Resource,
 )
-from keyfob.clients.registration import KINDS, MOST_REDIRECT_URIS
-from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri, ensure_resource
-from keyfob.core.bodies import Body, MomentInUtc, PartialBody, drop_null
-from keyfob.core.locales import Locale
+from keyfob.clients.registration import KINDS, MOST_REDIRECT_URIS, preset
+from keyfob.clients.uris import ensure_jwks, ensure_jwks_uri
+from keyfob.core.bodies import MomentInUtc, PartialBody, drop_null
 from keyfob.core.text import NoControlCharacters
 
 _ABSENT = Field(default=None, json_schema_extra=drop_null)
@@ -43,19 +41,6 @@ Identifier = Annotated[
 ]
 
 
-def _not_about_people(scopes: dict[str, Any]) -> dict[str, Any]:
-    """Refuse names of what apps ask about a person (OpenID Connect Core section 5.4)."""
-    if any(name in OPENID_SCOPES for name in scopes):
-        raise ValueError(f"should have none of these: {', '.join(OPENID_SCOPES)}")
-    return scopes
-
-
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200), NoControlCharacters()]
-Scopes = Annotated[
-    dict[PermissionName, dict[Locale, Words]],
-    Field(max_length=100, description="The scopes, each with a description by language"),
-    AfterValidator(_not_about_people),
-]
 Ttl = Annotated[int, Field(ge=60, le=3600, description="Seconds that an access token lives")]
 Jwks = Annotated[dict[str, Any], AfterValidator(ensure_jwks)]
 JwksUri = Annotated[str, StringConstraints(max_length=500), AfterValidator(ensure_jwks_uri)]
@@ -90,6 +75,10 @@ RequireSigned = Annotated[
 ]
 RotateRefresh = Annotated[
     bool, Field(description="A refresh token is used up; false for clients with a secret alone")
+]
+TheProfile = Annotated[
+    Profile | None,
+    Field(description="`fapi2`: all that FAPI 2.0 asks for is set, and cannot be unset"),
 ]
 ScopeList = Annotated[list[PermissionName], Field(max_length=100), AfterValidator(_once)]
 ResourceList = Annotated[list[Identifier], Field(max_length=100), AfterValidator(_once)]
@@ -131,10 +120,11 @@ class ClientCreate(PartialBody):
     dpop_bound: bool = Field(
         default=False, description="It gets no token without a DPoP proof (RFC 9449)"
     )
+    profile: TheProfile = None
 
     @model_validator(mode="after")
     def _has_keys_where_it_signs(self) -> "ClientCreate":
-        signs = self.auth_method is AuthMethod.PRIVATE_KEY_JWT or self.require_signed_request
+        signs = self._method is AuthMethod.PRIVATE_KEY_JWT or self.require_signed_request
         given = sum(keys is not None for keys in (self.jwks, self.jwks_uri))
         if given > 1 or (signs and not given):
             raise ValueError(
@@ -142,8 +132,27 @@ class ClientCreate(PartialBody):
             )
         return self
 
+    @property
+    def _method(self) -> AuthMethod:
+        by_profile = AuthMethod.PRIVATE_KEY_JWT if self.profile else None
+        return self.auth_method or by_profile or KINDS[self.kind].default_method
+
     def to_client(self) -> RegisteredClient:
-        """Return the client, without the id and the times that it gets when it is registered."""
+        """Return the client, without the id and the times that it gets when it is registered.
+
+        What its profile asks for is set where it was not given.
+        """
+        set_by_profile = preset(self.profile, signs_in=bool(self.redirect_uris))
+        asked = self._plain()
+        return asked._replace(
+            **{
+                name: value
+                for name, value in set_by_profile.items()
+                if name not in self.model_fields_set
+            }
+        )
+
+    def _plain(self) -> RegisteredClient:
         usual = KINDS[self.kind]
         return RegisteredClient(
             id=UUID(int=0),
@@ -152,7 +161,7 @@ class ClientCreate(PartialBody):
             grants=usual.default if self.grants is None else tuple(self.grants),
             scope=tuple(self.scope),
             resources=tuple(self.resources),
-            auth_method=self.auth_method or usual.default_method,
+            auth_method=self._method,
             jwks=self.jwks,
             jwks_uri=self.jwks_uri,
             access_token_ttl=self.access_token_ttl,
@@ -171,6 +180,7 @@ class ClientCreate(PartialBody):
             require_signed_request=self.require_signed_request,
             rotate_refresh=self.rotate_refresh,
             dpop_bound=self.dpop_bound,
+            profile=self.profile,
         )
 
 
@@ -178,7 +188,8 @@ class ClientUpdate(PartialBody):
     """Changes to a client; absent fields stay as they are.
 
     A new `auth_method` needs the keys that belong to it; those from before are forgotten.
-    `backchannel_logout_uri: null` removes it.
+    `backchannel_logout_uri: null` removes it. A new `profile` sets what it asks for; without one
+    (null), that may be changed again.
     """
 
     name: Name | None = _ABSENT
@@ -201,6 +212,7 @@ class ClientUpdate(PartialBody):
     require_signed_request: bool | None = _ABSENT
     rotate_refresh: bool | None = _ABSENT
     dpop_bound: bool | None = _ABSENT
+    profile: TheProfile = None
 
     @model_validator(mode="after")
     def _keeps_method_and_keys_together(self) -> "ClientUpdate":
@@ -235,6 +247,8 @@ class ClientUpdate(PartialBody):
             require_signed_request=self.require_signed_request,
             rotate_refresh=self.rotate_refresh,
             dpop_bound=self.dpop_bound,
+            changes_profile="profile" in self.model_fields_set,
+            profile=self.profile,
         )
 
 
@@ -275,6 +289,7 @@ class ClientOut(BaseModel):
     require_signed_request: bool
     rotate_refresh: bool
     dpop_bound: bool
+    profile: TheProfile
     disabled: bool
     created_at: datetime
     updated_at: datetime
@@ -318,68 +333,3 @@ class NewSecretOut(SecretOut):
     @classmethod
     def with_text(cls, secret: ClientSecret, text: str) -> "NewSecretOut":
         return cls(**SecretOut.of(secret).model_dump(), client_secret=text)
-
-
-class ResourceCreate(Body):
-    """An API to register, so that tokens may be for it (RFC 8707)."""
-
-    identifier: Annotated[
-        Identifier,
-        AfterValidator(ensure_resource),
-        Field(description="An absolute URI without fragment; it becomes `aud`, and stays"),
-    ]
-    name: Name
-    scopes: Scopes = Field(default_factory=dict)
-    access_token_ttl: Ttl | None = None
-
-    def to_resource(self) -> Resource:
-        """Return the resource, without the id and the times that it gets when it is registered."""
-        return Resource(
-            UUID(int=0),
-            self.identifier,
-            self.name,
-            _plain(self.scopes),
-            self.access_token_ttl,
-            _EPOCH,
-            _EPOCH,
-        )
-
-
-class ResourceUpdate(PartialBody):
-    """Changes to a resource; absent fields stay as they are. `access_token_ttl: null` clears it."""
-
-    name: Name | None = _ABSENT
-    scopes: Scopes | None = _ABSENT
-    access_token_ttl: Ttl | None = Field(default=None)
-
-    def changed(self, resource: Resource) -> Resource:
-        """Return a resource as these changes make it."""
-        changes_ttl = "access_token_ttl" in self.model_fields_set
-        return resource._replace(
-            name=resource.name if self.name is None else self.name,
-            scopes=resource.scopes if self.scopes is None else _plain(self.scopes),
-            access_token_ttl=self.access_token_ttl if changes_ttl else resource.access_token_ttl,
-        )
-
-
-class ResourceOut(BaseModel):
-    """An API that tokens may be for."""
-
-    id: UUID
-    identifier: str
-    name: str
-    scopes: dict[str, dict[str, str]]
-    access_token_ttl: int | None
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, resource: Resource) -> "ResourceOut":
-        return cls(**resource._asdict())
-
-
-def _plain(scopes: dict[str, dict[Locale, str]]) -> dict[str, dict[str, str]]:
-    return {
-        scope: {locale.value: words for locale, words in told.items()}
-        for scope, told in scopes.items()
-    }

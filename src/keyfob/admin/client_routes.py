@@ -11,12 +11,10 @@ from keyfob.admin.client_models import (
     ClientOut,
     ClientUpdate,
     NewSecretOut,
-    ResourceCreate,
-    ResourceOut,
-    ResourceUpdate,
     SecretCreate,
     SecretOut,
 )
+from keyfob.admin.resource_models import ResourceCreate, ResourceOut, ResourceUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
 from keyfob.administration.errors import (

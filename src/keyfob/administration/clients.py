@@ -14,11 +14,18 @@ from keyfob.administration.errors import (
     UnknownResource,
 )
 from keyfob.administration.models import merged
+from keyfob.administration.told_clients import difference, told
 from keyfob.audit.events import Event
 from keyfob.authority.models import Permission, User
 from keyfob.clients.errors import UnknownScope
-from keyfob.clients.models import ClientChange, ClientSecret, RegisteredClient
-from keyfob.clients.registration import Unfit, ensure_fit
+from keyfob.clients.models import (
+    ClientChange,
+    ClientSecret,
+    IdTokenAlgorithm,
+    Profile,
+    RegisteredClient,
+)
+from keyfob.clients.registration import Unfit, ensure_fit, preset
 from keyfob.clients.resources import Resources
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
@@ -40,9 +47,14 @@ _MOST_SECRETS = 2
 
 # The fields by which a change may take rights from a client: then its tokens are revoked.
 _NOT_BY_NAME = frozenset(
-    {"disabled", "changes_keys", "jwks", "jwks_uri", "changes_logout_uri", "backchannel_logout_uri"}
+    {
+        *("disabled", "changes_keys", "jwks", "jwks_uri", "changes_profile", "profile"),
+        *("changes_logout_uri", "backchannel_logout_uri"),
+    }
 )
-_TAKES_AWAY = ("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri", "dpop_bound")
+_TAKES_AWAY = (
+    *("grants", "scope", "resources", "auth_method", "jwks", "jwks_uri", "dpop_bound", "profile"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +125,7 @@ class ClientAdministration:
             powers.ensure_outlast(_given_by(client), None)
             await self.clients.add(tx, client)
             await self.authority.record(
-                tx, actor, Event.CLIENT_CREATED, client.id, new=_told(client)
+                tx, actor, Event.CLIENT_CREATED, client.id, new=told(client)
             )
         return client
 
@@ -169,6 +181,8 @@ class ClientAdministration:
                 given[name] = merged(getattr(client, name), seen, given[name])
         if changes.changes_keys:
             given |= {"jwks": changes.jwks, "jwks_uri": changes.jwks_uri}
+        if changes.changes_profile:
+            given = {**_set_by(changes.profile, client), **given, "profile": changes.profile}
         if changes.changes_logout_uri:
             given["backchannel_logout_uri"] = changes.backchannel_logout_uri
             if changes.backchannel_logout_uri is None:
@@ -229,7 +243,7 @@ class ClientAdministration:
             client, _ = await self._lock(tx, actor, client_id)
             await self.clients.remove(tx, client)
             await self._end_grants(tx, client, None)
-            await self.authority.record(tx, actor, Event.CLIENT_DELETED, client_id, _told(client))
+            await self.authority.record(tx, actor, Event.CLIENT_DELETED, client_id, told(client))
 
     async def add_secret(
         self, actor: Actor, client_id: UUID, expires_at: datetime | None
@@ -320,6 +334,14 @@ def _given_by(client: RegisteredClient) -> frozenset[str]:
     return _permissions(client.scope) | {Permission.CLIENTS_WRITE}
 
 
+def _set_by(profile: Profile | None, client: RegisteredClient) -> dict[str, Any]:
+    """Return what a profile changes of a client; other ID tokens than RS256 may stay."""
+    found = preset(profile, signs_in=bool(client.redirect_uris))
+    if client.id_token_alg is not IdTokenAlgorithm.RS256:
+        found.pop("id_token_alg", None)
+    return found
+
+
 def _ensure_fits_kind(client: RegisteredClient) -> None:
     try:
         ensure_fit(client)
@@ -332,47 +354,3 @@ def _ensure_not_described(client: RegisteredClient, changed: Collection[str]) ->
     if client.document is not None and set(changed) - {"disabled", "access_token_ttl"}:
         detail = "its document says what it is; disabled and access_token_ttl can be changed"
         raise InvalidInput([{"pointer": "/body", "detail": detail}])
-
-
-def _told(client: RegisteredClient) -> dict[str, Any]:
-    of_app = {
-        "redirect_uris": list(client.redirect_uris),
-        "first_party": client.first_party,
-        "require_pkce": client.require_pkce,
-        "id_token_alg": client.id_token_alg.value,
-        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
-        "backchannel_logout_uri": client.backchannel_logout_uri,
-        "backchannel_logout_session_required": client.backchannel_logout_session_required,
-        "require_par": client.require_par,
-        "require_signed_request": client.require_signed_request,
-        "rotate_refresh": client.rotate_refresh,
-    }
-    return {
-        **({"kind": client.kind.value, **of_app} if client.redirect_uris else {}),
-        "name": client.name,
-        "grants": list(client.grants),
-        "scope": list(client.scope),
-        "resources": list(client.resources),
-        "auth_method": client.auth_method.value,
-        "jwks_uri": client.jwks_uri,
-        "access_token_ttl": client.access_token_ttl,
-        "dpop_bound": client.dpop_bound,
-        "disabled": client.disabled_at is not None,
-    }
-
-
-def difference(
-    before: RegisteredClient, after: RegisteredClient
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the old and the new values of what a change has changed, for the audit log."""
-    old, new = _told(before), _told(after)
-    changed = [name for name in new if old.get(name) != new[name]]
-    told_old = {name: old.get(name) for name in changed}
-    told_new = {name: new[name] for name in changed}
-    if before.jwks != after.jwks:
-        told_old["jwks"], told_new["jwks"] = _kids(before), _kids(after)
-    return told_old, told_new
-
-
-def _kids(client: RegisteredClient) -> list[str]:
-    return [str(key.get("kid")) for key in (client.jwks or {}).get("keys", [])]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from keyfob.administration.authority import Actor, Authority
-from keyfob.administration.clients import difference, ensure_may_write
+from keyfob.administration.clients import ensure_may_write
 from keyfob.administration.errors import ResourceInUse, ResourceTaken
+from keyfob.administration.told_clients import difference
 from keyfob.audit.events import Event
 from keyfob.clients.models import RegisteredClient, Resource
 from keyfob.clients.resources import Resources

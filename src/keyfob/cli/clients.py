@@ -1,6 +1,7 @@
 """`keyfob clients`: programs that get tokens."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +13,33 @@ from pydantic import ValidationError
 from keyfob.admin.client_models import ClientCreate, ClientUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.clients import ClientAdministration
+from keyfob.cli.client_options import (
+    AfterLogout,
+    ClientId,
+    DpopBound,
+    FirstParty,
+    GrantOptions,
+    IdTokenAlg,
+    JwksFile,
+    JwksUri,
+    LogoutSession,
+    LogoutUri,
+    Method,
+    RedirectUris,
+    RequirePar,
+    RequirePkce,
+    RequireSigned,
+    ResourceOptions,
+    RotateRefresh,
+    ScopeOptions,
+    TheProfile,
+)
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
 from keyfob.clients.models import (
-    AuthMethod,
     ClientChange,
     ClientKind,
-    Grant,
     RegisteredClient,
 )
 from keyfob.wiring import Wiring
@@ -27,60 +47,26 @@ from keyfob.wiring import Wiring
 app = typer.Typer(help="Programs that get tokens.", no_args_is_help=True)
 
 
-def _read_client_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter("should be an id, as `keyfob clients list` shows it") from None
-
-
-ClientId = Annotated[UUID, typer.Argument(parser=_read_client_id, help="The `client_id`.")]
-ResourceOptions = Annotated[
-    list[str] | None,
-    typer.Option("--resource", help="An API that its tokens may be for; may be repeated."),
-]
-ScopeOptions = Annotated[
-    list[str] | None, typer.Option("--scope", help="A scope that it may ask for; may be repeated.")
-]
-GrantOptions = Annotated[
-    list[Grant] | None, typer.Option("--grant", help="A grant that it may use; may be repeated.")
-]
-Method = Annotated[AuthMethod | None, typer.Option(help="The method by which it authenticates.")]
-JwksFile = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True, dir_okay=False, help="A JWK Set of its public keys, for private_key_jwt."
-    ),
-]
-JwksUri = Annotated[str | None, typer.Option(help="The URL of its JWK Set, for private_key_jwt.")]
-RedirectUris = Annotated[
-    list[str] | None,
-    typer.Option("--redirect-uri", help="A place to which an app has its users sent; repeatable."),
-]
-FirstParty = Annotated[
-    bool | None, typer.Option(help="Whether people are not asked for consent to this app.")
-]
-AfterLogout = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--post-logout-redirect-uri", help="A place to return to after a sign-out; repeatable."
-    ),
-]
-LogoutUri = Annotated[
-    str | None, typer.Option("--backchannel-logout-uri", help="Where an app hears of sign-outs.")
-]
-RequirePar = Annotated[bool | None, typer.Option(help="Whether an app has to push its requests.")]
-RequireSigned = Annotated[
-    bool | None,
-    typer.Option(help="Whether an app has to sign its requests, by a key of its JWK Set."),
-]
-RotateRefresh = Annotated[
-    bool | None, typer.Option(help="Whether a refresh token is used up by a refresh.")
-]
-DpopBound = Annotated[
-    bool | None, typer.Option(help="Whether it gets no token without a DPoP proof of a key.")
-]
 _MOST = 1000
+# The options that change a field, and the names of the fields in the admin API.
+_FIELDS = {
+    "redirect_uri": "redirect_uris",
+    "after_logout": "post_logout_redirect_uris",
+    "logout_uri": "backchannel_logout_uri",
+    "logout_session": "backchannel_logout_session_required",
+    "resource": "resources",
+    "grant": "grants",
+    "method": "auth_method",
+    "ttl": "access_token_ttl",
+    **{
+        name: name
+        for name in (
+            *("name", "scope", "jwks_uri", "dpop_bound", "profile", "first_party"),
+            *("require_par", "require_signed_request", "rotate_refresh", "require_pkce"),
+            "id_token_alg",
+        )
+    },
+}
 
 
 def _administration(wiring: Wiring) -> ClientAdministration:
@@ -128,6 +114,7 @@ def _row(client: RegisteredClient) -> dict[str, Any]:
         "auth_method": client.auth_method.value,
         "access_token_ttl": client.access_token_ttl,
         "dpop_bound": client.dpop_bound,
+        "profile": client.profile and client.profile.value,
         "disabled": client.disabled_at is not None,
         "registered_by": client.registered_by.value,
     }
@@ -160,6 +147,9 @@ def create_client(
     require_par: RequirePar = None,
     require_signed_request: RequireSigned = None,
     rotate_refresh: RotateRefresh = None,
+    require_pkce: RequirePkce = None,
+    id_token_alg: IdTokenAlg = None,
+    logout_session: LogoutSession = None,
     resource: ResourceOptions = None,
     scope: ScopeOptions = None,
     grant: GrantOptions = None,
@@ -168,6 +158,7 @@ def create_client(
     jwks: JwksFile = None,
     jwks_uri: JwksUri = None,
     dpop_bound: DpopBound = None,
+    profile: TheProfile = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a program, and print its secret, if it has one.
@@ -182,20 +173,11 @@ def create_client(
         keyfob clients create Reports --resource https://orders.example.com --scope orders:read
 
         keyfob clients create Reports --method private_key_jwt --jwks public-keys.json
+
+        keyfob clients create Bank --kind web --profile fapi2 --jwks keys.json --redirect-uri URL
     """
-    of_app = given(
-        redirect_uris=redirect_uri,
-        first_party=first_party,
-        post_logout_redirect_uris=after_logout,
-        backchannel_logout_uri=logout_uri,
-        require_par=require_par,
-        require_signed_request=require_signed_request,
-        rotate_refresh=rotate_refresh,
-        dpop_bound=dpop_bound,
-    )
-    more = given(resources=resource, scope=scope, grants=grant, auth_method=method, **of_app)
-    keys = given(jwks=_read_jwks(jwks), jwks_uri=jwks_uri)
-    asked = checked(ClientCreate, name=name, kind=kind, access_token_ttl=ttl, **more, **keys)
+    fields = _fields(locals()) | given(jwks=_read_jwks(jwks))
+    asked = checked(ClientCreate, kind=kind, **fields)
 
     async def work(wiring: Wiring) -> tuple[RegisteredClient, str | None]:
         administration = _administration(wiring)
@@ -226,6 +208,9 @@ def change_client(
     require_par: RequirePar = None,
     require_signed_request: RequireSigned = None,
     rotate_refresh: RotateRefresh = None,
+    require_pkce: RequirePkce = None,
+    id_token_alg: IdTokenAlg = None,
+    logout_session: LogoutSession = None,
     resource: ResourceOptions = None,
     no_resource: Annotated[bool, typer.Option("--no-resource", help="No API any more.")] = False,
     scope: ScopeOptions = None,
@@ -236,6 +221,10 @@ def change_client(
     jwks: JwksFile = None,
     jwks_uri: JwksUri = None,
     dpop_bound: DpopBound = None,
+    profile: TheProfile = None,
+    no_profile: Annotated[
+        bool, typer.Option("--no-profile", help="It keeps the rules of no profile any more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Change a program. What is given replaces what it had; everything else stays.
@@ -248,36 +237,37 @@ def change_client(
 
         keyfob clients change CLIENT_ID --name Reports --ttl 600
     """
-    for wanted, none, option in (
+    _ensure_one(
         (resource, no_resource, "resource"),
         (scope, no_scope, "scope"),
         (logout_uri, no_logout_uri, "backchannel-logout-uri"),
-    ):
-        if wanted and none:
-            raise typer.BadParameter(f"choose one of --{option} and --no-{option}")
-    changes = given(
-        name=name,
-        redirect_uris=redirect_uri,
-        first_party=first_party,
-        post_logout_redirect_uris=after_logout,
-        backchannel_logout_uri=logout_uri,
-        require_par=require_par,
-        require_signed_request=require_signed_request,
-        rotate_refresh=rotate_refresh,
-        resources=[] if no_resource else resource,
-        scope=[] if no_scope else scope,
-        grants=grant,
-        access_token_ttl=ttl,
-        auth_method=method,
-        jwks=_read_jwks(jwks),
-        jwks_uri=jwks_uri,
-        dpop_bound=dpop_bound,
+        (profile, no_profile, "profile"),
     )
-    if no_logout_uri:
-        changes["backchannel_logout_uri"] = None
+    changes = _fields(locals()) | given(jwks=_read_jwks(jwks))
+    changes |= {
+        name: [] for name, none in (("resources", no_resource), ("scope", no_scope)) if none
+    }
+    changes |= _nothing(profile=no_profile, backchannel_logout_uri=no_logout_uri)
     if not changes:
         raise typer.BadParameter("say what to change")
     _change(client_id, checked(ClientUpdate, **changes).to_change(), "Changed", as_json=as_json)
+
+
+def _ensure_one(*options: tuple[object, bool, str]) -> None:
+    """Check that nothing is both given and taken away."""
+    for wanted, none, option in options:
+        if wanted and none:
+            raise typer.BadParameter(f"choose one of --{option} and --no-{option}")
+
+
+def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what options say, by the names of the fields in the admin API."""
+    return {field: options[name] for name, field in _FIELDS.items() if options[name] is not None}
+
+
+def _nothing(**taken: bool) -> dict[str, None]:
+    """Return the fields that are taken away."""
+    return {name: None for name, is_taken in taken.items() if is_taken}
 
 
 def _change(client_id: UUID, change: ClientChange, verb: str, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from keyfob.admin.client_models import ResourceCreate, ResourceUpdate
+from keyfob.admin.resource_models import ResourceCreate, ResourceUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.resources import ResourceAdministration
 from keyfob.cli.clients import checked, given

@@ -55,6 +55,12 @@ class Registrar(StrEnum):
     DOCUMENT = "document"  # draft-ietf-oauth-client-id-metadata-document
 
 
+class Profile(StrEnum):
+    """Sets of rules, each of which a client is registered for as a whole."""
+
+    FAPI2 = "fapi2"  # FAPI 2.0 Security Profile
+
+
 class ClientSecret(NamedTuple):
     """A secret of a client, as a digest. It ends at `expires_at`, or never."""
 
@@ -72,7 +78,8 @@ class RegisteredClient(NamedTuple):
     earlier generation are revoked. An app, by which people sign in, has `redirect_uris`; of a
     `first_party` one, nobody is asked for consent. After a sign-out, it may have its users sent to
     `post_logout_redirect_uris`, and it hears of one at `backchannel_logout_uri`. A `dpop_bound`
-    client gets no token without the proof of a key.
+    client gets no token without the proof of a key. A `profile` holds several fields where its
+    rules want them (`registration.preset`).
 
     One that nobody here has registered is kept until `kept_until`, and longer if a user lets it
     have something. `document` is the URL at which it describes itself.
@@ -106,6 +113,7 @@ class RegisteredClient(NamedTuple):
     require_signed_request: bool = False
     rotate_refresh: bool = True
     dpop_bound: bool = False
+    profile: Profile | None = None
 
     @property
     def client_id(self) -> str:
@@ -150,7 +158,8 @@ class ClientChange(NamedTuple):
     """Changes to a client; None leaves a field as it is.
 
     `jwks` and `jwks_uri` belong together: with `changes_keys` both are written, and with
-    `changes_logout_uri` the `backchannel_logout_uri`, which None removes.
+    `changes_logout_uri` the `backchannel_logout_uri`, which None removes. With `changes_profile`,
+    the `profile` is, and what it asks for is set where it is not given.
     """
 
     name: str | None = None
@@ -175,6 +184,8 @@ class ClientChange(NamedTuple):
     require_signed_request: bool | None = None
     rotate_refresh: bool | None = None
     dpop_bound: bool | None = None
+    changes_profile: bool = False
+    profile: Profile | None = None
 
 
 class Resource(NamedTuple):

@@ -14,9 +14,9 @@ from keyfob.clients.models import (
     ClientSecret,
     Grant,
     IdTokenAlgorithm,
+    Profile,
     RegisteredClient,
     Registrar,
-    Resource,
 )
 from keyfob.core.database import Executor, Tx
 
@@ -25,10 +25,10 @@ _CLIENT = """
     generation, created_at, updated_at, disabled_at, redirect_uris, first_party, require_pkce,
     id_token_alg, post_logout_redirect_uris, backchannel_logout_uri,
     backchannel_logout_session_required, registered_by, document, kept_until,
-    require_par, require_signed_request, rotate_refresh, dpop_bound
+    require_par, require_signed_request, rotate_refresh, dpop_bound, profile
 """
+_SWITCHES = ("require_par", "require_signed_request", "rotate_refresh", "dpop_bound")
 _CREDENTIAL = "id, secret_hash, created_at, expires_at, last_used_at"
-_RESOURCE = "id, identifier, name, scopes, access_token_ttl, created_at, updated_at"
 
 
 def _client(row: Record) -> RegisteredClient:
@@ -40,7 +40,7 @@ def _client(row: Record) -> RegisteredClient:
         scope=tuple(row["scope"]),
         resources=tuple(row["resources"]),
         auth_method=AuthMethod(row["auth_method"]),
-        jwks=_read_json(row["jwks"]),
+        jwks=read_json(row["jwks"]),
         jwks_uri=row["jwks_uri"],
         access_token_ttl=row["access_token_ttl"],
         generation=row["generation"],
@@ -57,10 +57,8 @@ def _client(row: Record) -> RegisteredClient:
         registered_by=Registrar(row["registered_by"]),
         document=row["document"],
         kept_until=row["kept_until"],
-        require_par=row["require_par"],
-        require_signed_request=row["require_signed_request"],
-        rotate_refresh=row["rotate_refresh"],
-        dpop_bound=row["dpop_bound"],
+        **{name: row[name] for name in _SWITCHES},
+        profile=Profile(row["profile"]) if row["profile"] else None,
     )
 
 
@@ -72,12 +70,8 @@ def _of_logout(client: RegisteredClient) -> tuple[list[str], str | None, bool]:
     )
 
 
-def _resource(row: Record) -> Resource:
-    resource_id, identifier, name, scopes, *others = row
-    return Resource(resource_id, identifier, name, _read_json(scopes), *others)
-
-
-def _read_json(value: Any) -> Any:
+def read_json(value: Any) -> Any:
+    """Return a value of a jsonb column, whether the connection decodes them or not."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -172,9 +166,9 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                 first_party, require_pkce, id_token_alg, post_logout_redirect_uris,
                 backchannel_logout_uri, backchannel_logout_session_required,
                 registered_by, document, kept_until, require_par, require_signed_request,
-                rotate_refresh, dpop_bound)
+                rotate_refresh, dpop_bound, profile)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
-                $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
+                $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
         ON CONFLICT (id) DO NOTHING
         """,
         client.id,
@@ -196,7 +190,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         *_of_logout(client),
         *(client.registered_by, client.document, client.kept_until),
         *(client.require_par, client.require_signed_request, client.rotate_refresh),
-        client.dpop_bound,
+        *(client.dpop_bound, client.profile),
     )
 
 
@@ -211,7 +205,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
                require_pkce = $15, id_token_alg = $16, post_logout_redirect_uris = $17,
                backchannel_logout_uri = $18, backchannel_logout_session_required = $19,
                require_par = $20, require_signed_request = $21,
-               rotate_refresh = $22, dpop_bound = $23
+               rotate_refresh = $22, dpop_bound = $23, profile = $24
          WHERE id = $1
         """,
         client.id,
@@ -232,7 +226,7 @@ async def update_client(tx: Tx, client: RegisteredClient) -> None:
         client.id_token_alg,
         *_of_logout(client),
         *(client.require_par, client.require_signed_request, client.rotate_refresh),
-        client.dpop_bound,
+        *(client.dpop_bound, client.profile),
     )
 
 
@@ -327,74 +321,3 @@ async def list_names_of_others(db: Executor, key_id: bytes, now: datetime, limit
         limit,
     )
     return [row[0] for row in rows]
-
-
-async def list_resources(db: Executor) -> list[Resource]:
-    """Return every resource, by identifier."""
-    rows = await db.fetch(f"SELECT {_RESOURCE} FROM resources ORDER BY identifier")  # noqa: S608 - our own columns
-    return [_resource(row) for row in rows]
-
-
-async def version_of_resources(db: Executor) -> str:
-    """Return a value that changes with every change of a resource.
-
-    Of the rows, and not of their newest time: the clocks of two workers may differ.
-    """
-    version = await db.fetchval(
-        "SELECT md5(coalesce(string_agg(r::text, ',' ORDER BY identifier), '')) FROM resources AS r"
-    )
-    return str(version)
-
-
-async def lock_resource(tx: Tx, resource_id: UUID) -> Resource | None:
-    """Return a resource, locked until the commit; None if there is none."""
-    row = await tx.fetchrow(
-        f"SELECT {_RESOURCE} FROM resources WHERE id = $1 FOR UPDATE",  # noqa: S608 - our own columns
-        resource_id,
-    )
-    return _resource(row) if row else None
-
-
-async def insert_resource(tx: Tx, resource: Resource) -> bool:
-    """Insert a resource; False if there is one with that identifier."""
-    added = await tx.fetchval(
-        """
-        INSERT INTO resources
-               (id, identifier, name, scopes, access_token_ttl, created_at, updated_at)
-        VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $6)
-        ON CONFLICT DO NOTHING RETURNING true
-        """,
-        resource.id,
-        resource.identifier,
-        resource.name,
-        json.dumps(resource.scopes),
-        resource.access_token_ttl,
-        resource.created_at,
-    )
-    return bool(added)
-
-
-async def update_resource(tx: Tx, resource: Resource) -> None:
-    """Write a resource that `tx` has locked, except its identifier."""
-    await tx.execute(
-        """
-        UPDATE resources
-           SET name = $2, scopes = $3::text::jsonb, access_token_ttl = $4, updated_at = $5
-         WHERE id = $1
-        """,
-        resource.id,
-        resource.name,
-        json.dumps(resource.scopes),
-        resource.access_token_ttl,
-        resource.updated_at,
-    )
-
-
-async def delete_resource(tx: Tx, resource_id: UUID) -> None:
-    """Delete a resource."""
-    await tx.execute("DELETE FROM resources WHERE id = $1", resource_id)
-
-
-async def announce_resources(tx: Tx) -> None:
-    """Tell every worker at the commit that resources have changed."""
-    await tx.execute("SELECT pg_notify('keyfob', 'resources')")

@@ -1,10 +1,17 @@
 """Rules of registration by kind of client (OAuth 2.1 sections 2.1 and 2.3, RFC 8252)."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keyfob.authority.models import Permission
-from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClient
+from keyfob.clients.models import (
+    AuthMethod,
+    ClientKind,
+    Grant,
+    IdTokenAlgorithm,
+    Profile,
+    RegisteredClient,
+)
 from keyfob.clients.uris import (
     ensure_logout_uri,
     ensure_redirect_uri,
@@ -17,6 +24,9 @@ _OF_PROGRAMS = frozenset({Grant.CLIENT_CREDENTIALS, Grant.TOKEN_EXCHANGE})
 _OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
 # People sign in by one of these.
 _SIGNING_IN = frozenset({Grant.AUTHORIZATION_CODE, Grant.DEVICE_CODE})
+# FAPI 2.0 Security Profile section 5.4.1 leaves out RS256; the key of a client may be an RSA one.
+FAPI2_ALGORITHMS = frozenset({"EdDSA", "ES256", "PS256"})
+_OF_FAPI2 = _OF_APPS | _OF_PROGRAMS
 MOST_REDIRECT_URIS = 20
 
 
@@ -85,6 +95,8 @@ def ensure_fit(client: RegisteredClient) -> None:
         raise Unfit("scope", "account:read is for apps by which people sign in")
     _ensure_uris(client, kind)
     _ensure_requests(client)
+    if client.profile is not None:
+        _ensure_fapi2(client)
     if client.is_public:
         _ensure_public(client)
     if client.is_self_registered:
@@ -97,6 +109,44 @@ def _ensure_requests(client: RegisteredClient) -> None:
     has_keys = client.jwks is not None or client.jwks_uri is not None
     if client.require_signed_request and not (client.redirect_uris and has_keys):
         raise Unfit("require_signed_request", "is for apps with keys (jwks or jwks_uri)")
+
+
+def preset(profile: Profile | None, *, signs_in: bool) -> dict[str, Any]:
+    """Return the fields that a profile sets, by name; `signs_in`: people sign in by the client."""
+    if profile is None:
+        return {}
+    of_app = {
+        "require_par": True,
+        "require_pkce": True,
+        "id_token_alg": IdTokenAlgorithm.ES256,
+        "rotate_refresh": False,
+    }
+    return {
+        "auth_method": AuthMethod.PRIVATE_KEY_JWT,
+        "dpop_bound": True,
+        **(of_app if signs_in else {}),
+    }
+
+
+def _ensure_fapi2(client: RegisteredClient) -> None:
+    """Check that a client has all that FAPI 2.0 asks for (section 5.3.2).
+
+    ID tokens may also be signed with EdDSA.
+    """
+    wanted = preset(client.profile, signs_in=Grant.AUTHORIZATION_CODE in client.grants)
+    if client.id_token_alg is not IdTokenAlgorithm.RS256:
+        wanted.pop("id_token_alg", None)
+    for name, value in wanted.items():
+        if getattr(client, name) != value:
+            told = str(value).lower() if isinstance(value, bool) else value
+            raise Unfit(name, f"should be {told} for the profile {client.profile}")
+    if client.jwks is None and client.jwks_uri is None:
+        raise Unfit("jwks", f"or jwks_uri is needed for the profile {client.profile}")
+    if not set(client.grants) <= _OF_FAPI2:
+        names = ", ".join(sorted(_OF_FAPI2))
+        raise Unfit("grants", f"should be of these for the profile {client.profile}: {names}")
+    if not all(map(is_https, client.redirect_uris)):
+        raise Unfit("redirect_uris", f"should all be https for the profile {client.profile}")
 
 
 def _ensure_public(client: RegisteredClient) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from keyfob.authority.models import Permission
-from keyfob.clients import queries
+from keyfob.clients import resource_queries as queries
 from keyfob.clients.models import Resource
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx

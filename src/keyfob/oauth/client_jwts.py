@@ -8,7 +8,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from keyfob.clients.models import RegisteredClient
+from keyfob.clients.models import Profile, RegisteredClient
+from keyfob.clients.registration import FAPI2_ALGORITHMS
 from keyfob.core.encoding import from_base64url
 from keyfob.oauth.client_keys import ClientKeys
 
@@ -63,6 +64,8 @@ async def ensure_signed(keys: ClientKeys, client: RegisteredClient, jwt: ClientJ
     kid, algorithm = jwt.header.get("kid"), jwt.header.get("alg")
     if not isinstance(kid, str | None) or not isinstance(algorithm, str):
         raise Refused("kid or alg is not a string")
+    if client.profile is Profile.FAPI2 and algorithm not in FAPI2_ALGORITHMS:
+        raise Refused("alg is not one of the client's profile")
     key = await keys.find(client, kid, algorithm)
     if key is None:
         raise Refused("the client has no such key for this alg")

@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from keyfob.admin.client_models import ResourceCreate, ResourceUpdate
+from keyfob.admin.resource_models import ResourceCreate, ResourceUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.errors import ResourceInUse, ResourceTaken
 from keyfob.clients.models import RegisteredClient, Resource

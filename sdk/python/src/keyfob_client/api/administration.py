@@ -242,8 +242,8 @@ class Administration(Roles):
             scope: what its tokens may permit at most.
             resources: the identifiers of the APIs that they may be for.
             fields: `kind`, `grants`, `auth_method`, `jwks`, `jwks_uri`, `access_token_ttl`,
-                `dpop_bound`; of apps by which people sign in `redirect_uris`, `first_party`,
-                `require_pkce`, `id_token_alg`, `post_logout_redirect_uris`,
+                `dpop_bound`, `profile`; of apps by which people sign in `redirect_uris`,
+                `first_party`, `require_pkce`, `id_token_alg`, `post_logout_redirect_uris`,
                 `backchannel_logout_uri`, `backchannel_logout_session_required`, `require_par`,
                 `require_signed_request` and `rotate_refresh`.
         """

@@ -358,6 +358,7 @@ class Client(TypedDict):
     require_signed_request: bool
     rotate_refresh: bool
     dpop_bound: bool
+    profile: str | None
     disabled: bool
     created_at: str
     updated_at: str
