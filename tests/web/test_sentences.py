@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 
 from keyfob.accounts.models import NOT_KEPT
+from keyfob.administration.told_clients import difference, told
 from keyfob.audit.events import Event
 from keyfob.audit.models import AuditEvent, ListedEvent, Party
+from keyfob.clients.models import AuthMethod, ClientKind, RegisteredClient
 from keyfob.core.locales import Locale, speaking
 from keyfob.login_log.models import LoggedAttempt, Outcome, Reason
 from keyfob.sessions.models import EndReason
@@ -169,6 +171,34 @@ def test_values_are_shown_as_old_and_new() -> None:
         Change("Role", "", "auditor")
     ]
     assert len(FIELDS) > 10
+
+
+def test_every_change_of_a_client_is_shown_and_folded_with_no_other() -> None:
+    """Threat: an app's places to return to are changed, and the line looks like any other."""
+    before = RegisteredClient(
+        id=UUID(int=0),
+        name="Ledger",
+        kind=ClientKind.WEB,
+        grants=(),
+        scope=(),
+        resources=(),
+        auth_method=AuthMethod.BASIC,
+        jwks=None,
+        jwks_uri=None,
+        access_token_ttl=300,
+        generation=0,
+        created_at=AT,
+        updated_at=AT,
+        disabled_at=None,
+        redirect_uris=("https://a.example.com/callback",),
+    )
+    after = before._replace(redirect_uris=("https://evil.example.com/callback",))
+
+    assert told(before).keys() <= FIELDS.keys()
+    assert tell_changes(*difference(before, after)) == [
+        Change("Where people return to", *map(str, (*before.redirect_uris, *after.redirect_uris)))
+    ]
+    assert tell_changes({}, {"by_app": "7"}) == [Change("Done by the app", "", "7")]
 
 
 def test_a_name_is_isolated_and_hides_nothing() -> None:

@@ -38,6 +38,7 @@ from keyfob.web.account.security import Security
 from keyfob.web.account.timeline import OwnTimeline
 from keyfob.web.brand import brand_of
 from keyfob.web.console import (
+    client_rules,
     clients,
     many,
     new_client,
@@ -184,6 +185,7 @@ _OURS: list[Router] = [
     service.routes,
     user.routes,
     clients.routes,
+    client_rules.routes,
     new_client.routes,
     resources.routes,
     roles.routes,

@@ -1,6 +1,6 @@
 """Programs: the list, and one program with its secrets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -18,8 +18,8 @@ from keyfob.authority.requiring import require
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import (
     ClientChange,
-    ClientKind,
     ClientSecret,
+    IdTokenAlgorithm,
     RegisteredClient,
     Registrar,
 )
@@ -29,8 +29,15 @@ from keyfob.core.pagination import Cursors
 from keyfob.core.problems import InvalidInput
 from keyfob.limits.requests import limited
 from keyfob.web.console.choices import choice_in, is_as_seen, seen_in
+from keyfob.web.console.client_fields import (
+    KINDS_IN_WORDS,
+    PROFILES,
+    TICKED,
+    error_of,
+    held_by_profile,
+    rules_of,
+)
 from keyfob.web.console.reading import place_in
-from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -55,32 +62,10 @@ _DONE: Mapping[str, str] = {
     "secret_removed": N_("The secret is deleted, and the tokens of the program have ended."),
     "deleted": N_("The program is deleted, with its secrets and tokens."),
     "places": N_("The places to return to are changed."),
+    "rules": N_("How the program proves itself, and asks, is changed."),
     "sign_outs": N_("What happens at a sign-out is changed."),
     "too_many": N_("The program has two secrets. Remove one first."),
     "gone": N_("It was gone already."),
-}
-
-
-KINDS_IN_WORDS: Mapping[ClientKind, str] = {
-    ClientKind.SERVICE: N_("A service without people"),
-    ClientKind.WEB: N_("An app with a server"),
-    ClientKind.BROWSER: N_("An app in the browser alone"),
-    ClientKind.NATIVE: N_("An app on a phone or computer"),
-}
-_ERRORS: Mapping[str, str] = {
-    "name": N_("Type a name of up to 200 characters."),
-    "redirect_uris": N_(
-        "Type whole addresses, one on each line. They begin with https://. On the user's own "
-        "machine they may begin with http://localhost/, and on a phone with com.example.app:/."
-    ),
-    "post_logout_redirect_uris": N_(
-        "Type whole addresses, one on each line, as for the places to return to."
-    ),
-    "backchannel_logout_uri": N_(
-        "Type an address that begins with https:// and that everybody can reach. Others have to be "
-        "listed in KEYFOB_OUTBOUND_ALLOW."
-    ),
-    "first_party": N_("That is for apps whose addresses all begin with https://."),
 }
 
 
@@ -123,6 +108,8 @@ class ClientPage:
     secret: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
+    held: Collection[str] = ()
 
     @property
     def fields(self) -> dict[str, str]:
@@ -134,6 +121,30 @@ class ClientPage:
             "backchannel_logout_uri": client.backchannel_logout_uri or "",
         }
         return {**known, **{f"seen_{name}": text for name, text in known.items()}, **self.typed}
+
+    @property
+    def was(self) -> Mapping[str, str]:
+        """The present values of its rules."""
+        return rules_of(self.client)
+
+    @property
+    def ticks(self) -> list[tuple[str, str, str]]:
+        """The fields to tick that the program has, with words and a hint."""
+        return [
+            (name, gettext(words), gettext(hint))
+            for name, (words, hint) in TICKED.items()
+            if name in self.rules and name not in self.held
+        ]
+
+    @property
+    def algorithms(self) -> list[tuple[str, str]]:
+        """The algorithms of ID tokens."""
+        return [(one.value, one.value) for one in IdTokenAlgorithm]
+
+    @property
+    def profiles(self) -> list[tuple[str, str]]:
+        """The profiles, by value, in words."""
+        return [(value, gettext(words)) for value, words in PROFILES.items()]
 
     @property
     def kind(self) -> str:
@@ -168,13 +179,6 @@ async def show_list(
 def lines_of(visit: Visit, name: str) -> list[str]:
     """Return the addresses of a field, one on each line, each once."""
     return list(dict.fromkeys(visit.fields.get(name).split()))
-
-
-def error_of(name: str) -> tuple[str, str]:
-    """Return the sentence for a field that does not fit, by its name."""
-    if name in _ERRORS:
-        return name, gettext(_ERRORS[name])
-    return "", refusal("invalid_input")
 
 
 @routes.get("/console/clients/{id:uuid}", dependencies=LIMITED)
@@ -284,8 +288,14 @@ async def show_one(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     """Show a program, with the text of a new secret or with what does not fit."""
+    client = await clients.get(client_id)
+    rules = rules_of(client)
+    if "seen_access_token_ttl" in visit.fields:
+        rules = {name: visit.fields.line(name) for name in rules}
     page = ClientPage(
-        client=await clients.get(client_id),
+        client=client,
+        rules=rules,
+        held=held_by_profile(client),
         secrets=await clients.list_secrets(client_id),
         issuer=clients.resources.own.identifier,
         secret=secret,

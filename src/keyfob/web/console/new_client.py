@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -17,14 +17,13 @@ from keyfob.clients.models import AuthMethod, ClientKind, Grant, RegisteredClien
 from keyfob.clients.registration import KINDS
 from keyfob.core.locales import gettext
 from keyfob.core.problems import InvalidInput, Problem
+from keyfob.web.console.client_fields import KINDS_IN_WORDS, PROFILES, error_of
 from keyfob.web.console.clients import (
-    KINDS_IN_WORDS,
     LIMITED,
     Clients,
     Resources,
     TheRoles,
     Writer,
-    error_of,
     lines_of,
     show_one,
 )
@@ -32,6 +31,8 @@ from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
+
+ACCOUNT = Permission.ACCOUNT_READ  # there is none of a service
 
 
 class MixedRights(Problem):
@@ -55,6 +56,8 @@ class NewClientPage:
     name: str = ""
     chosen: Sequence[str] = ()
     method: str = "client_secret_basic"
+    jwks_uri: str = ""
+    profile: str = ""
     redirect_uris: str = ""
     post_logout_redirect_uris: str = ""
     backchannel_logout_uri: str = ""
@@ -73,6 +76,11 @@ class NewClientPage:
     def has_secret(self) -> bool:
         """Tell whether it gets a secret."""
         return AuthMethod.NONE not in KINDS[self.kind].methods
+
+    @property
+    def profiles(self) -> list[tuple[str, str]]:
+        """The profiles, by value, in words."""
+        return [(value, gettext(words)) for value, words in PROFILES.items()]
 
     @property
     def may_be_on_devices(self) -> bool:
@@ -128,7 +136,6 @@ async def _create(
     """
     kind, chosen = _kind_in(visit), [one.partition(" ") for one in visit.fields.list_all("scope")]
     await _ensure_distinct(clients, {(resource, scope) for resource, _space, scope in chosen})
-    has_secret = AuthMethod.NONE not in KINDS[kind].methods
     hears = visit.fields.line("backchannel_logout_uri")
     asked = ClientCreate.model_validate(
         {
@@ -136,12 +143,10 @@ async def _create(
             "kind": kind,
             "resources": list(dict.fromkeys(resource for resource, _space, _scope in chosen)),
             "scope": list(dict.fromkeys(scope for _resource, _space, scope in chosen)),
-            "auth_method": visit.fields.get("method") if has_secret else AuthMethod.NONE,
             "redirect_uris": lines_of(visit, "redirect_uris"),
             "post_logout_redirect_uris": lines_of(visit, "post_logout_redirect_uris"),
             "first_party": bool(visit.fields.get("first_party")),
-            "require_par": bool(visit.fields.get("require_par")),
-            "dpop_bound": bool(visit.fields.get("dpop_bound")),
+            **_rules(visit, kind),
             **({"backchannel_logout_uri": hears} if hears else {}),
             **({"grants": _on_devices(visit, kind)} if visit.fields.get("on_devices") else {}),
         }
@@ -151,6 +156,21 @@ async def _create(
         return client, None
     _secret, text = await clients.add_secret(actor, client.id, None)
     return client, text
+
+
+def _rules(visit: Visit, kind: ClientKind) -> dict[str, Any]:
+    """Return how it proves itself and asks; a profile says that, but for the keys."""
+    uri, profile = visit.fields.line("jwks_uri"), visit.fields.get("profile")
+    keys = {"jwks_uri": uri} if uri else {}
+    if profile:
+        return {"profile": profile, **keys}
+    has_secret = AuthMethod.NONE not in KINDS[kind].methods
+    return {
+        "auth_method": visit.fields.get("method") if has_secret else AuthMethod.NONE,
+        "require_par": bool(visit.fields.get("require_par")),
+        "dpop_bound": bool(visit.fields.get("dpop_bound")),
+        **keys,
+    }
 
 
 def _on_devices(visit: Visit, kind: ClientKind) -> list[Grant]:
@@ -192,12 +212,13 @@ async def _form(
     roles: Roles,
     errors: Mapping[str, str] | None = None,
 ) -> NewClientPage:
-    held = roles.permissions_of(caller)
+    held, kind = roles.permissions_of(caller), _kind_in(visit)
+    is_app = KINDS[kind].is_app
     return NewClientPage(
         resources=await resources.list_all(),
         own=resources.resources.own.identifier,
-        may=[one for one in Permission if one in held and one is not Permission.ACCOUNT_READ],
-        kind=_kind_in(visit),
+        may=[one for one in Permission if one in held and (is_app or one is not ACCOUNT)],
+        kind=kind,
         name=visit.fields.line("name"),
         chosen=visit.fields.list_all("scope"),
         redirect_uris=visit.fields.get("redirect_uris"),
@@ -208,5 +229,7 @@ async def _form(
         dpop_bound=bool(visit.fields.get("dpop_bound")),
         on_devices=bool(visit.fields.get("on_devices")),
         method=visit.fields.get("method") or "client_secret_basic",
+        jwks_uri=visit.fields.line("jwks_uri"),
+        profile=visit.fields.get("profile"),
         errors=errors or {},
     )
