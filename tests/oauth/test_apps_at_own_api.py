@@ -1,6 +1,7 @@
 """An app acts for its user at our own API, within what it is registered for and was allowed."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -20,6 +21,7 @@ from keyfob.authority.models import Permission, Role
 from keyfob.authority.requiring import Requirement
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import Grant
+from keyfob.core.clock import Clock
 from keyfob.sessions.revocations import Revocations
 
 CLERK = "clerk@example.com"
@@ -199,13 +201,25 @@ async def test_it_makes_nothing_that_outlives_it(world: World, browser: httpx.As
     given = await world.api.post(
         f"/admin/users/{eve_id}/roles", json={"role": "reader"}, headers=bearer(tokens)
     )
+    tomorrow = (world.service(Clock).now() + timedelta(days=1)).isoformat()
+    soon = {"role": "reader", "expires_at": tomorrow}
+    for_a_day = await world.api.post(
+        f"/admin/users/{eve_id}/roles", json=soon, headers=bearer(tokens)
+    )
+    program = await make_program(world)
+    secret = await world.api.post(
+        f"/admin/clients/{program.id}/secrets",
+        json={"expires_at": tomorrow},
+        headers=bearer(tokens),
+    )
     root = await world.api.post(
         "/admin/users",
         json={"email": "new@example.com", "role": "admin"},
         headers=bearer(tokens),
     )
 
-    assert [one.status_code for one in (made, given, root)] == [403, 403, 403]
+    answers = (made, given, for_a_day, secret, root)
+    assert [one.status_code for one in answers] == [403] * 5
 
 
 async def test_a_first_party_app_asks_for_rights_at_our_own_api_all_the_same(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.fixtures.apps import App, allowed, answer_of, decided, make_app, onward
 from tests.fixtures.clock import MovableClock
+from tests.fixtures.programs import Program
 from tests.fixtures.world import World
 from tests.web.account_pages import OURS, signed_in, text_of
 
@@ -245,3 +246,19 @@ async def test_a_client_pushes_so_many_a_minute_and_all_is_swept(
 
 async def count_rows(world: World) -> Any:
     return await world.db.fetchval("SELECT count(*) FROM authorization_requests")
+
+
+@pytest.mark.parametrize("rule", ["require_par", "require_pkce"])
+async def test_a_request_from_before_a_rule_is_not_answered(
+    world: World, ada: UUID, browser: httpx.AsyncClient, rule: str
+) -> None:
+    """Threat: somebody stores weak requests, and has them answered when they are not taken."""
+    app = await make_app(world, require_pkce=False)
+    plain = {"code_challenge": None, "code_challenge_method": None}
+    page = await onward(browser, await app.send(browser, **plain))
+    await Program(world, app.id, app.secret or "").change(revokes=False, **{rule: True})
+
+    answer = await decided(browser, page, "allow")
+
+    assert "Allow Ledger?" in text_of(page)
+    assert (answer.status_code, "location" in answer.headers) == (400, False)

@@ -6,7 +6,6 @@ from keyfob.authority.models import App, Held, StepUp, Subject
 from keyfob.clients.service import Clients
 from keyfob.core.database import Tx
 from keyfob.core.problems import Unauthenticated
-from keyfob.sessions.grants import Grants
 from keyfob.sessions.standing import Standing
 
 
@@ -16,14 +15,13 @@ class AppStanding:
 
     standing: Standing
     clients: Clients
-    grants: Grants
     step_up: StepUp
 
     async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return what an app may do for its user now, as `authority.models.ProgramStanding`.
 
-        Each permission ends with the grant. Threat: an app makes a client, or gives a role, that
-        stays when its user takes back what the app has.
+        Each permission ends now, since the grant may end at any moment. Threat: an app makes a
+        secret, or gives a role, that stays when its user takes back what the app has.
 
         Raises:
             Unauthenticated: the grant has ended, the client is disabled or its tokens were revoked,
@@ -33,8 +31,8 @@ class AppStanding:
         if not isinstance(subject, App):
             raise Unauthenticated
         account = await self.standing.ensure(tx, subject.user)
-        ends_at = await self.grants.find_end(tx, subject.user.session_id)
         scope = await self.clients.share_scope(tx, subject)
         await self.step_up.ensure_factor(subject.user, tx)
         held = await self.standing.permissions_of(tx, account)
-        return {name: min(held[name] or ends_at, ends_at) for name in scope if name in held}
+        now = self.standing.clock.now()
+        return {name: now for name in scope if name in held}

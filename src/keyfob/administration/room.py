@@ -79,7 +79,7 @@ def build(
     roles: Roles,
 ) -> Room:
     """Build the administration of accounts, for the API and the command line."""
-    of_apps = AppStanding(standing=standing, clients=clients, grants=grants, step_up=step_up)
+    of_apps = AppStanding(standing=standing, clients=clients, step_up=step_up)
     programs: dict[type[Subject], ProgramStanding] = {
         Client: clients,
         ApiKey: api_keys,

@@ -7,6 +7,7 @@ from keyfob.clients.models import RegisteredClient
 
 def told(client: RegisteredClient) -> dict[str, Any]:
     """Return the registration of a client."""
+    is_app = bool(client.redirect_uris) or client.signs_in_on_devices
     of_app = {
         "redirect_uris": list(client.redirect_uris),
         "first_party": client.first_party,
@@ -20,7 +21,7 @@ def told(client: RegisteredClient) -> dict[str, Any]:
         "rotate_refresh": client.rotate_refresh,
     }
     return {
-        **({"kind": client.kind.value, **of_app} if client.redirect_uris else {}),
+        **({"kind": client.kind.value, **of_app} if is_app else {}),
         "name": client.name,
         "grants": list(client.grants),
         "scope": list(client.scope),

@@ -108,8 +108,8 @@ class Authorization:
         """Return a stored request.
 
         Raises:
-            UnknownApp: there is none, it has expired, or its client or redirect URI is not
-                registered any more.
+            UnknownApp: there is none, it has expired, its client or redirect URI is not registered
+                any more, or it was not made as its client has to by now.
         """
         found = await queries.find_request(self.db, _digest(handle), self.clock.now())
         if found is None:
@@ -117,8 +117,11 @@ class Authorization:
         asked, came_at = found
         client = await self.asking.find_app(asked.client_id)
         # Threat: a place that the app has lost to somebody else gets the codes of requests that
-        # were stored while it was registered.
-        if not find_redirect_uri(client, asked.redirect_uri):
+        # were stored while it was registered; or they are weaker than the app has to ask by now.
+        is_weaker = (client.require_par and not handle.startswith(PUSHED)) or (
+            client.require_pkce and asked.challenge is None
+        )
+        if is_weaker or not find_redirect_uri(client, asked.redirect_uri):
             raise UnknownApp
         return Waiting(client, asked, came_at)
 

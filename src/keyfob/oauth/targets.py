@@ -13,7 +13,7 @@ from keyfob.oauth.errors import InvalidScope, InvalidTarget
 
 # The most characters of resources and scopes in one token. Our tokens are read up to 4,096, in
 # base64.
-_LONGEST = 2200
+_LONGEST = 1700
 
 
 class Target(NamedTuple):

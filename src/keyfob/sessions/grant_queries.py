@@ -205,11 +205,3 @@ async def list_grants(
         idle_since,
     )
     return [GrantOfUser(*row) for row in rows]
-
-
-async def get_end(tx: Tx, session_id: UUID) -> datetime:
-    """Return when a live grant ends at the latest."""
-    ends_at: datetime = await tx.fetchval(
-        "SELECT expires_at FROM sessions WHERE id = $1", session_id
-    )
-    return ends_at

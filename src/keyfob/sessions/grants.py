@@ -175,10 +175,6 @@ class Grants:
         now = self.clock.now()
         return list(await grant_queries.list_grants(db, user_id, now, now - self.idle_ttl))
 
-    async def find_end(self, tx: Tx, session_id: UUID) -> datetime:
-        """Return when a grant ends that `tx` shares, if nothing ends it sooner."""
-        return await grant_queries.get_end(tx, session_id)
-
     async def end_one(self, tx: Tx, user_id: UUID, session_id: UUID) -> None:
         """End one grant: its code was used twice, or its client gives it up."""
         if await queries.end_session(tx, session_id, user_id, self.clock.now(), EndReason.CLIENT):

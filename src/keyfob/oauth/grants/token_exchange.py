@@ -100,6 +100,11 @@ class TokenExchange:
         target = self.targets.choose(client, named, form.get("scope"), within=subject.claims.scope)
         if self.tokens.issuer in target.audience:
             raise InvalidTarget("No token is exchanged for one of our own API")
+        claims = subject.claims
+        # Threat: another API has a right of the same name, which its user has not allowed.
+        of_app = claims.client_id != OWN_CLIENT and claims.auth_time is not None
+        if of_app and self.tokens.issuer in claims.audience:
+            raise InvalidTarget("A token of an app for our own API is for that alone")
         if subject.needs_scope and not target.scope:
             raise InvalidScope("The subject token has no scope of that resource")
         return target
