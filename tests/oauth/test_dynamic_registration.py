@@ -18,6 +18,7 @@ from tests.fixtures.world import World
 from tests.web.account_pages import signed_in, text_of
 
 from keyfob.clients.registration_tokens import RegistrationTokens
+from keyfob.clients.self_registration_queries import delete_unused
 from keyfob.clients.service import Clients
 from keyfob.core.clock import Clock
 from keyfob.settings import Settings
@@ -303,6 +304,24 @@ async def test_those_that_nobody_has_used_are_gone_after_a_day(
         await world.db.execute("DELETE FROM authorization_codes")
         await clients.clean_up()
         assert await used.code(later)
+
+
+async def test_used_ones_that_are_due_hold_up_no_removal(world: World, clock: MovableClock) -> None:
+    """Threat: who keeps many in use has nobody's unused one removed, until nobody can register."""
+    used, unused = await make(world), await make(world)
+    user_id = await world.make_user()
+    await world.db.execute(
+        "INSERT INTO consents VALUES ($1, $2, '{}', '{}', now())",
+        user_id,
+        used.id,
+    )
+    clock.advance(days=200)
+
+    gone = await delete_unused(world.db, clock.now(), 1)
+
+    assert gone == 1
+    left = await world.db.fetch("SELECT id FROM clients WHERE kept_until IS NOT NULL")
+    assert [row["id"] for row in left] == [used.id] != [unused.id]
 
 
 class TestWithATokenOnly:

@@ -78,11 +78,14 @@ async def delete_unused(db: Executor, now: datetime, at_most: int) -> int:
     """
     gone = await db.fetch(
         """
-        DELETE FROM clients AS c WHERE id IN (
-            SELECT id FROM clients WHERE kept_until <= $1 AND disabled_at IS NULL LIMIT $2
+        DELETE FROM clients WHERE id IN (
+            SELECT id FROM clients AS c
+             WHERE kept_until <= $1 AND disabled_at IS NULL
+               AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
+               AND NOT EXISTS (SELECT FROM authorization_codes WHERE client_id = c.id)
+             ORDER BY kept_until LIMIT $2
                FOR UPDATE SKIP LOCKED
-        ) AND NOT EXISTS (SELECT FROM consents WHERE client_id = c.id)
-          AND NOT EXISTS (SELECT FROM authorization_codes WHERE client_id = c.id)
+        )
         RETURNING 1
         """,
         now,

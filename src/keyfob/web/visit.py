@@ -162,7 +162,7 @@ class Visit:
         they go on to.
         """
         value = quote(self.return_to, safe="/?=&:@")
-        if value and len(value) <= cookies.LONGEST:
+        if value and len(value) <= cookies.LONGEST and self.engine.signs_in:
             now = self.clock.now()
             until = now + cookies.RETURN_TTL
             self._set_cookies[cookies.RETURN] = self.jar.write(cookies.RETURN, value, until, now)
