@@ -39,6 +39,7 @@ EVERY: list[Content] = [
     mails.SessionReused(**WHERE),
     mails.FactorAdded(factor="My phone", **WHERE),
     mails.ApiKeyCreated(key="Backup", **WHERE),
+    mails.DeviceAllowed(app="Television", place=PLACE, **WHERE),
     mails.FactorRemoved(factor="My phone", **WHERE),
     mails.FactorsReset(),
     mails.RecoveryCodesRenewed(**WHERE),
