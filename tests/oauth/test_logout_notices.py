@@ -258,7 +258,7 @@ async def test_it_is_told_until_it_hears_after_growing_pauses_by_the_same_jti(
     await receiver.heard()
 
     gaps = []
-    for times, status in ((2, "500"), (3, "503")):
+    for times, status in ((2, "500"), (3, "503")):  # while it is tried, it has the error before
         due = await _postponed(world, times - 1, status)
         gaps.append(due - clock.now())
         clock.advance((due - clock.now()).total_seconds())
@@ -272,8 +272,7 @@ async def test_it_is_told_until_it_hears_after_growing_pauses_by_the_same_jti(
     await until(lambda: _none_left(world))
 
 
-async def _postponed(world: World, attempts: int, status: str = "500") -> datetime:
-    # While it is being tried, it has the error of before, and is due when its worker is late.
+async def _postponed(world: World, attempts: int, status: str = "") -> datetime:
     found = "SELECT due_at FROM outbox WHERE attempts = $1 AND last_error LIKE $2"
 
     async def is_postponed() -> bool:
