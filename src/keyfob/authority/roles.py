@@ -22,6 +22,7 @@ from keyfob.authority.models import (
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.kept import Kept
 
 # Permissions of a later release in a definition have no meaning here.
 _KNOWN = frozenset(Permission)
@@ -36,14 +37,19 @@ class Roles:
 
     db: Database
     clock: Clock
-    _further: dict[str, frozenset[str]] = field(default_factory=dict)
+    _further: Kept[frozenset[str]] = field(init=False)
     _polled: str = ""
+
+    def __post_init__(self) -> None:
+        self._further = Kept(read=self._read)
 
     async def load(self) -> None:
         """Read the definitions into memory."""
-        self._further = {
-            role.name: frozenset(role.permissions) for role in await queries.list_roles(self.db)
-        }
+        await self._further.load()
+
+    async def _read(self) -> dict[str, frozenset[str]]:
+        found = await queries.list_roles(self.db)
+        return {role.name: frozenset(role.permissions) for role in found}
 
     async def poll(self, db: Executor) -> None:
         """Read the definitions if one has changed since the last poll, if notices are not heard."""
@@ -56,7 +62,7 @@ class Roles:
         """Return the permissions of some roles together; a deleted role has none."""
         found: frozenset[str] = frozenset()
         for name in names:
-            found |= OF_ROLE.get(name) or self._further.get(name, frozenset())
+            found |= OF_ROLE.get(name) or self._further.present.get(name, frozenset())
         return found
 
     def permissions_of(self, subject: Subject) -> frozenset[str]:
@@ -98,7 +104,7 @@ class Roles:
 
     def names(self) -> list[str]:
         """Return the names of the further roles, from memory."""
-        return sorted(self._further)
+        return sorted(self._further.present)
 
     async def list_all(self) -> Sequence[RoleDefinition]:
         """Return every further role, by name."""
@@ -124,11 +130,11 @@ class Roles:
         """Delete a role that `tx` has locked and that nobody has."""
         await queries.delete_role(tx, name, self.clock.now())
         await queries.announce(tx)
-        tx.after_commit(partial(self._further.pop, name, None))
+        tx.after_commit(partial(self._further.drop, name))
 
     async def _announce(self, tx: Tx, name: str, permissions: Collection[str]) -> None:
         await queries.announce(tx)
-        tx.after_commit(partial(self._further.__setitem__, name, frozenset(permissions)))
+        tx.after_commit(partial(self._further.put, name, frozenset(permissions)))
 
     async def list_holders(self, db: Executor, name: str, at_most: int) -> list[UUID]:
         """Return users who have a role now, at most `at_most`."""

@@ -11,6 +11,7 @@ from keyfob.clients import resource_queries as queries
 from keyfob.clients.models import Resource
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
+from keyfob.core.kept import Kept
 from keyfob.core.locales import Locale
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -34,8 +35,11 @@ class Resources:
     clock: Clock
     issuer: str
     audience: str
-    _registered: dict[str, Resource] = field(default_factory=dict)
+    _registered: Kept[Resource] = field(init=False)
     _polled: str = ""
+
+    def __post_init__(self) -> None:
+        self._registered = Kept(read=self._read)
 
     @property
     def own(self) -> Resource:
@@ -52,12 +56,11 @@ class Resources:
 
     async def load(self) -> None:
         """Read the resources into memory."""
+        await self._registered.load()
+
+    async def _read(self) -> dict[str, Resource]:
         found = await queries.list_resources(self.db)
-        self._registered = {
-            resource.identifier: resource
-            for resource in found
-            if not self.names_own(resource.identifier)
-        }
+        return {one.identifier: one for one in found if not self.names_own(one.identifier)}
 
     async def poll(self, db: Executor) -> None:
         """Read them if one has changed since the last poll, if notices are not heard."""
@@ -68,13 +71,13 @@ class Resources:
 
     def find(self, identifier: str) -> Resource | None:
         """Return the resource with an identifier; None if there is none."""
-        return self.own if identifier == self.issuer else self._registered.get(identifier)
+        return self.own if identifier == self.issuer else self._registered.present.get(identifier)
 
     @property
     def scopes(self) -> frozenset[str]:
         """All scopes of all resources."""
         found = set(self.own.scopes)
-        for resource in self._registered.values():
+        for resource in self._registered.present.values():
             found |= resource.scopes.keys()
         return frozenset(found)
 
@@ -82,7 +85,7 @@ class Resources:
         """Return the parts of a scope by the identifiers of those that offer them, ours first."""
         wanted = frozenset(scope)
         parts = {self.issuer: wanted & frozenset(Permission)}
-        for identifier, resource in self._registered.items():
+        for identifier, resource in self._registered.present.items():
             parts[identifier] = wanted & resource.scopes.keys()
         return {identifier: part for identifier, part in parts.items() if part}
 
@@ -99,7 +102,7 @@ class Resources:
         if not await queries.insert_resource(tx, resource):
             return False
         await queries.announce_resources(tx)
-        tx.after_commit(partial(self._registered.__setitem__, resource.identifier, resource))
+        tx.after_commit(partial(self._registered.put, resource.identifier, resource))
         return True
 
     async def change(self, tx: Tx, resource: Resource) -> None:
@@ -107,10 +110,10 @@ class Resources:
         resource = resource._replace(updated_at=self.clock.now())
         await queries.update_resource(tx, resource)
         await queries.announce_resources(tx)
-        tx.after_commit(partial(self._registered.__setitem__, resource.identifier, resource))
+        tx.after_commit(partial(self._registered.put, resource.identifier, resource))
 
     async def remove(self, tx: Tx, resource: Resource) -> None:
         """Delete a resource that `tx` has locked."""
         await queries.delete_resource(tx, resource.id)
         await queries.announce_resources(tx)
-        tx.after_commit(partial(self._registered.pop, resource.identifier, None))
+        tx.after_commit(partial(self._registered.drop, resource.identifier))
