@@ -63,6 +63,23 @@ async def test_an_app_on_a_device_alone_needs_no_place_to_return_to(
     assert native.json()["grants"] == grants
 
 
+async def test_an_app_on_a_device_alone_keeps_what_is_changed_of_it(
+    world: World, admin: SignedIn
+) -> None:
+    grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+    made = await register(world, admin, kind="native", grants=grants, redirect_uris=[])
+    path = f"/admin/clients/{made.json()['id']}"
+
+    changed = await world.api.patch(path, json={"id_token_alg": "ES256"}, headers=admin.headers)
+
+    assert changed.json()["id_token_alg"] == "ES256"
+    assert (await world.api.get(path, headers=admin.headers)).json() == changed.json()
+    told = await world.db.fetchval(
+        "SELECT new_values::text FROM audit_events WHERE action = 'client.changed'"
+    )
+    assert "ES256" in told
+
+
 UNFIT = [
     (
         {"kind": "browser", "grants": ["urn:ietf:params:oauth:grant-type:device_code"]},

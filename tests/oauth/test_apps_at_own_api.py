@@ -330,6 +330,28 @@ async def test_an_exchanged_token_is_none_of_our_own_api(
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
 
 
+async def test_what_was_allowed_at_our_own_api_is_allowed_at_no_other(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    """Threat: the other API has a right of the same name, which the user was not asked about."""
+    await make_resource(world, scopes=("users:read",))
+    grants, own = (Grant.AUTHORIZATION_CODE, Grant.TOKEN_EXCHANGE), own_api(world)
+    app = await make_app(world, scope=("users:read",), resources=(own, ORDERS), grants=grants)
+    app.asks = {"scope": "users:read", "resource": own}
+    tokens = await app.tokens(browser)
+
+    answer = await app.token(
+        {
+            "grant_type": Grant.TOKEN_EXCHANGE,
+            "subject_token": tokens["access_token"],
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "resource": ORDERS,
+        }
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+
+
 async def test_the_account_is_of_no_service(world: World) -> None:
     root, own = await world.make_admin(), own_api(world)
     asked = {"name": "Jobs", "scope": ["account:read"], "resources": [own]}
