@@ -13,8 +13,10 @@ from fastapi.routing import APIRoute
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import World
 
+from keyfob.limits.rates import OF_APPS
 from keyfob.limits.requests import Limited
 from keyfob.settings import Settings
+from keyfob.web.visits import PageRoute
 
 SOMEBODY = "01890000-0000-7000-8000-000000000000"
 # Two requests of whoever is counted alone, four of an address whose changes are counted together.
@@ -76,18 +78,36 @@ NOT_COUNTED = {
     "GET /oauth2/userinfo",
     "POST /oauth2/userinfo",
 }
+# Forms that end something of the reader's, or only lead on.
+PAGES_BY_CALLER = {
+    "POST /ui/account/apps/{id}/remove",
+    "POST /ui/account/keys/{id}/revoke",
+    "POST /ui/account/sessions/end-others",
+    "POST /ui/account/sessions/{id}/end",
+    "POST /ui/logout",
+    "POST /ui/sign-out",
+    "POST /ui/step-up",
+}
+# What a link alone has written down.
+WRITING_PAGES = {"GET /oauth2/authorize", "GET /ui/authorize"}
 
 
-def declarations(app: FastAPI) -> dict[str, Limited]:
-    """Return the declaration of each limited operation; none has two."""
+def declarations(app: FastAPI, *, of_pages: bool = False) -> dict[str, Limited]:
+    """Return the declaration of each limited operation of the API, or of pages; none has two."""
     found = {}
     for route in app.router.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
+        if isinstance(route, APIRoute) and isinstance(route, PageRoute) == of_pages:
             declared = [one.dependency for one in route.dependencies]
             limits = [one for one in declared if isinstance(one, Limited)]
             assert len(limits) <= 1, route
             found.update({f"{m} {route.path_format}": limits[0] for m in route.methods if limits})
     return found
+
+
+def forms(app: FastAPI) -> set[str]:
+    """Return the pages that take a form."""
+    pages = [one for one in app.router.routes if isinstance(one, PageRoute)]
+    return {f"POST {page.path_format}" for page in pages if "POST" in page.methods}
 
 
 @pytest.fixture
@@ -139,6 +159,18 @@ async def test_a_route_is_counted_by_address_or_caller_alone_for_a_reason(world:
     admin = {operation for operation in by["caller"] if " /admin/" in operation}
     assert by["caller"] - admin == BY_CALLER
     assert not any(operation.startswith("GET ") for operation in by["both"] - {"GET /me/export"})
+
+
+async def test_pages_are_counted_by_the_address_as_well_where_they_write(world: World) -> None:
+    declared = declarations(world.app, of_pages=True)
+    of_readers = {page: limit for page, limit in declared.items() if " /console" not in page}
+    by_caller = {page for page, limit in of_readers.items() if limit.by == "caller"}
+
+    assert forms(world.app) <= declared.keys()
+    assert {page for page in by_caller if page.startswith("POST ")} == PAGES_BY_CALLER
+    by_both = {page for page, limit in of_readers.items() if limit.by == "both"}
+    assert {page for page in by_both if page.startswith("GET ")} == WRITING_PAGES
+    assert all(of_readers[page].shared == OF_APPS for page in WRITING_PAGES)
 
 
 async def test_every_route_that_asks_for_a_token_or_takes_a_body_is_limited(world: World) -> None:

@@ -31,6 +31,8 @@ ROUTES = (
 )
 # Shared by all changes of signed-in callers from one address.
 SHARED = "me-address"
+# Shared by all sign-ins that apps have signed-in users of one address ask for.
+OF_APPS = "authorize-address"
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,21 @@ class RateLimits:
     clock: Clock
     refused: Refused = field(default_factory=Refused)
 
-    async def hit(self, route: str, client: str | None, caller: str | None = None) -> RateState:
+    async def hit(
+        self, route: str, client: str | None, caller: str | None = None, *, shared: str = SHARED
+    ) -> RateState:
         """Count one request to a route: by address, by caller, or by both.
 
         The requests of a caller are counted per route. Those of an address are, too, if there is no
-        caller; otherwise they are counted together with all changes by signed-in callers from
-        there.
+        caller; otherwise they are counted together with all requests by signed-in callers from
+        there that have the same `shared` rule, by default all their changes.
 
         Raises:
             TooManyRequests: one of them has to wait; then nothing was counted.
             KeyError: the settings have no limit for the route.
             Unavailable: the store is down; then all requests are refused.
         """
-        windows = self._windows(route, client, caller)
+        windows = self._windows(route, client, caller, shared)
         now = self.clock.now()
         if not windows:
             return RateState((), now)
@@ -75,15 +79,17 @@ class RateLimits:
             KeyError: see `hit`.
         """
         now = self.clock.now()
-        if known := self.refused.find(self._windows(route, client, None), now):
+        if known := self.refused.find(self._windows(route, client, None, SHARED), now):
             raise _refusal(RateState(known, now))
 
-    def _windows(self, route: str, client: str | None, caller: str | None) -> list[Window]:
+    def _windows(
+        self, route: str, client: str | None, caller: str | None, shared: str
+    ) -> list[Window]:
         counted = []
         if caller is not None:
             counted += self.rules[route].windows("caller", caller)
         if client is not None:
-            rule = self.rules[route if caller is None else SHARED]
+            rule = self.rules[route if caller is None else shared]
             for network, worth in zip(networks_of(client), WORTH, strict=False):
                 counted += rule.windows(network, times=worth)
         return counted

@@ -23,6 +23,7 @@ class Limited:
 
     route: str
     by: By
+    shared: str = SHARED
     # If the store of the counts is down, requests are refused.
     refuses: ClassVar[tuple[type[Problem], ...]] = (TooManyRequests, Unavailable)
 
@@ -30,7 +31,7 @@ class Limited:
     def in_words(self) -> str:
         """Return in words what is counted, and the settings that limit it."""
         own, shared = (
-            variable_of(f"limit_{name}".replace("-", "_")) for name in (self.route, SHARED)
+            variable_of(f"limit_{name}".replace("-", "_")) for name in (self.route, self.shared)
         )
         by = {
             "address": f"per client address (`{own}`)",
@@ -48,11 +49,11 @@ class Limited:
         """Count a request, or refuse it with `TooManyRequests`."""
         caller = None if self.by == "address" else await _known_caller(request)
         client = None if caller and self.by == "caller" else client_address(request)
-        state = await rates.hit(self.route, client, caller)
+        state = await rates.hit(self.route, client, caller, shared=self.shared)
         response.headers.update(state.headers)
 
 
-def limited(route: str, *, by: By) -> Limited:
+def limited(route: str, *, by: By, shared: str = SHARED) -> Limited:
     """Return a dependency that counts requests.
 
     It is declared as `dependencies=[Depends(limited("login", by="address"))]`. It raises
@@ -62,6 +63,7 @@ def limited(route: str, *, by: By) -> Limited:
     Args:
         route: the name in `KEYFOB_LIMIT_<ROUTE>`, in lower case.
         by: what is counted, see below. There is no default, so that each new route has to choose.
+        shared: the count per address that "both" shares with other routes.
 
     "address" counts by the client's address, whatever token is sent. It is for routes that are open
     to strangers: tokens are easy to get, and must not lift a limit.
@@ -72,11 +74,13 @@ def limited(route: str, *, by: By) -> Limited:
 
     "both" counts by the caller and by the address, together with all other changes of signed-in
     callers (`KEYFOB_LIMIT_ME_ADDRESS`). It is for routes that hash, mail or write: otherwise one
-    client with many accounts could do many times as much.
+    client with many accounts could do many times as much. Sign-ins that apps ask for share a count
+    of their own, which is larger (`KEYFOB_LIMIT_AUTHORIZE_ADDRESS`): offices share an address, and
+    apps renew their sign-ins unasked.
 
     A request without a valid token is counted by its address, separately from those with one.
     """
-    return Limited(route, by)
+    return Limited(route, by, shared)
 
 
 async def _known_caller(request: Request) -> str | None:

@@ -6,7 +6,7 @@ from keyfob.core.rooms import Chore, Room
 from keyfob.limits.local import LocalFailures, LocalRate
 from keyfob.limits.mail_caps import MailCaps
 from keyfob.limits.models import Rule
-from keyfob.limits.rates import ROUTES, SHARED, RateLimits
+from keyfob.limits.rates import OF_APPS, ROUTES, SHARED, RateLimits
 from keyfob.limits.service import FactorThrottle, Limits, SignInThrottle
 from keyfob.limits.store import PostgresStore, Store
 from keyfob.settings import LimitSettings, Settings, WrongSetting
@@ -51,7 +51,7 @@ def build_limits_over(store: Store, settings: LimitSettings, clock: Clock) -> Li
         return Rule.parse(name, getattr(settings, f"limit_{name.replace('-', '_')}"))
 
     return Limits(
-        rates=RateLimits({name: rule(name) for name in (*ROUTES, SHARED)}, store, clock),
+        rates=RateLimits({name: rule(name) for name in (*ROUTES, SHARED, OF_APPS)}, store, clock),
         sign_in=SignInThrottle(rule("login-pair"), rule("login-account"), store, clock),
         factor=FactorThrottle(rule("factor"), store, clock),
         refresh=LocalRate(rule("refresh"), clock),

@@ -129,6 +129,10 @@ class LimitSettings(BaseModel):
     limit_authorize: Limit = Field(
         "60/minute", description="Per user, or client address: sign-ins that apps ask for"
     )
+    limit_authorize_address: Limit = Field(
+        "600/minute;12000/hour",
+        description="Per client address: all sign-ins of signed-in users that apps ask for",
+    )
     limit_device: Limit = Field(
         "20/minute;120/hour",
         description="Per user: codes of devices that they type; "

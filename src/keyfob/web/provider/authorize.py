@@ -14,6 +14,7 @@ from keyfob.core.forms import FORM, Form, parse_form
 from keyfob.core.http import Provided
 from keyfob.core.locales import Locale
 from keyfob.core.problems import FactorRequired, InsufficientAuthentication
+from keyfob.limits.rates import OF_APPS
 from keyfob.limits.requests import limited
 from keyfob.oauth.asking import Asked, RefusedToApp, known_language
 from keyfob.oauth.authorization import (
@@ -27,6 +28,9 @@ from keyfob.web.provider.asked import AskedOfApi, asked_in_words
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
+
+# Threat: an address with many accounts fills the database, by a row for each link that it follows.
+_LIMITED = [Depends(limited("authorize", by="both", shared=OF_APPS))]
 
 TheAuthorization = Annotated[Authorization, Provided(Authorization)]
 
@@ -81,7 +85,7 @@ class FormPostPage:
     waits: bool = False
 
 
-@routes.get("/oauth2/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+@routes.get("/oauth2/authorize", dependencies=_LIMITED)
 async def authorize(visit: AVisit, authorization: TheAuthorization) -> Response:
     """Answer the app at once if its user is signed in and nothing has to be asked."""
     query: bytes = visit.request.scope["query_string"]
@@ -126,7 +130,7 @@ async def authorize_by_form(visit: AVisit, authorization: TheAuthorization) -> R
     return visit.go("/ui/authorize", request=await authorization.keep(asked, handle))
 
 
-@routes.get("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+@routes.get("/ui/authorize", dependencies=_LIMITED)
 async def go_on(
     visit: AVisit,
     authorization: TheAuthorization,
@@ -156,7 +160,7 @@ async def go_on(
     return await visit.show(_consent_page(visit, handle, waiting, resources, is_other=is_other))
 
 
-@routes.post("/ui/authorize", dependencies=[Depends(limited("authorize", by="caller"))])
+@routes.post("/ui/authorize", dependencies=_LIMITED)
 async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
     """Do what the user has decided on the page."""
     user, handle = visit.user, visit.fields.get("request")

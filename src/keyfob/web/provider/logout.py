@@ -7,7 +7,8 @@ from fastapi import Depends
 from starlette.responses import Response
 
 from keyfob.core.forms import FORM, parse_form
-from keyfob.core.http import Provided
+from keyfob.core.http import Provided, client_address
+from keyfob.limits.rates import RateLimits
 from keyfob.limits.requests import limited
 from keyfob.oauth.logout import Logout, LogoutAsked
 from keyfob.sessions.own import OwnSessions
@@ -45,13 +46,23 @@ class SignedOutPage:
 
 
 @routes.get("/oauth2/logout", dependencies=[Depends(limited("logout", by="caller"))])
-async def log_out(visit: AVisit, logout: TheLogout, own_sessions: TheSessions) -> Response:
+async def log_out(
+    visit: AVisit,
+    logout: TheLogout,
+    own_sessions: TheSessions,
+    rates: Annotated[RateLimits, Provided(RateLimits)],
+) -> Response:
     """Sign the user out, if the app may do so unasked; otherwise ask."""
     form = parse_form(visit.request.scope["query_string"], FORM)
     speak(visit, form)
     asked = await logout.read(form)
     answer = await _without_asking(visit, asked, own_sessions)
-    return answer or visit.go("/ui/logout", request=await logout.store(asked))
+    if answer is None:
+        # Threat: an address with many accounts fills the database. A sign-out itself never waits
+        # for others there.
+        await rates.hit("logout", client_address(visit.request))
+        answer = visit.go("/ui/logout", request=await logout.store(asked))
+    return answer
 
 
 @routes.post("/oauth2/logout", dependencies=[Depends(limited("logout", by="address"))])
