@@ -164,25 +164,36 @@ async def end_grants_of_client(
     return len(rows)
 
 
-async def end_older_grants(
-    tx: Tx, user_id: UUID, client_id: UUID, now: datetime, most: int
+async def delete_older_grants(
+    tx: Tx, user_id: UUID, client_id: UUID, *, most: int, most_ended: int
 ) -> list[UUID]:
-    """End what an app has of a user beyond the `most` that were used last, and return the ids."""
+    """Delete what an app has of a user beyond the `most` that were used last; return their ids.
+
+    Of grants that have ended, those of all apps of the user beyond `most_ended` go with them.
+    """
     rows = await tx.fetch(
         """
-        UPDATE sessions SET ended_at = $3, end_reason = $5
-         WHERE id IN (
-             SELECT id FROM sessions
-              WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL
-              ORDER BY last_activity_at DESC, id DESC OFFSET $4
-                FOR NO KEY UPDATE SKIP LOCKED)
-        RETURNING id
+        WITH ranked AS (
+            SELECT id, ended_at IS NULL AS is_live,
+                   row_number() OVER (PARTITION BY ended_at IS NULL
+                        ORDER BY coalesce(ended_at, last_activity_at) DESC, id DESC) AS place
+              FROM sessions
+             WHERE user_id = $1 AND client_id IS NOT NULL
+               AND (client_id = $2 OR ended_at IS NOT NULL)
+        ), beyond AS (
+            SELECT id FROM sessions
+             WHERE id IN (SELECT id FROM ranked
+                           WHERE place > CASE WHEN is_live THEN $3::integer ELSE $4 END)
+               FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM sessions WHERE id IN (SELECT id FROM beyond) RETURNING id, ended_at
+        )
+        SELECT id FROM gone WHERE ended_at IS NULL
         """,
         user_id,
         client_id,
-        now,
         most,
-        EndReason.TOO_MANY,
+        most_ended,
     )
     return [row["id"] for row in rows]
 

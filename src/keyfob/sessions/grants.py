@@ -26,16 +26,16 @@ from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
 
-# Of one app and one user, such as one for each device.
-_MOST = 20
+# Of one app and one user, such as one for each device; and what has ended, of all apps of a user.
+_MOST, _MOST_ENDED = 20, 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grants:
     """Opens, refreshes, lists and ends what apps have.
 
-    Threat: an app that asks again and again ends the sign-ins of its user. So what an app has is
-    counted apart: beyond 20 of one user, what it used longest ago ends.
+    Threat: an app that asks again and again ends the sign-ins of its user, or fills the database.
+    So what an app has is counted apart: beyond 20 of one user, what it used longest ago is deleted.
     """
 
     db: Database
@@ -73,7 +73,9 @@ class Grants:
         )
         if state is None:
             return None
-        older = await grant_queries.end_older_grants(tx, user_id, granted.client_id, now, _MOST)
+        older = await grant_queries.delete_older_grants(
+            tx, user_id, granted.client_id, most=_MOST, most_ended=_MOST_ENDED
+        )
         await self._revoke(tx, older)
         return OpenedSession(token.session_id, token.salt, state)
 
