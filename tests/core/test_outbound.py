@@ -11,8 +11,8 @@ import pytest
 from tests.fixtures.certificates import Certificate, make_certificate
 from tests.fixtures.far_end import FarEnd, far_end
 
-from keyfob.core.addresses import parse_address
-from keyfob.core.outbound import CannotFetch, Outbound, is_public
+from keyfob.core.addresses import is_public, parse_address
+from keyfob.core.outbound import CannotFetch, Outbound
 
 
 @pytest.fixture(scope="module")

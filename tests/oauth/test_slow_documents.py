@@ -97,13 +97,32 @@ async def test_who_waits_for_slow_ones_cannot_have_others_wait_with_them(
     outbound = world.service(Authorization).asking.documents.outbound
     asked = await hold_up(world, app, slow)
     outbound.seconds = 0.5
-    shared = asyncio.create_task(status_of(app, world.client(HERE)))
+    joined = [asyncio.create_task(status_of(app, world.client(HERE))) for _ in range(3)]
     await asyncio.sleep(0.1)
 
     there = await status_of(app, world.client(THERE))
 
     assert isinstance(outbound, Outbound)
-    assert (await shared, there) == (503, 303)
+    assert not any(one.done() for one in joined)
+    assert (there, *[await one for one in joined]) == (303, 303, 303, 303)
     assert len(end.asked) == 1
     for one in asked:
         one.cancel()
+
+
+async def test_what_was_not_asked_for_want_of_a_turn_is_not_counted(
+    world: World, app: App, end: FarEnd, slow: list[FarEnd]
+) -> None:
+    outbound = world.service(Authorization).asking.documents.outbound
+    asked = await hold_up(world, app, slow)
+    outbound.seconds = 0.02
+    here = world.client(HERE)
+    told = [await status_of(app, here) for _ in range(_OF_ORIGIN + 1)]
+    outbound.seconds = 5
+    for one in slow:
+        assert one.hold is not None
+        one.hold.set()
+    await asyncio.wait(asked)
+
+    assert told == [503] * (_OF_ORIGIN + 1)
+    assert (await status_of(app, here), len(end.asked)) == (303, 1)

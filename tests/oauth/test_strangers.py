@@ -56,6 +56,46 @@ async def test_links_to_what_a_host_does_not_have_use_up_no_turn_of_its_app(
         assert await status_of(app, again) == 303
 
 
+async def test_nor_the_turn_of_whoever_else_asks_for_a_new_one_there(
+    world: World, app: App, end: FarEnd
+) -> None:
+    here = world.client("203.0.113.9")
+    for number in range(12):
+        assert await status_of(app, here, client_id=f"{end.url}?{number}") == 400
+    assert len(end.asked) == 10
+
+    assert await status_of(app, world.client("198.51.100.9")) == 303
+
+    for number in range(100):
+        there = world.client(f"192.0.2.{number}")
+        assert await status_of(app, there, client_id=f"{end.url}?{number}") == 400
+    assert len(end.asked) == 100
+
+
+async def test_a_document_counts_for_an_hour_more_while_its_server_is_away(
+    app: App, end: FarEnd, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    assert await status_of(app, browser) == 303
+    clock.advance(minutes=90)
+    async with signed_in(app.world) as later:
+        for end.status, told in (("503 Away", 303), ("200 OK", 303)):
+            assert await status_of(app, later) == told
+        clock.advance(hours=2, seconds=-1)
+        end.status = "500 No"
+        assert await status_of(app, app.world.client()) == 303
+        clock.advance(seconds=1)
+        assert await status_of(app, app.world.client()) == 400
+
+
+async def test_and_no_longer_once_its_server_says_that_there_is_none(
+    app: App, end: FarEnd, browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    assert await status_of(app, browser) == 303
+    clock.advance(minutes=90)
+    for end.status in ("404 Gone", "503 Away"):
+        assert await status_of(app, app.world.client()) == 400
+
+
 async def test_where_too_many_wait_a_new_document_is_refused_and_a_known_one_is_not(
     world: World, app: App, end: FarEnd, browser: httpx.AsyncClient
 ) -> None:

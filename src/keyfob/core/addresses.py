@@ -15,6 +15,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # The prefix for local use (RFC 8215) has several forms, so it is left as it is.
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291 section 2.4
+
 UNKNOWN = "unknown"
 
 # How many addresses are remembered as they were read: the same clients come again and again.
@@ -65,6 +67,20 @@ def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
         return None
     within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return within if within.is_global else None
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address belongs to the public internet.
+
+    Tunnels and translations that may lead to IPv4 (6to4, Teredo, NAT64) do not, unless
+    `parse_address` has unwrapped them to a public address.
+    """
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        is_tunnel = address.sixtofour is not None or address.teredo is not None
+        return address in _GLOBAL_UNICAST and not is_tunnel
+    return True
 
 
 def is_trusted(address: Address | None, proxies: Sequence[Network]) -> bool:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv6Address, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httpcore
 import httpx
 
-from keyfob.core.addresses import Address, Network, parse_address, share_of_asker
+from keyfob.core.addresses import Network, is_public, parse_address, share_of_asker
 from keyfob.core.fair_queue import Crowded, Places, Share
 from keyfob.core.forms import FORM
 
@@ -35,7 +35,6 @@ _MOST_AT_ONCE = 16
 _MOST_WAITING = 256
 # A name server that does not answer holds a thread for longer than we wait for it.
 _NAME_THREADS = 2 * _MOST_AT_ONCE
-_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -91,20 +90,6 @@ class AllowList:
             is_listed = any(address in network for network in self.networks) if address else False
             if not is_listed and (scheme != "https" or address is None or not is_public(address)):
                 raise CannotFetch(f"{scheme} to {text} is not allowed")
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address belongs to the public internet.
-
-    Tunnels and translations that may lead to IPv4 (6to4, Teredo, NAT64) do not, unless
-    `parse_address` has unwrapped them to a public address.
-    """
-    if not address.is_global or address.is_multicast or address.is_reserved:
-        return False
-    if isinstance(address, IPv6Address):
-        is_tunnel = address.sixtofour is not None or address.teredo is not None
-        return address in _GLOBAL_UNICAST and not is_tunnel
-    return True
 
 
 class _Bounded(httpcore.AsyncNetworkStream):
@@ -199,17 +184,23 @@ class Outbound:
         self._making_tls = asyncio.Lock()
 
     async def get(
-        self, url: str, *, accept: str = "application/json", share: Share | None = None
+        self,
+        url: str,
+        *,
+        accept: str = "application/json",
+        share: Share | None = None,
+        before: Callable[[], None] | None = None,
     ) -> Fetched:
         """Return the response to a GET request, of any status.
 
-        `share` is the one whose turn it is; None: that of who asks.
+        `share` is the one whose turn it is; None: that of who asks. `before` is called once the
+        turn has come and the host is found; what it raises goes to the caller.
 
         Raises:
             Busy: it was not tried, since no turn came.
             CannotFetch: it is not allowed, or there is no response within the limits.
         """
-        return await self._ask("GET", url, {"Accept": accept}, share=share)
+        return await self._ask("GET", url, {"Accept": accept}, share=share, before=before)
 
     async def post(
         self, url: str, form: Mapping[str, str], *, share: Share | None = None
@@ -254,11 +245,14 @@ class Outbound:
         content: bytes | None = None,
         *,
         share: Share | None,
+        before: Callable[[], None] | None = None,
     ) -> Fetched:
         parts, share = _split(url), share or share_of_asker()
         try:
             async with _taken(self._turns, share, self.seconds), asyncio.timeout(self.seconds):
                 addresses = await self._find(parts, share)
+                if before is not None:
+                    before()
                 return await self._send(method, parts, addresses, headers, content)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as fault:
             raise CannotFetch(f"{type(fault).__name__}: {fault}") from fault

@@ -8,7 +8,6 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from keyfob.clients.models import KnownClient, RegisteredClient, Registrar
 from keyfob.clients.registration import Unfit
 from keyfob.clients.self_registration import SelfRegistered
 from keyfob.clients.service import Clients
-from keyfob.core.addresses import address_of_asker
+from keyfob.core.addresses import UNKNOWN, address_of_asker, share_of_asker
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database
 from keyfob.core.outbound import Busy, CannotFetch, Fetched, Outbound
@@ -35,10 +34,14 @@ _SHORTEST, _USUAL, _LONGEST = timedelta(minutes=5), timedelta(hours=1), timedelt
 _MAX_AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 _JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;|\Z)")
 _MOST_KNOWN = 1_000
-_A_MINUTE, _MOST_OF_ORIGIN = timedelta(minutes=1), 10
+_STALE = timedelta(hours=1)  # counts while its server is away
+# In a minute, of one host: for one asker, and for all.
+_A_MINUTE, _FOR_ONE, _FOR_ALL = timedelta(minutes=1), 10, 100
+_MOST_COUNTED = 10_000
 # Longer than a request waits for its user.
 _KEPT, _KEPT_AT_LEAST = timedelta(hours=2), timedelta(minutes=70)
 _WAIT = 600
+_AWAY = frozenset({429, *range(500, 600)})  # what a server says that cannot answer now
 # What a document says of a client; everything else is ours.
 _DESCRIBED = (
     *("name", "kind", "grants", "scope", "resources", "auth_method", "jwks_uri"),
@@ -65,16 +68,32 @@ class _Asked(NamedTuple):
     times: int
 
 
+class _ReadMeanwhile(Exception):
+    """Another has read the document while this one waited for a turn."""
+
+    def __init__(self, read: _Read) -> None:
+        super().__init__()
+        self.read = read
+
+
+class _TooOften(CannotFetch):
+    """The host was asked too often."""
+
+
 @dataclass(kw_only=True)
 class ClientDocuments:
     """Finds the clients that describe themselves at the URL that is their `client_id`.
 
     A document is fetched without redirects, from public addresses, with at most 5 KB, and
-    remembered for as long as it says, within five minutes and a day; failures are not. Threat:
-    links to us by the thousand, each with another URL, make us ask others by the thousand. All who
-    wait for one document share a request; an origin is asked for new ones ten times a minute, by
-    each worker, and for one that has been read before as often again. Requests wait in turns by
-    who asks (`Outbound`), who is counted for each document that is new here as for a registration.
+    remembered for as long as it says, within five minutes and a day; failures are not. While it
+    cannot be read again, it counts for another hour.
+
+    Threat: links to us by the thousand, each with another URL, make us ask others by the thousand.
+    So each worker asks a host for new documents ten times a minute for one network, a hundred times
+    for all, and as often again for one that has been read before. Requests wait in turns by who
+    asks (`Outbound`), who is counted for each document that is new here as for a registration.
+    Threat: whoever has no turn holds up those who wait for the same document. So only those of one
+    network share a request, and only what is really asked is counted.
     """
 
     db: Database
@@ -85,8 +104,8 @@ class ClientDocuments:
     hosts: DocumentHosts
     rates: RateLimits
     _known: OrderedDict[str, _Read] = field(default_factory=OrderedDict)
-    _reading: dict[str, asyncio.Task[_Read]] = field(default_factory=dict)
-    _asked: OrderedDict[str, _Asked] = field(default_factory=OrderedDict)
+    _reading: dict[tuple[str, str], asyncio.Task[_Read]] = field(default_factory=dict)
+    _asked: OrderedDict[tuple[str, str], _Asked] = field(default_factory=OrderedDict)
 
     async def find(self, url: str) -> RegisteredClient:
         """Return the client of a document, which has a row from then on.
@@ -103,7 +122,7 @@ class ClientDocuments:
         read = self._known.get(url)
         known = await self.clients.find(id_of_document(url))
         if read is None or read.until <= self.clock.now() or _is_younger(known, read):
-            read = await self._read(url, is_known=known is not None)
+            read = await self._read(url, known)
         return await self._keep(read.client)
 
     async def close(self) -> None:
@@ -111,47 +130,68 @@ class ClientDocuments:
         for reading in self._reading.values():
             reading.cancel()
 
-    async def _read(self, url: str, *, is_known: bool) -> _Read:
+    async def _read(self, url: str, known: KnownClient | None) -> _Read:
         try:
-            if reading := self._reading.get(url):
-                # Threat: whoever waits for slow documents asks for this one as well, in vain.
-                with suppress(Busy):
-                    return await asyncio.shield(reading)
-            return await asyncio.shield(self._begin(url, is_known=is_known))
-        except Busy:
-            raise Unavailable from None
-        except (CannotFetch, ValueError) as fault:
-            log.warning("client_document_unusable", url=url, fault=str(fault)[:200])
-            raise UnusableDocument from None
+            return await asyncio.shield(self._begin(url, is_known=known is not None))
+        except CannotFetch as fault:
+            read = self._known.get(url)
+            is_stale = read is not None and self.clock.now() < read.until + _STALE
+            if read is not None and is_stale and not _is_younger(known, read):
+                return read
+            if isinstance(fault, Busy):
+                raise Unavailable from None
+            raise _unusable(url, fault) from None
+        except ValueError as fault:
+            self._known.pop(url, None)  # its owner says so
+            raise _unusable(url, fault) from None
 
     def _begin(self, url: str, *, is_known: bool) -> asyncio.Task[_Read]:
-        """Begin to fetch a document, if nobody does; others wait for it, too."""
-        if url not in self._reading:
+        """Begin to fetch a document, if nobody of this network does; the others wait for it."""
+        share = share_of_asker()[0]
+        if (url, share) not in self._reading:
             # Threat: links to what its server does not have would use up the turns of its app.
-            self._count(url if is_known else urlsplit(url).netloc)
-            reading = self._reading[url] = asyncio.create_task(self._fetch(url))
-            reading.add_done_callback(lambda done: self._done(url, done))
-        return self._reading[url]
+            origin = url if is_known else urlsplit(url).netloc
+            reading = asyncio.create_task(self._fetch(url, origin, share))
+            self._reading[url, share] = reading
+            reading.add_done_callback(lambda done: self._done((url, share), done))
+        return self._reading[url, share]
 
-    def _done(self, url: str, reading: asyncio.Task[_Read]) -> None:
-        del self._reading[url]
+    def _done(self, key: tuple[str, str], reading: asyncio.Task[_Read]) -> None:
+        del self._reading[key]
         if not reading.cancelled():
             reading.exception()  # those who wait get it; perhaps nobody does any more
 
-    def _count(self, origin: str) -> None:
+    def _count(self, origin: str, share: str) -> None:
         now = self.clock.now()
-        asked = self._asked.pop(origin, None)
-        if asked is None or asked.since + _A_MINUTE <= now:
-            asked = _Asked(now, 0)
-        self._asked[origin] = asked._replace(times=asked.times + 1)
-        if len(self._asked) > _MOST_KNOWN:
-            self._asked.popitem(last=False)
-        if asked.times >= _MOST_OF_ORIGIN:
-            log.warning("client_document_unusable", url=origin, fault="asked too often")
-            raise UnusableDocument
+        for key, most in (((origin, share), _FOR_ONE), ((origin, ""), _FOR_ALL)):
+            asked = self._asked.pop(key, None)
+            if asked is None or asked.since + _A_MINUTE <= now:
+                asked = _Asked(now, 0)
+            is_full = asked.times >= most
+            self._asked[key] = asked if is_full else asked._replace(times=asked.times + 1)
+            if len(self._asked) > _MOST_COUNTED:
+                self._asked.popitem(last=False)
+            if is_full:
+                raise _TooOften("asked too often")
 
-    async def _fetch(self, url: str) -> _Read:
-        answer = await self.outbound.get(url)
+    async def _fetch(self, url: str, origin: str, share: str) -> _Read:
+        earlier = self._known.get(url)
+
+        def before() -> None:
+            read = self._known.get(url)
+            if read is not None and read is not earlier:
+                raise _ReadMeanwhile(read)
+            self._count(origin, share)
+
+        try:
+            answer = await self.outbound.get(url, before=before)
+        except _ReadMeanwhile as meanwhile:
+            return meanwhile.read
+        if answer.status in _AWAY:
+            raise CannotFetch(f"status {answer.status}")
+        return self._remember(url, answer)
+
+    def _remember(self, url: str, answer: Fetched) -> _Read:
         client = self._describe(url, read_document(answer, url))
         now = self.clock.now()
         read = _Read(client, now, now + _lifetime(answer.headers))
@@ -178,7 +218,7 @@ class ClientDocuments:
         client = described._replace(created_at=now, updated_at=now, kept_until=now + _KEPT)
         if known is None:
             # Threat: one network fills all that there is room for.
-            await self.rates.hit("register-client", address_of_asker())
+            await self.rates.hit("register-client", address_of_asker() or UNKNOWN)
             if await self.clients.is_full(Registrar.DOCUMENT):
                 raise Unavailable(retry_after=_WAIT)
         async with self.db.begin() as tx:
@@ -210,6 +250,11 @@ def read_document(answer: Fetched, url: str) -> Mapping[str, Any]:
     if {"client_secret", "client_secret_expires_at"} & told.keys():
         raise ValueError("it holds a secret, which everybody can read")
     return told
+
+
+def _unusable(url: str, fault: Exception) -> UnusableDocument:
+    log.warning("client_document_unusable", url=url, fault=str(fault)[:200])
+    return UnusableDocument()
 
 
 def _lifetime(headers: Sequence[tuple[str, str]]) -> timedelta:
