@@ -29,6 +29,7 @@ export class FakeIssuer {
   entries = [];
   down = false;
   streamless = false;
+  further = []; // public keys beside its own
 
   static async start() {
     const issuer = new FakeIssuer();
@@ -68,14 +69,15 @@ export class FakeIssuer {
     return this.sign({ ...usual, ...claims }, { typ: "at+jwt", ...header }, key);
   }
 
-  document(after, entries, more = {}) {
+  document(after, entries, more = {}, header = {}, key = this.key) {
     const now = Math.floor(Date.now() / 1000);
     return this.sign(
       {
         iss: this.name, aud: `${this.name}/revocations`, iat: now, exp: now + 30, entries, more: false,
         position: `p${this.position}`, ...(after === undefined ? { complete: true } : { after }), ...more,
       },
-      { typ: "revocations+jwt" },
+      { typ: "revocations+jwt", ...header },
+      key,
     );
   }
 
@@ -122,7 +124,7 @@ export class FakeIssuer {
         });
       case "/auth/.well-known/jwks.json":
         this.keyFetches += 1;
-        return json({ keys: [this.jwk] });
+        return json({ keys: [this.jwk, ...this.further] });
       case "/auth/oauth2/token":
         if (await this.isExchange(request)) {
           this.exchanges += 1;

@@ -124,6 +124,18 @@ test("the memory of proofs is bounded", () => {
   assert.equal(brief.isNew("e", later), true, "what counts no more is forgotten for it");
 });
 
+test("proofs of one key leave places for those of others", () => {
+  const seen = new SeenHere(100);
+  const later = Date.now() / 1000 + 60;
+  const counted = Array.from({ length: 200 }, (_, number) => seen.isNew(`greedy ${number}`, later));
+  assert.equal(counted.filter(Boolean).length, 50);
+  for (let other = 0; other < 10; other += 1) assert.ok(seen.isNew(`key-${other} 1`, later));
+  assert.equal(seen.isNew("greedy 0", later), false, "what counts is not forgotten for them");
+  const brief = new SeenHere(4);
+  for (const id of [1, 2]) assert.ok(brief.isNew(`greedy ${id}`, 1));
+  for (const id of [3, 4]) assert.ok(brief.isNew(`greedy ${id}`, later), "the share is of those that count");
+});
+
 test("the middleware takes it where the origin is told", async (t) => {
   const origin = "https://orders.example.com";
   const app = expressApp();

@@ -64,6 +64,9 @@ test("what is not for this service, or not by the issuer, is refused", async () 
     forged: await issuer.token({}, {}, privateKey),
     unknown: await issuer.token({}, { kid: "other" }),
     bound: await issuer.token({ cnf: { jkt: "x" } }),
+    years: await issuer.token({ exp: now + 10 * 365 * 86_400 }),
+    hours: await issuer.token({ iat: now - 10, exp: now + 3601 }),
+    nameless: await issuer.token({}, { kid: undefined }),
     long: "a".repeat(20_000),
     none: `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.e30.`,
     empty: "",
@@ -71,6 +74,14 @@ test("what is not for this service, or not by the issuer, is refused", async () 
   for (const [what, token] of Object.entries(tokens)) {
     await assert.rejects(verifier.verify(token), is(Refused, { status: 401 }), what);
   }
+});
+
+test("a token of a longer life is taken where that is said", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const token = await issuer.token({ exp: now + 86_400 });
+  const patient = new Verifier({ issuer: issuer.name, audience: AUDIENCE, longestLife: 86_400 });
+  await assert.rejects(verifier.verify(token), Refused);
+  await patient.verify(token);
 });
 
 test("a token is cut or changed at no place", async () => {
@@ -91,7 +102,7 @@ test("a verifier is made with no option that would let everybody in", () => {
     assert.throws(() => new Verifier({ issuer: name, audience: AUDIENCE }), TypeError, String(name));
   }
   for (const seconds of [NaN, null, "60", -1]) {
-    for (const option of ["failOpenFor", "leeway"]) {
+    for (const option of ["failOpenFor", "leeway", "longestLife"]) {
       assert.throws(() => new Verifier({ issuer: issuer.name, audience: AUDIENCE, [option]: seconds }), TypeError, option);
     }
   }
@@ -148,6 +159,48 @@ test("each cause of revocation ends a token that was remembered", async () => {
     await until(() => verifier.verify(dies).then(() => false, is(Refused)));
     await verifier.verify(lives);
   }
+});
+
+test("a key that was compromised is distrusted for ever, also in what was remembered", async (t) => {
+  const other = await startIssuer(t);
+  const [stolen, kid, remembered] = [other.key, other.kid, await other.token()];
+  other.further = [other.jwk]; // a cache on the way has it still
+  await other.rotate("two");
+  const service = ending(t, new Verifier({ issuer: other.name, audience: AUDIENCE, client, ...quiet }));
+  await service.verify(remembered);
+
+  await other.revoke({ kid, exp: Math.floor(Date.now() / 1000) - 1 });
+  await until(() => service.verify(remembered).then(() => false, is(Refused)));
+  service.revocations.revoked.tidy();
+  for (let time = 0; time < 2; time += 1) {
+    await assert.rejects(service.verify(remembered), is(Refused));
+    await assert.rejects(service.verify(await other.token({}, { kid }, stolen)), is(Refused));
+  }
+  assert.equal(service.numbers.remembered, 0);
+
+  const before = service.numbers.documents;
+  const forged = await other.document(`p${other.position}`, [], { position: "p999" }, { kid }, stolen);
+  for (const stream of other.streams) other.send(stream, "revocations", forged);
+  await until(() => service.numbers.faults > 0);
+  await other.revoke({ sid: "another", gen: 1 });
+  await until(() => service.numbers.documents > before && service.revocations.revoked.size === 2);
+});
+
+test("what is no access token by its form waits for nothing, and a crowd leaves nothing behind", async (t) => {
+  const other = await startIssuer(t);
+  const token = await other.token();
+  other.down = true;
+  const late = ending(t, new Verifier({ issuer: other.name, audience: AUDIENCE, client, ...quiet }));
+  const begun = performance.now();
+  for (const text of ["", "x", "a.b.c", "a".repeat(20_000), `${token}.x`, await other.document(undefined, [])]) {
+    await assert.rejects(late.verify(text), is(Refused));
+  }
+  assert.ok(performance.now() - begun < 2_000);
+
+  const waits = Array.from({ length: 100 }, () => late.revocations.ready(50));
+  assert.equal(new Set(waits).size, 1);
+  await Promise.all(waits);
+  assert.notEqual(late.revocations.ready(50), waits[0]);
 });
 
 test("an API key is exchanged once, ends at once, and is refused for a while", async () => {
@@ -234,6 +287,19 @@ test("nobody is let in before it is known what was revoked, nor long after: 503,
   other.down = true;
   const late = ending(t, new Verifier(options));
   await assert.rejects(late.verify(token), Unavailable);
+});
+
+test("a clock that is set back makes no knowledge young", async (t) => {
+  const other = await startIssuer(t);
+  const token = await other.token();
+  const options = { issuer: other.name, audience: AUDIENCE, client, failOpenFor: 1, leeway: 0, ...quiet };
+  const strict = ending(t, new Verifier(options));
+  await until(() => strict.verify(token).then(() => true, () => false));
+  const now = Date.now;
+  t.mock.method(Date, "now", () => now() - 3_600_000);
+  other.down = true;
+  other.cut();
+  await until(() => strict.verify(token).then(() => false, is(Unavailable, { status: 503 })));
 });
 
 test("keys are fetched once for a crowd, and again for a new one", async (t) => {

@@ -193,6 +193,20 @@ def test_the_memory_is_bounded_and_forgets_in_time() -> None:
     assert seen.is_new("c", 1030), "what counts no more is forgotten for it"
 
 
+def test_proofs_of_one_key_leave_places_for_those_of_others() -> None:
+    now = [1000.0]
+    seen = SeenHere(most=100, clock=lambda: now[0])
+
+    counted = [seen.is_new(f"greedy {number}", 1070) for number in range(200)]
+
+    assert sum(counted) == 50
+    for other in range(10):
+        assert seen.is_new(f"key-{other} 1", 1070)
+    assert not seen.is_new("greedy 0", 1070), "what counts is not forgotten for them"
+    now[0] = 1070
+    assert seen.is_new("greedy 0", 1140)
+
+
 @pytest.mark.parametrize("origin", ["", "orders.example.com", f"{ORIGIN}/orders", "ftp://x"])
 def test_an_origin_has_no_path(origin: str) -> None:
     with pytest.raises(ValueError, match="origin"):

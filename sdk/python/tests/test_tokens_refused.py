@@ -84,6 +84,7 @@ def test_each_algorithm_of_keyfob_is_known(
         ({"iat": 9_999_999_999}, "not_yet_valid"),
         ({"nbf": 9_999_999_999}, "not_yet_valid"),
         ({"nbf": "now"}, "wrong_claims"),
+        ({"exp": 9_999_999_999}, "lives_too_long"),
         ({"sub": None}, "wrong_claims"),
         ({"sub": ""}, "wrong_claims"),
         ({"sub": 5}, "wrong_claims"),

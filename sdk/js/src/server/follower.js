@@ -9,6 +9,7 @@ import { Revoked } from "./revoked.js";
 const SILENCE = 15_000; // milliseconds without a valid document, after which the stream is given up
 const LONGEST_PAUSE = 30_000; // before the stream is tried again
 const LEEWAY = 10; // seconds
+const LONGEST_LIFE = 3600; // of a document, in seconds
 
 /** Follows the revocations of an issuer: by its stream, and by polling while there is none. */
 export class Follower {
@@ -21,8 +22,10 @@ export class Follower {
   #caughtUp = false;
   /** @type {Promise<void>} */
   #running;
-  /** @type {(() => void)[]} */
-  #waiting = [];
+  #heardAt = 0; // by a clock that nobody sets
+  /** @type {Promise<void> | undefined} */
+  #first;
+  #tellFirst = () => {};
 
   /**
    * @param {Issuer} issuer
@@ -43,29 +46,38 @@ export class Follower {
     this.#running = this.#run();
   }
 
-  /** The seconds for which nothing is known; Infinity before all is known once. */
+  /**
+   * The seconds for which nothing is known; Infinity before all is known once. Two clocks tell, and the
+   * larger age counts, since that of the wall may be set back.
+   */
   get behind() {
-    return this.#caughtUp ? Math.max(0, Date.now() / 1000 - this.knownOf) : Infinity;
+    if (!this.#caughtUp) return Infinity;
+    return Math.max(0, Date.now() / 1000 - this.knownOf, performance.now() / 1000 - this.#heardAt);
   }
 
   /**
-   * Wait until all that is revoked is known, but not longer than so many milliseconds.
+   * Wait until all that is revoked is known, but not longer than so many milliseconds. All who come
+   * meanwhile wait for the same, so that a crowd leaves nothing behind.
    * @param {number} most
+   * @returns {Promise<void>}
    */
-  async ready(most) {
-    if (this.#caughtUp) return;
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, most);
-      this.#waiting.push(() => {
+  ready(most) {
+    if (this.#caughtUp || this.#closing.signal.aborted) return Promise.resolve();
+    this.#first ??= new Promise((resolve) => {
+      const timer = setTimeout(() => this.#tellFirst(), most);
+      this.#tellFirst = () => {
         clearTimeout(timer);
-        resolve(undefined);
-      });
+        this.#first = undefined;
+        resolve();
+      };
     });
+    return this.#first;
   }
 
   /** Stop following. */
   async close() {
     this.#closing.abort();
+    this.#tellFirst();
     await this.#running;
   }
 
@@ -162,12 +174,14 @@ export class Follower {
    * @param {string | undefined} asked
    */
   async #take(text, asked) {
-    const { claims } = await this.#issuer.verify(text.trim(), {
+    const { claims, kid } = await this.#issuer.verify(text.trim(), {
       typ: "revocations+jwt",
       audience: `${this.#issuer.name}/revocations`,
       required: ["position", "entries"],
       leeway: LEEWAY,
+      longestLife: LONGEST_LIFE,
     });
+    if (this.revoked.distrusts(kid)) throw new Refused("The key of the document was compromised");
     if (!Array.isArray(claims.entries)) throw new Refused("The document has no entries");
     this.revoked.add(claims.entries);
     if (claims.iat < this.knownOf) return claims;
@@ -176,8 +190,9 @@ export class Follower {
     this.#position = claims.position;
     if (claims.more !== true) {
       this.knownOf = claims.iat;
+      this.#heardAt = performance.now() / 1000 - Math.max(0, Date.now() / 1000 - claims.iat);
       this.#caughtUp = true;
-      for (const tell of this.#waiting.splice(0)) tell();
+      this.#tellFirst();
     }
     return claims;
   }

@@ -1,9 +1,11 @@
-import { createRemoteJWKSet, errors, jwtVerify } from "jose";
+import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { Refused, Unavailable } from "./errors.js";
 
 const ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"];
 const PATIENCE = 5_000;
 const LONGEST = 16 * 1024;
+export const ACCESS_TOKEN = "at+jwt";
+const FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/; // RFC 7515 section 3.1
 
 /** What an issuer publishes: its metadata (RFC 8414), and its keys (RFC 7517). */
 export class Issuer {
@@ -56,14 +58,14 @@ export class Issuer {
 
   /**
    * Verify the signature, the type and the registered claims of a JWT (RFC 8725).
+   *
+   * Its key has a name, by which it can be distrusted, and it lives no longer than a token of the issuer
+   * does. Threat: whoever has an old key signs tokens for years.
    * @param {string} text
-   * @param {{typ: string, audience: string | string[], required: string[], leeway: number}} expected
+   * @param {{typ: string, audience: string | string[], required: string[], leeway: number, longestLife: number}} expected
    * @returns {Promise<{claims: Record<string, any>, kid: string}>}
    */
-  async verify(text, { typ, audience, required, leeway }) {
-    if (typeof text !== "string" || (typ === "at+jwt" && text.length > LONGEST)) {
-      throw new Refused("The token is too long");
-    }
+  async verify(text, { typ, audience, required, leeway, longestLife }) {
     try {
       const { payload, protectedHeader } = await jwtVerify(text, this.#keys, {
         algorithms: ALGORITHMS,
@@ -73,9 +75,12 @@ export class Issuer {
         requiredClaims: ["exp", "iat", ...required],
         clockTolerance: leeway,
       });
-      const now = Date.now() / 1000 + leeway;
-      if (/** @type {number} */ (payload.iat) > now) throw new Refused("The token is of the future");
-      return { claims: payload, kid: String(protectedHeader.kid) };
+      const { iat, exp } = /** @type {{iat: number, exp: number}} */ (payload);
+      if (iat > Date.now() / 1000 + leeway) throw new Refused("The token is of the future");
+      if (exp - iat > longestLife + leeway) throw new Refused("The token lives too long");
+      const { kid } = protectedHeader;
+      if (typeof kid !== "string" || kid === "") throw new Refused("The token names no key");
+      return { claims: payload, kid };
     } catch (fault) {
       if (fault instanceof Refused) throw fault;
       // What came from the issuer is at fault, or nothing came: that is no fault of the token.
@@ -87,6 +92,29 @@ export class Issuer {
       if (isTheirs) throw new Unavailable(`The keys of ${this.name} cannot be had: ${fault}`);
       throw new Refused(/** @type {Error} */ (fault).message);
     }
+  }
+}
+
+/**
+ * Refuse what is no access token by its form alone, before anything is asked or waited for.
+ * @param {unknown} text
+ * @throws {Refused}
+ */
+export function ensureForm(text) {
+  if (typeof text !== "string" || text.length > LONGEST) throw new Refused("The token is too long");
+  if (!FORM.test(text)) throw new Refused("The token is no JWT");
+  const { typ, kid } = headerOf(text);
+  const type = typeof typ === "string" ? typ.toLowerCase().replace(/^application\//, "") : undefined;
+  if (type !== ACCESS_TOKEN) throw new Refused("The token is of another type");
+  if (typeof kid !== "string" || kid === "") throw new Refused("The token names no key");
+}
+
+/** @param {string} text */
+function headerOf(text) {
+  try {
+    return decodeProtectedHeader(text);
+  } catch {
+    throw new Refused("The token has no header");
   }
 }
 

@@ -24,14 +24,17 @@ const SMALLEST_RSA_KEY = 2048; // bits
  */
 
 /**
- * Remembers proofs in this process, at most so many; while they all count, no other does. Threat: a
- * caller with a token of its own has a proof of somebody else forgotten, and shows it.
+ * Remembers proofs in this process, at most so many. None is forgotten while it counts. Threat: a caller with a
+ * token of its own has a proof of somebody else forgotten, and shows it. Nor does a key have more of them than there
+ * are places free, so that others find one. Threat: proofs of one key leave no place for those of others.
  * @implements {Seen}
  */
 export class SeenHere {
   #most;
   /** @type {Map<string, number>} */
   #until = new Map();
+  /** @type {Map<string, number>} how many there are of each key */
+  #held = new Map();
 
   /** @param {number} [most] */
   constructor(most = 100_000) {
@@ -39,21 +42,38 @@ export class SeenHere {
   }
 
   /**
-   * @param {string} name
+   * @param {string} name the thumbprint of the key, a space, and the id of the proof
    * @param {number} until
    */
   isNew(name, until) {
     const now = Date.now() / 1000;
     if ((this.#until.get(name) ?? 0) > now) return false;
-    this.#until.delete(name);
+    this.#forget(name);
     for (const [oldest, its] of this.#until) {
       if (its > now) break;
-      this.#until.delete(oldest);
+      this.#forget(oldest);
     }
-    if (this.#until.size >= this.#most) return false;
+    const key = keyIn(name);
+    const held = this.#held.get(key) ?? 0;
+    if (held >= this.#most - this.#until.size) return false;
+    this.#held.set(key, held + 1);
     this.#until.set(name, until);
     return true;
   }
+
+  /** @param {string} name */
+  #forget(name) {
+    if (!this.#until.delete(name)) return;
+    const key = keyIn(name);
+    const left = /** @type {number} */ (this.#held.get(key)) - 1;
+    if (left > 0) this.#held.set(key, left);
+    else this.#held.delete(key);
+  }
+}
+
+/** @param {string} name */
+function keyIn(name) {
+  return name.split(" ", 1)[0];
 }
 
 /**

@@ -1,9 +1,12 @@
-/** What is revoked, until the last token that it concerns has expired. */
+/**
+ * What is revoked, until the last token that it concerns has expired. A key is distrusted for ever: whoever
+ * has it signs tokens that expire whenever they like.
+ */
 export class Revoked {
   /** @type {Map<string, {generation: number, endsAt: number}>} */
   #ids = new Map();
-  /** @type {Map<string, number>} */
-  #keys = new Map();
+  /** @type {Set<string>} */
+  #keys = new Set();
 
   get size() {
     return this.#ids.size + this.#keys.size;
@@ -15,11 +18,8 @@ export class Revoked {
    */
   add(entries) {
     for (const entry of entries) {
-      if (typeof entry?.exp !== "number") continue;
-      if (typeof entry.kid === "string") {
-        this.#keys.set(entry.kid, Math.max(entry.exp, this.#keys.get(entry.kid) ?? 0));
-        continue;
-      }
+      if (typeof entry?.kid === "string") this.#keys.add(entry.kid);
+      if (typeof entry?.exp !== "number" || typeof entry.kid === "string") continue;
       const [id, generation] = idOf(entry);
       if (id === undefined || typeof generation !== "number") continue;
       const known = this.#ids.get(id);
@@ -34,16 +34,23 @@ export class Revoked {
   tidy() {
     const now = Date.now() / 1000;
     for (const [id, { endsAt }] of this.#ids) if (endsAt < now) this.#ids.delete(id);
-    for (const [kid, endsAt] of this.#keys) if (endsAt < now) this.#keys.delete(kid);
   }
 
   /**
-   * Tell whether one of the things that a token rests on is revoked.
+   * Tell whether a key was compromised.
+   * @param {string} kid
+   */
+  distrusts(kid) {
+    return this.#keys.has(kid);
+  }
+
+  /**
+   * Tell whether its key or one of the things that a token rests on is revoked.
    * @param {Record<string, any>} claims
    * @param {string} kid
    */
   kills(claims, kid) {
-    if (this.#keys.has(kid)) return true;
+    if (this.distrusts(kid)) return true;
     const { sid, gen, sub, sub_gen, client_id, client_gen, jti, rests_on } = claims;
     return (
       this.#covers(sid, gen) ||

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { KINDS, Refused, Unavailable } from "./errors.js";
 import { Exchanges, isApiKey, remember } from "./exchanges.js";
 import { Follower } from "./follower.js";
-import { Issuer } from "./issuer.js";
+import { ACCESS_TOKEN, ensureForm, Issuer } from "./issuer.js";
 import { checkNeeds } from "./needs.js";
 import { Program } from "./program.js";
 import { ensureProven, SeenHere } from "./proofs.js";
@@ -11,6 +11,7 @@ import { ensureProven, SeenHere } from "./proofs.js";
 /** @typedef {import("./proofs.js").Seen} Seen */
 
 const FIRST_WAIT = 5_000;
+const BELIEVED_FOR = 300; // seconds until the keys are asked again, which may have changed
 const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
 
 /**
@@ -23,6 +24,8 @@ const TOKEN = /^[\w.~+/-]+=*$/; // RFC 6750 section 2.1
  * @property {Seen} [seen] Remembers the proofs of keys (DPoP), so that each counts once; by default those of
  *   this process. Several processes need one store for all.
  * @property {number} [leeway] Seconds by which clocks may differ.
+ * @property {number} [longestLife] The most seconds between `iat` and `exp` of a token: Keyfob gives none for longer
+ *   than an hour.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
  * @property {(message: string) => void} [log] Gets a line when the way of following changes.
  * @property {(fault: Refused | Unavailable) => void} [onRefused] Is told why a request is refused, in
@@ -48,10 +51,11 @@ export class Verifier {
   #issuer;
   #audience;
   #leeway;
+  #longestLife;
   #failOpenFor;
   #onRefused;
   #seen;
-  /** @type {Map<string, {caller: Caller, kid: string}>} */
+  /** @type {Map<string, {caller: Caller, kid: string, until: number}>} by digest */
   #known = new Map();
   /** @type {Exchanges | undefined} */
   #exchanges;
@@ -60,18 +64,21 @@ export class Verifier {
    * @param {Options} options
    * @throws {TypeError} one of them would let anybody in, such as no audience
    */
-  constructor({ issuer, audience, client, leeway = 10, failOpenFor = 60, seen = new SeenHere(), log = console.warn, onRefused }) {
+  constructor({
+    issuer, audience, client, leeway = 10, longestLife = 3600, failOpenFor = 60, seen = new SeenHere(), log = console.warn, onRefused,
+  }) {
     const names = [audience].flat();
     // Threat: of a variable that is not set, "no audience" would be made, which any token is for.
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
       throw new TypeError("An audience is needed: the name of this service, as tokens have it in aud");
     }
-    for (const seconds of [leeway, failOpenFor]) {
-      if (typeof seconds !== "number" || !(seconds >= 0)) throw new TypeError("leeway and failOpenFor are seconds");
+    for (const [option, seconds] of Object.entries({ leeway, longestLife, failOpenFor })) {
+      if (typeof seconds !== "number" || !(seconds >= 0)) throw new TypeError(`${option} is a number of seconds`);
     }
     this.#issuer = new Issuer(issuer);
     this.#audience = audience;
     this.#leeway = leeway;
+    this.#longestLife = longestLife;
     this.#failOpenFor = failOpenFor;
     this.#onRefused = onRefused;
     this.#seen = seen;
@@ -104,8 +111,10 @@ export class Verifier {
    */
   async verify(token, needs = {}, shown = undefined) {
     checkNeeds(needs);
+    const isKey = isApiKey(token);
+    if (!isKey) ensureForm(token);
     await this.#ensureInformed();
-    const caller = await (isApiKey(token) ? this.#callerOfKey(token) : this.#callerOf(token));
+    const caller = await (isKey ? this.#callerOfKey(token) : this.#callerOf(token));
     // Each time: one from memory without its proof would be a bearer token (section 7.2).
     if (caller.claims.cnf !== undefined) {
       await ensureProven(token, caller.claims, shown, { seen: this.#seen, leeway: this.#leeway });
@@ -165,24 +174,37 @@ export class Verifier {
 
   /** @param {string} token */
   async #callerOf(token) {
-    const { caller, kid } = await this.#read(token);
-    if (this.revocations?.revoked.kills(caller.claims, kid)) throw new Refused("The token was revoked");
+    const digest = createHash("sha256").update(token).digest("base64");
+    const { caller, kid } = this.#recall(digest) ?? (await this.#read(token, digest));
+    if (this.revocations?.revoked.kills(caller.claims, kid)) {
+      this.#known.delete(digest);
+      throw new Refused("The token was revoked");
+    }
     return caller;
   }
 
-  /** @param {string} token */
-  async #read(token) {
-    const digest = createHash("sha256").update(token).digest("base64");
+  /** @param {string} digest */
+  #recall(digest) {
     const known = this.#known.get(digest);
-    if (known && known.caller.claims.exp + this.#leeway > Date.now() / 1000) return known;
+    if (known === undefined || known.until > Date.now() / 1000) return known;
     this.#known.delete(digest);
+    return undefined;
+  }
+
+  /**
+   * @param {string} token
+   * @param {string} digest
+   */
+  async #read(token, digest) {
     const { claims, kid } = await this.#issuer.verify(token, {
-      typ: "at+jwt",
+      typ: ACCESS_TOKEN,
       audience: this.#audience,
       required: ["sub"],
       leeway: this.#leeway,
+      longestLife: this.#longestLife,
     });
-    const found = { caller: callerOf(claims), kid };
+    const until = Math.min(claims.exp + this.#leeway, Date.now() / 1000 + BELIEVED_FOR);
+    const found = { caller: callerOf(claims), kid, until };
     remember(this.#known, digest, found);
     return found;
   }

@@ -13,11 +13,16 @@ export class Follower {
     mode: "starting" | "streaming" | "polling";
     documents: number;
     faults: number;
-    /** The seconds for which nothing is known; Infinity before all is known once. */
+    /**
+     * The seconds for which nothing is known; Infinity before all is known once. Two clocks tell, and the
+     * larger age counts, since that of the wall may be set back.
+     */
     get behind(): number;
     /**
-     * Wait until all that is revoked is known, but not longer than so many milliseconds.
+     * Wait until all that is revoked is known, but not longer than so many milliseconds. All who come
+     * meanwhile wait for the same, so that a crowd leaves nothing behind.
      * @param {number} most
+     * @returns {Promise<void>}
      */
     ready(most: number): Promise<void>;
     /** Stop following. */

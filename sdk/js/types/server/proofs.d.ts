@@ -23,14 +23,16 @@ export function ensureProven(token: string, claims: Record<string, any>, shown: 
  *   same name, one alone gets true.
  */
 /**
- * Remembers proofs in this process, at most so many; the oldest are forgotten first.
+ * Remembers proofs in this process, at most so many. None is forgotten while it counts. Threat: a caller with a
+ * token of its own has a proof of somebody else forgotten, and shows it. Nor does a key have more of them than there
+ * are places free, so that others find one. Threat: proofs of one key leave no place for those of others.
  * @implements {Seen}
  */
 export class SeenHere implements Seen {
     /** @param {number} [most] */
     constructor(most?: number);
     /**
-     * @param {string} name
+     * @param {string} name the thumbprint of the key, a space, and the id of the proof
      * @param {number} until
      */
     isNew(name: string, until: number): boolean;

@@ -1,4 +1,7 @@
-/** What is revoked, until the last token that it concerns has expired. */
+/**
+ * What is revoked, until the last token that it concerns has expired. A key is distrusted for ever: whoever
+ * has it signs tokens that expire whenever they like.
+ */
 export class Revoked {
     get size(): number;
     /**
@@ -9,7 +12,12 @@ export class Revoked {
     /** Forget what no token can have any more. */
     tidy(): void;
     /**
-     * Tell whether one of the things that a token rests on is revoked.
+     * Tell whether a key was compromised.
+     * @param {string} kid
+     */
+    distrusts(kid: string): boolean;
+    /**
+     * Tell whether its key or one of the things that a token rests on is revoked.
      * @param {Record<string, any>} claims
      * @param {string} kid
      */

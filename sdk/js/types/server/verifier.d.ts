@@ -8,6 +8,8 @@
  * @property {Seen} [seen] Remembers the proofs of keys (DPoP), so that each counts once; by default those of
  *   this process. Several processes need one store for all.
  * @property {number} [leeway] Seconds by which clocks may differ.
+ * @property {number} [longestLife] The most seconds between `iat` and `exp` of a token: Keyfob gives none for longer
+ *   than an hour.
  * @property {number} [failOpenFor] Seconds without news of revocations after which nobody is let in.
  * @property {(message: string) => void} [log] Gets a line when the way of following changes.
  * @property {(fault: Refused | Unavailable) => void} [onRefused] Is told why a request is refused, in
@@ -31,7 +33,7 @@ export class Verifier {
      * @param {Options} options
      * @throws {TypeError} one of them would let anybody in, such as no audience
      */
-    constructor({ issuer, audience, client, leeway, failOpenFor, seen, log, onRefused }: Options);
+    constructor({ issuer, audience, client, leeway, longestLife, failOpenFor, seen, log, onRefused, }: Options);
     /** @type {Follower | undefined} */
     revocations: Follower | undefined;
     /** What `Verifier` counts, for metrics. */
@@ -94,6 +96,11 @@ export type Options = {
      * Seconds by which clocks may differ.
      */
     leeway?: number | undefined;
+    /**
+     * The most seconds between `iat` and `exp` of a token: Keyfob gives none for longer
+     * than an hour.
+     */
+    longestLife?: number | undefined;
     /**
      * Seconds without news of revocations after which nobody is let in.
      */

@@ -27,6 +27,7 @@ class Rules:
         required: the claims that must be there.
         leeway: the seconds by which this machine's clock may be wrong.
         longest: the most characters that a token has.
+        longest_life: the most seconds between `iat` and `exp`.
     """
 
     issuer: str
@@ -35,6 +36,7 @@ class Rules:
     required: frozenset[str] = REQUIRED
     leeway: int = 10
     longest: int = 8192
+    longest_life: int = 3600
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audience or "" in self.audience:
@@ -57,6 +59,9 @@ def check_header(header: Mapping[str, Any], rules: Rules) -> None:
 def check_claims(claims: Mapping[str, Any], rules: Rules, now: float) -> None:
     """Check issuer, audience and times, and that no claim is missing.
 
+    Threat: whoever had a key of the issuer signs tokens for years, and a revocation of that key is
+    forgotten once no token that the issuer gives could be alive.
+
     Raises:
         InvalidToken: it says which rule is broken.
     """
@@ -70,6 +75,8 @@ def check_claims(claims: Mapping[str, Any], rules: Rules, now: float) -> None:
         raise InvalidToken("expired")
     if max(moment(claims, "iat"), moment(claims, "nbf", 0)) - rules.leeway > now:
         raise InvalidToken("not_yet_valid")
+    if moment(claims, "exp") - moment(claims, "iat") > rules.longest_life + rules.leeway:
+        raise InvalidToken("lives_too_long")
 
 
 def read_token(claims: Mapping[str, Any], key_id: str | None) -> AccessToken:

@@ -6,6 +6,7 @@ verifier = Verifier(..., check_proof=ProofCheck("https://orders.example.com"))
 import hashlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
@@ -43,29 +44,42 @@ class Seen(Protocol):
 
 
 class SeenHere:
-    """Remembers proofs in this process, at most so many; while they all count, no other does.
+    """Remembers proofs in this process, at most so many.
 
-    Threat: a caller with a token of its own has a proof of somebody else forgotten, and shows it.
+    None is forgotten while it counts. Threat: a caller with a token of its own has a proof of
+    somebody else forgotten, and shows it. Nor does a key have more of them than there are places
+    free, so that others find one. Threat: proofs of one key leave no place for those of others.
     """
 
     def __init__(self, most: int = 100_000, clock: Callable[[], float] = time.time) -> None:
         self._most = most
         self._clock = clock
         self._until: dict[str, float] = {}
+        self._held: Counter[str] = Counter()  # how many there are of each key
         self._writing = threading.Lock()
 
     def is_new(self, name: str, until: float) -> bool:
-        """Remember a name; see `Seen`."""
+        """Remember a name, the thumbprint of a key, a space, and an id; see `Seen`."""
         with self._writing:
             if self._until.get(name, 0) > self._clock():
                 return False
-            self._until.pop(name, None)
+            self._forget(name)
             while self._until and self._until[oldest := next(iter(self._until))] <= self._clock():
-                del self._until[oldest]
-            if len(self._until) >= self._most:
+                self._forget(oldest)
+            key = name.partition(" ")[0]
+            if self._held[key] >= self._most - len(self._until):
                 return False
+            self._held[key] += 1
             self._until[name] = until
             return True
+
+    def _forget(self, name: str) -> None:
+        if self._until.pop(name, None) is None:
+            return
+        key = name.partition(" ")[0]
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._held[key]
 
 
 class ProofCheck:

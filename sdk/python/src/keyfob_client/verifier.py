@@ -40,6 +40,8 @@ class Trust:
         check_proof: whether a bound token (`cnf`) comes with its proof; None refuses them all.
         remembered: how many verified tokens to remember, by their SHA-256.
         longest_token: the most characters that a token has.
+        longest_life: the most seconds between `iat` and `exp` of a token. Keyfob gives none for
+            longer than an hour; another issuer may.
         timeout: the seconds within which the issuer has to answer.
         quiet_for: the seconds without a word from the stream after which the feed is polled.
         refresh_interval: the seconds in which unknown keys lead to one fetch of the keys at most.
@@ -65,6 +67,7 @@ class Trust:
         check_proof: CheckProof | None = None,
         remembered: int = 10_000,
         longest_token: int = 8192,
+        longest_life: int = 3600,
         timeout: float = 5.0,
         quiet_for: float = 15.0,
         refresh_interval: float = 5.0,
@@ -78,6 +81,7 @@ class Trust:
             required=frozenset(required_claims),
             leeway=leeway,
             longest=longest_token,
+            longest_life=longest_life,
         )
         self.metrics = Metrics(hook=hook)
         self.resource = resource or _only_address(rules.audience)
