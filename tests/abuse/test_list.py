@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LINES = (*range(1, 62), *range(65, 69))
 
+TRAPS = range(1, 36)
+
 _ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 _TEST = re.compile(r"`(tests/abuse/\w+\.py)::(test_(\d\d)_\w+)`")
 
@@ -26,7 +28,7 @@ def functions_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         node.name
-        for node in tree.body
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[:5] == "test_"
     }
 
@@ -74,5 +76,19 @@ def test_every_test_that_is_named_exists_and_every_one_of_the_account_s_life_is_
         for path, name in sorted(named)
         if not (ROOT / path).exists() or name not in functions_of(ROOT / path)
     ] == []
+    of_traps = ROOT.glob("tests/oauth/test_traps_of_*.py")
+    assert {name for path in of_traps for name in functions_of(path)} <= {name for _, name in named}
     for file in ("test_account_life.py", "test_apps.py", "test_links_and_requests.py"):
         assert functions_of(Path(__file__).parent / file) <= {name for _, name in named}
+
+
+def test_every_trap_stands_in_its_table_once_with_a_test_unless_it_cannot_be() -> None:
+    page = (ROOT / "docs" / "abuse.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| T(\d+) \| .+? \| (.+?) \|$", page, re.MULTILINE)
+
+    assert [int(number) for number, _ in found] == list(TRAPS)
+    without = [int(number) for number, held_by in found if held_by == "no federation"]
+    assert without == [21, 22, 23, 24]
+    assert not (ROOT / "src" / "keyfob" / "federation").exists(), "then they need tests"
+    for number, held_by in found:
+        assert int(number) in without or "::test_" in held_by, number

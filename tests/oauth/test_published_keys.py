@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.fixtures.assertions import Signer, make_signer, public_jwk
 from tests.fixtures.certificates import Certificate, make_certificate
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.far_end import FarEnd, far_end
-from tests.fixtures.programs import make_resource
+from tests.fixtures.programs import Program, make_resource
 from tests.fixtures.world import World, eventually
 
 from keyfob.settings import Settings
@@ -187,3 +188,25 @@ async def test_an_address_behind_the_firewall_is_not_called(
 
         assert not await is_known(signer)
         assert end.asked == []
+
+
+async def test_for_who_registered_itself_no_listed_address_is_called_either(
+    settings: Settings, clock: MovableClock, end: FarEnd
+) -> None:
+    """Threat: what an administrator lists for the own apps is behind the firewall."""
+    told = {"dynamic_registration": "open", "issuer": "https://id.example.com/auth"}
+    async with World(settings.model_copy(update=told), clock) as world:
+        await make_resource(world)
+        body = {
+            "redirect_uris": ["https://app.example.com/callback"],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": end.url,
+        }
+        made = await world.api.post("/oauth2/register", json=body)
+        assert made.status_code == 201, made.text
+        stranger = Signer(Program(world, UUID(made.json()["client_id"]), ""))
+
+        refused = await stranger.show(stranger.sign(), grant_type="authorization_code", code="x")
+        assert (refused.status_code, end.asked) == (401, [])
+        assert await is_known(await make_signer(world, jwks_uri=end.url))
+        assert len(end.asked) == 1

@@ -2,14 +2,14 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from uuid import UUID
 
 import httpx
 import jwt
 import pytest
-from tests.fixtures.apps import App, make_app
+from tests.fixtures.apps import CALLBACK, App, make_app
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.programs import Program
 from tests.fixtures.world import World
@@ -111,6 +111,25 @@ async def test_nobody_makes_a_token_that_stays_of_one_that_rotates(
 
     assert (await app.refresh(forged)).json()["error"] == "invalid_grant"
     assert (await app.refresh(token)).status_code == 200
+
+
+async def test_none_stays_for_an_app_without_a_secret(world: World) -> None:
+    """Threat: nothing would tell of a stolen one (RFC 9700 section 4.14.2)."""
+    root = await world.make_admin()
+    asked = {"name": "Notes", "kind": "browser", "redirect_uris": [CALLBACK]}
+
+    def register(**more: Any) -> Awaitable[httpx.Response]:
+        return world.api.post("/admin/clients", json=asked | more, headers=root.headers)
+
+    refused = await register(rotate_refresh=False)
+    made = (await register()).json()
+    changed = await world.api.patch(
+        f"/admin/clients/{made['id']}", json={"rotate_refresh": False}, headers=root.headers
+    )
+
+    for answer in (refused, changed):
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["pointer"] == "/body/rotate_refresh"
 
 
 async def test_a_client_may_be_changed_to_it_and_back(

@@ -210,12 +210,23 @@ async def test_signing_out_everywhere_ends_what_apps_have(
     assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
 
 
-async def test_a_block_between_code_and_tokens_gives_none(
-    world: World, app: App, browser: httpx.AsyncClient, ada: UUID
+async def test_a_sign_out_between_code_and_tokens_gives_none(
+    app: App, browser: httpx.AsyncClient
 ) -> None:
     code = await app.code(browser)
     await browser.post("/ui/sign-out")
 
+    assert (await app.exchange(code)).json()["error"] == "invalid_grant"
+
+
+async def test_a_block_between_code_and_tokens_gives_none(
+    world: World, app: App, browser: httpx.AsyncClient, ada: UUID
+) -> None:
+    code, admin = await app.code(browser), await world.make_admin()
+    body = {"status": "blocked"}
+    blocked = await world.api.patch(f"/admin/users/{ada}", json=body, headers=admin.headers)
+
+    assert blocked.status_code == 200
     assert (await app.exchange(code)).json()["error"] == "invalid_grant"
 
 

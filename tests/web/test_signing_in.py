@@ -9,6 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.world import PASSWORD, World
 
 from keyfob.authority.models import Role
+from keyfob.settings import Settings
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 COOKIE = "keyfob-http"
@@ -235,3 +236,26 @@ async def test_every_page_tells_browsers_to_be_careful(
         assert "require-trusted-types-for 'script'; trusted-types 'none'" in policy
         assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "secure"),
+    [("https://id.example.com", "__Host-keyfob", True), ("http://localhost:8000", COOKIE, False)],
+)
+async def test_over_https_the_cookie_is_of_this_host_alone(
+    settings: Settings, clock: MovableClock, base: str, name: str, *, secure: bool
+) -> None:
+    """Threat: a page on a neighbour's host, or on the way, sets a cookie of the same name."""
+    told = settings.model_copy(update={"public_url": f"{base}/auth"})
+    async with World(told, clock) as world, world.client(**OURS) as browser:
+        await world.make_user()
+        answer = await sign_in(browser)
+
+    cookies = [one for one in answer.headers.get_list("set-cookie") if "HttpOnly" in one]
+    assert name in {one.partition("=")[0] for one in cookies}
+    for cookie in cookies:
+        assert cookie.startswith("__Host-") is secure
+        parts = {part.strip() for part in cookie.split(";")[1:]}
+        assert {"Path=/", "SameSite=Lax"} <= parts  # RFC 6265bis section 4.1.3.2
+        assert ("Secure" in parts) is secure
+        assert not any(part.startswith("Domain") for part in parts)
