@@ -144,6 +144,59 @@ async def test_a_right_is_added_and_told_in_each_language(
     }
 
 
+def seen(page: httpx.Response, action: str) -> dict[str, str]:
+    """Return what the forms of a page have for an action, as its reader would send it back."""
+    fields: dict[str, str] = {}
+    for form in re.findall(rf'action="/auth{action}"[^>]*>(.*?)</form>', page.text, re.DOTALL):
+        if 'name="seen_' in form:
+            found = re.findall(r'<input[^>]*name="([\w-]+)"[^>]*>', form)
+            values = [re.search(rf'<input[^>]*name="{name}"[^>]*>', form) for name in found]
+            for name, field in zip(found, values, strict=True):
+                value = re.search(r'value="([^"]*)"', field[0]) if field else None
+                fields[name] = value[1] if value else ""
+    return fields
+
+
+async def test_an_older_form_gives_back_nothing_that_a_colleague_has_changed(
+    world: World, root: httpx.AsyncClient, orders: str
+) -> None:
+    told = {"right": "orders:read", "words_en": "See orders", "words_ru": "Видеть"}
+    await root.post(f"{orders}/rights", data=told)
+    await root.post(f"{orders}/rights/remove", data={"right": "orders:write"})
+    page = await root.get(orders)
+    facts, words = seen(page, f"{orders}/facts"), seen(page, f"{orders}/rights")
+    assert (facts["seen_access_token_ttl"], words["seen_words_en"]) == ("120", "See orders")
+
+    await root.post(f"{orders}/facts", data={"name": "Sales", "access_token_ttl": "60"})
+    await root.post(f"{orders}/rights", data={"right": "orders:read", "words_en": "Read orders"})
+    await root.post(f"{orders}/facts", data={**facts, "name": "Buying"})
+    await root.post(f"{orders}/rights", data={**words, "words_ru": "Смотреть"})
+
+    found = await kept(world)
+    assert (found["name"], found["access_token_ttl"]) == ("Buying", 60)
+    assert found["scopes"] == {"orders:read": {"en": "Read orders", "ru": "Смотреть"}}
+
+    await root.post(f"{orders}/rights/remove", data={"right": "orders:read"})
+    again = await root.post(f"{orders}/rights", data={**words, "words_ru": "Читать"})
+
+    assert again.headers["location"].endswith("done=gone")
+    assert (await kept(world))["scopes"] == {}
+
+
+async def test_the_log_says_what_a_change_has_changed(
+    world: World, root: httpx.AsyncClient, orders: str
+) -> None:
+    await root.post(f"{orders}/facts", data={"name": "Sales", "access_token_ttl": "60"})
+    await root.post(f"{orders}/rights", data={"right": "orders:read", "words_en": "See orders"})
+
+    changes = [one for one in await world.audit_log() if one["action"] == "resource.changed"]
+    assert [(one["old_values"], one["new_values"]) for one in changes] == [
+        ({"name": "Orders", "access_token_ttl": 120}, {"name": "Sales", "access_token_ttl": 60}),
+        ({}, {"words": ["orders:read (en): See orders"]}),
+    ]
+    assert "What it is for" in text_of(await root.get("/console/audit"))
+
+
 async def test_a_right_is_deleted_and_lost_by_the_programs_that_the_page_counts(
     world: World, root: httpx.AsyncClient, orders: str
 ) -> None:

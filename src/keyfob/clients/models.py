@@ -1,5 +1,6 @@
 """Clients, their secrets and resources, as read from the database."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -134,6 +135,18 @@ class RegisteredClient(NamedTuple):
     def is_public(self) -> bool:
         """Tell whether anybody can say to be this client, since it has no secret and no key."""
         return self.auth_method is AuthMethod.NONE
+
+
+class Holders(NamedTuple):
+    """The clients that have a resource: their number, and the first of them.
+
+    `own` counts those that are registered by one of ours, `by_scope` those that have each scope.
+    """
+
+    total: int
+    own: int
+    by_scope: Mapping[str, int]
+    first: tuple[RegisteredClient, ...]
 
 
 class KnownClient(NamedTuple):

@@ -13,6 +13,7 @@ from keyfob.clients.models import (
     ClientKind,
     ClientSecret,
     Grant,
+    Holders,
     IdTokenAlgorithm,
     Profile,
     RegisteredClient,
@@ -135,25 +136,49 @@ async def announce_browser_apps(tx: Tx) -> None:
     await tx.execute("SELECT pg_notify('keyfob', 'browser_apps')")
 
 
-async def list_clients_of_resource(
-    db: Executor, identifier: str, *, of_strangers: bool
-) -> list[RegisteredClient]:
-    """Return the clients that have a resource; of strangers' at most those with a consent.
+# The clients that have the resource $1; of strangers', those with a consent. The others have no
+# tokens, and what they may ask for is cut when they are found.
+_HOLDS = """
+    $1 = ANY(resources) AND (registered_by = 'administrator' OR EXISTS (
+        SELECT FROM consents WHERE client_id = clients.id AND $1 = ANY(audience)))
+"""
 
-    The others have no tokens, and what they may ask for is cut when they are found.
-    """
+
+async def list_own_of_resource(db: Executor, identifier: str) -> list[RegisteredClient]:
+    """Return the clients that have a resource, but for those that registered themselves."""
     rows = await db.fetch(
         f"""
         SELECT {_CLIENT} FROM clients
-         WHERE $1 = ANY(resources)
-           AND (registered_by = 'administrator' OR $2 AND EXISTS (
-                SELECT FROM consents WHERE client_id = clients.id AND $1 = ANY(audience)))
-         ORDER BY id
+         WHERE $1 = ANY(resources) AND registered_by = 'administrator' ORDER BY id
         """,  # noqa: S608 - our own columns
         identifier,
-        of_strangers,
     )
     return [_client(row) for row in rows]
+
+
+async def count_holders(db: Executor, identifier: str, first: int) -> Holders:
+    """Return how many clients have a resource, and the `first` of them: ours before strangers'."""
+    clients = await db.fetch(
+        f"""
+        SELECT {_CLIENT} FROM clients WHERE {_HOLDS}
+         ORDER BY registered_by <> 'administrator', id LIMIT $2
+        """,  # noqa: S608 - our own columns
+        identifier,
+        first,
+    )
+    counted = await db.fetch(
+        f"""
+        WITH holders AS (SELECT registered_by, scope FROM clients WHERE {_HOLDS})
+        SELECT NULL AS scope, count(*) AS amount,
+               count(*) FILTER (WHERE registered_by = 'administrator') AS own FROM holders
+         UNION ALL
+        SELECT name, count(*), 0 FROM holders, unnest(scope) AS name GROUP BY name
+        """,  # noqa: S608 - our own columns
+        identifier,
+    )
+    by_scope = {row["scope"]: row["amount"] for row in counted}
+    total, own = by_scope.pop(None), sum(row["own"] for row in counted)
+    return Holders(total, own, by_scope, tuple(map(_client, clients)))
 
 
 async def insert_client(tx: Tx, client: RegisteredClient) -> None:

@@ -1,5 +1,6 @@
 """SQL for clients that nobody here has registered, and for initial access tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -62,6 +63,47 @@ async def list_browser_redirect_uris(db: Executor, *, strangers: int, of_each: i
         of_each,
     )
     return [row[0] for row in rows]
+
+
+async def take_scopes(
+    tx: Tx,
+    identifier: str,
+    lost: Sequence[str],
+    offered: Sequence[tuple[str, str]],
+    now: datetime,
+) -> list[tuple[UUID, int]]:
+    """Take scopes that a resource has lost from the clients of strangers that users have let in.
+
+    A scope stays if another resource of the client is among the `offered`, with it. Return the ids
+    of these clients, whose next generation begins, and their generations until then.
+    """
+    rows = await tx.fetch(
+        """
+        WITH holders AS (
+            SELECT id FROM clients
+             WHERE $1 = ANY(resources) AND registered_by <> 'administrator' AND scope && $2
+               AND EXISTS (SELECT FROM consents
+                            WHERE client_id = clients.id AND $1 = ANY(audience))
+             ORDER BY id FOR UPDATE
+        )
+        UPDATE clients AS c
+           SET scope = ARRAY(
+                   SELECT name FROM unnest(c.scope) WITH ORDINALITY AS s (name, place)
+                    WHERE name <> ALL($2) OR EXISTS (
+                          SELECT FROM unnest($3::text[], $4::text[]) AS o (api, scope)
+                           WHERE o.scope = name AND api = ANY(c.resources))
+                    ORDER BY place),
+               generation = generation + 1, updated_at = $5
+         WHERE id IN (SELECT id FROM holders)
+        RETURNING id, generation - 1 AS before
+        """,
+        identifier,
+        list(lost),
+        [api for api, _ in offered],
+        [scope for _, scope in offered],
+        now,
+    )
+    return [(row["id"], row["before"]) for row in rows]
 
 
 async def keep_client(tx: Tx, client_id: UUID, until: datetime) -> None:

@@ -14,6 +14,7 @@ from keyfob.clients.models import (
     AuthenticatedClient,
     ClientKind,
     ClientSecret,
+    Holders,
     KnownClient,
     RegisteredClient,
     Registrar,
@@ -161,14 +162,31 @@ class Clients:
         """Return a page of clients, including disabled ones, in the order of their creation."""
         return await queries.list_clients(self.db, after, limit)
 
-    async def list_of_resource(
-        self, db: Executor, identifier: str, *, of_strangers: bool
-    ) -> list[RegisteredClient]:
-        """Return the clients that have a resource, disabled or not, in the order of creation.
+    async def list_own_of_resource(self, db: Executor, identifier: str) -> list[RegisteredClient]:
+        """Return the clients that one of ours gave a resource, disabled or not, oldest first."""
+        return await queries.list_own_of_resource(db, identifier)
 
-        With `of_strangers`, also those that registered themselves, and that a user has let in.
+    async def count_holders(self, identifier: str, first: int) -> Holders:
+        """Return how many clients have a resource, and the `first`; those of strangers come last.
+
+        Of these, only those that a user has let in count.
         """
-        return await queries.list_clients_of_resource(db, identifier, of_strangers=of_strangers)
+        return await queries.count_holders(self.db, identifier, first)
+
+    async def take_scopes(
+        self, tx: Tx, identifier: str, lost: Sequence[str], offered: Sequence[tuple[str, str]]
+    ) -> int:
+        """Take scopes that a resource has lost from clients of strangers; return their number.
+
+        Their tokens end. A scope stays where it is `offered` by another resource of the client.
+        """
+        changed = await self_registration_queries.take_scopes(
+            tx, identifier, lost, offered, self.clock.now()
+        )
+        await self.revocations.revoke_clients(tx, changed)
+        for client_id, _ in changed:
+            self._forget_after(tx, client_id)
+        return len(changed)
 
     async def get(self, db: Executor, client_id: UUID) -> RegisteredClient | None:
         """Return the present state of a client, disabled or not; None if there is none."""

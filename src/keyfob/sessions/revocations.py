@@ -117,7 +117,11 @@ class Revocations:
 
     async def revoke_client(self, tx: Tx, client_id: UUID, generation: int) -> None:
         """Revoke every access token that a client was issued up to this generation."""
-        await self._revoke(tx, [(client_id, generation)], "client")
+        await self.revoke_clients(tx, [(client_id, generation)])
+
+    async def revoke_clients(self, tx: Tx, revoked: Sequence[tuple[UUID, int]]) -> None:
+        """Revoke every access token that these clients were issued up to these generations."""
+        await self._revoke(tx, revoked, "client")
 
     async def revoke_token(self, tx: Tx, token_id: UUID, expires_at: datetime) -> None:
         """Revoke one access token by its `jti`, until it expires."""

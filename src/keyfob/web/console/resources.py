@@ -12,9 +12,10 @@ from starlette.responses import Response
 from keyfob.admin.resource_models import ResourceCreate, ResourceUpdate
 from keyfob.administration.authority import Actor
 from keyfob.administration.errors import ResourceInUse, ResourceTaken
-from keyfob.clients.models import RegisteredClient, Resource
+from keyfob.clients.models import Holders, Resource
 from keyfob.core.locales import N_, Locale, gettext
 from keyfob.core.problems import NotFound
+from keyfob.web.console.choices import is_as_seen
 from keyfob.web.console.clients import LIMITED, Reader, Resources, Writer
 from keyfob.web.parts.refusals import refusal
 from keyfob.web.visits import AVisit, Visit, pages
@@ -22,7 +23,6 @@ from keyfob.web.visits import AVisit, Visit, pages
 routes = pages()
 
 ResourceId = Annotated[UUID, Path(alias="id")]
-_MOST_SHOWN = 20
 
 _DONE: Mapping[str, str] = {
     "made": N_("The API is registered. Say what each of its rights is for."),
@@ -41,7 +41,10 @@ _ERRORS: Mapping[str, str] = {
         "has a hundred at most; openid, profile, email and offline_access are taken."
     ),
 }
-_TYPED = ("identifier", "name", "access_token_ttl", "scopes")
+_TYPED = (
+    *("identifier", "name", "access_token_ttl", "scopes"),
+    *("seen_name", "seen_access_token_ttl"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,28 +75,18 @@ class ResourcePage:
     languages: ClassVar[Sequence[Locale]] = tuple(Locale)
 
     resource: Resource
-    clients: Sequence[RegisteredClient]
+    programs: Holders
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def shown(self) -> Sequence[RegisteredClient]:
-        """The first of the programs."""
-        return self.clients[:_MOST_SHOWN]
-
-    @property
     def more(self) -> int:
         """The number of programs that are not shown."""
-        return max(0, len(self.clients) - _MOST_SHOWN)
-
-    @property
-    def keepers(self) -> int:
-        """The number of programs for which it cannot be deleted."""
-        return sum(not client.is_self_registered for client in self.clients)
+        return self.programs.total - len(self.programs.first)
 
     def holders(self, scope: str) -> int:
         """Return the number of programs that have a right."""
-        return sum(scope in client.scope for client in self.clients)
+        return self.programs.by_scope.get(scope, 0)
 
 
 @routes.get("/console/resources", dependencies=LIMITED)
@@ -146,8 +139,12 @@ async def change_facts(
     """Change an API's name, and how long tokens for it live."""
 
     def changed(before: Resource) -> Resource:
-        ttl = visit.fields.line("access_token_ttl") or None
-        return _updated(before, name=visit.fields.line("name"), access_token_ttl=ttl)
+        changes: dict[str, Any] = {}
+        if not is_as_seen(visit, "name"):
+            changes["name"] = visit.fields.line("name")
+        if not is_as_seen(visit, "access_token_ttl"):
+            changes["access_token_ttl"] = visit.fields.line("access_token_ttl") or None
+        return _updated(before, **changes)
 
     return await _change(visit, caller, resources, resource_id, changed, done="changed")
 
@@ -157,11 +154,17 @@ async def keep_right(
     resource_id: ResourceId, visit: AVisit, caller: Writer, resources: Resources
 ) -> Response:
     """Add a right to an API, or say anew what one is for; the others stay."""
-    told = {locale: visit.fields.line(f"words_{locale}") for locale in Locale}
+    right, told = visit.fields.line("right"), _words_of(visit)
+    is_known = "seen_right" in visit.fields
+    if is_known and right not in (await resources.get(resource_id)).scopes:
+        return visit.go(f"/console/resources/{resource_id}", done="gone")
 
     def changed(before: Resource) -> Resource:
-        words = {locale: text for locale, text in told.items() if text}
-        return _updated(before, scopes={**before.scopes, visit.fields.line("right"): words})
+        if is_known and right not in before.scopes:
+            return before
+        words = {**before.scopes.get(right, {}), **told}
+        said = {locale: text for locale, text in words.items() if text}
+        return _updated(before, scopes={**before.scopes, right: said})
 
     return await _change(visit, caller, resources, resource_id, changed, done="right")
 
@@ -195,6 +198,13 @@ async def delete(
     except NotFound:
         return visit.go("/console/resources", done="gone")
     return visit.go("/console/resources", done="deleted")
+
+
+def _words_of(visit: Visit) -> dict[str, str]:
+    """Return the descriptions of a right that its reader has changed, by language."""
+    told = {locale.value: visit.fields.line(f"words_{locale}") for locale in Locale}
+    seen = {locale: visit.fields.line(f"seen_words_{locale}") for locale in told}
+    return {locale: text for locale, text in told.items() if text != seen[locale]}
 
 
 def _updated(before: Resource, **changes: Any) -> Resource:
@@ -233,7 +243,7 @@ async def _show_one(
     resource = await resources.get(resource_id)
     page = ResourcePage(
         resource=resource,
-        clients=await resources.list_clients(resource),
+        programs=await resources.count_holders(resource),
         typed=_typed(visit),
         errors=errors or {},
     )

@@ -325,9 +325,11 @@ FIELDS: Mapping[str, str] = {
     "rotate_refresh": N_("Refresh tokens change"),
     "scope": N_("Scope"),
     "scopes": N_("Scopes"),
+    "self_registered": N_("Apps that registered themselves and lost it"),
     "sessions": N_("Sessions that ended"),
     "sessions_ended": N_("Sessions that ended"),
     "status": N_("Status"),
+    "words": N_("What it is for"),
 }
 
 VALUES: Mapping[str, str] = {
