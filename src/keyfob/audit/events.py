@@ -14,7 +14,7 @@ class Actor(StrEnum):
     COMMAND_LINE = "null: the command line"
     EITHER = "null: the service, or the command line"
     UNKNOWN = "null: anybody"
-    REMOVER = "the owner, or an administrator"
+    REMOVER = "the owner; an administrator; null: the service, of what is too much"
     REVOKER = "the owner; a client that was shown it; null: the command line"
 
 

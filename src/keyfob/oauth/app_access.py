@@ -35,6 +35,10 @@ _FORGETTING = frozenset(
 )
 
 
+# Apps that nobody here has registered, of one user; and how many beyond them end at once.
+_MOST_OF_STRANGERS, _AT_ONCE = 100, 10
+
+
 class GrantNotFound(Problem):
     """The app has nothing of the user: no consent, and no grant that is live."""
 
@@ -107,6 +111,9 @@ class AppAccess:
     """Lists apps that have something of a user, and takes it from them: consent, codes, grants.
 
     The app may ask again, and then its user is asked.
+
+    Threat: one user lets apps have something by the thousand, which anybody may register here. So
+    of these, a user has a hundred; beyond that, what was allowed longest ago ends.
     """
 
     db: Database
@@ -163,6 +170,21 @@ class AppAccess:
                 await self.authority.ensure_recent_above_user(tx, actor, account)
             await self._end(tx, actor, user_id, client_id)
 
+    async def end_oldest_of_strangers(self, tx: Tx, user_id: UUID) -> None:
+        """End what a user lets too many apps of strangers have, once the account is locked."""
+        oldest = await queries.list_oldest_of_strangers(
+            tx, user_id, most=_MOST_OF_STRANGERS, at_most=_AT_ONCE
+        )
+        for client_id, name in oldest:
+            _, ended = await self._take(tx, user_id, client_id, EndReason.TOO_MANY)
+            await self.authority.audit.record(
+                tx,
+                action=Event.APP_REMOVED,
+                actor_id=None,
+                target_id=user_id,
+                old={"client_id": str(client_id), "name": name, "grants": ended},
+            )
+
     async def forget_with_sessions(self, tx: Tx, ending: Ending) -> None:
         """Forget what a user's apps have not fetched yet, and for some reasons all they may have.
 
@@ -184,12 +206,8 @@ class AppAccess:
         """Take it, once the account is locked, which every exchange of a code shares."""
         reason = EndReason.OWNER if actor.user_id == user_id else EndReason.ADMIN
         client = await self.clients.get(tx, client_id)
-        consented = await queries.delete_consent(tx, user_id, client_id)
-        # Threat: an app that has just been sent a code exchanges it afterwards.
-        codes = await queries.delete_unused_codes(tx, user_id, client_id)
-        codes += await device_queries.delete_unused(tx, user_id, client_id)
-        ended = await self.grants.end_all_of(tx, user_id, client_id, reason)
-        if client is None or not (consented or codes or ended):
+        had_any, ended = await self._take(tx, user_id, client_id, reason)
+        if client is None or not had_any:
             raise GrantNotFound
         await self.authority.record(
             tx,
@@ -198,6 +216,17 @@ class AppAccess:
             user_id,
             old={"client_id": str(client_id), "name": client.name, "grants": ended},
         )
+
+    async def _take(
+        self, tx: Tx, user_id: UUID, client_id: UUID, reason: EndReason
+    ) -> tuple[bool, int]:
+        """Take all that an app has; return whether it had anything, and the number of grants."""
+        consented = await queries.delete_consent(tx, user_id, client_id)
+        # Threat: an app that has just been sent a code exchanges it afterwards.
+        codes = await queries.delete_unused_codes(tx, user_id, client_id)
+        codes += await device_queries.delete_unused(tx, user_id, client_id)
+        ended = await self.grants.end_all_of(tx, user_id, client_id, reason)
+        return bool(consented or codes or ended), ended
 
 
 def _places_of(app: queries.ListedApp) -> Places | None:

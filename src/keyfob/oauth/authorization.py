@@ -24,6 +24,7 @@ from keyfob.core.forms import Form
 from keyfob.core.problems import InsufficientAuthentication
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
+from keyfob.oauth.app_access import AppAccess
 from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp, rights_of
 from keyfob.sessions.standing import Standing
 
@@ -65,6 +66,7 @@ class Authorization:
     standing: Standing
     step_up: StepUp
     audit: Audit
+    app_access: AppAccess
     issuer: str
 
     async def push(self, asked: Asked) -> str:
@@ -259,6 +261,7 @@ class Authorization:
         )
         if client.is_self_registered:
             await self.asking.clients.keep(tx, client.id)
+            await self.app_access.end_oldest_of_strangers(tx, user.user_id)
         await self.audit.record(
             tx,
             action=Event.APP_ALLOWED,

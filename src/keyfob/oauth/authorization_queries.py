@@ -262,6 +262,26 @@ async def add_consent(
     )
 
 
+async def list_oldest_of_strangers(
+    tx: Tx, user_id: UUID, *, most: int, at_most: int
+) -> list[tuple[UUID, str]]:
+    """Return apps that nobody here has registered, beyond the `most` that were allowed last.
+
+    By ids and names, `at_most` of them; the account is locked.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT client_id, name FROM consents JOIN clients ON id = client_id
+         WHERE user_id = $1 AND registered_by <> 'administrator'
+         ORDER BY given_at DESC, client_id OFFSET $2 LIMIT $3
+        """,
+        user_id,
+        most,
+        at_most,
+    )
+    return [(row["client_id"], row["name"]) for row in rows]
+
+
 async def delete_consent(tx: Tx, user_id: UUID, client_id: UUID) -> bool:
     """Forget what a user lets an app have; False if it is nothing."""
     gone = await tx.fetchval(

@@ -179,6 +179,9 @@ def build(
         hosts=self_registered.hosts,
         rates=limits.rates,
     )
+    app_access = AppAccess(
+        db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
+    )
     authorization = Authorization(
         db=db,
         clock=clock,
@@ -193,6 +196,7 @@ def build(
         standing=standing,
         step_up=step_up,
         audit=audit,
+        app_access=app_access,
         issuer=settings.issuer_url,
     )
     logout = Logout(db=db, clock=clock, clients=clients, id_tokens=id_tokens)
@@ -216,9 +220,6 @@ def build(
         proofs=proofs,
         rate=limits.push,
         by_address=limits.rates,
-    )
-    app_access = AppAccess(
-        db=db, clients=clients, grants=of_apps, standing=standing, authority=authority
     )
     sessions.on_end_all.append(app_access.forget_with_sessions)
     of_clients.on_end.append(app_access.forget_of_client)
