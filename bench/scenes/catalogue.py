@@ -9,6 +9,7 @@ LINES = (
     "me",
     "verification",
     "programs",
+    "apps",
     "wrong_secrets",
     "storm",
     "overload",
