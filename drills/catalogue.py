@@ -5,7 +5,19 @@ from typing import Any
 
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
-from drills.scenes import database, keys, mail, resources, restore, soak, together, upgrade, workers
+from drills.scenes import (
+    apps,
+    database,
+    floods,
+    keys,
+    mail,
+    resources,
+    restore,
+    soak,
+    together,
+    upgrade,
+    workers,
+)
 
 Drill = Callable[[Size], Coroutine[Any, Any, Outcome]]
 
@@ -28,6 +40,11 @@ DRILLS: dict[str, Drill] = {
     "secret-key-rotated": keys.secret_key_rotated,
     "restored": restore.restored,
     "mail-away": mail.mail_away,
+    "codes-worker-killed": apps.codes_worker_killed,
+    "codes-database-killed": apps.codes_database_killed,
+    "consent-withdrawn": apps.consent_withdrawn,
+    "receiver-dead": apps.receiver_dead,
+    "requests-flooded": floods.requests_flooded,
 }
 
 # Those and the soak, which takes minutes instead of a size: what docs/drills.md tells of.
