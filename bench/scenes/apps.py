@@ -29,7 +29,10 @@ TABLE, STORM = "apps, 8 clients", "apps in a storm, 4 sign in to one and 32 log 
 _PLENTY = "100000000/minute"
 WIDE = {
     **COUNTED,
-    **{f"LIMIT_{what}": _PLENTY for what in ("AUTHORIZE", "PUSH", "PROOF", "ADMIN", "LOGIN")},
+    **{
+        f"LIMIT_{what}": _PLENTY
+        for what in ("AUTHORIZE", "AUTHORIZE_ADDRESS", "PUSH", "PROOF", "ADMIN", "LOGIN")
+    },
     **{f"LIMIT_LOGIN_{what}": _PLENTY for what in ("PAIR", "ACCOUNT")},
 }
 # What is done, and at least how often, in the rate of our own refresh.
