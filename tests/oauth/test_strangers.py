@@ -182,8 +182,60 @@ async def test_what_comes_back_after_its_deletion_is_not_taken_for_what_was_revo
     assert refreshed.json()["error"] == "invalid_grant"
 
 
-async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(world: World) -> None:
+ORIGINS = {
+    "https://app.example.com": True,
+    "https://app.example.com:8443": True,
+    "https://[2001:db8::1]:8443": True,
+    "http://localhost:3000": True,
+    "http://127.0.0.1": True,
+    "http://app.example.com": False,
+    "null": False,
+    "*": False,
+    "": False,
+    "https://": False,
+    "https://app.example.com/": False,
+    "HTTPS://app.example.com": False,
+    "https://me@app.example.com": False,
+    "https://" + "x" * 32_000: False,
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "is_open"),
+    [
+        ({"client_documents": True}, True),
+        ({"client_documents": False, "dynamic_registration": "open"}, True),
+        ({"client_documents": False, "dynamic_registration": "token"}, False),
+        ({"client_documents": True, "client_document_hosts": ["app.example.com"]}, False),
+        ({"client_documents": False}, False),
+    ],
+    ids=str,
+)
+async def test_where_anybody_may_register_an_app_none_is_pushed_off_a_list_of_origins(
+    settings: Settings, clock: MovableClock, told: dict[str, object], is_open: bool
+) -> None:
+    async with World(settings.model_copy(update=told), clock) as world:
+        for origin, is_one in ORIGINS.items():
+            page = world.client(Origin=origin)
+            answer = await page.post("/oauth2/token", data={"grant_type": "none"})
+            elsewhere = [await page.get(path) for path in ("/me", "/oauth2/authorize")]
+
+            let_in = answer.headers.get("access-control-allow-origin")
+            assert let_in == (origin if is_open and is_one else None), origin
+            assert "access-control-allow-credentials" not in answer.headers
+            assert not any("access-control-allow-origin" in one.headers for one in elsewhere)
+
+
+async def test_of_apps_of_strangers_a_few_origins_each_are_let_in(
+    settings: Settings, clock: MovableClock
+) -> None:
     """Threat: every worker reads all of them every few seconds."""
+    some = settings.model_copy(update={"client_document_hosts": ["app.example.com"]})
+    async with World(some, clock) as world:
+        await assert_few_origins(world)
+
+
+async def assert_few_origins(world: World) -> None:
     places = tuple(f"https://{number}.example.com/callback" for number in range(20))
     ours = await make_app(world, public=True, redirect_uris=places)
     theirs = await make_app(world, public=True)

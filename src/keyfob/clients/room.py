@@ -52,7 +52,11 @@ def build(
         clock=clock,
         secrets=MachineSecrets(secrets.derive("registration tokens"), "kfi_"),
     )
-    origins = Origins(db=db)
+    origins = Origins(
+        db=db,
+        open_to_all=settings.pages
+        and (settings.dynamic_registration == "open" or (hosts.is_on and not hosts.allowed)),
+    )
     outbound = Outbound(allow=settings.outbound_allow, ca_file=settings.outbound_ca_file)
 
     def listen(feed: Feed) -> None:
