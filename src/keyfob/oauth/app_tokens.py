@@ -10,6 +10,7 @@ from keyfob.core.encoding import to_base64url
 from keyfob.oauth.claims import PersonClaims, scopes_of
 from keyfob.oauth.errors import InvalidTarget
 from keyfob.oauth.models import GivenToken
+from keyfob.oauth.targets import Targets
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.models import Granted, OpenedSession
 from keyfob.sessions.service import present_roles
@@ -25,6 +26,7 @@ class AppTokens:
     grants: Grants
     id_tokens: IdTokens
     claims: PersonClaims
+    targets: Targets
     userinfo: str
 
     async def give(
@@ -50,7 +52,7 @@ class AppTokens:
             opened,
             to,
             generation=client.generation,
-            ttl=client.access_token_ttl,
+            ttl=self.targets.lifetime(client, granted.audience),
             jkt=shown.jkt,
             tells_roles=_tells_roles(granted),
         )

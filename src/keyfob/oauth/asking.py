@@ -5,12 +5,12 @@ redirect URI is said on a page, since nobody may be sent there; anything else is
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from keyfob.authority.models import OPENID_SCOPES, STRONG, WEAK
+from keyfob.authority.models import STRONG, WEAK
 from keyfob.clients.documents import is_document_url
 from keyfob.clients.models import Grant, RegisteredClient
 from keyfob.clients.service import Clients
@@ -93,20 +93,8 @@ class Asked(NamedTuple):
         return cls(**{**stored, **lists, **ids, "claims": claims})
 
 
-def rights_of(scope: Sequence[str], audience: Sequence[str]) -> tuple[str, ...]:
-    """Return the contents of a consent: scopes about the person, and each scope at each API.
-
-    The identifier of the API stands before its scope; neither has a space in it. Threat: two APIs
-    have scopes of the same name. Whoever allows one of them at one API, and another at the other,
-    has not allowed both at both.
-    """
-    about = [name for name in scope if name in OPENID_SCOPES]
-    further = [name for name in scope if name not in OPENID_SCOPES]
-    return (*about, *(f"{api} {name}" for api in audience for name in further))
-
-
 def scope_in(right: str) -> str:
-    """Return the scope in what `rights_of` has written; others are scopes already."""
+    """Return the scope in what `Targets.rights_of` has written; others are scopes already."""
     return right.rpartition(" ")[2]
 
 

@@ -25,7 +25,7 @@ from keyfob.core.problems import InsufficientAuthentication
 from keyfob.core.secrets import random_text
 from keyfob.oauth import authorization_queries as queries
 from keyfob.oauth.app_access import AppAccess
-from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp, rights_of
+from keyfob.oauth.asking import UNMET, Asked, Asking, RefusedToApp, UnknownApp
 from keyfob.sessions.standing import Standing
 
 # To sign in may need a mail; a code is exchanged by a program.
@@ -213,7 +213,7 @@ class Authorization:
             return False
         given = await queries.find_consent(db, user.user_id, client.id)
         return given is None or not (
-            set(rights_of(asked.consented, asked.audience)) <= set(given.rights)
+            set(self._rights_of(asked)) <= set(given.rights)
             and set(asked.audience) <= set(given.audience)
         )
 
@@ -257,7 +257,7 @@ class Authorization:
 
     async def _remember(self, tx: Tx, client: RegisteredClient, asked: Asked, user: User) -> None:
         await queries.add_consent(
-            tx, user.user_id, client.id, asked.consented, asked.audience, self.clock.now()
+            tx, user.user_id, client.id, self._rights_of(asked), asked.audience, self.clock.now()
         )
         if client.is_self_registered:
             await self.asking.clients.keep(tx, client.id)
@@ -274,6 +274,9 @@ class Authorization:
                 "audience": list(asked.audience),
             },
         )
+
+    def _rights_of(self, asked: Asked) -> tuple[str, ...]:
+        return self.asking.targets.rights_of(asked.consented, asked.audience)
 
     def refuse(self, refusal: RefusedToApp) -> dict[str, str]:
         """Return the parameters that tell the app of a refusal."""

@@ -10,12 +10,12 @@ from asyncpg import Record
 
 from keyfob.clients.models import Registrar
 from keyfob.core.database import Executor, Tx
-from keyfob.oauth.asking import Asked, rights_of, scope_in
+from keyfob.oauth.asking import Asked, scope_in
 from keyfob.sessions.models import AskedClaims, Granted
 
 
 class Consent(NamedTuple):
-    """A user's consent to what an app asks for (`rights_of`)."""
+    """A user's consent to what an app asks for (`Targets.rights_of`)."""
 
     client_id: UUID
     rights: tuple[str, ...]
@@ -240,7 +240,7 @@ async def add_consent(
     tx: Tx,
     user_id: UUID,
     client_id: UUID,
-    scope: Sequence[str],
+    rights: Sequence[str],
     audience: Sequence[str],
     now: datetime,
 ) -> None:
@@ -256,7 +256,7 @@ async def add_consent(
         """,
         user_id,
         client_id,
-        list(rights_of(scope, audience)),
+        list(rights),
         list(audience),
         now,
     )

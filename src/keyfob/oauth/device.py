@@ -192,8 +192,9 @@ class Devices:
             )
             if not decided:
                 raise UnknownDevice
+            rights = self.targets.rights_of(request.scope, request.audience)
             await authorization_queries.add_consent(
-                tx, user.user_id, client.id, request.scope, request.audience, self.clock.now()
+                tx, user.user_id, client.id, rights, request.audience, self.clock.now()
             )
             await self._tell(tx, user, client, request, source)
         return client

@@ -141,6 +141,7 @@ def build(
     )
     targets = Targets(resources=resources, roles=roles)
     exchange = TokenExchange(
+        db=db,
         targets=targets,
         tokens=tokens,
         keys=of_keys.keys,
@@ -151,7 +152,9 @@ def build(
     )
     claims = PersonClaims(accounts=accounts)
     at_userinfo = f"{settings.issuer_url.rstrip('/')}/oauth2/userinfo"
-    app_tokens = AppTokens(grants=of_apps, id_tokens=id_tokens, claims=claims, userinfo=at_userinfo)
+    app_tokens = AppTokens(
+        grants=of_apps, id_tokens=id_tokens, claims=claims, targets=targets, userinfo=at_userinfo
+    )
     notices = LogoutNotices(
         db=db,
         clock=clock,

@@ -45,9 +45,12 @@ class Targets:
         all that the client may ask for there. A scope is valid if one of the resources has it, and
         if it is one of `within`, where that is given.
 
+        Threat: a token for our own API and another is used by the other one, at ours; so a token of
+        ours is for that alone.
+
         Raises:
             InvalidTarget: a resource is unknown or not the client's, or there are several to choose
-                from.
+                from, or ours is one of several.
             InvalidScope: a scope is unknown or not the client's, or there are too many.
         """
         resources = self._find(client, named)
@@ -59,11 +62,36 @@ class Targets:
         if not set(asked) <= set(allowed):
             raise InvalidScope
         audience = tuple(resource.identifier for resource in resources)
+        if self.is_own(audience) and len(audience) > 1:
+            raise InvalidTarget("A token of our own API is for that alone")
         granted = tuple(name for name in allowed if name in asked)
         if len(" ".join((*audience, *granted))) > _LONGEST:
             raise InvalidScope("Ask for fewer scopes at once")
-        ttls = [resource.access_token_ttl or client.access_token_ttl for resource in resources]
-        return Target(audience, granted, min(client.access_token_ttl, *ttls))
+        return Target(audience, granted, self.lifetime(client, audience))
+
+    def lifetime(self, client: RegisteredClient, audience: Collection[str]) -> int:
+        """Return the seconds that a client's token lives: the least that an API, or it, allows."""
+        found = [self.resources.find(name) for name in audience]
+        ttls = [one.access_token_ttl for one in found if one and one.access_token_ttl]
+        return min([client.access_token_ttl, *ttls])
+
+    def rights_of(self, scope: Sequence[str], audience: Sequence[str]) -> tuple[str, ...]:
+        """Return the contents of a consent: scopes about the person, and each scope at each API.
+
+        The identifier of the API stands before its scope; neither has a space in it. Threats: two
+        APIs have scopes of the same name. Whoever allows one of them at one API, and another at the
+        other, has not allowed both at both. And an API that gets a scope later, which another one
+        has, was not meant when that was allowed.
+        """
+        about = [name for name in scope if name in OPENID_SCOPES]
+        offers = {api: self.resources.find(api) for api in audience}
+        further = [
+            f"{api} {name}"
+            for api, found in offers.items()
+            for name in scope
+            if found and name in found.scopes and name not in OPENID_SCOPES
+        ]
+        return (*about, *further)
 
     def choose_for_user(
         self, client: RegisteredClient, form: Form
@@ -73,8 +101,7 @@ class Targets:
         Without any resource, it opens `userinfo` alone.
 
         Raises:
-            InvalidTarget, InvalidScope: see `choose`. Threat: a token for our own API and another
-                is used by the other one, at ours; so a token of ours is for that alone.
+            InvalidTarget, InvalidScope: see `choose`.
         """
         named, wanted = form.list_all("resource"), (form.get("scope") or "").split()
         about = [name for name in OPENID_SCOPES if name in wanted]
@@ -86,8 +113,6 @@ class Targets:
                 raise InvalidScope("No scope is asked for")
             return tuple(about), ()
         target = self.choose(client, named, " ".join(further))
-        if self.is_own(target.audience) and len(target.audience) > 1:
-            raise InvalidTarget("A token of our own API is for that alone")
         return (*about, *target.scope), target.audience
 
     def is_own(self, audience: Collection[str]) -> bool:

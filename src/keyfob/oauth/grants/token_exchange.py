@@ -13,9 +13,11 @@ from keyfob.authority.models import has_second_factor
 from keyfob.authority.roles import Roles
 from keyfob.clients.models import AuthenticatedClient, Grant, RegisteredClient
 from keyfob.core.clock import Clock
+from keyfob.core.database import Database
 from keyfob.core.forms import Form
 from keyfob.core.problems import BadRequest
 from keyfob.oauth.access_tokens import scope_now
+from keyfob.oauth.authorization_queries import find_consent
 from keyfob.oauth.errors import InvalidDpopProof, InvalidScope, InvalidTarget
 from keyfob.oauth.models import GivenToken
 from keyfob.oauth.targets import Target, Targets
@@ -55,6 +57,7 @@ class TokenExchange:
         factor_roles: roles that require a second factor; a sign-in without one gets no token.
     """
 
+    db: Database
     targets: Targets
     tokens: AccessTokens
     keys: ApiKeys
@@ -72,7 +75,8 @@ class TokenExchange:
                 2.2.2), or something is asked for that there is not.
             InvalidTarget: also for our own API.
             InvalidDpopProof: the subject token is bound to a key, and the client proves none.
-            InvalidScope: beyond the subject's scope, the client's or the target's.
+            InvalidScope: beyond the subject's scope, the client's or the target's, or beyond what
+                the user has let the client have there.
         """
         _refuse_what_is_not_offered(form)
         client = shown.client
@@ -83,6 +87,7 @@ class TokenExchange:
                 "A bound token is exchanged with a proof of the client's own key"
             )
         target = self._choose(client, form, subject)
+        await self._ensure_allowed(client, target, subject.claims)
         claims = subject.claims._replace(
             client_id=str(client.id),
             client_gen=client.generation,
@@ -108,6 +113,23 @@ class TokenExchange:
         if subject.needs_scope and not target.scope:
             raise InvalidScope("The subject token has no scope of that resource")
         return target
+
+    async def _ensure_allowed(
+        self, client: RegisteredClient, target: Target, claims: AccessClaims
+    ) -> None:
+        """Check that an app's user has allowed what it gets for its own token at another API.
+
+        Threat: that one has a right of the same name, of which its user was never asked. Who is an
+        API, and was shown the token, acts with rights of its own, which no user is asked about.
+        """
+        is_own = claims.client_id == str(client.id) and claims.auth_time is not None
+        if not is_own or client.first_party:
+            return
+        given = await find_consent(self.db, claims.subject, client.id)
+        rights = self.targets.rights_of(target.scope, target.audience)
+        is_allowed = bool(claims.actors) if given is None else set(rights) <= set(given.rights)
+        if not is_allowed:
+            raise InvalidScope("The user has not allowed that there")
 
     async def _find_subject(self, client: RegisteredClient, form: Form) -> _Subject:
         text, kind = form.need("subject_token"), form.need("subject_token_type")
