@@ -6,6 +6,7 @@ from typing import Any
 from drills.harness.crowd import Size
 from drills.harness.outcome import Outcome
 from drills.scenes import (
+    app_keys,
     apps,
     database,
     floods,
@@ -42,6 +43,8 @@ DRILLS: dict[str, Drill] = {
     "mail-away": mail.mail_away,
     "codes-worker-killed": apps.codes_worker_killed,
     "codes-database-killed": apps.codes_database_killed,
+    "codes-failed-over": apps.codes_failed_over,
+    "app-keys-rotated": app_keys.app_keys_rotated,
     "consent-withdrawn": apps.consent_withdrawn,
     "receiver-dead": apps.receiver_dead,
     "requests-flooded": floods.requests_flooded,

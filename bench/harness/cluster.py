@@ -203,6 +203,16 @@ class Cluster:
             os.chown(path, account.uid, account.gid)
 
 
+# Of a primary: a commit is acknowledged when its standby has it on disk, too.
+SYNCHRONOUS = {"synchronous_standby_names": "standby"}
+
+
+def of_both(*clusters: Cluster) -> str:
+    """The URL of whichever of some clusters takes writes."""
+    named = ",".join(f"{HOST}:{cluster.port}" for cluster in clusters)
+    return f"postgresql://{USER}@{named}/postgres?target_session_attrs=read-write"
+
+
 @contextlib.contextmanager
 def temporary(options: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """Start a new cluster in a temporary folder; stop it and remove the folder at the end."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.harness.cluster import HOST, USER, Cluster, standby, temporary
+from bench.harness.cluster import SYNCHRONOUS, Cluster, of_both, standby, temporary
 
 from drills.harness.crowd import Size, crowd
 from drills.harness.judging import Story
@@ -20,22 +20,18 @@ from drills.harness.truth import lost_promises
 from drills.scaling.fleet import fleet
 from drills.scaling.revocation import late, slowest_revocation, told
 
-# A commit is acknowledged when the standby has it on disk, too.
-_SYNCHRONOUS = {"synchronous_standby_names": "standby"}
-
-
 # What may be acknowledged without a write: an old refresh token gets the same successor.
 _NO_CHANGE = {"me", "refresh"}
 
 
 async def failover(size: Size) -> Outcome:
     """The primary is killed; its synchronous standby is promoted."""
-    return await _fail_over(size, "killed the primary", Cluster.kill, _SYNCHRONOUS)
+    return await _fail_over(size, "killed the primary", Cluster.kill, SYNCHRONOUS)
 
 
 async def failover_silent(size: Size) -> Outcome:
     """The primary's machine says nothing any more; its synchronous standby is promoted."""
-    return await _fail_over(size, "froze the primary", _freeze, _SYNCHRONOUS)
+    return await _fail_over(size, "froze the primary", _freeze, SYNCHRONOUS)
 
 
 async def failover_asynchronous(size: Size) -> Outcome:
@@ -55,7 +51,7 @@ async def standby_lost(size: Size) -> Outcome:
     # A registration may wait behind another for the audit chain first, and then for the standby.
     patience = replace(size, command_timeout=2 * size.command_timeout)
     story = Story("killed the only synchronous standby, started it again", patience)
-    with temporary(_SYNCHRONOUS) as primary, standby(primary) as second:
+    with temporary(SYNCHRONOUS) as primary, standby(primary) as second:
         async with fleet(primary.dsn(), 2, **size.timeouts) as members:
             ports = [member.port for member in members]
             async with crowd(story.ledger, ports, size.clients) as people:
@@ -85,7 +81,7 @@ async def _fail_over(
     kind = "synchronous" if options else "asynchronous"
     story = Story(f"{fault}, promoted its {kind} standby", size)
     with temporary(options) as primary, standby(primary) as second:
-        async with fleet(_dsn(primary, second), 2, **size.timeouts) as members:
+        async with fleet(of_both(primary, second), 2, **size.timeouts) as members:
             ports = [member.port for member in members]
             async with crowd(story.ledger, ports, size.clients) as people:
                 await people.acknowledged(size.requests)
@@ -105,11 +101,6 @@ async def _fail_over(
         return story.outcome(lost)
     story.notes.append(f"{len(lost)} promises of {story.ledger.acknowledged} lost")
     return replace(story.outcome([]), unexpected=[])  # who lost a session is refused, rightly
-
-
-def _dsn(*hosts: Cluster) -> str:
-    named = ",".join(f"{HOST}:{cluster.port}" for cluster in hosts)
-    return f"postgresql://{USER}@{named}/postgres?target_session_attrs=read-write"
 
 
 def _freeze(cluster: Cluster) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from bench.harness.cluster import Cluster, temporary
+from bench.harness.cluster import SYNCHRONOUS, Cluster, of_both, standby, temporary
 from bench.harness.servers import Server
 
 from drills.harness.apps import Member, Office, code_in
@@ -55,25 +55,58 @@ async def codes_database_killed(size: Size) -> Outcome:
     return await _codes(size, "killed PostgreSQL", fault)
 
 
+async def codes_failed_over(size: Size) -> Outcome:
+    """The same, while the primary is killed and its synchronous standby promoted, once.
+
+    What was acknowledged is on the standby. Keyfob finds it by itself, as both are in its URL.
+    """
+    with temporary(SYNCHRONOUS) as primary, standby(primary) as second:
+
+        async def fault(_: Server) -> None:
+            await asyncio.to_thread(primary.kill)
+            await asyncio.sleep(size.fault_seconds / _ROUNDS)
+            await asyncio.to_thread(second.promote)
+
+        did = "killed the primary, promoted its synchronous standby"
+        return await _codes_at(size, did, of_both(primary, second), second.dsn(), fault, rounds=1)
+
+
 async def _codes(
     size: Size, did: str, fault: Callable[[Server, Cluster], Awaitable[None]]
 ) -> Outcome:
     with temporary() as cluster:
-        async with running(cluster.dsn(), WORKERS=2, **size.timeouts) as server:
-            members, in_flight = await members_of(server.port, size.clients), 0
-            async with _at_work(members):
-                for _ in range(_ROUNDS):
-                    await _acknowledged(members, size.requests // (_ROUNDS + 1))
-                    in_flight += len(members[0].asking)
-                    await fault(server, cluster)
-                back_at = time.monotonic()
-                await _acknowledged(members, 1)
-                recovered = time.monotonic() - back_at
-                await _acknowledged(members, size.requests // (_ROUNDS + 1))
-            lost = await _what_is_lost(cluster.dsn(), members)
+
+        async def there(server: Server) -> None:
+            await fault(server, cluster)
+
+        did = f"{did}, {_ROUNDS} x"
+        return await _codes_at(size, did, cluster.dsn(), cluster.dsn(), there, rounds=_ROUNDS)
+
+
+async def _codes_at(
+    size: Size,
+    did: str,
+    dsn: str,
+    dsn_afterwards: str,
+    fault: Callable[[Server], Awaitable[None]],
+    *,
+    rounds: int,
+) -> Outcome:
+    async with running(dsn, WORKERS=2, **size.timeouts) as server:
+        members, in_flight = await members_of(server.port, size.clients), 0
+        async with at_work(members):
+            for _ in range(rounds):
+                await acknowledged(members, size.requests // (rounds + 1))
+                in_flight += len(members[0].asking)
+                await fault(server)
+            back_at = time.monotonic()
+            await acknowledged(members, 1)
+            recovered = time.monotonic() - back_at
+            await acknowledged(members, size.requests // (rounds + 1))
+        lost = await _what_is_lost(dsn_afterwards, members)
     again = [status for member in members for status in member.repeated]
     return Outcome(
-        did=f"{did}, {_ROUNDS} x, while people signed in to an app",
+        did=f"{did}, while people signed in to an app",
         in_flight=in_flight,
         acknowledged=sum(member.acknowledged for member in members),
         refused=sum(member.refused for member in members),
@@ -99,7 +132,7 @@ async def members_of(port: int, number: int, **fields: Any) -> list[Member]:
 
 
 @asynccontextmanager
-async def _at_work(members: Sequence[Member]) -> AsyncIterator[None]:
+async def at_work(members: Sequence[Member]) -> AsyncIterator[None]:
     """Let everybody finish the sign-in that is under way at the end."""
     tasks = [asyncio.create_task(member.go_on()) for member in members]
     try:
@@ -110,7 +143,7 @@ async def _at_work(members: Sequence[Member]) -> AsyncIterator[None]:
         await asyncio.wait_for(asyncio.gather(*tasks), 4 * PATIENCE)
 
 
-async def _acknowledged(members: Sequence[Member], further: int) -> None:
+async def acknowledged(members: Sequence[Member], further: int) -> None:
     target = sum(member.acknowledged for member in members) + further
     until = time.monotonic() + _LONGEST
     while sum(member.acknowledged for member in members) < target:
