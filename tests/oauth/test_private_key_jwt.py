@@ -56,6 +56,19 @@ async def test_an_assertion_of_each_algorithm_gets_a_token(world: World, algorit
     assert named.status_code == 200
 
 
+@pytest.mark.parametrize("of_key", ["EdDSA", "Ed25519", None])
+async def test_an_algorithm_of_two_names_is_known_by_both(world: World, of_key: str | None) -> None:
+    """RFC 9864 gives Ed25519 a name of its own, which newer libraries write."""
+    await make_resource(world)
+    jwk = public_jwk("EdDSA") | ({"alg": of_key} if of_key else {})
+    signer = await make_signer(world, jwks={"keys": [jwk]})
+
+    for alg in ("EdDSA", "Ed25519"):
+        header = {"alg": alg, "typ": "JWT", "kid": "one"}
+        unsigned = written(header, signer.claims()).rpartition(".")[0]
+        assert (await signer.show(signed(unsigned))).status_code == 200
+
+
 async def test_the_only_key_needs_no_kid(world: World) -> None:
     await make_resource(world)
     for kid in (None, "one"):

@@ -14,9 +14,13 @@ from keyfob.core.encoding import to_base64url
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 # The algorithms that an assertion may be signed with, as metadata names them (RFC 8414 section 2).
-ALGORITHMS = ("EdDSA", "ES256", "PS256", "RS256")
+ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "PS256", "RS256")
 
-_jws = PyJWS(algorithms=list(ALGORITHMS))
+# One algorithm with two names: of RFC 8037 section 3.1, and of RFC 9864 section 2.2, which newer
+# libraries write, in the headers that they sign and in their keys.
+_ED25519 = frozenset({"EdDSA", "Ed25519"})
+
+_jws = PyJWS(algorithms=["EdDSA", "ES256", "PS256", "RS256"])
 
 # Larger keys, and larger exponents, are slow to verify with.
 _RSA_BITS = range(2048, 4096 + 1)
@@ -41,7 +45,8 @@ class ClientKey(NamedTuple):
         """Tell whether this key signed the message, with one of its own algorithms."""
         if algorithm not in self.algorithms:
             return False
-        return bool(_jws.get_algorithm_by_name(algorithm).verify(message, self.key, signature))
+        known_as = "EdDSA" if algorithm in _ED25519 else algorithm
+        return bool(_jws.get_algorithm_by_name(known_as).verify(message, self.key, signature))
 
     @property
     def thumbprint(self) -> str:
@@ -119,10 +124,12 @@ def read_key(jwk: object) -> ClientKey:
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= 255):
         raise ValueError("should have each kid as a text of 1 to 255 characters")
     key, fitting = _read_public(jwk)
-    algorithms = fitting & {jwk["alg"]} if isinstance(jwk.get("alg"), str) else fitting
-    if not algorithms or not isinstance(jwk.get("alg", ""), str):
+    named = jwk.get("alg")
+    if isinstance(named, str):
+        fitting &= _ED25519 if named in _ED25519 else {named}
+    if not fitting or not isinstance(jwk.get("alg", ""), str):
         raise ValueError(f"should have keys for {', '.join(ALGORITHMS)}")
-    return ClientKey(kid, algorithms, key)
+    return ClientKey(kid, fitting, key)
 
 
 def _read_public(jwk: dict[str, Any]) -> tuple[PublicKey, frozenset[str]]:
@@ -130,7 +137,7 @@ def _read_public(jwk: dict[str, Any]) -> tuple[PublicKey, frozenset[str]]:
     kind = (jwk["kty"], jwk.get("crv"))
     try:
         if kind == ("OKP", "Ed25519"):
-            return _read_ed25519(jwk), frozenset({"EdDSA"})
+            return _read_ed25519(jwk), _ED25519
         if kind == ("EC", "P-256"):
             return ECAlgorithm.from_jwk(jwk), frozenset({"ES256"})  # type: ignore[return-value] # without `d`
         rsa_key = RSAAlgorithm.from_jwk(jwk) if jwk["kty"] == "RSA" else None

@@ -25,7 +25,7 @@ _OF_APPS = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
 # People sign in by one of these.
 _SIGNING_IN = frozenset({Grant.AUTHORIZATION_CODE, Grant.DEVICE_CODE})
 # FAPI 2.0 Security Profile section 5.4.1 leaves out RS256; the key of a client may be an RSA one.
-FAPI2_ALGORITHMS = frozenset({"EdDSA", "ES256", "PS256"})
+FAPI2_ALGORITHMS = frozenset({"EdDSA", "Ed25519", "ES256", "PS256"})
 _OF_FAPI2 = _OF_APPS | _OF_PROGRAMS
 MOST_REDIRECT_URIS = 20
 

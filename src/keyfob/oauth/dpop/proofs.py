@@ -13,8 +13,6 @@ from keyfob.core.secrets import compare_digest
 from keyfob.oauth.client_jwts import LEEWAY, ClientJwt, Refused, read_jwt, second
 from keyfob.oauth.dpop.addresses import is_same
 
-_OF_KEYS = {"Ed25519": "EdDSA"}
-
 _TYPE = "dpop+jwt"
 # They lead to other keys than the embedded one.
 _FOREIGN = frozenset({"jku", "x5u", "x5c"})
@@ -56,9 +54,7 @@ class Proof:
         Raises:
             Refused: the embedded key has not made it.
         """
-        algorithm = self.jwt.header["alg"]
-        algorithm = _OF_KEYS.get(algorithm, algorithm)
-        if not self.key.has_signed(algorithm, self.jwt.signed, self.jwt.signature):
+        if not self.key.has_signed(self.jwt.header["alg"], self.jwt.signed, self.jwt.signature):
             raise Refused("the signature is wrong")
 
 
@@ -91,12 +87,8 @@ def _embedded_key(header: Mapping[str, Any]) -> ClientKey:
         raise Refused("the header names other keys")
     if header.get("alg") not in PROOF_ALGORITHMS:
         raise Refused("alg is not one of those that are supported")
-    jwk = header.get("jwk")
-    named = jwk.get("alg") if isinstance(jwk, dict) else None
-    if isinstance(jwk, dict) and isinstance(named, str) and named in _OF_KEYS:
-        jwk = {**jwk, "alg": _OF_KEYS[named]}
     try:
-        return read_key(jwk)
+        return read_key(header.get("jwk"))
     except ValueError as fault:
         raise Refused(f"jwk: {fault}") from None
 
