@@ -79,7 +79,7 @@ conformance: .venv/.dev ## Try the provider with other people's clients, and wit
 	$(PY) -m conformance $(ARGS)
 
 # What cannot be had on a machine is not tried, and said.
-FOREIGN = oauth-python oauth-node oauth-go oidc-client-ts mcp-python
+FOREIGN = oauth-python oauth-node oauth-go oauth-java oidc-client-ts mcp-python mcp-node apache
 
 verifiers: .venv/.dev ## Run the programs of docs/verifying.md whose tools are installed; ARGS="go spring"
 	$(PY) -m clients.verifying $(ARGS)

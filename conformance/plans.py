@@ -106,32 +106,24 @@ _ALGORITHMS = (("client", "PS256", "ES256"), ("client2", "ES256", "EdDSA"))
 
 
 def _signing_in(around: Surroundings) -> dict[str, Any]:
-    return {
-        "kind": "web",
-        "redirect_uris": around.callbacks,
-        "require_par": True,
-        "rotate_refresh": False,
-    }
+    return {"kind": "web", "redirect_uris": around.callbacks}
 
 
 def _with_bound_clients(
     around: Surroundings, asked: str, shown_at: str, **more: Any
 ) -> dict[str, Any]:
-    """Return a configuration with two clients as the FAPI 2.0 security profile has them.
+    """Return a configuration with two clients that are made what FAPI 2.0 wants by one field.
 
     They differ by their algorithms. `asked`: their scope. `shown_at`: what their tokens open.
     """
     config = _base(around) | {"resource": {"resourceUrl": shown_at}}
-    for name, algorithm, of_id_tokens in (
-        ("client", "PS256", "ES256"),
-        ("client2", "ES256", "EdDSA"),
-    ):
+    for name, algorithm, of_id_tokens in _ALGORITHMS:
         key = make_key(name, algorithm)
         fields = {
             "auth_method": "private_key_jwt",
             "jwks": key.public,
             "id_token_alg": of_id_tokens,
-            "dpop_bound": True,
+            "profile": "fapi2",
             **more,
         }
         made = around.register(name=f"Suite, {name}", **fields)

@@ -68,6 +68,7 @@ class Use {
 
         useSpring(basic, secretOf(basic), ClientAuthenticationMethod.CLIENT_SECRET_BASIC);
         useSpring(posting, secretOf(posting), ClientAuthenticationMethod.CLIENT_SECRET_POST);
+        SignIn.all();
     }
 
     // An assertion is good for one request, so each request makes its own.

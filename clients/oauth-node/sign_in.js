@@ -105,62 +105,111 @@ for (const algorithm of ["RS256", "ES256", "EdDSA"]) {
   const metadata = { id_token_signed_response_alg: algorithm };
   await useOpenidClient(id, client.ClientSecretBasic(await secretOf(id)), CALLBACK, { metadata });
 }
-const posting = await web({ auth_method: "client_secret_post" });
-await useOpenidClient(posting, client.ClientSecretPost(await secretOf(posting)), CALLBACK, {
+const forms = await web({ auth_method: "client_secret_post" });
+await useOpenidClient(forms, client.ClientSecretPost(await secretOf(forms)), CALLBACK, {
   asked: { response_mode: "form_post", max_age: "3600" }, checks: { maxAge: 3600 },
 });
 const native = await register({ kind: "native", redirect_uris: ["http://127.0.0.1/callback"] });
-await useOpenidClient(native, client.None(), NATIVE);
 
-// Tokens that are bound to a key (DPoP), of apps with and without a secret, with requests in links and pushed.
-for (const key of ["ES256", "Ed25519", "PS256"]) {
-  await useOpenidClient(native, client.None(), NATIVE, { key });
-  const id = await web({ dpop_bound: true });
-  const build = client.buildAuthorizationUrlWithPAR;
-  await useOpenidClient(id, client.ClientSecretBasic(await secretOf(id)), CALLBACK, { key, build });
-}
+// Each way to ask (in the link, pushed by RFC 9126, signed by RFC 9101, both), with tokens for the bearer and bound to a
+// key (RFC 9449), for each way in which a client proves who it is; and with each algorithm where it matters.
+const [RSA, EC] = [
+  { name: "RSA-PSS", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" },
+  { name: "ECDSA", namedCurve: "P-256" },
+];
+const ALGORITHMS = { ES256: EC, PS256: RSA, EdDSA: { name: "Ed25519" } };
 
-// On a device without a browser, whose code a person confirms in one.
-const grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
-const device = await register({ kind: "native", grants });
-const onDevice = await client.discovery(new URL(issuer), device, undefined, client.None(), {
-  execute: [client.allowInsecureRequests],
-});
-const codes = await client.initiateDeviceAuthorization(onDevice, { scope });
-const waiting = client.pollDeviceAuthorizationGrant(onDevice, codes);
-await new Person().visit(codes.verification_uri_complete, DONE);
-const signedIn = await waiting;
-assert.deepEqual(signedIn.claims().groups, ["admin"]);
-assert.ok((await client.refreshTokenGrant(onDevice, signedIn.refresh_token)).access_token);
-
-// Pushed (RFC 9126), signed (RFC 9101), and both; by apps that may ask in no other way.
-async function signingKey(parameters, alg) {
-  const pair = await crypto.subtle.generateKey(parameters, true, ["sign", "verify"]);
+async function signingKey(alg) {
+  const pair = await crypto.subtle.generateKey(ALGORITHMS[alg], true, ["sign", "verify"]);
   const jwk = { ...(await crypto.subtle.exportKey("jwk", pair.publicKey)), kid: "one", alg, use: "sig" };
   delete jwk.key_ops;
   delete jwk.ext;
   return { signs: { key: pair.privateKey, kid: "one" }, jwks: { keys: [jwk] } };
 }
-const RSA = { name: "RSA-PSS", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
-const pushed = await web({ require_par: true });
-await useOpenidClient(pushed, client.ClientSecretBasic(await secretOf(pushed)), CALLBACK, {
+const keys = {};
+for (const alg of Object.keys(ALGORITHMS)) keys[alg] = await signingKey(alg);
+
+const CLIENTS = {
+  basic: async (more) => {
+    const id = await web(more);
+    return [id, client.ClientSecretBasic(await secretOf(id)), CALLBACK];
+  },
+  post: async (more) => {
+    const id = await web({ auth_method: "client_secret_post", ...more });
+    return [id, client.ClientSecretPost(await secretOf(id)), CALLBACK];
+  },
+  none: async (more) => [await register({ kind: "native", redirect_uris: ["http://127.0.0.1/callback"], ...more }), client.None(), NATIVE],
+};
+for (const [alg, { signs, jwks }] of Object.entries(keys)) {
+  CLIENTS[`private_key_jwt ${alg}`] = async (more) => {
+    const id = await web({ auth_method: "private_key_jwt", jwks, ...more });
+    return [id, client.PrivateKeyJwt(signs), CALLBACK];
+  };
+}
+const signed = (signs) => (config, asked) => client.buildAuthorizationUrlWithJAR(config, asked, signs);
+const both = (signs) => async (config, asked, proving) =>
+  client.buildAuthorizationUrlWithPAR(config, (await signed(signs)(config, asked)).searchParams, proving);
+
+// Each has what is registered for it (`fields`), and how the link is made; a client without a secret has no keys to sign with.
+const WAYS = { plain: [{}, undefined], PAR: [{ require_par: true }, client.buildAuthorizationUrlWithPAR] };
+for (const [alg, { signs, jwks }] of Object.entries(keys)) {
+  WAYS[`JAR ${alg}`] = [{ jwks, require_signed_request: true }, signed(signs)];
+  WAYS[`PAR and JAR ${alg}`] = [{ jwks, require_signed_request: true, require_par: true }, both(signs)];
+}
+let mixtures = 0;
+for (const [who, make] of Object.entries(CLIENTS)) {
+  for (const [way, [fields, build]] of Object.entries(WAYS)) {
+    const isPublic = who === "none";
+    // An app has one set of keys, for assertions and requests.
+    const hasOther = who.startsWith("private_key_jwt") && fields.jwks && fields.jwks !== keys[who.split(" ")[1]].jwks;
+    if (hasOther || (isPublic && fields.jwks)) continue;
+    for (const key of [undefined, "ES256"]) {
+      const registered = { ...(isPublic ? {} : fields), ...(key && { dpop_bound: true }) };
+      const [id, authentication, callback] = await make(registered);
+      try {
+        await useOpenidClient(id, authentication, callback, { build, key });
+      } catch (fault) {
+        throw new Error(`${who}, ${way}, ${key ?? "bearer"}`, { cause: fault });
+      }
+      mixtures += 1;
+    }
+  }
+}
+assert.ok(mixtures >= 50, String(mixtures));
+for (const key of ["Ed25519", "PS256"]) await useOpenidClient(native, client.None(), NATIVE, { key });
+const claiming = await web({ require_par: true });
+await useOpenidClient(claiming, client.ClientSecretBasic(await secretOf(claiming)), CALLBACK, {
   build: client.buildAuthorizationUrlWithPAR, asked: { claims: JSON.stringify({ userinfo: { name: null } }) },
 });
-await useOpenidClient(native, client.None(), NATIVE, { build: client.buildAuthorizationUrlWithPAR });
-for (const [parameters, alg] of [[{ name: "ECDSA", namedCurve: "P-256" }, "ES256"], [RSA, "PS256"]]) {
-  const { signs, jwks } = await signingKey(parameters, alg);
-  const withJar = (config, asked) => client.buildAuthorizationUrlWithJAR(config, asked, signs);
-  const withBoth = async (config, asked) =>
-    client.buildAuthorizationUrlWithPAR(config, (await withJar(config, asked)).searchParams);
-  const signed = await web({ jwks, require_signed_request: true });
-  await useOpenidClient(signed, client.ClientSecretBasic(await secretOf(signed)), CALLBACK, { build: withJar });
-  const strict = await web({
-    jwks, auth_method: "private_key_jwt", require_par: true, require_signed_request: true, rotate_refresh: false,
-    id_token_alg: "ES256",
+
+// All of FAPI 2.0 by one field, and with signed requests on top.
+for (const alg of ["ES256", "PS256"]) {
+  const { signs, jwks } = keys[alg];
+  for (const more of [{}, { require_signed_request: true }]) {
+    const strict = await web({ auth_method: "private_key_jwt", jwks, profile: "fapi2", id_token_alg: "ES256", ...more });
+    await useOpenidClient(strict, client.PrivateKeyJwt(signs), CALLBACK, {
+      build: more.require_signed_request ? both(signs) : client.buildAuthorizationUrlWithPAR,
+      key: alg, stays: true, metadata: { id_token_signed_response_alg: "ES256" },
+    });
+  }
+}
+
+// On a device without a browser, whose code a person confirms in one; with tokens for the bearer, and bound to a key.
+const grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"];
+for (const key of [undefined, "ES256"]) {
+  const device = await register({ kind: "native", grants, ...(key && { dpop_bound: true }) });
+  const onDevice = await client.discovery(new URL(issuer), device, undefined, client.None(), {
+    execute: [client.allowInsecureRequests],
   });
-  await useOpenidClient(strict, client.PrivateKeyJwt(signs), CALLBACK, {
-    build: withBoth, stays: true, metadata: { id_token_signed_response_alg: "ES256" },
-  });
+  const proving = key && { DPoP: client.getDPoPHandle(onDevice, await client.randomDPoPKeyPair(key)) };
+  const codes = await client.initiateDeviceAuthorization(onDevice, { scope });
+  const waiting = client.pollDeviceAuthorizationGrant(onDevice, codes, undefined, proving);
+  await new Person().visit(codes.verification_uri_complete, DONE);
+  const signedIn = await waiting;
+  assert.equal(signedIn.token_type, key ? "dpop" : "bearer");
+  assert.deepEqual(signedIn.claims().groups, ["admin"]);
+  assert.ok((await client.refreshTokenGrant(onDevice, signedIn.refresh_token, undefined, proving)).access_token);
+  if (key) await assert.rejects(client.refreshTokenGrant(onDevice, signedIn.refresh_token)); // nobody else's key, nor none
 }
 
 // Strict about each answer of its own: the refusal of a person, and of a request.
