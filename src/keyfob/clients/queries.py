@@ -131,6 +131,11 @@ async def list_ids(db: Executor, since: datetime | None) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def announce_client(tx: Tx, client_id: UUID) -> None:
+    """Tell every worker at the commit that a client has changed."""
+    await tx.execute("SELECT pg_notify('keyfob', 'client ' || $1)", str(client_id))
+
+
 async def announce_browser_apps(tx: Tx) -> None:
     """Tell every worker at the commit that browser apps have changed."""
     await tx.execute("SELECT pg_notify('keyfob', 'browser_apps')")
@@ -181,9 +186,9 @@ async def count_holders(db: Executor, identifier: str, first: int) -> Holders:
     return Holders(total, own, by_scope, tuple(map(_client, clients)))
 
 
-async def insert_client(tx: Tx, client: RegisteredClient) -> None:
-    """Insert a client, unless there is one with its id."""
-    await tx.execute(
+async def insert_client(tx: Tx, client: RegisteredClient) -> bool:
+    """Insert a client; False if there is one with its id."""
+    made = await tx.fetchval(
         """
         INSERT INTO clients
                (id, name, kind, grants, scope, resources, auth_method, jwks, jwks_uri,
@@ -194,7 +199,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
                 rotate_refresh, dpop_bound, profile)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $11, $12, $13, $14,
                 $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
-        ON CONFLICT (id) DO NOTHING
+        ON CONFLICT (id) DO NOTHING RETURNING true
         """,
         client.id,
         client.name,
@@ -217,6 +222,7 @@ async def insert_client(tx: Tx, client: RegisteredClient) -> None:
         *(client.require_par, client.require_signed_request, client.rotate_refresh),
         *(client.dpop_bound, client.profile),
     )
+    return bool(made)
 
 
 async def update_client(tx: Tx, client: RegisteredClient) -> None:

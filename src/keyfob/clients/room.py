@@ -13,6 +13,7 @@ from keyfob.core.feed import Feed
 from keyfob.core.machine_secrets import MachineSecrets
 from keyfob.core.outbound import Outbound
 from keyfob.core.rooms import Chore, Room
+from keyfob.sessions.grants import Grants
 from keyfob.sessions.revocations import Revocations
 from keyfob.settings import Settings
 
@@ -24,6 +25,7 @@ def build(
     clock: Clock,
     secrets: SecretKeyring,
     revocations: Revocations,
+    of_apps: Grants,
 ) -> Room:
     """Build the services that find clients and resources, and the client for what they register."""
     resources = Resources(
@@ -46,6 +48,7 @@ def build(
         revocations=revocations,
         secrets=MachineSecrets(secrets.derive("client secrets"), "kfs_"),
         self_registered=self_registered,
+        grants=of_apps,
     )
     tokens = RegistrationTokens(
         db=db,
@@ -62,6 +65,7 @@ def build(
     def listen(feed: Feed) -> None:
         feed.hear_and_reload("resources", resources.load)
         feed.hear_and_reload("browser_apps", origins.load)
+        feed.hear("client", clients.hear)
         feed.poll_with(resources.poll)
 
     return Room(

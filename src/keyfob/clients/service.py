@@ -20,18 +20,22 @@ from keyfob.clients.models import (
     Registrar,
 )
 from keyfob.clients.self_registration import SelfRegistered
+from keyfob.core.addresses import share_of_asker
 from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.machine_secrets import MachineSecrets, NewSecret
 from keyfob.core.problems import Unauthenticated
 from keyfob.core.secrets import compare_digest, new_id
+from keyfob.sessions.grants import Grants
 from keyfob.sessions.revocations import Revocations
 
 _REMEMBERED = timedelta(seconds=5)
 _YOUNG = timedelta(seconds=1)
-_MOST = 10_000
-_STRANGERS = 20  # that are asked for in a second
+_MOST, _MOST_OF_STRANGERS = 10_000, 1_000
+_FORGOTTEN = timedelta(hours=1)
+_IDS_READ_ANEW = timedelta(hours=1)
+_UNKNOWN, _UNKNOWN_OF_ALL = 20, 200  # that are asked for in a second, for one network and for all
 _OVERLAP = timedelta(minutes=1)  # in which commits and clocks may differ
 # An app that is taken off somebody's list may come back by the same id.
 _KEPT_AFTER_USE = timedelta(days=90)
@@ -41,6 +45,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class _Memory(NamedTuple):
     known: KnownClient
     read_at: datetime
+
+
+def _is_old(memory: _Memory, now: datetime) -> bool:
+    return memory.read_at <= now - _FORGOTTEN
 
 
 @dataclass(kw_only=True)
@@ -57,12 +65,17 @@ class Clients:
     revocations: Revocations
     secrets: MachineSecrets
     self_registered: SelfRegistered
+    grants: Grants
     most_unused: int = 10_000
     _known: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
+    # Threat: strangers register large ones by the thousand, which fill the memory.
+    _known_of_strangers: OrderedDict[UUID, _Memory] = field(default_factory=OrderedDict)
     _used: dict[UUID, tuple[bytes, datetime]] = field(default_factory=dict)
     _ids: set[UUID] = field(default_factory=set)
     _ids_read_at: datetime = _LONG_AGO
-    _asked: tuple[int, int] = (0, 0)  # a second, and for how many strangers in it
+    _all_ids_read_at: datetime = _LONG_AGO
+    _second: int = 0
+    _asked: Counter[str] = field(default_factory=Counter)  # by network, in that second
 
     async def find(self, client_id: UUID, *, may_ask: bool = True) -> KnownClient | None:
         """Return a client that is not disabled, from memory if it was read within seconds.
@@ -70,7 +83,7 @@ class Clients:
         Without `may_ask`, only a client that was found before: that costs few queries, however many
         ask, because those that there are not cost none.
         """
-        memory = self._known.get(client_id)
+        memory = self._recall(client_id)
         if memory is None and not (may_ask and self._may_exist(client_id)):
             return None
         if memory is None or not self._holds(memory):
@@ -85,16 +98,30 @@ class Clients:
         """
         if client_id in self._ids:
             return True
-        now, (second, asked) = self.clock.timestamp(), self._asked
-        self._asked = (now, asked + 1 if second == now else 1)
-        return self._asked[1] <= _STRANGERS
+        now, network = self.clock.timestamp(), share_of_asker()[0]
+        if now != self._second:
+            self._second, self._asked = now, Counter()
+        if self._asked[network] >= _UNKNOWN or self._asked.total() >= _UNKNOWN_OF_ALL:
+            return False
+        self._asked[network] += 1
+        return True
 
     async def read_ids(self) -> None:
-        """Read the ids of the clients that were made since the last time."""
-        began = self.clock.now()
-        since = None if self._ids_read_at == _LONG_AGO else self._ids_read_at - _OVERLAP
-        self._ids.update(await queries.list_ids(self.db, since))
+        """Read the ids of the clients that were made since the last time; all of them at times.
+
+        What strangers registered is forgotten where nobody has asked for it for an hour.
+        """
+        began, before = self.clock.now(), set(self._ids)
+        if self._all_ids_read_at + _IDS_READ_ANEW <= began:
+            found = await queries.list_ids(self.db, None)
+            self._ids = {*found, *(self._ids - before)}
+            self._all_ids_read_at = began
+        else:
+            self._ids.update(await queries.list_ids(self.db, self._ids_read_at - _OVERLAP))
         self._ids_read_at = began
+        strangers = self._known_of_strangers
+        for client_id in [one for one, known in strangers.items() if _is_old(known, began)]:
+            del strangers[client_id]
 
     def _holds(self, memory: _Memory) -> bool:
         if memory.read_at + _REMEMBERED <= self.clock.now():
@@ -111,13 +138,23 @@ class Clients:
             client = self.self_registered.limit(client)
         if client is None or client.disabled_at is not None:
             self._known.pop(client_id, None)
+            self._known_of_strangers.pop(client_id, None)
             return None
         secrets = tuple(await queries.list_secrets(self.db, client_id, now))
-        known = KnownClient(client, secrets)
-        self._known[client_id] = memory = _Memory(known, now)
-        self._known.move_to_end(client_id)
-        if len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        return self._remember(_Memory(KnownClient(client, secrets), now))
+
+    def _recall(self, client_id: UUID) -> _Memory | None:
+        return self._known.get(client_id) or self._known_of_strangers.get(client_id)
+
+    def _remember(self, memory: _Memory) -> _Memory:
+        client = memory.known.client
+        by, most = self._known, _MOST
+        if client.is_self_registered:
+            by, most = self._known_of_strangers, _MOST_OF_STRANGERS
+        by[client.id] = memory
+        by.move_to_end(client.id)
+        if len(by) > most:
+            by.popitem(last=False)
         return memory
 
     async def find_by_secret(
@@ -136,7 +173,7 @@ class Clients:
         if secret := self._match(known, digests):
             return AuthenticatedClient(known.client, secret.expires_at)
         # A secret that was made a moment ago may not be in memory yet.
-        memory = self._known.get(client_id)
+        memory = self._recall(client_id)
         if may_ask and memory and memory.read_at + _YOUNG <= self.clock.now():
             memory = await self._read(client_id)
             if memory and (secret := self._match(memory.known, digests)):
@@ -214,6 +251,8 @@ class Clients:
             client = client._replace(generation=client.generation + 1)
         client = client._replace(updated_at=self.clock.now())
         await queries.update_client(tx, client)
+        if not revokes:  # else every worker hears of that
+            await queries.announce_client(tx, client.id)
         await self._announce(tx, client)
         self._forget_after(tx, client.id)
         return client
@@ -244,9 +283,11 @@ class Clients:
 
         Threats: a document that says another way to authenticate than before is of another owner.
         And a client that comes back after its deletion would begin with the generation that was
-        revoked then: nobody could tell its new tokens from the old ones.
+        revoked then: nobody could tell its new tokens from the old ones. Its grants may not have
+        ended yet either.
         """
-        await queries.insert_client(tx, described)
+        if await queries.insert_client(tx, described):
+            await self.grants.end_of_client(tx, described.id, self.clock.now())
         before = await queries.lock_client(tx, described.id)
         if before is None or before.document != described.document:
             raise RuntimeError("two documents have one id")
@@ -302,9 +343,13 @@ class Clients:
     def _forget_after(self, tx: Tx, client_id: UUID) -> None:
         tx.after_commit(partial(self._read_anew, client_id))
 
+    def hear(self, client_id: str) -> None:
+        """Read a client again before it is used: another worker has changed it."""
+        self._read_anew(UUID(client_id))
+
     def _read_anew(self, client_id: UUID) -> None:
-        if memory := self._known.get(client_id):
-            self._known[client_id] = memory._replace(read_at=_LONG_AGO)
+        if memory := self._recall(client_id):
+            self._remember(memory._replace(read_at=_LONG_AGO))
 
     async def permissions_of(self, tx: Tx, subject: Subject) -> Held:
         """Return the present permissions of a service account; see `ProgramStanding`.

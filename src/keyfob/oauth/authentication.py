@@ -57,6 +57,7 @@ class ClientAuthentication:
         shown = None
         if presented and (proof := self.proofs.get(presented.method)):
             may_ask = self.failures.is_free(request.address)
+            presented = presented._replace(address=request.address)
             shown = await proof.check(presented, may_ask=may_ask)
         if shown is None:
             _FAILED.inc()

@@ -16,7 +16,7 @@ from keyfob.core.clock import SKEW, Clock
 from keyfob.core.database import Database
 from keyfob.limits.local import LocalRate
 from keyfob.oauth import queries
-from keyfob.oauth.authentication import find_client
+from keyfob.oauth.authentication import counted_as, find_client
 from keyfob.oauth.client_jwts import (
     ClientJwt,
     Refused,
@@ -62,7 +62,7 @@ class AssertionProof:
             self._check_claims(assertion.claims, presented.client_id)
             client = await self._check_signature(assertion, may_ask=may_ask)
             # Threat: a client over its limit goes on writing rows.
-            self.calls.ensure_free(client.id)
+            self.calls.ensure_free(counted_as(client, presented.address))
             await self._spend(client, assertion.claims)
         except Refused as refused:
             log.info("client_assertion_refused", reason=str(refused))

@@ -62,6 +62,8 @@ class ClientKeys:
     of_strangers: Outbound
     clock: Clock
     _known: OrderedDict[UUID, _Remembered] = field(default_factory=OrderedDict)
+    # Threat: strangers register clients by the thousand, and push off the keys of all others.
+    _known_of_strangers: OrderedDict[UUID, _Remembered] = field(default_factory=OrderedDict)
 
     async def find(
         self, client: RegisteredClient, kid: str | None, algorithm: str
@@ -89,18 +91,19 @@ class ClientKeys:
 
     async def close(self) -> None:
         """Stop what is being fetched."""
-        for known in self._known.values():
+        for known in (*self._known.values(), *self._known_of_strangers.values()):
             if known.fetching is not None:
                 known.fetching.cancel()
 
     def _recall(self, client: RegisteredClient) -> _Remembered:
-        known = self._known.get(client.id)
+        memory = self._known_of_strangers if client.is_self_registered else self._known
+        known = memory.get(client.id)
         if known is None or not known.is_of(client):
             known = _Remembered(client, read_registered(client.jwks) if client.jwks else ())
-            if len(self._known) >= _MOST:
-                self._known.popitem(last=False)
-            self._known[client.id] = known
-        self._known.move_to_end(client.id)
+            if len(memory) >= _MOST:
+                memory.popitem(last=False)
+            memory[client.id] = known
+        memory.move_to_end(client.id)
         return known
 
     def _begin(self, known: _Remembered, uri: str, now: datetime) -> asyncio.Task[bool] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from keyfob.clients.models import AuthenticatedClient, AuthMethod, Grant
+from keyfob.core.addresses import UNKNOWN
 from keyfob.core.forms import Form
 
 
@@ -18,11 +19,12 @@ class ClientRequest(NamedTuple):
 
 
 class Presented(NamedTuple):
-    """The credentials of a client, and the client that they claim to be of."""
+    """The credentials of a client, the client that they claim to be of, and where they are from."""
 
     method: AuthMethod
     client_id: str | None
     proof: str
+    address: str = UNKNOWN
 
 
 class ClientProof(Protocol):

@@ -308,6 +308,7 @@ FIELDS: Mapping[str, str] = {
     "expires_at": N_("Ends"),
     "first_party": N_("Our own app"),
     "grants": N_("Grants"),
+    "hosts": N_("Hosts that it leads back to"),
     "id_token_alg": N_("Algorithm of ID tokens"),
     "jwks": N_("Keys"),
     "jwks_uri": N_("Address of the keys"),
