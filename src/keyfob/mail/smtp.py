@@ -58,7 +58,9 @@ class SmtpCarrier:
         self._timeout = timeout
         self.name = name
         self._answering = answering or Answering()
-        self._trusted = ssl.create_default_context()
+        # Reading the roots that the system trusts takes 10 ms: not for a server without TLS.
+        is_encrypted = server.implicit_tls or server.starttls
+        self._trusted = ssl.create_default_context() if is_encrypted else None
 
     async def carry(self, letter: Letter, *, patient: bool = False) -> None:
         """Hand one mail over; when this returns, the server has accepted it.
