@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
@@ -42,8 +43,12 @@ class Form:
         return {one.name: one.value for one in self.inputs}
 
 
+@lru_cache(maxsize=8)
 def parse(html: str) -> Element:
-    """Parse a page; fail if anything in it is not as the standard says."""
+    """Parse a page; fail if anything in it is not as the standard says.
+
+    It takes longer than to make the page, and one is often looked at several times; change nothing.
+    """
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
     page: Element = parser.parse(html)
     assert [error[1] for error in parser.errors] == []
