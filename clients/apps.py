@@ -46,10 +46,7 @@ class SetUp:
         """Run the page's command that registers the app; return what to put for its holes."""
         commands = [block for block in self._read("sh") if "keyfob clients create" in block]
         words = shlex.split(commands[0].replace("\\\n", " "))
-        command = [sys.executable, "-m", "keyfob.cli", *words[1:], "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_settings())
-        assert done.returncode == 0, done.stdout + done.stderr
-        made = json.loads(done.stdout)
+        made = json.loads(keyfob(*words[1:], "--json"))
         return {"<client_id>": made["id"], "<secret>": made["client_secret"]}
 
     def settings(self, language: str, holes: Mapping[str, str]) -> str:
@@ -59,6 +56,14 @@ class SetUp:
             assert hole in block, f"{self.name}: no {hole}"
             block = block.replace(hole, value)
         return block
+
+
+def keyfob(*words: str) -> str:
+    """Run a command of ours on the trial's service, and return what it says."""
+    command = [sys.executable, "-m", "keyfob.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_settings())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _settings() -> dict[str, str]:

@@ -16,6 +16,7 @@ NPM_CI = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
 _MODULES = "/usr/lib/apache2/modules"
 _OF_JAVA = ("SignIn.java", "Person.java")
 _PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7"
+_READER = "miniflux.app/v2"
 
 Command = list[str]
 
@@ -235,6 +236,13 @@ LANGUAGES = (
         "oauth2-proxy",
         ("go",),
         prepare=lambda _: [["go", "build", "-o", "oauth2-proxy", _PROXY]],
+        build=lambda _: [],
+        use=lambda _: [sys.executable, "use.py"],
+    ),
+    Language(
+        "miniflux",
+        ("go",),
+        prepare=lambda _: [["go", "build", "-o", "miniflux", _READER]],
         build=lambda _: [],
         use=lambda _: [sys.executable, "use.py"],
     ),

@@ -16,7 +16,8 @@ def commands_of(page: str) -> list[list[str]]:
     """Return the words of each command of ours on a page."""
     blocks = re.findall(r"(?ms)^```sh\n(.+?)^```$", (FOLDER / page).read_text("utf-8"))
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line.removeprefix(PROGRAM)) for line in lines if line.startswith(PROGRAM)]
+    ours = [line.removeprefix(PROGRAM) for line in lines if line.startswith(PROGRAM)]
+    return [shlex.split(line.partition(" > ")[0]) for line in ours]
 
 
 @pytest.mark.parametrize("page", [name for name in PAGES if name != "mcp.md"])
