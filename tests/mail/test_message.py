@@ -233,6 +233,7 @@ def test_a_sender_s_name_is_quoted(name: str) -> None:
     assert read_sender(sent) == (name, "no-reply@example.org")
 
 
+@pytest.mark.no_cover  # a sweep over what other tests cover
 @given(
     to=st.one_of(
         st.text(max_size=60),

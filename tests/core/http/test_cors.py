@@ -91,6 +91,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.no_cover  # a sweep over what other tests cover
 @pytest.mark.parametrize("origin", OTHERS)
 async def test_any_other_origin_gets_nothing(world: World, origin: str) -> None:
     browser = world.client(Origin=origin)
