@@ -211,6 +211,12 @@ def unmigrated_dsn(postgres: str, worker_id: str) -> str:
 
 
 @pytest.fixture
+def migrated_dsn(postgres: str, worker_id: str) -> str:
+    """A database of the test's own at the head: a copy, a tenth of the time of migrating."""
+    return create_database(postgres, f"own_{worker_id}")
+
+
+@pytest.fixture
 def clock() -> MovableClock:
     """A clock that stands still until it is moved."""
     return MovableClock()

@@ -24,10 +24,9 @@ def test_migrate_brings_to_head_and_says_so(
 
 
 def test_it_goes_back_without_a_checkout(
-    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+    keyfob: Run, migrated_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
-    keyfob("migrate")
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", migrated_dsn)
 
     back = keyfob("migrate", "--down", "1")
 
@@ -40,10 +39,9 @@ def test_it_goes_back_without_a_checkout(
 
 @pytest.mark.parametrize("steps", [len(KNOWN), len(KNOWN) + 9])
 def test_it_does_not_go_back_to_nothing_unless_told_so(
-    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch, steps: int
+    keyfob: Run, migrated_dsn: str, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
-    keyfob("migrate")
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", migrated_dsn)
 
     refused = keyfob("migrate", "--down", str(steps))
 
@@ -55,10 +53,9 @@ def test_it_does_not_go_back_to_nothing_unless_told_so(
 
 
 def test_it_goes_back_to_nothing_when_told_so(
-    keyfob: Run, unmigrated_dsn: str, monkeypatch: pytest.MonkeyPatch
+    keyfob: Run, migrated_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEYFOB_DATABASE_URL", unmigrated_dsn)
-    keyfob("migrate")
+    monkeypatch.setenv("KEYFOB_DATABASE_URL", migrated_dsn)
     steps = str(len(KNOWN))
 
     assert keyfob("migrate", "--down", steps, "--yes").out == f"Went back by {steps}.\n"

@@ -9,7 +9,7 @@ from tests.fixtures.clock import MovableClock
 from tests.fixtures.factors import add_totp, begin_totp, confirm_totp
 from tests.fixtures.hostile import claims_of
 from tests.fixtures.passkeys import begin_adding
-from tests.fixtures.postgres import create_empty_database, migrate
+from tests.fixtures.postgres import migrate
 from tests.fixtures.world import SignedIn, World
 
 import keyfob.migrations
@@ -24,11 +24,9 @@ BEFORE = f"-{int(HEAD) - int(FIRST.name[:4]) + 1}"
 
 
 @pytest.fixture
-def old(settings: Settings, postgres: str, worker_id: str) -> Settings:
+def old(settings: Settings, migrated_dsn: str) -> Settings:
     """Settings for a database of this test's own."""
-    dsn = create_empty_database(postgres, f"ceremonies_{worker_id}")
-    migrate(dsn)
-    return settings.model_copy(update={"database_url": SecretStr(dsn)})
+    return settings.model_copy(update={"database_url": SecretStr(migrated_dsn)})
 
 
 async def test_sessions_tell_of_no_factor_that_is_gone_and_what_was_begun_begins_anew(

@@ -21,7 +21,7 @@ from tests.fixtures.links import (
 )
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.passkeys import own_passkey, sign_in
-from tests.fixtures.postgres import create_empty_database, migrate
+from tests.fixtures.postgres import migrate
 from tests.fixtures.waiting import until
 from tests.fixtures.world import PASSWORD, SignedIn, World
 
@@ -41,11 +41,10 @@ WAITING = "waiting@example.com"
 
 
 @pytest.fixture
-def old(settings: Settings, postgres: str, worker_id: str, tmp_path: Path) -> Settings:
+def old(settings: Settings, migrated_dsn: str, tmp_path: Path) -> Settings:
     """Settings for a database of this test's own."""
-    dsn = create_empty_database(postgres, f"proof_{worker_id}")
-    migrate(dsn)
-    return settings.model_copy(update={"database_url": SecretStr(dsn), "data_dir": tmp_path})
+    database = SecretStr(migrated_dsn)
+    return settings.model_copy(update={"database_url": database, "data_dir": tmp_path})
 
 
 async def live_as_before(old: Settings, clock: MovableClock) -> tuple[Passkey, Authenticator]:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.passkeys import own_passkey
-from tests.fixtures.postgres import create_empty_database, migrate
+from tests.fixtures.postgres import migrate
 from tests.fixtures.world import World
 
 import keyfob.migrations
@@ -20,11 +20,9 @@ BEFORE = f"-{int(HEAD) - int(FIRST.name[:4]) + 1}"
 
 
 @pytest.fixture
-def old(settings: Settings, postgres: str, worker_id: str) -> Settings:
+def old(settings: Settings, migrated_dsn: str) -> Settings:
     """Settings for a database of this test's own."""
-    dsn = create_empty_database(postgres, f"by_factor_{worker_id}")
-    migrate(dsn)
-    return settings.model_copy(update={"database_url": SecretStr(dsn)})
+    return settings.model_copy(update={"database_url": SecretStr(migrated_dsn)})
 
 
 async def test_factors_of_before_are_known_after_the_upgrade(

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from tests.fixtures.authenticator import BE, BS, UP, UV
 from tests.fixtures.clock import MovableClock
 from tests.fixtures.passkeys import own_passkey, sign_in
-from tests.fixtures.postgres import create_empty_database, migrate
+from tests.fixtures.postgres import migrate
 from tests.fixtures.world import SignedIn, World
 
 import keyfob.migrations
@@ -21,11 +21,9 @@ BEFORE = f"-{int(HEAD) - int(FIRST.name[:4]) + 1}"
 
 
 @pytest.fixture
-def old(settings: Settings, postgres: str, worker_id: str) -> Settings:
+def old(settings: Settings, migrated_dsn: str) -> Settings:
     """Settings for a database of this test's own."""
-    dsn = create_empty_database(postgres, f"synced_{worker_id}")
-    migrate(dsn)
-    return settings.model_copy(update={"database_url": SecretStr(dsn)})
+    return settings.model_copy(update={"database_url": SecretStr(migrated_dsn)})
 
 
 async def test_what_was_backed_up_is_synced_and_the_others_tell_at_their_next_use(
