@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from keyfob.mail.words import BROWSERS, LONGEST_DEVICE, SYSTEMS, for_reader, known_device
+from keyfob.devices.families import BROWSERS, SYSTEMS
+from keyfob.mail.words import LONGEST_DEVICE, for_reader, known_device
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,43 @@ async def test_figures_are_for_whoever_reads_the_login_log(world: World) -> None
     answer = await world.api.get("/admin/statistics", headers=signed_in.headers)
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("tallied", [True, False], ids=["tallied", "not yet"])
+async def test_a_name_that_a_client_makes_up_is_no_browser_of_its_own(
+    world: World, statistics: Statistics, clock: MovableClock, tallied: bool
+) -> None:
+    admin = await world.make_admin()
+    for name in ("Invented", "Made up", "Thought of"):
+        headers = {"user-agent": f"{name}/1.0 CFNetwork/1 Darwin/20"}
+        answer = await world.api.post(
+            "/login", json={"email": "root@example.com", "password": PASSWORD}, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+    written = {row["browser"] for row in await world.login_log()}
+    assert written >= {"Invented 1", "Made up 1", "Thought of 1"}
+    clock.advance(minutes=50)
+    if tallied:
+        await statistics.count()
+        labels = await world.db.fetch("SELECT label FROM tallies WHERE series = 'browser'")
+        assert [row[0] for row in labels] == ["Other"]
+    admin = await world.log_in("root@example.com")
+
+    assert (await read(world, admin))["browsers"] == {"Other": 3}
+
+
+async def test_names_that_an_older_release_has_counted_are_read_as_one(
+    world: World, statistics: Statistics, clock: MovableClock
+) -> None:
+    admin = await world.make_admin()
+    await world.db.execute(
+        """
+        INSERT INTO tallies (series, at, label, amount)
+        SELECT 'browser', $1, label, 2
+          FROM unnest($2::text[] || ARRAY['Firefox']) AS label
+        """,
+        clock.now().replace(minute=0, second=0, microsecond=0),
+        [f"Invented {number}" for number in range(500)],
+    )
+
+    assert (await read(world, admin))["browsers"] == {"Other": 1000, "Firefox": 2}

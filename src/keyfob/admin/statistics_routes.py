@@ -89,7 +89,10 @@ class StatisticsOut(BaseModel):
     as_of: Annotated[datetime, Field(description="The time of the count, at most a minute ago")]
     periods: list[PeriodOut]
     devices: Annotated[Amounts, Field(description="Kinds of devices of successful sign-ins")]
-    browsers: Annotated[Amounts, Field(description="Browsers of successful sign-ins, the ten most")]
+    browsers: Annotated[
+        Amounts,
+        Field(description="Browsers of successful sign-ins, the ten most; `Other` are not known"),
+    ]
     present: PresentOut
 
     @classmethod

@@ -12,28 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyfob.core.addresses import parse_address
+from keyfob.devices.families import BROWSERS, SYSTEMS
 
-# Families as ua-parser names them. Its patterns also turn texts of the client into families.
-BROWSERS = frozenset(
-    """
-    Amazon Silk|Android|Brave|Chrome|Chrome Mobile|Chrome Mobile WebView|Chrome Mobile iOS
-    Chromium|DuckDuckGo|DuckDuckGo Mobile|Edge|Edge Mobile|Electron|Firefox|Firefox Mobile
-    Firefox iOS|HeadlessChrome|Huawei Browser|IE|MiuiBrowser|Mobile Safari|Opera|Opera GX
-    Opera Mini|Opera Mobile|Opera Touch|PostmanRuntime|Python Requests|Python aiohttp|QQ Browser
-    Safari|Samsung Internet|Sber Browser|UC Browser|Vivaldi|Wget|Whale|Yandex Browser|aiohttp|curl
-    okhttp
-    """.strip()
-    .replace("\n    ", "|")
-    .split("|")
-)
-SYSTEMS = frozenset(
-    """
-    Android|Chrome OS|Debian|Fedora|FreeBSD|Gentoo|HarmonyOS|KaiOS|Linux|Mac OS X|NetBSD|OpenBSD
-    Red Hat|Solaris|Tizen|Ubuntu|WatchOS|Windows|iOS|tvOS|webOS
-    """.strip()
-    .replace("\n    ", "|")
-    .split("|")
-)
 LONGEST_DEVICE = 40
 _VERSION = re.compile(r"[0-9]{1,3}")  # a longer one could be a telephone number
 

@@ -51,6 +51,10 @@ class Period(NamedTuple):
         return sum(amount for (one, _), amount in self.reasons.items() if one == outcome)
 
 
+# The name of all browsers that are not known (`devices.families`).
+OTHER = "Other"
+
+
 class Series(NamedTuple):
     """Periods in order, and the devices and browsers of their successful sign-ins."""
 

@@ -9,10 +9,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from keyfob.core.database import Executor, Tx
+from keyfob.devices.families import BROWSERS
+from keyfob.statistics.models import OTHER
 from keyfob.statistics.periods import QUARTER
 
 # Any constant that no other advisory lock of Keyfob uses.
 _LOCK = 0x6B66_7461
+
+# Threat: clients choose the names of browsers that are not known (`devices.families`), and each
+# name would be a row of each quarter.
+_NAMED = f"""
+    CASE WHEN series = 'browser' AND NOT label = ANY ({{known}}::text[])
+         THEN '{OTHER}' ELSE label END
+"""
 
 # The version is left out of a browser's name, as where networks and devices are known again.
 _LINES = """
@@ -60,7 +69,8 @@ async def insert_tallies(tx: Tx, since: datetime, until: datetime) -> None:
               FROM users WHERE created_at >= $1 AND created_at < $2
         )
         INSERT INTO tallies (series, at, label, amount)
-        SELECT series, at, label, count(*) FROM ({_LINES}) AS counted GROUP BY 1, 2, 3
+        SELECT series, at, {_NAMED.format(known="$4")}, count(*)
+          FROM ({_LINES}) AS counted GROUP BY 1, 2, 3
         UNION ALL
         SELECT 'counted', $2, '', 0
         ON CONFLICT DO NOTHING
@@ -68,6 +78,7 @@ async def insert_tallies(tx: Tx, since: datetime, until: datetime) -> None:
         since,
         until,
         QUARTER,
+        sorted(BROWSERS),
     )
 
 
@@ -149,7 +160,8 @@ async def list_amounts(
 ) -> list[tuple[str, int, str, int]]:
     """Return amounts by series, number of the period from 0, and label.
 
-    Devices and browsers are of all periods, and have the number 0. Samples are those at the ends of
+    Devices and browsers are of all periods, and have the number 0; browsers that are not known are
+    `Other`, also where an older release has counted them by name. Samples are those at the ends of
     periods.
 
     Args:
@@ -172,7 +184,7 @@ async def list_amounts(
             SELECT series,
                    CASE WHEN series IN ('sign_in', 'registered')
                         THEN width_bucket(at, $1::timestamptz[]) - 1 ELSE 0 END AS number,
-                   label, amount
+                   {_NAMED.format(known="$5")} AS label, amount
               FROM (SELECT series, at, label, amount FROM tallies
                      WHERE series IN ('sign_in', 'registered', 'device', 'browser')
                        AND at >= $4 AND at < $3
@@ -188,6 +200,7 @@ async def list_amounts(
         count_from,
         edges[-1],
         edges[0],
+        sorted(BROWSERS),
     )
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 

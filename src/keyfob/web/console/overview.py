@@ -1,7 +1,7 @@
 """The overview, the first page of the console."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -21,7 +21,7 @@ from keyfob.core.locales import _, ngettext
 from keyfob.health.state import Attention, State, Watch
 from keyfob.limits.requests import limited
 from keyfob.login_log.models import Outcome, Reason
-from keyfob.statistics.models import By, Period, Present
+from keyfob.statistics.models import OTHER, By, Period, Present
 from keyfob.statistics.service import Statistics
 from keyfob.web.console.reading import first_view, lines_of, link_of
 from keyfob.web.parts.charts import Bar, area, bars, share, spark
@@ -159,7 +159,7 @@ async def show(
         finding=_finding(rows),
         actives=[period.sample.active for period in series.periods if period.sample],
         reasons=_reasons(series.periods),
-        devices=_shares(Counter(series.browsers)),
+        devices=_browsers(series.browsers),
         latest=await _latest(visit, audit, roles),
     )
     return await visit.show(page)
@@ -228,6 +228,11 @@ def _reasons(periods: Sequence[Period]) -> list[Share]:
             if outcome == Outcome.REFUSED:
                 refused[reason_title(Reason(reason))] += amount
     return _shares(refused)
+
+
+def _browsers(amounts: Mapping[str, int]) -> list[Share]:
+    named = {_("Other browsers") if name == OTHER else name: used for name, used in amounts.items()}
+    return _shares(Counter(named))
 
 
 def _shares(amounts: Counter[str]) -> list[Share]:
