@@ -281,7 +281,7 @@ async def test_a_page_begins_where_the_last_one_ended_and_reads_none_before(
     finally:
         await connection.close()
 
-    assert len(pages) == 3
+    assert len(pages) == 4
     for plan in plans:
         assert re.search(r"Index Cond: .*(\(id > |ROW\(at, id\) < |\(\"?position\"? < )", plan), (
             plan

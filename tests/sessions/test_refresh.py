@@ -12,7 +12,7 @@ from tests.fixtures.hostile import claims_of
 from tests.fixtures.metrics import value_of
 from tests.fixtures.revoked import reuses_of
 from tests.fixtures.statements import recorded_statements
-from tests.fixtures.world import SignedIn, World
+from tests.fixtures.world import PASSWORD, SignedIn, World
 
 from keyfob.authority.models import Role
 from keyfob.sessions.refresh import REFRESHES
@@ -301,6 +301,23 @@ async def test_a_session_refreshes_no_more_often_than_the_limit(
         assert (await world.refresh(patient.refresh)).status_code == 200
         clock.advance(60)
         assert (await world.refresh(held.refresh)).status_code == 200, "and nothing was lost"
+
+
+async def test_a_token_from_before_a_new_proof_uses_up_no_refreshes_of_the_session(
+    settings: Settings, clock: MovableClock
+) -> None:
+    limited = settings.model_copy(update={"limits": "on", "limit_refresh": "3/minute"})
+    async with World(limited, clock) as world:
+        await world.make_user()
+        before = await world.log_in()
+        proof = {"password": PASSWORD}
+        answer = await world.api.post("/me/reauthenticate", json=proof, headers=before.headers)
+        after = SignedIn.of(answer)
+
+        dead = [(await world.refresh(before.refresh)).status_code for _ in range(5)]
+
+        assert dead == [401, 401, 401, 429, 429]
+        assert (await world.refresh(after.refresh)).status_code == 200
 
 
 async def test_a_token_of_a_generation_that_is_still_to_come_ends_nothing(world: World) -> None:

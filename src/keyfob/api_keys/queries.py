@@ -139,17 +139,48 @@ async def revoke_all(
 
 
 async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]]) -> None:
-    """Write the last uses of keys, each with its digest by the first secret key."""
+    """Write the last uses of keys, each with its digest by the first secret key.
+
+    A key that is locked is left out, until its next use. Threat: keys are used in the order that
+    clients choose, and waiting for one with others locked could deadlock with their revocation.
+    """
     await db.execute(
         """
+        WITH held AS (
+            SELECT k.id, u.digest, u.at
+              FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
+              JOIN api_keys AS k ON k.id = u.id
+             ORDER BY k.id
+               FOR NO KEY UPDATE OF k SKIP LOCKED
+        )
         UPDATE api_keys AS k
-           SET last_used_at = GREATEST(k.last_used_at, u.at), key_hash = u.digest
-          FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
-         WHERE k.id = u.id
+           SET last_used_at = GREATEST(k.last_used_at, h.at), key_hash = h.digest
+          FROM held AS h
+         WHERE k.id = h.id
         """,
         [one[0] for one in used],
         [one[1] for one in used],
         [one[2] for one in used],
+    )
+
+
+async def delete_older(tx: Tx, user_id: UUID, now: datetime, kept: int) -> None:
+    """Delete keys of a user that have ended, except the newest; at most a thousand at once.
+
+    Keys that are locked stay until the next call.
+    """
+    await tx.execute(
+        """
+        DELETE FROM api_keys WHERE id IN (
+            SELECT id FROM api_keys
+             WHERE user_id = $1 AND (revoked_at IS NOT NULL OR expires_at <= $2)
+             ORDER BY id DESC OFFSET $3 LIMIT 1000
+               FOR UPDATE SKIP LOCKED
+        )
+        """,
+        user_id,
+        now,
+        kept,
     )
 
 

@@ -25,7 +25,13 @@ from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Tx
 from keyfob.core.machine_secrets import MachineSecrets
-from keyfob.core.problems import FactorRequired, Forbidden, InvalidInput, Unauthenticated
+from keyfob.core.problems import (
+    DatabaseUnavailable,
+    FactorRequired,
+    Forbidden,
+    InvalidInput,
+    Unauthenticated,
+)
 from keyfob.core.secrets import new_id
 from keyfob.devices.device import source_in_words
 from keyfob.devices.source import Source
@@ -40,6 +46,8 @@ from keyfob.sessions.standing import Standing
 log = structlog.get_logger("keyfob.api_keys")
 
 _MOST_KEYS = 50
+# Threat: one who makes and revokes keys all day fills the table, and every export.
+_MOST_ENDED = 200
 _COUNTED_AS = "me"  # keys that are not valid, with other requests of strangers there
 _REMEMBERED = timedelta(seconds=10)
 _MOST_REMEMBERED = 10_000
@@ -221,10 +229,18 @@ class ApiKeys:
         return len(revoked)
 
     async def write_uses(self) -> None:
-        """Write the last uses of keys: in one statement for all of some seconds."""
+        """Write the last uses of keys: in one statement for all of some seconds.
+
+        Raises:
+            DatabaseUnavailable: nothing is lost, the next call writes them.
+        """
         if self._used:
             used, self._used = self._used, {}
-            await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
+            try:
+                await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
+            except DatabaseUnavailable:
+                self._used = {**used, **self._used}
+                raise
 
     async def clean_up(self) -> None:
         """Delete keys that ended a month ago."""
@@ -295,6 +311,7 @@ class OwnKeys:
             if len(await queries.list_live(tx, caller.user_id, now)) >= _MOST_KEYS:
                 raise TooManyKeys
             await queries.insert_key(tx, key, made.digest)
+            await queries.delete_older(tx, caller.user_id, now, _MOST_ENDED)
             # Threat: a stranger who registered the address writes to its owner.
             told = name if account.is_verified else None
             notice = mails.ApiKeyCreated(key=told, **source_in_words(source))

@@ -306,13 +306,24 @@ async def delete_secret(tx: Tx, client_id: UUID, secret_id: UUID) -> bool:
 
 
 async def write_uses(db: Executor, used: Sequence[tuple[UUID, bytes, datetime]]) -> None:
-    """Write when secrets were last used, with their digests by the first secret key."""
+    """Write when secrets were last used, with their digests by the first secret key.
+
+    A secret that is locked is left out, until its next use: waiting for one with others locked
+    could deadlock with the deletion of their client.
+    """
     await db.execute(
         """
+        WITH held AS (
+            SELECT s.id, u.digest, u.at
+              FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
+              JOIN client_secrets AS s ON s.id = u.id
+             ORDER BY s.id
+               FOR NO KEY UPDATE OF s SKIP LOCKED
+        )
         UPDATE client_secrets AS s
-           SET last_used_at = GREATEST(s.last_used_at, u.at), secret_hash = u.digest
-          FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[]) AS u (id, digest, at)
-         WHERE s.id = u.id
+           SET last_used_at = GREATEST(s.last_used_at, h.at), secret_hash = h.digest
+          FROM held AS h
+         WHERE s.id = h.id
         """,
         [one[0] for one in used],
         [one[1] for one in used],

@@ -25,7 +25,7 @@ from keyfob.core.batches import in_batches
 from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.machine_secrets import MachineSecrets, NewSecret
-from keyfob.core.problems import Unauthenticated
+from keyfob.core.problems import DatabaseUnavailable, Unauthenticated
 from keyfob.core.secrets import compare_digest, new_id
 from keyfob.sessions.grants import Grants
 from keyfob.sessions.revocations import Revocations
@@ -190,10 +190,18 @@ class Clients:
         return matched
 
     async def write_uses(self) -> None:
-        """Write when secrets were last used, in one statement for the uses of some seconds."""
+        """Write when secrets were last used, in one statement for the uses of some seconds.
+
+        Raises:
+            DatabaseUnavailable: nothing is lost, the next call writes them.
+        """
         if self._used:
             used, self._used = self._used, {}
-            await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
+            try:
+                await queries.write_uses(self.db, [(of, *use) for of, use in used.items()])
+            except DatabaseUnavailable:
+                self._used = {**used, **self._used}
+                raise
 
     async def list_page(self, after: UUID | None, limit: int) -> list[RegisteredClient]:
         """Return a page of clients, including disabled ones, in the order of their creation."""

@@ -118,7 +118,6 @@ class OwnExport:
         codes_left = await queries.count_recovery_codes(tx, user_id)
         yield b',"recovery_codes_left":' + to_json(codes_left)
         yield b',"roles":' + to_json(await queries.list_roles(tx, user_id))
-        yield b',"api_keys":' + to_json(await queries.list_api_keys(tx, user_id))
         yield b',"consents":' + to_json(await queries.list_consents(tx, user_id))
         yield b',"links":' + to_json(await queries.list_links(tx, user_id))
         pending = await queries.list_pending_logins(tx, user_id)
@@ -134,6 +133,9 @@ class OwnExport:
 def _long_lists(tx: Tx, user_id: UUID) -> dict[str, _Page]:
     """Return the lists that can be too long for one read: each function returns the next page."""
     return {
+        "api_keys": lambda last: queries.list_api_keys(
+            tx, user_id, last["id"] if last else None, _PAGE
+        ),
         "sessions": lambda last: queries.list_sessions(
             tx, user_id, last["id"] if last else None, _PAGE
         ),

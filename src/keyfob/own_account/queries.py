@@ -48,15 +48,19 @@ async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
     return int(await tx.fetchval("SELECT count(*) FROM recovery_codes WHERE user_id = $1", user_id))
 
 
-async def list_api_keys(tx: Tx, user_id: UUID) -> list[Row]:
-    """Return the API keys, also those that have ended, without their digests."""
+async def list_api_keys(tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> list[Row]:
+    """Return a page of the API keys, oldest first, including ended ones, without their digests."""
     return await _list(
         tx,
         """
         SELECT id, name, scope, created_at, expires_at, last_used_at, revoked_at
-          FROM api_keys WHERE user_id = $1 ORDER BY id
+          FROM api_keys
+         WHERE user_id = $1 AND id > $2
+         ORDER BY id LIMIT $3
         """,
         user_id,
+        after or UUID(int=0),
+        limit,
     )
 
 

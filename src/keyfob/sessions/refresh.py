@@ -79,7 +79,7 @@ class Refresh:
         Raises:
             InvalidRefreshToken, TooManyRequests: see `exchange`.
         """
-        self.rate.hit(token.session_id)
+        self._count(token)
         now = self.clock.now()
         state = await self.rotations.rotate(token)
         if state is None:
@@ -95,7 +95,7 @@ class Refresh:
             InvalidRefreshToken: the session has ended or expired.
             TooManyRequests: this session refreshes more often than the limit allows.
         """
-        self.rate.hit(token.session_id)
+        self._count(token)
         now = self.clock.now()
         state = await rotation_queries.keep_session(
             self.db, token.session_id, token.secret_hash, now, now - self.idle_ttl
@@ -104,6 +104,14 @@ class Refresh:
             raise self.refusal("ended")
         REFRESHES.labels("kept").inc()
         return OpenedSession(token.session_id, token.salt, state)
+
+    def _count(self, token: RefreshToken) -> None:
+        """Count a refresh by the salt of its token.
+
+        Threat: a token from before a new proof (`Sessions.renew`), which refreshes nothing any
+        more, uses up the refreshes of the session's owner.
+        """
+        self.rate.hit(token.secret_hash)
 
     async def find_live(self, text: str) -> LiveRefresh | None:
         """Return the session of a token that `exchange` would accept now; it changes nothing."""
