@@ -1,11 +1,13 @@
 """The login log and the audit log as server-sent events, as they grow."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from prometheus_client import Gauge
@@ -23,6 +25,8 @@ from keyfob.core.streams import Channel, Streams, farewell
 from keyfob.login_log.models import LoggedAttempt, LoginEventOut
 from keyfob.login_log.service import LoginLog
 
+Row = TypeVar("Row", LoggedAttempt, ListedEvent)
+
 OPEN = Gauge(
     "keyfob_record_streams",
     "Open streams of the login log and the audit log.",
@@ -39,6 +43,9 @@ _DISORDER = timedelta(seconds=10)
 # The lines in one read, and the most that are known to have been sent.
 _AT_ONCE = 500
 _MOST_KNOWN = 2000
+
+# The lines that are written in one turn of the event loop: some milliseconds.
+_IN_ONE_TURN = 50
 
 # A reader who was away for longer reads the lists again.
 _LONGEST_AWAY = timedelta(hours=1)
@@ -80,17 +87,20 @@ class RecordChannel(Channel):
         self.sent_at = place.at
 
     def know(self, line: LoggedAttempt) -> bool:
-        """Remember a line, and forget old ones; False if it was known."""
+        """Remember a line; False if it was known."""
         if line.id in self.known:
             return False
         self.known[line.id] = line.at
         self.place = max(self.place, Place(line.at, line.id, self.place.position))
+        return True
+
+    def forget(self) -> None:
+        """Forget lines that are read no more; call it once for many lines."""
         while len(self.known) > _MOST_KNOWN:
             self.known_from = max(self.known_from, self.known.pop(next(iter(self.known))))
         self.known_from = max(self.known_from, self.place.at - _DISORDER)
         for old in [one for one, at in self.known.items() if at < self.known_from]:
             del self.known[old]
-        return True
 
 
 @dataclass(kw_only=True)
@@ -125,7 +135,7 @@ class RecordStreams(Streams[RecordChannel]):
         """Open a stream; `close` it in any case.
 
         Args:
-            reader: the user or client, whose streams are counted.
+            reader: whose streams are counted (`limits.requests.counted_for`).
             last: the id of the last event that it got (`Last-Event-ID`); None: from now on.
             kinds: the logs.
             may_still: tells whether the reader still has a right, asked at each event.
@@ -181,7 +191,8 @@ class RecordStreams(Streams[RecordChannel]):
         async for line in self._recent(channel):
             if channel.know(line):
                 channel.events.add(Kind.LOGINS, self.write(channel.place, Kind.LOGINS, line))
-        for listed in await self.audit.list_after(channel.place.position, limit=_AT_ONCE):
+        events = await self.audit.list_after(channel.place.position, limit=_AT_ONCE)
+        async for listed in _in_turns(events):
             channel.place = channel.place._replace(position=listed.event.position)
             channel.events.add(Kind.AUDIT, self.write(channel.place, Kind.AUDIT, listed))
         is_silent = channel.events.end_place == before
@@ -194,12 +205,16 @@ class RecordStreams(Streams[RecordChannel]):
         return True
 
     async def _recent(self, channel: RecordChannel) -> AsyncIterator[LoggedAttempt]:
-        """Yield the newest lines, the oldest first, also those that are known already."""
+        """Yield the newest lines, the oldest first, also those that are known already.
+
+        Those that are too old to be read again are forgotten after each page.
+        """
         after, lines = (channel.known_from, UUID(int=0)), list[LoggedAttempt]()
         while not lines or len(lines) == _AT_ONCE:
             lines = await self.logins.list_after(after, limit=_AT_ONCE)
-            for line in lines:
+            async for line in _in_turns(lines):
                 yield line
+            channel.forget()
             if not lines:
                 return
             after = (lines[-1].at, lines[-1].id)
@@ -215,32 +230,46 @@ class RecordStream:
     kinds: Collection[Kind]
     may_still: Callable[[Permission], Awaitable[bool]]
     place: int = field(init=False)
-    missed: list[tuple[str, bytes]] = field(default_factory=list)
+    missed: deque[tuple[str, bytes]] = field(default_factory=deque)
     is_lost: bool = False
 
     def __post_init__(self) -> None:
         self.place = self.channel.events.end_place
 
     async def catch_up(self, last: str | None) -> None:
-        """Read what the reader has missed since an event, up to the place where it joins."""
+        """Read what the reader has missed since an event, up to the place where it joins.
+
+        Only of the logs that it follows. Beyond `_AT_ONCE` lines of one it is lost, and none is
+        written.
+        """
         streams, present = self.streams, self.channel.place
         since = streams.place_of(last) if last else present
         if since is None:
             self.is_lost = True
             return
-        lines = await streams.logins.list_after(since[:2], limit=_AT_ONCE) if last else []
-        events = await streams.audit.list_after(since.position, limit=_AT_ONCE) if last else []
+        lines, events = await self._followed(since) if last else ([], [])
         self.is_lost = _AT_ONCE in (len(lines), len(events))
-        for line in lines:
+        if self.is_lost:
+            return
+        async for line in _in_turns(lines):
             if (line.at, line.id) <= present[:2]:
                 since = since._replace(at=line.at, line=line.id)
                 self.missed.append((Kind.LOGINS, streams.write(since, Kind.LOGINS, line)))
-        for listed in events:
+        async for listed in _in_turns(events):
             if listed.event.position <= present.position:
                 since = since._replace(position=listed.event.position)
                 self.missed.append((Kind.AUDIT, streams.write(since, Kind.AUDIT, listed)))
         begin = _written(_HEARTBEAT, streams.id_of(present), "{}")
         self.missed.append((_HEARTBEAT, begin))
+
+    async def _followed(self, since: Place) -> tuple[list[LoggedAttempt], list[ListedEvent]]:
+        """Return the first lines after a place, of the logs that the reader follows."""
+        lines, events = list[LoggedAttempt](), list[ListedEvent]()
+        if Kind.LOGINS in self.kinds:
+            lines = await self.streams.logins.list_after(since[:2], limit=_AT_ONCE)
+        if Kind.AUDIT in self.kinds:
+            events = await self.streams.audit.list_after(since.position, limit=_AT_ONCE)
+        return lines, events
 
     def close(self) -> None:
         """Give back its place."""
@@ -266,11 +295,19 @@ class RecordStream:
             return
 
     async def _all(self) -> AsyncIterator[tuple[str, bytes]]:
-        for one in self.missed:
-            yield one
+        while self.missed:
+            yield self.missed.popleft()
         while (following := await self.channel.events.after(self.place)) is not None:
             self.place += 1
             yield following
+
+
+async def _in_turns(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    """Yield rows, and let other requests go on now and then."""
+    for number, row in enumerate(rows):
+        if number and number % _IN_ONE_TURN == 0:
+            await asyncio.sleep(0)
+        yield row
 
 
 def _written(name: str, event_id: str, data: str) -> bytes:

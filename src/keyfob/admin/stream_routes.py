@@ -9,12 +9,12 @@ from fastapi import Depends, Request, Security
 from starlette.responses import Response
 
 from keyfob.admin.record_streams import Kind, RecordStreams
-from keyfob.authority.models import Subject, id_of
+from keyfob.authority.models import Subject
 from keyfob.authority.requiring import WITH_PROGRAMS, Requirement, bearer, may_still
 from keyfob.core.http import Provided, router
 from keyfob.core.http.event_streams import EVENTS, EventStream
 from keyfob.core.problems import Forbidden, Problem
-from keyfob.limits.requests import limited
+from keyfob.limits.requests import counted_for, limited
 
 routes = router("Administration", prefix="/admin")
 
@@ -83,4 +83,4 @@ async def follow_records(
     """
     last = request.headers.get("last-event-id")
     allowed = partial(may_still, request)
-    return EventStream(await streams.open(id_of(reader.subject), last, reader.kinds, allowed))
+    return EventStream(await streams.open(counted_for(reader.subject), last, reader.kinds, allowed))

@@ -86,14 +86,14 @@ def limited(route: str, *, by: By, shared: str = SHARED) -> Limited:
 async def _known_caller(request: Request) -> str | None:
     if "authorization" in request.headers or hasattr(request.state, "subject"):
         with suppress(Unauthenticated):
-            return str(_counted(await authenticated(request)))
+            return str(counted_for(await authenticated(request)))
     return None
 
 
-def _counted(subject: Subject) -> UUID:
-    """Return the id that a subject's calls count for.
+def counted_for(subject: Subject) -> UUID:
+    """Return the id that a subject's calls and streams count for.
 
-    Threat: a key or an app uses up the calls of its user, who cannot take it back then.
+    Threat: a key or an app uses up those of its user, who cannot take it back then.
     """
     if isinstance(subject, App):
         return subject.user.session_id

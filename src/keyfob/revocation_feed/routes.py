@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
-from keyfob.authority.models import Permission, Subject, id_of
+from keyfob.authority.models import Permission, Subject
 from keyfob.authority.requiring import may_still, require
 from keyfob.core.http import Provided, router
 from keyfob.core.http.event_streams import EVENTS, EventStream
 from keyfob.core.http.kept import names_tag
-from keyfob.limits.requests import limited
+from keyfob.limits.requests import counted_for, limited
 from keyfob.revocation_feed.service import RevocationFeed
 from keyfob.revocation_feed.streams import RevocationStreams
 
@@ -82,4 +82,4 @@ async def follow_revocations(
     """
     last = request.headers.get("last-event-id", after)
     allowed = partial(may_still, request, Permission.REVOCATIONS_READ)
-    return EventStream(await streams.open(id_of(reader), last, allowed))
+    return EventStream(await streams.open(counted_for(reader), last, allowed))

@@ -69,7 +69,7 @@ class RevocationStreams(Streams[RevocationChannel]):
         """Open a stream that continues after a position; `close` it in any case.
 
         Args:
-            reader: the client or user, whose streams are counted.
+            reader: whose streams are counted (`limits.requests.counted_for`).
             after: see `RevocationFeed.read`.
             may_still: tells whether the reader still has the right, asked at each event.
 

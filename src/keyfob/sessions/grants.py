@@ -12,7 +12,7 @@ from keyfob.core.clock import Clock
 from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.secrets import compare_digest, new_id, random_bytes
 from keyfob.sessions import grant_queries, queries
-from keyfob.sessions.models import EndReason, Granted, GrantOfUser, OpenedSession
+from keyfob.sessions.models import Ending, EndReason, Granted, GrantOfUser, OpenedSession
 from keyfob.sessions.refresh import Refresh
 from keyfob.sessions.refresh_tokens import (
     LAST_GENERATION,
@@ -21,7 +21,7 @@ from keyfob.sessions.refresh_tokens import (
     RefreshTokenCodec,
 )
 from keyfob.sessions.revocations import Revocations
-from keyfob.sessions.service import present_roles
+from keyfob.sessions.service import SESSIONS_ENDED, present_roles
 from keyfob.tokens.access import AccessTokens
 from keyfob.tokens.keyring import Keyring
 from keyfob.tokens.models import AccessClaims
@@ -178,9 +178,12 @@ class Grants:
         return list(await grant_queries.list_grants(db, user_id, now, now - self.idle_ttl))
 
     async def end_one(self, tx: Tx, user_id: UUID, session_id: UUID) -> None:
-        """End one grant: its code was used twice, or its client gives it up."""
+        """End one grant, and record it: its code was used twice, or its client gives it up."""
         if await queries.end_session(tx, session_id, user_id, self.clock.now(), EndReason.CLIENT):
             await self._revoke(tx, [session_id])
+            SESSIONS_ENDED.labels(EndReason.CLIENT).inc()
+            ending = Ending(user_id, EndReason.CLIENT, session_id)
+            await self.refreshing.sessions.write_down(tx, ending)
 
     async def end_all_of(self, tx: Tx, user_id: UUID, client_id: UUID, reason: EndReason) -> int:
         """End all that an app has of a user, revoke its tokens, and return the number of grants."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from keyfob.authority.models import User
+from keyfob.authority.models import User, has_second_factor
 from keyfob.core.database import Executor, Tx
 
 # What a revocation names: a session, a grant or an API key (`sid`); a user or another subject; a
@@ -131,14 +131,15 @@ async def list_revocations_since(
 async def share_live_session(tx: Tx, caller: User, now: datetime) -> bool:
     """Tell whether the caller's session is live and this token of it is not revoked.
 
-    The session cannot be ended before the commit then. Whether it was idle for too long is not
-    checked: this call is activity.
+    The session cannot be ended before the commit then, nor lose a second factor that the token
+    relies on: one that was removed meanwhile counts no more. Whether it was idle for too long is
+    not checked: this call is activity.
     """
     lives = await tx.fetchval(
         """
         SELECT true FROM sessions AS s
          WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
-           AND sub_gen <= $5
+           AND sub_gen <= $5 AND (NOT $6 OR 'mfa' = ANY(amr))
            AND NOT EXISTS (SELECT FROM revocations AS r WHERE r.id = s.id AND r.generation >= $3)
            FOR SHARE OF s
         """,
@@ -147,5 +148,6 @@ async def share_live_session(tx: Tx, caller: User, now: datetime) -> bool:
         caller.generation,
         now,
         caller.sub_gen,
+        has_second_factor(caller.amr),
     )
     return bool(lives)

@@ -41,7 +41,7 @@ class Standing:
         Raises:
             Unauthenticated: the account is gone or blocked, the session has ended or expired, or
                 tokens of this generation were revoked: by a new role, a new password or a new
-                proof.
+                proof; or the factor that this sign-in used was removed.
             Forbidden: the roles that the account has now do not permit it.
         """
         administers = with_admins or permission is not Permission.ACCOUNT_READ
