@@ -78,6 +78,10 @@ def test_one_dead_letter_is_retried(keyfob: Run, sql: Sql) -> None:
     assert keyfob("mail", "retry", first["id"], "--json").json == {"retried": [first["id"]]}
     (left,) = keyfob("mail", "list", "--failed", "--json").json
     assert left["id"] == second["id"]
+    told = (
+        "SELECT actor_id, new_values->>'job_id' FROM audit_events WHERE action = 'outbox.retried'"
+    )
+    assert sql(told) == [(None, first["id"])]
 
 
 @pytest.mark.usefixtures("waiting")

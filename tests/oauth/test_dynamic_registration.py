@@ -333,8 +333,8 @@ class TestWithATokenOnly:
         self, world: World, clock: MovableClock
     ) -> None:
         tokens = world.service(RegistrationTokens)
-        _, twice = await tokens.make(uses=2, lives=timedelta(days=1))
-        _, old = await tokens.make(uses=9, lives=timedelta(hours=1))
+        _, twice = await tokens.make(world.db, uses=2, lives=timedelta(days=1))
+        _, old = await tokens.make(world.db, uses=9, lives=timedelta(hours=1))
         assert (await register(world)).status_code == 401
 
         wrong = await register(world, twice, redirect_uris=["javascript:alert(1)"])

@@ -1,5 +1,6 @@
 """The upkeep of the service by administrators: dead letters, and a test of the mail server."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -39,12 +40,24 @@ class Upkeep:
             JobNotFound: there is none with that id, or its link has expired.
             Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
         """
+        if not await self.retry_all(actor, [job_id]):
+            raise JobNotFound
+
+    async def retry_all(self, actor: Actor, job_ids: Sequence[UUID] | None = None) -> list[UUID]:
+        """Make dead letters due again, all of them without ids; return their ids.
+
+        Those with expired links stay.
+
+        Raises:
+            Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
+        """
         async with self.db.begin() as tx:
             await self.authority.ensure(tx, actor, Permission.SERVICE_WRITE)
-            if not await self.outbox.retry([job_id], tx):
-                raise JobNotFound
-            told = {"job_id": str(job_id)}
-            await self.authority.record(tx, actor, Event.OUTBOX_RETRIED, None, new=told)
+            retried = await self.outbox.retry(job_ids, tx)
+            for job_id in retried:
+                told = {"job_id": str(job_id)}
+                await self.authority.record(tx, actor, Event.OUTBOX_RETRIED, None, new=told)
+        return retried
 
     async def drop(self, actor: Actor, job_id: UUID) -> None:
         """Delete a dead letter.

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import typer
 
+from keyfob.administration.authority import Actor
+from keyfob.administration.upkeep import Upkeep
 from keyfob.cli.context import run_with_services
 from keyfob.cli.output import AsJson, show_one, show_rows
 from keyfob.cli.refusal import Refused
@@ -61,7 +63,7 @@ def retry(
 
     async def work(wiring: Wiring) -> tuple[list[UUID], int]:
         outbox: Outbox = wiring.services[Outbox]
-        retried = await outbox.retry(ids or None)
+        retried = await wiring.services[Upkeep].retry_all(Actor(None), ids or None)
         jobs = await outbox.list_shown()
         return retried, sum(not job.failed_at and job.id not in retried for job in jobs)
 

@@ -34,9 +34,13 @@ def create_token(
     """
 
     async def work(wiring: Wiring) -> NewToken:
-        made = await wiring.services[RegistrationTokens].make(uses=uses, lives=timedelta(days=days))
-        told = {"uses": uses, "expires_at": made.token.expires_at.isoformat()}
-        await _record(wiring, Event.REGISTRATION_TOKEN_CREATED, made.token.id, told)
+        tokens: RegistrationTokens = wiring.services[RegistrationTokens]
+        async with wiring.db.begin() as tx:
+            made = await tokens.make(tx, uses=uses, lives=timedelta(days=days))
+            token_id, expires_at = str(made.token.id), made.token.expires_at.isoformat()
+            told = {"id": token_id, "uses": uses, "expires_at": expires_at}
+            audit: Audit = wiring.services[Audit]
+            await audit.record_own(tx, told, action=Event.REGISTRATION_TOKEN_CREATED)
         return made
 
     token, text = run_with_services(work)
@@ -73,15 +77,13 @@ def remove_token(
     """
 
     async def work(wiring: Wiring) -> None:
-        if not await wiring.services[RegistrationTokens].remove(token_id):
-            raise Refused("There is no token with that id")
-        await _record(wiring, Event.REGISTRATION_TOKEN_REMOVED, token_id, {})
+        async with wiring.db.begin() as tx:
+            if not await wiring.services[RegistrationTokens].remove(tx, token_id):
+                raise Refused("There is no token with that id")
+            told = {"id": str(token_id)}
+            audit: Audit = wiring.services[Audit]
+            await audit.record_own(tx, told, action=Event.REGISTRATION_TOKEN_REMOVED)
 
     run_with_services(work)
     row = {"id": str(token_id), "removed": True}
     show_one(row, as_json=as_json, sentence=f"Removed the token {token_id}.")
-
-
-async def _record(wiring: Wiring, action: Event, token_id: UUID, told: dict[str, Any]) -> None:
-    async with wiring.db.begin() as tx:
-        await wiring.services[Audit].record_own(tx, {"id": str(token_id), **told}, action=action)

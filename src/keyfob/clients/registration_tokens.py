@@ -9,7 +9,7 @@ from uuid import UUID
 from keyfob.clients import self_registration_queries as queries
 from keyfob.clients.self_registration_queries import RegistrationToken
 from keyfob.core.clock import Clock
-from keyfob.core.database import Database, Tx
+from keyfob.core.database import Database, Executor, Tx
 from keyfob.core.machine_secrets import MachineSecrets
 from keyfob.core.secrets import new_id
 
@@ -29,11 +29,11 @@ class RegistrationTokens:
     clock: Clock
     secrets: MachineSecrets
 
-    async def make(self, *, uses: int, lives: timedelta) -> NewToken:
+    async def make(self, db: Executor, *, uses: int, lives: timedelta) -> NewToken:
         """Return a new token for so many registrations."""
         now, made = self.clock.now(), self.secrets.make()
         token = RegistrationToken(new_id(now), now, now + lives, uses)
-        await queries.insert_token(self.db, token, made.digest)
+        await queries.insert_token(db, token, made.digest)
         return NewToken(token, made.text)
 
     async def spend(self, tx: Tx, text: str, now: datetime) -> bool:
@@ -44,9 +44,9 @@ class RegistrationTokens:
         """Return the tokens that still count, oldest first."""
         return await queries.list_tokens(self.db, self.clock.now())
 
-    async def remove(self, token_id: UUID) -> bool:
+    async def remove(self, db: Executor, token_id: UUID) -> bool:
         """End a token; False if there is none."""
-        return await queries.delete_token(self.db, token_id)
+        return await queries.delete_token(db, token_id)
 
     async def clean_up(self) -> None:
         """Delete what has expired or is used up."""
