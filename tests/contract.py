@@ -297,6 +297,7 @@ CONTRACT: dict[tuple[str, str], Call] = {
         body="ResourceCreate",
         headers=frozenset({"Location"}),
     ),
+    ("GET", "/admin/resources/{id}"): admin(200, "Resource", "not_found", *PARAMETERS),
     ("PATCH", "/admin/resources/{id}"): admin(
         200, "Resource", *RECENT, "not_found", body="ResourceUpdate"
     ),

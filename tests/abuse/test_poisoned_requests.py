@@ -203,6 +203,7 @@ BEYOND_CHANCE = {
     "GET /admin/clients/{id}/secrets",
     "POST /admin/clients/{id}/secrets",
     "DELETE /admin/clients/{id}/secrets/{secret}",
+    "GET /admin/resources/{id}",
     "PATCH /admin/resources/{id}",
     "DELETE /admin/resources/{id}",
     "POST /admin/outbox/{id}/retry",

@@ -1,6 +1,7 @@
 """Resources: what clients have of them is not taken away in silence."""
 
 from typing import Any
+from uuid import UUID
 
 from tests.admin.test_clients import ORDERS, actions, add_client, add_orders, generation_of
 from tests.fixtures.world import SignedIn, World
@@ -12,6 +13,17 @@ async def read_scope(world: World, admin: SignedIn, client: dict[str, Any]) -> l
     answer = await world.api.get(f"/admin/clients/{client['id']}", headers=admin.headers)
     scope: list[str] = answer.json()["scope"]
     return scope
+
+
+async def test_a_resource_is_read_by_its_id(world: World, admin: SignedIn) -> None:
+    asked = {"identifier": STOCK, "name": "Stock", "scopes": {"stock:read": {}}}
+    made = await world.api.post("/admin/resources", json=asked, headers=admin.headers)
+
+    read = await world.api.get(made.headers["location"], headers=admin.headers)
+    gone = await world.api.get(f"/admin/resources/{UUID(int=7)}", headers=admin.headers)
+
+    assert (read.status_code, read.json()) == (200, made.json())
+    assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
 
 
 async def test_a_resource_that_clients_have_is_not_deleted(world: World, admin: SignedIn) -> None:

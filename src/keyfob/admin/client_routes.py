@@ -182,6 +182,12 @@ async def create_resource(
     return ResourceOut.of(resource)
 
 
+@routes.get("/resources/{id}", dependencies=_LIMITED, responses=may_refuse(NotFound))
+async def read_resource(resource_id: Id, _: Reader, resources: ResourceService) -> ResourceOut:
+    """Read an API that access tokens may be for."""
+    return ResourceOut.of(await resources.get(resource_id))
+
+
 @routes.patch(
     "/resources/{id}",
     dependencies=_LIMITED,
