@@ -157,6 +157,34 @@ def test_an_authenticator_and_a_recovery_code_are_the_second_step(
         carol.wait_for("/ui/account")
 
 
+def test_what_is_shown_once_is_gone_on_the_way_back(service: Instance, chromium: Browser) -> None:
+    """Not from the cache of the browser either; nor does going back make other codes unseen."""
+    with person(chromium, service) as fay:
+        sign_up(fay, "fay@example.com")
+        fay.add_app()
+        codes = fay.page.locator(".codes li")
+        expect(codes.first).to_be_visible()
+        kept = [code.strip() for code in codes.all_inner_texts()]
+        fay.press("I have kept them")
+        fay.wait_for("/ui/account/security")
+        left = fay.page.get_by_text("10 codes are left.")
+        expect(left).to_be_visible()
+
+        fay.page.evaluate("history.back()")
+        fay.page.wait_for_timeout(1000)  # whatever the browser shows then
+        words = fay.page.content() + fay.page.evaluate(
+            "JSON.stringify([history.state, {...sessionStorage}, {...localStorage}])"
+        )
+        assert [code for code in kept if code in words] == []
+        fay.open("/ui/sign-out")
+        fay.press("Sign out")
+        fay.sign_in("fay@example.com")
+        fay.page.get_by_role("link", name="Use a recovery code").click()
+        fay.page.get_by_label("Recovery code").fill(kept[0])
+        fay.press("Go on")
+        fay.wait_for("/ui/account")
+
+
 def test_back_after_signing_out_shows_nothing_private(service: Instance, chromium: Browser) -> None:
     with person(chromium, service) as dora:
         sign_up(dora, "dora@example.com")

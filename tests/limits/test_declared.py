@@ -89,6 +89,12 @@ PAGES_BY_CALLER = {
     "POST /ui/sign-out",
     "POST /ui/step-up",
 }
+# Pages that look up nothing but who is signed in, if anybody is.
+PAGES_NOT_COUNTED = {
+    *("GET /ui", "GET /ui/{rest}", "GET /console/{rest}", "GET /ui/help"),
+    *("GET /ui/sign-in", "GET /ui/signed-in", "GET /ui/sign-out", "GET /ui/register"),
+    *("GET /ui/recover", "GET /ui/invite", "GET /ui/verify", "GET /ui/email"),
+}
 # What a link alone has written down.
 WRITING_PAGES = {"GET /oauth2/authorize", "GET /ui/authorize"}
 
@@ -175,6 +181,13 @@ async def test_pages_are_counted_by_the_address_as_well_where_they_write(world: 
     by_both = {page for page, limit in of_readers.items() if limit.by == "both"}
     assert {page for page in by_both if page.startswith("GET ")} == WRITING_PAGES
     assert all(of_readers[page].shared == OF_APPS for page in WRITING_PAGES)
+
+
+async def test_every_page_is_counted_but_those_that_look_nothing_up(world: World) -> None:
+    pages = [one for one in world.app.router.routes if isinstance(one, PageRoute)]
+    asked = {f"{method} {page.path_format}" for page in pages for method in page.methods}
+
+    assert asked - set(declarations(world.app, of_pages=True)) == PAGES_NOT_COUNTED
 
 
 async def test_every_route_that_asks_for_a_token_or_takes_a_body_is_limited(world: World) -> None:

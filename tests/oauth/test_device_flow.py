@@ -150,7 +150,8 @@ async def test_to_allow_it_needs_a_recent_sign_in(
     asked = await decide(browser, codes["user_code"])
     still = await tv.error(codes)
     proof = dict(hidden_fields(asked)) | {"step-up-password": PASSWORD}
-    done = await browser.post("/ui/device", data=proof)
+    sent = await browser.post("/ui/device", data=proof)
+    done = await browser.get(sent.headers["location"].removeprefix("/auth"))
 
     assert asked.status_code == 401
     assert "Is it you?" in text_of(asked)

@@ -207,6 +207,7 @@ async def test_the_pages_that_apps_lead_to_are_sound(
             if decision == "allow":
                 faults += await faults_as_it_is(reader, "", "device asks", language)
             await asks.click()
+            await reader.page.wait_for_url("**/ui/device?decided=*")
             await asks.wait_for(state="detached")
             picture = f"user.device-{decision}"
             faults += await faults_as_it_is(reader, picture, picture, language)

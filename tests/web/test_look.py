@@ -16,6 +16,7 @@ SCHEMES = {
     "light": {name: light for name, light, _ in TOKENS},
     "dark": {name: dark for name, _, dark in TOKENS},
 }
+UNDRAWN = {"list", "{}"}  # every list with a class goes without dots; a hole of a drawing
 GROUNDS = ["ground", "surface", "raised", "sunken"]
 
 # What is read on what: 4.5:1 (WCAG 1.4.3). Edges and what is drawn: 3:1 (1.4.11).
@@ -73,6 +74,20 @@ def test_properties_are_logical() -> None:
 
 
 def test_every_class_of_the_parts_is_drawn_and_every_token_is_known() -> None:
+    parts = [*(gallery.WEB / "templates").rglob("*.html"), *(gallery.WEB / "parts").glob("*.py")]
+    named = [
+        (path.name, re.sub(r"{[{%].*?[%}]}", " ", classes))
+        for path in parts
+        for classes in re.findall(r'class="((?:{[{%].*?[%}]}|[^"])*)"', path.read_text())
+    ]
+    drawn = set(re.findall(r"\.([a-z][a-z-]*)", CSS))
+    assert len(named) > 200
+    assert {
+        (file, one)
+        for file, classes in named
+        for one in classes.split()
+        if one not in drawn | UNDRAWN
+    } == set()
     used = set(re.findall(r"var\(--([a-z0-9-]+)", CSS))
     known = set(re.findall(r"--([a-z0-9-]+):", CSS))
     assert used <= known

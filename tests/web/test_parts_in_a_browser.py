@@ -75,7 +75,8 @@ class Visited:
             headers = {"Content-Security-Policy": CSP}
             route.fulfill(body=html, content_type="text/html; charset=utf-8", headers=headers)
         else:
-            route.fulfill(body="", content_type="text/html")
+            body = '<!doctype html><body data-ends-in="600">'
+            route.fulfill(body=body, content_type="text/html")
 
 
 @contextmanager
@@ -283,7 +284,9 @@ def test_whoever_reads_is_asked_to_stay_before_the_session_ends(chromium: Browse
         visited.page.clock.run_for(1_000 * (1200 - 120) + 100)
         visited.page.get_by_role("button", name="Stay signed in").click()
         expect(visited.page.get_by_role("button", name="Stay signed in")).to_be_hidden()
-        assert "HEAD /ui/account" in visited.asked
+        visited.page.clock.run_for(1_000 * (600 - 120) + 100)
+        expect(visited.page.get_by_role("button", name="Stay signed in")).to_be_visible()
+        assert "GET /ui/account" in visited.asked
 
 
 def test_a_sign_in_page_goes_on_when_another_tab_has_signed_in(chromium: Browser) -> None:

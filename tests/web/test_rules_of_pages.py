@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -352,7 +353,7 @@ async def test_a_known_and_an_unknown_address_sign_in_alike(readers: Readers) ->
     for email in ("ada@example.com", "eve@example.com"):
         body = {"email": email, "password": "not this one"}
         answer = await stranger.post("/ui/sign-in", data=body)
-        shown = answer.text.replace(email, "")
+        shown = answer.text.replace(email, "").replace(quote(email), "")
         answers[email] = (answer.status_code, shown, sorted(answer.headers))
     assert answers["ada@example.com"] == answers["eve@example.com"]
 

@@ -10,6 +10,7 @@ from tests.fixtures.apps import CALLBACK, hidden_fields, make_app
 from tests.fixtures.programs import make_program, make_resource, own_api
 from tests.fixtures.world import World
 from tests.web.account_pages import signed_in, text_of
+from tests.web.markup import form_to
 
 from keyfob.authority.models import Role
 
@@ -24,11 +25,14 @@ async def root(world: World) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def form_of(root: httpx.AsyncClient, client_id: UUID) -> dict[str, str]:
-    """Return the form as a browser would send it unchanged."""
+    """Return the form as a browser would send it unchanged: only the fields that it has."""
     page = await root.get(f"/console/clients/{client_id}")
     seen = {name: value for name, value in hidden_fields(page) if name.startswith("seen_")}
+    offered = {one.name for one in form_to(page, f"/console/clients/{client_id}/rules").inputs}
     now = {name.removeprefix("seen_"): value for name, value in seen.items()}
-    return {**seen, **{name: value for name, value in now.items() if value}}
+    return {name: seen[name] for name in seen if name in offered} | {
+        name: value for name, value in now.items() if value and name in offered
+    }
 
 
 async def change(root: httpx.AsyncClient, client_id: UUID, **fields: str | None) -> httpx.Response:
@@ -97,7 +101,7 @@ async def test_a_profile_is_put_on_and_holds(world: World, root: httpx.AsyncClie
     page = await root.get(f"/console/clients/{app.id}")
     forced = await change(root, app.id, dpop_bound=None, require_par=None, rotate_refresh="yes")
     held = await row_of(world, app.id)
-    off = await change(root, app.id, profile="", dpop_bound=None)
+    off = await change(root, app.id, profile="")
 
     assert (bare.status_code, put.status_code, off.status_code) == (422, 303, 303)
     assert "address of its keys" in text_of(bare)
@@ -106,7 +110,21 @@ async def test_a_profile_is_put_on_and_holds(world: World, root: httpx.AsyncClie
     assert forced.status_code == 303
     assert (held["dpop_bound"], held["require_par"], held["rotate_refresh"]) == (True, True, False)
     row = await row_of(world, app.id)
-    assert (row["profile"], row["require_par"]) == (None, True)
+    assert (row["profile"], row["require_par"], row["dpop_bound"]) == (None, True, True)
+    assert row["auth_method"] == "private_key_jwt"
+
+
+async def test_a_refused_form_that_takes_a_profile_off_is_filled_again(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    app = await make_app(world)
+    await change(root, app.id, profile="fapi2", jwks_uri=KEYS)
+
+    wrong = await change(root, app.id, profile="", access_token_ttl="1")
+
+    assert wrong.status_code == 422
+    assert 'name="dpop_bound"' not in wrong.text
+    assert (await row_of(world, app.id))["profile"] == "fapi2"
 
 
 async def test_wrong_fields_are_named_and_kept(world: World, root: httpx.AsyncClient) -> None:

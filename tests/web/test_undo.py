@@ -61,6 +61,23 @@ async def test_a_block_and_a_role_are_undone_from_the_toast(
     assert told == 4
 
 
+async def test_a_link_offers_to_undo_only_what_its_toast_tells_of(
+    world: World, root: httpx.AsyncClient
+) -> None:
+    """Threat: the toast names Ada, and its button unblocks Eve."""
+    ada, eve = [await world.make_user(f"{name}@example.com") for name in ("ada", "eve")]
+    done = await root.post(f"/console/users/{eve}/status", data={"status": "blocked"})
+    event = done.headers["location"].partition("undo=")[2]
+
+    of_eve = await root.get(f"/console/users?done=blocked&who={eve}&undo={event}")
+    of_ada = await root.get(f"/console/users?done=blocked&who={ada}&undo={event}")
+    of_nobody = await root.get(f"/console/users?undo={event}")
+    at_ada = await root.get(f"/console/users/{ada}?done=blocked&undo={event}")
+
+    assert undo_in(of_eve) is not None
+    assert [undo_in(one) for one in (of_ada, of_nobody, at_ada)] == [None] * 3
+
+
 async def test_the_menu_of_the_list_leads_back_to_the_list_with_the_name(
     world: World, root: httpx.AsyncClient
 ) -> None:

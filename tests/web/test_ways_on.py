@@ -8,7 +8,7 @@ from tests.web.test_signing_in import OURS
 
 WAY_ON = "/auth/ui/account?a=1&b=%2F;c=é#d"
 ENCODED = "return_to=%2Fauth%2Fui%2Faccount%3Fa%3D1%26b%3D%252F%3Bc%3D%C3%A9%23d"
-IN_PAGE = ENCODED.replace("%2F", "/", 3).replace("é", "%C3%A9")
+IN_PAGE = ENCODED
 THREAT = "/YOUR-ACCOUNT-IS-LOCKED.CALL-8-800-555-35-35-NOW"
 
 

@@ -31,6 +31,7 @@ class PendingLogin(NamedTuple):
 
     user_id: UUID
     amr: list[str]
+    expires_at: datetime
 
 
 class PendingAttempt(NamedTuple):

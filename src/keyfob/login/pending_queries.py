@@ -60,7 +60,7 @@ async def find_pending(db: Executor, token_hash: bytes, now: datetime) -> Pendin
     """Return a pending login; None if it is unknown, used, expired or out of attempts."""
     row = await db.fetchrow(
         """
-        SELECT user_id, amr FROM pending_logins
+        SELECT user_id, amr, expires_at FROM pending_logins
          WHERE token_hash = $1 AND expires_at > $2 AND attempts_left > 0
         """,
         token_hash,

@@ -1,6 +1,7 @@
 """The second step of a sign-in: a factor, after the password."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -56,13 +57,15 @@ class SecondFactor:
             raise InvalidFactor
         return options
 
-    async def list_factors(self, token: str) -> list[Factor] | None:
-        """Return the factors of the user of a pending login; None if the token is not valid.
+    async def find(self, token: str) -> tuple[list[Factor], datetime] | None:
+        """Return the factors of the user of a pending login, and when it ends.
 
-        Nothing is used up.
+        None if the token is not valid. Nothing is used up.
         """
         waiting = await self.pending.find(token)
-        return await self.factors.list(self.db, waiting.user_id) if waiting else None
+        if waiting is None:
+            return None
+        return await self.factors.list(self.db, waiting.user_id), waiting.expires_at
 
     async def present(
         self, token: str, presented: PresentedFactor, source: Source

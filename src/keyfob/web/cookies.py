@@ -18,7 +18,9 @@ ROWS = "keyfob-rows"  # how many rows of a list the reader wants
 HEIGHT = "keyfob-height"  # and how high they are: one of HEIGHTS
 HEIGHTS = ("roomy", "compact")
 RETURN = "keyfob-return"  # where to return to by way of a mail
+SENT = "keyfob-sent"  # the address to which a mail is on its way
 STEP_TTL, RETURN_TTL = timedelta(minutes=5), timedelta(hours=1)
+SENT_TTL = timedelta(minutes=10)
 
 _YEAR = timedelta(days=365)
 LONGEST = 3072

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from jinja2 import (
@@ -62,13 +63,26 @@ class Undo(NamedTuple):
     recent: bool
 
 
+class Said(NamedTuple):
+    """Sentences about the last form: what was done, with a way to undo it, or what was not."""
+
+    toast: str | None = None
+    undo: Undo | None = None
+    not_done: str | None = None
+
+
+NOTHING = Said()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shell:
     """The surroundings of every page: the reader, the language, and the place.
 
     `root` is the public path before `/ui` and `/console`; `path` that of this page, without it.
-    `query` is kept by the switch of language. `can` contains the reader's permissions.
-    `session_ends_in` is in seconds. `signs_in` is false where there are pages of links alone.
+    `query` is kept by the switch of language, which is there if `can_move`: the page can be asked
+    for once more. `can` contains the reader's permissions. `session_ends_in` is in seconds;
+    `can_stay`: not if the reader does something until then. `signs_in` is false where there are
+    pages of links alone.
     `is_compact`: the reader wants low rows in tables.
     """
 
@@ -81,9 +95,10 @@ class Shell:
     user: OwnUserOut | None
     can: frozenset[str]
     brand: Brand
-    toast: str | None = None
-    undo: Undo | None = None
+    said: Said = NOTHING
     session_ends_in: int | None = None
+    can_stay: bool = True
+    can_move: bool = True
     is_compact: bool = False
 
     @property
@@ -170,15 +185,23 @@ def _compiled(root: str, further: Path | None) -> Environment:
     )
     install_words(environment)
     environment.globals["_"] = _said
+    environment.globals["query"] = _query
     environment.globals["asset"] = lambda file: f"{root}/ui/static/{_assets.name_of(file)}"
     environment.filters.update(times.FILTERS)
     environment.filters["refusal"] = refusals.refusal
     environment.filters["name"] = names.name
+    environment.filters["plain_name"] = names.plain_name
     draw = environment.get_template("parts/icons.html").module.icon  # type: ignore[attr-defined] # a macro of the template
     environment.globals["icon"] = cache(draw)  # a list has dozens of the same
     for name in environment.list_templates(extensions=["html"]):
         environment.get_template(name)
     return environment
+
+
+def _query(**parameters: str) -> str:
+    """Return a query with its question mark; parameters without a value are left out."""
+    kept = {name: value for name, value in parameters.items() if value}
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 @pass_eval_context

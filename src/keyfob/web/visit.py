@@ -3,12 +3,14 @@
 import gzip
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import cache
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 from zoneinfo import available_timezones
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Match
 
 from keyfob.accounts.models import OwnUserOut
 from keyfob.accounts.profiles import Profiles
@@ -28,7 +30,7 @@ from keyfob.sessions.browser import BrowserSession, BrowserSessions
 from keyfob.sessions.models import OpenedSession
 from keyfob.web import cookies
 from keyfob.web.cookies import CookieJar, read_cookie
-from keyfob.web.engine import Engine, Page, Shell, Undo
+from keyfob.web.engine import NOTHING, Engine, Page, Said, Shell, Undo
 from keyfob.web.forms import Fields
 from keyfob.web.parts.times import move_to, reading
 from keyfob.web.targets import safe_target
@@ -49,10 +51,18 @@ _HEADERS = {
 _COMPRESSION = 3  # a quarter of a millisecond for a list; 6 would take three times that for 10 %
 
 
-def _kept(query: str) -> str:
-    """Return a query without the language and the height of rows that it chooses."""
-    kept = (part for part in query.split("&") if not part.startswith(("lang=", "height=")))
-    return "&".join(kept)
+# What a form and the query of its page call alike, and what only strangers may have in a query.
+_ALIKE, _OF_STRANGERS = ("return_to", "request", "user_code", "kind"), ("email", "name")
+
+
+def _kept(query: str, more: Mapping[str, str]) -> str:
+    """Return a query without the language and the height of rows that it chooses.
+
+    `more` are the fields of a form, which take the place of those of the query.
+    """
+    gone = ("lang=", "height=", *(f"{name}=" for name in more))
+    kept = [part for part in query.split("&") if part and not part.startswith(gone)]
+    return "&".join([*kept, *([urlencode(more)] if more else [])])
 
 
 @cache
@@ -155,28 +165,24 @@ class Visit:
             self._profile = await self._services[Profiles].read(self.session.user)
         return self._profile
 
-    def return_after_mail(self) -> None:
-        """Keep `return_to` for an hour, for whoever opens the link of a mail in this browser.
-
-        Threat: in the link itself, a stranger would choose words of somebody else's mail, and where
-        they go on to.
-        """
-        value = quote(self.return_to, safe="/?=&:@")
-        if value and len(value) <= cookies.LONGEST and self.engine.signs_in:
+    def keep(self, cookie: str, value: str, age: timedelta) -> None:
+        """Have the browser keep a value that no script reads; none if it is too long."""
+        if len(value) <= cookies.LONGEST:
             now = self.clock.now()
-            until = now + cookies.RETURN_TTL
-            self._set_cookies[cookies.RETURN] = self.jar.write(cookies.RETURN, value, until, now)
+            self._set_cookies[cookie] = self.jar.write(cookie, value, now + age, now)
 
-    @property
-    def return_from_mail(self) -> str:
-        """The place to return to from a link: `return_to`, or else what this browser has kept."""
-        kept = read_cookie(self.request.scope, self.jar.name_of(cookies.RETURN)) or ""
-        return self.return_to or safe_target(unquote(kept), self.public_base, self.origins) or ""
+    def kept(self, cookie: str) -> str | None:
+        """Return the value that the browser keeps; None if there is none."""
+        return read_cookie(self.request.scope, self.jar.name_of(cookie))
+
+    def forget(self, *kept: str) -> None:
+        """Have the browser forget values."""
+        for cookie in kept:
+            self._set_cookies[cookie] = self.jar.drop(cookie)
 
     def arrive(self) -> None:
-        """Forget what was kept on the way: a half-done sign-in, and where to return to."""
-        self.end_step()
-        self._set_cookies[cookies.RETURN] = self.jar.drop(cookies.RETURN)
+        """Forget what was kept on the way: a half-done sign-in, an address, where to return to."""
+        self.forget(cookies.STEP, cookies.SENT, cookies.RETURN)
 
     def done(self, words: Mapping[str, str]) -> str | None:
         """Return the sentence about what was just done, by its name in the query; None for none."""
@@ -202,14 +208,8 @@ class Visit:
     def end_session(self) -> None:
         """Have the browser forget its cookie, and what it has kept of our pages."""
         self.session = None
-        self._set_cookies[cookies.SESSION] = self.jar.drop(cookies.SESSION)
+        self.forget(cookies.SESSION)
         self._headers["Clear-Site-Data"] = '"cache"'
-
-    def begin_step(self, value: str) -> None:
-        """Keep the handle of a half-done sign-in in a cookie, for five minutes."""
-        now = self.clock.now()
-        until = now + cookies.STEP_TTL
-        self._set_cookies[cookies.STEP] = self.jar.write(cookies.STEP, value, until, now)
 
     async def may_still(self, permission: Permission) -> bool:
         """Tell whether the reader of a long answer still has a permission; no activity."""
@@ -217,15 +217,6 @@ class Visit:
         value = self.session.cookie if self.session else None
         user = await self._services[BrowserSessions].recognise(value) if value else None
         return user is not None and await holds(self._services, user, permission)
-
-    @property
-    def step(self) -> str | None:
-        """The handle of a half-done sign-in; None if there is none."""
-        return read_cookie(self.request.scope, self.jar.name_of(cookies.STEP))
-
-    def end_step(self) -> None:
-        """Forget the handle of a half-done sign-in."""
-        self._set_cookies[cookies.STEP] = self.jar.drop(cookies.STEP)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -235,7 +226,7 @@ class Visit:
 
     async def render(self, page: Page) -> str:
         """Return the HTML of a page or a part of one, for `write`; call it within `speaking`."""
-        return await self.engine.render(page, await self._shell(None, None))
+        return await self.engine.render(page, await self._shell())
 
     def write(self, pieces: AsyncIterator[bytes], *, close: Callable[[], object]) -> Response:
         """Return a page that is written piece by piece; `close` is called in the end."""
@@ -249,13 +240,19 @@ class Visit:
         *,
         toast: str | None = None,
         undo: Undo | None = None,
+        not_done: str | None = None,
         form_action: str | None = None,
+        keeps_form: bool = False,
     ) -> Response:
         """Return a page as the response; `toast` says what was just done, `undo` undoes it.
 
-        `form_action` is another origin to which a form of the page leads.
+        `not_done` says what was tried and has not been done. `form_action` is another origin to
+        which a form of the page leads. `keeps_form`: the page contains what was typed before, for
+        sending it again.
         """
-        html = (await self.engine.render(page, await self._shell(toast, undo))).encode()
+        can_move = self._can_move(status, keeps_form=keeps_form)
+        said = Said(toast=toast, undo=undo, not_done=not_done)
+        html = (await self.engine.render(page, await self._shell(said, can_move=can_move))).encode()
         headers = {**_HEADERS, "Content-Language": self.locale}
         if form_action is not None:
             policy = _CSP.replace("form-action 'self'", f"form-action {form_action}")
@@ -307,7 +304,8 @@ class Visit:
         It is empty if there is neither.
         """
         if asked in choices:
-            self._set_cookies[cookie] = self.jar.write_plain(cookie, asked)
+            if self.engine.signs_in:
+                self._set_cookies[cookie] = self.jar.write_plain(cookie, asked)
             return asked
         kept = read_cookie(self.request.scope, cookie) or ""
         return kept if kept in choices else ""
@@ -330,8 +328,46 @@ class Visit:
             return Locale(asked)
         return Locale(kept) if kept in known else preferred_locale(self.source.languages)
 
-    async def _shell(self, toast: str | None, undo: Undo | None) -> Shell:
+    def _can_move(self, status: int, *, keeps_form: bool) -> bool:
+        """Tell whether this page can be asked for once more, in another language.
+
+        An answer to a form is at no address of its own. If it was refused, the page of the form is
+        there; else what it shows once (a secret, a report, the next form) would be lost.
+        """
+        if self.request.method in {"GET", "HEAD"}:
+            return True
+        return status >= 400 and not keeps_form and self._has_page
+
+    @property
+    def _has_page(self) -> bool:
+        scope = {**self.request.scope, "method": "GET"}
+        return any(
+            route.matches(scope)[0] is Match.FULL
+            for route in self.request.app.routes
+            if not getattr(route, "path", "").endswith("{rest:path}")
+        )
+
+    @property
+    def _kept_of_form(self) -> dict[str, str]:
+        """The fields of a refused form that the query of its page may contain."""
+        names = _ALIKE if self.user else _ALIKE + _OF_STRANGERS
+        return {name: self.fields.line(name) for name in names if self.fields.line(name)}
+
+    @property
+    def _ends_in(self) -> tuple[int | None, bool]:
+        """The seconds until the session ends, if nothing is asked for until then.
+
+        And whether it goes on if something is: no session goes on for ever.
+        """
+        if self.session is None:
+            return None, False
+        unused = self._services[BrowserSessions].idle_ttl
+        most = self.session.expires_at - self.clock.now()
+        return max(0, int(min(most, unused).total_seconds())), unused < most
+
+    async def _shell(self, said: Said = NOTHING, *, can_move: bool = False) -> Shell:
         user, can = None, frozenset[str]()
+        ends_in, can_stay = self._ends_in
         height = self.request.query_params.get("height", "")
         if self.session is not None:
             # Gone: the account was just erased, or the database is away.
@@ -342,13 +378,15 @@ class Visit:
             root=self.engine.root,
             signs_in=self.engine.signs_in,
             path=self.path,
-            query=_kept(self.query),
+            query=_kept(self.query, self._kept_of_form),
+            can_move=can_move,
             locale=self.locale,
             zone=self.zone,
             user=user,
             can=can,
             brand=self.engine.brand,
-            toast=toast,
-            undo=undo,
+            said=said,
+            session_ends_in=ends_in if user else None,
+            can_stay=can_stay,
             is_compact=self.remembered(cookies.HEIGHT, height, cookies.HEIGHTS) == "compact",
         )

@@ -127,7 +127,7 @@ async def _ask_to_step_up(visit: Visit, user: User, wrong: Problem | None = None
         ways=await form.ways(user),
         error=wrong.code if wrong else None,
     )
-    return await visit.show(page, wrong.status if wrong else 401)
+    return await visit.show(page, wrong.status if wrong else 401, keeps_form=is_post)
 
 
 async def _refuse(
@@ -146,7 +146,7 @@ async def _refuse(
     most = _OF_USERS if visit.user else _OF_STRANGERS
     again = [] if is_get else without_proof(visit.fields, at_most=most)
     page = RefusedPage.of(problem, visit.link(visit.path), again)
-    response = await visit.show(page, problem.status)
+    response = await visit.show(page, problem.status, keeps_form=bool(again))
     if "Retry-After" in problem.headers:
         response.headers["Retry-After"] = problem.headers["Retry-After"]
     return response

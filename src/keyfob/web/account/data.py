@@ -26,6 +26,7 @@ routes = pages()
 SignedIn = Annotated[User, require()]
 RecentlySignedIn = Annotated[User, require(recent=True)]
 ErasureService = Annotated[OwnErasure, Provided(OwnErasure)]
+_READING = [Depends(limited("me", by="caller"))]
 _LIMITED = [Depends(limited("me-factors", by="both"))]  # each sends a mail
 
 _DONE: Mapping[str, str] = {
@@ -46,13 +47,13 @@ class DataPage:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-@routes.get("/ui/account/data")
+@routes.get("/ui/account/data", dependencies=_READING)
 async def show_data(visit: AVisit, caller: SignedIn, erasure: ErasureService) -> Response:
     """Show the page."""
     return await _show(visit, erasure)
 
 
-@routes.get("/ui/account/export")
+@routes.get("/ui/account/export", dependencies=_READING)
 async def prove_before_export(visit: AVisit, caller: RecentlySignedIn) -> Response:
     """Ask for a proof, then return to the page, for a download leaves the browser where it is."""
     return visit.go("/ui/account/data", done="proven")

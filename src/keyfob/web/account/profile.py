@@ -23,6 +23,7 @@ from keyfob.limits.requests import limited
 from keyfob.own_account.email import OwnEmail
 from keyfob.own_account.models import ProfileIn
 from keyfob.own_account.profile import OwnProfile, timezones
+from keyfob.web.mails import is_sent, keep_address, kept_address
 from keyfob.web.parts.sentences import value_in_words
 from keyfob.web.visits import AVisit, Visit, pages
 
@@ -31,6 +32,7 @@ routes = pages()
 SignedIn = Annotated[User, require()]
 RecentlySignedIn = Annotated[User, require(recent=True)]
 Profile = Annotated[OwnProfile, Provided(OwnProfile)]
+_READING = [Depends(limited("me", by="caller"))]
 _LIMITED = [Depends(limited("me", by="both"))]
 
 # The other names are old ones of the same zones, or have no place.
@@ -80,16 +82,17 @@ class ZonePage:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAddressPage:
-    """Asks for another address; `sent_to` is where a link is on its way."""
+    """Asks for another address. `is_sent`: a link is on its way, to `sent_to` if that is known."""
 
     template: ClassVar[str] = "account/new_address.html"
 
     email: str = ""
+    is_sent: bool = False
     sent_to: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-@routes.get("/ui/account")
+@routes.get("/ui/account", dependencies=_READING)
 async def show_profile(visit: AVisit, caller: SignedIn) -> Response:
     """Show the page."""
     return await _show(visit)
@@ -109,7 +112,7 @@ async def change_profile(visit: AVisit, caller: SignedIn, own: Profile) -> Respo
     return visit.go("/ui/account", done="saved")
 
 
-@routes.get("/ui/account/time-zone")
+@routes.get("/ui/account/time-zone", dependencies=_READING)
 async def ask_for_zone(visit: AVisit, caller: SignedIn) -> Response:
     """Show the time zones."""
     return await _show_zones(visit)
@@ -127,10 +130,11 @@ async def change_zone(visit: AVisit, caller: SignedIn, own: Profile) -> Response
     return visit.go("/ui/account", done="zone")
 
 
-@routes.get("/ui/account/email")
+@routes.get("/ui/account/email", dependencies=_READING)
 async def ask_for_address(visit: AVisit, caller: RecentlySignedIn) -> Response:
     """Show the form for another address."""
-    return await visit.show(NewAddressPage())
+    page = NewAddressPage(is_sent=is_sent(visit), sent_to=kept_address(visit))
+    return await visit.show(page)
 
 
 @routes.post("/ui/account/email", dependencies=[Depends(limited("me-email", by="both"))])
@@ -149,7 +153,8 @@ async def change_address(
         return await _again(visit, typed, _("Type an address such as ada@example.com."))
     except InvalidInput:
         return await _again(visit, typed, _("No account may have this address. Type another one."))
-    return await visit.show(NewAddressPage(sent_to=email.typed))
+    keep_address(visit, email.typed)
+    return visit.go("/ui/account/email", sent="yes")
 
 
 async def _show(

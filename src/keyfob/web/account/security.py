@@ -55,6 +55,7 @@ FactorId = Annotated[UUID, Path(alias="id")]
 Changes = Annotated[FactorChanges, Provided(FactorChanges)]
 Totp = Annotated[TotpEnrolment, Provided(TotpEnrolment)]
 Passkeys = Annotated[PasskeyEnrolment, Provided(PasskeyEnrolment)]
+_READING = [Depends(limited("me", by="caller"))]
 _LIMITED = [Depends(limited("me-factors", by="both"))]
 
 _name: TypeAdapter[str] = TypeAdapter(FactorName)
@@ -184,13 +185,13 @@ class Security:
 TheSecurity = Annotated[Security, Provided(Security)]
 
 
-@routes.get("/ui/account/security")
+@routes.get("/ui/account/security", dependencies=_READING)
 async def show_security(visit: AVisit, caller: AnyUser, security: TheSecurity) -> Response:
     """Show the page."""
     return await security.show(visit, caller)
 
 
-@routes.get("/ui/account/password")
+@routes.get("/ui/account/password", dependencies=_READING)
 async def ask_for_password(visit: AVisit, caller: RecentUser) -> Response:
     """Show the form for a new password."""
     return await visit.show(PasswordPage(onward=visit.return_to))
@@ -222,7 +223,7 @@ async def change_password(
     return visit.go("/ui/account/security", done="password")
 
 
-@routes.get("/ui/account/passkeys/new")
+@routes.get("/ui/account/passkeys/new", dependencies=_READING)
 async def ask_for_passkey(visit: AVisit, caller: AddingUser) -> Response:
     """Show the form for a new passkey."""
     return await visit.show(NewPasskeyPage(name=_("My passkey")))

@@ -96,10 +96,13 @@ def rules_of(client: RegisteredClient) -> dict[str, str]:
     }
 
 
-def held_by_profile(client: RegisteredClient) -> frozenset[str]:
-    """Return the fields that a client's profile holds where they are; ID tokens have a choice."""
-    held = preset(client.profile, signs_in=bool(client.redirect_uris))
-    return frozenset(held) - {"id_token_alg"}
+def held_by_profile(client: RegisteredClient, profile: str | None) -> frozenset[str]:
+    """Return the fields that a profile holds where they are; ID tokens have a choice.
+
+    The form of a client does not offer them.
+    """
+    known = Profile(profile) if profile in set(Profile) else None
+    return frozenset(preset(known, signs_in=bool(client.redirect_uris))) - {"id_token_alg"}
 
 
 def error_of(name: str) -> tuple[str, str]:

@@ -37,15 +37,16 @@ async def change_rules(
 
 
 def _changed(visit: Visit, client: RegisteredClient) -> Mapping[str, Any]:
-    """Return the fields that were changed, for the body of the admin API."""
+    """Return the fields that were changed, for the body of the admin API.
+
+    What the form did not offer is no change: the profile that it showed held it.
+    """
     given: dict[str, Any] = {}
-    keeps_profile = visit.fields.line("profile") == (client.profile or "")
-    for name in rules_of(client):
+    held = held_by_profile(client, visit.fields.line("seen_profile"))
+    for name in rules_of(client).keys() - held:
         value = visit.fields.line(name)
-        is_held = keeps_profile and name in held_by_profile(client)
-        if is_held or value == visit.fields.line(f"seen_{name}"):
-            continue
-        given[name] = value == "yes" if name in TICKS else value
+        if value != visit.fields.line(f"seen_{name}"):
+            given[name] = value == "yes" if name in TICKS else value
     if "profile" in given:
         given["profile"] = given["profile"] or None
     if given.get("jwks_uri") == "":

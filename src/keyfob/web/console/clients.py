@@ -64,6 +64,8 @@ _DONE: Mapping[str, str] = {
     "places": N_("The places to return to are changed."),
     "rules": N_("How the program proves itself, and asks, is changed."),
     "sign_outs": N_("What happens at a sign-out is changed."),
+}
+_NOT_DONE: Mapping[str, str] = {
     "too_many": N_("The program has two secrets. Remove one first."),
     "gone": N_("It was gone already."),
 }
@@ -173,7 +175,7 @@ async def show_list(
         first=place is None,
         following=visit.link("/console/clients", at=following) if following else "",
     )
-    return await visit.show(page, toast=visit.done(_DONE))
+    return await visit.show(page, toast=visit.done(_DONE), not_done=visit.done(_NOT_DONE))
 
 
 def lines_of(visit: Visit, name: str) -> list[str]:
@@ -289,17 +291,19 @@ async def show_one(
 ) -> Response:
     """Show a program, with the text of a new secret or with what does not fit."""
     client = await clients.get(client_id)
-    rules = rules_of(client)
+    rules, held = rules_of(client), held_by_profile(client, client.profile)
     if "seen_access_token_ttl" in visit.fields:
-        rules = {name: visit.fields.line(name) for name in rules}
+        offered = held_by_profile(client, visit.fields.line("seen_profile"))
+        rules |= {name: visit.fields.line(name) for name in rules.keys() - offered}
     page = ClientPage(
         client=client,
         rules=rules,
-        held=held_by_profile(client),
+        held=held,
         secrets=await clients.list_secrets(client_id),
         issuer=clients.resources.own.identifier,
         secret=secret,
         errors=errors or {},
         typed={name: visit.fields.get(name) for name in _TYPED if visit.fields.get(name)},
     )
-    return await visit.show(page, 422 if errors else 200, toast=visit.done(_DONE))
+    done, not_done = visit.done(_DONE), visit.done(_NOT_DONE)
+    return await visit.show(page, 422 if errors else 200, toast=done, not_done=not_done)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar
-from zoneinfo import ZoneInfo
 
 from fastapi import Depends
 from markupsafe import Markup
@@ -27,7 +26,7 @@ from keyfob.web.console.reading import first_view, lines_of, link_of
 from keyfob.web.parts.charts import Bar, area, bars, share, spark
 from keyfob.web.parts.entries import Day, by_day, entry_of_event
 from keyfob.web.parts.sentences import reason_title
-from keyfob.web.parts.times import date_in_words, hour_in_words, local_date, number
+from keyfob.web.parts.times import date_in_words, hour_in_words, local_date, number, zone_of_reader
 from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
@@ -145,7 +144,7 @@ async def show(
     chosen = chosen if chosen in _RANGES else "month"
     by, days = _RANGES[chosen]
     since = visit.clock.now() - timedelta(days=days) + timedelta(minutes=1)
-    series = await statistics.read(by, zone=ZoneInfo(visit.zone or "UTC"), since=since)
+    series = await statistics.read(by, zone=zone_of_reader(), since=since)
     rows = [_row(visit, by, period) for period in series.periods]
     sees_service = roles.allows(caller, Permission.SERVICE_READ)
     state = await watch.state()

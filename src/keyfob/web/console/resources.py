@@ -30,8 +30,8 @@ _DONE: Mapping[str, str] = {
     "right": N_("The right is kept. It counts at once."),
     "right_removed": N_("The right is deleted: no program has it any more."),
     "deleted": N_("The API is deleted."),
-    "gone": N_("It was gone already."),
 }
+_NOT_DONE: Mapping[str, str] = {"gone": N_("It was gone already.")}
 _ERRORS: Mapping[str, str] = {
     "name": N_("Type a name of up to 200 characters."),
     "identifier": N_("Type a whole address without spaces and without #, such as https://…"),
@@ -93,7 +93,7 @@ class ResourcePage:
 async def show_list(visit: AVisit, caller: Reader, resources: Resources) -> Response:
     """Show the registered APIs."""
     page = ResourcesPage(resources=await resources.list_all(), own=resources.resources.own)
-    return await visit.show(page, toast=visit.done(_DONE))
+    return await visit.show(page, toast=visit.done(_DONE), not_done=visit.done(_NOT_DONE))
 
 
 @routes.get("/console/resources/new", dependencies=LIMITED)
@@ -247,7 +247,8 @@ async def _show_one(
         typed=_typed(visit),
         errors=errors or {},
     )
-    return await visit.show(page, status, toast=visit.done(_DONE))
+    done, not_done = visit.done(_DONE), visit.done(_NOT_DONE)
+    return await visit.show(page, status, toast=done, not_done=not_done)
 
 
 def _typed(visit: Visit) -> dict[str, str]:

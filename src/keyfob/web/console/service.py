@@ -37,8 +37,10 @@ _MOST_JOBS = 50
 _DONE: Mapping[str, str] = {
     "retried": N_("The mail is tried again."),
     "dropped": N_("The mail is dropped."),
-    "gone": N_("It was gone already."),
     "mail": N_("The mail server took a test mail to you."),
+}
+_NOT_DONE: Mapping[str, str] = {
+    "gone": N_("It was gone already."),
     "no_mail": N_("The mail server did not take the test mail; the log says why."),
 }
 
@@ -79,7 +81,7 @@ class Parts:
             settings=shown_settings(self.settings),
             findings=findings,
         )
-        return await visit.show(page, toast=visit.done(_DONE))
+        return await visit.show(page, toast=visit.done(_DONE), not_done=visit.done(_NOT_DONE))
 
 
 TheParts = Annotated[Parts, Provided(Parts)]

@@ -48,13 +48,20 @@ class Undos:
     administration: Administration
     undoing: Undoing
 
-    async def offer(self, visit: Visit, caller: User, state: str | None = None) -> Undo | None:
-        """Return the form of a toast; None if there is nothing that the caller may undo.
+    async def offer(
+        self, visit: Visit, caller: User, user_id: UUID | None, state: str | None = None
+    ) -> Undo | None:
+        """Return the form of a toast about an account; None if the caller may undo nothing of it.
 
-        With the `state` of a list the form leads back there.
+        With the `state` of a list the form leads back there. Threat: a link has a toast name one
+        account, and its Undo change another.
         """
         event = await self._find(visit, caller)
-        if event is None or not await self.undoing.is_as_left(self.administration.db, event):
+        if (
+            event is None
+            or event.target_id != user_id
+            or not await self.undoing.is_as_left(self.administration.db, event)
+        ):
             return None
         fields = {"event": str(event.id)} | ({} if state is None else {"state": state})
         return Undo(visit.link(f"{PATH}/undo"), fields, recent="role" in event.new_values)

@@ -174,7 +174,7 @@ class Users:
             unsure=unsure,
             state=visit.fields.get("state") or visit.request.query_params.get("state", ""),
         )
-        undo = await self.undos.offer(visit, caller)
+        undo = await self.undos.offer(visit, caller, user_id)
         return await visit.show(page, status, toast=visit.done(_DONE), undo=undo)
 
     async def _timeline(self, visit: Visit, caller: User, user_id: UUID) -> Sequence[Day]:

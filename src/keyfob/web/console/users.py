@@ -15,7 +15,7 @@ from keyfob.core.locales import _, ngettext
 from keyfob.core.pagination import Cursors
 from keyfob.limits.requests import limited
 from keyfob.web.console.asked import PATH, SIZES, Asked
-from keyfob.web.console.reading import size_of
+from keyfob.web.console.reading import id_in, size_of
 from keyfob.web.console.undo import Undos
 from keyfob.web.parts.times import number
 from keyfob.web.visits import AVisit, Visit, pages
@@ -140,7 +140,7 @@ class UserList:
         )
         is_removed = query.get("done") == "removed"
         done = _("The user is removed.") if is_removed else await self.undos.words(visit)
-        undo = await self.undos.offer(visit, caller, asked.here)
+        undo = await self.undos.offer(visit, caller, id_in(visit, "who"), asked.here)
         return await visit.show(page, toast=done, undo=undo)
 
     def _cursor(self, kind: str, row: ListedUser) -> str:

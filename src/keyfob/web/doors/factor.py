@@ -16,6 +16,7 @@ from keyfob.login.second_factor import PresentedFactor, SecondFactor
 from keyfob.mfa.errors import InvalidFactor
 from keyfob.mfa.models import FactorType
 from keyfob.mfa.passkeys.credentials import AssertionIn
+from keyfob.web import cookies
 from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.sign_in import next_step
 from keyfob.web.doors.steps import Step, StepKind, read_step
@@ -29,7 +30,7 @@ _credential = TypeAdapter(AssertionIn)
 
 @dataclass(frozen=True, kw_only=True)
 class FactorPage:
-    """Asks for a second factor: `first` is the one used last. `options` are a passkey's, as JSON.
+    """Asks for a second factor: `first` is the one used last.
 
     `ends_in`: seconds until it has to begin anew. `error` is a problem's code.
     """
@@ -41,14 +42,15 @@ class FactorPage:
     has_code: bool
     has_passkey: bool
     first: str
+    ends_in: int
     error: str | None = None
     way: str = ""
 
 
-@routes.get("/ui/factor")
+@routes.get("/ui/factor", dependencies=[Depends(limited("login", by="address"))])
 async def ask(visit: AVisit, second_factor: TheSecondFactor) -> Response:
     """Show the page, to the browser that began the sign-in."""
-    step = read_step(visit.step, StepKind.FACTOR)
+    step = read_step(visit.kept(cookies.STEP), StepKind.FACTOR)
     page = await _page(visit, second_factor, step)
     return await visit.show(page) if page else _begin_anew(visit, step)
 
@@ -60,7 +62,7 @@ async def show_factor(
     arrival: Annotated[Arrival, Provided(Arrival)],
 ) -> Response:
     """Finish the sign-in with one factor."""
-    step = read_step(visit.step, StepKind.FACTOR)
+    step = read_step(visit.kept(cookies.STEP), StepKind.FACTOR)
     if step is None:
         return _begin_anew(visit, step)
     try:
@@ -72,7 +74,7 @@ async def show_factor(
     except PasswordChangeRequired as asked:
         return next_step(visit, asked, step.email)
     except AccountBlocked:
-        visit.end_step()
+        visit.forget(cookies.STEP)
         raise
     return await arrival.let_in(visit, opened)
 
@@ -80,7 +82,7 @@ async def show_factor(
 @routes.post("/ui/factor/options", dependencies=[Depends(limited("login", by="address"))])
 async def ask_for_passkey(visit: AVisit, second_factor: TheSecondFactor) -> Response:
     """Return the options for `navigator.credentials.get()`, for the script of the page."""
-    step = read_step(visit.step, StepKind.FACTOR)
+    step = read_step(visit.kept(cookies.STEP), StepKind.FACTOR)
     if step is None:
         raise InvalidFactor
     return visit.json({"options": await second_factor.request_options(step.token)})
@@ -104,9 +106,10 @@ def _presented(visit: Visit) -> PresentedFactor:
 async def _page(
     visit: Visit, second_factor: SecondFactor, step: Step | None, refusal: Problem | None = None
 ) -> FactorPage | None:
-    factors = await second_factor.list_factors(step.token) if step else None
-    if step is None or factors is None:
+    open_step = await second_factor.find(step.token) if step else None
+    if step is None or open_step is None:
         return None
+    factors, ends_at = open_step
     kinds = {factor.type for factor in factors}
     last = max(factors, key=lambda factor: factor.last_used_at or factor.created_at)
     return FactorPage(
@@ -115,12 +118,13 @@ async def _page(
         has_code=FactorType.TOTP in kinds,
         has_passkey=FactorType.PASSKEY in kinds,
         first=last.type,
+        ends_in=int((ends_at - visit.clock.now()).total_seconds()),
         error=refusal.code if refusal else None,
         way=visit.request.query_params.get("way", ""),
     )
 
 
 def _begin_anew(visit: Visit, step: Step | None) -> Response:
-    visit.end_step()
+    visit.forget(cookies.STEP)
     email = step.email if step else ""
     return visit.go("/ui/sign-in", why="step_ended", email=email, return_to=visit.return_to)

@@ -30,9 +30,11 @@ from keyfob.one_time_tokens.models import Kind
 from keyfob.one_time_tokens.service import OneTimeTokens
 from keyfob.passwords.errors import WeakPassword
 from keyfob.recovery.service import Recovery
+from keyfob.web import cookies
 from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.sign_in import next_step
 from keyfob.web.doors.steps import StepKind, read_step
+from keyfob.web.mails import is_sent, keep_address, keep_way, kept_address, kept_way
 from keyfob.web.parts.refusals import refusal, weakness
 from keyfob.web.visits import AVisit, Visit, pages
 
@@ -51,7 +53,7 @@ _CHOOSING = (Kind.RECOVER, Kind.INVITE, Kind.CHANGE_PASSWORD)
 class LinkPage:
     """Takes the token of a link, by a script or pasted; or asks where to send a link.
 
-    `sent_to` is the address to which one was sent, if it has an account.
+    `is_sent`: one was sent, to `sent_to` if it has an account; the address may be forgotten.
     """
 
     template: ClassVar[str] = "link.html"
@@ -59,6 +61,7 @@ class LinkPage:
     what: What
     return_to: str
     email: str = ""
+    is_sent: bool = False
     sent_to: str = ""
     error: str | None = None
 
@@ -126,7 +129,7 @@ class Choice:
         except (MfaRequired, PasswordChangeRequired) as asked:
             return next_step(visit, asked, page.email)
         except Problem:
-            visit.end_step()
+            visit.forget(cookies.STEP)
             return visit.go(
                 "/ui/sign-in", why="recovered", email=page.email, return_to=page.return_to
             )
@@ -158,8 +161,7 @@ async def request_recovery(visit: AVisit, recovery: TheRecovery) -> Response:
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
     await recovery.request_link(email, visit.source)
-    visit.return_after_mail()
-    return await visit.show(link_page(visit, sent_to=email.typed))
+    return sent(visit, email)
 
 
 @routes.post("/ui/recover/open", dependencies=_LIMITED)
@@ -188,10 +190,10 @@ async def set_password(visit: AVisit, links: TheLinks, choice: TheChoice) -> Res
     return await _choose_and_enter(visit, choice, choose(visit, what, token, email), token)
 
 
-@sign_in_routes.get("/ui/password")
+@sign_in_routes.get("/ui/password", dependencies=_LIMITED)
 async def ask_for_own_password(visit: AVisit, links: TheLinks) -> Response:
     """Ask for a password in place of one that an administrator has chosen."""
-    step = read_step(visit.step, StepKind.CHOOSING)
+    step = read_step(visit.kept(cookies.STEP), StepKind.CHOOSING)
     try:
         email = await links.address_of(step.token if step else "", Kind.CHANGE_PASSWORD)
     except InvalidLink:
@@ -202,7 +204,7 @@ async def ask_for_own_password(visit: AVisit, links: TheLinks) -> Response:
 @sign_in_routes.post("/ui/password", dependencies=_LIMITED)
 async def set_own_password(visit: AVisit, links: TheLinks, choice: TheChoice) -> Response:
     """Set it, and sign in with it."""
-    step = read_step(visit.step, StepKind.CHOOSING)
+    step = read_step(visit.kept(cookies.STEP), StepKind.CHOOSING)
     token = step.token if step else ""
     try:
         email = await links.address_of(token, Kind.CHANGE_PASSWORD)
@@ -231,6 +233,13 @@ def _why_not(refused: ValidationError | WeakPassword | Overloaded) -> str:
     return weakness(refused.reason) if isinstance(refused, WeakPassword) else refusal(refused.code)
 
 
+def sent(visit: Visit, email: Email) -> Response:
+    """Go on to the page that says that a mail is on its way; to reload it sends none."""
+    keep_way(visit)
+    keep_address(visit, email.typed)
+    return visit.go(visit.path, sent="yes", return_to=visit.return_to)
+
+
 async def no_link(visit: Visit) -> Response:
     """Say that a link is not valid, and where to get another."""
     words = _("This link is no longer valid: it was used already, or is too old.")
@@ -242,12 +251,15 @@ def _what(visit: Visit) -> What:
     return name if name in {"invite", "verify", "email"} else "recover"  # type: ignore[return-value] # one of the literals
 
 
-def link_page(visit: Visit, *, sent_to: str = "", error: str | None = None) -> LinkPage:
+def link_page(visit: Visit, *, error: str | None = None) -> LinkPage:
+    what = _what(visit)
+    was_sent = is_sent(visit) and error is None and what in {"recover", "verify"}
     return LinkPage(
-        what=_what(visit),
-        return_to=visit.return_from_mail,
+        what=what,
+        return_to=kept_way(visit),
         email=visit.fields.line("email") or visit.request.query_params.get("email", ""),
-        sent_to=sent_to,
+        is_sent=was_sent,
+        sent_to=kept_address(visit) if was_sent else "",
         error=error,
     )
 

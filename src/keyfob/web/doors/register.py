@@ -18,6 +18,8 @@ from keyfob.limits.requests import limited
 from keyfob.passwords.errors import WeakPassword
 from keyfob.registration.service import Registration
 from keyfob.web.doors.arrival import Arrival
+from keyfob.web.doors.links import sent
+from keyfob.web.mails import is_sent, kept_address
 from keyfob.web.parts.refusals import refusal, weakness
 from keyfob.web.visits import AVisit, Visit, pages
 
@@ -29,7 +31,10 @@ _password: TypeAdapter[SecretStr] = TypeAdapter(PasswordIn)
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterPage:
-    """Asks for an address, a password and, if one likes, a name; or says to look at the mail."""
+    """Asks for an address, a password and, if one likes, a name; or says to look at the mail.
+
+    Then `email` is where a link is on its way, unless that is forgotten.
+    """
 
     template: ClassVar[str] = "register.html"
 
@@ -74,10 +79,9 @@ async def register(
         except Overloaded as refused:
             errors[""], status = refusal(refused.code), refused.status
     if errors:
-        return await visit.show(_page(visit, errors=errors), status)
+        return await visit.show(_page(visit, errors), status)
     if opened is None:
-        visit.return_after_mail()
-        return await visit.show(_page(visit, is_sent=True))
+        return sent(visit, Email.parse(visit.fields.line("email")))
     return await arrival.let_in(visit, opened)
 
 
@@ -99,13 +103,13 @@ def _missing(visit: Visit) -> dict[str, str]:
     return errors
 
 
-def _page(
-    visit: Visit, *, is_sent: bool = False, errors: Mapping[str, str] | None = None
-) -> RegisterPage:
+def _page(visit: Visit, errors: Mapping[str, str] | None = None) -> RegisterPage:
+    asked, was_sent = visit.request.query_params, is_sent(visit) and not errors
+    typed = visit.fields.line("email") or asked.get("email", "")
     return RegisterPage(
         return_to=visit.return_to,
-        name=visit.fields.line("name"),
-        email=visit.fields.line("email"),
-        is_sent=is_sent,
+        name=visit.fields.line("name") or asked.get("name", ""),
+        email=kept_address(visit) if was_sent else typed,
+        is_sent=was_sent,
         errors=errors or {},
     )

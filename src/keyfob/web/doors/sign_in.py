@@ -22,6 +22,7 @@ from keyfob.login.errors import (
 from keyfob.login.passkey import PasskeyLogin
 from keyfob.login.service import Login
 from keyfob.mfa.errors import InvalidFactor
+from keyfob.web import cookies
 from keyfob.web.doors.arrival import Arrival
 from keyfob.web.doors.steps import Step, StepKind
 from keyfob.web.step_up import read_assertion
@@ -102,7 +103,7 @@ def next_step(visit: Visit, asked: MfaRequired | PasswordChangeRequired, email: 
         step = Step(StepKind.FACTOR, str(asked.extra["mfa_token"]), email)
     else:
         step = Step(StepKind.CHOOSING, str(asked.extra["token"]), email)
-    visit.begin_step(step.write())
+    visit.keep(cookies.STEP, step.write(), cookies.STEP_TTL)
     path = "/ui/factor" if step.kind is StepKind.FACTOR else "/ui/password"
     return visit.go(path, return_to=visit.return_to)
 

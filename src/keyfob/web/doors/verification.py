@@ -33,6 +33,7 @@ from keyfob.web.doors.links import (
     choose,
     link_page,
     no_link,
+    sent,
     token_in,
 )
 from keyfob.web.doors.sign_in import next_step
@@ -68,8 +69,7 @@ async def request_verification(
     except ValueError:
         return await visit.show(link_page(visit, error=_("This is no e-mail address.")), 422)
     await links.request(email, visit.source)
-    visit.return_after_mail()
-    return await visit.show(link_page(visit, sent_to=email.typed))
+    return sent(visit, email)
 
 
 @routes.post("/ui/verify/open", dependencies=_VERIFYING)

@@ -21,6 +21,19 @@ def name(text: object) -> Markup:
     return Markup(f"<bdi>{escape(shown)}</bdi>")  # noqa: S704 - escaped
 
 
+def plain_name(text: object) -> str:
+    """Return a name for an attribute, such as what is told on hover: marks by their numbers."""
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(f"[U+{ord(sign):04X}]" if _hides(sign) else sign for sign in plain)
+
+
 def _shown(sign: str) -> Markup:
-    hides = unicodedata.category(sign) in _HIDING and sign not in _ALLOWED
-    return Markup('<span class="sign">U+{:04X}</span>').format(ord(sign)) if hides else escape(sign)
+    if not _hides(sign):
+        return escape(sign)
+    return Markup('<span class="mark">U+{:04X}</span>').format(ord(sign))
+
+
+def _hides(sign: str) -> bool:
+    return unicodedata.category(sign) in _HIDING and sign not in _ALLOWED

@@ -129,6 +129,11 @@ def local_date(at: datetime) -> date:
     return _local(at).date()
 
 
+def zone_of_reader() -> ZoneInfo:
+    """Return the zone in which times are written now."""
+    return _reader.get().zone
+
+
 def start_of(on: date) -> datetime:
     """Return the time when a date of the reader's begins; "until" a date ends with the next."""
     return datetime.combine(on, time(), _reader.get().zone).astimezone(UTC)

@@ -42,7 +42,8 @@ class ConsentPage:
     `about` are scopes about the person, `apis` what is asked for at each API. `host` is where the
     app is; None for an app on the user's own machine. `is_other`: it asks for another user, and who
     is signed in cannot allow it. `is_stranger`: nobody here has registered the app; `described_at`
-    is the host of the document in which it describes itself.
+    is the host of the document in which it describes itself. `shown` is what the page shows, for
+    the form: more than that is not given.
     """
 
     template: ClassVar[str] = "provider/consent.html"
@@ -56,6 +57,7 @@ class ConsentPage:
     described_at: str | None
     about: list[str]
     apis: Sequence[AskedOfApi]
+    shown: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +158,15 @@ async def go_on(
     if step is Step.PROVE:
         raise FactorRequired if visit.user.is_restricted else InsufficientAuthentication(0)
     waiting = waiting._replace(asked=authorization.narrowed(asked, visit.user))
-    is_other = step is Step.SWITCH
-    return await visit.show(_consent_page(visit, handle, waiting, resources, is_other=is_other))
+    page = _consent_page(
+        visit,
+        handle,
+        waiting,
+        resources,
+        is_other=step is Step.SWITCH,
+        shown="\n".join(_rights(authorization, waiting.asked)),
+    )
+    return await visit.show(page)
 
 
 @routes.post("/ui/authorize", dependencies=_LIMITED)
@@ -176,7 +185,10 @@ async def decide(visit: AVisit, authorization: TheAuthorization) -> Response:
     except RefusedToApp as refusal:
         await authorization.drop(handle)
         return await _lead_on(visit, client, asked, authorization.refuse(refusal))
-    if step not in {Step.CONSENT, Step.ANSWER}:
+    now = _rights(authorization, authorization.narrowed(asked, user))
+    # Threat: the user has been given more rights since the page was opened.
+    is_more = set(now) - set(visit.fields.get("shown").splitlines())
+    if step not in {Step.CONSENT, Step.ANSWER} or is_more:
         return visit.go("/ui/authorize", request=handle)
     told = await authorization.answer(client, asked, user, handle, allows=True)
     return await _lead_on(visit, client, asked, told)
@@ -205,6 +217,7 @@ def _consent_page(
     resources: Resources,
     *,
     is_other: bool,
+    shown: str,
 ) -> ConsentPage:
     client, asked, _ = waiting
     about, apis = asked_in_words(asked.consented, asked.audience, resources, visit.locale)
@@ -218,7 +231,14 @@ def _consent_page(
         described_at=urlsplit(client.document).netloc if client.document else None,
         about=about,
         apis=apis,
+        shown=shown,
     )
+
+
+def _rights(authorization: Authorization, asked: Asked) -> tuple[str, ...]:
+    """Return what a request asks for, for comparing: rights, and the APIs that they are for."""
+    rights = authorization.asking.targets.rights_of(asked.consented, asked.audience)
+    return (*rights, *asked.audience)
 
 
 async def _redirect(

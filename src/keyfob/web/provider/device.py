@@ -31,6 +31,7 @@ from keyfob.web.visits import AVisit, Visit, pages
 
 routes = pages()
 
+_DECIDED = frozenset({"allowed", "denied"})
 TheDevices = Annotated[Devices, Provided(Devices)]
 
 
@@ -62,11 +63,10 @@ class DevicePage:
 
 @dataclass(frozen=True, kw_only=True)
 class DecidedPage:
-    """Says that a device was allowed, or not; then goes on there."""
+    """Says that a device was allowed, or not; its user goes on there."""
 
     template: ClassVar[str] = "provider/device_decided.html"
 
-    name: str
     is_allowed: bool
 
 
@@ -79,7 +79,10 @@ async def ask(
     places: Annotated[Places, Provided(Places)],
 ) -> Response:
     """Ask for a code; about a device whose code this user has typed, ask for a decision."""
-    code = visit.request.query_params.get("user_code", "")
+    asked = visit.request.query_params
+    if (decided := asked.get("decided")) in _DECIDED:
+        return await visit.show(DecidedPage(is_allowed=decided == "allowed"))
+    code = asked.get("user_code", "")
     try:
         asking = await devices.find(code, caller)
     except UnknownDevice:
@@ -96,26 +99,17 @@ async def decide(visit: AVisit, devices: TheDevices) -> Response:
     if user.is_restricted:
         raise FactorRequired
     try:
-        if decision := visit.fields.get("decision"):
-            is_allowed = decision == "allow"
-            return await visit.show(
-                await _decided(visit, devices, code, user, is_allowed=is_allowed)
-            )
+        if visit.fields.get("decision") == "allow":
+            await devices.allow(code, user, visit.source)
+            return visit.go("/ui/device", decided="allowed")
+        if visit.fields.get("decision"):
+            await devices.deny(code, user)
+            return visit.go("/ui/device", decided="denied")
         claimed = await devices.claim(code, user)
     except UnknownDevice as wrong:
         errors = {"user_code": refusal(wrong.code)}
         return await visit.show(_code_page(code, errors), wrong.status)
     return visit.go("/ui/device", user_code=shown_code(claimed))
-
-
-async def _decided(
-    visit: Visit, devices: Devices, code: str, user: User, *, is_allowed: bool
-) -> DecidedPage:
-    if is_allowed:
-        client = await devices.allow(code, user, visit.source)
-    else:
-        client = await devices.deny(code, user)
-    return DecidedPage(name=client.name, is_allowed=is_allowed)
 
 
 def _code_page(typed: str, errors: Mapping[str, str] | None = None) -> CodePage:

@@ -97,13 +97,22 @@ function move(by) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// To what the page names, or else to the list that it belongs to: as it was, if one comes from there.
+function goBack() {
+  const back = document.querySelector("[data-back], .drawer [aria-current=page]");
+  if (!back || back.pathname === location.pathname) return;
+  const from = document.referrer && new URL(document.referrer);
+  if (from && from.origin === location.origin && from.pathname === back.pathname) history.back();
+  else back.click();
+}
+
 const keys = {
   "/": () => document.querySelector("[data-search]")?.focus(),
   j: () => move(1),
   k: () => move(-1),
   x: () => current()?.querySelector("[data-pick]")?.click(),
   Enter: () => current()?.querySelector("a")?.click(),
-  Escape: () => document.querySelector("[data-back]")?.click(),
+  Escape: goBack,
   "?": () => list?.showModal(),
 };
 

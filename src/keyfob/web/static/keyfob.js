@@ -58,7 +58,7 @@ function show(toast) {
   const box = document.getElementById("toasts");
   toast.remove();
   requestAnimationFrame(() => box.append(toast)); // what is there from the start is not read out
-  if (toast.dataset.toast === "stay") return;
+  if (toast.dataset.toast) return; // it waits for an answer
   let timer;
   const leave = () => (document.hidden || toast.matches(":hover, :focus-within") ? wait() : toast.remove());
   const wait = () => {
@@ -108,13 +108,28 @@ const presses = {
     opener.closest("[popover]")?.hidePopover();
     if (!dialog.open) dialog.showModal();
   },
+  // An address that is typed already is not asked for again on the next page.
+  carriesAddress(link) {
+    const typed = document.getElementById("f-email")?.value;
+    const there = new URL(link.href);
+    if (typed) there.searchParams.set("email", typed);
+    link.href = there.href;
+  },
   recent: prepareLink,
   asks: prepareLink,
   stay(button) {
     const asking = new XMLHttpRequest();
-    asking.open("HEAD", button.dataset.stay);
+    asking.open("GET", button.dataset.stay);
+    asking.responseType = "document";
     asking.onload = () => {
+      const then = asking.response?.body.dataset.endsIn;
+      if (!then) { // it has ended, and the sign-in page says so
+        location.assign(button.dataset.stay);
+        return;
+      }
       button.closest("[data-toast]").remove();
+      document.getElementById("main")?.focus({ preventScroll: true });
+      document.body.dataset.endsIn = then;
       warnOfTheEnd();
     };
     asking.send();
@@ -181,7 +196,17 @@ on("submit", (event) => {
 // On a narrow screen the places stand in one row, which scrolls.
 document.querySelector("nav.side [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
+// What is shown once is gone when one has left, also from a page that the browser keeps for Back.
+addEventListener("pagehide", () => {
+  for (const secret of all("[data-once]")) secret.replaceChildren();
+});
+
 addEventListener("pageshow", (event) => {
+  const once = document.querySelector("[data-once]");
+  if (event.persisted && once) {
+    location.replace(once.dataset.once); // to ask for this page once more would make others
+    return;
+  }
   if (event.persisted && "signedIn" in document.body.dataset) {
     location.reload();
     return;
@@ -238,6 +263,14 @@ function warnOfTheEnd() {
   if (seconds < 2147483) ending = setTimeout(() => show(words.content.firstElementChild.cloneNode(true)), 1000 * seconds);
 }
 
+// A minute before a step of the sign-in ends, its page says so.
+function warnOfTheStep() {
+  const place = document.querySelector("[data-soon]");
+  if (!place) return;
+  const tell = () => place.append(place.querySelector("template").content.cloneNode(true));
+  setTimeout(tell, 1000 * Math.max(0, place.dataset.soon - 60));
+}
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && "keepsZone" in document.body.dataset) document.cookie = `keyfob-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
 
@@ -251,5 +284,6 @@ function forgetWhatWasDone() {
 enliven();
 forgetWhatWasDone();
 warnOfTheEnd();
+warnOfTheStep();
 document.querySelector("form[data-sends-itself]")?.submit();
 document.querySelector("[data-focus]")?.focus();
