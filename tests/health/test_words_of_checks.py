@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from tests.fixtures.clock import MovableClock
 from tests.fixtures.pseudo import PseudoTranslations
-from tests.fixtures.world import World
+from tests.fixtures.world import SignedIn, World
 from tests.web.account_pages import signed_in
 
 from keyfob.authority.models import Role
@@ -95,3 +96,17 @@ async def test_the_console_says_them_in_russian_and_the_api_in_english(world: Wo
     assert {"settings", "bcrypt cost", "mail server"} <= names
     assert "стоимость bcrypt" in card
     assert [name for name in names if f">{name}<" in card] == []
+
+
+async def test_a_caller_has_six_check_ups_a_minute(settings: Settings, clock: MovableClock) -> None:
+    async with World(settings.model_copy(update={"limits": "on"}), clock) as world:
+        one, other = await world.make_admin(), await world.make_admin("other@example.com")
+
+        async def ask(caller: SignedIn) -> int:
+            answer = await world.api.get("/admin/service/checks", headers=caller.headers)
+            return answer.status_code
+
+        assert [await ask(one) for _ in range(7)] == [200] * 6 + [429]
+        assert await ask(other) == 200
+        clock.advance(60)
+        assert await ask(one) == 200

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from keyfob.administration.unproven import Unproven
 from keyfob.core.database import Database
@@ -16,6 +17,7 @@ from keyfob.core.feed import count_listeners
 from keyfob.core.locales import Locale, _, ngettext, pgettext
 from keyfob.core.problems import Problem, in_one_line
 from keyfob.health.service import Health
+from keyfob.limits.local import LocalRate
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.room import what_mail_exposes
 from keyfob.mail.smtp import SmtpCarrier
@@ -85,6 +87,19 @@ class Checks:
     keyring: Keyring
     unproven: Unproven
     delivery: Delivery
+    rate: LocalRate
+
+    async def run_for(self, caller: UUID) -> list[Finding]:
+        """Return the findings, also on the settings, for somebody who asks over HTTP.
+
+        Threat: each time, the checks connect to the mail server and write every mail.
+
+        Raises:
+            TooManyRequests: the caller has asked six times in a minute.
+            DatabaseUnavailable: the database does not answer.
+        """
+        self.rate.hit(caller)
+        return [*check_settings(self.settings), *[one async for one in self.run()]]
 
     async def run(self) -> AsyncIterator[Finding]:
         """Yield the findings.

@@ -10,6 +10,8 @@ from keyfob.health import routes, service_routes
 from keyfob.health.checks import Checks
 from keyfob.health.service import Health
 from keyfob.health.state import Watch
+from keyfob.limits.local import LocalRate
+from keyfob.limits.models import Rule
 from keyfob.limits.store import PostgresStore, Store, Trial
 from keyfob.mail.delivery import Delivery
 from keyfob.outbox.service import Outbox
@@ -37,6 +39,8 @@ def build(
     if settings.limits == "on" and settings.limit_store is not None:
         trials["limit_store"] = Trial(store)
     health = Health(db, feed, trials)
+    is_limited = settings.limits == "on"
+    check_ups = Rule.parse("check-ups", "6/minute") if is_limited else Rule("check-ups")
     checks = Checks(
         settings=settings,
         db=db,
@@ -44,6 +48,7 @@ def build(
         keyring=keyring,
         unproven=unproven,
         delivery=delivery,
+        rate=LocalRate(check_ups, clock),
     )
     watch = Watch(
         settings=settings,

@@ -14,9 +14,9 @@ from keyfob.authority.requiring import require
 from keyfob.core.http import Provided, may_refuse, router
 from keyfob.core.problems import Unavailable
 from keyfob.devices.requests import RequestSource
-from keyfob.health.checks import Checks, check_settings
+from keyfob.health.checks import Checks
 from keyfob.health.state import Need, State, Watch
-from keyfob.limits.requests import limited
+from keyfob.limits.requests import counted_for, limited
 from keyfob.outbox.errors import JobNotFound
 from keyfob.outbox.service import Outbox
 from keyfob.settings import Settings
@@ -151,12 +151,13 @@ async def read_service(_: Reader, watch: Annotated[Watch, Provided(Watch)]) -> S
 
 @routes.get("/service/checks", dependencies=_LIMITED)
 async def check_service(
-    _: Reader,
-    checks: Annotated[Checks, Provided(Checks)],
-    settings: Annotated[Settings, Provided(Settings)],
+    reader: Reader, checks: Annotated[Checks, Provided(Checks)]
 ) -> list[FindingOut]:
-    """Check the installation as `keyfob doctor` does, as far as a running service can."""
-    findings = [*check_settings(settings), *[one async for one in checks.run()]]
+    """Check the installation as `keyfob doctor` does, as far as a running service can.
+
+    Six times a minute at most: it also connects to the mail server.
+    """
+    findings = await checks.run_for(counted_for(reader))
     return [FindingOut(**one._asdict()) for one in findings]
 
 

@@ -14,7 +14,7 @@ from keyfob.authority.models import Permission, User
 from keyfob.authority.requiring import require
 from keyfob.core.http import Provided
 from keyfob.core.locales import N_
-from keyfob.health.checks import Checks, Finding, check_settings
+from keyfob.health.checks import Checks, Finding
 from keyfob.health.state import State, Watch
 from keyfob.limits.requests import limited
 from keyfob.outbox.errors import JobNotFound
@@ -98,8 +98,7 @@ async def check(
     visit: AVisit, caller: Reader, parts: TheParts, checks: Annotated[Checks, Provided(Checks)]
 ) -> Response:
     """Show also what `keyfob doctor` would say. It is no GET: the checks ask other servers."""
-    found = [*check_settings(parts.settings), *[one async for one in checks.run()]]
-    return await parts.show(visit, found)
+    return await parts.show(visit, await checks.run_for(caller.user_id))
 
 
 @routes.post("/console/service/outbox/{id}/retry", dependencies=_LIMITED)
