@@ -96,7 +96,7 @@ async def test_who_waits_for_slow_ones_cannot_have_others_wait_with_them(
     """Threat: the request that all share is that of somebody who has no turn."""
     outbound = world.service(Authorization).asking.documents.outbound
     asked = await hold_up(world, app, slow)
-    outbound.seconds = 0.5
+    outbound.seconds = 2
     joined = [asyncio.create_task(status_of(app, world.client(HERE))) for _ in range(3)]
     await asyncio.sleep(0.1)
 
