@@ -41,3 +41,18 @@ async def test_a_check_up_is_made_by_a_form_alone(world: World) -> None:
     assert 'id="checks"' not in shown.text
     ensure_sound(parse(checked.text))
     assert "bcrypt cost" in text_of(checked)
+
+
+async def test_whoever_may_see_nothing_else_has_a_link_to_the_console(world: World) -> None:
+    await world.make_user("root@example.com", role=Role.ADMIN)
+    ada = await world.make_user()
+    async with signed_in(world, "root@example.com") as root, signed_in(world) as page:
+        before = await page.get("/ui/account")
+        await root.post("/console/new-role", data={"name": "watch", "permission": "service:read"})
+        await root.post(f"/console/users/{ada}/roles", data={"role": "watch", "hours": ""})
+        after = await page.get("/ui/account")
+        led = await page.get("/console")
+
+    link = 'class="item" href="/auth/console"'
+    assert [link in one.text for one in (before, after)] == [False, True]
+    assert led.headers["location"] == "/auth/console/service"
