@@ -8,10 +8,9 @@ from pathlib import Path
 from clients.administrator import Administrator
 from clients.apps import SetUp, free_port, keyfob, running
 from clients.person import Page, Person
+from clients.service import PASSWORD
 
 from keyfob.devdb.server import EmbeddedPostgres
-
-PASSWORD = "correct horse battery"
 
 admin = Administrator.of_trial()
 port = free_port()

@@ -53,6 +53,8 @@ class Trust:
         ValueError: the issuer is no https address, or there is no audience.
     """
 
+    _running: Engine | None = None
+
     def __init__(
         self,
         issuer: str,
@@ -104,7 +106,6 @@ class Trust:
             quiet_for=quiet_for,
         )
         self._schemes = frozenset({"bearer"} if check_proof is None else {"bearer", "dpop"})
-        self._running: Engine | None = None
         self._starting = threading.Lock()
 
     @property
