@@ -31,9 +31,10 @@ class Contestant:
             own hashing or with ours (bcrypt, cost 12); raises `Unavailable` where it cannot be set.
         clients: by scene: "register", "login", "refresh", "me" (or its session check), and where
             it has them "me, cached" (what it answers without asking its database), "introspect",
-            "userinfo", and for administrators "list" (of the first page), "page" (one after the
-            other), "search" (for a part of an address). Each prepares itself (registers a user of
-            its own) and then takes one step at a time, as those of `bench.harness.clients` do.
+            "app" (a sign-in to one by code), and for administrators "list" (of the first page),
+            "page" (one after the other), "search" (for a part of an address). Each prepares itself
+            (registers a user of its own) and then takes one step at a time, as those of
+            `bench.harness.clients` do.
         people: how it is filled with those whom administrators list; `start` adds the first
             ten thousand.
         notes: what a reader must know to compare fairly, by scene ("me: reads the session row").

@@ -73,6 +73,20 @@ def programs(document: Document, _: Plots) -> list[str]:
     ]
 
 
+def apps(document: Document, _: Plots) -> list[str]:
+    """Sign-ins to apps and userinfo in the field."""
+    return [
+        "## Apps",
+        "",
+        "Sign-ins to an app by code, of people who are signed in and have allowed it before, and "
+        "userinfo, beside a refresh of Keyfob in the same run. Keyfob has its limits on; its "
+        "access tokens are JWTs (EdDSA), its ID tokens signed by RS256 (3,072 bits).",
+        "",
+        *_field(document, "apps", beside=f"{OURS}, refresh"),
+        *_notes(document, "app"),
+    ]
+
+
 def size(document: Document, _: Plots) -> list[str]:
     """Start-up and memory in the field."""
     grid = Grid(document.figures)

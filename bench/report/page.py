@@ -59,6 +59,7 @@ _SECTIONS: dict[str, Section] = {
     "field_refresh": field.refresh,
     "field_me": field.me,
     "field_programs": field.programs,
+    "field_apps": field.apps,
     "field_size": field.size,
     "storm_in_full": sections.storm,
     "field_storm": field.storm,

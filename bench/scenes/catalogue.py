@@ -35,6 +35,7 @@ BEYOND = (
     "field_refresh",
     "field_me",
     "field_programs",
+    "field_apps",
     "field_login",
     "field_register",
     "field_storm",

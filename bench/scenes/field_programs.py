@@ -38,34 +38,40 @@ def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> N
         able += [
             sides.over_http(side, entrant.server, client, postgres, expires=True)
             for entrant in entered
-            for side, client in _sides(entrant)
+            for side, client in sides_of(entrant, ACTIONS)
         ]
         everybody = [running.enter_context(side) for side in able]
         sides.in_turn(report, "programs", everybody, CLIENTS, rounds, seconds)
-    _judge(report)
+    judge(report, REFRESH, _BOUNDS)
 
 
-def _sides(entrant: Entrant) -> list[tuple[str, Client]]:
-    """The sides of an entrant, each named "who, what" or "who, what, how"."""
+def sides_of(entrant: Entrant, actions: Mapping[str, str]) -> list[tuple[str, Client]]:
+    """The sides of an entrant, each named "who, what" or "who, what, how".
+
+    `actions`: what is compared, by the names that contestants have for it.
+    """
     found = []
     for action, client in entrant.clients.items():
-        done, _, how = action.partition(", ")
-        if done in ACTIONS:
-            found.append((", ".join(filter(None, (entrant.name, ACTIONS[done], how))), client))
+        done, how = (action, "") if action in actions else action.partition(", ")[::2]
+        if done in actions:
+            found.append((", ".join(filter(None, (entrant.name, actions[done], how))), client))
     return found
 
 
-def _judge(report: figures.Report) -> None:
-    """Say how ours does beside our refresh, and beside everybody who does the same."""
+def judge(report: figures.Report, refresh: str, bounds: Mapping[str, float]) -> None:
+    """Say how ours does beside our refresh, and beside everybody who does the same.
+
+    `bounds`: for each thing that is done, the least in the rate of our own refresh.
+    """
     rates = {figure.side: figure.values for figure in report.figures if figure.measure == "rate"}
-    for action, bound in _BOUNDS.items():
+    for action, bound in bounds.items():
         ours = rates.get(f"{entrants.OURS}, {action}")
         if ours is None:
             continue
         for side, values in rates.items():
-            if side == REFRESH:
+            if side == refresh:
                 name, least = f"{action} / refresh, rate", bound
-            elif f", {action}" in side and not side.startswith(entrants.OURS):
+            elif f", {action}, " in f"{side}, " and not side.startswith(entrants.OURS):
                 name, least = f"{action} / {side}, rate", 1.0
             else:
                 continue

@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import hashlib
+import html
+import re
 import tarfile
 import tomllib
 import uuid
@@ -10,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.harness import servers
+from bench.harness.app_user import Endpoints, path_of, place_of
+from bench.harness.browsing import Browser, text_of
 from bench.harness.clients import PASSWORD
 from bench.harness.cluster import HOST, Cluster, free_port
-from bench.harness.load import Connection, Step, request
+from bench.harness.load import Answer, Connection, Step, request
+from bench.peers.apps import AtPage, SignsIn
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import INSTALLED, install_once, program, run
@@ -29,6 +34,15 @@ FOLDER = INSTALLED / NAME
 TOKENS = "/realms/bench/protocol/openid-connect/token"
 USERS = "/admin/realms/bench/users"
 SERVICE = ("service", "a secret of the benchmark only")  # as in realm.json
+_KEY_NUMBER = 4711  # of the app that is bound to its key; its public half is in realm.json
+_OIDC = "/realms/bench/protocol/openid-connect"
+_ENDPOINTS = Endpoints(
+    authorize=f"{_OIDC}/auth",
+    token=TOKENS,
+    par=f"{_OIDC}/ext/par/request",
+    issuer="http://bench/realms/bench",
+    token_url=f"http://bench{TOKENS}",
+)
 
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _INSERT = """
@@ -208,6 +222,19 @@ async def searches(connection: Connection, _: int) -> Step:
     return again(connection, wire, holds=SOMEBODY.encode())
 
 
+async def _somebody(connection: Connection) -> AtPage:
+    """Register somebody new, who types their password at the page."""
+    email = await _register(connection, await _admin(connection))
+
+    async def sign_in(browser: Browser, answer: Answer) -> str:
+        form = re.search(r'<form[^>]* action="([^"]+)"', text_of(answer))
+        assert form, answer
+        action = path_of(html.unescape(form[1]))
+        return place_of(await browser.post(action, username=email, password=PASSWORD))
+
+    return sign_in
+
+
 _RS256 = GetsTokens(TOKENS, SERVICE, alg="RS256")
 _EDDSA = GetsTokens(TOKENS, ("signs by EdDSA", SERVICE[1]), alg="EdDSA")
 
@@ -224,6 +251,8 @@ CONTESTANT = Contestant(
         "refresh": refreshes,
         "me": asks_userinfo,
         "introspect": introspects,
+        "app": SignsIn(_ENDPOINTS, "web", secret=SERVICE[1], somebody=_somebody),
+        "app, bound": SignsIn(_ENDPOINTS, "bound", number=_KEY_NUMBER, somebody=_somebody),
         "list": lists,
         "page": pages,
         "search": searches,
@@ -241,6 +270,7 @@ CONTESTANT = Contestant(
         "refresh and ID token. Locks and writes two rows, and does not wait for the disk either",
         "me": "userinfo: verifies the token and finds its session in the cache, without a query",
         "introspect": "authenticates the client, too; without a query",
+        "app": "signs access, refresh and ID token; the session is in the cache, and written too",
         "page": "by offset",
         "search": "part of an address, by reading all users",
         "program token": "as it comes: a JWT (RS256); signed: by EdDSA. Without a query; it keeps "

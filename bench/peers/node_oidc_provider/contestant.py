@@ -2,11 +2,14 @@
 
 import base64
 import contextlib
+import json
 from collections.abc import Iterator
 
 from bench.harness import servers
+from bench.harness.app_user import Endpoints, Key
 from bench.harness.cluster import Cluster, free_port
 from bench.harness.load import Connection, Step, request
+from bench.peers.apps import SignsIn
 from bench.peers.contestant import Contestant, Hashing, Unavailable
 from bench.peers.environment import new_database
 from bench.peers.installed import Packages, program, run
@@ -16,6 +19,8 @@ from bench.peers.steps import again, succeed
 PACKAGES = Packages("node_oidc_provider")
 _CLIENT_SECRET = "bench-" + 32 * "s"
 _SERVICE = ("service", _CLIENT_SECRET)
+_KEY_NUMBER = 4711  # of the app that is bound to its key
+_ENDPOINTS = Endpoints("/auth", "/token", "/request", "http://bench", "http://bench/token")
 _ORDERS = {"resource": "https://orders.bench.example", "scope": "orders:read"}  # as in server.mjs
 
 
@@ -25,6 +30,7 @@ def start(cluster: Cluster, hashing: Hashing) -> Iterator[servers.Server]:
         raise Unavailable("it has no passwords, so it hashes none")
     port = free_port()
     environment = {
+        "APP_KEY": json.dumps(Key(_KEY_NUMBER).public),
         "DATABASE_URL": new_database(cluster, PACKAGES.name),
         "NODE_ENV": "production",
         "PORT": str(port),
@@ -87,6 +93,8 @@ CONTESTANT = Contestant(
         "refresh": refreshes,
         "me": asks_userinfo,
         "introspect": introspects,
+        "app": SignsIn(_ENDPOINTS, "web", secret=_CLIENT_SECRET),
+        "app, bound": SignsIn(_ENDPOINTS, "bound", number=_KEY_NUMBER),
         "program token": _OPAQUE,
         "program token, in memory": _IN_MEMORY,
         "program token, signed": GetsTokens("/token", _SERVICE, _ORDERS, alg="EdDSA"),
@@ -102,6 +110,8 @@ CONTESTANT = Contestant(
         "writes three rows, one after the other, of which two are new each time",
         "me": "userinfo: reads the rows of token and grant; the account's claims cost no query",
         "introspect": "authenticates the client; looks the token up as each kind, then its grant",
+        "app": "signs an ID token (RS256, 2,048 bits); the access token is opaque, and each of "
+        "code, token and refresh token is a row of its own",
         "list": "it has no accounts",
         "program token": "as it comes: writes the row of an opaque token; in memory: with the "
         "adapter that it comes with, which a restart empties; signed: a JWT (EdDSA), which it "

@@ -1,6 +1,7 @@
 // node-oidc-provider on PostgreSQL. `node server.mjs migrate` makes tables and signing keys;
 // without an argument it serves. `POST /grant` stands for the pages and the password that it leaves
-// to its user: it gives the tokens of a new account, made through the provider's own models.
+// to its user: it gives the tokens of a new account, made through the provider's own models. So
+// do the pages at `/interaction`, where a new account signs in and allows an app everything.
 // Below `/memory` it is mounted once more, with the adapter that it comes with.
 
 import { generateKeyPairSync, randomUUID } from "node:crypto";
@@ -9,10 +10,12 @@ import Provider from "oidc-provider";
 import pg from "pg";
 import { adapterOn, TABLES } from "./adapter.mjs";
 
-const { DATABASE_URL, PORT, SECRET } = process.env;
+const { APP_KEY, DATABASE_URL, PORT, SECRET } = process.env;
 const ISSUER = "http://bench";
 const [HOUR, FORTNIGHT] = [3600, 14 * 24 * 3600];
 const SCOPE = "openid email offline_access";
+const CALLBACK = "https://app.bench.example/callback";
+const INTERACTION = "/interaction/";
 const MEMORY = "/memory"; // with a restart, its tokens are gone
 const ORDERS = "https://orders.bench.example"; // an API whose tokens are JWTs
 
@@ -33,7 +36,8 @@ async function provide(adapter) {
     adapter,
     jwks: { keys: rows.map(({ jwk }) => jwk) },
     cookies: { keys: [SECRET] },
-    claims: { openid: ["sub"], email: ["email"] },
+    claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
+    interactions: { url: (_, interaction) => INTERACTION + interaction.uid },
     ttl: {
       AccessToken: HOUR,
       ClientCredentials: HOUR,
@@ -43,6 +47,8 @@ async function provide(adapter) {
     },
     features: {
       devInteractions: { enabled: false },
+      dPoP: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -69,6 +75,24 @@ async function provide(adapter) {
         redirect_uris: ["https://app.example.com/callback"],
       },
       {
+        client_id: "web",
+        client_secret: SECRET,
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        redirect_uris: [CALLBACK],
+      },
+      {
+        client_id: "bound",
+        token_endpoint_auth_method: "private_key_jwt",
+        token_endpoint_auth_signing_alg: "ES256",
+        jwks: { keys: [JSON.parse(APP_KEY)] },
+        dpop_bound_access_tokens: true,
+        require_pushed_authorization_requests: true,
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        redirect_uris: [CALLBACK],
+      },
+      {
         client_id: "service",
         client_secret: SECRET,
         grant_types: ["client_credentials"],
@@ -91,6 +115,15 @@ async function grantTo(accountId, { AccessToken, Client, Grant, RefreshToken }) 
   };
 }
 
+async function signIn(request, response, provider) {
+  const { params, session } = await provider.interactionDetails(request, response);
+  const accountId = session?.accountId ?? randomUUID();
+  const grant = new provider.Grant({ accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  const answers = { login: { accountId }, consent: { grantId: await grant.save() } };
+  await provider.interactionFinished(request, response, answers);
+}
+
 async function serve() {
   const provider = await provide(adapterOn(pool));
   const handle = provider.callback();
@@ -98,6 +131,8 @@ async function serve() {
   const server = http.createServer(async (request, response) => {
     if (request.url === "/grant") {
       response.end(JSON.stringify(await grantTo(randomUUID(), provider)));
+    } else if (request.url.startsWith(INTERACTION)) {
+      await signIn(request, response, provider);
     } else if (request.url === "/ready") {
       await pool.query("SELECT 1");
       response.end();
