@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import jwt
 import pytest
-from tests.fixtures.apps import App, make_app, onward
+from tests.fixtures.apps import App, hidden_fields, make_app, onward
 from tests.fixtures.programs import (
     BILLING,
     ORDERS,
@@ -132,7 +132,7 @@ async def test_a_right_is_allowed_at_no_api_that_gets_it_later(
     both = app.query(scope="openid orders:read bills:read", resource=None)
     asked = [*both.items(), ("resource", ORDERS), ("resource", BILLING)]
     page = await onward(browser, await browser.get("/oauth2/authorize", params=asked))
-    fields = {"request": page.url.params["request"], "decision": "allow"}
+    fields = {**dict(hidden_fields(page)), "decision": "allow"}
     assert (await browser.post("/ui/authorize", data=fields)).status_code == 200
     kept = await world.db.fetchval("SELECT scope FROM consents")
 

@@ -198,8 +198,8 @@ async def test_a_stored_request_goes_to_the_place_that_it_came_with(
     app = await make_app(world)
     for word in ("allow", "deny"):
         page = await onward(browser, await app.send(browser, prompt="consent"))
-        handle = dict(hidden_fields(page))["request"]
-        more = {"request": handle, "redirect_uri": EVIL, "decision": word, "response_mode": "query"}
+        more = {"redirect_uri": EVIL, "decision": word, "response_mode": "query"}
+        more |= dict(hidden_fields(page))
         answer = await browser.post("/ui/authorize", params={"redirect_uri": EVIL}, data=more)
         answer_of(answer)  # which goes to the place that is registered
         again = await decided(browser, page, word)

@@ -204,6 +204,6 @@ def test_every_change_of_a_client_is_shown_and_folded_with_no_other() -> None:
 def test_a_name_is_isolated_and_hides_nothing() -> None:
     assert name("<b>") == "<bdi>&lt;b&gt;</bdi>"
     assert name("\u202egnp.exe\u200b") == (
-        '<bdi><span class="sign">U+202E</span>gnp.exe<span class="sign">U+200B</span></bdi>'
+        '<bdi><span class="mark">U+202E</span>gnp.exe<span class="mark">U+200B</span></bdi>'
     )
     assert name("a\u200d") == "<bdi>a\u200d</bdi>"
