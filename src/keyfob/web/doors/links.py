@@ -190,7 +190,7 @@ async def set_password(visit: AVisit, links: TheLinks, choice: TheChoice) -> Res
     return await _choose_and_enter(visit, choice, choose(visit, what, token, email), token)
 
 
-@sign_in_routes.get("/ui/password", dependencies=_LIMITED)
+@sign_in_routes.get("/ui/password", dependencies=[Depends(limited("login", by="address"))])
 async def ask_for_own_password(visit: AVisit, links: TheLinks) -> Response:
     """Ask for a password in place of one that an administrator has chosen."""
     step = read_step(visit.kept(cookies.STEP), StepKind.CHOOSING)
