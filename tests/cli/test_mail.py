@@ -127,3 +127,16 @@ def test_what_another_secret_key_sealed_is_listed_all_the_same(
     mails = keyfob("mail", "list", "--json").json
 
     assert [(mail["what"], mail["to"]) for mail in mails] == [("mail", None), ("notice", None)]
+
+
+@pytest.mark.usefixtures("waiting")
+def test_more_than_one_transaction_takes_are_all_retried(
+    keyfob: Run, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyfob.outbox.service.MOST_RETRIED", 1)
+    monkeypatch.setattr("keyfob.administration.upkeep.MOST_RETRIED", 1)
+    fail(sql)
+
+    assert keyfob("mail", "retry", "--all").out.startswith("Retried 2 dead letters")
+    assert not sql("SELECT id FROM outbox WHERE failed_at IS NOT NULL")
+    assert len(sql("SELECT id FROM audit_events WHERE action = 'outbox.retried'")) == 2

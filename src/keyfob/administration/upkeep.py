@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from keyfob.mail import mails
 from keyfob.mail.delivery import Delivery
 from keyfob.mail.service import Mail
 from keyfob.outbox.errors import JobNotFound, TryAgain
-from keyfob.outbox.service import Outbox
+from keyfob.outbox.service import MOST_RETRIED, Outbox
 
 
 class MailTest(NamedTuple):
@@ -51,9 +52,20 @@ class Upkeep:
         Raises:
             Unauthenticated, Forbidden, InsufficientAuthentication: see `Authority.ensure`.
         """
+        # What a refusal kills again meanwhile is not tried for ever.
+        before, retried = self.outbox.clock.now(), list[UUID]()
+        while True:
+            batch = await self._retry_some(actor, job_ids, before)
+            retried += batch
+            if len(batch) < MOST_RETRIED:
+                return retried
+
+    async def _retry_some(
+        self, actor: Actor, job_ids: Sequence[UUID] | None, before: datetime
+    ) -> list[UUID]:
         async with self.db.begin() as tx:
             await self.authority.ensure(tx, actor, Permission.SERVICE_WRITE)
-            retried = await self.outbox.retry(job_ids, tx)
+            retried = await self.outbox.retry(job_ids, tx, before=before)
             for job_id in retried:
                 told = {"job_id": str(job_id)}
                 await self.authority.record(tx, actor, Event.OUTBOX_RETRIED, None, new=told)

@@ -149,19 +149,22 @@ async def bury(db: Executor, job_id: UUID, attempts: int, now: datetime, reason:
     )
 
 
-async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) -> list[UUID]:
-    """Make dead letters due again, all of them without ids; return their ids.
+async def revive(
+    db: Executor, job_ids: Sequence[UUID] | None, *, before: datetime, most: int
+) -> list[UUID]:
+    """Make so many that were dead letters before a moment due then; return their ids.
 
-    Expired ones stay dead, as their links are. Locked ones are being deleted with their account.
+    Without ids all of them. Expired ones stay dead, as their links are. Locked ones are being
+    deleted with their account.
     """
     rows = await db.fetch(
         """
         WITH dead AS (
             SELECT id FROM outbox
-             WHERE failed_at IS NOT NULL
+             WHERE failed_at <= $2
                AND ($1::uuid[] IS NULL OR id = ANY ($1))
                AND (expires_at IS NULL OR expires_at > $2)
-               FOR UPDATE SKIP LOCKED
+             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
         ), revived AS (
             UPDATE outbox SET failed_at = NULL, due_at = $2, attempts = 0
               FROM dead WHERE outbox.id = dead.id
@@ -172,7 +175,8 @@ async def revive(db: Executor, job_ids: Sequence[UUID] | None, now: datetime) ->
         SELECT revived.id FROM revived LEFT JOIN told ON true ORDER BY revived.id
         """,
         None if job_ids is None else list(job_ids),
-        now,
+        before,
+        most,
     )
     return [row["id"] for row in rows]
 

@@ -33,6 +33,8 @@ OUTBOX_DEAD = Gauge(
 
 _KEPT = timedelta(days=30)
 _MOST_LISTED = 10_000
+# In one transaction, which may hold what every audited change waits for.
+MOST_RETRIED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +128,19 @@ class Outbox:
         return await queries.count_jobs(self.db)
 
     async def retry(
-        self, ids: Sequence[UUID] | None = None, db: "Executor | None" = None
+        self,
+        ids: Sequence[UUID] | None = None,
+        db: "Executor | None" = None,
+        *,
+        before: datetime | None = None,
     ) -> list[UUID]:
-        """Make dead letters due again, all of them without ids; return their ids.
+        """Make dead letters due again, `MOST_RETRIED` at once; return their ids.
 
-        Expired ones stay dead, as their links are.
+        Without ids any, and with `before` only those that were dead then. Expired ones stay dead,
+        as their links are.
         """
-        return await queries.revive(db or self.db, ids, self.clock.now())
+        before = before or self.clock.now()
+        return await queries.revive(db or self.db, ids, before=before, most=MOST_RETRIED)
 
     async def drop(self, tx: Tx, job_id: UUID) -> ShownJob | None:
         """Delete a dead letter, and return it; None if there is none with that id."""
