@@ -6,6 +6,7 @@ JWTs signed by EdDSA. The others issue what they come with, and signed ones wher
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bench.harness import cluster, entrants, figures, sides
 from bench.harness.clients import refreshes
@@ -25,24 +26,48 @@ _BOUNDS = {TOKENS: 0.6, INTROSPECTION: 0.8}  # in the rate of our own refresh
 
 
 def run_on_own_cluster(report: figures.Report, rounds: int, seconds: float) -> None:
+    asked = Asked("programs", "program token", programs.COUNTED, _OURS, ACTIONS)
+    compare(report, asked, rounds, seconds)
+    judge(report, _BOUNDS)
+
+
+class Asked(NamedTuple):
+    """What is compared.
+
+    Args:
+        table: its name in the report.
+        needs: the action without which a contestant does not take part.
+        settings: of Keyfob.
+        ours: what Keyfob's clients do, by action.
+        actions: what is done, in words, by the names that contestants have for it.
+    """
+
+    table: str
+    needs: str
+    settings: entrants.Settings
+    ours: Mapping[str, Client]
+    actions: Mapping[str, str]
+
+
+def compare(report: figures.Report, asked: Asked, rounds: int, seconds: float) -> None:
+    """Measure Keyfob and the contestants in turn, and beside them a refresh of Keyfob."""
     with contextlib.ExitStack() as running:
         postgres = running.enter_context(cluster.temporary())
-        ours = running.enter_context(entrants.keyfob(postgres, programs.COUNTED))
+        keyfob = running.enter_context(entrants.keyfob(postgres, asked.settings))
         report.sides[entrants.OURS] = {"runtime": "Python", "hashing": entrants.OUR_HASH}
-        entered = [Entrant(ours.name, ours.server, _OURS)]
+        entered = [Entrant(keyfob.name, keyfob.server, asked.ours)]
         for peer in entrants.peers(report):
-            if set(peer.clients) & set(ACTIONS):
+            if asked.needs in peer.clients:
                 entrant = running.enter_context(entrants.contestant(peer, postgres, "own", report))
                 entered += [entrant] if entrant else []
-        able = [sides.over_http(REFRESH, ours.server, refreshes, postgres)]
+        able = [sides.over_http(REFRESH, keyfob.server, refreshes, postgres)]
         able += [
             sides.over_http(side, entrant.server, client, postgres, expires=True)
             for entrant in entered
-            for side, client in sides_of(entrant, ACTIONS)
+            for side, client in sides_of(entrant, asked.actions)
         ]
         everybody = [running.enter_context(side) for side in able]
-        sides.in_turn(report, "programs", everybody, CLIENTS, rounds, seconds)
-    judge(report, REFRESH, _BOUNDS)
+        sides.in_turn(report, asked.table, everybody, CLIENTS, rounds, seconds)
 
 
 def sides_of(entrant: Entrant, actions: Mapping[str, str]) -> list[tuple[str, Client]]:
@@ -58,7 +83,7 @@ def sides_of(entrant: Entrant, actions: Mapping[str, str]) -> list[tuple[str, Cl
     return found
 
 
-def judge(report: figures.Report, refresh: str, bounds: Mapping[str, float]) -> None:
+def judge(report: figures.Report, bounds: Mapping[str, float]) -> None:
     """Say how ours does beside our refresh, and beside everybody who does the same.
 
     `bounds`: for each thing that is done, the least in the rate of our own refresh.
@@ -69,7 +94,7 @@ def judge(report: figures.Report, refresh: str, bounds: Mapping[str, float]) -> 
         if ours is None:
             continue
         for side, values in rates.items():
-            if side == refresh:
+            if side == REFRESH:
                 name, least = f"{action} / refresh, rate", bound
             elif f", {action}, " in f"{side}, " and not side.startswith(entrants.OURS):
                 name, least = f"{action} / {side}, rate", 1.0
